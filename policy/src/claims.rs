@@ -1,0 +1,139 @@
+//! Edits that put database files on a persistent volume claim. They are never safe: files in the old place stay there.
+
+use serde_json::{Value, json};
+
+use crate::finding::{Edit, Fix};
+use crate::kind::Kind;
+use crate::node::Node;
+use crate::volumes::{Backing, DATA_ROOT, DataDirectory, Mount};
+use crate::workload::{EngineContainer, Workload};
+
+/// A claim that a pod declares.
+#[derive(Clone, Debug)]
+pub struct Declared<'a> {
+    /// The name of its volume.
+    pub volume: &'a str,
+    /// Where the claim is named.
+    pub place: Node<'a>,
+}
+
+/// The first claim that the pod declares, mounted or not.
+pub fn declared<'a>(workload: &Workload<'a>) -> Option<Declared<'a>> {
+    let volume = |volume: Node<'a>| {
+        let place = volume.path(&["persistentVolumeClaim", "claimName"]);
+        Some(Declared { volume: volume.at("name").str()?, place: place.exists().then_some(place)? })
+    };
+    let template = |template: Node<'a>| {
+        let place = template.path(&["metadata", "name"]);
+        Some(Declared { volume: place.str()?, place })
+    };
+    let templates = workload.claim_templates();
+    workload
+        .pod
+        .at("volumes")
+        .items()
+        .find_map(volume)
+        .or_else(|| templates.and_then(|templates| templates.items().find_map(template)))
+}
+
+/// Puts every lost directory of `engine` on a claim: one that the pod declares where nothing was mounted, a new one in
+/// place of each volume that is no claim. `size` is a Kubernetes quantity.
+pub fn add(
+    workload: &Workload<'_>,
+    engine: &EngineContainer<'_>,
+    mounts: &[Mount<'_>],
+    lost: &[(&DataDirectory, Option<&Mount<'_>>)],
+    size: &str,
+) -> Fix {
+    let mut fix = Fix::not_safe([]);
+    let mut replaced: Vec<&str> = Vec::new();
+    for mount in lost.iter().filter_map(|(_, mount)| *mount) {
+        if !replaced.contains(&mount.volume) {
+            replaced.push(mount.volume);
+            replace_volume(workload, mount, size, &mut fix);
+        }
+    }
+    let unmounted: Vec<&DataDirectory> =
+        lost.iter().filter(|(_, mount)| mount.is_none()).map(|(directory, _)| *directory).collect();
+    if !unmounted.is_empty() {
+        let mounted = mounts.iter().find(|mount| mount.backing.is_claim()).map(|mount| mount.volume);
+        let volume = match mounted.or_else(|| declared(workload).map(|claim| claim.volume)) {
+            Some(volume) => volume.to_owned(),
+            None => new_volume(workload, size, &mut fix),
+        };
+        for path in mount_points(&unmounted) {
+            let mount = json!({"name": volume, "mountPath": path});
+            fix.edits.push(Edit::append(&engine.node, &["volumeMounts"], mount));
+        }
+    }
+    fix
+}
+
+/// Where claims have to be mounted so that these directories are on them.
+fn mount_points(directories: &[&DataDirectory]) -> Vec<String> {
+    let point = |directory: &&DataDirectory| match directory.variable {
+        None => DATA_ROOT.to_owned(),
+        Some(_) => directory.path.clone().unwrap_or_default(),
+    };
+    directories.iter().map(point).collect()
+}
+
+fn replace_volume(workload: &Workload<'_>, mount: &Mount<'_>, size: &str, fix: &mut Fix) {
+    let volumes = workload.pod.at("volumes");
+    let volume = volumes.items().find(|volume| volume.at("name").str() == Some(mount.volume));
+    if workload.kind == Kind::StatefulSet {
+        // A claim template wins over a volume of the same name.
+        fix.edits.push(claim_template(workload, mount.volume, size));
+        return;
+    }
+    let claim = format!("{}-{}", workload.name(), mount.volume);
+    let source = json!({"claimName": claim});
+    match (volume, &mount.backing) {
+        (Some(volume), Backing::Other(field)) => fix
+            .edits
+            .extend([Edit::remove(&volume.at(field)), Edit::set(&volume, &["persistentVolumeClaim"], source)]),
+        (Some(volume), _) => fix.edits.push(Edit::set(&volume, &["persistentVolumeClaim"], source)),
+        (None, _) => {
+            let volume = json!({"name": mount.volume, "persistentVolumeClaim": source});
+            fix.edits.push(Edit::append(&workload.pod, &["volumes"], volume));
+        }
+    }
+    fix.documents.push(claim_document(workload, &claim, size));
+}
+
+/// Adds a volume on a new claim and returns its name.
+fn new_volume(workload: &Workload<'_>, size: &str, fix: &mut Fix) -> String {
+    let volumes = workload.pod.at("volumes");
+    let is_taken = |name: &str| volumes.items().any(|volume| volume.at("name").str() == Some(name));
+    let mut name = "mssql-data".to_owned();
+    while is_taken(&name) {
+        name.push_str("-1");
+    }
+    if workload.kind == Kind::StatefulSet {
+        fix.edits.push(claim_template(workload, &name, size));
+    } else {
+        let claim = format!("{}-{name}", workload.name());
+        let volume = json!({"name": name, "persistentVolumeClaim": {"claimName": claim}});
+        fix.edits.push(Edit::append(&workload.pod, &["volumes"], volume));
+        fix.documents.push(claim_document(workload, &claim, size));
+    }
+    name
+}
+
+fn claim_spec(size: &str) -> Value {
+    json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}})
+}
+
+fn claim_template(workload: &Workload<'_>, name: &str, size: &str) -> Edit {
+    let template = json!({"metadata": {"name": name}, "spec": claim_spec(size)});
+    Edit::append(&workload.object, &["spec", "volumeClaimTemplates"], template)
+}
+
+fn claim_document(workload: &Workload<'_>, name: &str, size: &str) -> Value {
+    let mut metadata = json!({"name": name});
+    let namespace = workload.object.path(&["metadata", "namespace"]);
+    if let (Some(members), Some(namespace)) = (metadata.as_object_mut(), namespace.str()) {
+        members.insert("namespace".to_owned(), Value::from(namespace));
+    }
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim_spec(size)})
+}

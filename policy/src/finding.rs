@@ -1,0 +1,343 @@
+//! What a rule has to say, and the edits that would mend it.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::node::{Node, keys, push_key};
+
+/// What a rule, or one finding of it, leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Nothing: the rule is not asked.
+    Off,
+    /// The request passes with a warning.
+    Warn,
+    /// The object is mended on its way in.
+    Mutate,
+    /// The request is refused.
+    Reject,
+}
+
+impl Action {
+    /// Every action with its name in settings and output.
+    pub const NAMES: [(&'static str, Action); 4] =
+        [("mutate", Action::Mutate), ("reject", Action::Reject), ("warn", Action::Warn), ("off", Action::Off)];
+
+    /// The name in settings and output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Off => "off",
+            Action::Warn => "warn",
+            Action::Mutate => "mutate",
+            Action::Reject => "reject",
+        }
+    }
+}
+
+/// The principle a finding falls under: omissions are mended, contradictions are refused, advice is a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grade {
+    /// Something was left out, or filled in by an API default; a safe fix comes with it.
+    Omission,
+    /// A field says the opposite of what must hold.
+    Contradiction,
+    /// What may be wrong but need not break failover; never more than a warning.
+    Advice,
+}
+
+/// What a rule says: mostly fixed words.
+pub type Words = Cow<'static, str>;
+
+/// One thing that is wrong with one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The id of the rule, filled in by the registry.
+    pub rule: &'static str,
+    /// What it leads to under the settings, filled in by the registry.
+    pub action: Action,
+    /// The principle it falls under.
+    pub grade: Grade,
+    /// JSON Pointer of the place that is shown: always one that exists.
+    pub pointer: String,
+    /// The key that is missing there, if the finding is about an absence.
+    pub missing: Option<String>,
+    /// One sentence: what is wrong. Never an environment value, never a secret.
+    pub message: Words,
+    /// What the marked text is.
+    pub label: Option<Words>,
+    /// Why it matters here.
+    pub reason: Option<Words>,
+    /// What to do.
+    pub help: Words,
+    /// The edits that would mend it.
+    pub fix: Option<Fix>,
+}
+
+impl Finding {
+    /// A field that was left out: mended with `fix` unless the settings say otherwise.
+    pub fn omission(at: &Node<'_>, message: impl Into<Words>, fix: Fix) -> Self {
+        Finding { fix: Some(fix), ..Finding::new(Grade::Omission, at, message.into()) }
+    }
+
+    /// A field that says the opposite of what must hold: refused unless the settings say otherwise.
+    pub fn contradiction(at: &Node<'_>, message: impl Into<Words>) -> Self {
+        Finding::new(Grade::Contradiction, at, message.into())
+    }
+
+    /// Something to know: a warning whatever the settings say.
+    pub fn advice(at: &Node<'_>, message: impl Into<Words>) -> Self {
+        Finding::new(Grade::Advice, at, message.into())
+    }
+
+    fn new(grade: Grade, at: &Node<'_>, message: Words) -> Self {
+        Finding {
+            rule: "",
+            action: Action::Off,
+            grade,
+            pointer: at.pointer(),
+            missing: at.missing().map(str::to_owned),
+            message,
+            label: None,
+            reason: None,
+            help: Words::default(),
+            fix: None,
+        }
+    }
+
+    /// Says what the marked text is.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<Words>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Says why it matters here.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<Words>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<Words>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// Adds the edits that would mend it.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+
+    /// Whether a machine may mend this without asking.
+    pub fn safe_edits(&self) -> Option<&[Edit]> {
+        self.fix.as_ref().filter(|fix| fix.safety == Safety::Safe).map(|fix| fix.edits.as_slice())
+    }
+}
+
+/// The findings of one rule on one object.
+pub type Findings = Vec<Finding>;
+
+/// Whether a fix may be applied without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Safety {
+    /// Applied by mutation and by `fix`.
+    Safe,
+    /// Applied by `fix --unsafe` only: it may move or destroy something.
+    Unsafe,
+}
+
+/// Edits that belong together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fix {
+    /// Whether they may be applied without asking.
+    pub safety: Safety,
+    /// The edits, applied in order.
+    pub edits: Vec<Edit>,
+    /// Whole objects that have to exist beside the edited one, for files only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Value>,
+}
+
+impl Fix {
+    /// Edits that mutation and `fix` apply.
+    pub fn safe(edits: impl Into<Vec<Edit>>) -> Self {
+        Fix { safety: Safety::Safe, edits: edits.into(), documents: Vec::new() }
+    }
+
+    /// Edits that only `fix --unsafe` applies.
+    pub fn not_safe(edits: impl Into<Vec<Edit>>) -> Self {
+        Fix { safety: Safety::Unsafe, edits: edits.into(), documents: Vec::new() }
+    }
+}
+
+/// One change of one place, the same for a JSON value and for YAML text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Edit {
+    /// Puts `value` at `pointer`; parents that are missing or null are created, `-` appends to an array.
+    Set {
+        /// JSON Pointer of the place.
+        pointer: String,
+        /// The new value.
+        value: Value,
+    },
+    /// Removes what is at `pointer`; nothing happens where nothing is.
+    Remove {
+        /// JSON Pointer of the place.
+        pointer: String,
+    },
+}
+
+impl Edit {
+    /// Puts `value` at the place below `node` that `path` leads to, whether it exists or not.
+    pub fn set(node: &Node<'_>, path: &[&str], value: impl Into<Value>) -> Self {
+        let mut pointer = node.pointer();
+        path.iter().for_each(|key| push_key(&mut pointer, key));
+        Edit::Set { pointer, value: value.into() }
+    }
+
+    /// Appends `value` to the array that `path` leads to below `node`, whether it exists or not.
+    pub fn append(node: &Node<'_>, path: &[&str], value: impl Into<Value>) -> Self {
+        Edit::set(node, &[path, &["-"]].concat(), value)
+    }
+
+    /// Removes `node`.
+    pub fn remove(node: &Node<'_>) -> Self {
+        Edit::Remove { pointer: node.pointer() }
+    }
+
+    /// The place this edit changes.
+    pub fn pointer(&self) -> &str {
+        match self {
+            Edit::Set { pointer, .. } | Edit::Remove { pointer } => pointer,
+        }
+    }
+}
+
+/// An edit met a value of another type than its pointer expects, e.g. a string where an object should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inapplicable;
+
+/// Applies `edits` to `object` in order and changes nothing else.
+///
+/// # Errors
+/// [`Inapplicable`] when a pointer leads through a value that is neither an object nor an array; `object` may then
+/// hold the edits before that one.
+pub fn apply(object: &mut Value, edits: &[Edit]) -> Result<(), Inapplicable> {
+    for edit in edits {
+        match edit {
+            Edit::Set { pointer, value } => set(object, pointer, value.clone())?,
+            Edit::Remove { pointer } => remove(object, pointer),
+        }
+    }
+    Ok(())
+}
+
+fn set(object: &mut Value, pointer: &str, value: Value) -> Result<(), Inapplicable> {
+    let mut place = object;
+    for key in keys(pointer) {
+        if place.is_null() {
+            *place = if key == "-" { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
+        }
+        place = match place {
+            Value::Object(members) => members.entry(key).or_insert(Value::Null),
+            Value::Array(items) => item(items, &key)?,
+            _ => return Err(Inapplicable),
+        };
+    }
+    *place = value;
+    Ok(())
+}
+
+fn item<'v>(items: &'v mut Vec<Value>, key: &str) -> Result<&'v mut Value, Inapplicable> {
+    if key == "-" {
+        items.push(Value::Null);
+        return items.last_mut().ok_or(Inapplicable);
+    }
+    let index: usize = key.parse().map_err(|_| Inapplicable)?;
+    items.get_mut(index).ok_or(Inapplicable)
+}
+
+fn remove(object: &mut Value, pointer: &str) {
+    let Some((parent, _)) = pointer.rsplit_once('/') else { return };
+    let Some(key) = keys(pointer).last() else { return };
+    match object.pointer_mut(parent) {
+        Some(Value::Object(members)) => drop(members.remove(&key)),
+        Some(Value::Array(items)) => {
+            if let Some(index) = key.parse().ok().filter(|index| *index < items.len()) {
+                items.remove(index);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A name from an object, fit for a message: in backquotes, on one line, cut where it would flood the reader.
+pub fn quoted(name: &str) -> String {
+    const LONGEST: usize = 80;
+    let mut text = String::from("`");
+    for (count, character) in name.chars().enumerate() {
+        if count == LONGEST {
+            text.push('…');
+            break;
+        }
+        text.push(if character.is_control() { '\u{fffd}' } else { character });
+    }
+    text.push('`');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn set_creates_missing_parents_and_nothing_else() {
+        let mut object = json!({"spec": {"securityContext": null, "other": null}});
+        let edits = [
+            Edit::Set { pointer: "/spec/securityContext/fsGroup".into(), value: json!(10001) },
+            Edit::Set { pointer: "/spec/tolerations/-".into(), value: json!({"key": "k"}) },
+            Edit::Set { pointer: "/spec/nodeSelector/kubernetes.io~1arch".into(), value: json!("amd64") },
+        ];
+        assert_eq!(apply(&mut object, &edits), Ok(()));
+        let expected = json!({"spec": {
+            "securityContext": {"fsGroup": 10001}, "other": null,
+            "tolerations": [{"key": "k"}], "nodeSelector": {"kubernetes.io/arch": "amd64"}}});
+        assert_eq!(object, expected);
+    }
+
+    #[test]
+    fn set_never_replaces_a_value_of_another_type_on_its_way() {
+        let mut object = json!({"strategy": "Recreate", "list": [1]});
+        for pointer in ["/strategy/type", "/list/3", "/list/x"] {
+            let edit = Edit::Set { pointer: pointer.into(), value: json!(1) };
+            assert_eq!(apply(&mut object, &[edit]), Err(Inapplicable), "{pointer}");
+        }
+        assert_eq!(object, json!({"strategy": "Recreate", "list": [1]}));
+    }
+
+    #[test]
+    fn remove_leaves_everything_else_and_forgives_absence() {
+        let mut object = json!({"a": {"b": 1, "c": 2}, "l": [1, 2]});
+        let edits = ["/a/b", "/a/none/x", "/l/0", "/l/7", ""].map(|pointer| Edit::Remove { pointer: pointer.into() });
+        assert_eq!(apply(&mut object, &edits), Ok(()));
+        assert_eq!(object, json!({"a": {"c": 2}, "l": [2]}));
+    }
+
+    #[test]
+    fn a_quoted_name_stays_on_one_line() {
+        assert_eq!(quoted("a\nb"), "`a\u{fffd}b`");
+        assert_eq!(quoted(&"x".repeat(500)).chars().count(), 83);
+    }
+}

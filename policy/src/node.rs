@@ -1,0 +1,195 @@
+//! A cursor over a JSON object that knows its own JSON Pointer.
+//!
+//! Rules walk an object by name and never build paths by hand: a [`Node`] is a borrowed value, or the place where a
+//! value is missing, together with the way it was reached. Only a finding or an edit turns that way into text.
+
+use std::ptr;
+
+use serde_json::{Map, Value};
+
+/// A place in an object: a value, or the absence of one.
+///
+/// A node is three references and free to copy. Where it stands in the object is found out only when somebody asks for
+/// its pointer: going around costs nothing, and a finding pays for the search.
+///
+/// ```
+/// use serde_json::json;
+/// use sqledge_ha_policy::node::Node;
+///
+/// let deployment = json!({"spec": {"replicas": 3}});
+/// let spec = Node::root(&deployment).at("spec");
+/// assert_eq!(spec.at("replicas").int(), Some(3));
+/// assert_eq!(spec.at("replicas").pointer(), "/spec/replicas");
+/// assert_eq!(spec.at("strategy").at("type").pointer(), "/spec");
+/// assert_eq!(spec.at("strategy").at("type").missing(), Some("strategy"));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    root: &'a Value,
+    /// The value itself, or the nearest ancestor that exists.
+    value: &'a Value,
+    /// The first key that is missing below `value`.
+    missing: Option<&'a str>,
+}
+
+impl<'a> Node<'a> {
+    /// The whole object.
+    pub fn root(value: &'a Value) -> Self {
+        Node { root: value, value, missing: None }
+    }
+
+    /// The member `name`, which may be missing.
+    pub fn at(&self, name: &'a str) -> Node<'a> {
+        match self.get(name) {
+            Some(value) => Node { value, ..*self },
+            None => Node { missing: self.missing.or(Some(name)), ..*self },
+        }
+    }
+
+    /// The member reached by `names`, one after the other.
+    pub fn path(&self, names: &[&'a str]) -> Node<'a> {
+        names.iter().fold(*self, |node, name| node.at(name))
+    }
+
+    /// The member `name` as a bare value.
+    pub fn get(&self, name: &str) -> Option<&'a Value> {
+        self.map()?.get(name)
+    }
+
+    /// The items of an array; nothing for anything else.
+    pub fn items(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let items = self.present().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let node = *self;
+        items.iter().map(move |value| Node { value, ..node })
+    }
+
+    /// The members of an object with their names; nothing for anything else.
+    pub fn members(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> + use<'a> {
+        let node = *self;
+        self.map().into_iter().flatten().map(move |(name, value)| (name.as_str(), Node { value, ..node }))
+    }
+
+    fn present(&self) -> Option<&'a Value> {
+        self.missing.is_none().then_some(self.value)
+    }
+
+    /// The value, unless it is missing or null: the API server treats the two alike.
+    pub fn value(&self) -> Option<&'a Value> {
+        self.present().filter(|value| !value.is_null())
+    }
+
+    /// Whether there is a value other than null.
+    pub fn exists(&self) -> bool {
+        self.value().is_some()
+    }
+
+    /// The text of a string.
+    pub fn str(&self) -> Option<&'a str> {
+        self.present()?.as_str()
+    }
+
+    /// The value of a whole number.
+    pub fn int(&self) -> Option<i64> {
+        self.present()?.as_i64()
+    }
+
+    /// Whether this is the boolean `true`.
+    pub fn is_true(&self) -> bool {
+        self.present().and_then(Value::as_bool) == Some(true)
+    }
+
+    /// The members of an object.
+    pub fn map(&self) -> Option<&'a Map<String, Value>> {
+        self.present()?.as_object()
+    }
+
+    /// JSON Pointer (RFC 6901) of this node or, where it is missing, of its nearest ancestor that exists.
+    pub fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        find(self.root, self.value, &mut pointer);
+        pointer
+    }
+
+    /// The first key that is missing on the way to this node; `None` if it exists.
+    pub fn missing(&self) -> Option<&'a str> {
+        self.missing
+    }
+}
+
+/// Extends `pointer`, which leads to `here`, until it leads to `wanted`: the same place in memory, not an equal value.
+fn find(here: &Value, wanted: &Value, pointer: &mut String) -> bool {
+    if ptr::eq(here, wanted) {
+        return true;
+    }
+    let length = pointer.len();
+    let mut leads = |key: &str, value: &Value| {
+        push_key(pointer, key);
+        let found = find(value, wanted, pointer);
+        if !found {
+            pointer.truncate(length);
+        }
+        found
+    };
+    match here {
+        Value::Object(members) => members.iter().any(|(key, value)| leads(key, value)),
+        Value::Array(items) => items.iter().enumerate().any(|(index, item)| leads(&index.to_string(), item)),
+        _ => false,
+    }
+}
+
+/// Appends one reference token to a JSON Pointer, escaped as RFC 6901 demands.
+pub fn push_key(pointer: &mut String, key: &str) {
+    pointer.push('/');
+    for character in key.chars() {
+        match character {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
+        }
+    }
+}
+
+/// The reference tokens of a JSON Pointer, unescaped.
+pub fn keys(pointer: &str) -> impl Iterator<Item = String> {
+    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn a_pointer_escapes_what_rfc_6901_says() {
+        let object = json!({"nodeSelector": {"kubernetes.io/arch": "amd64", "a~b": 1}});
+        let selector = Node::root(&object).at("nodeSelector");
+        assert_eq!(selector.at("kubernetes.io/arch").pointer(), "/nodeSelector/kubernetes.io~1arch");
+        assert_eq!(selector.at("a~b").pointer(), "/nodeSelector/a~0b");
+        assert_eq!(keys("/nodeSelector/kubernetes.io~1arch").last().as_deref(), Some("kubernetes.io/arch"));
+        assert_eq!(keys("/a~01").next().as_deref(), Some("a~1"));
+    }
+
+    #[test]
+    fn a_missing_key_is_reported_on_the_nearest_ancestor_that_exists() {
+        let object = json!({"spec": {"containers": [{"name": "sql"}, {"name": "sql"}], "strategy": null}});
+        let spec = Node::root(&object).at("spec");
+        let affinity = spec.path(&["affinity", "nodeAffinity"]);
+        assert_eq!((affinity.pointer().as_str(), affinity.missing()), ("/spec", Some("affinity")));
+        let null = spec.at("strategy").at("type");
+        assert_eq!((null.pointer().as_str(), null.missing()), ("/spec/strategy", Some("type")));
+        // Equal values are told apart.
+        let pointers: Vec<String> = spec.at("containers").items().map(|container| container.pointer()).collect();
+        assert_eq!(pointers, ["/spec/containers/0", "/spec/containers/1"]);
+    }
+
+    #[test]
+    fn wrong_types_look_like_absence() {
+        let object = json!({"containers": {}, "replicas": "3", "volumes": null});
+        let root = Node::root(&object);
+        assert_eq!(root.at("containers").items().count(), 0);
+        assert_eq!(root.at("replicas").int(), None);
+        assert!(!root.at("volumes").exists());
+    }
+}

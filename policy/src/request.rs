@@ -1,0 +1,141 @@
+//! An admission request, read without copying it.
+//!
+//! The policy server hands over `{"request": …, "settings": …}`. Most requests do not concern the rules; what decides
+//! that is read borrowed, and the objects stay raw text until they turn out to matter.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The parts of an AdmissionRequest (`admission.k8s.io/v1`) that decisions depend on. What is absent is empty.
+#[derive(Debug, Default)]
+pub struct Request<'a> {
+    /// The API group of the object's kind; empty for the core group.
+    pub group: Cow<'a, str>,
+    /// The object's kind.
+    pub kind: Cow<'a, str>,
+    /// The plural of the resource that was addressed; for a subresource, that of its parent.
+    pub resource: Cow<'a, str>,
+    /// The subresource, e.g. `scale`.
+    pub sub_resource: Cow<'a, str>,
+    /// The object's name; empty where the server will generate one.
+    pub name: Cow<'a, str>,
+    /// The object's namespace.
+    pub namespace: Cow<'a, str>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    pub operation: Cow<'a, str>,
+    /// The object as it would be stored.
+    pub object: Option<&'a RawValue>,
+    /// The object as it is stored.
+    pub old_object: Option<&'a RawValue>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads an AdmissionRequest.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is not a JSON object, or a field that decides is of the wrong type.
+    pub fn parse(text: &'a RawValue) -> Result<Self, Unreadable> {
+        let request = Members::parse(text.get().as_bytes(), "the admission request")?;
+        let part = |name: &str| match request.raw(name) {
+            Some(part) => Members::parse(part.get().as_bytes(), "the kind in the admission request"),
+            None => Ok(Members::default()),
+        };
+        let (kind, resource) = (part("kind")?, part("resource")?);
+        Ok(Request {
+            group: kind.text("group")?,
+            kind: kind.text("kind")?,
+            resource: resource.text("resource")?,
+            sub_resource: request.text("subResource")?,
+            name: request.text("name")?,
+            namespace: request.text("namespace")?,
+            operation: request.text("operation")?,
+            object: request.raw("object"),
+            old_object: request.raw("oldObject"),
+        })
+    }
+}
+
+/// The members of a JSON object, each as the text it was written with.
+#[derive(Debug, Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Reads a JSON object; `what` names it in the error.
+    ///
+    /// # Errors
+    /// [`Unreadable`], which quotes nothing.
+    pub fn parse(text: &'a [u8], what: &'static str) -> Result<Self, Unreadable> {
+        parse(text, what)
+    }
+
+    /// A member; `None` if it is absent or null. Of several with one name the last counts, as in the API server.
+    pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        let found = self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| *value);
+        found.filter(|value| value.get() != "null")
+    }
+
+    fn text(&self, name: &str) -> Result<Cow<'a, str>, Unreadable> {
+        match self.raw(name) {
+            Some(raw) => Ok(parse::<Text<'a>>(raw.get().as_bytes(), "a name in the admission request")?.0),
+            None => Ok(Cow::Borrowed("")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((Text(name), value)) = map.next_entry()? {
+            members.push((name, value));
+        }
+        Ok(Members(members))
+    }
+}
+
+/// A string, borrowed unless it holds escapes.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// An input that cannot be read, told without quoting any of it: payloads carry secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be read: not what is expected at line {}, column {}", self.what, self.line, self.column)
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], what: &'static str) -> Result<T, Unreadable> {
+    serde_json::from_slice(text).map_err(|error| Unreadable { what, line: error.line(), column: error.column() })
+}
+
+/// Parses JSON as a whole; `what` names the text in the error.
+///
+/// # Errors
+/// [`Unreadable`], which quotes nothing, also for a text nested deeper than 128 levels.
+pub fn parse_value(text: &[u8], what: &'static str) -> Result<Value, Unreadable> {
+    parse(text, what)
+}

@@ -1,0 +1,95 @@
+//! # What must hold
+//! Everything the engine keeps is on claims, not the databases alone: `/var/opt/mssql` itself, or all of its
+//! directories `data`, `log` and `secrets`.
+//!
+//! # Why
+//! With only `/var/opt/mssql/data` on a claim, the machine key in `secrets`, the error logs and `.system` end with the
+//! pod. The replacement makes a new machine key, and what was encrypted with the old one (credentials, linked servers)
+//! can no longer be read.
+//!
+//! # Example
+//! ```yaml
+//! volumeMounts:
+//!   - name: sqldata
+//!     mountPath: /var/opt/mssql/data
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! volumeMounts:
+//!   - name: sqldata
+//!     mountPath: /var/opt/mssql
+//! ```
+//!
+//! # Fix
+//! None: on a claim that already holds data, another mount path hides the databases until they are moved.
+//!
+//! # Sources
+//! - Microsoft, *Persist your data* for SQL Server containers: mount `/var/opt/mssql`, or `data`, `log` and `secrets`
+
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, Findings};
+use crate::subject::Subject;
+use crate::volumes::{DATA_ROOT, Mount, data_directories, deciding_mount};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "whole-data-root",
+    summary: "logs and the machine key are kept with the databases",
+    default_action: Action::Warn,
+    fixable: Fixable::No,
+    check,
+};
+
+/// The directories that together hold what has to survive.
+const PARTS: [&str; 3] = ["/var/opt/mssql/data", "/var/opt/mssql/log", "/var/opt/mssql/secrets"];
+
+fn check(subject: &Subject<'_>, findings: &mut Findings) {
+    let Some(workload) = subject.workload() else { return };
+    for engine in &workload.engines {
+        let mounts = workload.mounts(&engine.node);
+        let on_claim = |path: &str| decided_by_claim(&mounts, path).is_some();
+        if on_claim(DATA_ROOT) || PARTS.iter().all(|part| on_claim(part)) {
+            continue;
+        }
+        // Databases that are on no claim at all are persistent-data's to report.
+        let directories = data_directories(&engine.environment());
+        let paths: Vec<&str> = directories.iter().filter_map(|directory| directory.path.as_deref()).collect();
+        let Some(mount) = paths.iter().find_map(|path| decided_by_claim(&mounts, path)) else { continue };
+        if paths.iter().all(|path| on_claim(path)) {
+            findings.push(
+                Finding::contradiction(&mount.node.at("mountPath"), "only the databases are on a claim")
+                    .because("error logs and the machine key end with the pod; what the key encrypted is lost")
+                    .help(format!("mount the claim at {DATA_ROOT}, after moving the files on it one directory down")),
+            );
+        }
+    }
+}
+
+fn decided_by_claim<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'m Mount<'a>> {
+    deciding_mount(mounts, path).filter(|mount| mount.backing.is_claim())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{ask, deployment, test};
+
+    const MOUNTS: &str = "/spec/template/spec/containers/0/volumeMounts";
+
+    #[test]
+    fn the_root_or_all_of_its_parts() {
+        let at = |paths: &[&str]| {
+            let mounts: Vec<_> = paths.iter().map(|path| json!({"name": "data", "mountPath": path})).collect();
+            ask(&RULE, &deployment(&[(MOUNTS, json!(mounts))]))
+        };
+        assert!(at(&["/var/opt/mssql"]).is_empty());
+        assert!(at(&["/var/opt"]).is_empty());
+        assert!(at(&PARTS).is_empty());
+        assert_eq!(at(&["/var/opt/mssql/data"]), [format!("warn {MOUNTS}/0/mountPath")]);
+        assert_eq!(at(&["/var/opt/mssql/data", "/var/opt/mssql/log"]), [format!("warn {MOUNTS}/0/mountPath")]);
+        assert!(at(&["/elsewhere"]).is_empty(), "persistent-data reports this");
+    }
+}

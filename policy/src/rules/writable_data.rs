@@ -1,0 +1,113 @@
+//! # What must hold
+//! The engine can write its files: no `readOnly` on the mount of a data directory or on the claim's volume source, and
+//! no `ReadOnlyMany` among the access modes of a claim template.
+//!
+//! # Why
+//! The engine opens its system databases for writing when it starts. On a read-only file system it never comes up, and
+//! the first time may well be the failover after someone "just" changed the mount.
+//!
+//! # Example
+//! ```yaml
+//! volumes:
+//!   - name: sqldata
+//!     persistentVolumeClaim:
+//!       claimName: mssql-data
+//!       readOnly: true
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! volumes:
+//!   - name: sqldata
+//!     persistentVolumeClaim:
+//!       claimName: mssql-data
+//! ```
+//!
+//! # Fix
+//! Safe: removes `readOnly`. Access modes are for a person: those of an existing claim cannot be changed.
+//!
+//! # Sources
+//! - Kubernetes documentation, *Persistent Volumes*: access modes, and `readOnly` of a claim's volume source
+
+use super::{Fixable, Rule};
+use crate::finding::{Action, Edit, Finding, Findings, Fix};
+use crate::node::Node;
+use crate::subject::Subject;
+use crate::volumes::{Backing, data_directories, deciding_mount};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "writable-data",
+    summary: "the engine can write its files",
+    default_action: Action::Reject,
+    fixable: Fixable::Safe,
+    check,
+};
+
+fn check(subject: &Subject<'_>, findings: &mut Findings) {
+    let Some(workload) = subject.workload() else { return };
+    for engine in &workload.engines {
+        let mounts = workload.mounts(&engine.node);
+        let mut seen = Vec::new();
+        for directory in data_directories(&engine.environment()) {
+            let Some(mount) = directory.path.and_then(|path| deciding_mount(&mounts, &path)) else { continue };
+            if seen.contains(&&mount.path) {
+                continue;
+            }
+            seen.push(&mount.path);
+            findings.extend(read_only(&mount.node.at("readOnly")));
+            match &mount.backing {
+                Backing::Claim(source) => findings.extend(read_only(&source.at("readOnly"))),
+                Backing::ClaimTemplate(template) => findings.extend(read_only_mode(template)),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn read_only(flag: &Node<'_>) -> Option<Finding> {
+    flag.is_true().then(|| {
+        Finding::contradiction(flag, "the database files are mounted read-only")
+            .because("the engine opens its system databases for writing and does not start without")
+            .help("remove readOnly")
+            .fix(Fix::safe([Edit::remove(flag)]))
+    })
+}
+
+fn read_only_mode(template: &Node<'_>) -> Option<Finding> {
+    let mode = template.path(&["spec", "accessModes"]).items().find(|mode| mode.str() == Some("ReadOnlyMany"))?;
+    Some(
+        Finding::contradiction(&mode, "the claim for the database files can only be read")
+            .help("set accessModes to [ReadWriteOnce]"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::objects::Objects;
+    use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
+
+    const MOUNT: &str = "/spec/template/spec/containers/0/volumeMounts/0/readOnly";
+    const SOURCE: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/readOnly";
+
+    #[test]
+    fn read_only_anywhere_on_the_way_is_refused() {
+        assert!(ask(&RULE, &deployment(&[(MOUNT, json!(false)), (SOURCE, json!(null))])).is_empty());
+        assert_eq!(ask(&RULE, &deployment(&[(MOUNT, json!(true))])), [format!("reject {MOUNT}")]);
+        assert_eq!(ask(&RULE, &deployment(&[(SOURCE, json!(true))])), [format!("reject {SOURCE}")]);
+        let modes = "/spec/volumeClaimTemplates/0/spec/accessModes";
+        assert_eq!(ask(&RULE, &stateful_set(&[(modes, json!(["ReadOnlyMany"]))])), [format!("reject {modes}/0")]);
+        let other = json!({"name": "conf", "mountPath": "/etc/conf", "readOnly": true});
+        assert!(ask(&RULE, &deployment(&[("/spec/template/spec/containers/0/volumeMounts/-", other)])).is_empty());
+    }
+
+    #[test]
+    fn it_is_mended_where_the_settings_say_so() {
+        let mutate = settings(json!({"rules": {"writable-data": "mutate"}}));
+        let object = deployment(&[(MOUNT, json!(true))]);
+        assert_eq!(ask_in(&RULE, &object, &Objects::default(), &mutate), [format!("mutate {MOUNT}")]);
+    }
+}

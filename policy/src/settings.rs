@@ -1,0 +1,290 @@
+//! The policy's settings: what Kubewarden hands over, and the `policy:` part of the linter's configuration.
+//!
+//! Every field may be left out or empty (`""`, `[]`, `{}`, `null`): forms submit empty values for what nobody filled
+//! in. Whatever else is not understood is refused, with the nearest right name.
+
+use serde_json::{Map, Value};
+
+use crate::engine::Engine;
+use crate::finding::Action;
+use crate::rules;
+
+/// How the rules are applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The engines that the rules govern.
+    pub engines: Vec<Engine>,
+    /// Image repositories that carry an engine under another name.
+    pub images: Vec<ImageMapping>,
+    /// Whether objects are mended or only judged.
+    pub mode: Mode,
+    /// Actions that differ from the rules' defaults, by rule id.
+    pub rules: Vec<(&'static str, Action)>,
+    /// How a Service that is made a load balancer is published.
+    pub exposure: Exposure,
+    /// How long a pod may stay bound to a node that stopped answering, in seconds; set, it is enforced by mutation.
+    pub failover_seconds: Option<i64>,
+    /// The group that owns the database files; `None` where the platform assigns one (OpenShift).
+    pub fs_group: Option<i64>,
+    /// Whether objects may switch rules off by the annotation `sqledge-ha/ignore`.
+    pub exemptions: bool,
+    /// The size of a claim that `fix --unsafe` adds, a Kubernetes quantity.
+    pub claim_size: String,
+}
+
+/// One image repository of the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageMapping {
+    /// Path components at the end of the repository, without registry, tag and digest.
+    pub repository: String,
+    /// The engine in it.
+    pub engine: Engine,
+}
+
+/// Whether objects are mended or only judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Omissions are mended.
+    Mutate,
+    /// Nothing is patched; what would be mended is refused.
+    Validate,
+}
+
+/// How a Service that is made a load balancer is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposure {
+    /// With the annotations that keep it inside the network.
+    Internal,
+    /// Open to the internet, on purpose.
+    Public,
+    /// With the annotations it has, whatever they say.
+    Keep,
+}
+
+/// How long Kubernetes leaves a pod on a node that stopped answering unless told otherwise, in seconds: the admission
+/// plugin DefaultTolerationSeconds.
+pub const DEFAULT_FAILOVER_SECONDS: i64 = 300;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            engines: vec![Engine::SqlEdge],
+            images: Vec::new(),
+            mode: Mode::Mutate,
+            rules: Vec::new(),
+            exposure: Exposure::Internal,
+            failover_seconds: None,
+            fs_group: Some(10001),
+            exemptions: false,
+            claim_size: "8Gi".to_owned(),
+        }
+    }
+}
+
+/// The names of all settings, in the order of the documentation.
+pub const KEYS: [&str; 9] =
+    ["engines", "images", "mode", "rules", "exposure", "failoverSeconds", "fsGroup", "exemptions", "claimSize"];
+/// The values of `mode`.
+pub const MODES: [(&str, Mode); 2] = [("mutate", Mode::Mutate), ("validate", Mode::Validate)];
+/// The values of `exposure`.
+pub const EXPOSURES: [(&str, Exposure); 3] =
+    [("internal", Exposure::Internal), ("public", Exposure::Public), ("keep", Exposure::Keep)];
+
+impl Settings {
+    /// Reads settings from a JSON value.
+    ///
+    /// # Errors
+    /// One sentence for a person: which setting is wrong and what would be right.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use sqledge_ha_policy::settings::Settings;
+    ///
+    /// let error = Settings::from_value(&json!({"failoverSecond": 60})).unwrap_err();
+    /// assert_eq!(error, "there is no setting `failoverSecond`; did you mean `failoverSeconds`?");
+    /// ```
+    pub fn from_value(value: &Value) -> Result<Settings, String> {
+        let mut settings = Settings::default();
+        let empty = Map::new();
+        let members = match value {
+            Value::Null => &empty,
+            Value::Object(members) => members,
+            _ => return Err("settings are a mapping of names to values".to_owned()),
+        };
+        for (key, value) in members {
+            if !KEYS.contains(&key.as_str()) {
+                return Err(unknown("setting", key, KEYS));
+            }
+            if !is_unset(value) {
+                settings.read(key, value)?;
+            }
+        }
+        Ok(settings)
+    }
+
+    fn read(&mut self, key: &str, value: &Value) -> Result<(), String> {
+        match key {
+            "engines" => self.engines = each(key, value, |item| choice("engine", item, &Engine::NAMES))?,
+            "images" => self.images = each(key, value, image)?,
+            "mode" => self.mode = choice("mode", value, &MODES)?,
+            "rules" => self.rules = actions(value)?,
+            "exposure" => self.exposure = choice("exposure", value, &EXPOSURES)?,
+            "failoverSeconds" => {
+                let seconds = value.as_i64().filter(|seconds| (1..=86_400).contains(seconds));
+                self.failover_seconds = Some(seconds.ok_or("`failoverSeconds` is a whole number from 1 to 86400")?);
+            }
+            "fsGroup" => self.fs_group = group(value)?,
+            "exemptions" => self.exemptions = value.as_bool().ok_or("`exemptions` is true or false")?,
+            _ => {
+                let size = value.as_str().filter(|size| size.starts_with(|first: char| first.is_ascii_digit()));
+                self.claim_size = size.ok_or("`claimSize` is a quantity such as 8Gi")?.to_owned();
+            }
+        }
+        Ok(())
+    }
+
+    /// The action that the settings give to a rule, if they do.
+    pub fn action(&self, rule: &str) -> Option<Action> {
+        self.rules.iter().find(|(id, _)| *id == rule).map(|(_, action)| *action)
+    }
+
+    /// Gives `rule` an action, as the member `rules` does.
+    ///
+    /// # Errors
+    /// One sentence for a person, if there is no such rule or it cannot act so.
+    pub fn set_action(&mut self, rule: &str, action: &str) -> Result<(), String> {
+        let known = rules::find(rule).ok_or_else(|| unknown("rule", rule, rules::RULES.iter().map(|rule| rule.id)))?;
+        let action = choice("action", &Value::from(action), &Action::NAMES)?;
+        if action == Action::Mutate && !known.is_mendable() {
+            return Err(format!("rule `{rule}` has no safe fix, so it cannot be set to `mutate`; use `reject` or `warn`"));
+        }
+        self.rules.retain(|(id, _)| *id != known.id);
+        self.rules.push((known.id, action));
+        Ok(())
+    }
+}
+
+/// Whether a value says no more than an absent one.
+fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+fn each<T>(key: &str, value: &Value, read: impl Fn(&Value) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let items = value.as_array().ok_or_else(|| format!("`{key}` is a list"))?;
+    items.iter().map(read).collect()
+}
+
+fn choice<T: Copy>(what: &str, value: &Value, choices: &[(&'static str, T)]) -> Result<T, String> {
+    let name = value.as_str().unwrap_or_default();
+    let found = choices.iter().find(|(known, _)| *known == name).map(|(_, choice)| *choice);
+    found.ok_or_else(|| unknown(what, name, choices.iter().map(|(known, _)| *known)))
+}
+
+fn image(value: &Value) -> Result<ImageMapping, String> {
+    let members = value.as_object().ok_or("`images` lists objects with `repository` and `engine`")?;
+    if let Some(other) = members.keys().find(|key| !["repository", "engine"].contains(&key.as_str())) {
+        return Err(unknown("member of `images`", other, ["repository", "engine"]));
+    }
+    let repository = members.get("repository").and_then(Value::as_str).unwrap_or_default().trim_matches('/');
+    if repository.is_empty() || repository.contains(['@', ':', ' ']) {
+        return Err("`repository` in `images` is an image's path without registry, tag and digest".to_owned());
+    }
+    let engine = choice("engine", members.get("engine").unwrap_or(&Value::Null), &Engine::NAMES)?;
+    Ok(ImageMapping { repository: repository.to_owned(), engine })
+}
+
+fn actions(value: &Value) -> Result<Vec<(&'static str, Action)>, String> {
+    let members = value.as_object().ok_or("`rules` maps rule ids to mutate, reject, warn or off")?;
+    let mut settings = Settings::default();
+    for (rule, action) in members.iter().filter(|(_, action)| !is_unset(action)) {
+        settings.set_action(rule, action.as_str().unwrap_or_default())?;
+    }
+    Ok(settings.rules)
+}
+
+fn group(value: &Value) -> Result<Option<i64>, String> {
+    match (value.as_i64(), value.as_str()) {
+        (Some(id), _) if (0..=i64::from(i32::MAX)).contains(&id) => Ok(Some(id)),
+        (_, Some("none")) => Ok(None),
+        _ => Err("`fsGroup` is a group id from 0 to 2147483647, or none".to_owned()),
+    }
+}
+
+/// Says that `name` does not exist, and what comes nearest to it.
+fn unknown(what: &str, name: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let shown: String = name.chars().take(60).collect();
+    let shown = crate::finding::quoted(&shown);
+    let nearest = known.iter().map(|other| (strsim::levenshtein(&shown, &format!("`{other}`")), *other)).min();
+    match nearest {
+        Some((distance, other)) if distance <= other.len().div_ceil(3) => {
+            format!("there is no {what} {shown}; did you mean `{other}`?")
+        }
+        _ => format!("there is no {what} {shown}; known are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn empty_values_are_unset() {
+        let forms = json!({"engines": [], "images": [], "mode": "", "rules": {}, "exposure": null,
+            "failoverSeconds": "", "fsGroup": "", "exemptions": null, "claimSize": ""});
+        assert_eq!(Settings::from_value(&forms), Ok(Settings::default()));
+        assert_eq!(Settings::from_value(&Value::Null), Ok(Settings::default()));
+        assert_eq!(Settings::from_value(&json!({"rules": {"persistent-data": ""}})), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let value = json!({"engines": ["sql-server"], "images": [{"repository": "team/edge", "engine": "sql-edge"}],
+            "mode": "validate", "rules": {"single-replica": "warn", "graceful-stop": "mutate"}, "exposure": "keep",
+            "failoverSeconds": 60, "fsGroup": "none", "exemptions": true, "claimSize": "20Gi"});
+        let settings = Settings::from_value(&value).expect("these settings are right");
+        assert_eq!(settings.engines, [Engine::SqlServer]);
+        assert_eq!(settings.images, [ImageMapping { repository: "team/edge".into(), engine: Engine::SqlEdge }]);
+        assert_eq!(settings.mode, Mode::Validate);
+        assert_eq!(settings.action("single-replica"), Some(Action::Warn));
+        assert_eq!(settings.action("persistent-data"), None);
+        assert_eq!((settings.exposure, settings.failover_seconds), (Exposure::Keep, Some(60)));
+        assert_eq!((settings.fs_group, settings.exemptions), (None, true));
+        assert_eq!(settings.claim_size, "20Gi");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_the_nearest_right_name() {
+        let cases = [
+            (json!({"engine": ["sql-edge"]}), "there is no setting `engine`; did you mean `engines`?"),
+            (json!({"engines": ["sqledge"]}), "there is no engine `sqledge`; did you mean `sql-edge`?"),
+            (json!({"engines": "sql-edge"}), "`engines` is a list"),
+            (json!({"rules": {"single-replicas": "warn"}}), "there is no rule `single-replicas`; did you mean `single-replica`?"),
+            (json!({"rules": {"single-replica": "warning"}}), "there is no action `warning`; known are mutate, reject, warn, off"),
+            (json!({"rules": {"single-replica": "mutate"}}),
+             "rule `single-replica` has no safe fix, so it cannot be set to `mutate`; use `reject` or `warn`"),
+            (json!({"mode": "monitor"}), "there is no mode `monitor`; known are mutate, validate"),
+            (json!({"failoverSeconds": 0}), "`failoverSeconds` is a whole number from 1 to 86400"),
+            (json!({"failoverSeconds": "60"}), "`failoverSeconds` is a whole number from 1 to 86400"),
+            (json!({"fsGroup": "wheel"}), "`fsGroup` is a group id from 0 to 2147483647, or none"),
+            (json!({"exemptions": "yes"}), "`exemptions` is true or false"),
+            (json!({"claimSize": "big"}), "`claimSize` is a quantity such as 8Gi"),
+            (json!({"images": ["x"]}), "`images` lists objects with `repository` and `engine`"),
+            (json!({"images": [{"repository": "r.io:5/x", "engine": "sql-edge"}]}),
+             "`repository` in `images` is an image's path without registry, tag and digest"),
+            (json!(["x"]), "settings are a mapping of names to values"),
+        ];
+        for (value, message) in cases {
+            assert_eq!(Settings::from_value(&value), Err(message.to_owned()), "{value}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The answer to an admission request, worded for the person who sent it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::finding::{Action, Finding};
+
+/// The answer to one admission request. Serialised, it is Kubewarden's validation response.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Whether the request may pass.
+    pub accepted: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The HTTP status of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The object with everything mended, if anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutated_object: Option<Value>,
+    /// For the audit log: what was mended, and what could not be checked.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub audit_annotations: BTreeMap<&'static str, String>,
+    /// For the person who sent the request; each at most 120 characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Longest warning in characters: the API server advises clients so and cuts long ones.
+pub const LONGEST_WARNING: usize = 120;
+
+impl Verdict {
+    /// The request passes without a word.
+    pub fn accept() -> Self {
+        Verdict { accepted: true, ..Verdict::default() }
+    }
+
+    /// The request is refused because the policy could not do its work.
+    pub fn failure(message: impl Into<String>) -> Self {
+        Verdict { message: Some(message.into()), code: Some(500), ..Verdict::default() }
+    }
+
+    /// The answer that follows from findings; `mended` is the object after their mutations.
+    pub fn from_findings(findings: &[Finding], mended: Option<Value>, unchecked: &[String]) -> Self {
+        let with = |action| findings.iter().filter(move |finding: &&Finding| finding.action == action);
+        let mut verdict = Verdict::accept();
+        verdict.warnings = with(Action::Warn).flat_map(warnings).collect();
+        verdict.annotate("warned", &ids(with(Action::Warn)));
+        verdict.annotate("unchecked", &unchecked.join("; "));
+        if with(Action::Reject).next().is_some() {
+            verdict.accepted = false;
+            verdict.code = Some(403);
+            verdict.message = Some(refusal(with(Action::Reject)));
+            verdict.annotate("refused", &ids(with(Action::Reject)));
+        } else if mended.is_some() {
+            verdict.mutated_object = mended;
+            verdict.annotate("mended", &ids(with(Action::Mutate)));
+        }
+        verdict
+    }
+
+    fn annotate(&mut self, key: &'static str, value: &str) {
+        if !value.is_empty() {
+            self.audit_annotations.insert(key, value.to_owned());
+        }
+    }
+}
+
+fn ids<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {
+    let mut ids: Vec<&str> = findings.map(|finding| finding.rule).collect();
+    ids.dedup();
+    ids.join(",")
+}
+
+/// Every reason of a refusal, each with its remedy, in the order of the rules.
+fn refusal<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {
+    let mut message = String::from("this would not stay available, or would lose data:");
+    for finding in findings {
+        message.push_str("\n- ");
+        message.push_str(finding.rule);
+        message.push_str(": ");
+        message.push_str(&finding.message);
+        for part in finding.reason.iter().chain([&finding.help]).filter(|part| !part.is_empty()) {
+            message.push_str("; ");
+            message.push_str(part);
+        }
+        message.push_str(" (at ");
+        message.push_str(if finding.pointer.is_empty() { "/" } else { &finding.pointer });
+        message.push(')');
+    }
+    message
+}
+
+/// A finding as warnings: as many lines as it takes.
+fn warnings(finding: &Finding) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let text = format!("{}: {}; {}", finding.rule, finding.message, finding.help);
+    for word in text.trim_end_matches("; ").split(' ') {
+        let line = lines.last_mut().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > LONGEST_WARNING {
+            lines.push(format!("{}:", finding.rule));
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.extend(word.chars().take(LONGEST_WARNING - finding.rule.len() - 2));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::node::Node;
+    use crate::testing::test;
+
+    #[test]
+    fn warnings_stay_within_120_characters_and_lose_nothing() {
+        let object = json!({});
+        let words: Vec<String> = (0..60).map(|word| format!("word{word}")).collect();
+        let mut finding = Finding::advice(&Node::root(&object), words.join(" ")).help("x".repeat(500));
+        finding.rule = "some-rule";
+        let lines = warnings(&finding);
+        assert!(lines.iter().all(|line| line.chars().count() <= LONGEST_WARNING && line.starts_with("some-rule:")));
+        let all = lines.join(" ");
+        assert!(words.iter().all(|word| all.contains(word)));
+    }
+}

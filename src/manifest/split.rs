@@ -1,0 +1,133 @@
+//! Where the documents of a stream begin and end.
+//!
+//! Split before parsing, so that a broken document does not hide the next, and so that a caller can skip, or read side by side,
+//! what it likes. The markers are YAML's: `---` and `...` in the first column, followed by a blank or the end of the line. No
+//! scalar may contain such a line, not even a quoted or a block scalar (YAML 1.1, section 4.3.1), so lines are all there is to see.
+
+use std::ops::Range;
+
+use super::position::BYTE_ORDER_MARK;
+
+/// The byte ranges of the documents of a text, in order; see [`chunks`].
+#[derive(Clone, Debug)]
+pub struct Chunks<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+/// Finds the documents of a text without parsing them. A range holds a document's directives and its `---`; ranges that hold
+/// nothing but comments, blanks and markers are left out.
+///
+/// A range is one document, with two exceptions that only reading finds: JSON values may follow each other without a marker, and
+/// lines may end with a bare carriage return. [`read_chunk`](super::read_chunk) returns all that there is.
+#[must_use]
+pub fn chunks(text: &str) -> Chunks<'_> {
+    Chunks { text, at: if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 } }
+}
+
+impl Iterator for Chunks<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let mut start = self.at;
+        let (mut marked, mut filled) = (false, false);
+        while self.at < self.text.len() {
+            let rest = self.text.get(self.at..)?;
+            let length = rest.find('\n').map_or(rest.len(), |feed| feed + 1);
+            let line = rest.get(..length)?;
+            match marker(line) {
+                Some(Marker::Start(content)) => {
+                    if filled {
+                        return Some(start..self.at);
+                    }
+                    if marked {
+                        start = self.at;
+                    }
+                    marked = true;
+                    filled = content;
+                }
+                Some(Marker::End) => {
+                    let end = self.at;
+                    self.at += length;
+                    if filled {
+                        return Some(start..end);
+                    }
+                    (start, marked) = (self.at, false);
+                    continue;
+                }
+                None => filled = filled || is_content(line, marked),
+            }
+            self.at += length;
+        }
+        filled.then_some(start..self.at)
+    }
+}
+
+enum Marker {
+    /// `---`, and whether something other than a comment follows on its line.
+    Start(bool),
+    /// `...`
+    End,
+}
+
+fn marker(line: &str) -> Option<Marker> {
+    // Most lines are decided by their first byte.
+    if !matches!(line.as_bytes().first(), Some(b'-' | b'.')) {
+        return None;
+    }
+    let rest = line.get(3..)?;
+    if !rest.is_empty() && !rest.starts_with([' ', '\t', '\r', '\n']) {
+        return None;
+    }
+    match line.get(..3)? {
+        "---" => Some(Marker::Start(is_content(rest, true))),
+        "..." => Some(Marker::End),
+        _ => None,
+    }
+}
+
+/// Whether a line is more than blanks, a comment or, before the document's marker, a directive.
+fn is_content(line: &str, marked: bool) -> bool {
+    let text = line.trim_start_matches([' ', '\t', '\r', '\n']);
+    !(text.is_empty() || text.starts_with('#') || !marked && line.starts_with('%'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+
+    fn split(text: &str) -> Vec<&str> {
+        chunks(text).map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn documents_are_separated_by_markers() {
+        assert_eq!(split("a: 1\n---\nb: 2\n"), ["a: 1\n", "---\nb: 2\n"]);
+        assert_eq!(split("--- a\n---\tb\n---\r\nc"), ["--- a\n", "---\tb\n", "---\r\nc"]);
+        assert_eq!(split("a\n...\nb\n... # end\n---\nc\n"), ["a\n", "b\n", "---\nc\n"]);
+        assert_eq!(split("\u{feff}a\n---\nb"), ["a\n", "---\nb"]);
+    }
+
+    #[test]
+    fn only_a_marker_alone_in_the_first_column_separates() {
+        for text in ["a: |\n  ---\n  b\n", "----\n", "---a\n", "- --- b\n", "-----BEGIN-----\n", "....\n", "--\n"] {
+            assert_eq!(split(text), [text]);
+        }
+    }
+
+    #[test]
+    fn directives_and_comments_belong_to_the_document_that_follows() {
+        assert_eq!(
+            split("# top\n%YAML 1.1\n---\na\n...\n# more\n%TAG ! x\n---\nb\n"),
+            ["# top\n%YAML 1.1\n---\na\n", "# more\n%TAG ! x\n---\nb\n"]
+        );
+    }
+
+    #[test]
+    fn empty_documents_are_left_out() {
+        for text in ["", "\n \t\n", "# only\n", "---\n", "---\n---\n# x\n--- # y\n...\n...\n", "\u{feff}"] {
+            assert!(split(text).is_empty(), "{text:?}");
+        }
+        assert_eq!(split("---\n# x\n---\n---\na\n---\n"), ["---\na\n"]);
+    }
+}

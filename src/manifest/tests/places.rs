@@ -1,0 +1,173 @@
+//! Where pointers lead.
+
+use super::{document, documents};
+
+#[track_caller]
+fn leads(text: &str, places: &[(&str, &str)]) {
+    let document = document(text);
+    for (pointer, shown) in places {
+        assert_eq!(text.get(document.locate(pointer)), Some(*shown), "{pointer:?} in {text:?}");
+    }
+}
+
+#[test]
+fn scalars_are_shown_with_their_quotes_and_collections_by_their_key() {
+    let text = "kind: Pod\nspec:\n  'name': \"a \\\" b\" # c\n  empty:\n  tagged: !!str 5\n  block: |\n    one\n    two\n\n  plain: x\n    y\n";
+    leads(
+        text,
+        &[
+            ("/kind", "Pod"),
+            ("/spec", "spec"),
+            ("/spec/name", "\"a \\\" b\""),
+            ("/spec/empty", "empty"),
+            ("/spec/tagged", "5"),
+            ("/spec/block", "one\n    two"),
+            ("/spec/plain", "x\n    y"),
+            ("", "kind: Pod"),
+        ],
+    );
+}
+
+#[test]
+fn items_are_shown_by_their_first_entry() {
+    let text =
+        "- name: a\n  image: b\n- - x\n  - y\n-\n- env:\n    - A\n- {a: 1}\n- [\n    1]\n- a: |\n    x\n- scalar\n";
+    leads(
+        text,
+        &[
+            ("/0", "name: a"),
+            ("/1", "x"),
+            ("/1/1", "y"),
+            ("/2", "-"),
+            ("/3", "env"),
+            ("/3/env", "env"),
+            ("/3/env/0", "A"),
+            ("/4", "{a: 1}"),
+            ("/5", "1"),
+            ("/6", "a"),
+            ("/7", "scalar"),
+            ("", "name: a"),
+        ],
+    );
+}
+
+#[test]
+fn flow_collections_on_one_line_are_shown_whole() {
+    let text = "a: []\nb: {c: [1, 2], d: }\ne: {\n  f: 1\n}\n";
+    leads(
+        text,
+        &[
+            ("/a", "[]"),
+            ("/b", "{c: [1, 2], d: }"),
+            ("/b/c", "[1, 2]"),
+            ("/b/c/1", "2"),
+            ("/b/d", "d"),
+            ("/e", "e"),
+            ("/e/f", "1"),
+        ],
+    );
+}
+
+#[test]
+fn json_is_shown_like_yaml() {
+    let text = "{\n\t\"spec\": {\n\t\t\"items\": [\n\t\t\t{\n\t\t\t\t\"a\": \"é\",\n\t\t\t\t\"b\": 2\n\t\t\t}\n\t\t]\n\t}\n}\n";
+    leads(
+        text,
+        &[
+            ("", "\"spec\""),
+            ("/spec", "\"spec\""),
+            ("/spec/items", "\"items\""),
+            ("/spec/items/0", "\"a\": \"é\""),
+            ("/spec/items/0/a", "\"é\""),
+            ("/spec/items/0/b", "2"),
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_exist_is_shown_by_its_nearest_ancestor() {
+    let text = "a:\n  b: 1\n  c:\n    - d\n";
+    leads(
+        text,
+        &[
+            ("/x", "a"),
+            ("/a/x/y", "a"),
+            ("/a/b/x", "1"),
+            ("/a/c/1", "c"),
+            ("/a/c/-", "c"),
+            ("/a/c/00", "c"),
+            ("/a/c/+0", "c"),
+            ("/a/c/99999999999999999999", "c"),
+            ("x/b", "a"),
+            ("a/b", "a"),
+            ("/", "a"),
+            ("~", "a"),
+            ("//~2/", "a"),
+        ],
+    );
+}
+
+#[test]
+fn pointers_are_unescaped() {
+    leads("a/b: 1\nc~d: 2\n\"\": 3\ne~1f: 4\n", &[("/a~1b", "1"), ("/c~0d", "2"), ("/", "3"), ("/e~01f", "4")]);
+}
+
+#[test]
+fn aliases_are_shown_themselves_and_what_is_below_where_it_stands() {
+    let text = "base: &x\n  a: 1\n  b: {c: 2}\nuse: *x\nlist:\n  - *x\n";
+    leads(
+        text,
+        &[
+            ("/use", "*x"),
+            ("/use/a", "1"),
+            ("/use/b/c", "2"),
+            ("/use/nope", "*x"),
+            ("/list/0", "*x"),
+            ("/list/0/b", "{c: 2}"),
+            ("/base/a", "1"),
+        ],
+    );
+}
+
+#[test]
+fn merged_entries_are_shown_where_they_stand() {
+    let text = "x: &x\n  a: 1\n  b: 2\nlist:\n  - <<: *x\n    b: 3\n  - c: 4\n    <<: [*x, {d: 5}]\n";
+    leads(
+        text,
+        &[
+            ("/list/0", "<<"),
+            ("/list/0/a", "1"),
+            ("/list/0/b", "3"),
+            ("/list/1", "c: 4"),
+            ("/list/1/b", "2"),
+            ("/list/1/d", "5"),
+            ("/list/0/<<", "<<"),
+        ],
+    );
+    let start = text.find("a: 1").unwrap() + 3;
+    assert_eq!(document(text).locate("/list/0/a"), start..start + 1);
+}
+
+#[test]
+fn ranges_count_from_the_start_of_the_whole_text() {
+    let text = "\u{feff}a: é\r\n---\r\nb: ü\r\n---\n{\"c\":1}\n{\"d\":\n2}";
+    let places: Vec<_> = documents(text)
+        .iter()
+        .zip(["/a", "/b", "/c", "/d"])
+        .map(|(document, pointer)| &text[document.locate(pointer)])
+        .collect();
+    assert_eq!(places, ["é", "ü", "1", "2"]);
+}
+
+#[test]
+fn places_do_not_depend_on_the_value() {
+    let text = "a: 1\nb: 2\n";
+    let mut document = document(text);
+    document.value.take();
+    assert_eq!(&text[document.locate("/b")], "2");
+}
+
+#[test]
+fn a_lone_scalar_is_shown() {
+    leads("--- # c\n'text'\n", &[("", "'text'"), ("/a", "'text'")]);
+}

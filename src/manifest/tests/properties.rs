@@ -1,0 +1,151 @@
+//! What holds for every text and every value.
+
+use proptest::prelude::*;
+use serde_json::{Map, Number, Value};
+
+use super::{Lines, document, read};
+use crate::manifest::decode;
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        // Whole floats are integers to Kubernetes, on purpose.
+        any::<f64>()
+            .prop_filter_map("whole", |float| (float.fract() != 0.0).then(|| Number::from_f64(float))?)
+            .prop_map(Value::Number),
+        any::<String>().prop_map(Value::String),
+        "[a-z0-9:#{}\\[\\],&*!|>'\"%@`~ -]{0,12}".prop_map(Value::String),
+    ];
+    let values = leaf.prop_recursive(6, 64, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+            prop::collection::vec((any::<String>(), inner), 0..6)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect::<Map<_, _>>())),
+        ]
+    });
+    values.prop_map(|value| Value::Array(vec![value]))
+}
+
+/// Pieces of YAML, so that random texts get further than the first token.
+fn texts() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "a",
+        "b",
+        ": ",
+        ":",
+        "\n",
+        "\n  ",
+        "\n- ",
+        "- ",
+        "---\n",
+        "\n---",
+        "...\n",
+        "\"",
+        "'",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "|",
+        ">",
+        "|-\n  ",
+        "#",
+        " # c\n",
+        "\t",
+        "\r\n",
+        "\r",
+        "? ",
+        "!!str ",
+        "!x ",
+        "%YAML 1.1\n",
+        "~",
+        "1",
+        "0x",
+        ".inf",
+        "{{ ",
+        " }}",
+        "é",
+        "\u{feff}",
+        "\\",
+        "\\ud83d",
+        "\u{2028}",
+        "\u{85}",
+        "\0",
+        "@",
+        "`",
+        "=",
+    ]);
+    prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+fn read_and_point_everywhere(text: &str) {
+    let lines = Lines::new(text);
+    for read in read(text) {
+        match read {
+            Ok(document) => each_pointer(&document.value, String::new(), &mut |pointer, _| {
+                for pointer in [pointer, &format!("{pointer}/0/~/x"), &format!("{pointer}/")] {
+                    assert!(text.get(document.locate(pointer)).is_some(), "{pointer:?} in {text:?}");
+                }
+            }),
+            Err(problem) => {
+                assert!(problem.byte <= text.len());
+                let _ = lines.position(problem.byte);
+            }
+        }
+    }
+}
+
+/// Every value below a value, with its pointer.
+pub(super) fn each_pointer(value: &Value, pointer: String, visit: &mut impl FnMut(&str, &Value)) {
+    visit(&pointer, value);
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| each_pointer(item, format!("{pointer}/{index}"), visit))
+        }
+        Value::Object(entries) => entries.iter().for_each(|(key, value)| {
+            each_pointer(value, format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), visit)
+        }),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn no_bytes_and_no_pointer_panic(bytes: Vec<u8>, pointer: String) {
+        if let Ok(text) = decode(bytes) {
+            for document in read(&text).into_iter().flatten() {
+                prop_assert!(text.get(document.locate(&pointer)).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in texts()) {
+        read_and_point_everywhere(&text);
+    }
+
+    #[test]
+    fn json_means_itself_and_every_scalar_is_found(value in values()) {
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap(), format!("%YAML 1.1\n--- {value}\n")] {
+            let document = document(&text);
+            prop_assert_eq!(&document.value, &value, "{}", text);
+            let mut missed = Vec::new();
+            each_pointer(&value, String::new(), &mut |pointer, value| {
+                let shown = &text[document.locate(pointer)];
+                if !value.is_array() && !value.is_object() && value.to_string().as_str() != shown {
+                    missed.push((pointer.to_owned(), shown.to_owned()));
+                }
+            });
+            prop_assert!(missed.is_empty(), "{:?} in {}", missed, text);
+        }
+    }
+}
