@@ -8,8 +8,7 @@ use std::cell::OnceCell;
 use kubewarden_policy_sdk::protocol_version_guest;
 use kubewarden_policy_sdk::response::ValidationResponse;
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wapc_guest::{CallResult, host_call, register_function};
 
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
@@ -74,26 +73,6 @@ const WORKLOADS: &[Listed] = &[
 /// No object has this name: an underscore is never allowed in one.
 const IMPOSSIBLE_NAME: &str = "sqledge-ha_probe";
 
-#[derive(Serialize)]
-struct ListRequest<'r> {
-    api_version: &'r str,
-    kind: &'r str,
-    namespace: &'r str,
-    label_selector: Option<&'r str>,
-    field_selector: Option<&'r str>,
-    field_masks: &'r [&'r str],
-}
-
-#[derive(Serialize)]
-struct GetRequest<'r> {
-    api_version: &'r str,
-    kind: &'r str,
-    name: &'r str,
-    namespace: &'r str,
-    disable_cache: bool,
-    field_masks: &'r [&'r str],
-}
-
 /// The cluster as the policy server shows it, for the length of one request: each resource is listed at most once.
 #[derive(Default)]
 struct HostCluster {
@@ -139,9 +118,11 @@ fn list_all(kinds: &[Listed], namespace: &str) -> Result<Vec<Value>, String> {
 fn list(listed: &Listed, namespace: &str) -> Result<Vec<Value>, String> {
     let Listed { api_version, kind, masks } = *listed;
     get(api_version, kind, namespace, IMPOSSIBLE_NAME)?;
-    let request =
-        ListRequest { api_version, kind, namespace, label_selector: None, field_selector: None, field_masks: masks };
-    let mut answer = call("list_resources_by_namespace", &request)?;
+    let mut answer = call("list_resources_by_namespace", api_version, kind, namespace, |request| {
+        request.insert("label_selector".to_owned(), Value::Null);
+        request.insert("field_selector".to_owned(), Value::Null);
+        request.insert("field_masks".to_owned(), masks.iter().copied().map(Value::from).collect());
+    })?;
     let items = answer.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
     // Lists leave out what every item is.
     Ok(items.unwrap_or_default().into_iter().map(|item| named(item, api_version, kind)).collect())
@@ -149,8 +130,12 @@ fn list(listed: &Listed, namespace: &str) -> Result<Vec<Value>, String> {
 
 /// One object; `None` if it does not exist.
 fn get(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
-    let request = GetRequest { api_version, kind, name, namespace, disable_cache: false, field_masks: &[] };
-    match call("get_resource", &request) {
+    let answer = call("get_resource", api_version, kind, namespace, |request| {
+        request.insert("name".to_owned(), Value::from(name));
+        request.insert("disable_cache".to_owned(), Value::Bool(false));
+        request.insert("field_masks".to_owned(), Value::Array(Vec::new()));
+    });
+    match answer {
         Ok(object) => Ok(Some(object)),
         Err(why) if why == NOT_FOUND => Ok(None),
         Err(why) => Err(format!("{kind}: {why}")),
@@ -168,10 +153,21 @@ fn named(mut object: Value, api_version: &str, kind: &str) -> Value {
 const NOT_FOUND: &str = "does not exist";
 
 /// Asks the host. Its errors can carry a whole stack trace and are reduced to a few words.
-fn call(operation: &str, request: &impl Serialize) -> Result<Value, String> {
-    let request = serde_json::to_vec(request).map_err(|_| "the look-up could not be written")?;
-    let answer = host_call("kubewarden", "kubernetes", operation, &request).map_err(|error| reason(&error.to_string()))?;
-    serde_json::from_slice(&answer).map_err(|_| "the answer could not be read".to_owned())
+fn call(
+    operation: &str,
+    api_version: &str,
+    kind: &str,
+    namespace: &str,
+    complete: impl FnOnce(&mut Map<String, Value>),
+) -> Result<Value, String> {
+    let mut request = Map::new();
+    for (key, value) in [("api_version", api_version), ("kind", kind), ("namespace", namespace)] {
+        request.insert(key.to_owned(), Value::from(value));
+    }
+    complete(&mut request);
+    let request = Value::Object(request).to_string();
+    let answer = host_call("kubewarden", "kubernetes", operation, request.as_bytes()).map_err(|error| reason(&error.to_string()))?;
+    parse_value(&answer, "the answer").map_err(|error| error.to_string())
 }
 
 fn reason(error: &str) -> &'static str {

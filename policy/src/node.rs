@@ -39,6 +39,7 @@ impl<'a> Node<'a> {
     }
 
     /// The member `name`, which may be missing.
+    #[inline(never)]
     pub fn at(&self, name: &'a str) -> Node<'a> {
         match self.get(name) {
             Some(value) => Node { value, ..*self },
@@ -57,10 +58,9 @@ impl<'a> Node<'a> {
     }
 
     /// The items of an array; nothing for anything else.
-    pub fn items(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
+    pub fn items(&self) -> Items<'a> {
         let items = self.present().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let node = *self;
-        items.iter().map(move |value| Node { value, ..node })
+        Items { root: self.root, rest: items.iter() }
     }
 
     /// The members of an object with their names; nothing for anything else.
@@ -113,6 +113,22 @@ impl<'a> Node<'a> {
     /// The first key that is missing on the way to this node; `None` if it exists.
     pub fn missing(&self) -> Option<&'a str> {
         self.missing
+    }
+}
+
+/// The items of an array. A type of its own, compiled once: rules go over arrays all the time, and the module is small.
+#[derive(Clone, Debug)]
+pub struct Items<'a> {
+    root: &'a Value,
+    rest: std::slice::Iter<'a, Value>,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Node<'a>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Node<'a>> {
+        self.rest.next().map(|value| Node { root: self.root, value, missing: None })
     }
 }
 

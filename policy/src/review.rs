@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -91,13 +90,13 @@ fn is_judged_operation(request: &Request<'_>, kind: Kind) -> bool {
 /// Whether the text of an object can hold an engine. A text with escapes might spell a marker in them.
 fn may_run_engine(object: &[u8], settings: &Settings) -> bool {
     let configured = settings.images.iter().map(|image| image.repository.as_str());
-    MARKERS.into_iter().chain(configured).any(|marker| memmem::find(object, marker.as_bytes()).is_some())
-        || memmem::find(object, b"\\").is_some_and(|_| has_unusual_escapes(object))
+    MARKERS.into_iter().chain(configured).any(|marker| std::str::from_utf8(object).is_ok_and(|o|o.contains(marker)))
+        || object.contains(&b'\\') && has_unusual_escapes(object)
 }
 
 /// Whether letters may be written as `\uXXXX`, or slashes as `\/`.
 fn has_unusual_escapes(object: &[u8]) -> bool {
-    [&b"\\u"[..], b"\\/"].iter().any(|escape| memmem::find(object, escape).is_some())
+    [&b"\\u"[..], b"\\/"].iter().any(|escape| object.windows(2).any(|w| w==*escape))
 }
 
 /// Whether two objects say the same where the rules look, byte for byte: the API server writes equal values alike.
@@ -239,7 +238,7 @@ fn unread_parent(kind: Kind, why: &str) -> Verdict {
     let parent = kind.name();
     Verdict {
         warnings: vec![format!("single-replica: not checked, because the {parent} that is scaled could not be read")],
-        audit_annotations: [("unchecked", format!("{parent}: {why}"))].into(),
+        audit_annotations: vec![("unchecked", format!("{parent}: {why}"))],
         ..Verdict::accept()
     }
 }

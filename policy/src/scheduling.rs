@@ -52,11 +52,13 @@ impl<'a> Placement<'a> {
         let mut values = Vec::new();
         let mut restricted = false;
         for term in self.terms.items().filter(|term| !is_empty(term)) {
-            values.extend(term_values(&term, label)?);
+            for value in term_values(&term, label)? {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
             restricted = true;
         }
-        values.sort_unstable();
-        values.dedup();
         restricted.then_some(values)
     }
 }

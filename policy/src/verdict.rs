@@ -1,31 +1,24 @@
 //! The answer to an admission request, worded for the person who sent it.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::finding::{Action, Finding};
 
-/// The answer to one admission request. Serialised, it is Kubewarden's validation response.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The answer to one admission request.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// Whether the request may pass.
     pub accepted: bool,
     /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The HTTP status of a refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// The object with everything mended, if anything was.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mutated_object: Option<Value>,
-    /// For the audit log: what was mended, and what could not be checked.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub audit_annotations: BTreeMap<&'static str, String>,
+    /// For the audit log, each key once: `mended`, `refused` and `warned` list rule ids, `unchecked` says what could not
+    /// be looked up.
+    pub audit_annotations: Vec<(&'static str, String)>,
     /// For the person who sent the request; each at most 120 characters.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
@@ -64,7 +57,7 @@ impl Verdict {
 
     fn annotate(&mut self, key: &'static str, value: &str) {
         if !value.is_empty() {
-            self.audit_annotations.insert(key, value.to_owned());
+            self.audit_annotations.push((key, value.to_owned()));
         }
     }
 }
