@@ -1,0 +1,48 @@
+//! The linter's configuration: a file, and the flags that override it.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+use sqledge_ha_policy::settings::Settings;
+
+use crate::cli::Judging;
+use crate::exit::Failure;
+
+/// A configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// The policy's settings, as a cluster would get them.
+    #[serde(default)]
+    policy: Value,
+}
+
+/// The settings that flags and configuration file give together.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that says where the mistake is.
+pub fn settings(flags: &Judging) -> Result<Settings, Failure> {
+    let mut settings = flags.config.as_deref().map_or_else(|| Ok(Settings::default()), read)?;
+    if let Some(choice) = flags.engine {
+        settings.engines = choice.engines();
+    }
+    for flag in &flags.rules {
+        let (rule, action) = flag
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(format!("--rule {flag}: write ID=ACTION, e.g. whole-data-root=off")))?;
+        settings.set_action(rule, action).map_err(|message| Failure::usage(format!("--rule {flag}: {message}")))?;
+    }
+    Ok(settings)
+}
+
+/// Reads the settings of a configuration file.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that names the file and the place.
+pub fn read(path: &Path) -> Result<Settings, Failure> {
+    let wrong = |message: String| Failure::usage(format!("{}: {message}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    Settings::from_value(&file.unwrap_or_default().policy).map_err(|message| wrong(format!("policy: {message}")))
+}

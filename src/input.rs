@@ -1,0 +1,97 @@
+//! From paths to texts: files, directories as git sees them, standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::manifest::{Problem, decode};
+
+/// The path that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+/// The endings of manifests in a directory.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// One text to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    path: PathBuf,
+}
+
+impl Source {
+    /// How reports call it.
+    pub fn name(&self) -> String {
+        if self.path.as_os_str() == STANDARD_INPUT {
+            return "<stdin>".to_owned();
+        }
+        let name = self.path.to_string_lossy();
+        name.strip_prefix("./").unwrap_or(&name).to_owned()
+    }
+
+    /// Its text.
+    ///
+    /// # Errors
+    /// [`Problem`] if it cannot be read, or is not UTF-8.
+    pub fn read(&self) -> Result<String, Problem> {
+        let mut bytes = Vec::new();
+        let read = if self.path.as_os_str() == STANDARD_INPUT {
+            io::stdin().lock().read_to_end(&mut bytes)
+        } else {
+            File::open(&self.path).and_then(|mut file| file.read_to_end(&mut bytes))
+        };
+        read.map_err(|error| problem(error.to_string()))?;
+        decode(bytes)
+    }
+}
+
+/// A path that leads to no text.
+#[derive(Clone, Debug)]
+pub struct Unreachable {
+    /// How reports call it.
+    pub name: String,
+    /// Why not.
+    pub problem: Problem,
+}
+
+fn problem(message: String) -> Problem {
+    Problem { message, help: None, byte: 0 }
+}
+
+/// Finds the texts below `paths`, sorted by name, each once; no path stands for the current directory. A file that is
+/// named is read whatever it is called. Links to directories are not followed, so that no loop can catch the search.
+pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<Unreachable>) {
+    let here = [PathBuf::from(".")];
+    let (mut sources, mut unreachable) = (Vec::new(), Vec::new());
+    for path in if paths.is_empty() { &here } else { paths } {
+        if path.is_dir() {
+            walk(path, &mut sources, &mut unreachable);
+        } else if path.as_os_str() == STANDARD_INPUT || path.exists() {
+            sources.push(Source { path: path.clone() });
+        } else {
+            let problem = problem("there is no such file or directory".to_owned());
+            unreachable.push(Unreachable { name: path.display().to_string(), problem });
+        }
+    }
+    sources.sort();
+    sources.dedup();
+    (sources, unreachable)
+}
+
+fn walk(directory: &Path, sources: &mut Vec<Source>, unreachable: &mut Vec<Unreachable>) {
+    for entry in ignore::WalkBuilder::new(directory).build() {
+        match entry {
+            Ok(entry) if entry.path().is_file() && has_manifest_ending(entry.path()) => {
+                sources.push(Source { path: entry.into_path() });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let name = directory.display().to_string();
+                unreachable.push(Unreachable { name, problem: problem(error.to_string()) });
+            }
+        }
+    }
+}
+
+fn has_manifest_ending(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}

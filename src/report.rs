@@ -1,0 +1,4 @@
+//! What a report looks like: one file for each format.
+
+pub mod human;
+pub mod json;
