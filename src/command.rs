@@ -10,6 +10,7 @@ pub mod lint;
 pub mod policy;
 pub mod review;
 pub mod rules;
+pub mod settings_schema;
 
 /// Runs a command.
 ///
@@ -23,7 +24,7 @@ pub fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Review(flags) => review::run(&flags),
         Command::Policy(Policy::Wasm { output }) => policy::wasm(&output),
         Command::Policy(Policy::Metadata) => policy::metadata(),
-        Command::Policy(Policy::SettingsSchema) => print(&policy::settings_schema()),
+        Command::Policy(Policy::SettingsSchema) => print(&settings_schema::text()),
     }
 }
 

@@ -41,8 +41,17 @@ pub fn settings(flags: &Judging) -> Result<Settings, Failure> {
 /// # Errors
 /// [`Failure`] with exit code 2 that names the file and the place.
 pub fn read(path: &Path) -> Result<Settings, Failure> {
+    let policy = policy(path)?;
+    Settings::from_value(&policy).map_err(|message| Failure::usage(format!("{}: policy: {message}", path.display())))
+}
+
+/// The `policy:` part of a configuration file, as the module would get it.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that names the file and the place.
+pub fn policy(path: &Path) -> Result<Value, Failure> {
     let wrong = |message: String| Failure::usage(format!("{}: {message}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    Settings::from_value(&file.unwrap_or_default().policy).map_err(|message| wrong(format!("policy: {message}")))
+    Ok(file.unwrap_or_default().policy)
 }

@@ -18,6 +18,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// The text at a path, or standard input for `-`.
+    pub fn named(path: &Path) -> Self {
+        Source { path: path.to_owned() }
+    }
+
     /// How reports call it.
     pub fn name(&self) -> String {
         if self.path.as_os_str() == STANDARD_INPUT {

@@ -1,0 +1,132 @@
+//! Builds the Kubewarden module out of `policy/`, annotates it, and leaves it in `OUT_DIR` to be embedded.
+//!
+//! `SQLEDGE_HA_MODULE=path` embeds a module that was built before; one that is annotated keeps its metadata.
+
+#![allow(clippy::print_stdout, reason = "a build script speaks to cargo on its standard output")]
+
+use std::env;
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+#[path = "src/module/metadata.rs"]
+#[allow(unreachable_pub, reason = "the library shares this file and exports it")]
+mod metadata;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "module";
+const PREBUILT: &str = "SQLEDGE_HA_MODULE";
+
+/// What the module is made of. Cargo itself watches what this script is made of.
+const SOURCES: [&str; 6] =
+    ["policy/src", "policy/Cargo.toml", "policy/metadata.yml", "policy/USAGE.md", "Cargo.toml", "Cargo.lock"];
+
+fn main() -> ExitCode {
+    println!("cargo::rerun-if-env-changed={PREBUILT}");
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    match embed() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={}", error.to_string().replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed() -> Result<(), Box<dyn Error>> {
+    let out_dir = PathBuf::from(variable("OUT_DIR")?);
+    let module = match env::var_os(PREBUILT).filter(|path| !path.is_empty()) {
+        Some(path) => {
+            println!("cargo::rerun-if-changed={}", path.display());
+            PathBuf::from(path)
+        }
+        None => build(&target_dir(&out_dir)?)?,
+    };
+    let wasm = fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?;
+    let description = fs::read_to_string("policy/metadata.yml")?;
+    let usage = fs::read_to_string("policy/USAGE.md")?;
+    let annotated = metadata::annotate(&wasm, &description, &usage);
+    let annotated = annotated.map_err(|error| format!("{}: {error}", module.display()))?;
+    metadata::read(&annotated)?;
+    Ok(fs::write(out_dir.join("sqledge-ha.wasm"), annotated)?)
+}
+
+/// A target folder of the module's own, because this build holds the lock of the other: `module` beside the folder of
+/// the profile, where `OUT_DIR` is `<profile>/build/<package>/out`.
+fn target_dir(out_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let build = out_dir.ancestors().find(|folder| folder.ends_with("build"));
+    let target = build.and_then(Path::parent).and_then(Path::parent);
+    Ok(target.ok_or("OUT_DIR is not inside a target folder")?.join("module"))
+}
+
+fn build(target_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let libraries = PathBuf::from(ask_rustc(&["--print", "target-libdir", "--target", TARGET])?);
+    if !libraries.is_dir() {
+        return Err(format!(
+            "the module needs the Wasm target of the compiler; install it: rustup target add {TARGET}"
+        )
+        .into());
+    }
+    let mut cargo = Command::new(variable("CARGO")?);
+    for (name, _) in env::vars_os().filter(|(name, _)| is_of_the_outer_build(name)) {
+        cargo.env_remove(name);
+    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustflags()?.join("\x1f"));
+    cargo.args(["build", "--locked", "--package", "sqledge-ha-policy", "--features", "guest", "--lib"]);
+    cargo.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(target_dir);
+    let status = cargo.status()?;
+    if !status.success() {
+        return Err(format!("the module could not be built ({status})").into());
+    }
+    Ok(target_dir.join(TARGET).join(PROFILE).join("sqledge_ha_policy.wasm"))
+}
+
+/// Whether a variable describes the build that this script is part of, and would change the module. What says where
+/// cargo finds packages, how it reaches them, and how many jobs it may run, holds for both.
+fn is_of_the_outer_build(name: &OsString) -> bool {
+    const SHARED: [&str; 8] = [
+        "CARGO_HOME",
+        "CARGO_HTTP_",
+        "CARGO_MAKEFLAGS",
+        "CARGO_NET_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+        "CARGO_TERM_",
+        "CARGO_UNSTABLE_",
+    ];
+    const COMPILER: [&str; 7] =
+        ["CLIPPY_ARGS", "OUT_DIR", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTDOCFLAGS", "RUSTFLAGS", "TARGET"];
+    let name = name.to_string_lossy();
+    let of_cargo = name.starts_with("CARGO") && !SHARED.iter().any(|shared| name.starts_with(shared));
+    of_cargo || COMPILER.contains(&&*name)
+}
+
+/// Flags that take the paths of this machine out of the module's panic messages. They stand before, and so replace,
+/// any flags of a configuration file.
+fn rustflags() -> Result<Vec<String>, Box<dyn Error>> {
+    let version = ask_rustc(&["--version", "--verbose"])?;
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
+    let standard_library = Path::new(&ask_rustc(&["--print", "sysroot"])?).join("lib/rustlib/src/rust");
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| Some(env::home_dir()?.join(".cargo"))).ok_or("there is no home folder")?;
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    Ok(vec![
+        // Of several that match, the last counts: the home of cargo may be inside the workspace, not the reverse.
+        remap(Path::new(&variable("CARGO_MANIFEST_DIR")?), "."),
+        remap(&cargo_home.join("registry/src"), "registry"),
+        remap(&standard_library, &format!("/rustc/{commit}")),
+    ])
+}
+
+fn ask_rustc(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
+    let output = Command::new(variable("RUSTC")?).args(arguments).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}
+
+fn variable(name: &str) -> Result<OsString, Box<dyn Error>> {
+    env::var_os(name).ok_or_else(|| format!("cargo did not set {name}").into())
+}

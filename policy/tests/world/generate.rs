@@ -1,0 +1,116 @@
+//! Generated objects: right examples with a few fields changed to values that are right, wrong, or of the wrong type.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sqledge_ha_policy::finding::{Edit, apply};
+
+use super::{deployment, service, stateful_set};
+
+/// Places below a pod's `spec` that rules look at, and a few that they do not.
+const POD: [&str; 26] = [
+    "nodeSelector",
+    "nodeSelector/kubernetes.io~1arch",
+    "nodeSelector/beta.kubernetes.io~1arch",
+    "nodeSelector/kubernetes.io~1os",
+    "nodeSelector/kubernetes.io~1hostname",
+    "nodeName",
+    "os",
+    "affinity",
+    "affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
+    "tolerations",
+    "tolerations/-",
+    "terminationGracePeriodSeconds",
+    "activeDeadlineSeconds",
+    "restartPolicy",
+    "securityContext",
+    "securityContext/fsGroup",
+    "containers",
+    "containers/0/image",
+    "containers/0/env",
+    "containers/0/env/-",
+    "containers/0/envFrom",
+    "containers/0/volumeMounts",
+    "containers/0/volumeMounts/0/mountPath",
+    "containers/0/volumeMounts/0/readOnly",
+    "volumes",
+    "futureField",
+];
+
+/// Places of a workload outside its pod template, and of a Service.
+const OUTSIDE: [&str; 16] = [
+    "/spec/replicas",
+    "/spec/strategy",
+    "/spec/strategy/type",
+    "/spec/strategy/rollingUpdate",
+    "/spec/template",
+    "/spec/template/metadata/labels",
+    "/spec/volumeClaimTemplates",
+    "/spec/type",
+    "/spec/clusterIP",
+    "/spec/selector",
+    "/spec/ports",
+    "/spec/ports/0/targetPort",
+    "/metadata",
+    "/metadata/annotations",
+    "/metadata/namespace",
+    "/spec",
+];
+
+fn values() -> impl Strategy<Value = Value> {
+    let strange = [json!(null), json!({}), json!([]), json!(""), json!("3"), json!(0), json!(-1), json!(1.5), json!(true), json!([{}]), json!({"a": {"b": [1]}})];
+    let sensible = [
+        json!(1), json!(2), json!(300), json!("amd64"), json!("arm64"), json!("windows"), json!("linux"), json!("Recreate"),
+        json!("RollingUpdate"), json!("ClusterIP"), json!("NodePort"), json!("LoadBalancer"), json!("ExternalName"), json!("None"),
+        json!("/var/opt/mssql/data"), json!("/elsewhere/"), json!("mcr.microsoft.com/azure-sql-edge"), json!("nginx"),
+        json!("mcr.microsoft.com/mssql/server:2022-latest"), json!({"app": "sql"}), json!({"app": "web"}),
+        json!({"rollingUpdate": {"maxSurge": 1}}), json!({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
+        json!({"operator": "Exists"}), json!([{"key": "node.kubernetes.io/unreachable", "operator": "Exists"}]),
+        json!([{"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64", "arm64"]}]}]),
+        json!([{"name": "data", "emptyDir": {}}]), json!([{"name": "data", "persistentVolumeClaim": {"claimName": "x", "readOnly": true}}]),
+        json!([{"name": "MSSQL_DATA_DIR", "value": "/elsewhere"}]), json!({"name": "MSSQL_TCP_PORT", "value": "14330"}),
+        json!({"name": "MSSQL_DATA_DIR", "value": "$(ROOT)/data"}), json!([{"port": 1434}]), json!([{"metadata": {"name": "data"}}]),
+    ];
+    prop_oneof![
+        1 => prop::sample::select(strange.to_vec()),
+        3 => prop::sample::select(sensible.to_vec()),
+    ]
+}
+
+fn base() -> impl Strategy<Value = (Value, &'static str)> {
+    let other = |api_version: &str, kind: &str| {
+        let mut object = deployment();
+        (object["apiVersion"], object["kind"]) = (json!(api_version), json!(kind));
+        object
+    };
+    let mut pod = other("v1", "Pod");
+    pod["spec"] = pod["spec"]["template"]["spec"].clone();
+    let plain = "/spec/template/spec/";
+    prop::sample::select(vec![
+        (deployment(), plain),
+        (stateful_set(), plain),
+        (other("apps/v1", "ReplicaSet"), plain),
+        (other("batch/v1", "Job"), plain),
+        (other("argoproj.io/v1alpha1", "Rollout"), plain),
+        (pod, "/spec/"),
+        (service(), plain),
+    ])
+}
+
+/// Any object that the rules may meet.
+pub(crate) fn objects() -> impl Strategy<Value = Value> {
+    let place = prop_oneof![
+        3 => prop::sample::select(POD.to_vec()).prop_map(|place| (true, place)),
+        1 => prop::sample::select(OUTSIDE.to_vec()).prop_map(|place| (false, place)),
+    ];
+    (base(), prop::collection::vec((place, values()), 0..6)).prop_map(|((mut object, pod), changes)| {
+        let is_service = object["kind"] == "Service";
+        for ((in_pod, place), value) in changes {
+            let pointer = if in_pod && !is_service { format!("{pod}{place}") } else { place.to_owned() };
+            // A change that no longer fits the object after an earlier one is left out.
+            if pointer.starts_with('/') {
+                let _ = apply(&mut object, &[Edit::Set { pointer, value }]);
+            }
+        }
+        object
+    })
+}

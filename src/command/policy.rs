@@ -1,0 +1,139 @@
+//! `sqledge-ha policy`: the embedded module, for those who publish or inspect it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::exit::{Failure, Outcome};
+use crate::module::{EMBEDDED, metadata};
+
+/// Why the module or its metadata could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be written; what stood there before still does.
+    #[error("cannot write {}", path.display())]
+    File {
+        /// Where the module should have gone.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The output is closed or full.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+    /// The embedded module has no metadata that can be read: a mistake of the build.
+    #[error(transparent)]
+    Metadata(#[from] metadata::Error),
+    /// The metadata could not be written as text.
+    #[error("cannot write the metadata: {0}")]
+    Format(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Output(error) => error.into(),
+            Error::File { path, source } => Failure::unreadable(format!("cannot write {}: {source}", path.display())),
+            other => Failure { outcome: Outcome::Bug, message: other.to_string() },
+        }
+    }
+}
+
+/// Runs `policy wasm`.
+///
+/// # Errors
+/// [`Failure`] with exit code 4 if the file cannot be written.
+pub fn wasm(path: &Path) -> Result<Outcome, Failure> {
+    // The module is bytes: no stream that looks for colours may touch it.
+    write_module(path, &mut io::stdout().lock())?;
+    Ok(Outcome::Clean)
+}
+
+/// Runs `policy metadata`.
+///
+/// # Errors
+/// [`Failure`] if the output cannot be written.
+pub fn metadata() -> Result<Outcome, Failure> {
+    write_metadata(&mut io::stdout().lock())?;
+    Ok(Outcome::Clean)
+}
+
+/// Writes the module to a file and its path and size in bytes to `out`; for the path `-`, the module itself to `out`.
+/// A file that exists is replaced at once, or not at all.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Output`].
+pub fn write_module(path: &Path, out: &mut dyn Write) -> Result<(), Error> {
+    if path == Path::new("-") {
+        out.write_all(EMBEDDED)?;
+    } else {
+        replace(path, EMBEDDED).map_err(|source| Error::File { path: path.to_owned(), source })?;
+        writeln!(out, "{}: {} bytes", path.display(), EMBEDDED.len())?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Prints the module's metadata as YAML.
+///
+/// # Errors
+/// [`Error::Output`]; [`Error::Metadata`] and [`Error::Format`] only if the build went wrong.
+pub fn write_metadata(out: &mut dyn Write) -> Result<(), Error> {
+    let text = serde_saphyr::to_string(&metadata::read(EMBEDDED)?).map_err(|error| Error::Format(error.to_string()))?;
+    writeln!(out, "{}", text.trim_end())?;
+    Ok(out.flush()?)
+}
+
+/// Writes a file beside its place and moves it there.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less what the user's mask takes away
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_module_is_written_to_a_file_in_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.wasm");
+        fs::write(&path, "old").unwrap();
+        let mut out = Vec::new();
+        write_module(&path, &mut out).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), EMBEDDED);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{}: {} bytes\n", path.display(), EMBEDDED.len()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_module_is_written_to_the_output() {
+        let mut out = Vec::new();
+        write_module(Path::new("-"), &mut out).unwrap();
+        assert_eq!(out, EMBEDDED);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("policy.wasm");
+        let error = write_module(&path, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot write {}", path.display()));
+        assert!(write_module(folder.path(), &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_metadata_are_printed_as_they_are() {
+        let mut out = Vec::new();
+        write_metadata(&mut out).unwrap();
+        let yaml: serde_json::Value = serde_saphyr::from_str(&String::from_utf8(out).unwrap()).unwrap();
+        assert_eq!(yaml, metadata::read(EMBEDDED).unwrap());
+    }
+}

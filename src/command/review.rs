@@ -1,0 +1,135 @@
+//! `sqledge-ha review`: an admission request in, the answer out, through the embedded module.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::cli::Review;
+use crate::config;
+use crate::exit::{Failure, Outcome};
+use crate::input::{self, Source};
+use crate::manifest::{Problem, read};
+use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unreadable, World};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input is no admission request.
+    #[error(transparent)]
+    Input(#[from] Unreadable),
+    /// The module could not be run.
+    #[error(transparent)]
+    Module(#[from] module::Error),
+}
+
+/// Answers the review in a file, and prints the answer. A refusal is an answer like any other: exit code 0.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for a wrong configuration, 4 for input that cannot be read.
+pub fn run(flags: &Review) -> Result<Outcome, Failure> {
+    let settings = flags.config.as_deref().map_or(Ok(Value::Null), config::policy)?;
+    let objects = if flags.cluster.is_empty() { None } else { Some(objects(flags)?) };
+    let source = Source::named(&flags.file);
+    let text = source.read().map_err(|problem| unreadable(&source.name(), &problem))?;
+    let answer = review(text.as_bytes(), &settings, objects);
+    let answer = answer.map_err(|error| Failure::unreadable(format!("{}: {error}", source.name())))?;
+    writeln!(anstream::stdout(), "{answer:#}")?;
+    Ok(Outcome::Clean)
+}
+
+/// The objects in the files that stand for the cluster.
+fn objects(flags: &Review) -> Result<Vec<Value>, Failure> {
+    let (sources, missing) = input::find(&flags.cluster);
+    if let Some(missing) = missing.first() {
+        return Err(unreadable(&missing.name, &missing.problem));
+    }
+    let mut objects = Vec::new();
+    for source in sources {
+        let failed = |problem: Problem| unreadable(&source.name(), &problem);
+        for document in read(&source.read().map_err(failed)?) {
+            objects.push(document.map_err(failed)?.value);
+        }
+    }
+    Ok(objects)
+}
+
+fn unreadable(name: &str, problem: &Problem) -> Failure {
+    Failure::unreadable(format!("{name}: {}", problem.message))
+}
+
+/// Reviews an AdmissionReview, or a bare AdmissionRequest, as the cluster would, and gives the AdmissionReview that
+/// answers it.
+///
+/// `settings` are the policy's; `Value::Null` means the defaults. `objects` are what exists beside the object under
+/// review: nothing else does. With `None` nothing can be looked up, and the answer's audit annotations say so.
+///
+/// Settings that are not valid, which the policy server would not start with, refuse the request with code 500.
+///
+/// # Errors
+/// [`Error::Input`] if `input` is no admission request, with the line and column; [`Error::Module`] if the module
+/// fails, which no input brings about.
+pub fn review(input: &[u8], settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
+    let admission = Admission::read(input)?;
+    let world: Arc<dyn World> = match objects {
+        Some(objects) => Arc::new(ObjectSet(objects)),
+        None => Arc::new(NoWorld),
+    };
+    let instance = Host::new(EMBEDDED)?.instance(world)?;
+    Ok(admission.answer(instance.validate(admission.request(), settings)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use serde_json::json;
+
+    use super::*;
+
+    fn request() -> Value {
+        json!({"uid": "7", "operation": "CREATE", "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+            "object": {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql"}, "spec": {
+                "replicas": 1, "selector": {"matchLabels": {"app": "sql"}},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}},
+                "template": {"metadata": {"labels": {"app": "sql"}}, "spec": {
+                    "containers": [{"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge",
+                        "env": [{"name": "ACCEPT_EULA", "value": "Y"}],
+                        "volumeMounts": [{"name": "data", "mountPath": "/var/opt/mssql"}]}],
+                    "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}}}}})
+    }
+
+    #[test]
+    fn what_is_left_out_is_patched_in() {
+        let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request()});
+        let answer = review_of(&review, &Value::Null, Some(Vec::new()));
+        assert_eq!((&answer["uid"], &answer["allowed"]), (&json!("7"), &json!(true)), "{answer}");
+        let patch = BASE64_STANDARD.decode(answer["patch"].as_str().unwrap()).unwrap();
+        let patch: Vec<Value> = serde_json::from_slice(&patch).unwrap();
+        assert!(
+            patch.contains(&json!({"op": "replace", "path": "/spec/strategy/type", "value": "Recreate"})),
+            "{patch:?}"
+        );
+        assert!(patch.contains(&json!({"op": "remove", "path": "/spec/strategy/rollingUpdate"})), "{patch:?}");
+    }
+
+    #[test]
+    fn a_bare_request_is_answered_and_what_could_not_be_looked_up_is_said() {
+        let answer = review_of(&request(), &Value::Null, None);
+        assert_eq!(answer["allowed"], true, "{answer}");
+        assert!(answer["auditAnnotations"]["unchecked"].is_string(), "{answer}");
+    }
+
+    #[test]
+    fn settings_apply_and_wrong_ones_refuse() {
+        let answer = review_of(&request(), &json!({"mode": "validate"}), None);
+        assert_eq!((&answer["allowed"], &answer["status"]["code"]), (&json!(false), &json!(403)), "{answer}");
+        let answer = review_of(&request(), &json!({"mod": "validate"}), None);
+        assert_eq!(answer["status"]["code"], 500, "{answer}");
+        assert!(answer["status"]["message"].as_str().unwrap().contains("did you mean `mode`"), "{answer}");
+    }
+
+    fn review_of(input: &Value, settings: &Value, objects: Option<Vec<Value>>) -> Value {
+        review(input.to_string().as_bytes(), settings, objects).unwrap()["response"].take()
+    }
+}

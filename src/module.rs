@@ -1,0 +1,36 @@
+//! The Kubewarden module inside this program, and a host that runs it as Kubewarden's policy server does.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `metadata` | what the module tells Kubewarden: a section of the Wasm binary |
+//! | `host` | the module, compiled; an instance of it; its answers |
+//! | `grants`, `callback` | what the module may ask its host, and how it is answered |
+//! | `world`, `mask` | the objects that answers are made of, and their pruning |
+//! | `admission` | AdmissionReviews in and out |
+//!
+//! ```
+//! use std::sync::Arc;
+//! use serde_json::{json, value::to_raw_value};
+//! use sqledge_ha::module::{EMBEDDED, Host, NoWorld};
+//!
+//! let host = Host::new(EMBEDDED)?;
+//! let pod = json!({"kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "DELETE"});
+//! let response = host.instance(Arc::new(NoWorld))?.validate(&to_raw_value(&pod)?, &json!({}))?;
+//! assert!(response.accepted);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod admission;
+mod callback;
+mod grants;
+mod host;
+mod mask;
+pub mod metadata;
+mod world;
+
+pub use admission::{Admission, Unreadable};
+pub use host::{Error, Host, Instance, Response, SettingsResponse};
+pub use world::{Get, List, NoWorld, ObjectSet, World};
+
+/// The module, annotated: what `policy wasm` writes and `policy push` publishes.
+pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-ha.wasm"));
