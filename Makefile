@@ -9,7 +9,7 @@ WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm bench fmt lint deny setup policy.wasm annotated-policy.wasm
+.PHONY: help build demo test test-native test-wasm bench generate fmt lint deny setup policy.wasm annotated-policy.wasm
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,10 @@ annotated-policy.wasm: build ## the module as Kubewarden wants it
 	@$(BINARY) policy wasm --output $@
 
 bench: setup ## print what the product costs: one call, a linter run
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench cost
+
+generate: setup ## write the files that are made from the code
+	UPDATE_GENERATED=1 $(CARGO) test --release --locked --test e2e generated
 
 fmt: ## format all code; the rules' files are declared by a macro, where cargo fmt does not find them
 	rustfmt --edition 2024 $(SOURCES)

@@ -1,3 +1,16 @@
 //! The proof: the program and its module from the outside, in one binary so that it links once.
 
+#![allow(
+    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice,
+    reason = "a test that meets the unexpected should fail on the spot"
+)]
+
+mod agreement;
+mod cli;
+mod generated;
 mod module;
+mod shared;
+mod wild;
+#[allow(dead_code, reason = "the policy's own tests use the rest")]
+#[path = "../policy/tests/world/mod.rs"]
+mod world;

@@ -1,0 +1,85 @@
+//! The commands as a person uses them: what they print, and how they end.
+
+use assert_cmd::Command;
+use insta::assert_snapshot;
+use sqledge_ha_policy::rules::RULES;
+
+/// Exit code, standard output and standard error of a run in `e2e/`.
+fn run(arguments: &[&str], input: &str) -> String {
+    let mut command = Command::cargo_bin("sqledge-ha").unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e");
+    let output = command.current_dir(folder).args(arguments).write_stdin(input).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    format!("exit code {}\n{}{}", output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn help_names_every_command_and_exit_code() {
+    assert_snapshot!(run(&["--help"], ""));
+    assert_snapshot!(run(&["lint", "-h"], ""));
+}
+
+#[test]
+fn the_rules_are_a_reviewed_list() {
+    assert_snapshot!(run(&["rules"], ""));
+    assert_snapshot!(run(&["rules", "--format", "json"], ""));
+}
+
+#[test]
+fn every_rule_is_explained() {
+    for rule in RULES {
+        let text = run(&["explain", rule.id], "");
+        assert!(text.starts_with(&format!("exit code 0\n{}: {}", rule.id, rule.summary)), "{text}");
+    }
+    assert_snapshot!(run(&["explain", "persistent-data"], ""));
+    assert_snapshot!(run(&["explain", "persistant-data"], ""));
+}
+
+#[test]
+fn findings_are_printed_for_programs() {
+    let manifest = include_str!("examples/claim-beside-the-data.yaml");
+    assert_snapshot!(run(&["lint", "--format", "json", "-"], manifest));
+}
+
+#[test]
+fn fail_on_and_partial_decide_the_exit_code() {
+    let warned = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {selector: {a: b}}\n";
+    let code = |arguments: &[&str], input: &str| run(arguments, input).lines().next().unwrap_or_default().to_owned();
+    assert_eq!(code(&["lint", "-"], warned), "exit code 3");
+    assert_eq!(code(&["lint", "--partial", "-"], warned), "exit code 0");
+    assert_eq!(code(&["lint", "examples/right.yaml"], ""), "exit code 0");
+    assert_eq!(code(&["lint", "--fail-on", "warning", "examples/right.yaml"], ""), "exit code 0");
+    assert_eq!(code(&["lint", "examples/empty-dir.yaml"], ""), "exit code 1");
+}
+
+#[test]
+fn a_review_is_answered_with_a_patch() {
+    let answer = run(&["review", "examples/deployment-review.json"], "");
+    assert!(answer.contains("\"patchType\": \"JSONPatch\""), "{answer}");
+    assert_snapshot!(answer);
+    assert_snapshot!(run(&["review", "-"], "{\"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\"}"));
+    assert_snapshot!(run(&["review", "-"], "not a review"));
+    assert_snapshot!(run(&["review", "nowhere.json"], ""));
+}
+
+#[test]
+fn a_review_sees_the_cluster_it_is_given() {
+    let answer = run(&["review", "--cluster", "examples/cluster-ip-only.yaml", "examples/deployment-review.json"], "");
+    assert!(!answer.contains("unchecked"), "{answer}");
+}
+
+#[test]
+fn wrong_usage_is_told_with_the_right_name() {
+    for arguments in [
+        &["lint", "--rule", "single-replicas=warn"][..],
+        &["lint", "--rule", "single-replica"],
+        &["lint", "--rule", "single-replica=mutate"],
+        &["lint", "--config", "nowhere.yaml"],
+        &["lint", "--formt", "json"],
+        &["linted"],
+    ] {
+        let text = run(arguments, "");
+        assert!(text.starts_with("exit code 2\n"), "{arguments:?}: {text}");
+        assert_snapshot!(text);
+    }
+}

@@ -1,0 +1,37 @@
+//! Files that are made from the code: each is compared with what the code makes of it today. With
+//! `UPDATE_GENERATED=1` they are written instead.
+
+use std::fs;
+use std::path::Path;
+
+use sqledge_ha::cli::TableFormat;
+use sqledge_ha::command::{rules, settings_schema};
+
+/// Compares a file with what it should hold, or writes it.
+fn compare(path: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        fs::write(&path, wanted).unwrap();
+    }
+    let held = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(held, wanted, "{} is stale: run `make generate`", path.display());
+}
+
+/// A document with what stands between two marks replaced.
+fn between_marks(document: &str, name: &str, text: &str) -> String {
+    let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = document.split_once(&start).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{start}{text}{end}{after}")
+}
+
+#[test]
+fn the_readme_lists_the_rules() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    compare("README.md", &between_marks(&readme, "rules", &rules::table(TableFormat::Markdown)));
+}
+
+#[test]
+fn the_settings_schema_is_that_of_the_settings() {
+    compare("artifacthub/settings-schema.json", &settings_schema::text());
+}
