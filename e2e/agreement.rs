@@ -88,7 +88,12 @@ fn requests(object: &Value) -> Vec<Value> {
     if let Some(labels) = changed.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
         labels.insert("annotations".to_owned(), json!({"restarted": "now"}));
     }
-    vec![request(object, None), request(object, Some(object)), request(object, Some(&other)), request(&changed, Some(object))]
+    vec![
+        request(object, None),
+        request(object, Some(object)),
+        request(object, Some(&other)),
+        request(&changed, Some(object)),
+    ]
 }
 
 #[test]
@@ -111,7 +116,8 @@ fn the_module_and_the_library_agree_on_every_real_object() {
 fn the_module_and_the_library_agree_on_generated_objects() {
     let world = right_world();
     let module = instance(&world);
-    let settings = [all_engines(), json!({"failoverSeconds": 60, "rules": {"writable-data": "mutate"}, "mode": "validate"})];
+    let settings =
+        [all_engines(), json!({"failoverSeconds": 60, "rules": {"writable-data": "mutate"}, "mode": "validate"})];
     let mut runner = TestRunner::new(Config { cases: 1500, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&(objects(), objects()), |(object, other)| {
         for request in [request(&object, None), request(&object, Some(&other)), request(&other, Some(&object))] {
@@ -155,7 +161,12 @@ fn the_linters_errors_are_what_review_refuses_or_mends() {
     let settings = Settings::from_value(&all_engines()).unwrap();
     for paths in ["wild", "reference"].into_iter().filter_map(folder).map(|folder| manifests(&folder)) {
         for path in paths {
-            assert_eq!(lint_errors(&path, &settings), review_errors(&objects_of(&path), &validating), "{}", path.display());
+            assert_eq!(
+                lint_errors(&path, &settings),
+                review_errors(&objects_of(&path), &validating),
+                "{}",
+                path.display()
+            );
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The proof: the program and its module from the outside, in one binary so that it links once.
 
 #![allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test that meets the unexpected should fail on the spot"
 )]
 

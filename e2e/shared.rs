@@ -18,7 +18,8 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
 /// The YAML files of a folder, sorted.
 pub(crate) fn manifests(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
     paths.sort();
     paths
 }

@@ -49,7 +49,8 @@ fn six_rules_find_in_every_wild_manifest_what_a_person_found() {
         let name = file["file"].as_str().unwrap();
         let outcome = lint_alone(&wild.join(name), false);
         let wanted = file["findings"].as_object().unwrap().iter();
-        let wanted: BTreeMap<&str, usize> = wanted.map(|(rule, objects)| (rule.as_str(), objects.as_array().unwrap().len())).collect();
+        let wanted: BTreeMap<&str, usize> =
+            wanted.map(|(rule, objects)| (rule.as_str(), objects.as_array().unwrap().len())).collect();
         assert_eq!(reported(&outcome), wanted, "{name}");
         assert_eq!(outcome.workloads, file["workloads"].as_array().unwrap().len(), "{name}");
         assert!(outcome.unread.is_empty(), "{name}: {:?}", outcome.unread);

@@ -47,7 +47,8 @@ impl From<std::io::Error> for Failure {
     /// Standard output is gone. A reader that has seen enough, such as `head`, is no failure.
     fn from(error: std::io::Error) -> Self {
         let outcome = if error.kind() == std::io::ErrorKind::BrokenPipe { Outcome::Clean } else { Outcome::Unreadable };
-        let message = if outcome == Outcome::Clean { String::new() } else { format!("cannot write the output: {error}") };
+        let message =
+            if outcome == Outcome::Clean { String::new() } else { format!("cannot write the output: {error}") };
         Failure { outcome, message }
     }
 }

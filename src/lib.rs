@@ -6,10 +6,16 @@
 //! the objects into one world, asks the rules about each, and turns pointers into lines → [`report`] prints.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing,
-    reason = "a test that meets the unexpected should fail on the spot"
-))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test that meets the unexpected should fail on the spot"
+    )
+)]
 
 use std::ffi::OsString;
 use std::process::ExitCode;

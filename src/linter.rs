@@ -176,10 +176,13 @@ fn parts(document: &Value) -> Vec<Part<'_>> {
     while let Some(part) = open.pop() {
         let is_list = part.value.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
         match part.value.get("items").and_then(Value::as_array).filter(|_| is_list) {
-            Some(items) => open.extend(items.iter().enumerate().rev().map(|(index, value)| Part {
-                prefix: format!("{}/items/{index}", part.prefix),
-                value,
-            })),
+            Some(items) => open.extend(
+                items
+                    .iter()
+                    .enumerate()
+                    .rev()
+                    .map(|(index, value)| Part { prefix: format!("{}/items/{index}", part.prefix), value }),
+            ),
             None => parts.push(part),
         }
     }
@@ -194,9 +197,11 @@ struct Place<'m> {
 }
 
 fn judge(outcome: &mut Outcome, settings: &Settings, partial: bool) {
-    let documents = outcome.manifests.iter().enumerate().flat_map(|(index, manifest)| {
-        manifest.documents.iter().map(move |document| (index, document))
-    });
+    let documents = outcome
+        .manifests
+        .iter()
+        .enumerate()
+        .flat_map(|(index, manifest)| manifest.documents.iter().map(move |document| (index, document)));
     let places: Vec<Place<'_>> = documents
         .flat_map(|(manifest, document)| {
             parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
@@ -282,7 +287,9 @@ fn notes(ungoverned: &[Engine], workloads: usize, partial: bool) -> Vec<String> 
         if count > 0 {
             let (runs, are) = if count == 1 { ("workload runs", "is") } else { ("workloads run", "are") };
             let product = engine.product();
-            notes.push(format!("{count} {runs} {product} and {are} not checked; --engine {name} or --engine all checks it"));
+            notes.push(format!(
+                "{count} {runs} {product} and {are} not checked; --engine {name} or --engine all checks it"
+            ));
         }
     }
     if workloads == 0 && ungoverned.is_empty() && !partial {

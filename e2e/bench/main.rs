@@ -4,7 +4,10 @@
 //! not with another machine's.
 
 #![allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
     reason = "a benchmark prints, and stops at the unexpected"
 )]
 
@@ -64,7 +67,11 @@ fn call(what: &str, instance: &Instance, request: &Value) {
         (None, true) => "accepted",
         (None, false) => "refused",
     };
-    println!("{what}: {:.1} µs a call on a reused instance ({} bytes, {outcome})", took.as_secs_f64() * 1e6, request.get().len());
+    println!(
+        "{what}: {:.1} µs a call on a reused instance ({} bytes, {outcome})",
+        took.as_secs_f64() * 1e6,
+        request.get().len()
+    );
 }
 
 /// Lints the examples, copied into as many files, each under names of its own.
@@ -89,5 +96,9 @@ fn corpus(files: usize) {
         black_box(lint(&sources, missing, &Settings::default(), false));
     };
     let took = median(run, 1).as_secs_f64();
-    println!("lint {files} files, {documents} documents, without printing: {:.1} ms, {:.0} documents/s", took * 1e3, documents as f64 / took);
+    println!(
+        "lint {files} files, {documents} documents, without printing: {:.1} ms, {:.0} documents/s",
+        took * 1e3,
+        documents as f64 / took
+    );
 }

@@ -3,9 +3,11 @@
 //! Several Services may select one database: a headless one for the StatefulSet, one for metrics. Exactly one has to be
 //! a load balancer; where none is, one is chosen to become it, so that the lack is reported, and mended, once.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use crate::service::Service;
+use crate::service::{Address, Service};
 use crate::workload::Workload;
 
 /// What a Service is to a workload that it selects.
@@ -21,34 +23,36 @@ pub enum Role {
 
 /// The role of `service` for `workload`, which `others` select too. In a closed world one candidate is chosen; in an
 /// open one each Service is judged as it comes, and only one that leads nowhere gives way to one that does not.
-pub fn role<'o>(
-    service: &Service<'_>,
-    workload: &Workload<'_>,
-    others: impl IntoIterator<Item = &'o Value>,
-    closed: bool,
-) -> Role {
-    let others: Vec<Service<'_>> = others.into_iter().map(Service::read).collect();
-    if service.address() == crate::service::Address::LoadBalancer {
+pub fn role(service: &Service<'_>, workload: &Workload<'_>, others: &[Cow<'_, Value>], closed: bool) -> Role {
+    if is_load_balancer(service) {
         return Role::LoadBalancer;
     }
-    if !service.address().can_become_load_balancer() || others.iter().any(is_load_balancer) {
+    if !service.address().can_become_load_balancer() {
         return Role::Beside;
     }
     let own = rank(service, workload);
-    let mut rivals = others.iter().filter(|other| other.address().can_become_load_balancer());
-    let beaten = rivals.any(|rival| {
-        let rival = rank(rival, workload);
-        rival.0 < own.0 || (closed && rival < own)
-    });
-    if beaten { Role::Beside } else { Role::Candidate }
+    for other in others {
+        let rival = Service::read(other);
+        if is_load_balancer(&rival) {
+            return Role::Beside;
+        }
+        if rival.address().can_become_load_balancer() {
+            let rival = rank(&rival, workload);
+            let leads_better = own.0 && !rival.0;
+            if leads_better || (closed && rival < own) {
+                return Role::Beside;
+            }
+        }
+    }
+    Role::Candidate
 }
 
 /// Whether a Service is a load balancer.
 pub fn is_load_balancer(service: &Service<'_>) -> bool {
-    service.address() == crate::service::Address::LoadBalancer
+    service.address() == Address::LoadBalancer
 }
 
-/// Services that lead to the engine come first, then the alphabet decides.
+/// Whether a Service leads nowhere, and its name: those that lead to the engine come first, then the alphabet decides.
 fn rank<'a>(service: &Service<'a>, workload: &Workload<'_>) -> (bool, &'a str) {
     (service.ports_to(workload).is_empty(), service.name())
 }

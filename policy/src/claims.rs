@@ -45,7 +45,6 @@ pub fn add(
     lost: &[(&DataDirectory, Option<&Mount<'_>>)],
     size: &str,
 ) -> Fix {
-    if cfg!(feature="guest") { return Fix::not_safe([]); }
     let mut fix = Fix::not_safe([]);
     let mut replaced: Vec<&str> = Vec::new();
     for mount in lost.iter().filter_map(|(_, mount)| *mount) {
@@ -90,9 +89,9 @@ fn replace_volume(workload: &Workload<'_>, mount: &Mount<'_>, size: &str, fix: &
     let claim = format!("{}-{}", workload.name(), mount.volume);
     let source = json!({"claimName": claim});
     match (volume, &mount.backing) {
-        (Some(volume), Backing::Other(field)) => fix
-            .edits
-            .extend([Edit::remove(&volume.at(field)), Edit::set(&volume, &["persistentVolumeClaim"], source)]),
+        (Some(volume), Backing::Other(field)) => {
+            fix.edits.extend([Edit::remove(&volume.at(field)), Edit::set(&volume, &["persistentVolumeClaim"], source)])
+        }
         (Some(volume), _) => fix.edits.push(Edit::set(&volume, &["persistentVolumeClaim"], source)),
         (None, _) => {
             let volume = json!({"name": mount.volume, "persistentVolumeClaim": source});

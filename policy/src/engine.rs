@@ -69,13 +69,19 @@ pub fn detect(container: &Node<'_>, kind: Kind, settings: &Settings) -> Option<D
     if image.short_name().starts_with("mssql-tools") {
         return None;
     }
-    let configured = settings.images.iter().map(|image| (image.repository.as_str(), image.engine));
-    let known = configured.chain(IMAGES).find(|(suffix, _)| image.repository_ends_with(suffix));
-    if let Some((_, engine)) = known {
-        return Some(Detection { engine, by_image: true });
+    for configured in &settings.images {
+        if image.repository_ends_with(&configured.repository) {
+            return Some(Detection { engine: configured.engine, by_image: true });
+        }
+    }
+    for (suffix, engine) in IMAGES {
+        if image.repository_ends_with(suffix) {
+            return Some(Detection { engine, by_image: true });
+        }
     }
     // Backup and migration jobs carry the same variables as clients.
-    let by_environment = !kind.runs_to_completion() && is_set(container, &["ACCEPT_EULA"])
+    let by_environment = !kind.runs_to_completion()
+        && is_set(container, &["ACCEPT_EULA"])
         && is_set(container, &["MSSQL_SA_PASSWORD", "SA_PASSWORD"]);
     by_environment.then_some(Detection { engine: Engine::SqlServer, by_image: false })
 }

@@ -32,25 +32,28 @@ impl<'a> Environment<'a> {
 
     /// The entry that sets `name`: the last one, as the kubelet lets it win.
     pub fn entry(&self, name: &str) -> Option<Node<'a>> {
-        self.entries(name).last().map(|(_, entry)| entry)
+        self.last(name).map(|(_, entry)| entry)
     }
 
-    fn entries(&self, name: &str) -> impl Iterator<Item = (usize, Node<'a>)> {
-        self.all().filter(move |(_, entry)| entry.get("name").and_then(|own| own.as_str()) == Some(name))
-    }
-
-    fn all(&self) -> impl Iterator<Item = (usize, Node<'a>)> + use<'a> {
-        self.container.at("env").items().enumerate()
+    /// The last entry that sets `name`, and how many stand above it.
+    fn last(&self, name: &str) -> Option<(usize, Node<'a>)> {
+        let mut last = None;
+        for (above, entry) in self.container.at("env").items().enumerate() {
+            if entry.at("name").str() == Some(name) {
+                last = Some((above, entry));
+            }
+        }
+        last
     }
 
     /// The value of `name`. An empty value counts as absent, as the engine treats it.
     pub fn value(&self, name: &str) -> Variable {
-        let Some((last, entry)) = self.entries(name).last() else { return Variable::Absent };
+        let Some((last, entry)) = self.last(name) else { return Variable::Absent };
         // The kubelet expands from top to bottom, so that a reference sees only what stands above it. Going the same
         // way ends, whatever refers to whatever.
         let mut above = Above::new();
         if entry.at("value").str().is_some_and(|text| text.contains("$(")) {
-            for (_, entry) in self.all().take(last.min(LONGEST_ENVIRONMENT)) {
+            for entry in self.container.at("env").items().take(last.min(LONGEST_ENVIRONMENT)) {
                 if let Some(name) = entry.at("name").str() {
                     let value = read(&entry, &above);
                     above.push((name, value));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::node::{Node, keys, push_key};
+use crate::node::{Node, keys, push_key, unescaped};
 
 /// What a rule, or one finding of it, leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -79,7 +79,7 @@ pub struct Finding {
 impl Finding {
     /// A field that was left out: mended with `fix` unless the settings say otherwise.
     pub fn omission(at: &Node<'_>, message: impl Into<Words>, fix: Fix) -> Self {
-        Finding { fix: Some(fix), ..Finding::new(Grade::Omission, at, message.into()) }
+        Finding::new(Grade::Omission, at, message.into()).fix(fix)
     }
 
     /// A field that says the opposite of what must hold: refused unless the settings say otherwise.
@@ -133,6 +133,12 @@ impl Finding {
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
+    }
+
+    /// Adds edits that only `fix --unsafe` applies. Admission never does: the module leaves out what makes them.
+    #[must_use]
+    pub fn unsafe_fix(self, make: impl FnOnce() -> Fix) -> Self {
+        if cfg!(feature = "guest") { self } else { self.fix(make()) }
     }
 
     /// Whether a machine may mend this without asking.
@@ -199,14 +205,14 @@ pub enum Edit {
 impl Edit {
     /// Puts `value` at the place below `node` that `path` leads to, whether it exists or not.
     pub fn set(node: &Node<'_>, path: &[&str], value: impl Into<Value>) -> Self {
-        let mut pointer = node.pointer();
-        path.iter().for_each(|key| push_key(&mut pointer, key));
-        Edit::Set { pointer, value: value.into() }
+        Edit::Set { pointer: pointer_below(node, path), value: value.into() }
     }
 
     /// Appends `value` to the array that `path` leads to below `node`, whether it exists or not.
     pub fn append(node: &Node<'_>, path: &[&str], value: impl Into<Value>) -> Self {
-        Edit::set(node, &[path, &["-"]].concat(), value)
+        let mut pointer = pointer_below(node, path);
+        push_key(&mut pointer, "-");
+        Edit::Set { pointer, value: value.into() }
     }
 
     /// Removes `node`.
@@ -220,6 +226,34 @@ impl Edit {
             Edit::Set { pointer, .. } | Edit::Remove { pointer } => pointer,
         }
     }
+}
+
+impl Edit {
+    /// Whether the way to its place leads through values of the types that it takes them for.
+    pub fn fits(&self, object: &Value) -> bool {
+        let mut place = object;
+        for key in keys(self.pointer()) {
+            let next = match place {
+                Value::Null => return true,
+                Value::Object(members) if key != "-" => members.get(&key),
+                Value::Array(_) if key == "-" => return true,
+                Value::Array(items) => key.parse().ok().and_then(|index: usize| items.get(index)),
+                _ => return false,
+            };
+            match next {
+                Some(value) => place = value,
+                // What is missing in an object is created, in an array it is not.
+                None => return place.is_object(),
+            }
+        }
+        true
+    }
+}
+
+fn pointer_below(node: &Node<'_>, path: &[&str]) -> String {
+    let mut pointer = node.pointer();
+    path.iter().for_each(|key| push_key(&mut pointer, key));
+    pointer
 }
 
 /// An edit met a value of another type than its pointer expects, e.g. a string where an object should be.
@@ -248,7 +282,7 @@ fn set(object: &mut Value, pointer: &str, value: Value) -> Result<(), Inapplicab
             *place = if key == "-" { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
         }
         place = match place {
-            Value::Object(members) => members.entry(key).or_insert(Value::Null),
+            Value::Object(members) if key != "-" => members.entry(key).or_insert(Value::Null),
             Value::Array(items) => item(items, &key)?,
             _ => return Err(Inapplicable),
         };
@@ -267,10 +301,17 @@ fn item<'v>(items: &'v mut Vec<Value>, key: &str) -> Result<&'v mut Value, Inapp
 }
 
 fn remove(object: &mut Value, pointer: &str) {
-    let Some((parent, _)) = pointer.rsplit_once('/') else { return };
-    let Some(key) = keys(pointer).last() else { return };
+    let Some((parent, token)) = pointer.rsplit_once('/') else { return };
+    let key = unescaped(token);
     match object.pointer_mut(parent) {
-        Some(Value::Object(members)) => drop(members.remove(&key)),
+        // `Map::remove` costs four kilobytes of the module, and mixes the members up where a map keeps their order.
+        Some(Value::Object(members)) => {
+            for (name, value) in std::mem::take(members) {
+                if name != key {
+                    members.insert(name, value);
+                }
+            }
+        }
         Some(Value::Array(items)) => {
             if let Some(index) = key.parse().ok().filter(|index| *index < items.len()) {
                 items.remove(index);
@@ -278,6 +319,14 @@ fn remove(object: &mut Value, pointer: &str) {
         }
         _ => {}
     }
+}
+
+/// Appends one part of an enumeration: a separator goes before all but the first.
+pub fn push_part(text: &mut String, separator: &str, part: &str) {
+    if !text.is_empty() {
+        text.push_str(separator);
+    }
+    text.push_str(part);
 }
 
 /// A name from an object, fit for a message: in backquotes, on one line, cut where it would flood the reader.
@@ -320,8 +369,9 @@ mod tests {
     #[test]
     fn set_never_replaces_a_value_of_another_type_on_its_way() {
         let mut object = json!({"strategy": "Recreate", "list": [1]});
-        for pointer in ["/strategy/type", "/list/3", "/list/x"] {
+        for pointer in ["/strategy/type", "/list/3", "/list/x", "/-"] {
             let edit = Edit::Set { pointer: pointer.into(), value: json!(1) };
+            assert!(!edit.fits(&object), "{pointer}");
             assert_eq!(apply(&mut object, &[edit]), Err(Inapplicable), "{pointer}");
         }
         assert_eq!(object, json!({"strategy": "Recreate", "list": [1]}));

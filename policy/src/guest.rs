@@ -5,14 +5,15 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use kubewarden_policy_sdk::protocol_version_guest;
+use kubewarden_policy_sdk::metadata::ProtocolVersion;
 use kubewarden_policy_sdk::response::ValidationResponse;
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use wapc_guest::{CallResult, host_call, register_function};
 
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
-use crate::request::parse_value;
+use crate::request::{parse_value, utf8};
 use crate::review;
 use crate::settings::Settings;
 use crate::verdict::Verdict;
@@ -22,11 +23,11 @@ use crate::verdict::Verdict;
 extern "C" fn wapc_init() {
     register_function("validate", validate);
     register_function("validate_settings", validate_settings);
-    register_function("protocol_version", protocol_version_guest);
+    register_function("protocol_version", protocol_version);
 }
 
 fn validate(payload: &[u8]) -> CallResult {
-    Ok(serde_json::to_vec(&response(review::validate(payload, &HostCluster::default())))?)
+    answer(&response(review::validate(payload, &HostCluster::default())))
 }
 
 fn response(verdict: Verdict) -> ValidationResponse {
@@ -36,16 +37,26 @@ fn response(verdict: Verdict) -> ValidationResponse {
         message: verdict.message,
         code: verdict.code,
         mutated_object: verdict.mutated_object,
-        audit_annotations: Some(annotations).filter(|annotations: &std::collections::HashMap<_, _>| !annotations.is_empty()),
+        audit_annotations: Some(annotations)
+            .filter(|annotations: &std::collections::HashMap<_, _>| !annotations.is_empty()),
         warnings: Some(verdict.warnings).filter(|warnings| !warnings.is_empty()),
     }
 }
 
 fn validate_settings(payload: &[u8]) -> CallResult {
-    let parsed = parse_value(payload, "the settings").map_err(|error| error.to_string());
-    let outcome = parsed.and_then(|value| Settings::from_value(&value));
+    let parsed = utf8(payload, "the settings").and_then(|text| parse_value(text, "the settings"));
+    let outcome = parsed.map_err(|error| error.to_string()).and_then(|value| Settings::from_value(&value));
     let response = SettingsValidationResponse { valid: outcome.is_ok(), message: outcome.err() };
-    Ok(serde_json::to_vec(&response)?)
+    answer(&response)
+}
+
+fn protocol_version(_: &[u8]) -> CallResult {
+    answer(&ProtocolVersion::V1)
+}
+
+/// What is answered are plain structs, which always serialize.
+fn answer(response: &impl Serialize) -> CallResult {
+    Ok(serde_json::to_vec(response).unwrap_or_default())
 }
 
 /// A kind that can be listed, and the fields that rules look at. The masks are constant and sorted: the host keeps one
@@ -95,7 +106,11 @@ impl Cluster for HostCluster {
 
     fn get(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Lookup<Option<Cow<'_, Value>>> {
         match get(api_version, kind, namespace, name) {
-            Ok(object) => Lookup::Known(object.map(|object| Cow::Owned(named(object, api_version, kind)))),
+            Ok(None) => Lookup::Known(None),
+            Ok(Some(mut object)) => {
+                self::name(&mut object, api_version, kind);
+                Lookup::Known(Some(Cow::Owned(object)))
+            }
             Err(why) => Lookup::Unknown(why),
         }
     }
@@ -118,36 +133,36 @@ fn list_all(kinds: &[Listed], namespace: &str) -> Result<Vec<Value>, String> {
 fn list(listed: &Listed, namespace: &str) -> Result<Vec<Value>, String> {
     let Listed { api_version, kind, masks } = *listed;
     get(api_version, kind, namespace, IMPOSSIBLE_NAME)?;
-    let mut answer = call("list_resources_by_namespace", api_version, kind, namespace, |request| {
-        request.insert("label_selector".to_owned(), Value::Null);
-        request.insert("field_selector".to_owned(), Value::Null);
-        request.insert("field_masks".to_owned(), masks.iter().copied().map(Value::from).collect());
-    })?;
+    let more = [
+        ("label_selector", Value::Null),
+        ("field_selector", Value::Null),
+        ("field_masks", masks.iter().copied().map(Value::from).collect()),
+    ];
+    let mut answer = call("list_resources_by_namespace", api_version, kind, namespace, more)?;
     let items = answer.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+    let mut items = items.unwrap_or_default();
     // Lists leave out what every item is.
-    Ok(items.unwrap_or_default().into_iter().map(|item| named(item, api_version, kind)).collect())
+    items.iter_mut().for_each(|item| name(item, api_version, kind));
+    Ok(items)
 }
 
 /// One object; `None` if it does not exist.
 fn get(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
-    let answer = call("get_resource", api_version, kind, namespace, |request| {
-        request.insert("name".to_owned(), Value::from(name));
-        request.insert("disable_cache".to_owned(), Value::Bool(false));
-        request.insert("field_masks".to_owned(), Value::Array(Vec::new()));
-    });
-    match answer {
+    let more =
+        [("name", Value::from(name)), ("disable_cache", Value::Bool(false)), ("field_masks", Value::Array(Vec::new()))];
+    match call("get_resource", api_version, kind, namespace, more) {
         Ok(object) => Ok(Some(object)),
         Err(why) if why == NOT_FOUND => Ok(None),
         Err(why) => Err(format!("{kind}: {why}")),
     }
 }
 
-fn named(mut object: Value, api_version: &str, kind: &str) -> Value {
+/// Writes into an object what it is.
+fn name(object: &mut Value, api_version: &str, kind: &str) {
     if let Some(members) = object.as_object_mut() {
         members.insert("apiVersion".to_owned(), Value::from(api_version));
         members.insert("kind".to_owned(), Value::from(kind));
     }
-    object
 }
 
 const NOT_FOUND: &str = "does not exist";
@@ -158,16 +173,19 @@ fn call(
     api_version: &str,
     kind: &str,
     namespace: &str,
-    complete: impl FnOnce(&mut Map<String, Value>),
+    more: [(&str, Value); 3],
 ) -> Result<Value, String> {
     let mut request = Map::new();
     for (key, value) in [("api_version", api_version), ("kind", kind), ("namespace", namespace)] {
         request.insert(key.to_owned(), Value::from(value));
     }
-    complete(&mut request);
-    let request = Value::Object(request).to_string();
-    let answer = host_call("kubewarden", "kubernetes", operation, request.as_bytes()).map_err(|error| reason(&error.to_string()))?;
-    parse_value(&answer, "the answer").map_err(|error| error.to_string())
+    for (key, value) in more {
+        request.insert(key.to_owned(), value);
+    }
+    let request = serde_json::to_vec(&Value::Object(request)).unwrap_or_default();
+    let answer =
+        host_call("kubewarden", "kubernetes", operation, &request).map_err(|error| reason(&error.to_string()))?;
+    utf8(&answer, "the answer").and_then(|text| parse_value(text, "the answer")).map_err(|error| error.to_string())
 }
 
 fn reason(error: &str) -> &'static str {

@@ -56,7 +56,13 @@ mod tests {
     fn references_split_into_their_parts() {
         let cases = [
             ("azure-sql-edge", None, "azure-sql-edge", None, None),
-            ("mcr.microsoft.com/azure-sql-edge:1.0.7", Some("mcr.microsoft.com"), "azure-sql-edge", Some("1.0.7"), None),
+            (
+                "mcr.microsoft.com/azure-sql-edge:1.0.7",
+                Some("mcr.microsoft.com"),
+                "azure-sql-edge",
+                Some("1.0.7"),
+                None,
+            ),
             ("localhost/mssql/server", Some("localhost"), "mssql/server", None, None),
             ("registry:5000/mssql/server", Some("registry:5000"), "mssql/server", None, None),
             ("team/azure-sql-edge@sha256:ab", None, "team/azure-sql-edge", None, Some("sha256:ab")),

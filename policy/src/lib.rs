@@ -34,10 +34,16 @@
 //! ```
 
 #![cfg_attr(not(feature = "guest"), forbid(unsafe_code))]
-#![cfg_attr(test, allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing,
-    reason = "a test that meets the unexpected should fail on the spot"
-))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test that meets the unexpected should fail on the spot"
+    )
+)]
 
 pub mod address;
 pub mod claims;
@@ -48,9 +54,11 @@ pub mod finding;
 #[cfg(feature = "guest")]
 mod guest;
 pub mod image;
+mod json;
 pub mod kind;
 pub mod node;
 pub mod objects;
+pub mod relevance;
 pub mod request;
 pub mod review;
 pub mod rules;

@@ -52,6 +52,11 @@ impl<'a> Node<'a> {
         names.iter().fold(*self, |node, name| node.at(name))
     }
 
+    /// The first of the members `names` that exists.
+    pub fn first_of(&self, names: &[&'a str]) -> Option<Node<'a>> {
+        names.iter().map(|name| self.at(name)).find(Node::exists)
+    }
+
     /// The member `name` as a bare value.
     pub fn get(&self, name: &str) -> Option<&'a Value> {
         self.map()?.get(name)
@@ -167,7 +172,23 @@ pub fn push_key(pointer: &mut String, key: &str) {
 
 /// The reference tokens of a JSON Pointer, unescaped.
 pub fn keys(pointer: &str) -> impl Iterator<Item = String> {
-    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
+    pointer.split('/').skip(1).map(unescaped)
+}
+
+/// What one reference token of a JSON Pointer stands for.
+pub fn unescaped(token: &str) -> String {
+    let mut parts = token.split('~');
+    let mut key = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (character, rest) = match part.split_at_checked(1) {
+            Some(("1", rest)) => ('/', rest),
+            Some(("0", rest)) => ('~', rest),
+            _ => ('~', part),
+        };
+        key.push(character);
+        key.push_str(rest);
+    }
+    key
 }
 
 #[cfg(test)]

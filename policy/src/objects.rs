@@ -118,7 +118,9 @@ impl Cluster for Objects<'_> {
                 labelled.chain(index.others(namespace)).copied().collect()
             }
             Narrow::LabelsMatching(selector) => {
-                let rarest = pairs(selector).map(|(key, value)| index.under(namespace, key, value)).min_by_key(|list| list.len());
+                let rarest = pairs(selector)
+                    .map(|(key, value)| index.under(namespace, key, value))
+                    .min_by_key(|list| list.len());
                 rarest.unwrap_or_else(|| index.others(namespace)).to_vec()
             }
         };

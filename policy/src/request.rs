@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
+
+use crate::json::{Shallow, Whole};
 
 /// The parts of an AdmissionRequest (`admission.k8s.io/v1`) that decisions depend on. What is absent is empty.
 #[derive(Debug, Default)]
@@ -28,9 +29,9 @@ pub struct Request<'a> {
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     pub operation: Cow<'a, str>,
     /// The object as it would be stored.
-    pub object: Option<&'a RawValue>,
+    pub object: Option<&'a str>,
     /// The object as it is stored.
-    pub old_object: Option<&'a RawValue>,
+    pub old_object: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
@@ -38,10 +39,10 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`Unreadable`] if it is not a JSON object, or a field that decides is of the wrong type.
-    pub fn parse(text: &'a RawValue) -> Result<Self, Unreadable> {
-        let request = Members::parse(text.get().as_bytes(), "the admission request")?;
+    pub fn parse(text: &'a str) -> Result<Self, Unreadable> {
+        let request = Members::parse(text, "the admission request")?;
         let part = |name: &str| match request.raw(name) {
-            Some(part) => Members::parse(part.get().as_bytes(), "the kind in the admission request"),
+            Some(part) => Members::parse(part, "the kind in the admission request"),
             None => Ok(Members::default()),
         };
         let (kind, resource) = (part("kind")?, part("resource")?);
@@ -61,58 +62,35 @@ impl<'a> Request<'a> {
 
 /// The members of a JSON object, each as the text it was written with.
 #[derive(Debug, Default)]
-pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Members<'a> {
     /// Reads a JSON object; `what` names it in the error.
     ///
     /// # Errors
     /// [`Unreadable`], which quotes nothing.
-    pub fn parse(text: &'a [u8], what: &'static str) -> Result<Self, Unreadable> {
-        parse(text, what)
+    pub fn parse(text: &'a str, what: &'static str) -> Result<Self, Unreadable> {
+        match parse(text, what)? {
+            Shallow::Object(members) => Ok(Members(members)),
+            _ => Err(Unreadable { what, line: 1, column: 1 }),
+        }
     }
 
     /// A member; `None` if it is absent or null. Of several with one name the last counts, as in the API server.
-    pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
         let found = self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| *value);
-        found.filter(|value| value.get() != "null")
+        found.filter(|value| *value != "null")
     }
 
     fn text(&self, name: &str) -> Result<Cow<'a, str>, Unreadable> {
-        match self.raw(name) {
-            Some(raw) => Ok(parse::<Text<'a>>(raw.get().as_bytes(), "a name in the admission request")?.0),
-            None => Ok(Cow::Borrowed("")),
+        let Some(raw) = self.raw(name) else { return Ok(Cow::Borrowed("")) };
+        let what = "a name in the admission request";
+        match parse(raw, what)? {
+            Shallow::Text(text) => Ok(text),
+            _ => Err(Unreadable { what, line: 1, column: 1 }),
         }
     }
 }
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some((Text(name), value)) = map.next_entry()? {
-            members.push((name, value));
-        }
-        Ok(Members(members))
-    }
-}
-
-/// A string, borrowed unless it holds escapes.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// An input that cannot be read, told without quoting any of it: payloads carry secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,14 +106,22 @@ impl fmt::Display for Unreadable {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(text: &'a [u8], what: &'static str) -> Result<T, Unreadable> {
-    serde_json::from_slice(text).map_err(|error| Unreadable { what, line: error.line(), column: error.column() })
+/// Bytes as text; `what` names it in the error.
+///
+/// # Errors
+/// [`Unreadable`] where the bytes are not UTF-8.
+pub fn utf8<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, Unreadable> {
+    std::str::from_utf8(bytes).map_err(|_| Unreadable { what, line: 1, column: 1 })
 }
 
 /// Parses JSON as a whole; `what` names the text in the error.
 ///
 /// # Errors
 /// [`Unreadable`], which quotes nothing, also for a text nested deeper than 128 levels.
-pub fn parse_value(text: &[u8], what: &'static str) -> Result<Value, Unreadable> {
-    parse(text, what)
+pub fn parse_value(text: &str, what: &'static str) -> Result<Value, Unreadable> {
+    parse(text, what).map(|Whole(value)| value)
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str, what: &'static str) -> Result<T, Unreadable> {
+    serde_json::from_str(text).map_err(|error| Unreadable { what, line: error.line(), column: error.column() })
 }

@@ -7,14 +7,13 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
-use crate::engine::MARKERS;
 use crate::finding::{Action, Finding, Findings};
 use crate::kind::{Kind, has_judged_owner};
-use crate::node::Node;
-use crate::request::{Members, Request, Unreadable, parse_value};
+use crate::node::{Node, push_key};
+use crate::relevance::may_run_engine;
+use crate::request::{Members, Request, Unreadable, parse_value, utf8};
 use crate::rules;
 use crate::settings::{Mode, Settings};
 use crate::subject::{DEFAULT_NAMESPACE, Subject, Target, namespace_of};
@@ -31,10 +30,11 @@ pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
 
 fn try_validate(payload: &[u8], cluster: &dyn Cluster) -> Result<Verdict, String> {
     let unreadable = |error: Unreadable| error.to_string();
-    let payload = Members::parse(payload, "the payload").map_err(unreadable)?;
+    let payload =
+        utf8(payload, "the payload").and_then(|text| Members::parse(text, "the payload")).map_err(unreadable)?;
     let settings = match payload.raw("settings") {
         Some(raw) => {
-            let value = parse_value(raw.get().as_bytes(), "the settings").map_err(unreadable)?;
+            let value = parse_value(raw, "the settings").map_err(unreadable)?;
             Settings::from_value(&value).map_err(|message| format!("the settings are not valid: {message}"))?
         }
         None => Settings::default(),
@@ -48,20 +48,22 @@ fn try_validate(payload: &[u8], cluster: &dyn Cluster) -> Result<Verdict, String
 ///
 /// # Errors
 /// [`Unreadable`] if an object that has to be judged is not JSON, or nested deeper than 128 levels.
-pub fn review(request: &Request<'_>, settings: Settings, cluster: &dyn Cluster) -> Result<Verdict, Unreadable> {
+pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Cluster) -> Result<Verdict, Unreadable> {
     let Some(kind) = Kind::of(&request.group, &request.kind) else {
         return Ok(Verdict::accept());
     };
     let (Some(raw), true) = (request.object, is_judged_operation(request, kind)) else { return Ok(Verdict::accept()) };
-    if kind.pod_template().is_some() && !may_run_engine(raw.get().as_bytes(), &settings) {
+    if kind.pod_template().is_some() && !may_run_engine(raw, &settings) {
         return Ok(Verdict::accept());
     }
     let raw_old = request.old_object.filter(|_| request.operation == "UPDATE");
-    if let Some(raw_old) = raw_old && same_body(raw, raw_old)? {
+    if let Some(raw_old) = raw_old
+        && same_body(raw, raw_old)?
+    {
         return Ok(Verdict::accept());
     }
-    let object = parse_value(raw.get().as_bytes(), "the object")?;
-    let old = raw_old.map(|raw| parse_value(raw.get().as_bytes(), "the old object")).transpose()?;
+    let object = parse_value(raw, "the object")?;
+    let old = raw_old.map(|raw| parse_value(raw, "the old object")).transpose()?;
     if passes_unseen(&object, old.as_ref()) {
         return Ok(Verdict::accept());
     }
@@ -69,8 +71,9 @@ pub fn review(request: &Request<'_>, settings: Settings, cluster: &dyn Cluster) 
     // and patches nothing.
     let is_audit = request.operation == "CREATE" && object.pointer("/metadata/resourceVersion").is_some();
     let world = World { cluster, closed: is_audit || cluster.closed() };
-    let mode = if is_audit { Mode::Validate } else { settings.mode };
-    let settings = Settings { mode, ..settings };
+    if is_audit {
+        settings.mode = Mode::Validate;
+    }
     Ok(match kind {
         Kind::Scale => review_scale(request, &object, &settings, &world),
         _ => review_object(request, kind, &object, old.as_ref(), &settings, &world),
@@ -87,23 +90,11 @@ fn is_judged_operation(request: &Request<'_>, kind: Kind) -> bool {
     sub_resource && matches!(&*request.operation, "CREATE" | "UPDATE")
 }
 
-/// Whether the text of an object can hold an engine. A text with escapes might spell a marker in them.
-fn may_run_engine(object: &[u8], settings: &Settings) -> bool {
-    let configured = settings.images.iter().map(|image| image.repository.as_str());
-    MARKERS.into_iter().chain(configured).any(|marker| std::str::from_utf8(object).is_ok_and(|o|o.contains(marker)))
-        || object.contains(&b'\\') && has_unusual_escapes(object)
-}
-
-/// Whether letters may be written as `\uXXXX`, or slashes as `\/`.
-fn has_unusual_escapes(object: &[u8]) -> bool {
-    [&b"\\u"[..], b"\\/"].iter().any(|escape| object.windows(2).any(|w| w==*escape))
-}
-
 /// Whether two objects say the same where the rules look, byte for byte: the API server writes equal values alike.
-fn same_body(new: &RawValue, old: &RawValue) -> Result<bool, Unreadable> {
-    let new = Members::parse(new.get().as_bytes(), "the object")?;
-    let old = Members::parse(old.get().as_bytes(), "the old object")?;
-    Ok(BODY.iter().all(|part| new.raw(part).map(RawValue::get) == old.raw(part).map(RawValue::get)))
+fn same_body(new: &str, old: &str) -> Result<bool, Unreadable> {
+    let new = Members::parse(new, "the object")?;
+    let old = Members::parse(old, "the old object")?;
+    Ok(BODY.iter().all(|part| new.raw(part) == old.raw(part)))
 }
 
 /// What the rules look at: `template` is the body of a PodTemplate.
@@ -186,7 +177,8 @@ impl Update<'_> {
 
     /// Whether a change at `pointer` would be refused by the API server, or would restart a pod unasked.
     fn is_frozen(&self, pointer: &str) -> bool {
-        let template: String = self.kind.pod_template().into_iter().flatten().map(|key| format!("/{key}")).collect();
+        let mut template = String::new();
+        self.kind.pod_template().unwrap_or_default().iter().for_each(|key| push_key(&mut template, key));
         let in_template = !template.is_empty() && pointer.starts_with(&template);
         let unchanged = self.object.pointer(&template) == self.old.pointer(&template);
         self.kind.is_immutable(pointer) || (in_template && unchanged)
@@ -206,7 +198,7 @@ fn review_scale(request: &Request<'_>, scale: &Value, settings: &Settings, world
     if !replicas.exists() || replicas.int().is_some_and(|replicas| replicas <= 1) {
         return Verdict::accept();
     }
-        let Some((_, api_version, kind)) = SCALABLE.iter().find(|(plural, ..)| *plural == request.resource) else {
+    let Some((_, api_version, kind)) = SCALABLE.iter().find(|(plural, ..)| *plural == request.resource) else {
         return Verdict::accept();
     };
     let namespace = match &*request.namespace {
@@ -250,22 +242,11 @@ struct World<'a> {
 }
 
 impl Cluster for World<'_> {
-    fn list(
-        &self,
-        resource: Resource,
-        namespace: &str,
-        narrow: Narrow<'_>,
-    ) -> Lookup<Vec<Cow<'_, Value>>> {
+    fn list(&self, resource: Resource, namespace: &str, narrow: Narrow<'_>) -> Lookup<Vec<Cow<'_, Value>>> {
         self.cluster.list(resource, namespace, narrow)
     }
 
-    fn get(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> Lookup<Option<Cow<'_, Value>>> {
+    fn get(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Lookup<Option<Cow<'_, Value>>> {
         self.cluster.get(api_version, kind, namespace, name)
     }
 

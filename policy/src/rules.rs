@@ -118,9 +118,8 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 /// left out.
 pub fn judge(subject: &Subject<'_>) -> Findings {
     let object = subject.object();
-    let exempt = exemptions(object, subject.settings);
     let mut judged = Findings::new();
-    for rule in RULES.iter().filter(|rule| !exempt.contains(&rule.id)) {
+    for rule in RULES.iter().filter(|rule| !is_exempt(object, rule.id, subject.settings)) {
         let mut findings = Findings::new();
         (rule.check)(subject, &mut findings);
         for mut finding in findings {
@@ -137,30 +136,19 @@ pub fn judge(subject: &Subject<'_>) -> Findings {
 
 /// A value of the wrong type cannot be mended, e.g. `strategy: Recreate` where a mapping belongs.
 fn drop_inapplicable_fix(finding: &mut Finding, object: &Value) {
-    let applicable = finding.fix.as_ref().is_none_or(|fix| {
-        let through_wrong_type = fix.edits.iter().any(|edit| leads_through_scalar(object, edit.pointer()));
-        !through_wrong_type
-    });
-    if !applicable {
+    let fits = finding.fix.as_ref().is_none_or(|fix| fix.edits.iter().all(|edit| edit.fits(object)));
+    if !fits {
         finding.fix = None;
         finding.grade = if finding.grade == Grade::Omission { Grade::Contradiction } else { finding.grade };
     }
 }
 
-fn leads_through_scalar(object: &Value, pointer: &str) -> bool {
-    let ancestors = pointer.char_indices().filter(|(_, character)| *character == '/').map(|(end, _)| pointer.get(..end));
-    ancestors.flatten().filter_map(|ancestor| object.pointer(ancestor)).any(|value| {
-        !(value.is_object() || value.is_array() || value.is_null())
-    })
-}
-
-/// The rules that the object's annotation `sqledge-ha/ignore` switches off, where the settings allow it.
-fn exemptions<'o>(object: &'o Value, settings: &Settings) -> Vec<&'o str> {
-    if !settings.exemptions {
-        return Vec::new();
+/// Whether the object's annotation `sqledge-ha/ignore` switches the rule off, where the settings allow it.
+fn is_exempt(object: &Value, rule: &str, settings: &Settings) -> bool {
+    settings.exemptions && {
+        let annotation = object.pointer("/metadata/annotations/sqledge-ha~1ignore").and_then(Value::as_str);
+        annotation.is_some_and(|list| list.split([',', ' ']).any(|id| id == rule))
     }
-    let annotation = object.pointer("/metadata/annotations/sqledge-ha~1ignore").and_then(Value::as_str);
-    annotation.into_iter().flat_map(|list| list.split([',', ' '])).filter(|id| !id.is_empty()).collect()
 }
 
 /// `object` with every finding that is to be mended mended; `None` if there is nothing to mend.

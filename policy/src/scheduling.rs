@@ -34,9 +34,7 @@ impl<'a> Placement<'a> {
     /// Whether the required affinity leaves a node whose label `label` has `value`. The names in `label` are one
     /// label's today's and former names, which nodes carry with the same value.
     pub fn affinity_admits(&self, label: &[&str], value: &str) -> bool {
-        let admits = |term: Node<'_>| {
-            !is_empty(&term) && on(&term, label).all(|expression| holds(&expression, value) != Some(false))
-        };
+        let admits = |term: Node<'_>| !is_empty(&term) && may_be(&term, label, value);
         !self.terms.exists() || self.terms.items().any(admits)
     }
 
@@ -66,8 +64,18 @@ impl<'a> Placement<'a> {
 /// The values of `label` that satisfy every expression of a term, if the term lists them.
 fn term_values<'a>(term: &Node<'a>, label: &[&str]) -> Option<Vec<&'a str>> {
     let listing = on(term, label).find(|expression| expression.at("operator").str() == Some("In"))?;
-    let listed = listing.at("values").items().filter_map(|value| value.str());
-    Some(listed.filter(|value| on(term, label).all(|expression| holds(&expression, value) != Some(false))).collect())
+    let mut values = Vec::new();
+    for value in listing.at("values").items().filter_map(|value| value.str()) {
+        if may_be(term, label, value) {
+            values.push(value);
+        }
+    }
+    Some(values)
+}
+
+/// Whether no expression of a term rules out that `label` has `value`.
+fn may_be(term: &Node<'_>, label: &[&str], value: &str) -> bool {
+    on(term, label).all(|expression| holds(&expression, value) != Some(false))
 }
 
 fn is_empty(term: &Node<'_>) -> bool {
@@ -135,7 +143,11 @@ mod tests {
             ("none admits", json!([arm64()]), (false, false)),
             ("a list leaves both", json!([term(&[(ARCH, "In", both)])]), (true, false)),
             ("a list cut to one", json!([term(&[(ARCH, "In", both), (ARCH, "NotIn", &["arm64"])])]), (true, true)),
-            ("a list cut to none", json!([term(&[(ARCH, "In", &["amd64"]), (ARCH, "NotIn", &["amd64"])])]), (false, false)),
+            (
+                "a list cut to none",
+                json!([term(&[(ARCH, "In", &["amd64"]), (ARCH, "NotIn", &["amd64"])])]),
+                (false, false),
+            ),
             ("NotIn amd64", json!([term(&[(ARCH, "NotIn", &["amd64"])])]), (false, false)),
             ("NotIn arm64", json!([term(&[(ARCH, "NotIn", &["arm64"])])]), (true, false)),
             ("Exists", json!([term(&[(ARCH, "Exists", &[])])]), (true, false)),

@@ -64,7 +64,8 @@ mod tests {
             (json!({"app": "sql", "apps.kubernetes.io/pod-index": "0"}), Kind::StatefulSet, true),
         ];
         for (selector, kind, expected) in cases {
-            let selected = selector.as_object().is_some_and(|selector| matches(selector, labels.as_object(), kind, "mssql"));
+            let selected =
+                selector.as_object().is_some_and(|selector| matches(selector, labels.as_object(), kind, "mssql"));
             assert_eq!(selected, expected, "{selector} {kind:?}");
         }
         assert!(!json!({"a": "b"}).as_object().is_some_and(|selector| matches(selector, None, Kind::Pod, "p")));

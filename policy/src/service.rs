@@ -79,20 +79,23 @@ impl<'a> Service<'a> {
     /// Whether it sends traffic to the pods of `workload`, which is in the same namespace.
     pub fn selects(&self, workload: &Workload<'_>) -> bool {
         self.address() != Address::ExternalName
-            && self.selector().is_some_and(|selector| {
-                selector::matches(selector, workload.labels(), workload.kind, workload.name())
-            })
+            && self
+                .selector()
+                .is_some_and(|selector| selector::matches(selector, workload.labels(), workload.kind, workload.name()))
     }
 
     /// Its ports that lead to an engine of `workload`. An engine whose own port the manifest does not show may be
     /// behind any of them.
     pub fn ports_to(&self, workload: &Workload<'_>) -> Vec<Node<'a>> {
         let engines: Vec<Option<i64>> = workload.engines.iter().map(|engine| engine.port()).collect();
-        let leads = |port: &Node<'_>| {
-            let target = target_number(port, workload);
-            is_tcp(port) && engines.iter().any(|engine| engine.is_none() || *engine == target)
-        };
-        self.spec.at("ports").items().filter(leads).collect()
+        let mut leading = Vec::new();
+        for port in self.spec.at("ports").items().filter(is_tcp) {
+            let target = target_number(&port, workload);
+            if engines.iter().any(|engine| engine.is_none() || *engine == target) {
+                leading.push(port);
+            }
+        }
+        leading
     }
 }
 
@@ -106,9 +109,15 @@ fn target_number(port: &Node<'_>, workload: &Workload<'_>) -> Option<i64> {
     let target = port.at("targetPort");
     match target.str().filter(|name| !name.is_empty()) {
         Some(name) => {
-            let containers = workload.pod.at("containers").items().chain(workload.pod.at("initContainers").items());
-            let mut ports = containers.flat_map(|container| container.at("ports").items());
-            ports.find(|own| own.at("name").str() == Some(name) && is_tcp(own))?.at("containerPort").int()
+            let is_meant = |own: &Node<'_>| own.at("name").str() == Some(name) && is_tcp(own);
+            for containers in ["containers", "initContainers"] {
+                for container in workload.pod.at(containers).items() {
+                    if let Some(own) = container.at("ports").items().find(is_meant) {
+                        return own.at("containerPort").int();
+                    }
+                }
+            }
+            None
         }
         // The API reads 0 as absent.
         None => target.int().filter(|number| *number != 0).or_else(|| port.at("port").int()),

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::engine::Engine;
-use crate::finding::Action;
+use crate::finding::{Action, push_part, quoted};
 use crate::rules;
 
 /// How the rules are applied.
@@ -112,9 +112,7 @@ impl Settings {
             _ => return Err("settings are a mapping of names to values".to_owned()),
         };
         for (key, value) in members {
-            if !KEYS.contains(&key.as_str()) {
-                return Err(unknown("setting", key, KEYS));
-            }
+            must_be_one_of("setting", key, &KEYS)?;
             if !is_unset(value) {
                 settings.read(key, value)?;
             }
@@ -124,10 +122,24 @@ impl Settings {
 
     fn read(&mut self, key: &str, value: &Value) -> Result<(), String> {
         match key {
-            "engines" => self.engines = each(key, value, |item| choice("engine", item, &Engine::NAMES))?,
-            "images" => self.images = each(key, value, image)?,
+            "engines" => {
+                self.engines.clear();
+                for item in list(key, value)? {
+                    self.engines.push(choice("engine", item, &Engine::NAMES)?);
+                }
+            }
+            "images" => {
+                for item in list(key, value)? {
+                    self.images.push(image(item)?);
+                }
+            }
             "mode" => self.mode = choice("mode", value, &MODES)?,
-            "rules" => self.rules = actions(value)?,
+            "rules" => {
+                let members = value.as_object().ok_or("`rules` maps rule ids to mutate, reject, warn or off")?;
+                for (rule, action) in members.iter().filter(|(_, action)| !is_unset(action)) {
+                    self.set_action(rule, action.as_str().unwrap_or_default())?;
+                }
+            }
             "exposure" => self.exposure = choice("exposure", value, &EXPOSURES)?,
             "failoverSeconds" => {
                 let seconds = value.as_i64().filter(|seconds| (1..=86_400).contains(seconds));
@@ -153,13 +165,20 @@ impl Settings {
     /// # Errors
     /// One sentence for a person, if there is no such rule or it cannot act so.
     pub fn set_action(&mut self, rule: &str, action: &str) -> Result<(), String> {
-        let known = rules::find(rule).ok_or_else(|| unknown("rule", rule, rules::RULES.iter().map(|rule| rule.id)))?;
-        let action = choice("action", &Value::from(action), &Action::NAMES)?;
+        let Some(known) = rules::find(rule) else {
+            let ids: Vec<&str> = rules::RULES.iter().map(|rule| rule.id).collect();
+            return Err(unknown("rule", rule, &ids));
+        };
+        let action = named("action", action, &Action::NAMES)?;
         if action == Action::Mutate && !known.is_mendable() {
-            return Err(format!("rule `{rule}` has no safe fix, so it cannot be set to `mutate`; use `reject` or `warn`"));
+            return Err(format!(
+                "rule `{rule}` has no safe fix, so it cannot be set to `mutate`; use `reject` or `warn`"
+            ));
         }
-        self.rules.retain(|(id, _)| *id != known.id);
-        self.rules.push((known.id, action));
+        match self.rules.iter_mut().find(|(id, _)| *id == known.id) {
+            Some((_, chosen)) => *chosen = action,
+            None => self.rules.push((known.id, action)),
+        }
         Ok(())
     }
 }
@@ -175,21 +194,35 @@ fn is_unset(value: &Value) -> bool {
     }
 }
 
-fn each<T>(key: &str, value: &Value, read: impl Fn(&Value) -> Result<T, String>) -> Result<Vec<T>, String> {
+fn list<'v>(key: &str, value: &'v Value) -> Result<&'v [Value], String> {
     let items = value.as_array().ok_or_else(|| format!("`{key}` is a list"))?;
-    items.iter().map(read).collect()
+    Ok(items)
 }
 
 fn choice<T: Copy>(what: &str, value: &Value, choices: &[(&'static str, T)]) -> Result<T, String> {
-    let name = value.as_str().unwrap_or_default();
-    let found = choices.iter().find(|(known, _)| *known == name).map(|(_, choice)| *choice);
-    found.ok_or_else(|| unknown(what, name, choices.iter().map(|(known, _)| *known)))
+    named(what, value.as_str().unwrap_or_default(), choices)
+}
+
+/// The choice with this name.
+fn named<T: Copy>(what: &str, name: &str, choices: &[(&'static str, T)]) -> Result<T, String> {
+    for (known, choice) in choices {
+        if *known == name {
+            return Ok(*choice);
+        }
+    }
+    let names: Vec<&str> = choices.iter().map(|(known, _)| *known).collect();
+    Err(unknown(what, name, &names))
+}
+
+/// Makes sure that `name` is one of the `known`.
+fn must_be_one_of(what: &str, name: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&name) { Ok(()) } else { Err(unknown(what, name, known)) }
 }
 
 fn image(value: &Value) -> Result<ImageMapping, String> {
     let members = value.as_object().ok_or("`images` lists objects with `repository` and `engine`")?;
-    if let Some(other) = members.keys().find(|key| !["repository", "engine"].contains(&key.as_str())) {
-        return Err(unknown("member of `images`", other, ["repository", "engine"]));
+    for key in members.keys() {
+        must_be_one_of("member of `images`", key, &["repository", "engine"])?;
     }
     let repository = members.get("repository").and_then(Value::as_str).unwrap_or_default().trim_matches('/');
     if repository.is_empty() || repository.contains(['@', ':', ' ']) {
@@ -197,15 +230,6 @@ fn image(value: &Value) -> Result<ImageMapping, String> {
     }
     let engine = choice("engine", members.get("engine").unwrap_or(&Value::Null), &Engine::NAMES)?;
     Ok(ImageMapping { repository: repository.to_owned(), engine })
-}
-
-fn actions(value: &Value) -> Result<Vec<(&'static str, Action)>, String> {
-    let members = value.as_object().ok_or("`rules` maps rule ids to mutate, reject, warn or off")?;
-    let mut settings = Settings::default();
-    for (rule, action) in members.iter().filter(|(_, action)| !is_unset(action)) {
-        settings.set_action(rule, action.as_str().unwrap_or_default())?;
-    }
-    Ok(settings.rules)
 }
 
 fn group(value: &Value) -> Result<Option<i64>, String> {
@@ -217,17 +241,25 @@ fn group(value: &Value) -> Result<Option<i64>, String> {
 }
 
 /// Says that `name` does not exist, and what comes nearest to it.
-fn unknown(what: &str, name: &str, known: impl IntoIterator<Item = &'static str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
+fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let shown: String = name.chars().take(60).collect();
-    let shown = crate::finding::quoted(&shown);
+    let shown = quoted(&shown);
+    let mut message = format!("there is no {what} {shown}; ");
     let nearest = known.iter().map(|other| (strsim::levenshtein(&shown, &format!("`{other}`")), *other)).min();
     match nearest {
         Some((distance, other)) if distance <= other.len().div_ceil(3) => {
-            format!("there is no {what} {shown}; did you mean `{other}`?")
+            message.push_str("did you mean `");
+            message.push_str(other);
+            message.push_str("`?");
         }
-        _ => format!("there is no {what} {shown}; known are {}", known.join(", ")),
+        _ => {
+            message.push_str("known are ");
+            let mut names = String::new();
+            known.iter().for_each(|other| push_part(&mut names, ", ", other));
+            message.push_str(&names);
+        }
     }
+    message
 }
 
 #[cfg(test)]
@@ -268,10 +300,18 @@ mod tests {
             (json!({"engine": ["sql-edge"]}), "there is no setting `engine`; did you mean `engines`?"),
             (json!({"engines": ["sqledge"]}), "there is no engine `sqledge`; did you mean `sql-edge`?"),
             (json!({"engines": "sql-edge"}), "`engines` is a list"),
-            (json!({"rules": {"single-replicas": "warn"}}), "there is no rule `single-replicas`; did you mean `single-replica`?"),
-            (json!({"rules": {"single-replica": "warning"}}), "there is no action `warning`; known are mutate, reject, warn, off"),
-            (json!({"rules": {"single-replica": "mutate"}}),
-             "rule `single-replica` has no safe fix, so it cannot be set to `mutate`; use `reject` or `warn`"),
+            (
+                json!({"rules": {"single-replicas": "warn"}}),
+                "there is no rule `single-replicas`; did you mean `single-replica`?",
+            ),
+            (
+                json!({"rules": {"single-replica": "warning"}}),
+                "there is no action `warning`; known are mutate, reject, warn, off",
+            ),
+            (
+                json!({"rules": {"single-replica": "mutate"}}),
+                "rule `single-replica` has no safe fix, so it cannot be set to `mutate`; use `reject` or `warn`",
+            ),
             (json!({"mode": "monitor"}), "there is no mode `monitor`; known are mutate, validate"),
             (json!({"failoverSeconds": 0}), "`failoverSeconds` is a whole number from 1 to 86400"),
             (json!({"failoverSeconds": "60"}), "`failoverSeconds` is a whole number from 1 to 86400"),
@@ -279,8 +319,10 @@ mod tests {
             (json!({"exemptions": "yes"}), "`exemptions` is true or false"),
             (json!({"claimSize": "big"}), "`claimSize` is a quantity such as 8Gi"),
             (json!({"images": ["x"]}), "`images` lists objects with `repository` and `engine`"),
-            (json!({"images": [{"repository": "r.io:5/x", "engine": "sql-edge"}]}),
-             "`repository` in `images` is an image's path without registry, tag and digest"),
+            (
+                json!({"images": [{"repository": "r.io:5/x", "engine": "sql-edge"}]}),
+                "`repository` in `images` is an image's path without registry, tag and digest",
+            ),
             (json!(["x"]), "settings are a mapping of names to values"),
         ];
         for (value, message) in cases {

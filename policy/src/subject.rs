@@ -109,15 +109,15 @@ impl<'a> Subject<'a> {
     /// The Services that select `workload`, leaving out the one called `except`. `None` if nobody can tell, which is
     /// noted for the audit annotations.
     pub fn services_of(&self, workload: &Workload<'_>, except: Option<&str>) -> Option<Vec<Cow<'_, Value>>> {
-        let services = match workload.labels() {
+        let mut services = match workload.labels() {
             Some(labels) => self.list(Resource::Services, Narrow::SelectorMatching(labels))?,
             None => Vec::new(),
         };
-        let wanted = |object: &Cow<'_, Value>| {
+        services.retain(|object| {
             let service = Service::read(object);
             Some(service.name()) != except && service.selects(workload)
-        };
-        Some(services.into_iter().filter(wanted).collect())
+        });
+        Some(services)
     }
 
     /// The objects whose pods `service` selects, engine or not. `None` if nobody can tell, which is noted.
@@ -147,11 +147,15 @@ impl<'a> Subject<'a> {
 
 /// Reads those of `objects` that run a governed engine on Linux nodes and are selected by `service`.
 pub fn governed<'v>(objects: &'v [Cow<'_, Value>], service: &Service<'_>, settings: &Settings) -> Vec<Workload<'v>> {
-    let read = |object: &'v Cow<'_, Value>| Workload::read(object, Kind::of_object(object)?, settings);
-    let wanted = |workload: &Workload<'_>| {
-        workload.is_governed() && !workload.on_windows && workload.kind.keeps_running() && service.selects(workload)
-    };
-    objects.iter().filter_map(read).filter(wanted).collect()
+    let mut governed = Vec::new();
+    for object in objects {
+        let Some(kind) = Kind::of_object(object).filter(|kind| kind.keeps_running()) else { continue };
+        let Some(workload) = Workload::read(object, kind, settings) else { continue };
+        if workload.is_governed() && !workload.on_windows && service.selects(&workload) {
+            governed.push(workload);
+        }
+    }
+    governed
 }
 
 /// `metadata.namespace`, unless it is absent or empty.

@@ -70,7 +70,8 @@ pub(crate) fn other_kind(api_version: &str, kind: &str, changes: &[(&str, Value)
     let route = Kind::of_object(&object).and_then(Kind::pod_template).expect("the kind runs pods");
     let pointer: String = route.iter().map(|key| format!("/{key}")).collect();
     let template = pod_template();
-    let parts = ["metadata", "spec"].map(|part| Edit::Set { pointer: format!("{pointer}/{part}"), value: template[part].clone() });
+    let parts = ["metadata", "spec"]
+        .map(|part| Edit::Set { pointer: format!("{pointer}/{part}"), value: template[part].clone() });
     assert_eq!(apply(&mut object, &parts), Ok(()));
     object["metadata"]["name"] = json!("sql");
     changed(object, changes)

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::finding::{Action, Finding};
+use crate::finding::{Action, Finding, push_part};
 
 /// The answer to one admission request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,40 +38,50 @@ impl Verdict {
 
     /// The answer that follows from findings; `mended` is the object after their mutations.
     pub fn from_findings(findings: &[Finding], mended: Option<Value>, unchecked: &[String]) -> Self {
-        let with = |action| findings.iter().filter(move |finding: &&Finding| finding.action == action);
         let mut verdict = Verdict::accept();
-        verdict.warnings = with(Action::Warn).flat_map(warnings).collect();
-        verdict.annotate("warned", &ids(with(Action::Warn)));
-        verdict.annotate("unchecked", &unchecked.join("; "));
-        if with(Action::Reject).next().is_some() {
+        for finding in findings.iter().filter(|finding| finding.action == Action::Warn) {
+            warn(finding, &mut verdict.warnings);
+        }
+        verdict.annotate("warned", ids(findings, Action::Warn));
+        let mut lines = String::new();
+        unchecked.iter().for_each(|line| push_part(&mut lines, "; ", line));
+        verdict.annotate("unchecked", lines);
+        if findings.iter().any(|finding| finding.action == Action::Reject) {
             verdict.accepted = false;
             verdict.code = Some(403);
-            verdict.message = Some(refusal(with(Action::Reject)));
-            verdict.annotate("refused", &ids(with(Action::Reject)));
+            verdict.message = Some(refusal(findings));
+            verdict.annotate("refused", ids(findings, Action::Reject));
         } else if mended.is_some() {
             verdict.mutated_object = mended;
-            verdict.annotate("mended", &ids(with(Action::Mutate)));
+            verdict.annotate("mended", ids(findings, Action::Mutate));
         }
         verdict
     }
 
-    fn annotate(&mut self, key: &'static str, value: &str) {
+    fn annotate(&mut self, key: &'static str, value: String) {
         if !value.is_empty() {
-            self.audit_annotations.push((key, value.to_owned()));
+            self.audit_annotations.push((key, value));
         }
     }
 }
 
-fn ids<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {
-    let mut ids: Vec<&str> = findings.map(|finding| finding.rule).collect();
-    ids.dedup();
-    ids.join(",")
+/// The rules whose findings lead to `action`.
+fn ids(findings: &[Finding], action: Action) -> String {
+    let mut ids = String::new();
+    let mut last = "";
+    for finding in findings.iter().filter(|finding| finding.action == action) {
+        if finding.rule != last {
+            push_part(&mut ids, ",", finding.rule);
+        }
+        last = finding.rule;
+    }
+    ids
 }
 
 /// Every reason of a refusal, each with its remedy, in the order of the rules.
-fn refusal<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {
+fn refusal(findings: &[Finding]) -> String {
     let mut message = String::from("this would not stay available, or would lose data:");
-    for finding in findings {
+    for finding in findings.iter().filter(|finding| finding.action == Action::Reject) {
         message.push_str("\n- ");
         message.push_str(finding.rule);
         message.push_str(": ");
@@ -87,23 +97,23 @@ fn refusal<'f>(findings: impl Iterator<Item = &'f Finding>) -> String {
     message
 }
 
-/// A finding as warnings: as many lines as it takes.
-fn warnings(finding: &Finding) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let text = format!("{}: {}; {}", finding.rule, finding.message, finding.help);
-    for word in text.trim_end_matches("; ").split(' ') {
-        let line = lines.last_mut().map_or(0, |line| line.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > LONGEST_WARNING {
-            lines.push(format!("{}:", finding.rule));
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.extend(word.chars().take(LONGEST_WARNING - finding.rule.len() - 2));
-        }
+/// Adds a finding as warnings: as many lines as it takes.
+fn warn(finding: &Finding, lines: &mut Vec<String>) {
+    let longest_word = LONGEST_WARNING - finding.rule.len() - 2;
+    let mut line = format!("{}:", finding.rule);
+    let mut text = finding.message.to_string();
+    if !finding.help.is_empty() {
+        text.push_str("; ");
+        text.push_str(&finding.help);
     }
-    lines
+    for word in text.split(' ') {
+        if line.chars().count() + 1 + word.chars().count() > LONGEST_WARNING {
+            lines.push(std::mem::replace(&mut line, format!("{}:", finding.rule)));
+        }
+        line.push(' ');
+        line.extend(word.chars().take(longest_word));
+    }
+    lines.push(line);
 }
 
 #[cfg(test)]
@@ -120,7 +130,8 @@ mod tests {
         let words: Vec<String> = (0..60).map(|word| format!("word{word}")).collect();
         let mut finding = Finding::advice(&Node::root(&object), words.join(" ")).help("x".repeat(500));
         finding.rule = "some-rule";
-        let lines = warnings(&finding);
+        let mut lines = Vec::new();
+        warn(&finding, &mut lines);
         assert!(lines.iter().all(|line| line.chars().count() <= LONGEST_WARNING && line.starts_with("some-rule:")));
         let all = lines.join(" ");
         assert!(words.iter().all(|word| all.contains(word)));

@@ -86,13 +86,20 @@ pub fn normalised(path: &str) -> String {
             name => components.push(name),
         }
     }
-    format!("/{}", components.join("/"))
+    if components.is_empty() {
+        return "/".to_owned();
+    }
+    let mut path = String::new();
+    for component in components {
+        path.push('/');
+        path.push_str(component);
+    }
+    path
 }
 
 /// Whether `path` is `directory` or lies below it; both normalised.
 pub fn is_within(path: &str, directory: &str) -> bool {
-    directory == "/"
-        || path.strip_prefix(directory).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    directory == "/" || path.strip_prefix(directory).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// What backs a mount.
@@ -143,12 +150,13 @@ impl Mount<'_> {
 
 /// The mounts of `container` in a pod with these volumes; `templates` are the StatefulSet's `volumeClaimTemplates`.
 pub fn mounts<'a>(container: &Node<'a>, pod: &Node<'a>, templates: Option<&Node<'a>>) -> Vec<Mount<'a>> {
-    let read = |node: Node<'a>| {
+    let mut mounts = Vec::new();
+    for node in container.at("volumeMounts").items() {
+        let Some(path) = node.at("mountPath").str() else { continue };
         let volume = node.at("name").str().unwrap_or_default();
-        let path = normalised(node.at("mountPath").str()?);
-        Some(Mount { path, volume, backing: backing(volume, pod, templates), node })
-    };
-    container.at("volumeMounts").items().filter_map(read).collect()
+        mounts.push(Mount { path: normalised(path), volume, backing: backing(volume, pod, templates), node });
+    }
+    mounts
 }
 
 /// What backs the volume `name`. A claim template wins over a volume of the same name, as in the StatefulSet controller.
@@ -159,7 +167,8 @@ fn backing<'a>(name: &str, pod: &Node<'a>, templates: Option<&Node<'a>>) -> Back
     if let Some(template) = template {
         return Backing::ClaimTemplate(template);
     }
-    let Some(volume) = pod.at("volumes").items().find(|volume| volume.get("name").and_then(Value::as_str) == Some(name))
+    let Some(volume) =
+        pod.at("volumes").items().find(|volume| volume.get("name").and_then(Value::as_str) == Some(name))
     else {
         return Backing::NoSuchVolume;
     };
@@ -198,8 +207,11 @@ mod tests {
             [Some(DEFAULT_DATA.into()), Some("/sql/data".into())]
         );
         let moved = json!([
-            set("MSSQL_MASTER_DATA_FILE", "/m/master.mdf"), set("MSSQL_MASTER_LOG_FILE", "/m/mastlog.ldf"),
-            set("MSSQL_DATA_DIR", "/d"), set("MSSQL_LOG_DIR", "/l")]);
+            set("MSSQL_MASTER_DATA_FILE", "/m/master.mdf"),
+            set("MSSQL_MASTER_LOG_FILE", "/m/mastlog.ldf"),
+            set("MSSQL_DATA_DIR", "/d"),
+            set("MSSQL_LOG_DIR", "/l")
+        ]);
         assert_eq!(directories(moved), [Some("/m".into()), Some("/l".into()), Some("/d".into())]);
         let unseen = json!([{"name": "MSSQL_DATA_DIR", "valueFrom": {"configMapKeyRef": {}}}]);
         assert_eq!(directories(unseen), [Some(DEFAULT_DATA.into()), None]);
@@ -207,7 +219,9 @@ mod tests {
 
     #[test]
     fn paths_are_read_as_the_kernel_reads_them() {
-        for (path, expected) in [("/var//opt/mssql/", "/var/opt/mssql"), ("a/../b/./c", "/b/c"), ("", "/"), ("/..", "/")] {
+        for (path, expected) in
+            [("/var//opt/mssql/", "/var/opt/mssql"), ("a/../b/./c", "/b/c"), ("", "/"), ("/..", "/")]
+        {
             assert_eq!(normalised(path), expected, "{path}");
         }
         assert!(is_within("/var/opt/mssql/data", "/var/opt/mssql"));

@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::node::Node;
 use crate::scheduling::{BETA_OS, OS};
 use crate::settings::Settings;
-use crate::volumes::{Mount, mounts};
+use crate::volumes::{Mount, data_directories, deciding_mount, mounts};
 
 /// The port on which the engine listens unless `MSSQL_TCP_PORT` says otherwise.
 pub const DEFAULT_PORT: i64 = 1433;
@@ -70,9 +70,14 @@ impl<'a> Workload<'a> {
 
     /// The containers, and the init containers that keep running beside them (sidecars).
     fn long_running_containers(&self) -> Vec<Node<'a>> {
-        let (containers, init) = (self.pod.at("containers"), self.pod.at("initContainers"));
-        let sidecars = init.items().filter(|container| container.at("restartPolicy").str() == Some("Always"));
-        containers.items().chain(sidecars).collect()
+        let mut containers = Vec::new();
+        containers.extend(self.pod.at("containers").items());
+        for container in self.pod.at("initContainers").items() {
+            if container.at("restartPolicy").str() == Some("Always") {
+                containers.push(container);
+            }
+        }
+        containers
     }
 
     /// Whether the rules govern it.
@@ -107,6 +112,19 @@ impl<'a> Workload<'a> {
     /// The mounts of one of its containers.
     pub fn mounts(&self, container: &Node<'a>) -> Vec<Mount<'a>> {
         mounts(container, &self.pod, self.claim_templates().as_ref())
+    }
+
+    /// The mounts that hold database files of one of its engines, each once.
+    pub fn data_mounts(&self, engine: &EngineContainer<'a>) -> Vec<Mount<'a>> {
+        let mounts = self.mounts(&engine.node);
+        let mut holding: Vec<Mount<'a>> = Vec::new();
+        for directory in data_directories(&engine.environment()) {
+            let Some(mount) = directory.path.and_then(|path| deciding_mount(&mounts, &path)) else { continue };
+            if !holding.iter().any(|known| known.path == mount.path) {
+                holding.push(mount.clone());
+            }
+        }
+        holding
     }
 }
 

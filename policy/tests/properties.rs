@@ -2,7 +2,10 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that meets the unexpected should fail on the spot"
 )]
 
@@ -32,7 +35,8 @@ fn findings(object: &Value, settings: &Settings) -> Vec<Finding> {
 }
 
 fn enforcing() -> Settings {
-    Settings::from_value(&json!({"failoverSeconds": 60, "rules": {"writable-data": "mutate"}})).expect("the settings are right")
+    Settings::from_value(&json!({"failoverSeconds": 60, "rules": {"writable-data": "mutate"}}))
+        .expect("the settings are right")
 }
 
 /// Every place of an object with its scalar, or its empty collection.

@@ -1,7 +1,10 @@
 //! When rules are asked, and what becomes of their findings: the principles of a decision, one test each.
 
 #![allow(
-    clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that meets the unexpected should fail on the spot"
 )]
 
@@ -71,7 +74,10 @@ fn a_right_object_passes_without_a_word() {
 fn omissions_are_mended_contradictions_refused_and_advice_is_a_warning() {
     let omission = create(&with(&deployment(), &[(SELECTOR, json!(null))]));
     assert!(omission.accepted);
-    assert_eq!(omission.mutated_object.as_ref().unwrap().pointer(SELECTOR), Some(&json!({"kubernetes.io/arch": "amd64"})));
+    assert_eq!(
+        omission.mutated_object.as_ref().unwrap().pointer(SELECTOR),
+        Some(&json!({"kubernetes.io/arch": "amd64"}))
+    );
     assert_eq!(annotation(&omission, "mended"), "amd64-node-selector");
     let contradiction = create(&with(&deployment(), &[(SELECTOR, json!({"kubernetes.io/arch": "arm64"}))]));
     assert_eq!((contradiction.accepted, contradiction.code), (false, Some(403)));
@@ -113,7 +119,10 @@ fn a_pod_template_is_mended_only_when_the_request_changes_it() {
     assert_eq!(mended.pointer(SELECTOR), Some(&Value::Null));
     assert!(untouched.warnings.iter().any(|line| line.starts_with("amd64-node-selector: ")));
     let rollout = update(&old, &with(&old, &[("/spec/template/metadata/annotations/restarted", json!("now"))]));
-    assert_eq!(rollout.mutated_object.unwrap().pointer("/spec/template/spec/nodeSelector/kubernetes.io~1arch"), Some(&json!("amd64")));
+    assert_eq!(
+        rollout.mutated_object.unwrap().pointer("/spec/template/spec/nodeSelector/kubernetes.io~1arch"),
+        Some(&json!("amd64"))
+    );
 }
 
 #[test]
@@ -178,7 +187,10 @@ fn subresources_other_than_scale_are_not_judged() {
 #[test]
 fn children_of_judged_owners_are_accepted_without_a_word() {
     let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql", "uid": "1", "controller": true}]);
-    let child = with(&deployment(), &[("/kind", json!("ReplicaSet")), (REPLICAS, json!(3)), ("/metadata/ownerReferences", owner)]);
+    let child = with(
+        &deployment(),
+        &[("/kind", json!("ReplicaSet")), (REPLICAS, json!(3)), ("/metadata/ownerReferences", owner)],
+    );
     assert_eq!(create(&child), Verdict::accept());
     let stray = with(&child, &[("/metadata/ownerReferences/0/controller", json!(false))]);
     assert!(!create(&stray).accepted);
@@ -202,7 +214,8 @@ fn absence_is_proof_only_in_a_closed_world() {
 #[test]
 fn without_permission_rules_stay_silent_and_say_so_in_the_audit_log() {
     for object in [deployment(), service()] {
-        let object = if object["kind"] == "Service" { with(&object, &[("/spec/type", json!("ClusterIP"))]) } else { object };
+        let object =
+            if object["kind"] == "Service" { with(&object, &[("/spec/type", json!("ClusterIP"))]) } else { object };
         let payload = json!({"request": request(&object, None)}).to_string();
         let verdict = validate(payload.as_bytes(), &Denied);
         assert!(verdict.accepted && verdict.warnings.is_empty() && verdict.mutated_object.is_none(), "{verdict:?}");
@@ -213,8 +226,14 @@ fn without_permission_rules_stay_silent_and_say_so_in_the_audit_log() {
 #[test]
 fn a_refusal_lists_every_reason_and_no_environment_value() {
     let secret = json!([{"name": "MSSQL_SA_PASSWORD", "value": "hunter2hunter2"}, {"name": "MSSQL_DATA_DIR", "value": "/hunter2"}]);
-    let wrong = with(&deployment(), &[
-        (REPLICAS, json!(3)), ("/spec/template/spec/containers/0/env", secret), ("/spec/template/spec/nodeName", json!("n"))]);
+    let wrong = with(
+        &deployment(),
+        &[
+            (REPLICAS, json!(3)),
+            ("/spec/template/spec/containers/0/env", secret),
+            ("/spec/template/spec/nodeName", json!("n")),
+        ],
+    );
     let verdict = create(&wrong);
     let message = verdict.message.clone().unwrap();
     for rule in ["single-replica", "persistent-data", "unpinned-node"] {
@@ -239,7 +258,13 @@ fn scaling_is_judged_by_the_parent() {
     assert_eq!(decide(&scale(1), json!({}), &Objects::default()), Verdict::accept());
     let unread = decide(&scale(2), json!({}), &Objects::default());
     assert!(unread.accepted && unread.warnings.len() == 1, "{unread:?}");
-    let web = with(&database, &[("/spec/template/spec/containers/0/image", json!("nginx")), ("/spec/template/spec/containers/0/env", json!([]))]);
+    let web = with(
+        &database,
+        &[
+            ("/spec/template/spec/containers/0/image", json!("nginx")),
+            ("/spec/template/spec/containers/0/env", json!([])),
+        ],
+    );
     assert_eq!(decide(&scale(2), json!({}), &Objects::open([&web])), Verdict::accept());
     let mut other = scale(2);
     other["resource"]["resource"] = json!("widgets");
@@ -260,7 +285,8 @@ fn the_last_load_balancer_is_not_taken_away() {
 
 #[test]
 fn every_pod_shaped_kind_is_judged_and_nothing_else() {
-    let template = with(&deployment()["spec"]["template"], &[("/spec/nodeSelector", json!({"kubernetes.io/arch": "arm64"}))]);
+    let template =
+        with(&deployment()["spec"]["template"], &[("/spec/nodeSelector", json!({"kubernetes.io/arch": "arm64"}))]);
     let plain = json!({"template": template});
     let cases = [
         ("apps/v1", "Deployment", plain.clone(), false),
@@ -289,8 +315,10 @@ fn every_pod_shaped_kind_is_judged_and_nothing_else() {
 
 #[test]
 fn an_annotation_exempts_only_where_the_settings_allow_it() {
-    let annotated = with(&deployment(), &[
-        (REPLICAS, json!(3)), ("/metadata/annotations/sqledge-ha~1ignore", json!("single-replica, graceful-stop"))]);
+    let annotated = with(
+        &deployment(),
+        &[(REPLICAS, json!(3)), ("/metadata/annotations/sqledge-ha~1ignore", json!("single-replica, graceful-stop"))],
+    );
     let others = right_world();
     let decide_with = |settings: Value| decide(&request(&annotated, None), settings, &Objects::open(&others));
     assert!(!decide_with(json!({})).accepted);
@@ -299,9 +327,18 @@ fn an_annotation_exempts_only_where_the_settings_allow_it() {
 
 #[test]
 fn engines_and_images_come_from_the_settings() {
-    let image = |image: &str| with(&deployment(), &[
-        (REPLICAS, json!(3)), ("/spec/template/spec/containers/0/image", json!(image)), ("/spec/template/spec/containers/0/env", json!([]))]);
-    let accepted = |image: &Value, settings: Value| decide(&request(image, None), settings, &Objects::default()).accepted;
+    let image = |image: &str| {
+        with(
+            &deployment(),
+            &[
+                (REPLICAS, json!(3)),
+                ("/spec/template/spec/containers/0/image", json!(image)),
+                ("/spec/template/spec/containers/0/env", json!([])),
+            ],
+        )
+    };
+    let accepted =
+        |image: &Value, settings: Value| decide(&request(image, None), settings, &Objects::default()).accepted;
     let server = image("mcr.microsoft.com/mssql/server:2022-latest");
     assert!(accepted(&server, json!({})));
     assert!(!accepted(&server, json!({"engines": ["sql-server"]})));
@@ -357,8 +394,14 @@ fn names_hidden_behind_escapes_are_found() {
 
 #[test]
 fn warnings_are_short() {
-    let object = with(&deployment(), &[(REPLICAS, json!(0)), ("/spec/template/spec/terminationGracePeriodSeconds", json!(3)),
-        ("/spec/template/spec/containers/0/volumeMounts/0/mountPath", json!("/var/opt/mssql/data"))]);
+    let object = with(
+        &deployment(),
+        &[
+            (REPLICAS, json!(0)),
+            ("/spec/template/spec/terminationGracePeriodSeconds", json!(3)),
+            ("/spec/template/spec/containers/0/volumeMounts/0/mountPath", json!("/var/opt/mssql/data")),
+        ],
+    );
     let verdict = decide(&request(&object, None), json!({}), &Objects::default());
     assert!(verdict.warnings.len() >= 4);
     assert!(verdict.warnings.iter().all(|line| line.chars().count() <= LONGEST_WARNING), "{:?}", verdict.warnings);

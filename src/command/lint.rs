@@ -25,7 +25,8 @@ pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
 
 /// Never green by accident: what could not be read, and what was not checked, is no success.
 fn end(outcome: &linter::Outcome, flags: &Lint) -> Outcome {
-    let fails = outcome.count(Level::Error) > 0 || (flags.fail_on == Level::Warning && outcome.count(Level::Warning) > 0);
+    let fails =
+        outcome.count(Level::Error) > 0 || (flags.fail_on == Level::Warning && outcome.count(Level::Warning) > 0);
     // A part of an application may well be one without a database, but not one with a database that was passed over.
     let nothing = outcome.workloads == 0 && (!flags.partial || outcome.ungoverned > 0);
     match (outcome.unread.is_empty(), fails, nothing) {

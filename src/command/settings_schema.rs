@@ -53,12 +53,18 @@ fn property(key: &str) -> Value {
             "description": format!("How long a pod may stay bound to a node that stopped answering; set, it is enforced. \
                 Unset, more than {DEFAULT_FAILOVER_SECONDS} s are a warning"),
             "default": null, "anyOf": [{"type": "integer", "minimum": 1, "maximum": 86400}, {"enum": ["", null]}]}),
-        "fsGroup" => json!({"description": "The group that owns the database files, or none where the platform assigns one",
-            "default": defaults.fs_group, "anyOf": [{"type": "integer", "minimum": 0, "maximum": i32::MAX}, {"enum": ["none", "", null]}]}),
-        "exemptions" => json!({"description": "Whether objects may switch rules off by the annotation sqledge-ha/ignore",
-            "default": false, "enum": [true, false, "", null]}),
-        _ => json!({"description": "The size of a claim that an unsafe fix adds to a file", "default": defaults.claim_size,
-            "type": ["string", "null"]}),
+        "fsGroup" => {
+            json!({"description": "The group that owns the database files, or none where the platform assigns one",
+            "default": defaults.fs_group, "anyOf": [{"type": "integer", "minimum": 0, "maximum": i32::MAX}, {"enum": ["none", "", null]}]})
+        }
+        "exemptions" => {
+            json!({"description": "Whether objects may switch rules off by the annotation sqledge-ha/ignore",
+            "default": false, "enum": [true, false, "", null]})
+        }
+        _ => {
+            json!({"description": "The size of a claim that an unsafe fix adds to a file", "default": defaults.claim_size,
+            "type": ["string", "null"]})
+        }
     }
 }
 

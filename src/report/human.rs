@@ -34,7 +34,11 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
 }
 
 /// A way to show a place of one text.
-fn frame<'t>(name: &'t str, text: &'t str, lines: &'t Lines<'t>) -> impl Fn(Range<usize>, Option<String>) -> Snippet<'t, annotate_snippets::Annotation<'t>> {
+fn frame<'t>(
+    name: &'t str,
+    text: &'t str,
+    lines: &'t Lines<'t>,
+) -> impl Fn(Range<usize>, Option<String>) -> Snippet<'t, annotate_snippets::Annotation<'t>> {
     move |span, label| {
         // The renderer looks at every line it is given, so it is given only those in question.
         let window = line_start(text, span.start)..line_end(text, span.end);
@@ -65,7 +69,8 @@ fn finding<'t>(
         (None, Some(key)) => Some(format!("`{key}` is missing here")),
         (None, None) => None,
     };
-    let mut group = severity.primary_title(&*finding.message).id(finding.rule).element(frame(located.span.clone(), label));
+    let mut group =
+        severity.primary_title(&*finding.message).id(finding.rule).element(frame(located.span.clone(), label));
     if let Some(reason) = &finding.reason {
         group = group.element(Severity::NOTE.no_name().message(&**reason));
     }

@@ -93,17 +93,22 @@ mod tests {
         let terms = json!({"nodeSelectorTerms": [{"matchExpressions": expressions}]});
         let affinity = json!({"requiredDuringSchedulingIgnoredDuringExecution": terms});
         let affinity = if expressions.is_null() { json!(null) } else { affinity };
-        ask(&RULE, &deployment(&[
-            (&format!("{POD}/nodeSelector"), selector),
-            (&format!("{POD}/affinity/nodeAffinity"), affinity),
-        ]))
+        ask(
+            &RULE,
+            &deployment(&[
+                (&format!("{POD}/nodeSelector"), selector),
+                (&format!("{POD}/affinity/nodeAffinity"), affinity),
+            ]),
+        )
     }
 
     #[test]
     fn selector_and_required_affinity_decide_together() {
         let arch = |operator: &str, values: &[&str]| json!([{"key": ARCH, "operator": operator, "values": values}]);
         let missing: &[&str] = &["mutate /spec/template/spec/nodeSelector+kubernetes.io/arch"];
-        let terms: &[&str] = &["reject /spec/template/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms"];
+        let terms: &[&str] = &[
+            "reject /spec/template/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
+        ];
         let cases: [(Value, Value, &[&str]); 11] = [
             (json!({ARCH: "amd64"}), json!(null), &[]),
             (json!({}), arch("In", &["amd64"]), &[]),
@@ -112,11 +117,18 @@ mod tests {
             (json!({}), arch("In", &["amd64", "arm64"]), missing),
             (json!({}), arch("NotIn", &["arm64"]), missing),
             (json!({ARCH: "arm64"}), json!(null), &["reject /spec/template/spec/nodeSelector/kubernetes.io~1arch"]),
-            (json!({ARCH: "amd64", BETA_ARCH: "arm64"}), json!(null),
-             &["reject /spec/template/spec/nodeSelector/beta.kubernetes.io~1arch"]),
+            (
+                json!({ARCH: "amd64", BETA_ARCH: "arm64"}),
+                json!(null),
+                &["reject /spec/template/spec/nodeSelector/beta.kubernetes.io~1arch"],
+            ),
             (json!({ARCH: "amd64"}), arch("In", &["arm64"]), terms),
             (json!({}), arch("DoesNotExist", &[]), terms),
-            (json!({BETA_ARCH: "amd64"}), json!(null), &[missing[0], "warn /spec/template/spec/nodeSelector/beta.kubernetes.io~1arch"]),
+            (
+                json!({BETA_ARCH: "amd64"}),
+                json!(null),
+                &[missing[0], "warn /spec/template/spec/nodeSelector/beta.kubernetes.io~1arch"],
+            ),
         ];
         for (selector, expressions, expected) in cases {
             assert_eq!(with(selector.clone(), expressions.clone()), expected, "{selector} {expressions}");

@@ -63,19 +63,22 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         }
     }
     let Some(seconds) = enforced else { return };
-    let missing = [NOT_READY, UNREACHABLE]
-        .into_iter()
-        .filter(|taint| !tolerations.items().any(|toleration| tolerates(&toleration, taint, "")));
-    let edits: Vec<Edit> = missing
-        .map(|taint| {
-            let toleration = json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds});
-            Edit::append(&workload.pod, &["tolerations"], toleration)
-        })
-        .collect();
+    let mut edits = Vec::new();
+    for taint in [NOT_READY, UNREACHABLE] {
+        if !tolerations.items().any(|toleration| tolerates(&toleration, taint, "")) {
+            let toleration =
+                json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds});
+            edits.push(Edit::append(&workload.pod, &["tolerations"], toleration));
+        }
+    }
     if !edits.is_empty() {
         findings.push(
-            Finding::omission(&tolerations, "how long the pod stays on a dead node is left to the cluster", Fix::safe(edits))
-                .help(format!("tolerate {NOT_READY} and {UNREACHABLE} for {seconds} s")),
+            Finding::omission(
+                &tolerations,
+                "how long the pod stays on a dead node is left to the cluster",
+                Fix::safe(edits),
+            )
+            .help(format!("tolerate {NOT_READY} and {UNREACHABLE} for {seconds} s")),
         );
     }
 }
@@ -165,9 +168,14 @@ mod tests {
         let cases: [(Value, &[&str]); 10] = [
             (json!([]), &[]),
             (json!([{"key": NOT_READY, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}]), &[]),
-            (json!([{"key": NOT_READY, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 301}]),
-             &["warn /0/tolerationSeconds"]),
-            (json!([{"key": UNREACHABLE, "operator": "Exists", "effect": "NoExecute"}]), &["reject /0+tolerationSeconds"]),
+            (
+                json!([{"key": NOT_READY, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 301}]),
+                &["warn /0/tolerationSeconds"],
+            ),
+            (
+                json!([{"key": UNREACHABLE, "operator": "Exists", "effect": "NoExecute"}]),
+                &["reject /0+tolerationSeconds"],
+            ),
             (json!([{"key": UNREACHABLE, "operator": "Exists"}]), &["reject /0+tolerationSeconds"]),
             (json!([{"key": UNREACHABLE}]), &["reject /0+tolerationSeconds"]),
             (json!([{"key": UNREACHABLE, "value": "other"}]), &[]),
@@ -182,7 +190,8 @@ mod tests {
 
     #[test]
     fn the_out_of_service_taint_is_not_tolerated() {
-        let named = json!([{"key": OUT_OF_SERVICE, "operator": "Equal", "value": "nodeshutdown", "effect": "NoExecute"}]);
+        let named =
+            json!([{"key": OUT_OF_SERVICE, "operator": "Equal", "value": "nodeshutdown", "effect": "NoExecute"}]);
         assert_eq!(actions(named, &Settings::default()), ["reject /0/key"]);
         let all = json!([{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}]);
         assert_eq!(actions(all, &Settings::default()), ["warn /0"]);

@@ -44,9 +44,13 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let grace = workload.pod.at("terminationGracePeriodSeconds");
     match grace.int() {
         Some(seconds) if seconds <= 0 => findings.push(
-            Finding::omission(&grace, "the engine is killed without time to stop", Fix::safe([Edit::set(&grace, &[], DEFAULT_GRACE)]))
-                .because("the replacement has to recover the databases before it answers")
-                .help(format!("set terminationGracePeriodSeconds to {DEFAULT_GRACE}")),
+            Finding::omission(
+                &grace,
+                "the engine is killed without time to stop",
+                Fix::safe([Edit::set(&grace, &[], DEFAULT_GRACE)]),
+            )
+            .because("the replacement has to recover the databases before it answers")
+            .help(format!("set terminationGracePeriodSeconds to {DEFAULT_GRACE}")),
         ),
         Some(seconds) if seconds < 10 => findings.push(
             Finding::advice(&grace, format!("{seconds} s is little time for the engine to stop"))
@@ -66,8 +70,14 @@ mod tests {
     #[test]
     fn zero_is_mended_and_little_is_a_warning() {
         let at = "/spec/template/spec/terminationGracePeriodSeconds";
-        let cases: [(Value, &str); 6] =
-            [(json!(0), "mutate "), (json!(-1), "mutate "), (json!(1), "warn "), (json!(9), "warn "), (json!(10), ""), (json!(null), "")];
+        let cases: [(Value, &str); 6] = [
+            (json!(0), "mutate "),
+            (json!(-1), "mutate "),
+            (json!(1), "warn "),
+            (json!(9), "warn "),
+            (json!(10), ""),
+            (json!(null), ""),
+        ];
         for (seconds, action) in cases {
             let expected: Vec<String> = (!action.is_empty()).then(|| format!("{action}{at}")).into_iter().collect();
             assert_eq!(ask(&RULE, &deployment(&[(at, seconds.clone())])), expected, "{seconds}");

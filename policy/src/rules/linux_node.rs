@@ -46,9 +46,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let placement = Placement::of(&workload.pod);
     let choices = [placement.selector.at(OS), placement.selector.at(BETA_OS), workload.pod.path(&["os", "name"])];
     let wrong = choices.into_iter().find(|choice| choice.exists() && choice.str() != Some("linux"));
-    let wrong = wrong.or_else(|| {
-        (!placement.affinity_admits(&[OS, BETA_OS], "linux")).then(|| placement.terms)
-    });
+    let wrong = wrong.or_else(|| (!placement.affinity_admits(&[OS, BETA_OS], "linux")).then_some(placement.terms));
     if let Some(wrong) = wrong {
         findings.push(
             Finding::contradiction(&wrong, "a Linux image is sent to nodes that do not run Linux")

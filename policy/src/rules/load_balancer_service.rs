@@ -43,7 +43,7 @@
 
 use super::{Fixable, Rule};
 use crate::address::{Role, is_load_balancer, role};
-use crate::finding::{Action, Edit, Finding, Findings, Fix, quoted};
+use crate::finding::{Action, Edit, Finding, Findings, Fix, push_part, quoted};
 use crate::service::Service;
 use crate::settings::Exposure;
 use crate::subject::{Subject, governed};
@@ -57,6 +57,8 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Safe,
     check,
 };
+
+const POD_ADDRESS: &str = "the pod's own address changes with every failover";
 
 /// Annotations by which cloud providers keep a load balancer inside the network.
 const INTERNAL: [(&str, &str); 4] = [
@@ -82,12 +84,13 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
     let old = subject.old.map(Service::read).filter(is_load_balancer);
     let judged = old.as_ref().unwrap_or(service);
     let objects = subject.selected_by(judged)?;
-    let lacking: Vec<Workload<'_>> = governed(&objects, judged, subject.settings)
-        .into_iter()
-        .filter(|workload| lacks_address(subject, service, workload, old.is_some()) == Some(true))
-        .collect();
-    let workloads = lacking.iter().map(Workload::describe).collect::<Vec<_>>().join(" and ");
-    if lacking.is_empty() {
+    let mut workloads = String::new();
+    for workload in governed(&objects, judged, subject.settings) {
+        if lacks_address(subject, service, &workload, old.is_some()) == Some(true) {
+            push_part(&mut workloads, " and ", &workload.describe());
+        }
+    }
+    if workloads.is_empty() {
         return None;
     }
     let kind = service.spec.at("type");
@@ -102,17 +105,23 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
     Some(
         Finding::omission(&kind, message, Fix::safe(edits(service, subject.settings.exposure)))
             .label(format!("{} selects it", service.address().describe()))
+            .because(POD_ADDRESS)
             .help("set type: LoadBalancer"),
     )
 }
 
 /// Whether it falls to `service` to be the load balancer of `workload`; `None` if nobody can tell.
-fn lacks_address(subject: &Subject<'_>, service: &Service<'_>, workload: &Workload<'_>, was_last: bool) -> Option<bool> {
+fn lacks_address(
+    subject: &Subject<'_>,
+    service: &Service<'_>,
+    workload: &Workload<'_>,
+    was_last: bool,
+) -> Option<bool> {
     let others = subject.services_of(workload, Some(service.name()))?;
     if was_last {
         return Some(!others.iter().any(|other| is_load_balancer(&Service::read(other))));
     }
-    Some(role(service, workload, others.iter().map(AsRef::as_ref), subject.closed) == Role::Candidate)
+    Some(role(service, workload, &others, subject.closed) == Role::Candidate)
 }
 
 fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
@@ -121,34 +130,39 @@ fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
     // Whoever wrote one of these has decided.
     let decided = INTERNAL.iter().any(|(name, _)| annotations.at(name).exists());
     if exposure == Exposure::Internal && !decided {
-        edits.extend(INTERNAL.iter().map(|(name, value)| Edit::set(&service.object, &["metadata", "annotations", name], *value)));
+        for (name, value) in INTERNAL {
+            edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value));
+        }
     }
     edits
 }
 
 fn judge_workload(subject: &Subject<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let objects = subject.services_of(workload, None)?;
-    let services: Vec<Service<'_>> = objects.iter().map(|object| Service::read(object)).collect();
-    if services.iter().any(is_load_balancer) {
-        return None;
-    }
-    // With everything in view the lack is reported on the Service that can be mended.
-    if subject.closed && services.iter().any(|service| service.address().can_become_load_balancer()) {
-        return None;
+    for service in objects.iter().map(|object| Service::read(object)) {
+        // With everything in view the lack is reported on the Service that can be mended.
+        let is_reported = subject.closed && service.address().can_become_load_balancer();
+        if is_load_balancer(&service) || is_reported {
+            return None;
+        }
     }
     let labels = workload.template.path(&["metadata", "labels"]);
     let help = "create a Service of type LoadBalancer that selects these labels";
-    let Some(service) = services.first() else {
+    let Some(service) = objects.first().map(|object| Service::read(object)) else {
         let missing = "no Service of type LoadBalancer selects these pods";
-        let finding = if subject.closed { Finding::contradiction(&labels, missing) } else { Finding::advice(&labels, missing) };
-        let reason = "the pod's own address changes with every failover";
-        return Some(finding.because(reason).help(help));
+        let finding =
+            if subject.closed { Finding::contradiction(&labels, missing) } else { Finding::advice(&labels, missing) };
+        return Some(finding.because(POD_ADDRESS).help(help));
     };
     Some(
         Finding::contradiction(&labels, "no load balancer keeps an address in front of these pods")
             .label(format!("Service {} selects them, {}", quoted(service.name()), service.address().describe()))
-            .because("the pod's own address changes with every failover")
-            .help(if service.address().can_become_load_balancer() { "make that Service type: LoadBalancer" } else { help }),
+            .because(POD_ADDRESS)
+            .help(if service.address().can_become_load_balancer() {
+                "make that Service type: LoadBalancer"
+            } else {
+                help
+            }),
     )
 }
 
@@ -174,7 +188,11 @@ mod tests {
     }
 
     fn headless() -> Value {
-        service(&[("/metadata/name", json!("headless")), ("/spec/type", json!(null)), ("/spec/clusterIP", json!("None"))])
+        service(&[
+            ("/metadata/name", json!("headless")),
+            ("/spec/type", json!(null)),
+            ("/spec/clusterIP", json!("None")),
+        ])
     }
 
     #[test]
@@ -200,7 +218,10 @@ mod tests {
     #[test]
     fn a_service_that_leads_elsewhere_gives_way() {
         let metrics = service(&[
-            ("/metadata/name", json!("a-metrics")), ("/spec/type", json!("ClusterIP")), ("/spec/ports", json!([{"port": 9399}]))]);
+            ("/metadata/name", json!("a-metrics")),
+            ("/spec/type", json!("ClusterIP")),
+            ("/spec/ports", json!([{"port": 9399}])),
+        ]);
         let sql = named("sql", "ClusterIP");
         let database = deployment(&[]);
         assert!(closed(&metrics, &[database.clone(), sql.clone()]).is_empty());
@@ -213,7 +234,7 @@ mod tests {
         let database = stateful_set(&[]);
         let cluster_ip = named("sql", "ClusterIP");
         assert_eq!(open(&database, &[]), ["warn /spec/template/metadata/labels"]);
-        assert_eq!(open(&database, &[cluster_ip.clone()]), ["reject /spec/template/metadata/labels"]);
+        assert_eq!(open(&database, std::slice::from_ref(&cluster_ip)), ["reject /spec/template/metadata/labels"]);
         assert_eq!(open(&database, &[headless()]), ["reject /spec/template/metadata/labels"]);
         assert!(open(&database, &[service(&[])]).is_empty());
         assert!(open(&cluster_ip, &[]).is_empty(), "nothing is known of what it selects");
@@ -226,7 +247,8 @@ mod tests {
     #[test]
     fn the_patch_keeps_the_address_inside_unless_told_otherwise() {
         let annotations = |changes: &[(&str, Value)], settings: &Settings| {
-            let (database, object) = (deployment(&[]), service(&[&[("/spec/type", json!("ClusterIP"))], changes].concat()));
+            let (database, object) =
+                (deployment(&[]), service(&[&[("/spec/type", json!("ClusterIP"))], changes].concat()));
             let findings = findings_of(&RULE, &object, &Objects::closed([&database]), settings);
             let mended = crate::rules::mended(&object, &findings).expect("there is something to mend");
             assert_eq!(mended["spec"]["type"], "LoadBalancer");

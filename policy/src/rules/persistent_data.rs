@@ -40,7 +40,7 @@
 
 use super::{Fixable, Rule};
 use crate::claims;
-use crate::finding::{Action, Finding, Findings, quoted};
+use crate::finding::{Action, Finding, Findings, push_part, quoted};
 use crate::node::Node;
 use crate::subject::Subject;
 use crate::volumes::{Backing, DATA_ROOT, DataDirectory, Mount, data_directories, deciding_mount};
@@ -65,11 +65,14 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
 fn judge(subject: &Subject<'_>, workload: &Workload<'_>, engine: &EngineContainer<'_>) -> Option<Finding> {
     let mounts = workload.mounts(&engine.node);
     let directories = data_directories(&engine.environment());
-    let lost: Vec<(&DataDirectory, Option<&Mount<'_>>)> = directories
-        .iter()
-        .filter_map(|directory| Some((directory, deciding_mount(&mounts, directory.path.as_deref()?))))
-        .filter(|(_, mount)| !mount.is_some_and(|mount| mount.backing.is_claim()))
-        .collect();
+    let mut lost = Vec::new();
+    for directory in &directories {
+        let Some(path) = &directory.path else { continue };
+        let mount = deciding_mount(&mounts, path);
+        if !mount.is_some_and(|mount| mount.backing.is_claim()) {
+            lost.push((directory, mount));
+        }
+    }
     let Some((_, first)) = lost.first() else { return unseen(engine, &directories) };
     let (place, label) = place(workload, engine, &mounts, *first);
     let message = "the database files are not on a persistent volume claim";
@@ -78,17 +81,14 @@ fn judge(subject: &Subject<'_>, workload: &Workload<'_>, engine: &EngineContaine
         && mounts.iter().any(|mount| mount.backing.is_claim())
         && lost.iter().all(|(directory, _)| directory.variable.is_none());
     let finding = if may_be_moved {
-        Finding::advice(&place, message).help("make sure that the variables from envFrom move them there, and name them in env")
+        Finding::advice(&place, message)
+            .help("make sure that the variables from envFrom move them there, and name them in env")
     } else {
         Finding::contradiction(&place, message)
-            .help(help(&lost, &mounts))
-            .fix(claims::add(workload, engine, &mounts, &lost, &subject.settings.claim_size))
+            .help(help(workload, &lost))
+            .unsafe_fix(|| claims::add(workload, engine, &mounts, &lost, &subject.settings.claim_size))
     };
-    let finding = finding.because(reasons(&lost));
-    Some(match label {
-        Some(label) => finding.label(label),
-        None => finding,
-    })
+    Some(Finding { label: label.map(Into::into), ..finding.because(reasons(&lost)) })
 }
 
 /// Directories that are chosen by variables whose values lie elsewhere.
@@ -124,22 +124,35 @@ fn place<'a>(
 
 /// What becomes of each directory, directories with the same fate together.
 fn reasons(lost: &[(&DataDirectory, Option<&Mount<'_>>)]) -> String {
-    let mut fates: Vec<(String, Vec<String>)> = Vec::new();
+    let mut fates: Vec<Fate> = Vec::new();
     for (directory, mount) in lost {
         let fate = mount.map_or_else(
             || "is in the container's own layer: a replaced pod starts with no databases".to_owned(),
             |mount| fate(mount),
         );
-        match fates.iter_mut().find(|(known, _)| *known == fate) {
-            Some((_, directories)) => directories.push(directory.describe()),
-            None => fates.push((fate, vec![directory.describe()])),
+        match fates.iter_mut().find(|known| known.fate == fate) {
+            Some(shared) => {
+                push_part(&mut shared.directories, ", ", &directory.describe());
+                shared.verb = ": each ";
+            }
+            None => fates.push(Fate { directories: directory.describe(), verb: " ", fate }),
         }
     }
-    let sentence = |(fate, directories): &(String, Vec<String>)| match directories.as_slice() {
-        [one] => format!("{one} {fate}"),
-        several => format!("{}: each {fate}", several.join(", ")),
-    };
-    fates.iter().map(sentence).collect::<Vec<_>>().join("; ")
+    let mut sentences = String::new();
+    for Fate { directories, verb, fate } in fates {
+        push_part(&mut sentences, "; ", &directories);
+        sentences.push_str(verb);
+        sentences.push_str(&fate);
+    }
+    sentences
+}
+
+/// What becomes of some directories.
+struct Fate {
+    directories: String,
+    /// What stands between the directories and their fate.
+    verb: &'static str,
+    fate: String,
 }
 
 fn fate(mount: &Mount<'_>) -> String {
@@ -161,9 +174,9 @@ fn fate(mount: &Mount<'_>) -> String {
     }
 }
 
-fn help(lost: &[(&DataDirectory, Option<&Mount<'_>>)], mounts: &[Mount<'_>]) -> String {
+fn help(workload: &Workload<'_>, lost: &[(&DataDirectory, Option<&Mount<'_>>)]) -> String {
     let is_default = lost.iter().all(|(directory, mount)| directory.variable.is_none() && mount.is_none());
-    let has_claim = mounts.iter().any(|mount| mount.backing.is_claim());
+    let has_claim = claims::declared(workload).is_some();
     match (is_default, has_claim) {
         (true, true) => format!("mount the claim at {DATA_ROOT}"),
         (true, false) => format!("mount a persistent volume claim at {DATA_ROOT}"),

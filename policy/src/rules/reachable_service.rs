@@ -36,10 +36,10 @@
 //! - Kubernetes documentation, *Deployments*: the `pod-template-hash` label
 
 use super::{Fixable, Rule};
-use crate::address::{Role, role};
+use crate::address::{Role, is_load_balancer, role};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
-use crate::service::{Address, Service};
+use crate::service::Service;
 use crate::subject::{Subject, governed};
 use crate::workload::{DEFAULT_PORT, Workload};
 
@@ -67,7 +67,7 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
     let objects = subject.selected_by(service)?;
     for workload in governed(&objects, service, subject.settings) {
         let others = subject.services_of(&workload, Some(service.name()))?;
-        if role(service, &workload, others.iter().map(AsRef::as_ref), subject.closed) == Role::Beside {
+        if role(service, &workload, &others, subject.closed) == Role::Beside {
             continue;
         }
         findings.extend(ports(service, &workload));
@@ -86,9 +86,12 @@ fn ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
         let ports = service.spec.at("ports");
         let shown = ports.items().next().map_or(ports, |port| shown(&port));
         return Some(
-            Finding::contradiction(&shown, format!("no port of this Service leads to the engine in {}", workload.describe()))
-                .because("the address answers nobody")
-                .help("set targetPort to the port the engine listens on, or to its name in the container's ports"),
+            Finding::contradiction(
+                &shown,
+                format!("no port of this Service leads to the engine in {}", workload.describe()),
+            )
+            .because("the address answers nobody")
+            .help("set targetPort to the port the engine listens on, or to its name in the container's ports"),
         );
     };
     let usual = leading.iter().any(|port| port.at("port").int() == Some(DEFAULT_PORT));
@@ -105,8 +108,7 @@ fn shown<'a>(port: &crate::node::Node<'a>) -> crate::node::Node<'a> {
 
 fn selector(service: &Service<'_>) -> Option<Finding> {
     let selector = service.spec.at("selector");
-    let hash = [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH].map(|label| selector.at(label));
-    let hash = hash.into_iter().find(|label| label.exists())?;
+    let hash = selector.first_of(&[POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH])?;
     Some(
         Finding::contradiction(&hash, "this selects the pods of one rollout only")
             .because("after the next rollout nothing is behind the address")
@@ -116,15 +118,14 @@ fn selector(service: &Service<'_>) -> Option<Finding> {
 
 fn judge_workload(subject: &Subject<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let objects = subject.services_of(workload, None)?;
-    let services: Vec<Service<'_>> = objects
-        .iter()
-        .map(|object| Service::read(object))
-        .filter(|service| service.address() == Address::LoadBalancer)
-        .collect();
-    let service = services.first()?;
-    if services.iter().any(|service| !service.ports_to(workload).is_empty()) {
-        return None;
+    let mut first = None;
+    for service in objects.iter().map(|object| Service::read(object)).filter(is_load_balancer) {
+        if !service.ports_to(workload).is_empty() {
+            return None;
+        }
+        first = first.or(Some(service));
     }
+    let service = first?;
     let labels = workload.template.path(&["metadata", "labels"]);
     Some(
         Finding::contradiction(&labels, format!("no port of Service {} leads to the engine", quoted(service.name())))
@@ -168,24 +169,34 @@ mod tests {
         let moved = env(json!({"name": "MSSQL_TCP_PORT", "value": "14330"}));
         assert_eq!(behind(&moved, &[]), ["reject /spec/ports/0/port"]);
         assert!(behind(&moved, &[("/spec/ports/0/targetPort", json!(14330))]).is_empty());
-        let unseen = env(json!({"name": "MSSQL_TCP_PORT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}));
+        let unseen =
+            env(json!({"name": "MSSQL_TCP_PORT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}));
         assert!(behind(&unseen, &[("/spec/ports/0/targetPort", json!(5))]).is_empty());
     }
 
     #[test]
     fn the_selector_outlives_a_rollout() {
         let hash = |label: &str| format!("/spec/selector/{label}");
-        assert_eq!(behind(&deployment(&[]), &[(&hash("pod-template-hash"), json!("5d"))]), ["reject /spec/selector/pod-template-hash"]);
+        assert_eq!(
+            behind(&deployment(&[]), &[(&hash("pod-template-hash"), json!("5d"))]),
+            ["reject /spec/selector/pod-template-hash"]
+        );
         assert_eq!(
             behind(&stateful_set(&[]), &[(&hash("controller-revision-hash"), json!("5d"))]),
             ["reject /spec/selector/controller-revision-hash"]
         );
-        assert!(behind(&stateful_set(&[]), &[(&hash("statefulset.kubernetes.io~1pod-name"), json!("sql-0"))]).is_empty());
+        assert!(
+            behind(&stateful_set(&[]), &[(&hash("statefulset.kubernetes.io~1pod-name"), json!("sql-0"))]).is_empty()
+        );
     }
 
     #[test]
     fn services_beside_the_load_balancer_are_not_asked() {
-        let metrics = service(&[("/metadata/name", json!("m")), ("/spec/type", json!("ClusterIP")), ("/spec/ports", json!([{"port": 9}]))]);
+        let metrics = service(&[
+            ("/metadata/name", json!("m")),
+            ("/spec/type", json!("ClusterIP")),
+            ("/spec/ports", json!([{"port": 9}])),
+        ]);
         let (database, right) = (deployment(&[]), service(&[]));
         let world = Objects::closed([&database, &right, &metrics]);
         assert!(ask_in(&RULE, &metrics, &world, &Settings::default()).is_empty());

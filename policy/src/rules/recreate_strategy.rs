@@ -54,8 +54,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     match workload.kind {
         Kind::Deployment => findings.extend(deployment(workload, &strategy)),
         Kind::DeploymentConfig if strategy.at("type").str() != Some("Recreate") => findings.push(
-            Finding::contradiction(&strategy.at("type"), "this strategy starts a second server before the first one stops")
-                .help("set strategy.type to Recreate"),
+            Finding::contradiction(
+                &strategy.at("type"),
+                "this strategy starts a second server before the first one stops",
+            )
+            .help("set strategy.type to Recreate"),
         ),
         Kind::Rollout => findings.push(
             Finding::contradiction(&strategy, "a Rollout runs old and new pods side by side")
@@ -135,7 +138,9 @@ mod tests {
     #[test]
     fn other_controllers() {
         assert!(ask(&RULE, &stateful_set(&[])).is_empty());
-        let config = |kind: &str| other_kind("apps.openshift.io/v1", "DeploymentConfig", &[("/spec/strategy/type", json!(kind))]);
+        let config = |kind: &str| {
+            other_kind("apps.openshift.io/v1", "DeploymentConfig", &[("/spec/strategy/type", json!(kind))])
+        };
         assert!(ask(&RULE, &config("Recreate")).is_empty());
         assert_eq!(ask(&RULE, &config("Rolling")), ["reject /spec/strategy/type"]);
         let rollout = other_kind("argoproj.io/v1alpha1", "Rollout", &[("/spec/strategy/canary", json!({}))]);

@@ -32,7 +32,7 @@
 //! - <https://github.com/kyverno/kyverno/issues/3118>: scale requests bypass workload rules
 
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix};
+use crate::finding::{Action, Edit, Finding, Findings, Fix, Grade};
 use crate::node::Node;
 use crate::subject::{Subject, Target};
 use crate::workload::Workload;
@@ -63,20 +63,25 @@ fn judge(replicas: &Node<'_>, workload: &Workload<'_>, findings: &mut Findings) 
     }
     let finding = match replicas.int() {
         Some(1) => return,
-        Some(0) => Finding::advice(replicas, "no pod runs: the database is off")
-            .help("set replicas to 1 to bring it back"),
+        Some(0) => {
+            Finding::advice(replicas, "no pod runs: the database is off").help("set replicas to 1 to bring it back")
+        }
         None => Finding::contradiction(replicas, "the number of replicas is not a whole number")
             .help("write a number without quotes: replicas: 1"),
         Some(_) if workload.engines.iter().all(|engine| engine.has_availability_groups()) => {
             Finding::advice(replicas, "several replicas, which only availability groups can keep consistent")
                 .help("make sure that an operator manages the availability group, or set replicas to 1")
         }
-        Some(_) => Finding::contradiction(replicas, "more than one replica: two servers must never share database files")
-            .because("the engine has no clustering; a second pod opens the same files, or is a separate, empty server")
-            .help("set replicas to 1; the controller replaces the pod when it fails"),
+        Some(_) => {
+            Finding::contradiction(replicas, "more than one replica: two servers must never share database files")
+                .because(
+                    "the engine has no clustering; a second pod opens the same files, or is a separate, empty server",
+                )
+                .help("set replicas to 1; the controller replaces the pod when it fails")
+        }
     };
-    let fix = Fix::not_safe([Edit::set(replicas, &[], 1)]);
-    findings.push(if finding.grade == crate::finding::Grade::Contradiction { finding.fix(fix) } else { finding });
+    let one = || Fix::not_safe([Edit::set(replicas, &[], 1)]);
+    findings.push(if finding.grade == Grade::Contradiction { finding.unsafe_fix(one) } else { finding });
 }
 
 #[cfg(test)]

@@ -40,7 +40,6 @@ use crate::environment::{Environment, references};
 use crate::finding::{Action, Finding, Findings};
 use crate::kind::Kind;
 use crate::subject::Subject;
-use crate::volumes::{data_directories, deciding_mount};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -65,18 +64,13 @@ const PER_POD: [&str; 7] = [
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(workload) = subject.workload() else { return };
     for engine in &workload.engines {
-        let (mounts, environment) = (workload.mounts(&engine.node), engine.environment());
-        let mut seen = Vec::new();
-        for directory in data_directories(&environment) {
-            let Some(mount) = directory.path.and_then(|path| deciding_mount(&mounts, &path)) else { continue };
+        let environment = engine.environment();
+        for mount in workload.data_mounts(engine) {
             let expression = mount.node.at("subPathExpr");
-            let Some(field) = expression.str().and_then(|text| changing_field(text, &environment, workload.kind)) else {
+            let Some(field) = expression.str().and_then(|text| changing_field(text, &environment, workload.kind))
+            else {
                 continue;
             };
-            if seen.contains(&&mount.path) {
-                continue;
-            }
-            seen.push(&mount.path);
             findings.push(
                 Finding::contradiction(&expression, "every new pod gets an empty directory of its own")
                     .because(format!("the path expands {field}, which the replacement has another value of"))
@@ -122,10 +116,13 @@ mod tests {
     }
 
     fn with(right: fn(&[(&str, Value)]) -> Value, field: &str, expression: &str) -> Vec<String> {
-        ask(&RULE, &right(&[
-            ("/spec/template/spec/containers/0/env", env(field)),
-            (&format!("{MOUNT}/subPathExpr"), json!(expression)),
-        ]))
+        ask(
+            &RULE,
+            &right(&[
+                ("/spec/template/spec/containers/0/env", env(field)),
+                (&format!("{MOUNT}/subPathExpr"), json!(expression)),
+            ]),
+        )
     }
 
     #[test]

@@ -83,9 +83,8 @@ fn controller(workload: &Workload<'_>) -> Option<Finding> {
         Kind::KnativeService => refused("Knative starts and stops servers with the traffic"),
         Kind::Rollout => {
             let strategy = workload.object.path(&["spec", "strategy"]);
-            let side_by_side = ["canary", "blueGreen"].map(|name| strategy.at(name));
-            let shown = side_by_side.iter().find(|node| node.exists())?;
-            Some(Finding::contradiction(shown, "a Rollout runs two servers side by side").help(HELP))
+            let shown = strategy.first_of(&["canary", "blueGreen"])?;
+            Some(Finding::contradiction(&shown, "a Rollout runs two servers side by side").help(HELP))
         }
         Kind::ReplicaSet => discouraged("a ReplicaSet alone never rolls out a change of its pod"),
         Kind::ReplicationController => discouraged("a ReplicationController never rolls out a change of its pod"),
@@ -119,7 +118,9 @@ mod tests {
         for (api_version, kind, expected) in cases {
             assert_eq!(ask(&RULE, &other_kind(api_version, kind, &[])), [expected], "{kind}");
         }
-        let rollout = |name: &str| other_kind("argoproj.io/v1alpha1", "Rollout", &[(&format!("/spec/strategy/{name}"), json!({}))]);
+        let rollout = |name: &str| {
+            other_kind("argoproj.io/v1alpha1", "Rollout", &[(&format!("/spec/strategy/{name}"), json!({}))])
+        };
         assert_eq!(ask(&RULE, &rollout("canary")), ["reject /spec/strategy/canary"]);
         assert_eq!(ask(&RULE, &rollout("blueGreen")), ["reject /spec/strategy/blueGreen"]);
     }

@@ -80,8 +80,7 @@ fn is_scheduled(workload: &Workload<'_>) -> bool {
 
 /// Where the values of a label are chosen, and what the choice leaves; `None` if the pod leaves the label open.
 fn choice<'a>(placement: &Placement<'a>, label: &[&'a str]) -> Option<(Node<'a>, Vec<&'a str>)> {
-    let selected = label.iter().map(|name| placement.selector.at(name)).find(|node| node.exists());
-    if let Some(node) = selected {
+    if let Some(node) = placement.selector.first_of(label) {
         let value = node.str().unwrap_or_default();
         return Some((node, vec![value]));
     }
@@ -96,7 +95,8 @@ mod tests {
     use crate::testing::{ask, deployment, other_kind, test};
 
     const POD: &str = "/spec/template/spec";
-    const TERMS: &str = "/spec/template/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+    const TERMS: &str =
+        "/spec/template/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
 
     fn terms(key: &str, values: &[&str]) -> Value {
         json!([{"matchExpressions": [{"key": key, "operator": "In", "values": values}]}])

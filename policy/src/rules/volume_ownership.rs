@@ -55,9 +55,13 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         return;
     }
     findings.push(
-        Finding::omission(&current, "the engine may not write to a fresh volume", Fix::safe([Edit::set(&workload.pod, &["securityContext", "fsGroup"], group)]))
-            .because("a new volume belongs to root, and the engine runs as uid 10001: permission denied")
-            .help(format!("set the pod's securityContext.fsGroup to {group}")),
+        Finding::omission(
+            &current,
+            "the engine may not write to a fresh volume",
+            Fix::safe([Edit::set(&workload.pod, &["securityContext", "fsGroup"], group)]),
+        )
+        .because("a new volume belongs to root, and the engine runs as uid 10001: permission denied")
+        .help(format!("set the pod's securityContext.fsGroup to {group}")),
     );
 }
 
@@ -66,10 +70,7 @@ fn lacks_ownership(workload: &Workload<'_>, engine: &EngineContainer<'_>) -> boo
     let own = engine.node.path(&["securityContext", "runAsUser"]);
     let user = if own.exists() { own } else { workload.pod.path(&["securityContext", "runAsUser"]) };
     user.int() != Some(0)
-        && workload
-            .mounts(&engine.node)
-            .iter()
-            .any(|mount| mount.backing.is_claim() && !is_prepared(workload, mount))
+        && workload.mounts(&engine.node).iter().any(|mount| mount.backing.is_claim() && !is_prepared(workload, mount))
 }
 
 /// Whether an init container that mounts the same volume changes ownership.
@@ -81,9 +82,8 @@ fn is_prepared(workload: &Workload<'_>, mount: &Mount<'_>) -> bool {
 }
 
 fn changes_ownership(container: &Node<'_>) -> bool {
-    let (command, arguments) = (container.at("command"), container.at("args"));
-    let mut words = command.items().chain(arguments.items()).filter_map(|word| word.str());
-    words.any(|word| word.contains("chown") || word.contains("chgrp"))
+    let changes = |word: Node<'_>| word.str().is_some_and(|word| word.contains("chown") || word.contains("chgrp"));
+    ["command", "args"].iter().any(|field| container.at(field).items().any(changes))
 }
 
 #[cfg(test)]
@@ -107,8 +107,10 @@ mod tests {
         assert!(ask(&RULE, &deployment(&[])).is_empty());
         assert!(ask(&RULE, &deployment(&[(&format!("{POD}/securityContext/fsGroup"), json!(0))])).is_empty());
         assert_eq!(ask(&RULE, &without_group(&[])), expected);
-        assert_eq!(ask(&RULE, &stateful_set(&[(&format!("{POD}/securityContext"), json!({}))])),
-            [format!("mutate {POD}/securityContext+fsGroup")]);
+        assert_eq!(
+            ask(&RULE, &stateful_set(&[(&format!("{POD}/securityContext"), json!({}))])),
+            [format!("mutate {POD}/securityContext+fsGroup")]
+        );
         let unmounted = without_group(&[(&format!("{POD}/containers/0/volumeMounts"), json!([]))]);
         assert!(ask(&RULE, &unmounted).is_empty(), "no claim is mounted");
         let open_shift = settings(json!({"fsGroup": "none"}));

@@ -54,9 +54,9 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         }
         // Databases that are on no claim at all are persistent-data's to report.
         let directories = data_directories(&engine.environment());
-        let paths: Vec<&str> = directories.iter().filter_map(|directory| directory.path.as_deref()).collect();
-        let Some(mount) = paths.iter().find_map(|path| decided_by_claim(&mounts, path)) else { continue };
-        if paths.iter().all(|path| on_claim(path)) {
+        let mut paths = directories.iter().filter_map(|directory| directory.path.as_deref());
+        let Some(mount) = paths.clone().find_map(|path| decided_by_claim(&mounts, path)) else { continue };
+        if paths.all(on_claim) {
             findings.push(
                 Finding::contradiction(&mount.node.at("mountPath"), "only the databases are on a claim")
                     .because("error logs and the machine key end with the pod; what the key encrypted is lost")

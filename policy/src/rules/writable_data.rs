@@ -33,7 +33,7 @@ use super::{Fixable, Rule};
 use crate::finding::{Action, Edit, Finding, Findings, Fix};
 use crate::node::Node;
 use crate::subject::Subject;
-use crate::volumes::{Backing, data_directories, deciding_mount};
+use crate::volumes::Backing;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -47,14 +47,7 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(workload) = subject.workload() else { return };
     for engine in &workload.engines {
-        let mounts = workload.mounts(&engine.node);
-        let mut seen = Vec::new();
-        for directory in data_directories(&engine.environment()) {
-            let Some(mount) = directory.path.and_then(|path| deciding_mount(&mounts, &path)) else { continue };
-            if seen.contains(&&mount.path) {
-                continue;
-            }
-            seen.push(&mount.path);
+        for mount in workload.data_mounts(engine) {
             findings.extend(read_only(&mount.node.at("readOnly")));
             match &mount.backing {
                 Backing::Claim(source) => findings.extend(read_only(&source.at("readOnly"))),
