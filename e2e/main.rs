@@ -11,9 +11,12 @@
 
 mod agreement;
 mod cli;
+mod corpus;
 mod generated;
+mod hostile;
 mod module;
 mod shared;
+mod single_field;
 mod wild;
 #[allow(dead_code, reason = "the policy's own tests use the rest")]
 #[path = "../policy/tests/world/mod.rs"]

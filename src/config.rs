@@ -45,6 +45,11 @@ pub fn read(path: &Path) -> Result<Settings, Failure> {
     Settings::from_value(&policy).map_err(|message| Failure::usage(format!("{}: policy: {message}", path.display())))
 }
 
+/// What the parser says, which shows the lines in question and cannot know the file's name.
+fn misread(path: &Path, error: &serde_saphyr::Error) -> Failure {
+    Failure::usage(error.to_string().replace("<input>", &path.to_string_lossy()))
+}
+
 /// The `policy:` part of a configuration file, as the module would get it.
 ///
 /// # Errors
@@ -52,6 +57,6 @@ pub fn read(path: &Path) -> Result<Settings, Failure> {
 pub fn policy(path: &Path) -> Result<Value, Failure> {
     let wrong = |message: String| Failure::usage(format!("{}: {message}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| misread(path, &error))?;
     Ok(file.unwrap_or_default().policy)
 }

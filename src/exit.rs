@@ -4,6 +4,8 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use sqledge_ha_policy::finding::may_mislead;
+
 /// The ways the command ends, by their exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -71,8 +73,14 @@ pub fn guarded(work: impl FnOnce() -> Result<Outcome, Failure>) -> ExitCode {
     ExitCode::from(outcome as u8)
 }
 
+/// A text without characters that would drive a terminal: file names may hold them.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|character| if may_mislead(character) { '\u{fffd}' } else { character }).collect()
+}
+
 /// Tells a person something that is not part of the report.
 pub fn say(kind: &str, message: &str) {
+    let message: String = message.split('\n').map(plain).collect::<Vec<_>>().join("\n");
     // Without standard error there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "{kind}: {message}");
 }

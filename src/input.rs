@@ -1,9 +1,11 @@
 //! From paths to texts: files, directories as git sees them, standard input.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::exit::plain;
 use crate::manifest::{Problem, decode};
 
 /// The path that stands for standard input.
@@ -28,7 +30,7 @@ impl Source {
         if self.path.as_os_str() == STANDARD_INPUT {
             return "<stdin>".to_owned();
         }
-        let name = self.path.to_string_lossy();
+        let name = plain(&self.path.to_string_lossy());
         name.strip_prefix("./").unwrap_or(&name).to_owned()
     }
 
@@ -73,23 +75,26 @@ pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<Unreachable>) {
             sources.push(Source { path: path.clone() });
         } else {
             let problem = problem("there is no such file or directory".to_owned());
-            unreachable.push(Unreachable { name: path.display().to_string(), problem });
+            unreachable.push(Unreachable { name: plain(&path.to_string_lossy()), problem });
         }
     }
     sources.sort();
-    sources.dedup();
+    // One file may be reached by several ways: named, below a directory, through a link.
+    let mut seen = HashSet::new();
+    sources.retain(|source| seen.insert(source.path.canonicalize().unwrap_or_else(|_| source.path.clone())));
     (sources, unreachable)
 }
 
 fn walk(directory: &Path, sources: &mut Vec<Source>, unreachable: &mut Vec<Unreachable>) {
     for entry in ignore::WalkBuilder::new(directory).build() {
         match entry {
-            Ok(entry) if entry.path().is_file() && has_manifest_ending(entry.path()) => {
+            // A link that leads nowhere is read as well, so that somebody is told.
+            Ok(entry) if has_manifest_ending(entry.path()) && !entry.path().is_dir() => {
                 sources.push(Source { path: entry.into_path() });
             }
             Ok(_) => {}
             Err(error) => {
-                let name = directory.display().to_string();
+                let name = plain(&directory.to_string_lossy());
                 unreachable.push(Unreachable { name, problem: problem(error.to_string()) });
             }
         }

@@ -208,7 +208,7 @@ fn judge(outcome: &mut Outcome, settings: &Settings, partial: bool) {
         })
         .collect();
     let objects = places.iter().map(|place| place.part.value);
-    let world = if partial { Objects::open(objects) } else { Objects::closed(objects) };
+    let world = if partial { Objects::partial(objects) } else { Objects::closed(objects) };
     let judged: Vec<Judged> = places.par_iter().map(|place| judge_one(place, settings, &world)).collect();
     let mut ungoverned: Vec<Engine> = Vec::new();
     let (mut workloads, mut findings) = (0, Vec::new());
@@ -221,7 +221,7 @@ fn judge(outcome: &mut Outcome, settings: &Settings, partial: bool) {
         let key = |located: &Located| (located.manifest, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
-    outcome.notes = notes(&ungoverned, workloads, partial);
+    outcome.notes = notes(&ungoverned, workloads, !partial && outcome.unread.is_empty());
     (outcome.workloads, outcome.ungoverned, outcome.findings) = (workloads, ungoverned.len(), findings);
 }
 
@@ -248,7 +248,7 @@ fn judge_one(place: &Place<'_>, settings: &Settings, world: &Objects<'_>) -> Jud
 
 impl Place<'_> {
     fn locate(&self, finding: Finding) -> Located {
-        let finding = self.from_root(finding);
+        let finding = self.rooted(finding);
         Located {
             manifest: self.manifest,
             document: self.document.index,
@@ -259,7 +259,7 @@ impl Place<'_> {
     }
 
     /// Lets a finding's pointers start at the document's root.
-    fn from_root(&self, mut finding: Finding) -> Finding {
+    fn rooted(&self, mut finding: Finding) -> Finding {
         let prefix = self.part.prefix.as_str();
         if !prefix.is_empty() {
             finding.pointer.insert_str(0, prefix);
@@ -280,7 +280,7 @@ fn identity(object: &Value) -> Identity {
     }
 }
 
-fn notes(ungoverned: &[Engine], workloads: usize, partial: bool) -> Vec<String> {
+fn notes(ungoverned: &[Engine], workloads: usize, is_complete: bool) -> Vec<String> {
     let mut notes = Vec::new();
     for (name, engine) in Engine::NAMES {
         let count = ungoverned.iter().filter(|other| **other == engine).count();
@@ -292,7 +292,7 @@ fn notes(ungoverned: &[Engine], workloads: usize, partial: bool) -> Vec<String> 
             ));
         }
     }
-    if workloads == 0 && ungoverned.is_empty() && !partial {
+    if is_complete && workloads == 0 && ungoverned.is_empty() {
         notes.push("no workload here runs SQL Edge or SQL Server".to_owned());
     }
     notes

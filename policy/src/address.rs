@@ -21,9 +21,9 @@ pub enum Role {
     Beside,
 }
 
-/// The role of `service` for `workload`, which `others` select too. In a closed world one candidate is chosen; in an
-/// open one each Service is judged as it comes, and only one that leads nowhere gives way to one that does not.
-pub fn role(service: &Service<'_>, workload: &Workload<'_>, others: &[Cow<'_, Value>], closed: bool) -> Role {
+/// The role of `service` for `workload`, which `others` select too. Where all are judged `together` one candidate is
+/// chosen; otherwise each Service is judged as it comes, and only one that leads nowhere gives way to one that does not.
+pub fn role(service: &Service<'_>, workload: &Workload<'_>, others: &[Cow<'_, Value>], together: bool) -> Role {
     if is_load_balancer(service) {
         return Role::LoadBalancer;
     }
@@ -39,7 +39,7 @@ pub fn role(service: &Service<'_>, workload: &Workload<'_>, others: &[Cow<'_, Va
         if rival.address().can_become_load_balancer() {
             let rival = rank(&rival, workload);
             let leads_better = own.0 && !rival.0;
-            if leads_better || (closed && rival < own) {
+            if leads_better || (together && rival < own) {
                 return Role::Beside;
             }
         }

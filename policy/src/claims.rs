@@ -17,8 +17,15 @@ pub struct Declared<'a> {
     pub place: Node<'a>,
 }
 
-/// The first claim that the pod declares, mounted or not.
-pub fn declared<'a>(workload: &Workload<'a>) -> Option<Declared<'a>> {
+/// The first claim that the pod declares for `engine`, mounted or not: one that another engine mounts is not for it,
+/// because two servers must never share files.
+pub fn declared<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> Option<Declared<'a>> {
+    let mut others = workload.engines.iter().filter(|other| other.node.pointer() != engine.node.pointer());
+    let is_free = |claim: &Declared<'a>| {
+        !others.any(|other| {
+            other.node.at("volumeMounts").items().any(|mount| mount.at("name").str() == Some(claim.volume))
+        })
+    };
     let volume = |volume: Node<'a>| {
         let place = volume.path(&["persistentVolumeClaim", "claimName"]);
         Some(Declared { volume: volume.at("name").str()?, place: place.exists().then_some(place)? })
@@ -28,20 +35,16 @@ pub fn declared<'a>(workload: &Workload<'a>) -> Option<Declared<'a>> {
         Some(Declared { volume: place.str()?, place })
     };
     let templates = workload.claim_templates();
-    workload
-        .pod
-        .at("volumes")
-        .items()
-        .find_map(volume)
-        .or_else(|| templates.and_then(|templates| templates.items().find_map(template)))
+    let claims = workload.pod.at("volumes").items().filter_map(volume);
+    claims.chain(templates.into_iter().flat_map(|templates| templates.items()).filter_map(template)).find(is_free)
 }
 
 /// Puts every lost directory of `engine` on a claim: one that the pod declares where nothing was mounted, a new one in
-/// place of each volume that is no claim. `size` is a Kubernetes quantity.
+/// place of each volume that is no claim. Directories that a variable chose and nothing is mounted at are left to a
+/// person: an edit would show the variable's value. `size` is a Kubernetes quantity.
 pub fn add(
     workload: &Workload<'_>,
     engine: &EngineContainer<'_>,
-    mounts: &[Mount<'_>],
     lost: &[(&DataDirectory, Option<&Mount<'_>>)],
     size: &str,
 ) -> Fix {
@@ -53,29 +56,15 @@ pub fn add(
             replace_volume(workload, mount, size, &mut fix);
         }
     }
-    let unmounted: Vec<&DataDirectory> =
-        lost.iter().filter(|(_, mount)| mount.is_none()).map(|(directory, _)| *directory).collect();
-    if !unmounted.is_empty() {
-        let mounted = mounts.iter().find(|mount| mount.backing.is_claim()).map(|mount| mount.volume);
-        let volume = match mounted.or_else(|| declared(workload).map(|claim| claim.volume)) {
-            Some(volume) => volume.to_owned(),
+    if lost.iter().any(|(directory, mount)| mount.is_none() && directory.variable.is_none()) {
+        let volume = match declared(workload, engine) {
+            Some(claim) => claim.volume.to_owned(),
             None => new_volume(workload, size, &mut fix),
         };
-        for path in mount_points(&unmounted) {
-            let mount = json!({"name": volume, "mountPath": path});
-            fix.edits.push(Edit::append(&engine.node, &["volumeMounts"], mount));
-        }
+        let mount = json!({"name": volume, "mountPath": DATA_ROOT});
+        fix.edits.push(Edit::append(&engine.node, &["volumeMounts"], mount));
     }
     fix
-}
-
-/// Where claims have to be mounted so that these directories are on them.
-fn mount_points(directories: &[&DataDirectory]) -> Vec<String> {
-    let point = |directory: &&DataDirectory| match directory.variable {
-        None => DATA_ROOT.to_owned(),
-        Some(_) => directory.path.clone().unwrap_or_default(),
-    };
-    directories.iter().map(point).collect()
 }
 
 fn replace_volume(workload: &Workload<'_>, mount: &Mount<'_>, size: &str, fix: &mut Fix) {

@@ -52,6 +52,11 @@ pub trait Cluster {
 
     /// Whether everything that exists is in view, so that absence is proof.
     fn closed(&self) -> bool;
+
+    /// Whether the objects in view are judged as well, so that what two of them lack together is reported on one.
+    fn judged_together(&self) -> bool {
+        self.closed()
+    }
 }
 
 /// A world in which nothing can be looked up.

@@ -329,6 +329,12 @@ pub fn push_part(text: &mut String, separator: &str, part: &str) {
     text.push_str(part);
 }
 
+/// Whether a character would move the cursor, or turn the direction of the text around it.
+pub fn may_mislead(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A name from an object, fit for a message: in backquotes, on one line, cut where it would flood the reader.
 pub fn quoted(name: &str) -> String {
     const LONGEST: usize = 80;
@@ -338,7 +344,7 @@ pub fn quoted(name: &str) -> String {
             text.push('…');
             break;
         }
-        text.push(if character.is_control() { '\u{fffd}' } else { character });
+        text.push(if may_mislead(character) { '\u{fffd}' } else { character });
     }
     text.push('`');
     text

@@ -23,6 +23,7 @@ use crate::subject::{DEFAULT_NAMESPACE, namespace_of};
 #[derive(Debug, Default)]
 pub struct Objects<'a> {
     closed: bool,
+    together: bool,
     by_name: HashMap<&'a str, Vec<&'a Value>>,
     services: Index<'a>,
     workloads: Index<'a>,
@@ -39,10 +40,15 @@ struct Index<'a> {
 impl<'a> Objects<'a> {
     /// Everything there is: what is not among `objects` does not exist.
     pub fn closed(objects: impl IntoIterator<Item = &'a Value>) -> Self {
-        Objects { closed: true, ..Objects::open(objects) }
+        Objects { closed: true, ..Objects::partial(objects) }
     }
 
-    /// Some of what there is.
+    /// A part of what there is, all of which is judged.
+    pub fn partial(objects: impl IntoIterator<Item = &'a Value>) -> Self {
+        Objects { together: true, ..Objects::open(objects) }
+    }
+
+    /// Some of what there is, beside the object that is judged.
     pub fn open(objects: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut set = Objects::default();
         for object in objects {
@@ -141,5 +147,9 @@ impl Cluster for Objects<'_> {
 
     fn closed(&self) -> bool {
         self.closed
+    }
+
+    fn judged_together(&self) -> bool {
+        self.together
     }
 }

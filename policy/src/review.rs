@@ -1,8 +1,8 @@
 //! One admission request, one verdict: when rules are asked at all, and what becomes of their findings.
 //!
 //! The way of a request: cheap exits on kind, operation and raw text ([`review`]) → the objects are parsed and the
-//! exits that need them taken ([`Update`]) → the rules judge ([`rules::judge`]) → what stood before is let pass, what
-//! would restart a pod unasked is left alone ([`temper`]) → the findings become a [`Verdict`].
+//! exits that need them taken (`passes_unseen`) → the rules judge ([`rules::judge`]) → what stood before is let pass, what
+//! would restart a pod unasked is left alone (`temper`) → the findings become a [`Verdict`].
 
 use std::borrow::Cow;
 
@@ -252,5 +252,9 @@ impl Cluster for World<'_> {
 
     fn closed(&self) -> bool {
         self.closed
+    }
+
+    fn judged_together(&self) -> bool {
+        self.closed || self.cluster.judged_together()
     }
 }

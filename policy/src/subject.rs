@@ -27,6 +27,8 @@ pub struct Subject<'a> {
     pub settings: &'a Settings,
     /// Whether not seeing an object proves that it does not exist.
     pub closed: bool,
+    /// Whether what this object and another lack together is reported on one of them only.
+    pub together: bool,
     cluster: &'a dyn Cluster,
     unchecked: RefCell<Vec<String>>,
 }
@@ -51,7 +53,8 @@ impl<'a> Subject<'a> {
     /// A subject in a world.
     pub fn new(target: Target<'a>, namespace: &'a str, settings: &'a Settings, cluster: &'a dyn Cluster) -> Self {
         let closed = cluster.closed();
-        Subject { target, old: None, namespace, settings, closed, cluster, unchecked: RefCell::default() }
+        let together = cluster.judged_together();
+        Subject { target, old: None, namespace, settings, closed, together, cluster, unchecked: RefCell::default() }
     }
 
     /// Reads `object`; `None` if it is of no kind that the rules judge, or runs no engine that they govern.

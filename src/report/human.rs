@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level as Severity, Message, Renderer, Snippet};
+use annotate_snippets::{
+    Annotation, AnnotationKind, Element, Group, Level as Severity, Message, Origin, Renderer, Snippet,
+};
 
 use crate::cli::Level;
 use crate::linter::{Located, Outcome, Unread};
@@ -17,13 +19,12 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     let renderer = Renderer::styled();
     let lines: Vec<Lines<'_>> = outcome.manifests.iter().map(|manifest| Lines::new(&manifest.text)).collect();
     for unread in &outcome.unread {
-        let source = unread.manifest.and_then(|index| Some((outcome.manifests.get(index)?, lines.get(index)?)));
-        let source = source.map(|(manifest, lines)| frame(&manifest.name, &manifest.text, lines));
-        writeln!(output, "{}\n", renderer.render(&[problem(unread, source)]))?;
+        let lines = unread.manifest.and_then(|index| lines.get(index));
+        writeln!(output, "{}\n", renderer.render(&[problem(unread, lines)]))?;
     }
     for located in &outcome.findings {
         if let (Some(manifest), Some(lines)) = (outcome.manifests.get(located.manifest), lines.get(located.manifest)) {
-            let frame = frame(&manifest.name, &manifest.text, lines);
+            let frame = frame(&manifest.name, &manifest.text, lines, located.span.clone(), label(located));
             writeln!(output, "{}\n", renderer.render(&[finding(located, frame)]))?;
         }
     }
@@ -33,21 +34,40 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     writeln!(output, "{}", summary(outcome))
 }
 
-/// A way to show a place of one text.
+/// Shows a place of one text. The renderer looks at every line it is given, so it is given only those in question.
 fn frame<'t>(
     name: &'t str,
     text: &'t str,
-    lines: &'t Lines<'t>,
-) -> impl Fn(Range<usize>, Option<String>) -> Snippet<'t, annotate_snippets::Annotation<'t>> {
-    move |span, label| {
-        // The renderer looks at every line it is given, so it is given only those in question.
-        let window = line_start(text, span.start)..line_end(text, span.end);
-        let within = span.start - window.start..span.end - window.start;
-        Snippet::source(text.get(window.clone()).unwrap_or_default())
-            .path(name)
-            .line_start(lines.position(window.start).line)
-            .annotation(AnnotationKind::Primary.span(within).label(label))
+    lines: &Lines<'_>,
+    span: Range<usize>,
+    label: Option<String>,
+) -> Snippet<'t, Annotation<'t>> {
+    let (window, span) = discreet(text, line_start(text, span.start)..line_end(text, span.end), span);
+    let within = span.start - window.start..span.end - window.start;
+    Snippet::source(text.get(window.clone()).unwrap_or_default())
+        .path(name)
+        .line_start(lines.position(window.start).line)
+        .annotation(AnnotationKind::Primary.span(within).label(label))
+}
+
+/// Longest line that is shown whole, in bytes.
+const LONGEST_LINE: usize = 200;
+
+/// What may be shown of some lines: whatever else stands on them may be a password. Lines that hold values of variables,
+/// and lines of the length of whole documents, are cut to what the finding is about.
+fn discreet(text: &str, lines: Range<usize>, span: Range<usize>) -> (Range<usize>, Range<usize>) {
+    let is_delicate = |range: &Range<usize>| {
+        range.len() > LONGEST_LINE || text.get(range.clone()).is_none_or(|part| part.contains("value"))
+    };
+    if !is_delicate(&lines) {
+        return (lines, span);
     }
+    if !is_delicate(&span) {
+        return (span.clone(), span);
+    }
+    let first = text.get(span.clone()).and_then(|part| part.chars().next()).map_or(0, char::len_utf8);
+    let first = span.start..span.start + first;
+    (first.clone(), first)
 }
 
 fn line_start(text: &str, byte: usize) -> usize {
@@ -55,22 +75,23 @@ fn line_start(text: &str, byte: usize) -> usize {
 }
 
 fn line_end(text: &str, byte: usize) -> usize {
-    text.get(byte..).and_then(|after| after.find('\n')).map_or(text.len(), |feed| byte + feed)
+    let line = text.get(byte..).and_then(|after| after.split('\n').next()).unwrap_or_default();
+    byte + line.trim_end_matches('\r').len()
 }
 
-fn finding<'t>(
-    located: &'t Located,
-    frame: impl Fn(Range<usize>, Option<String>) -> Snippet<'t, annotate_snippets::Annotation<'t>>,
-) -> Group<'t> {
-    let finding = &located.finding;
-    let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
-    let label = match (&finding.label, &finding.missing) {
+/// What is said beside the marked place.
+fn label(located: &Located) -> Option<String> {
+    match (&located.finding.label, &located.finding.missing) {
         (Some(label), _) => Some(label.to_string()),
         (None, Some(key)) => Some(format!("`{key}` is missing here")),
         (None, None) => None,
-    };
-    let mut group =
-        severity.primary_title(&*finding.message).id(finding.rule).element(frame(located.span.clone(), label));
+    }
+}
+
+fn finding<'t>(located: &'t Located, frame: Snippet<'t, Annotation<'t>>) -> Group<'t> {
+    let finding = &located.finding;
+    let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
+    let mut group = severity.primary_title(&*finding.message).id(finding.rule).element(frame);
     if let Some(reason) = &finding.reason {
         group = group.element(Severity::NOTE.no_name().message(&**reason));
     }
@@ -81,18 +102,15 @@ fn help(text: &str) -> Message<'_> {
     Severity::HELP.message(text)
 }
 
-fn problem<'t>(
-    unread: &'t Unread,
-    frame: Option<impl Fn(Range<usize>, Option<String>) -> Snippet<'t, annotate_snippets::Annotation<'t>>>,
-) -> Group<'t> {
-    let title = Severity::ERROR.primary_title(&unread.problem.message);
-    let byte = unread.problem.byte;
-    let group = match frame {
-        Some(frame) => title.element(frame(byte..byte, None)),
-        None => title.element(annotate_snippets::Origin::path(&unread.name)),
+/// A problem with its place but without the line: nobody knows what stands on a line that cannot be read.
+fn problem<'t>(unread: &'t Unread, lines: Option<&Lines<'_>>) -> Group<'t> {
+    let origin = Origin::path(&unread.name);
+    let origin = match lines.map(|lines| lines.position(unread.problem.byte)) {
+        Some(position) => origin.line(position.line).char_column(position.column),
+        None => origin,
     };
-    let elements: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());
-    group.elements(elements)
+    let help: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());
+    Severity::ERROR.primary_title(&unread.problem.message).element(origin).elements(help)
 }
 
 /// One line that says it all.
@@ -109,8 +127,10 @@ fn summary(outcome: &Outcome) -> String {
         0 => String::new(),
         count => format!("; {} could not be read", counted(count, "input")),
     };
-    if errors + warnings == 0 {
-        return format!("nothing is wrong with {seen}{unread}");
+    match (errors + warnings, outcome.workloads) {
+        (0, 0) => return format!("nothing was checked: {seen}{unread}"),
+        (0, _) => return format!("nothing is wrong: {seen}{unread}"),
+        _ => {}
     }
     let fixable = match outcome.fixable() {
         0 => String::new(),

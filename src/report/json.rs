@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
+use sqledge_ha_policy::finding::may_mislead;
 
 use crate::cli::Level;
 use crate::linter::{Located, Manifest, Outcome};
@@ -43,7 +44,14 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
         "errors": unread.collect::<Vec<Value>>(),
         "notes": outcome.notes,
     });
-    serde_json::to_writer_pretty(&mut *output, &report)?;
+    // Outside strings JSON is plain ASCII, so whatever could drive a terminal stands in one and can be escaped.
+    for character in format!("{report:#}").chars() {
+        match character {
+            '\n' => writeln!(output)?,
+            misleading if may_mislead(misleading) => write!(output, "\\u{:04x}", u32::from(misleading))?,
+            plain => write!(output, "{plain}")?,
+        }
+    }
     writeln!(output)
 }
 

@@ -33,7 +33,7 @@
 //! - Kubernetes documentation, *Node Shutdowns*: non-graceful node shutdown and `node.kubernetes.io/out-of-service`
 
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix};
+use crate::finding::{Action, Edit, Finding, Findings, Fix, Grade, push_part};
 use crate::node::Node;
 use crate::settings::DEFAULT_FAILOVER_SECONDS;
 use crate::subject::Subject;
@@ -63,12 +63,13 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         }
     }
     let Some(seconds) = enforced else { return };
-    let mut edits = Vec::new();
+    let (mut edits, mut missing) = (Vec::new(), String::new());
     for taint in [NOT_READY, UNREACHABLE] {
         if !tolerations.items().any(|toleration| tolerates(&toleration, taint, "")) {
             let toleration =
                 json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds});
             edits.push(Edit::append(&workload.pod, &["tolerations"], toleration));
+            push_part(&mut missing, " and ", taint);
         }
     }
     if !edits.is_empty() {
@@ -78,7 +79,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
                 "how long the pod stays on a dead node is left to the cluster",
                 Fix::safe(edits),
             )
-            .help(format!("tolerate {NOT_READY} and {UNREACHABLE} for {seconds} s")),
+            .help(format!("tolerate {missing} for {seconds} s")),
         );
     }
 }
@@ -118,20 +119,29 @@ fn too_long(toleration: &Node<'_>, enforced: Option<i64>) -> Option<Finding> {
     let seconds = toleration.at("tolerationSeconds");
     let finding = match seconds.int() {
         Some(own) if own <= limit => return None,
-        Some(own) if enforced.is_none() => {
-            let message = format!("the pod stays on a dead node for {own} s");
-            return Some(Finding::advice(&seconds, message).help(format!("{limit} s or less is usual")));
-        }
-        Some(own) => format!("the pod stays on a dead node for {own} s"),
-        None => "the pod stays on a dead node forever".to_owned(),
+        Some(own) => Finding::advice(&seconds, format!("the pod stays on a dead node for {own} s"))
+            .help(format!("set tolerationSeconds to {limit} or less")),
+        None => Finding::contradiction(&seconds, "the pod stays on a dead node forever")
+            .because("without an end to the toleration nothing ever moves the pod to another node")
+            .help(end(toleration, limit)),
     };
-    let finding = Finding::contradiction(&seconds, finding)
-        .because("without an end to the toleration nothing ever moves the pod to another node")
-        .help(format!("set tolerationSeconds to {limit}"));
     Some(match cut(toleration, enforced) {
-        Some(fix) => Finding { grade: crate::finding::Grade::Omission, ..finding.fix(fix) },
+        Some(fix) => Finding { grade: Grade::Omission, ..finding.fix(fix) },
+        None if enforced.is_some() => Finding { grade: Grade::Contradiction, ..finding },
         None => finding,
     })
+}
+
+/// How to give a toleration an end: the API allows `tolerationSeconds` for the effect `NoExecute` only.
+fn end(toleration: &Node<'_>, limit: i64) -> String {
+    let is_empty = |field: &'static str| toleration.at(field).str().unwrap_or_default().is_empty();
+    match (is_empty("effect"), is_empty("key")) {
+        (false, _) => format!("set tolerationSeconds to {limit}"),
+        (true, false) => format!("set effect to NoExecute and tolerationSeconds to {limit}"),
+        (true, true) => {
+            format!("name the taints to tolerate; {NOT_READY} and {UNREACHABLE} with tolerationSeconds {limit}")
+        }
+    }
 }
 
 /// Cuts a toleration to the enforced seconds. One for every taint and every effect cannot be cut: the API allows

@@ -121,7 +121,7 @@ fn lacks_address(
     if was_last {
         return Some(!others.iter().any(|other| is_load_balancer(&Service::read(other))));
     }
-    Some(role(service, workload, &others, subject.closed) == Role::Candidate)
+    Some(role(service, workload, &others, subject.together) == Role::Candidate)
 }
 
 fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
@@ -140,8 +140,8 @@ fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
 fn judge_workload(subject: &Subject<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let objects = subject.services_of(workload, None)?;
     for service in objects.iter().map(|object| Service::read(object)) {
-        // With everything in view the lack is reported on the Service that can be mended.
-        let is_reported = subject.closed && service.address().can_become_load_balancer();
+        // Where both are judged the lack is reported on the Service that can be mended.
+        let is_reported = subject.together && service.address().can_become_load_balancer();
         if is_load_balancer(&service) || is_reported {
             return None;
         }

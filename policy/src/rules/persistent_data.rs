@@ -73,8 +73,8 @@ fn judge(subject: &Subject<'_>, workload: &Workload<'_>, engine: &EngineContaine
             lost.push((directory, mount));
         }
     }
-    let Some((_, first)) = lost.first() else { return unseen(engine, &directories) };
-    let (place, label) = place(workload, engine, &mounts, *first);
+    let Some((directory, mount)) = lost.first() else { return unseen(engine, &directories) };
+    let (place, label) = place(workload, engine, &mounts, directory, *mount);
     let message = "the database files are not on a persistent volume claim";
     // What envFrom brings may move the default directories onto a claim that is mounted.
     let may_be_moved = engine.environment().has_unseen_source()
@@ -85,8 +85,8 @@ fn judge(subject: &Subject<'_>, workload: &Workload<'_>, engine: &EngineContaine
             .help("make sure that the variables from envFrom move them there, and name them in env")
     } else {
         Finding::contradiction(&place, message)
-            .help(help(workload, &lost))
-            .unsafe_fix(|| claims::add(workload, engine, &mounts, &lost, &subject.settings.claim_size))
+            .help(help(workload, engine, &lost))
+            .unsafe_fix(|| claims::add(workload, engine, &lost, &subject.settings.claim_size))
     };
     Some(Finding { label: label.map(Into::into), ..finding.because(reasons(&lost)) })
 }
@@ -107,16 +107,20 @@ fn place<'a>(
     workload: &Workload<'a>,
     engine: &EngineContainer<'a>,
     mounts: &[Mount<'a>],
-    lost: Option<&Mount<'a>>,
+    directory: &DataDirectory,
+    mount: Option<&Mount<'a>>,
 ) -> (Node<'a>, Option<String>) {
-    if let Some(mount) = lost {
+    if let Some(mount) = mount {
         return (mount.node.at("mountPath"), Some(format!("volume {} is mounted here", quoted(mount.volume))));
+    }
+    if let Some(entry) = directory.variable.and_then(|variable| engine.environment().entry(variable)) {
+        return (entry.at("name"), Some("this moves files to where nothing is mounted".to_owned()));
     }
     let elsewhere = mounts.iter().find_map(|mount| Some((mount, mount.claim_name()?)));
     if let Some((mount, claim)) = elsewhere {
         return (mount.node.at("mountPath"), Some(format!("the claim {} is mounted here", quoted(claim))));
     }
-    if let Some(claim) = claims::declared(workload) {
+    if let Some(claim) = claims::declared(workload, engine) {
         return (claim.place, Some("no mount of the engine's container uses this claim".to_owned()));
     }
     (engine.node.at("volumeMounts"), None)
@@ -165,7 +169,7 @@ fn fate(mount: &Mount<'_>) -> String {
             "is on one node's own disk (hostPath): on another node a pod starts with no databases".to_owned()
         }
         Backing::Other(name @ ("configMap" | "secret" | "projected" | "downwardAPI" | "image")) => {
-            format!("is on a {name} volume, which the engine cannot write")
+            format!("is on a volume of kind {name}, which the engine cannot write")
         }
         Backing::Other(name) => {
             format!("is on a volume named in the pod itself ({name}): persistent, but no claim keeps it")
@@ -174,9 +178,13 @@ fn fate(mount: &Mount<'_>) -> String {
     }
 }
 
-fn help(workload: &Workload<'_>, lost: &[(&DataDirectory, Option<&Mount<'_>>)]) -> String {
+fn help(
+    workload: &Workload<'_>,
+    engine: &EngineContainer<'_>,
+    lost: &[(&DataDirectory, Option<&Mount<'_>>)],
+) -> String {
     let is_default = lost.iter().all(|(directory, mount)| directory.variable.is_none() && mount.is_none());
-    let has_claim = claims::declared(workload).is_some();
+    let has_claim = claims::declared(workload, engine).is_some();
     match (is_default, has_claim) {
         (true, true) => format!("mount the claim at {DATA_ROOT}"),
         (true, false) => format!("mount a persistent volume claim at {DATA_ROOT}"),
@@ -262,7 +270,7 @@ mod tests {
             let changes: Vec<(&str, Value)> = changes.iter().map(|(at, value)| (at.as_str(), value.clone())).collect();
             ask(&RULE, &deployment(&changes))
         };
-        assert_eq!(ask_with(&[set("MSSQL_DATA_DIR", "/elsewhere")]), reject_at(&format!("{MOUNTS}/0/mountPath")));
+        assert_eq!(ask_with(&[set("MSSQL_DATA_DIR", "/elsewhere")]), reject_at(&format!("{ENV}/1/name")));
         assert!(ask_with(&[set("MSSQL_DATA_DIR", "/var/opt/mssql/user")]).is_empty());
         assert!(ask_with(&[set("MSSQL_BACKUP_DIR", "/elsewhere"), set("MSSQL_DATA_DIR", "")]).is_empty());
         let from = json!({"name": "MSSQL_LOG_DIR", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}});

@@ -55,8 +55,8 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     if let Some(service) = subject.service() {
         findings.extend(judge_service(subject, service).unwrap_or_default());
-    } else if let Some(workload) = subject.workload().filter(|_| !subject.closed) {
-        // With everything in view the Service itself is judged.
+    } else if let Some(workload) = subject.workload().filter(|_| !subject.together) {
+        // Where both are judged the Service itself has it.
         findings.extend(judge_workload(subject, workload));
     }
 }
@@ -67,7 +67,7 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
     let objects = subject.selected_by(service)?;
     for workload in governed(&objects, service, subject.settings) {
         let others = subject.services_of(&workload, Some(service.name()))?;
-        if role(service, &workload, &others, subject.closed) == Role::Beside {
+        if role(service, &workload, &others, subject.together) == Role::Beside {
             continue;
         }
         findings.extend(ports(service, &workload));
@@ -91,7 +91,9 @@ fn ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
                 format!("no port of this Service leads to the engine in {}", workload.describe()),
             )
             .because("the address answers nobody")
-            .help("set targetPort to the port the engine listens on, or to its name in the container's ports"),
+            .help(
+                "lead a TCP port to the one the engine listens on: by its number, or its name in the container's ports",
+            ),
         );
     };
     let usual = leading.iter().any(|port| port.at("port").int() == Some(DEFAULT_PORT));
@@ -102,8 +104,13 @@ fn ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
 }
 
 fn shown<'a>(port: &crate::node::Node<'a>) -> crate::node::Node<'a> {
-    let target = port.at("targetPort");
-    if target.exists() { target } else { port.at("port") }
+    let (protocol, target) = (port.at("protocol"), port.at("targetPort"));
+    match protocol.str() {
+        None | Some("" | "TCP") if target.exists() => target,
+        None | Some("" | "TCP") => port.at("port"),
+        // The engine speaks TCP only.
+        Some(_) => protocol,
+    }
 }
 
 fn selector(service: &Service<'_>) -> Option<Finding> {
@@ -157,7 +164,7 @@ mod tests {
         assert_eq!(port(json!({"port": 80})), ["reject /spec/ports/0/port"]);
         assert_eq!(port(json!({"port": 1433, "targetPort": 1401})), ["reject /spec/ports/0/targetPort"]);
         assert_eq!(port(json!({"port": 1433, "targetPort": "nope"})), ["reject /spec/ports/0/targetPort"]);
-        assert_eq!(port(json!({"port": 1433, "protocol": "UDP"})), ["reject /spec/ports/0/port"]);
+        assert_eq!(port(json!({"port": 1433, "protocol": "UDP"})), ["reject /spec/ports/0/protocol"]);
         let two = json!([{"port": 1401}, {"port": 1433}]);
         assert!(behind(&deployment(&[]), &[("/spec/ports", two)]).is_empty());
         assert_eq!(behind(&deployment(&[]), &[("/spec/ports", json!([]))]), ["reject /spec/ports"]);

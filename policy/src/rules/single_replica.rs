@@ -66,8 +66,8 @@ fn judge(replicas: &Node<'_>, workload: &Workload<'_>, findings: &mut Findings) 
         Some(0) => {
             Finding::advice(replicas, "no pod runs: the database is off").help("set replicas to 1 to bring it back")
         }
-        None => Finding::contradiction(replicas, "the number of replicas is not a whole number")
-            .help("write a number without quotes: replicas: 1"),
+        None | Some(..0) => Finding::contradiction(replicas, "this is no number of replicas")
+            .help("write a whole number without quotes: replicas: 1"),
         Some(_) if workload.engines.iter().all(|engine| engine.has_availability_groups()) => {
             Finding::advice(replicas, "several replicas, which only availability groups can keep consistent")
                 .help("make sure that an operator manages the availability group, or set replicas to 1")

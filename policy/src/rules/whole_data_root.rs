@@ -28,7 +28,7 @@
 //! - Microsoft, *Persist your data* for SQL Server containers: mount `/var/opt/mssql`, or `data`, `log` and `secrets`
 
 use super::{Fixable, Rule};
-use crate::finding::{Action, Finding, Findings};
+use crate::finding::{Action, Finding, Findings, push_part};
 use crate::subject::Subject;
 use crate::volumes::{DATA_ROOT, Mount, data_directories, deciding_mount};
 
@@ -49,7 +49,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     for engine in &workload.engines {
         let mounts = workload.mounts(&engine.node);
         let on_claim = |path: &str| decided_by_claim(&mounts, path).is_some();
-        if on_claim(DATA_ROOT) || PARTS.iter().all(|part| on_claim(part)) {
+        if PARTS.iter().all(|part| on_claim(part)) {
             continue;
         }
         // Databases that are on no claim at all are persistent-data's to report.
@@ -58,12 +58,23 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
         let Some(mount) = paths.clone().find_map(|path| decided_by_claim(&mounts, path)) else { continue };
         if paths.all(on_claim) {
             findings.push(
-                Finding::contradiction(&mount.node.at("mountPath"), "only the databases are on a claim")
-                    .because("error logs and the machine key end with the pod; what the key encrypted is lost")
-                    .help(format!("mount the claim at {DATA_ROOT}, after moving the files on it one directory down")),
+                Finding::contradiction(&mount.node.at("mountPath"), "not everything the engine keeps is on a claim")
+                    .because(format!("{} end with the pod", lost_parts(&mounts)))
+                    .help(format!("mount a claim at {DATA_ROOT}; files that are on it already have to move to where it then shows them")),
             );
         }
     }
+}
+
+/// The parts that are on no claim, with what is in them.
+fn lost_parts(mounts: &[Mount<'_>]) -> String {
+    let mut lost = String::new();
+    for (part, holds) in PARTS.iter().zip(["databases", "error logs", "the machine key, with what it encrypted,"]) {
+        if decided_by_claim(mounts, part).is_none() {
+            push_part(&mut lost, " and ", holds);
+        }
+    }
+    lost
 }
 
 fn decided_by_claim<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'m Mount<'a>> {
@@ -91,5 +102,13 @@ mod tests {
         assert_eq!(at(&["/var/opt/mssql/data"]), [format!("warn {MOUNTS}/0/mountPath")]);
         assert_eq!(at(&["/var/opt/mssql/data", "/var/opt/mssql/log"]), [format!("warn {MOUNTS}/0/mountPath")]);
         assert!(at(&["/elsewhere"]).is_empty(), "persistent-data reports this");
+    }
+
+    #[test]
+    fn a_hole_in_the_claim_is_found() {
+        let secrets = json!({"name": "scratch", "mountPath": "/var/opt/mssql/secrets"});
+        let scratch = json!({"name": "scratch", "emptyDir": {}});
+        let object = deployment(&[(&format!("{MOUNTS}/-"), secrets), ("/spec/template/spec/volumes/-", scratch)]);
+        assert_eq!(ask(&RULE, &object), [format!("warn {MOUNTS}/0/mountPath")]);
     }
 }

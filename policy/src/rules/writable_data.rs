@@ -70,7 +70,7 @@ fn read_only(flag: &Node<'_>) -> Option<Finding> {
 fn read_only_mode(template: &Node<'_>) -> Option<Finding> {
     let mode = template.path(&["spec", "accessModes"]).items().find(|mode| mode.str() == Some("ReadOnlyMany"))?;
     Some(
-        Finding::contradiction(&mode, "the claim for the database files can only be read")
+        Finding::contradiction(&mode, "the claim for the database files may be one that can only be read")
             .help("set accessModes to [ReadWriteOnce]"),
     )
 }

@@ -1,0 +1,160 @@
+//! The corpus: for each rule manifests that keep it and manifests that break it, and what a person is told about each.
+//!
+//! `corpus/RULE/pass/*` report nothing of the rule and no error, `corpus/RULE/fail/*` report the rule and no other
+//! error. A file's name is a sentence; one that says `a-warning` breaks the rule by a warning. A first line
+//! `# lint: FLAGS` gives the command's flags, relative to `corpus/RULE`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use sqledge_ha_policy::finding::Action;
+use sqledge_ha_policy::rules::{RULES, Rule};
+
+/// What the command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The exit code.
+    pub(crate) code: i32,
+    /// What it printed.
+    pub(crate) output: String,
+    /// What it said beside the report.
+    pub(crate) said: String,
+}
+
+/// Runs `sqledge-ha lint` in `directory`, with nothing on standard input.
+pub(crate) fn lint<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+    command.current_dir(directory).arg("lint").args(arguments).stdin(Stdio::null());
+    let output = command.output().expect("the command can be started");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
+    Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+}
+
+/// The folder with one folder for each rule.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/corpus")
+}
+
+/// One file of the corpus.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// `RULE`'s folder, in which the command runs.
+    pub(crate) directory: PathBuf,
+    /// The path below it, e.g. `fail/two-replicas-of-a-deployment.yaml`.
+    pub(crate) file: String,
+    /// The flags that the file asks for.
+    pub(crate) flags: Vec<String>,
+}
+
+impl Case {
+    /// Runs the command on the file, with `more` flags.
+    pub(crate) fn lint(&self, more: &[&str]) -> Ran {
+        let flags = self.flags.iter().map(String::as_str).chain(more.iter().copied());
+        lint(&self.directory, &flags.chain([self.file.as_str()]).collect::<Vec<_>>())
+    }
+
+    /// The rules that the file breaks, by level.
+    fn broken(&self, level: &str) -> BTreeSet<String> {
+        let report: Value = serde_json::from_str(&self.lint(&["--format", "json"]).output).expect("the report is JSON");
+        let findings = report["findings"].as_array().expect("there is a list of findings").iter();
+        let level = findings.filter(|finding| finding["level"] == level);
+        level.map(|finding| finding["rule"].as_str().expect("a finding has a rule").to_owned()).collect()
+    }
+
+    fn is_warning(&self, rule: &Rule) -> bool {
+        rule.default_action == Action::Warn || self.file.contains("a-warning")
+    }
+}
+
+/// The files of one rule, `verdict` is `pass` or `fail`.
+pub(crate) fn cases(rule: &str, verdict: &str) -> Vec<Case> {
+    let directory = folder().join(rule);
+    let Ok(entries) = fs::read_dir(directory.join(verdict)) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().expect("names are UTF-8")).collect();
+    names.sort();
+    let case = |name: &String| {
+        let text = fs::read_to_string(directory.join(verdict).join(name)).expect("the file is UTF-8");
+        let flags = text.lines().next().and_then(|line| line.strip_prefix("# lint: ")).unwrap_or_default();
+        let flags = flags.split_whitespace().map(str::to_owned).collect();
+        Case { directory: directory.clone(), file: format!("{verdict}/{name}"), flags }
+    };
+    names.iter().map(case).collect()
+}
+
+#[test]
+fn every_rule_has_manifests_that_keep_it_and_manifests_that_break_it() {
+    for rule in RULES {
+        for verdict in ["pass", "fail"] {
+            let count = cases(rule.id, verdict).len();
+            assert!(count > 0, "e2e/corpus/{}/{verdict} needs a manifest", rule.id);
+        }
+    }
+}
+
+#[test]
+fn every_folder_of_the_corpus_belongs_to_a_rule() {
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(RULES.iter().any(|rule| rule.id == name), "there is no rule `{name}`");
+    }
+}
+
+#[test]
+fn right_manifests_pass() {
+    for rule in RULES {
+        for case in cases(rule.id, "pass") {
+            let ran = case.lint(&[]);
+            assert_eq!(ran.code, 0, "{}/{}\n{}", rule.id, case.file, ran.output);
+            assert!(!case.broken("warning").contains(rule.id), "{}/{}\n{}", rule.id, case.file, ran.output);
+        }
+    }
+}
+
+/// Mistakes that the specification gives to two rules: the file, and the other rule.
+const SHARED: [(&str, &str); 2] = [
+    ("fail/rollout-in-blue-and-green.yaml", "recreate-strategy"),
+    ("fail/rollout-with-canary-steps.yaml", "recreate-strategy"),
+];
+
+#[test]
+fn a_wrong_manifest_breaks_its_rule_and_no_other() {
+    for rule in RULES {
+        for case in cases(rule.id, "fail") {
+            let name = format!("{}/{}", rule.id, case.file);
+            let shared = SHARED.iter().filter(|(file, _)| *file == case.file).map(|(_, other)| (*other).to_owned());
+            let own = (!case.is_warning(rule)).then(|| rule.id.to_owned());
+            let expected: BTreeSet<String> = shared.chain(own).collect();
+            assert_eq!(case.broken("error"), expected, "{name}");
+            assert_eq!(case.lint(&[]).code, i32::from(!expected.is_empty()), "{name}");
+            if case.is_warning(rule) {
+                assert!(case.broken("warning").contains(rule.id), "{name}");
+                assert_eq!(case.lint(&["--fail-on", "warning"]).code, 1, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_person_is_told() {
+    for rule in RULES {
+        let mut text = String::new();
+        for case in cases(rule.id, "fail").iter().chain(&cases(rule.id, "pass")) {
+            let ran = case.lint(&[]);
+            assert_eq!(ran.said, "", "{}", case.file);
+            let command =
+                case.flags.iter().map(String::as_str).chain([case.file.as_str()]).collect::<Vec<_>>().join(" ");
+            writeln!(text, "$ sqledge-ha lint {command}\n{}[exit code {}]\n", ran.output, ran.code).unwrap();
+        }
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("snapshots/corpus");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_description(rule.summary);
+        settings.bind(|| insta::assert_snapshot!(rule.id, text));
+    }
+}

@@ -1,0 +1,292 @@
+//! One change to a right example is one rule's business: it is an error of the rule that owns it, and of no other.
+//!
+//! Where the specification gives a change to two rules, the row says so.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sqledge_ha::manifest::read;
+use sqledge_ha_policy::finding::{Action, Edit, apply};
+use sqledge_ha_policy::kind::Kind;
+use sqledge_ha_policy::objects::Objects;
+use sqledge_ha_policy::rules::judge;
+use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::subject::Subject;
+
+/// The two examples.
+#[derive(Clone, Copy, Debug)]
+enum Example {
+    /// A Deployment with a claim and a Service.
+    Deployment,
+    /// A StatefulSet with a claim template and a Service.
+    StatefulSet,
+}
+use Example::{Deployment, StatefulSet};
+
+impl Example {
+    fn objects(self) -> Vec<Value> {
+        let name = match self {
+            Deployment => "right.yaml",
+            StatefulSet => "right-stateful-set.yaml",
+        };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/examples").join(name);
+        let text = fs::read_to_string(path).expect("the example can be read");
+        read(&text).into_iter().map(|document| document.expect("the example is YAML").value).collect()
+    }
+}
+
+/// The rules that report an error when these objects are all there is.
+fn errors(objects: &[Value]) -> BTreeSet<&'static str> {
+    let world = Objects::closed(objects);
+    let settings = Settings::default();
+    let subjects =
+        objects.iter().filter_map(|object| Subject::read(object, Kind::of_object(object)?, &settings, &world));
+    let findings = subjects.flat_map(|subject| judge(&subject));
+    findings.filter(|finding| finding.action != Action::Warn).map(|finding| finding.rule).collect()
+}
+
+/// A change: the example, the kind of object in it, where, and what then stands there (nothing, for `None`). The rules
+/// that report it.
+type Row = (Example, &'static str, String, Option<Value>, &'static [&'static str]);
+
+const ONE_WRITER: &[&str] = &["single-replica"];
+const RECREATE: &[&str] = &["recreate-strategy"];
+const STEADY: &[&str] = &["steady-controller"];
+const PERSISTENT: &[&str] = &["persistent-data"];
+const WRITABLE: &[&str] = &["writable-data"];
+const AMD64: &[&str] = &["amd64-node-selector"];
+const LINUX: &[&str] = &["linux-node"];
+const UNPINNED: &[&str] = &["unpinned-node"];
+const FINITE: &[&str] = &["finite-tolerations"];
+const GRACEFUL: &[&str] = &["graceful-stop"];
+const OWNED: &[&str] = &["volume-ownership"];
+const BALANCED: &[&str] = &["load-balancer-service"];
+const REACHABLE: &[&str] = &["reachable-service"];
+/// Nobody's error: right as well, or a warning.
+const NOBODY: &[&str] = &[];
+
+const POD: &str = "/spec/template/spec";
+
+fn required(key: &str, operator: &str, values: &[&str]) -> Value {
+    let expression = json!({"key": key, "operator": operator, "values": values});
+    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchExpressions": [expression]}]}}})
+}
+
+fn variable(name: &str, value: &str) -> Option<Value> {
+    Some(json!({"name": name, "value": value}))
+}
+
+/// Changes of the pod template, which mean the same in both examples.
+fn pod_rows() -> Vec<(String, Option<Value>, &'static [&'static str])> {
+    let pod = |end: &str| format!("{POD}/{end}");
+    let engine = |end: &str| format!("{POD}/containers/0/{end}");
+    let mount = |end: &str| format!("{POD}/containers/0/volumeMounts/0/{end}");
+    let always = |key: &str| json!([{"key": key, "operator": "Exists", "effect": "NoExecute"}]);
+    let for_seconds = |seconds: i64| {
+        Some(json!([{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+            "tolerationSeconds": seconds}]))
+    };
+    let by_config_map = json!({"name": "MSSQL_DATA_DIR", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}});
+    vec![
+        (pod("restartPolicy"), Some(json!("OnFailure")), STEADY),
+        (pod("restartPolicy"), Some(json!("Always")), NOBODY),
+        (pod("activeDeadlineSeconds"), Some(json!(3600)), STEADY),
+        (engine("volumeMounts"), None, PERSISTENT),
+        (engine("volumeMounts"), Some(json!([])), PERSISTENT),
+        (mount("mountPath"), Some(json!("/data")), PERSISTENT),
+        (mount("mountPath"), Some(json!("/var/opt/mssql/backup")), PERSISTENT),
+        (mount("mountPath"), Some(json!("/var/opt/mssql/data")), NOBODY),
+        (mount("mountPath"), Some(json!("/var//opt/mssql/")), NOBODY),
+        (mount("mountPath"), Some(json!("/var/opt")), NOBODY),
+        (mount("name"), Some(json!("no-such-volume")), PERSISTENT),
+        (mount("subPath"), Some(json!("mssql")), NOBODY),
+        (mount("readOnly"), Some(json!(true)), WRITABLE),
+        (mount("readOnly"), Some(json!(false)), NOBODY),
+        (engine("env/-"), variable("MSSQL_DATA_DIR", "/srv/data"), PERSISTENT),
+        (engine("env/-"), variable("MSSQL_LOG_DIR", "/srv/log"), PERSISTENT),
+        (engine("env/-"), variable("MSSQL_MASTER_DATA_FILE", "/srv/master.mdf"), PERSISTENT),
+        (engine("env/-"), variable("MSSQL_MASTER_LOG_FILE", "/srv/mastlog.ldf"), PERSISTENT),
+        (engine("env/-"), variable("MSSQL_DATA_DIR", "/var/opt/mssql/elsewhere"), NOBODY),
+        (engine("env/-"), variable("MSSQL_DATA_DIR", ""), NOBODY),
+        (engine("env/-"), Some(by_config_map), NOBODY),
+        (pod("nodeSelector"), None, AMD64),
+        (pod("nodeSelector/kubernetes.io~1arch"), Some(json!("arm64")), AMD64),
+        (pod("nodeSelector/beta.kubernetes.io~1arch"), Some(json!("arm64")), AMD64),
+        (pod("nodeSelector/beta.kubernetes.io~1arch"), Some(json!("amd64")), NOBODY),
+        (pod("affinity"), Some(required("kubernetes.io/arch", "In", &["arm64"])), AMD64),
+        (pod("affinity"), Some(required("kubernetes.io/arch", "NotIn", &["amd64"])), AMD64),
+        (pod("affinity"), Some(required("kubernetes.io/arch", "In", &["amd64"])), NOBODY),
+        (pod("affinity"), Some(required("kubernetes.io/arch", "NotIn", &["arm64"])), NOBODY),
+        (pod("nodeSelector/kubernetes.io~1os"), Some(json!("windows")), LINUX),
+        (pod("nodeSelector/kubernetes.io~1os"), Some(json!("linux")), NOBODY),
+        (pod("os"), Some(json!({"name": "windows"})), LINUX),
+        (pod("affinity"), Some(required("kubernetes.io/os", "In", &["windows"])), LINUX),
+        (pod("nodeName"), Some(json!("rack-1")), UNPINNED),
+        (pod("nodeSelector/kubernetes.io~1hostname"), Some(json!("rack-1")), UNPINNED),
+        (pod("affinity"), Some(required("kubernetes.io/hostname", "In", &["rack-1"])), UNPINNED),
+        (pod("affinity"), Some(required("kubernetes.io/hostname", "In", &["rack-1", "rack-2"])), NOBODY),
+        (pod("affinity"), Some(required("kubernetes.io/hostname", "NotIn", &["rack-1"])), NOBODY),
+        (pod("nodeSelector/topology.kubernetes.io~1zone"), Some(json!("north")), NOBODY),
+        (pod("tolerations"), Some(always("node.kubernetes.io/not-ready")), FINITE),
+        (pod("tolerations"), Some(always("node.kubernetes.io/unreachable")), FINITE),
+        (pod("tolerations"), Some(always("node.kubernetes.io/out-of-service")), FINITE),
+        (pod("tolerations"), Some(json!([{"operator": "Exists"}])), FINITE),
+        (pod("tolerations"), Some(always("dedicated")), NOBODY),
+        (pod("tolerations"), for_seconds(60), NOBODY),
+        (pod("tolerations"), for_seconds(900), NOBODY),
+        (pod("terminationGracePeriodSeconds"), Some(json!(0)), GRACEFUL),
+        (pod("terminationGracePeriodSeconds"), Some(json!(5)), NOBODY),
+        (pod("terminationGracePeriodSeconds"), None, NOBODY),
+        (pod("securityContext"), None, OWNED),
+        (pod("securityContext"), Some(json!({})), OWNED),
+        (pod("securityContext"), Some(json!({"runAsUser": 10001})), OWNED),
+        (pod("securityContext"), Some(json!({"runAsUser": 0})), NOBODY),
+        (pod("securityContext/fsGroup"), Some(json!(2000)), NOBODY),
+        (engine("image"), Some(json!("registry.example/shop/web:1")), NOBODY),
+        (engine("image"), Some(json!("mcr.microsoft.com/azure-sql-edge@sha256:00")), NOBODY),
+        (engine("ports/0/containerPort"), Some(json!(1434)), REACHABLE),
+        (engine("ports/0/name"), Some(json!("sql")), REACHABLE),
+        (engine("ports/0/protocol"), Some(json!("UDP")), REACHABLE),
+        (engine("env/-"), variable("MSSQL_TCP_PORT", "14330"), REACHABLE),
+        (engine("env/-"), variable("MSSQL_TCP_PORT", "1433"), NOBODY),
+        ("/spec/template/metadata/labels".to_owned(), None, BALANCED),
+        ("/spec/template/metadata/labels/app".to_owned(), Some(json!("other")), BALANCED),
+        ("/spec/template/metadata/labels/tier".to_owned(), Some(json!("data")), NOBODY),
+        ("/metadata/namespace".to_owned(), Some(json!("elsewhere")), BALANCED),
+        ("/apiVersion".to_owned(), Some(json!("databases.example/v1")), NOBODY),
+        ("/spec/replicas".to_owned(), Some(json!(2)), ONE_WRITER),
+        ("/spec/replicas".to_owned(), Some(json!("1")), ONE_WRITER),
+        ("/spec/replicas".to_owned(), Some(json!(0)), NOBODY),
+        ("/spec/replicas".to_owned(), None, NOBODY),
+    ]
+}
+
+/// Changes of the Service, which mean the same in both examples.
+fn service_rows() -> Vec<(&'static str, Option<Value>, &'static [&'static str])> {
+    vec![
+        ("/spec/type", None, BALANCED),
+        ("/spec/type", Some(json!("ClusterIP")), BALANCED),
+        ("/spec/type", Some(json!("NodePort")), BALANCED),
+        ("/spec/type", Some(json!("ExternalName")), BALANCED),
+        ("/metadata/namespace", Some(json!("elsewhere")), BALANCED),
+        ("/spec/selector", None, BALANCED),
+        ("/spec/selector/app", Some(json!("other")), BALANCED),
+        ("/spec/selector/tier", Some(json!("data")), BALANCED),
+        ("/spec/ports", Some(json!([])), REACHABLE),
+        ("/spec/ports/0/targetPort", Some(json!(1434)), REACHABLE),
+        ("/spec/ports/0/targetPort", Some(json!("sql")), REACHABLE),
+        ("/spec/ports/0/targetPort", Some(json!(1433)), NOBODY),
+        ("/spec/ports/0/targetPort", None, NOBODY),
+        ("/spec/ports/0/protocol", Some(json!("UDP")), REACHABLE),
+        ("/spec/ports/0/port", Some(json!(31433)), NOBODY),
+        ("/metadata/annotations", None, NOBODY),
+    ]
+}
+
+/// Changes that mean something in one of the examples only.
+fn other_rows() -> Vec<Row> {
+    let volume = format!("{POD}/volumes/0");
+    let modes = "/spec/volumeClaimTemplates/0/spec/accessModes".to_owned();
+    let deployment =
+        |pointer: &str, value: Option<Value>, owners| (Deployment, "Deployment", pointer.to_owned(), value, owners);
+    let set =
+        |pointer: &str, value: Option<Value>, owners| (StatefulSet, "StatefulSet", pointer.to_owned(), value, owners);
+    vec![
+        deployment("/spec/strategy", None, RECREATE),
+        deployment("/spec/strategy", Some(json!({})), RECREATE),
+        deployment("/spec/strategy", Some(json!("Recreate")), RECREATE),
+        deployment("/spec/strategy/type", Some(json!("RollingUpdate")), RECREATE),
+        deployment("/spec/strategy/rollingUpdate", Some(json!({"maxSurge": 0})), RECREATE),
+        deployment("/spec/strategy/rollingUpdate", Some(json!(null)), NOBODY),
+        deployment("/kind", Some(json!("DaemonSet")), STEADY),
+        deployment("/kind", Some(json!("ReplicaSet")), NOBODY),
+        deployment("/apiVersion", Some(json!("extensions/v1beta1")), NOBODY),
+        deployment(&format!("{POD}/volumes"), None, PERSISTENT),
+        deployment(&volume, Some(json!({"name": "data", "emptyDir": {}})), PERSISTENT),
+        deployment(&volume, Some(json!({"name": "data", "hostPath": {"path": "/srv"}})), PERSISTENT),
+        deployment(&volume, Some(json!({"name": "data", "ephemeral": {}})), PERSISTENT),
+        deployment(&format!("{volume}/name"), Some(json!("other")), PERSISTENT),
+        deployment(&format!("{volume}/persistentVolumeClaim/readOnly"), Some(json!(true)), WRITABLE),
+        (Deployment, "Service", "/spec/selector/pod-template-hash".to_owned(), Some(json!("6c5d8f7b9")), REACHABLE),
+        set("/spec/volumeClaimTemplates", None, PERSISTENT),
+        set("/spec/volumeClaimTemplates/0/metadata/name", Some(json!("other")), PERSISTENT),
+        set(&modes, Some(json!(["ReadOnlyMany"])), WRITABLE),
+        set(&modes, Some(json!(["ReadWriteOncePod"])), NOBODY),
+        set("/spec/serviceName", Some(json!("other")), NOBODY),
+        set("/spec/podManagementPolicy", Some(json!("Parallel")), NOBODY),
+        // Two rules: the default strategy of a Deployment surges, and a Deployment has no claim templates.
+        set("/kind", Some(json!("Deployment")), &["recreate-strategy", "persistent-data"]),
+        // The name of a pod in a StatefulSet stays; that of another set's pod selects nothing here.
+        (
+            StatefulSet,
+            "Service",
+            "/spec/selector".to_owned(),
+            Some(json!({"statefulset.kubernetes.io/pod-name": "harbour-ledger-0"})),
+            NOBODY,
+        ),
+        (
+            StatefulSet,
+            "Service",
+            "/spec/selector".to_owned(),
+            Some(json!({"statefulset.kubernetes.io/pod-name": "harbour-sensors-0"})),
+            BALANCED,
+        ),
+        (StatefulSet, "Service", "/spec/selector/controller-revision-hash".to_owned(), Some(json!("7d9c")), REACHABLE),
+        // A StatefulSet's pods have no such label.
+        (StatefulSet, "Service", "/spec/selector/pod-template-hash".to_owned(), Some(json!("6c5d8f7b9")), BALANCED),
+    ]
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = other_rows();
+    for (example, kind) in [(Deployment, "Deployment"), (StatefulSet, "StatefulSet")] {
+        rows.extend(pod_rows().into_iter().map(|(at, value, owners)| (example, kind, at, value, owners)));
+        rows.extend(
+            service_rows().into_iter().map(|(at, value, owners)| (example, "Service", at.to_owned(), value, owners)),
+        );
+    }
+    rows
+}
+
+#[test]
+fn nothing_is_wrong_with_the_examples() {
+    for example in [Deployment, StatefulSet] {
+        assert_eq!(errors(&example.objects()), BTreeSet::new(), "{example:?}");
+    }
+}
+
+#[test]
+fn one_change_is_one_rules_business() {
+    let rows = rows();
+    assert!(rows.len() >= 150, "{} rows", rows.len());
+    let mut wrong = Vec::new();
+    for (example, kind, pointer, value, owners) in rows {
+        let mut objects = example.objects();
+        let object = objects.iter_mut().find(|object| object["kind"] == kind).expect("the example has such an object");
+        let edit = match value.clone() {
+            Some(value) => Edit::Set { pointer: pointer.clone(), value },
+            None => Edit::Remove { pointer: pointer.clone() },
+        };
+        let before = object.clone();
+        assert_eq!(apply(object, &[edit]), Ok(()), "{pointer}");
+        assert_ne!(*object, before, "{example:?} {kind} {pointer}: this changes nothing");
+        let (found, expected) = (errors(&objects), owners.iter().copied().collect());
+        if found != expected {
+            wrong.push(format!("{example:?}: {kind} {pointer} = {value:?}: {found:?} instead of {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_owns_a_change() {
+    let owned: BTreeSet<&str> = rows().into_iter().flat_map(|(.., owners)| owners).copied().collect();
+    // These two speak of more than one field, or in warnings; the corpus shows them.
+    let others = ["stable-data-path", "whole-data-root"];
+    for rule in sqledge_ha_policy::rules::RULES {
+        assert!(owned.contains(rule.id) || others.contains(&rule.id), "{} owns no change", rule.id);
+    }
+}
