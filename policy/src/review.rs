@@ -76,7 +76,7 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
     }
     Ok(match kind {
         Kind::Scale => review_scale(request, &object, &settings, &world),
-        _ => review_object(request, kind, &object, old.as_ref(), &settings, &world),
+        _ => review_object(request, kind, object, old.as_ref(), &settings, &world),
     })
 }
 
@@ -110,20 +110,21 @@ fn passes_unseen(object: &Value, old: Option<&Value>) -> bool {
 fn review_object(
     request: &Request<'_>,
     kind: Kind,
-    object: &Value,
+    object: Value,
     old: Option<&Value>,
     settings: &Settings,
     world: &World<'_>,
 ) -> Verdict {
-    let Some(subject) = subject(request, kind, object, settings, world) else { return Verdict::accept() };
+    let Some(subject) = subject(request, kind, &object, settings, world) else { return Verdict::accept() };
     let subject = subject.after(old);
     let mut findings = rules::judge(&subject);
     if let Some(old) = old {
         let before = self::subject(request, kind, old, settings, world).map(|subject| rules::judge(&subject));
-        temper(&mut findings, &before.unwrap_or_default(), &Update { kind, object, old });
+        temper(&mut findings, &before.unwrap_or_default(), &Update { kind, object: &object, old });
     }
+    let unchecked = subject.unchecked();
     let mended = rules::mended(object, &findings);
-    Verdict::from_findings(&findings, mended, &subject.unchecked())
+    Verdict::from_findings(&findings, mended, &unchecked)
 }
 
 fn subject<'a>(

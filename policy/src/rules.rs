@@ -2,8 +2,6 @@
 //!
 //! Each rule is one file below `rules/`, named after its id; this list is their order everywhere.
 
-use std::borrow::Cow;
-
 use crate::finding::{Action, Finding, Findings, Grade, apply};
 use crate::settings::{Mode, Settings};
 use crate::subject::Subject;
@@ -152,15 +150,11 @@ fn is_exempt(object: &Value, rule: &str, settings: &Settings) -> bool {
 }
 
 /// `object` with every finding that is to be mended mended; `None` if there is nothing to mend.
-pub fn mended<'f>(object: &Value, findings: impl IntoIterator<Item = &'f Finding>) -> Option<Value> {
-    let mut mended = Cow::Borrowed(object);
-    for finding in findings.into_iter().filter(|finding| finding.action == Action::Mutate) {
-        let edits = finding.safe_edits().unwrap_or_default();
+pub fn mended(mut object: Value, findings: &[Finding]) -> Option<Value> {
+    let mut has_changed = false;
+    for finding in findings.iter().filter(|finding| finding.action == Action::Mutate) {
         // `judge` has made sure that the edits fit the object.
-        let _ = apply(mended.to_mut(), edits);
+        has_changed |= apply(&mut object, finding.safe_edits().unwrap_or_default()).is_ok();
     }
-    match mended {
-        Cow::Owned(mended) if mended != *object => Some(mended),
-        _ => None,
-    }
+    has_changed.then_some(object)
 }

@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(actions(json!([{"operator": "Exists"}]), &minute), ["reject /0+tolerationSeconds"]);
         let object = deployment(&[(AT, long)]);
         let findings = crate::testing::findings_of(&RULE, &object, &Objects::default(), &minute);
-        let mended = crate::rules::mended(&object, &findings).expect("there is something to mend");
+        let mended = crate::rules::mended(object.clone(), &findings).expect("there is something to mend");
         let seconds = |index: usize| mended.pointer(&format!("{AT}/{index}/tolerationSeconds")).cloned();
         assert_eq!([seconds(0), seconds(1), seconds(2)], [Some(json!(60)), Some(json!(60)), None]);
         assert!(ask_in(&RULE, &mended, &Objects::default(), &minute).is_empty());

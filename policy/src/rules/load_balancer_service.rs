@@ -250,7 +250,7 @@ mod tests {
             let (database, object) =
                 (deployment(&[]), service(&[&[("/spec/type", json!("ClusterIP"))], changes].concat()));
             let findings = findings_of(&RULE, &object, &Objects::closed([&database]), settings);
-            let mended = crate::rules::mended(&object, &findings).expect("there is something to mend");
+            let mended = crate::rules::mended(object.clone(), &findings).expect("there is something to mend");
             assert_eq!(mended["spec"]["type"], "LoadBalancer");
             mended.pointer("/metadata/annotations").and_then(Value::as_object).map_or(0, serde_json::Map::len)
         };

@@ -131,7 +131,7 @@ mod tests {
     fn the_patch_never_leaves_what_the_api_server_refuses() {
         let object = with(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}));
         let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
-        let mended = crate::rules::mended(&object, &findings).expect("there is something to mend");
+        let mended = crate::rules::mended(object.clone(), &findings).expect("there is something to mend");
         assert_eq!(mended["spec"]["strategy"], json!({"type": "Recreate"}));
     }
 
