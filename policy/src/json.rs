@@ -89,32 +89,44 @@ impl<'de> Deserialize<'de> for Shallow<'de> {
 
 struct ShallowVisitor;
 
+/// What a visitor does with values that are neither strings nor objects: it passes over them.
+macro_rules! passes_over_the_rest {
+    ($nothing:expr) => {
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a JSON value")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            Ok($nothing)
+        }
+    };
+}
+
 impl<'de> Visitor<'de> for ShallowVisitor {
     type Value = Shallow<'de>;
 
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Shallow::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Shallow::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Shallow::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Shallow::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Shallow::Other)
-    }
+    passes_over_the_rest!(Shallow::Other);
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
         Ok(Shallow::Text(Cow::Borrowed(text)))
@@ -124,11 +136,6 @@ impl<'de> Visitor<'de> for ShallowVisitor {
         Ok(Shallow::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Shallow::Other)
-    }
-
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
@@ -136,6 +143,45 @@ impl<'de> Visitor<'de> for ShallowVisitor {
             members.push((name, value));
         }
         Ok(Shallow::Object(members))
+    }
+}
+
+/// What a host hands over, in one pass: the request one level deep, the settings as text.
+#[derive(Default)]
+pub(crate) struct Payload<'a> {
+    /// `request`.
+    pub(crate) request: Option<Shallow<'a>>,
+    /// `settings`.
+    pub(crate) settings: Option<&'a str>,
+}
+
+impl<'de> Deserialize<'de> for Payload<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PayloadVisitor)
+    }
+}
+
+struct PayloadVisitor;
+
+impl<'de> Visitor<'de> for PayloadVisitor {
+    type Value = Payload<'de>;
+
+    passes_over_the_rest!(Payload::default());
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Payload::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut payload = Payload::default();
+        while let Some(Name(name)) = map.next_key()? {
+            match &*name {
+                "request" => payload.request = Some(map.next_value()?),
+                "settings" => payload.settings = Some(map.next_value::<Raw<'_>>()?.0),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(payload)
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::Deserialize;
 use serde_json::Value;
 
-use crate::json::{Shallow, Whole};
+use crate::json::{Payload, Shallow, Whole};
 
 /// The parts of an AdmissionRequest (`admission.k8s.io/v1`) that decisions depend on. What is absent is empty.
 #[derive(Debug, Default)]
@@ -34,13 +34,21 @@ pub struct Request<'a> {
     pub old_object: Option<&'a str>,
 }
 
+/// The two parts of what a host hands over: the request, and the settings as text.
+///
+/// # Errors
+/// [`Unreadable`] if the bytes are not JSON, carry no request, or one with fields of the wrong type.
+pub fn parse_payload(payload: &[u8]) -> Result<(Request<'_>, Option<&str>), Unreadable> {
+    const WHAT: &str = "the payload";
+    let payload: Payload<'_> = parse(utf8(payload, WHAT)?, WHAT)?;
+    let request = payload.request.ok_or(Unreadable { what: "the admission request", line: 1, column: 1 })?;
+    Ok((Request::read(request)?, payload.settings.filter(|settings| *settings != "null")))
+}
+
 impl<'a> Request<'a> {
-    /// Reads an AdmissionRequest.
-    ///
-    /// # Errors
-    /// [`Unreadable`] if it is not a JSON object, or a field that decides is of the wrong type.
-    pub fn parse(text: &'a str) -> Result<Self, Unreadable> {
-        let request = Members::parse(text, "the admission request")?;
+    /// Reads an AdmissionRequest: a JSON object, whose fields that decide are of the right type.
+    fn read(request: Shallow<'a>) -> Result<Self, Unreadable> {
+        let request = Members::read(request, "the admission request")?;
         let part = |name: &str| match request.raw(name) {
             Some(part) => Members::parse(part, "the kind in the admission request"),
             None => Ok(Members::default()),
@@ -70,7 +78,11 @@ impl<'a> Members<'a> {
     /// # Errors
     /// [`Unreadable`], which quotes nothing.
     pub fn parse(text: &'a str, what: &'static str) -> Result<Self, Unreadable> {
-        match parse(text, what)? {
+        Members::read(parse(text, what)?, what)
+    }
+
+    fn read(value: Shallow<'a>, what: &'static str) -> Result<Self, Unreadable> {
+        match value {
             Shallow::Object(members) => Ok(Members(members)),
             _ => Err(Unreadable { what, line: 1, column: 1 }),
         }

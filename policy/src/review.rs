@@ -13,7 +13,7 @@ use crate::finding::{Action, Finding, Findings};
 use crate::kind::{Kind, has_judged_owner};
 use crate::node::{Node, push_key};
 use crate::relevance::may_run_engine;
-use crate::request::{Members, Request, Unreadable, parse_value, utf8};
+use crate::request::{Members, Request, Unreadable, parse_payload, parse_value};
 use crate::rules;
 use crate::settings::{Mode, Settings};
 use crate::subject::{DEFAULT_NAMESPACE, Subject, Target, namespace_of};
@@ -30,17 +30,14 @@ pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
 
 fn try_validate(payload: &[u8], cluster: &dyn Cluster) -> Result<Verdict, String> {
     let unreadable = |error: Unreadable| error.to_string();
-    let payload =
-        utf8(payload, "the payload").and_then(|text| Members::parse(text, "the payload")).map_err(unreadable)?;
-    let settings = match payload.raw("settings") {
-        Some(raw) => {
-            let value = parse_value(raw, "the settings").map_err(unreadable)?;
+    let (request, settings) = parse_payload(payload).map_err(unreadable)?;
+    let settings = match settings {
+        Some(text) => {
+            let value = parse_value(text, "the settings").map_err(unreadable)?;
             Settings::from_value(&value).map_err(|message| format!("the settings are not valid: {message}"))?
         }
         None => Settings::default(),
     };
-    let request = payload.raw("request").ok_or("the payload carries no admission request")?;
-    let request = Request::parse(request).map_err(unreadable)?;
     review(&request, settings, cluster).map_err(unreadable)
 }
 

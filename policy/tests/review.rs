@@ -352,8 +352,8 @@ fn what_cannot_be_read_is_refused_without_quoting_it() {
     let cases = [
         (&b"hunter2"[..], "the payload cannot be read"),
         (b"", "the payload cannot be read"),
-        (b"[]", "the payload cannot be read"),
-        (b"{}", "the payload carries no admission request"),
+        (b"[]", "the admission request cannot be read"),
+        (b"{}", "the admission request cannot be read"),
         (b"{\"request\": 5}", "the admission request cannot be read"),
         (b"{\"request\": {\"namespace\": {\"hunter2\": 1}}}", "a name in the admission request cannot be read"),
         (b"{\"request\": {\"kind\": \"hunter2\"}}", "the kind in the admission request cannot be read"),
