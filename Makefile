@@ -3,7 +3,7 @@
 TOOLS := target/tools
 CARGO := cargo
 RELEASE := $(CARGO) build --release --locked
-SOURCES := $(shell git ls-files '*.rs' 2>/dev/null)
+SOURCES := $(shell git ls-files --cached --others --exclude-standard '*.rs' 2>/dev/null)
 BINARY := $(or $(CARGO_TARGET_DIR),target)/release/sqledge-ha
 WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
@@ -45,7 +45,7 @@ bench: setup ## print what the product costs: one call, a linter run
 	$(CARGO) bench --locked --bench cost
 
 generate: setup ## write the files that are made from the code
-	UPDATE_GENERATED=1 $(CARGO) test --release --locked --test e2e generated
+	UPDATE_GENERATED=1 $(CARGO) test --release --locked --test e2e generated::
 
 fmt: ## format all code; the rules' files are declared by a macro, where cargo fmt does not find them
 	rustfmt --edition 2024 $(SOURCES)
@@ -57,7 +57,7 @@ lint: setup deny ## what must be clean before a commit
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
 
 deny: $(TOOLS)/bin/cargo-deny
-	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+	$(TOOLS)/bin/cargo-deny --locked --workspace check -D warnings bans licenses sources
 
 $(TOOLS)/bin/wasm-bindgen-test-runner:
 	$(CARGO) install --quiet --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN)

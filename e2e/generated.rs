@@ -11,6 +11,7 @@ use sqledge_ha::command::{rules, settings_schema};
 fn compare(path: &str, wanted: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("UPDATE_GENERATED").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, wanted).unwrap();
     }
     let held = fs::read_to_string(&path).unwrap_or_default();

@@ -238,7 +238,8 @@ fn judge_one(place: &Place<'_>, settings: &Settings, world: &Objects<'_>) -> Jud
     let Some(kind) = Kind::of_object(object).filter(|_| !has_judged_owner(object)) else { return Judged::default() };
     let workload = Workload::read(object, kind, settings);
     let governed = workload.as_ref().is_some_and(Workload::is_governed);
-    let ungoverned = workload.and_then(|workload| workload.ungoverned);
+    let passed_over = workload.filter(|_| !governed);
+    let ungoverned = passed_over.and_then(|workload| Some(workload.ungoverned.first()?.engine));
     let findings = match Subject::read(object, kind, settings, world) {
         Some(subject) => rules::judge(&subject).into_iter().map(|finding| place.locate(finding)).collect(),
         None => Vec::new(),

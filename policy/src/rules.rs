@@ -89,6 +89,7 @@ rules! {
     single_replica,
     recreate_strategy,
     steady_controller,
+    one_engine,
     // Durable data
     persistent_data,
     whole_data_root,

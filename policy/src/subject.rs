@@ -90,11 +90,11 @@ impl<'a> Subject<'a> {
 
     /// The workload, if it is one and its pods go to Linux nodes. On Windows nodes only `linux-node` has a say.
     pub fn workload(&self) -> Option<&Workload<'a>> {
-        self.any_workload().filter(|workload| !workload.on_windows)
+        self.workload_on_any_node().filter(|workload| !workload.on_windows)
     }
 
     /// The workload, wherever its pods go.
-    pub fn any_workload(&self) -> Option<&Workload<'a>> {
+    pub fn workload_on_any_node(&self) -> Option<&Workload<'a>> {
         match &self.target {
             Target::Workload(workload) => Some(workload),
             _ => None,

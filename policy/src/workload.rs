@@ -24,10 +24,10 @@ pub struct Workload<'a> {
     pub template: Node<'a>,
     /// The pod's `spec`.
     pub pod: Node<'a>,
-    /// The containers that run an engine the settings govern.
+    /// The containers that run an engine the settings govern: containers first, then init containers that keep running.
     pub engines: Vec<EngineContainer<'a>>,
-    /// An engine in it that the settings leave alone, if there is one.
-    pub ungoverned: Option<Engine>,
+    /// The containers that run an engine the settings leave alone.
+    pub ungoverned: Vec<EngineContainer<'a>>,
     /// Whether the pod asks for a Windows node, where the Linux engine cannot run.
     pub on_windows: bool,
 }
@@ -51,21 +51,21 @@ impl<'a> Workload<'a> {
         let pod = template.at("spec");
         let on_windows = asks_for_windows(&pod);
         let mut workload =
-            Workload { kind, object: root, template, pod, engines: Vec::new(), ungoverned: None, on_windows };
+            Workload { kind, object: root, template, pod, engines: Vec::new(), ungoverned: Vec::new(), on_windows };
         for node in workload.long_running_containers() {
             let Some(detection) = detect(&node, kind, settings) else { continue };
             // An unknown image on a Windows node is a Windows image.
             if on_windows && !detection.by_image {
                 continue;
             }
-            if settings.engines.contains(&detection.engine) {
-                let engine = EngineContainer { node, engine: detection.engine, by_image: detection.by_image };
+            let engine = EngineContainer { node, engine: detection.engine, by_image: detection.by_image };
+            if settings.engines.contains(&engine.engine) {
                 workload.engines.push(engine);
             } else {
-                workload.ungoverned = Some(detection.engine);
+                workload.ungoverned.push(engine);
             }
         }
-        (!workload.engines.is_empty() || workload.ungoverned.is_some()).then_some(workload)
+        (!workload.engines.is_empty() || !workload.ungoverned.is_empty()).then_some(workload)
     }
 
     /// The containers, and the init containers that keep running beside them (sidecars).
@@ -134,7 +134,8 @@ impl<'a> EngineContainer<'a> {
         Environment::of(&self.node)
     }
 
-    /// The TCP port on which the engine listens; `None` if the manifest does not show it.
+    /// The TCP port on which the engine listens; `None` if the manifest does not show it. It may come from the
+    /// environment, so no message quotes it.
     pub fn port(&self) -> Option<i64> {
         match self.environment().value("MSSQL_TCP_PORT") {
             Variable::Absent => Some(DEFAULT_PORT),
@@ -167,7 +168,7 @@ mod tests {
     fn read(pod: Value) -> Option<(usize, Option<Engine>)> {
         let object = json!({"metadata": {"name": "sql"}, "spec": pod});
         let workload = Workload::read(&object, Kind::Pod, &Settings::default())?;
-        Some((workload.engines.len(), workload.ungoverned))
+        Some((workload.engines.len(), workload.ungoverned.first().map(|engine| engine.engine)))
     }
 
     #[test]

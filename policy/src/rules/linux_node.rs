@@ -39,7 +39,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.any_workload() else { return };
+    let Some(workload) = subject.workload_on_any_node() else { return };
     if !workload.engines.iter().any(|engine| engine.by_image) {
         return;
     }
