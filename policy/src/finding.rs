@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::node::{Node, keys, push_key, unescaped};
+pub use crate::edit::{Edit, Inapplicable, apply};
+use crate::node::Node;
 
 /// What a rule, or one finding of it, leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -184,143 +185,6 @@ impl Fix {
     }
 }
 
-/// One change of one place, the same for a JSON value and for YAML text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "op", rename_all = "lowercase")]
-pub enum Edit {
-    /// Puts `value` at `pointer`; parents that are missing or null are created, `-` appends to an array.
-    Set {
-        /// JSON Pointer of the place.
-        pointer: String,
-        /// The new value.
-        value: Value,
-    },
-    /// Removes what is at `pointer`; nothing happens where nothing is.
-    Remove {
-        /// JSON Pointer of the place.
-        pointer: String,
-    },
-}
-
-impl Edit {
-    /// Puts `value` at the place below `node` that `path` leads to, whether it exists or not.
-    pub fn set(node: &Node<'_>, path: &[&str], value: impl Into<Value>) -> Self {
-        Edit::Set { pointer: pointer_below(node, path), value: value.into() }
-    }
-
-    /// Appends `value` to the array that `path` leads to below `node`, whether it exists or not.
-    pub fn append(node: &Node<'_>, path: &[&str], value: impl Into<Value>) -> Self {
-        let mut pointer = pointer_below(node, path);
-        push_key(&mut pointer, "-");
-        Edit::Set { pointer, value: value.into() }
-    }
-
-    /// Removes `node`.
-    pub fn remove(node: &Node<'_>) -> Self {
-        Edit::Remove { pointer: node.pointer() }
-    }
-
-    /// The place this edit changes.
-    pub fn pointer(&self) -> &str {
-        match self {
-            Edit::Set { pointer, .. } | Edit::Remove { pointer } => pointer,
-        }
-    }
-}
-
-impl Edit {
-    /// Whether the way to its place leads through values of the types that it takes them for.
-    pub fn fits(&self, object: &Value) -> bool {
-        let mut place = object;
-        for key in keys(self.pointer()) {
-            let next = match place {
-                Value::Null => return true,
-                Value::Object(members) if key != "-" => members.get(&key),
-                Value::Array(_) if key == "-" => return true,
-                Value::Array(items) => key.parse().ok().and_then(|index: usize| items.get(index)),
-                _ => return false,
-            };
-            match next {
-                Some(value) => place = value,
-                // What is missing in an object is created, in an array it is not.
-                None => return place.is_object(),
-            }
-        }
-        true
-    }
-}
-
-fn pointer_below(node: &Node<'_>, path: &[&str]) -> String {
-    let mut pointer = node.pointer();
-    path.iter().for_each(|key| push_key(&mut pointer, key));
-    pointer
-}
-
-/// An edit met a value of another type than its pointer expects, e.g. a string where an object should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inapplicable;
-
-/// Applies `edits` to `object` in order and changes nothing else.
-///
-/// # Errors
-/// [`Inapplicable`] when a pointer leads through a value that is neither an object nor an array; `object` may then
-/// hold the edits before that one.
-pub fn apply(object: &mut Value, edits: &[Edit]) -> Result<(), Inapplicable> {
-    for edit in edits {
-        match edit {
-            Edit::Set { pointer, value } => set(object, pointer, value.clone())?,
-            Edit::Remove { pointer } => remove(object, pointer),
-        }
-    }
-    Ok(())
-}
-
-fn set(object: &mut Value, pointer: &str, value: Value) -> Result<(), Inapplicable> {
-    let mut place = object;
-    for key in keys(pointer) {
-        if place.is_null() {
-            *place = if key == "-" { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
-        }
-        place = match place {
-            Value::Object(members) if key != "-" => members.entry(key).or_insert(Value::Null),
-            Value::Array(items) => item(items, &key)?,
-            _ => return Err(Inapplicable),
-        };
-    }
-    *place = value;
-    Ok(())
-}
-
-fn item<'v>(items: &'v mut Vec<Value>, key: &str) -> Result<&'v mut Value, Inapplicable> {
-    if key == "-" {
-        items.push(Value::Null);
-        return items.last_mut().ok_or(Inapplicable);
-    }
-    let index: usize = key.parse().map_err(|_| Inapplicable)?;
-    items.get_mut(index).ok_or(Inapplicable)
-}
-
-fn remove(object: &mut Value, pointer: &str) {
-    let Some((parent, token)) = pointer.rsplit_once('/') else { return };
-    let key = unescaped(token);
-    match object.pointer_mut(parent) {
-        // `Map::remove` costs four kilobytes of the module, and mixes the members up where a map keeps their order.
-        Some(Value::Object(members)) => {
-            for (name, value) in std::mem::take(members) {
-                if name != key {
-                    members.insert(name, value);
-                }
-            }
-        }
-        Some(Value::Array(items)) => {
-            if let Some(index) = key.parse().ok().filter(|index| *index < items.len()) {
-                items.remove(index);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// Appends one part of an enumeration: a separator goes before all but the first.
 pub fn push_part(text: &mut String, separator: &str, part: &str) {
     if !text.is_empty() {
@@ -352,44 +216,8 @@ pub fn quoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::testing::test;
-
-    #[test]
-    fn set_creates_missing_parents_and_nothing_else() {
-        let mut object = json!({"spec": {"securityContext": null, "other": null}});
-        let edits = [
-            Edit::Set { pointer: "/spec/securityContext/fsGroup".into(), value: json!(10001) },
-            Edit::Set { pointer: "/spec/tolerations/-".into(), value: json!({"key": "k"}) },
-            Edit::Set { pointer: "/spec/nodeSelector/kubernetes.io~1arch".into(), value: json!("amd64") },
-        ];
-        assert_eq!(apply(&mut object, &edits), Ok(()));
-        let expected = json!({"spec": {
-            "securityContext": {"fsGroup": 10001}, "other": null,
-            "tolerations": [{"key": "k"}], "nodeSelector": {"kubernetes.io/arch": "amd64"}}});
-        assert_eq!(object, expected);
-    }
-
-    #[test]
-    fn set_never_replaces_a_value_of_another_type_on_its_way() {
-        let mut object = json!({"strategy": "Recreate", "list": [1]});
-        for pointer in ["/strategy/type", "/list/3", "/list/x", "/-"] {
-            let edit = Edit::Set { pointer: pointer.into(), value: json!(1) };
-            assert!(!edit.fits(&object), "{pointer}");
-            assert_eq!(apply(&mut object, &[edit]), Err(Inapplicable), "{pointer}");
-        }
-        assert_eq!(object, json!({"strategy": "Recreate", "list": [1]}));
-    }
-
-    #[test]
-    fn remove_leaves_everything_else_and_forgives_absence() {
-        let mut object = json!({"a": {"b": 1, "c": 2}, "l": [1, 2]});
-        let edits = ["/a/b", "/a/none/x", "/l/0", "/l/7", ""].map(|pointer| Edit::Remove { pointer: pointer.into() });
-        assert_eq!(apply(&mut object, &edits), Ok(()));
-        assert_eq!(object, json!({"a": {"c": 2}, "l": [2]}));
-    }
 
     #[test]
     fn a_quoted_name_stays_on_one_line() {

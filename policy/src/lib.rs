@@ -48,6 +48,7 @@
 pub mod address;
 pub mod claims;
 pub mod cluster;
+pub mod edit;
 pub mod engine;
 pub mod environment;
 pub mod finding;
