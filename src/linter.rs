@@ -163,14 +163,14 @@ fn matters(object: &Value, settings: &Settings) -> bool {
 
 /// An object of a document.
 #[derive(Clone, Debug)]
-struct Part<'d> {
+pub(crate) struct Part<'d> {
     /// The way to it from the document's root: empty, or that of a List's item.
-    prefix: String,
-    value: &'d Value,
+    pub(crate) prefix: String,
+    pub(crate) value: &'d Value,
 }
 
 /// The objects of a document: itself, or the items of a List, also of Lists in Lists.
-fn parts(document: &Value) -> Vec<Part<'_>> {
+pub(crate) fn parts(document: &Value) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut open = vec![Part { prefix: String::new(), value: document }];
     while let Some(part) = open.pop() {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::kind::Kind;
+
 /// The answer to a look around.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lookup<T> {
@@ -52,6 +54,11 @@ pub trait Cluster {
 
     /// Whether everything that exists is in view, so that absence is proof.
     fn closed(&self) -> bool;
+
+    /// Whether workloads of this kind are in view.
+    fn shows(&self, _workload: Kind) -> bool {
+        true
+    }
 
     /// Whether the objects in view are judged as well, so that what two of them lack together is reported on one.
     fn judged_together(&self) -> bool {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use wapc_guest::{CallResult, host_call, register_function};
 
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
+use crate::kind::Kind;
 use crate::request::{parse_value, utf8};
 use crate::review;
 use crate::settings::Settings;
@@ -113,6 +114,10 @@ impl Cluster for HostCluster {
             }
             Err(why) => Lookup::Unknown(why),
         }
+    }
+
+    fn shows(&self, workload: Kind) -> bool {
+        WORKLOADS.iter().any(|listed| listed.kind == workload.name())
     }
 
     fn closed(&self) -> bool {

@@ -72,7 +72,7 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
         settings.mode = Mode::Validate;
     }
     Ok(match kind {
-        Kind::Scale => review_scale(request, &object, &settings, &world),
+        Kind::Scale => review_scale(request, &object, old.as_ref(), &settings, &world),
         _ => review_object(request, kind, object, old.as_ref(), &settings, &world),
     })
 }
@@ -163,8 +163,16 @@ fn temper(findings: &mut Findings, before: &[Finding], update: &Update<'_>) {
 
 impl Finding {
     fn says_the_same(&self, other: &Finding) -> bool {
-        self.rule == other.rule && self.pointer == other.pointer && self.message == other.message
+        let place = |finding: &Finding| without_indices(&finding.pointer);
+        let words = |finding: &Finding| (finding.message.clone(), finding.reason.clone());
+        self.rule == other.rule && words(self) == words(other) && place(self) == place(other)
     }
+}
+
+/// A pointer without the positions in arrays, which move when something is put in before.
+fn without_indices(pointer: &str) -> String {
+    let is_index = |key: &&str| key.bytes().all(|byte| byte.is_ascii_digit());
+    pointer.split('/').filter(|key| key.is_empty() || !is_index(key)).collect::<Vec<_>>().join("/")
 }
 
 impl Update<'_> {
@@ -191,7 +199,13 @@ const SCALABLE: [(&str, &str, Kind); 4] = [
     ("replicationcontrollers", "v1", Kind::ReplicationController),
 ];
 
-fn review_scale(request: &Request<'_>, scale: &Value, settings: &Settings, world: &World<'_>) -> Verdict {
+fn review_scale(
+    request: &Request<'_>,
+    scale: &Value,
+    old: Option<&Value>,
+    settings: &Settings,
+    world: &World<'_>,
+) -> Verdict {
     let replicas = Node::root(scale).path(&["spec", "replicas"]);
     if !replicas.exists() || replicas.int().is_some_and(|replicas| replicas <= 1) {
         return Verdict::accept();
@@ -216,12 +230,20 @@ fn review_scale(request: &Request<'_>, scale: &Value, settings: &Settings, world
     if has_judged_owner(&parent) {
         return Verdict::accept();
     }
-    let Some(parent) = Workload::read(&parent, *kind, settings).filter(Workload::is_governed) else {
+    let Some(parent) =
+        Workload::read(&parent, *kind, settings).filter(|parent| parent.is_governed() && !parent.on_windows)
+    else {
         return Verdict::accept();
     };
     let target = Target::Scale { scale: Node::root(scale), parent };
     let subject = Subject::new(target, namespace, settings, world);
-    Verdict::from_findings(&rules::judge(&subject), None, &subject.unchecked())
+    let mut findings = rules::judge(&subject);
+    // On the way down there may be several for a while.
+    let before = old.and_then(|old| old.pointer("/spec/replicas")).and_then(Value::as_i64);
+    if before >= replicas.int() {
+        findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
+    }
+    Verdict::from_findings(&findings, None, &subject.unchecked())
 }
 
 fn unread_parent(kind: Kind, why: &str) -> Verdict {
@@ -250,6 +272,10 @@ impl Cluster for World<'_> {
 
     fn closed(&self) -> bool {
         self.closed
+    }
+
+    fn shows(&self, workload: Kind) -> bool {
+        self.cluster.shows(workload)
     }
 
     fn judged_together(&self) -> bool {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
-use crate::kind::Kind;
+use crate::kind::{Kind, has_judged_owner};
 use crate::node::Node;
 use crate::service::Service;
 use crate::settings::Settings;
@@ -140,6 +140,14 @@ impl<'a> Subject<'a> {
                 None
             }
         }
+    }
+
+    /// Whether what `workload` and `service` lack together is reported on the Service: whoever judges it sees the workload.
+    pub fn is_reported_on(&self, service: &Service<'_>, workload: &Workload<'_>) -> bool {
+        self.together
+            && self.cluster.shows(workload.kind)
+            && service.address().can_become_load_balancer()
+            && !service.object.value().is_some_and(has_judged_owner)
     }
 
     /// What could not be looked up, and why: one line each.

@@ -152,7 +152,7 @@ impl Mount<'_> {
 pub fn mounts<'a>(container: &Node<'a>, pod: &Node<'a>, templates: Option<&Node<'a>>) -> Vec<Mount<'a>> {
     let mut mounts = Vec::new();
     for node in container.at("volumeMounts").items() {
-        let Some(path) = node.at("mountPath").str() else { continue };
+        let Some(path) = node.at("mountPath").str().filter(|path| !path.is_empty()) else { continue };
         let volume = node.at("name").str().unwrap_or_default();
         mounts.push(Mount { path: normalised(path), volume, backing: backing(volume, pod, templates), node });
     }

@@ -272,6 +272,43 @@ fn scaling_is_judged_by_the_parent() {
 }
 
 #[test]
+fn replicas_may_be_taken_down_step_by_step() {
+    let scale = |replicas: i64| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "sql"}, "spec": {"replicas": replicas}});
+    let ask = |database: &Value, from: i64, to: i64| {
+        let mut request = request(&scale(to), Some(&scale(from)));
+        request["subResource"] = json!("scale");
+        request["resource"] = json!({"group": "apps", "version": "v1", "resource": "deployments"});
+        decide(&request, json!({}), &Objects::open([database]))
+    };
+    let down = ask(&deployment(), 5, 2);
+    assert!(down.accepted && annotation(&down, "warned") == "single-replica", "{down:?}");
+    assert!(!ask(&deployment(), 2, 5).accepted);
+    let windows = with(&deployment(), &[("/spec/template/spec/os/name", json!("windows"))]);
+    assert_eq!(ask(&windows, 1, 2), Verdict::accept());
+}
+
+#[test]
+fn what_stood_before_is_known_by_its_reason_and_not_by_its_position() {
+    let volumes = "/spec/template/spec/volumes";
+    let host_path = with(&deployment(), &[(volumes, json!([{"name": "data", "hostPath": {"path": "/sql"}}]))]);
+    let empty_dir = with(&host_path, &[(volumes, json!([{"name": "data", "emptyDir": {}}]))]);
+    assert!(!update(&host_path, &empty_dir).accepted);
+    let mut sidecar = host_path.clone();
+    let containers = sidecar["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
+    containers.insert(0, json!({"name": "exporter", "image": "exporter"}));
+    assert_eq!(annotation(&update(&host_path, &sidecar), "warned"), "persistent-data");
+}
+
+#[test]
+fn a_service_that_nobody_judges_does_not_hide_the_lack() {
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql", "controller": true}]);
+    let owned = with(&service(), &[("/spec/type", json!("NodePort")), ("/metadata/ownerReferences", owner)]);
+    let database = deployment();
+    let verdict = decide(&request(&database, None), json!({}), &Objects::closed([&database, &owned]));
+    assert_eq!(annotation(&verdict, "refused"), "load-balancer-service");
+}
+
+#[test]
 fn the_last_load_balancer_is_not_taken_away() {
     let (balancer, database) = (service(), deployment());
     let plain = with(&balancer, &[("/spec/type", json!("ClusterIP"))]);

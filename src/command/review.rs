@@ -9,6 +9,7 @@ use crate::cli::Review;
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, Source};
+use crate::linter::parts;
 use crate::manifest::{Problem, read};
 use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unreadable, World};
 
@@ -48,7 +49,8 @@ fn objects(flags: &Review) -> Result<Vec<Value>, Failure> {
     for source in sources {
         let failed = |problem: Problem| unreadable(&source.name(), &problem);
         for document in read(&source.read().map_err(failed)?) {
-            objects.push(document.map_err(failed)?.value);
+            let value = document.map_err(failed)?.value;
+            objects.extend(parts(&value).into_iter().map(|part| part.value.clone()));
         }
     }
     Ok(objects)

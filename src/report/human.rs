@@ -42,9 +42,14 @@ fn frame<'t>(
     span: Range<usize>,
     label: Option<String>,
 ) -> Snippet<'t, Annotation<'t>> {
-    let (window, span) = discreet(text, line_start(text, span.start)..line_end(text, span.end), span);
-    let within = span.start - window.start..span.end - window.start;
-    Snippet::source(text.get(window.clone()).unwrap_or_default())
+    let lines_in_question = line_start(text, span.start)..line_end(text, span.end);
+    let (window, span) = discreet(text, lines_in_question.clone(), span);
+    // What is left out at the front leaves its room, so that columns stay what they are.
+    let room = text.get(lines_in_question.start..window.start).map_or(0, |left_out| left_out.chars().count());
+    let source = " ".repeat(room.min(WIDEST_ROOM)) + text.get(window.clone()).unwrap_or_default();
+    let start = room.min(WIDEST_ROOM) + span.start - window.start;
+    let within = start..start + span.len();
+    Snippet::source(source)
         .path(name)
         .line_start(lines.position(window.start).line)
         .annotation(AnnotationKind::Primary.span(within).label(label))
@@ -53,16 +58,25 @@ fn frame<'t>(
 /// Longest line that is shown whole, in bytes.
 const LONGEST_LINE: usize = 200;
 
-/// What may be shown of some lines: whatever else stands on them may be a password. Lines that hold values of variables,
-/// and lines of the length of whole documents, are cut to what the finding is about.
+/// Most columns that are kept free in front of what is shown.
+const WIDEST_ROOM: usize = 10_000;
+
+/// Words beside which a password may stand, and how letters of them may be hidden.
+const DELICATE: [&str; 7] = ["value", "password", "secret", "args", "command", "token", "\\"];
+
+/// What may be shown of some lines: whatever else stands on them may be a password. Lines that speak of variables,
+/// commands or secrets, and lines of the length of whole documents, are cut to what the finding is about; of a whole
+/// collection in braces or brackets only these are shown.
 fn discreet(text: &str, lines: Range<usize>, span: Range<usize>) -> (Range<usize>, Range<usize>) {
     let is_delicate = |range: &Range<usize>| {
-        range.len() > LONGEST_LINE || text.get(range.clone()).is_none_or(|part| part.contains("value"))
+        let part = text.get(range.clone()).unwrap_or_default().to_lowercase();
+        range.len() > LONGEST_LINE || DELICATE.iter().any(|word| part.contains(word))
     };
-    if !is_delicate(&lines) {
+    let is_collection = text.get(span.clone()).is_some_and(|part| part.starts_with(['{', '[']) && part.len() > 2);
+    if !is_delicate(&lines) && !is_collection {
         return (lines, span);
     }
-    if !is_delicate(&span) {
+    if !is_delicate(&span) && !is_collection {
         return (span.clone(), span);
     }
     let first = text.get(span.clone()).and_then(|part| part.chars().next()).map_or(0, char::len_utf8);

@@ -141,8 +141,7 @@ fn judge_workload(subject: &Subject<'_>, workload: &Workload<'_>) -> Option<Find
     let objects = subject.services_of(workload, None)?;
     for service in objects.iter().map(|object| Service::read(object)) {
         // Where both are judged the lack is reported on the Service that can be mended.
-        let is_reported = subject.together && service.address().can_become_load_balancer();
-        if is_load_balancer(&service) || is_reported {
+        if is_load_balancer(&service) || subject.is_reported_on(&service, workload) {
             return None;
         }
     }

@@ -67,17 +67,23 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
     let objects = subject.selected_by(service)?;
     for workload in governed(&objects, service, subject.settings) {
         let others = subject.services_of(&workload, Some(service.name()))?;
-        if role(service, &workload, &others, subject.together) == Role::Beside {
+        let is_beside = role(service, &workload, &others, subject.together) == Role::Beside;
+        if is_beside || others.iter().any(|other| leads(&Service::read(other), &workload)) {
             continue;
         }
-        findings.extend(ports(service, &workload));
-        if findings.is_empty() {
-            findings.extend(selector(service));
+        for finding in ports(service, &workload).into_iter().chain(selector(service)) {
+            // Several workloads behind one Service have the same to say of it.
+            if !findings.iter().any(|known| known.pointer == finding.pointer) {
+                findings.push(finding);
+            }
         }
     }
-    // Several workloads behind one Service have the same to say of it.
-    findings.dedup_by(|one, other| one.pointer == other.pointer);
     Some(findings)
+}
+
+/// Whether a load balancer leads to the engine, so that another one beside it may lead elsewhere.
+fn leads(service: &Service<'_>, workload: &Workload<'_>) -> bool {
+    is_load_balancer(service) && !service.ports_to(workload).is_empty()
 }
 
 fn ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
@@ -85,16 +91,13 @@ fn ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let Some(first) = leading.first() else {
         let ports = service.spec.at("ports");
         let shown = ports.items().next().map_or(ports, |port| shown(&port));
-        return Some(
-            Finding::contradiction(
-                &shown,
-                format!("no port of this Service leads to the engine in {}", workload.describe()),
-            )
-            .because("the address answers nobody")
-            .help(
-                "lead a TCP port to the one the engine listens on: by its number, or its name in the container's ports",
-            ),
-        );
+        let message = format!("no port of this Service leads to the engine in {}", workload.describe());
+        // What envFrom brings may move the engine to another port.
+        let is_sure = !workload.engines.iter().any(|engine| engine.environment().has_unseen_source());
+        let finding = if is_sure { Finding::contradiction(&shown, message) } else { Finding::advice(&shown, message) };
+        return Some(finding.because("the address answers nobody").help(
+            "lead a TCP port to the one the engine listens on: by its number, or its name in the container's ports",
+        ));
     };
     let usual = leading.iter().any(|port| port.at("port").int() == Some(DEFAULT_PORT));
     (!usual).then(|| {
@@ -179,6 +182,10 @@ mod tests {
         let unseen =
             env(json!({"name": "MSSQL_TCP_PORT", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}));
         assert!(behind(&unseen, &[("/spec/ports/0/targetPort", json!(5))]).is_empty());
+        let source = json!([{"configMapRef": {"name": "c"}}]);
+        let maybe = deployment(&[("/spec/template/spec/containers/0/envFrom", source)]);
+        assert!(behind(&maybe, &[]).is_empty());
+        assert_eq!(behind(&maybe, &[("/spec/ports/0/targetPort", json!(5))]), ["warn /spec/ports/0/targetPort"]);
     }
 
     #[test]
@@ -198,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn port_and_selector_are_both_judged() {
+        let found = behind(
+            &deployment(&[]),
+            &[
+                ("/spec/ports/0", json!({"port": 80, "targetPort": 1433})),
+                ("/spec/selector/pod-template-hash", json!("5d")),
+            ],
+        );
+        assert_eq!(found, ["warn /spec/ports/0/port", "reject /spec/selector/pod-template-hash"]);
+    }
+
+    #[test]
     fn services_beside_the_load_balancer_are_not_asked() {
         let metrics = service(&[
             ("/metadata/name", json!("m")),
@@ -207,6 +226,9 @@ mod tests {
         let (database, right) = (deployment(&[]), service(&[]));
         let world = Objects::closed([&database, &right, &metrics]);
         assert!(ask_in(&RULE, &metrics, &world, &Settings::default()).is_empty());
+        let balancer = service(&[("/metadata/name", json!("m")), ("/spec/ports", json!([{"port": 9}]))]);
+        let world = Objects::closed([&database, &right, &balancer]);
+        assert!(ask_in(&RULE, &balancer, &world, &Settings::default()).is_empty());
     }
 
     #[test]

@@ -76,6 +76,8 @@ fn controller(workload: &Workload<'_>) -> Option<Finding> {
     let refused = |message: &'static str| Some(Finding::contradiction(&kind, message).help(HELP));
     let discouraged = |message: &'static str| Some(Finding::advice(&kind, message).help(HELP));
     match workload.kind {
+        // Somebody else's controller, which no rule knows, may replace it.
+        Kind::Pod if is_controlled(workload) => None,
         Kind::Pod => refused("nothing replaces a bare Pod when its node fails"),
         Kind::PodTemplate => refused("a PodTemplate has no controller that would run its pod"),
         Kind::DaemonSet => refused("a DaemonSet runs one server on every node"),
@@ -91,6 +93,10 @@ fn controller(workload: &Workload<'_>) -> Option<Finding> {
         Kind::DeploymentConfig => discouraged("DeploymentConfig is deprecated"),
         Kind::Deployment | Kind::StatefulSet | Kind::Service | Kind::Scale => None,
     }
+}
+
+fn is_controlled(pod: &Workload<'_>) -> bool {
+    pod.object.path(&["metadata", "ownerReferences"]).items().any(|owner| owner.at("controller").is_true())
 }
 
 #[cfg(test)]
@@ -123,6 +129,12 @@ mod tests {
         };
         assert_eq!(ask(&RULE, &rollout("canary")), ["reject /spec/strategy/canary"]);
         assert_eq!(ask(&RULE, &rollout("blueGreen")), ["reject /spec/strategy/blueGreen"]);
+    }
+
+    #[test]
+    fn a_pod_of_an_unknown_controller_is_not_bare() {
+        let owner = json!([{"apiVersion": "apps.kruise.io/v1beta1", "kind": "StatefulSet", "controller": true}]);
+        assert!(ask(&RULE, &other_kind("v1", "Pod", &[("/metadata/ownerReferences", owner)])).is_empty());
     }
 
     #[test]

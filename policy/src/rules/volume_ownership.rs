@@ -70,7 +70,9 @@ fn lacks_ownership(workload: &Workload<'_>, engine: &EngineContainer<'_>) -> boo
     let own = engine.node.path(&["securityContext", "runAsUser"]);
     let user = if own.exists() { own } else { workload.pod.path(&["securityContext", "runAsUser"]) };
     user.int() != Some(0)
-        && workload.mounts(&engine.node).iter().any(|mount| mount.backing.is_claim() && !is_prepared(workload, mount))
+        && workload.mounts(&engine.node).iter().any(|mount| {
+            mount.backing.is_claim() && !mount.node.at("readOnly").is_true() && !is_prepared(workload, mount)
+        })
 }
 
 /// Whether an init container that mounts the same volume changes ownership.

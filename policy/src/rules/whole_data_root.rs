@@ -41,35 +41,35 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// The directories that together hold what has to survive.
-const PARTS: [&str; 3] = ["/var/opt/mssql/data", "/var/opt/mssql/log", "/var/opt/mssql/secrets"];
+/// What has to survive beside the databases, and where it lies.
+const PARTS: [(&str, &str); 2] =
+    [("/var/opt/mssql/log", "error logs"), ("/var/opt/mssql/secrets", "the machine key, with what it encrypted,")];
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(workload) = subject.workload() else { return };
     for engine in &workload.engines {
         let mounts = workload.mounts(&engine.node);
-        let on_claim = |path: &str| decided_by_claim(&mounts, path).is_some();
-        if PARTS.iter().all(|part| on_claim(part)) {
-            continue;
-        }
-        // Databases that are on no claim at all are persistent-data's to report.
+        let lost = lost_parts(&mounts);
+        // Databases that are on no claim are persistent-data's to report.
         let directories = data_directories(&engine.environment());
         let mut paths = directories.iter().filter_map(|directory| directory.path.as_deref());
         let Some(mount) = paths.clone().find_map(|path| decided_by_claim(&mounts, path)) else { continue };
-        if paths.all(on_claim) {
+        if !lost.is_empty() && paths.all(|path| decided_by_claim(&mounts, path).is_some()) {
             findings.push(
                 Finding::contradiction(&mount.node.at("mountPath"), "not everything the engine keeps is on a claim")
-                    .because(format!("{} end with the pod", lost_parts(&mounts)))
-                    .help(format!("mount a claim at {DATA_ROOT}; files that are on it already have to move to where it then shows them")),
+                    .because(format!("{lost} end with the pod"))
+                    .help(format!(
+                        "mount a claim at {DATA_ROOT}, after moving files that are on it to where it then shows them"
+                    )),
             );
         }
     }
 }
 
-/// The parts that are on no claim, with what is in them.
+/// What is on no claim.
 fn lost_parts(mounts: &[Mount<'_>]) -> String {
     let mut lost = String::new();
-    for (part, holds) in PARTS.iter().zip(["databases", "error logs", "the machine key, with what it encrypted,"]) {
+    for (part, holds) in PARTS {
         if decided_by_claim(mounts, part).is_none() {
             push_part(&mut lost, " and ", holds);
         }
@@ -98,7 +98,7 @@ mod tests {
         };
         assert!(at(&["/var/opt/mssql"]).is_empty());
         assert!(at(&["/var/opt"]).is_empty());
-        assert!(at(&PARTS).is_empty());
+        assert!(at(&["/var/opt/mssql/data", "/var/opt/mssql/log", "/var/opt/mssql/secrets"]).is_empty());
         assert_eq!(at(&["/var/opt/mssql/data"]), [format!("warn {MOUNTS}/0/mountPath")]);
         assert_eq!(at(&["/var/opt/mssql/data", "/var/opt/mssql/log"]), [format!("warn {MOUNTS}/0/mountPath")]);
         assert!(at(&["/elsewhere"]).is_empty(), "persistent-data reports this");

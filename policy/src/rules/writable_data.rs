@@ -48,22 +48,34 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(workload) = subject.workload() else { return };
     for engine in &workload.engines {
         for mount in workload.data_mounts(engine) {
-            findings.extend(read_only(&mount.node.at("readOnly")));
-            match &mount.backing {
-                Backing::Claim(source) => findings.extend(read_only(&source.at("readOnly"))),
-                Backing::ClaimTemplate(template) => findings.extend(read_only_mode(template)),
-                _ => {}
+            let of_mount = read_only(&mount.node);
+            let of_claim = match &mount.backing {
+                Backing::Claim(source) => read_only(source),
+                Backing::ClaimTemplate(template) => read_only_mode(template),
+                _ => None,
+            };
+            for finding in of_mount.into_iter().chain(of_claim) {
+                // Several engines may use one claim.
+                if !findings.iter().any(|known| known.pointer == finding.pointer) {
+                    findings.push(finding);
+                }
             }
         }
     }
 }
 
-fn read_only(flag: &Node<'_>) -> Option<Finding> {
+fn read_only(holder: &Node<'_>) -> Option<Finding> {
+    let (flag, recursive) = (holder.at("readOnly"), holder.at("recursiveReadOnly"));
     flag.is_true().then(|| {
-        Finding::contradiction(flag, "the database files are mounted read-only")
+        let mut edits = vec![Edit::remove(&flag)];
+        if recursive.exists() {
+            // The API allows it only beside readOnly.
+            edits.push(Edit::remove(&recursive));
+        }
+        Finding::contradiction(&flag, "the database files are mounted read-only")
             .because("the engine opens its system databases for writing and does not start without")
             .help("remove readOnly")
-            .fix(Fix::safe([Edit::remove(flag)]))
+            .fix(Fix::safe(edits))
     })
 }
 
