@@ -5,6 +5,7 @@ CARGO := cargo
 RELEASE := $(CARGO) build --release --locked
 SOURCES := $(shell git ls-files --cached --others --exclude-standard '*.rs' 2>/dev/null)
 BINARY := $(or $(CARGO_TARGET_DIR),target)/release/sqledge-ha
+TOOLCHAIN := 1.95.0
 WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
 
@@ -15,7 +16,9 @@ help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:
-	@rustup target add --toolchain 1.95.0 wasm32-unknown-unknown >/dev/null 2>&1 || rustup target add wasm32-unknown-unknown
+	@rustup toolchain list | grep -q '^$(TOOLCHAIN)' || \
+		rustup toolchain install $(TOOLCHAIN) --profile minimal --component clippy --component rustfmt
+	@rustup --quiet target add --toolchain $(TOOLCHAIN) wasm32-unknown-unknown
 
 build: setup ## build the command, with the module inside
 	$(RELEASE)
@@ -56,11 +59,11 @@ lint: setup deny ## what must be clean before a commit
 	$(CARGO) clippy --release --locked -p sqledge-ha-policy --features guest --target wasm32-unknown-unknown -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
 
-deny: $(TOOLS)/bin/cargo-deny
+deny: setup $(TOOLS)/bin/cargo-deny
 	$(TOOLS)/bin/cargo-deny --locked --workspace check -D warnings bans licenses sources
 
-$(TOOLS)/bin/wasm-bindgen-test-runner:
+$(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 	$(CARGO) install --quiet --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN)
 
-$(TOOLS)/bin/cargo-deny:
+$(TOOLS)/bin/cargo-deny: | setup
 	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY)

@@ -17,3 +17,7 @@ for manifest in *.yaml; do
 done
 show explain persistent-data
 show review deployment-review.json
+
+printf '\nThe patch in it, decoded:\n'
+"$command" review deployment-review.json | sed -n 's/^ *"patch": "\(.*\)",*$/\1/p' | base64 -d
+printf '\n'

@@ -65,18 +65,17 @@ const WIDEST_ROOM: usize = 10_000;
 const DELICATE: [&str; 7] = ["value", "password", "secret", "args", "command", "token", "\\"];
 
 /// What may be shown of some lines: whatever else stands on them may be a password. Lines that speak of variables,
-/// commands or secrets, and lines of the length of whole documents, are cut to what the finding is about; of a whole
-/// collection in braces or brackets only these are shown.
+/// commands or secrets, and lines of the length of whole documents, are cut to what the finding is about; of what
+/// speaks of them itself only the first character is shown.
 fn discreet(text: &str, lines: Range<usize>, span: Range<usize>) -> (Range<usize>, Range<usize>) {
     let is_delicate = |range: &Range<usize>| {
         let part = text.get(range.clone()).unwrap_or_default().to_lowercase();
         range.len() > LONGEST_LINE || DELICATE.iter().any(|word| part.contains(word))
     };
-    let is_collection = text.get(span.clone()).is_some_and(|part| part.starts_with(['{', '[']) && part.len() > 2);
-    if !is_delicate(&lines) && !is_collection {
+    if !is_delicate(&lines) {
         return (lines, span);
     }
-    if !is_delicate(&span) && !is_collection {
+    if !is_delicate(&span) {
         return (span.clone(), span);
     }
     let first = text.get(span.clone()).and_then(|part| part.chars().next()).map_or(0, char::len_utf8);
