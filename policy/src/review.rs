@@ -163,16 +163,16 @@ fn temper(findings: &mut Findings, before: &[Finding], update: &Update<'_>) {
 
 impl Finding {
     fn says_the_same(&self, other: &Finding) -> bool {
-        let place = |finding: &Finding| without_indices(&finding.pointer);
-        let words = |finding: &Finding| (finding.message.clone(), finding.reason.clone());
-        self.rule == other.rule && words(self) == words(other) && place(self) == place(other)
+        self.rule == other.rule
+            && self.message == other.message
+            && self.reason == other.reason
+            && names(&self.pointer).eq(names(&other.pointer))
     }
 }
 
-/// A pointer without the positions in arrays, which move when something is put in before.
-fn without_indices(pointer: &str) -> String {
-    let is_index = |key: &&str| key.bytes().all(|byte| byte.is_ascii_digit());
-    pointer.split('/').filter(|key| key.is_empty() || !is_index(key)).collect::<Vec<_>>().join("/")
+/// The keys of a pointer without the positions in arrays, which move when something is put in before.
+fn names(pointer: &str) -> impl Iterator<Item = &str> {
+    pointer.split('/').filter(|key| !key.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 impl Update<'_> {
