@@ -236,14 +236,8 @@ fn review_scale(
         return Verdict::accept();
     };
     let target = Target::Scale { scale: Node::root(scale), parent };
-    let subject = Subject::new(target, namespace, settings, world);
-    let mut findings = rules::judge(&subject);
-    // On the way down there may be several for a while.
-    let before = old.and_then(|old| old.pointer("/spec/replicas")).and_then(Value::as_i64);
-    if before >= replicas.int() {
-        findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
-    }
-    Verdict::from_findings(&findings, None, &subject.unchecked())
+    let subject = Subject::new(target, namespace, settings, world).after(old);
+    Verdict::from_findings(&rules::judge(&subject), None, &subject.unchecked())
 }
 
 fn unread_parent(kind: Kind, why: &str) -> Verdict {

@@ -283,6 +283,8 @@ fn replicas_may_be_taken_down_step_by_step() {
     let down = ask(&deployment(), 5, 2);
     assert!(down.accepted && annotation(&down, "warned") == "single-replica", "{down:?}");
     assert!(!ask(&deployment(), 2, 5).accepted);
+    let at = |replicas: i64| with(&deployment(), &[(REPLICAS, json!(replicas))]);
+    assert!(update(&at(3), &at(2)).accepted && !update(&at(2), &at(9)).accepted);
     let windows = with(&deployment(), &[("/spec/template/spec/os/name", json!("windows"))]);
     assert_eq!(ask(&windows, 1, 2), Verdict::accept());
 }

@@ -1,7 +1,7 @@
 //! # What must hold
 //! At most one pod runs the engine: `spec.replicas` is absent, 0 or 1, and nobody scales the workload beyond that.
 //! 0 is a warning, because the database is then deliberately off. A SQL Server with `MSSQL_ENABLE_HADR=1` runs
-//! availability groups of its own; more than one replica of it is a warning.
+//! availability groups of its own; more than one replica of it is a warning. So is what is left on the way down from more.
 //!
 //! # Why
 //! SQL Edge has no clustering. Two pods of a Deployment open the same database files, and the second one fails on
@@ -31,6 +31,8 @@
 //! - <https://github.com/kubernetes/kubernetes/issues/60903>: several pods write one ReadWriteOnce volume on one node
 //! - <https://github.com/kyverno/kyverno/issues/3118>: scale requests bypass workload rules
 
+use serde_json::Value;
+
 use super::{Fixable, Rule};
 use crate::finding::{Action, Edit, Finding, Findings, Fix, Grade};
 use crate::node::Node;
@@ -47,17 +49,18 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
+    let before = subject.old.and_then(|old| old.pointer("/spec/replicas")).and_then(Value::as_i64);
     match &subject.target {
-        Target::Scale { scale, parent } => judge(&scale.path(&["spec", "replicas"]), parent, findings),
+        Target::Scale { scale, parent } => judge(&scale.path(&["spec", "replicas"]), before, parent, findings),
         _ => {
             if let Some(workload) = subject.workload() {
-                judge(&workload.object.path(&["spec", "replicas"]), workload, findings);
+                judge(&workload.object.path(&["spec", "replicas"]), before, workload, findings);
             }
         }
     }
 }
 
-fn judge(replicas: &Node<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+fn judge(replicas: &Node<'_>, before: Option<i64>, workload: &Workload<'_>, findings: &mut Findings) {
     if !replicas.exists() {
         return;
     }
@@ -72,21 +75,25 @@ fn judge(replicas: &Node<'_>, workload: &Workload<'_>, findings: &mut Findings) 
             Finding::advice(replicas, "several replicas, which only availability groups can keep consistent")
                 .help("make sure that an operator manages the availability group, or set replicas to 1")
         }
-        Some(_) => {
-            Finding::contradiction(replicas, "more than one replica: two servers must never share database files")
+        // On the way down there may be several for a while.
+        count if before >= count => Finding::advice(replicas, "there is still more than one replica")
+            .help("set replicas to 1; the controller replaces the pod when it fails"),
+        Some(count) => {
+            Finding::contradiction(replicas, format!("{count} replicas: two servers must never share database files"))
                 .because(
                     "the engine has no clustering; a second pod opens the same files, or is a separate, empty server",
                 )
                 .help("set replicas to 1; the controller replaces the pod when it fails")
         }
     };
-    let one = || Fix::not_safe([Edit::set(replicas, &[], 1)]);
-    findings.push(if finding.grade == Grade::Contradiction { finding.unsafe_fix(one) } else { finding });
+    let is_wrong = finding.grade == Grade::Contradiction;
+    let mend = || Fix::not_safe([Edit::set(replicas, &[], 1)]);
+    findings.push(if is_wrong { finding.unsafe_fix(mend) } else { finding });
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
