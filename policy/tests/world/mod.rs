@@ -2,10 +2,7 @@
 
 pub(crate) mod generate;
 
-use std::borrow::Cow;
-
 use serde_json::{Value, json};
-use sqledge_ha_policy::cluster::{Cluster, Lookup, Narrow, Resource};
 
 fn template() -> Value {
     json!({
@@ -59,21 +56,4 @@ pub(crate) fn service() -> Value {
 /// What has to exist for all of them to be right.
 pub(crate) fn right_world() -> Vec<Value> {
     vec![service(), deployment()]
-}
-
-/// A cluster that answers nothing.
-pub(crate) struct Denied;
-
-impl Cluster for Denied {
-    fn list(&self, _: Resource, _: &str, _: Narrow<'_>) -> Lookup<Vec<Cow<'_, Value>>> {
-        Lookup::Unknown("no permission".to_owned())
-    }
-
-    fn get(&self, _: &str, _: &str, _: &str, _: &str) -> Lookup<Option<Cow<'_, Value>>> {
-        Lookup::Unknown("no permission".to_owned())
-    }
-
-    fn closed(&self) -> bool {
-        false
-    }
 }
