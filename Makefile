@@ -2,6 +2,9 @@
 
 TOOLS := target/tools
 CARGO := cargo
+GO := go
+# The Go package that the version of Kubernetes is written into.
+VERSION_PACKAGE := k8s.io/component-base/version
 RELEASE := $(CARGO) build --release --locked
 SOURCES := $(shell git ls-files --cached --others --exclude-standard '*.rs' 2>/dev/null)
 BINARY := $(or $(CARGO_TARGET_DIR),target)/release/sqledge-ha
@@ -10,7 +13,7 @@ WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm bench generate fmt lint deny setup policy.wasm annotated-policy.wasm
+.PHONY: help build demo test test-native test-wasm e2e-cluster bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,19 +26,27 @@ setup:
 build: setup ## build the command, with the module inside
 	$(RELEASE)
 
-demo: build ## lint the examples, and let the module mend a Deployment
+demo: build ## lint the examples, and let the module and the webhook mend a Deployment
 	@sh e2e/demo.sh $(BINARY)
 
 test: lint test-native test-wasm ## run everything
 	@echo "all tests passed"
 
-test-native: setup
+test-native: setup e2e-cluster
 	$(CARGO) test --release --locked --workspace
 
 # The rules once more, compiled to Wasm and run under Node.
 test-wasm: setup $(TOOLS)/bin/wasm-bindgen-test-runner
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(TOOLS)/bin/wasm-bindgen-test-runner" \
 		$(CARGO) test --release --locked -p sqledge-ha-policy --lib --target wasm32-unknown-unknown
+
+# A real control plane in one process. Go itself sees whether anything has changed.
+e2e-cluster: ## build the Kubernetes control plane that the tests run
+	@mkdir -p $(TOOLS)/bin
+	cd e2e/cluster && version="$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && minor="$${version#v1.}" && \
+		$(GO) build -buildvcs=false -ldflags "-s -w -X $(VERSION_PACKAGE).gitVersion=$$version \
+			-X $(VERSION_PACKAGE).gitMajor=1 -X $(VERSION_PACKAGE).gitMinor=$${minor%%.*} \
+			-X $(VERSION_PACKAGE).gitTreeState=clean" -o "$(CURDIR)/$(TOOLS)/bin/e2e-cluster" .
 
 policy.wasm: build ## the module without its metadata
 	@cp $(or $(CARGO_TARGET_DIR),target)/module/wasm32-unknown-unknown/module/sqledge_ha_policy.wasm $@
@@ -44,11 +55,14 @@ policy.wasm: build ## the module without its metadata
 annotated-policy.wasm: build ## the module as Kubewarden wants it
 	@$(BINARY) policy wasm --output $@
 
-bench: setup ## print what the product costs: one call, a linter run
-	$(CARGO) bench --locked --bench cost
+bench: setup ## print what the product costs: one call, a linter run, the webhook under load
+	$(CARGO) bench --locked --workspace --bench cost
+
+soak: setup ## send the webhook an hour's worth of requests and print its memory
+	$(CARGO) bench --locked --workspace --bench cost -- soak
 
 generate: setup ## write the files that are made from the code
-	UPDATE_GENERATED=1 $(CARGO) test --release --locked --test e2e generated::
+	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test e2e generated::
 
 fmt: ## format all code; the rules' files are declared by a macro, where cargo fmt does not find them
 	rustfmt --edition 2024 $(SOURCES)

@@ -1,10 +1,13 @@
 //! One verdict everywhere: the module, the library and the linter decide alike.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::to_raw_value;
@@ -13,15 +16,16 @@ use sqledge_ha::cli::Level;
 use sqledge_ha::input::find;
 use sqledge_ha::linter::lint;
 use sqledge_ha::manifest::read;
-use sqledge_ha::module::{EMBEDDED, Host, Instance, ObjectSet, Response};
+use sqledge_ha::module::{Admission, EMBEDDED, Host, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::{Kind, group_of};
 use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
+use sqledge_ha_policy::request::Request;
+use sqledge_ha_policy::review::{concerns, validate};
 use sqledge_ha_policy::settings::Settings;
 
 use crate::shared::{folder, manifests};
 use crate::world::generate::objects;
-use crate::world::right_world;
+use crate::world::{deployment, right_world};
 
 fn all_engines() -> Value {
     json!({"engines": ["sql-edge", "sql-server"]})
@@ -110,6 +114,81 @@ fn the_module_and_the_library_agree_on_every_real_object() {
             }
         }
     }
+}
+
+#[test]
+fn no_name_in_an_object_has_a_meaning_on_the_way() {
+    // What serde_json calls raw text: a driver may be given an attribute of any name.
+    let attributes = json!({"$serde_json::private::RawValue": "x", "size": "1"});
+    let mut object = deployment();
+    let pod = object.pointer_mut("/spec/template/spec").unwrap();
+    let driver = json!({"name": "cache", "csi": {"driver": "example.com", "volumeAttributes": attributes}});
+    pod["volumes"].as_array_mut().unwrap().push(driver);
+    object["spec"].as_object_mut().unwrap().remove("strategy");
+    let (request, settings) = (request(&object, None), all_engines());
+
+    let response = native(&request, &settings, &[]);
+    assert!(response.accepted, "{response:?}");
+    assert_eq!(ask(&instance(&[]), &request, &settings), response);
+    let mended = response.mutated_object.clone().unwrap();
+    let kept = mended["spec"]["template"]["spec"]["volumes"].as_array().unwrap().last().unwrap();
+    assert_eq!(kept["csi"]["volumeAttributes"], attributes);
+
+    let text = request.to_string();
+    let admission = Admission::read(text.as_bytes()).unwrap();
+    let patch = admission.patch(&response).unwrap();
+    let answer = admission.answer(response, patch);
+    let patch = BASE64_STANDARD.decode(answer["response"]["patch"].as_str().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+    json_patch::patch(&mut object, &patch).unwrap();
+    assert_eq!(object, mended);
+}
+
+#[test]
+fn an_instance_that_has_answered_others_answers_like_a_new_one() {
+    let world = right_world();
+    let host = Host::new(EMBEDDED).unwrap();
+    let new = || host.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
+    let used = new();
+    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    let settings = [all_engines(), json!({"mode": "validate", "exposure": "public"}), json!({"mod": "wrong"})];
+    let outcome = runner.run(&objects(), |object| {
+        for settings in &settings {
+            let request = request(&object, None);
+            prop_assert_eq!(ask(&used, &request, settings), ask(&new(), &request, settings));
+        }
+        // What cannot be read leaves no trace either.
+        let unreadable = used.call("validate", br#"{"request": ["#);
+        prop_assert!(unreadable.is_ok());
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn what_the_webhook_does_not_ask_about_the_module_accepts_without_a_word() {
+    let world = right_world();
+    let module = instance(&world);
+    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    let spared = Cell::new(0);
+    let outcome = runner.run(&(objects(), objects(), any::<bool>()), |(object, other, with_engine)| {
+        for settings in [json!({}), all_engines(), json!({"images": [{"repository": "my/edge", "engine": "sql-edge"}]})]
+        {
+            for request in [request(&object, None), request(&object, Some(&other)), request(&object, Some(&object))] {
+                let text = request.to_string();
+                let text = if with_engine { text } else { text.replace("sql", "web").replace("ACCEPT_EULA", "MODE") };
+                let parsed = Request::parse(&text).unwrap();
+                if !concerns(&parsed, &Settings::from_value(&settings).unwrap()).unwrap() {
+                    spared.set(spared.get() + 1);
+                    let response = module.validate_text(&text, &settings.to_string()).unwrap();
+                    prop_assert_eq!(response, Response { accepted: true, ..Response::default() });
+                }
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+    assert!(spared.get() > 400, "{}", spared.get());
 }
 
 #[test]

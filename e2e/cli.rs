@@ -17,6 +17,9 @@ fn run(arguments: &[&str], input: &str) -> String {
 fn help_names_every_command_and_exit_code() {
     assert_snapshot!(run(&["--help"], ""));
     assert_snapshot!(run(&["lint", "-h"], ""));
+    assert_snapshot!(run(&["webhook", "manifests", "-h"], ""));
+    assert_snapshot!(run(&["policy", "manifest", "--help"], ""));
+    assert_snapshot!(run(&["policy", "access", "-h"], ""));
 }
 
 #[test]
@@ -60,6 +63,19 @@ fn a_review_is_answered_with_a_patch() {
     assert_snapshot!(run(&["review", "-"], "{\"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\"}"));
     assert_snapshot!(run(&["review", "-"], "not a review"));
     assert_snapshot!(run(&["review", "nowhere.json"], ""));
+}
+
+#[test]
+fn a_review_is_explained_beside_its_answer() {
+    let arguments = ["review", "--explain", "examples/deployment-review.json"];
+    let explained = run(&arguments, "");
+    let answer = run(&[arguments[0], arguments[2]], "");
+    assert_snapshot!(explained.strip_prefix(&answer).expect("the answer is the same and comes first"));
+    let other = include_str!("examples/deployment-review.json")
+        .replace("azure-sql-edge", "postgres")
+        .replace("ACCEPT_EULA", "TZ");
+    let explained = run(&["review", "--explain"], &other);
+    assert!(explained.ends_with("nothing in it runs a database engine\n"), "{explained}");
 }
 
 #[test]

@@ -12,6 +12,12 @@ show() {
     printf '[exit code %s]\n' "$status"
 }
 
+# The patch in an AdmissionReview, which carries it in Base64.
+patch() {
+    sed -n 's/.*"patch": *"\([^"]*\)".*/\1/p' | base64 -d
+    printf '\n'
+}
+
 for manifest in *.yaml; do
     show lint "$manifest"
 done
@@ -19,5 +25,17 @@ show explain persistent-data
 show review deployment-review.json
 
 printf '\nThe patch in it, decoded:\n'
-"$command" review deployment-review.json | sed -n 's/^ *"patch": "\(.*\)",*$/\1/p' | base64 -d
-printf '\n'
+"$command" review deployment-review.json | patch
+
+printf '\nThe same through the webhook (plain HTTP, which it speaks on loopback only):\n'
+log="$(mktemp)"
+"$command" serve --insecure-http --no-cluster --listen 127.0.0.1:0 --health-listen 127.0.0.1:0 --drain 0s 2>"$log" &
+webhook=$!
+trap 'kill $webhook 2>/dev/null || :; rm -f "$log"' EXIT
+until address="$(sed -n 's/.*listening for reviews.*address=\([0-9.:]*\).*/\1/p' "$log")" && [ -n "$address" ]; do
+    kill -0 $webhook 2>/dev/null || { cat "$log"; exit 1; }
+    sleep 0.1
+done
+printf '$ curl --json @deployment-review.json http://%s/mutate     # the patch, decoded\n' "$address"
+curl --silent --show-error --header 'Content-Type: application/json' --data @deployment-review.json \
+    "http://$address/mutate" | patch

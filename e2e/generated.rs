@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use sqledge_ha::cli::TableFormat;
-use sqledge_ha::command::{rules, settings_schema};
+use clap::Parser;
+use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
+use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 
 /// Compares a file with what it should hold, or writes it.
 fn compare(path: &str, wanted: &str) {
@@ -35,4 +36,30 @@ fn the_readme_lists_the_rules() {
 #[test]
 fn the_settings_schema_is_that_of_the_settings() {
     compare("artifacthub/settings-schema.json", &settings_schema::text());
+}
+
+/// What a command prints that prints manifests.
+fn manifests(arguments: &str) -> String {
+    let cli = Cli::try_parse_from(["sqledge-ha"].into_iter().chain(arguments.split(' '))).unwrap();
+    let text = match cli.command {
+        Command::Webhook(Webhook::Manifests(flags)) => webhook::text(&flags),
+        Command::Policy(Policy::Manifest(flags)) => policy_manifest::text(&flags),
+        Command::Policy(Policy::Access(flags)) => policy_manifest::access(&flags),
+        other => panic!("{other:?} prints no manifests"),
+    };
+    text.unwrap()
+}
+
+#[test]
+fn the_manifests_of_the_webhook_are_what_the_command_prints() {
+    compare("artifacthub/webhook/sqledge-ha.yaml", &manifests("webhook manifests"));
+}
+
+#[test]
+fn the_manifests_for_kubewarden_are_what_the_command_prints() {
+    compare("artifacthub/kubewarden/access.yaml", &manifests("policy access"));
+    compare("artifacthub/kubewarden/mutate.yaml", &manifests("policy manifest --mode mutate"));
+    compare("artifacthub/kubewarden/validate.yaml", &manifests("policy manifest --mode validate"));
+    // Apart, so that the folder above can be applied as it is.
+    compare("artifacthub/kubewarden/namespaced/policy.yaml", &manifests("policy manifest --mode namespaced"));
 }

@@ -14,9 +14,15 @@ mod cli;
 mod corpus;
 mod generated;
 mod hostile;
+mod install;
+#[allow(dead_code, reason = "the proof uses the rest")]
+mod kubernetes;
 mod module;
+mod registrations;
+mod serve;
 mod shared;
 mod single_field;
+mod webhook_cluster;
 mod wild;
 #[allow(dead_code, reason = "the policy's own tests use the rest")]
 #[path = "../policy/tests/world/mod.rs"]

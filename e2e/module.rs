@@ -15,11 +15,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, Get, Host, Instance, List, NoWorld, ObjectSet, Response, World, metadata};
+use sqledge_ha::module::{
+    EMBEDDED, Get, Host, Instance, Limits, List, NoWorld, ObjectSet, Objects, Response, World, metadata,
+};
 use wasmparser::{Parser, Payload};
 
 static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(EMBEDDED).unwrap());
@@ -149,7 +152,7 @@ impl World for Recorder {
         self.objects.get(query)
     }
 
-    fn list(&self, query: &List) -> Result<Vec<Cow<'_, Value>>, String> {
+    fn list(&self, query: &List) -> Result<Objects<'_>, String> {
         self.record(Call::List(query.clone()))?;
         self.objects.list(query)
     }
@@ -474,6 +477,50 @@ fn what_does_not_run_the_engine_passes_in_silence() {
         // Services and scale requests do not show what they lead to.
         if !matches!(request["kind"]["kind"].as_str(), Some("Service" | "Scale")) {
             assert!(passes_in_silence(&request), "{name}");
+        }
+    }
+}
+
+/// `count` Services, Deployments and StatefulSets each, which belong together and carry a ballast.
+fn crowd(count: usize, ballast: &Value) -> Vec<Value> {
+    let named = |mut object: Value, number: usize| {
+        object["metadata"]["name"] = json!(format!("sql-{number}"));
+        object["metadata"]["annotations"] = json!({"ballast": "x".repeat(number % 100)});
+        let pointer = if object["kind"] == "Service" { "/spec/ports" } else { "/spec/template/spec/containers" };
+        object.pointer_mut(pointer).unwrap().as_array_mut().unwrap().push(json!({"ballast": ballast}));
+        object
+    };
+    let of_kind = |object: Value| (0..count).map(move |number| named(object.clone(), number));
+    [service(), workload("Deployment"), workload("StatefulSet")].into_iter().flat_map(of_kind).collect()
+}
+
+#[test]
+fn look_ups_never_take_more_memory_than_there_is() {
+    let limits = Limits { deadline: Duration::from_secs(60), memory: 16 << 20 };
+    let host = Host::limited(EMBEDDED, limits).unwrap();
+    let ballasts = [
+        json!(null),
+        json!("x".repeat(5000)),
+        json!(vec![1; 2000]),
+        json!(vec![""; 1000]),
+        json!(vec![json!({"a": 0}); 100]),
+        json!(vec![json!([[0]]); 200]),
+        (0..100).map(|number| (format!("name-{number:03}"), json!("value"))).collect(),
+    ];
+    let mut created = service();
+    created["metadata"]["name"] = json!("new");
+    created["spec"]["type"] = json!("ClusterIP");
+    for ballast in ballasts {
+        let mut count = 10;
+        loop {
+            let world = Arc::new(ObjectSet(crowd(count, &ballast)));
+            let response = host.instance(world).unwrap().validate(&create(&created), &json!({})).unwrap();
+            if let Some(unchecked) = response.audit_annotations.get("unchecked") {
+                assert_eq!(unchecked, "workloads: there is too much to look through");
+                assert!(count > 20, "{count}");
+                break;
+            }
+            count += count / 6;
         }
     }
 }

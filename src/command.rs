@@ -2,15 +2,18 @@
 
 use std::io::Write;
 
-use crate::cli::{Cli, Command, Policy};
+use crate::cli::{Cli, Command, Policy, Webhook};
 use crate::exit::{Failure, Outcome};
 
 pub mod explain;
 pub mod lint;
 pub mod policy;
+pub mod policy_manifest;
 pub mod review;
 pub mod rules;
+pub mod serve;
 pub mod settings_schema;
+pub mod webhook;
 
 /// Runs a command.
 ///
@@ -22,9 +25,13 @@ pub fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Explain { rule } => print(&explain::text(&rule)?),
         Command::Rules { format } => print(&rules::table(format)),
         Command::Review(flags) => review::run(&flags),
+        Command::Serve(flags) => serve::run(&flags),
         Command::Policy(Policy::Wasm { output }) => policy::wasm(&output),
         Command::Policy(Policy::Metadata) => policy::metadata(),
         Command::Policy(Policy::SettingsSchema) => print(&settings_schema::text()),
+        Command::Policy(Policy::Manifest(flags)) => print(&policy_manifest::text(&flags)?),
+        Command::Policy(Policy::Access(flags)) => print(&policy_manifest::access(&flags)?),
+        Command::Webhook(Webhook::Manifests(flags)) => print(&webhook::text(&flags)?),
     }
 }
 

@@ -60,3 +60,27 @@ pub fn policy(path: &Path) -> Result<Value, Failure> {
     let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| misread(path, &error))?;
     Ok(file.unwrap_or_default().policy)
 }
+
+/// A file that holds nothing but the policy's settings, as a cluster gets them.
+#[derive(Debug)]
+pub struct Bare {
+    /// The file's text.
+    pub text: String,
+    /// What it says.
+    pub value: Value,
+    /// What it means.
+    pub policy: Settings,
+}
+
+/// Reads a file of bare settings.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that names the file and the place.
+pub fn bare(path: &Path) -> Result<Bare, Failure> {
+    let wrong = |message: String| Failure::usage(format!("{}: {message}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let value: Option<Value> = serde_saphyr::from_str(&text).map_err(|error| misread(path, &error))?;
+    let value = value.unwrap_or_default();
+    let policy = Settings::from_value(&value).map_err(wrong)?;
+    Ok(Bare { text, value, policy })
+}

@@ -25,10 +25,12 @@ pub mod command;
 pub mod config;
 pub mod exit;
 pub mod input;
+pub mod install;
 pub mod linter;
 pub mod manifest;
 pub mod module;
 pub mod report;
+pub mod webhook;
 
 /// Runs the command with its arguments, the program's name first, and gives its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

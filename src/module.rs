@@ -5,7 +5,7 @@
 //! | `metadata` | what the module tells Kubewarden: a section of the Wasm binary |
 //! | `host` | the module, compiled; an instance of it; its answers |
 //! | `grants`, `callback` | what the module may ask its host, and how it is answered |
-//! | `world`, `mask` | the objects that answers are made of, and their pruning |
+//! | `world`, `mask`, `room` | the objects that answers are made of, their pruning, and how many fit |
 //! | `admission` | AdmissionReviews in and out |
 //!
 //! ```
@@ -26,11 +26,12 @@ mod grants;
 mod host;
 mod mask;
 pub mod metadata;
+mod room;
 mod world;
 
-pub use admission::{Admission, Unreadable};
-pub use host::{Error, Host, Instance, Response, SettingsResponse};
-pub use world::{Get, List, NoWorld, ObjectSet, World};
+pub use admission::{Admission, Unpatchable, Unreadable};
+pub use host::{Error, Host, Instance, Limits, Response, SettingsResponse};
+pub use world::{Get, List, NoWorld, ObjectSet, Objects, World};
 
 /// The module, annotated: what `policy wasm` writes and `policy push` publishes.
 pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-ha.wasm"));

@@ -1,4 +1,4 @@
-//! What the product costs. Prints figures and fails on nothing: `make bench`.
+//! What the product costs. Prints figures and fails on nothing: `make bench`, `make soak`.
 //!
 //! Times are the median of several rounds on the machine at hand; compare them with the same run of another version,
 //! not with another machine's.
@@ -8,8 +8,23 @@
     clippy::expect_used,
     clippy::print_stdout,
     clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
     reason = "a benchmark prints, and stops at the unexpected"
 )]
+
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../serve/client.rs"]
+mod client;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../kubernetes.rs"]
+mod kubernetes;
+mod load;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../serve/process.rs"]
+mod process;
+mod soak;
+mod throughput;
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -24,6 +39,18 @@ use sqledge_ha::module::{EMBEDDED, Host, Instance, NoWorld};
 use sqledge_ha_policy::settings::Settings;
 
 fn main() {
+    if std::env::args().any(|argument| argument == "soak") {
+        return soak::soak();
+    }
+    calls();
+    for files in [1, 100, 10_000] {
+        corpus(files);
+    }
+    throughput::compare();
+    throughput::look_around();
+}
+
+fn calls() {
     println!("module: {} bytes, annotated", EMBEDDED.len());
     let started = Instant::now();
     let host = Host::new(EMBEDDED).unwrap();
@@ -40,9 +67,6 @@ fn main() {
     let mut other = request;
     other["kind"] = json!({"group": "", "version": "v1", "kind": "ConfigMap"});
     call("an object of another kind", &instance, &other);
-    for files in [1, 100, 10_000] {
-        corpus(files);
-    }
 }
 
 /// The median of several rounds, each of enough runs to be measured.

@@ -50,9 +50,15 @@ const IMAGES: [(&str, Engine); 7] = [
     ("mssql-server-linux", Engine::SqlServer),
 ];
 
+/// Texts of which one stands in every image above.
+pub const IMAGE_MARKERS: [&str; 2] = ["azure-sql-edge", "mssql"];
+
+/// The variable that every engine needs, so that an unknown image is known by it.
+pub const LICENCE_VARIABLE: &str = "ACCEPT_EULA";
+
 /// Texts of which at least one stands in every object that runs an engine, apart from the images in the settings: what
 /// holds none of them need not be parsed.
-pub const MARKERS: [&str; 3] = ["azure-sql-edge", "mssql", "ACCEPT_EULA"];
+pub const MARKERS: [&str; 3] = [IMAGE_MARKERS[0], IMAGE_MARKERS[1], LICENCE_VARIABLE];
 
 /// How a container was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +87,7 @@ pub fn detect(container: &Node<'_>, kind: Kind, settings: &Settings) -> Option<D
     }
     // Backup and migration jobs carry the same variables as clients.
     let by_environment = !kind.runs_to_completion()
-        && is_set(container, &["ACCEPT_EULA"])
+        && is_set(container, &[LICENCE_VARIABLE])
         && is_set(container, &["MSSQL_SA_PASSWORD", "SA_PASSWORD"]);
     by_environment.then_some(Detection { engine: Engine::SqlServer, by_image: false })
 }
@@ -115,6 +121,13 @@ mod tests {
         ];
         for (image, engine) in cases {
             assert_eq!(engine_of(json!({"image": image})), engine, "{image}");
+        }
+    }
+
+    #[test]
+    fn every_image_carries_a_marker() {
+        for (image, _) in IMAGES {
+            assert!(IMAGE_MARKERS.iter().any(|marker| image.contains(marker)), "{image}");
         }
     }
 

@@ -199,6 +199,7 @@ fn reason(error: &str) -> &'static str {
         ("is forbidden", "the policy server's account may not read it"),
         ("has not been granted access", "the policy was not granted access"),
         ("404", "the kind is not installed"),
+        ("too much for the module", "there is too much to look through"),
     ];
     known.iter().find(|(text, _)| error.contains(text)).map_or("the look-up failed", |(_, reason)| reason)
 }

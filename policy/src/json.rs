@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// A JSON value, whole.
 ///
 /// Unlike `Value`'s own reading, which gives it a meaning, this takes the name that stands for raw text as any other.
-pub(crate) struct Whole(pub(crate) Value);
+pub struct Whole(pub Value);
 
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -43,7 +43,7 @@ const KINDS: [(Kind, &[&str], &str); 14] = [
     (Kind::CronJob, &["batch"], "CronJob"),
     (Kind::Rollout, &["argoproj.io"], "Rollout"),
     (Kind::DeploymentConfig, &["apps.openshift.io", ""], "DeploymentConfig"),
-    (Kind::KnativeService, &["serving.knative.dev"], "Service"),
+    (Kind::KnativeService, &[KNATIVE], "Service"),
     (Kind::Service, &[""], "Service"),
     (Kind::Scale, &["autoscaling"], "Scale"),
 ];
@@ -97,9 +97,36 @@ impl Kind {
     }
 }
 
+/// The API group of that name, if one of the kinds is in it.
+pub fn known_group(name: &str) -> Option<&'static str> {
+    KINDS.iter().flat_map(|(_, groups, _)| groups.iter().copied()).find(|group| *group == name)
+}
+
 /// The group of an `apiVersion`: `apps` of `apps/v1`, empty for `v1`.
 pub fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The API group whose every kind counts as judged where it is an owner: Knative's Service owns its Deployment through
+/// a Configuration and a Revision.
+pub const KNATIVE: &str = "serving.knative.dev";
+
+/// The API groups and names of the kinds that are judged together with what they control.
+pub fn judged_owners() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let owners = KINDS.iter().filter(|(kind, ..)| kind.pod_template().is_some());
+    owners.flat_map(|(_, groups, name)| groups.iter().map(move |group| (*group, *name)))
+}
+
+/// Every way from an object to a pod's `spec`, each once.
+pub fn pod_paths() -> Vec<Vec<&'static str>> {
+    let mut paths: Vec<Vec<&'static str>> = Vec::new();
+    for template in KINDS.iter().filter_map(|(kind, ..)| kind.pod_template()) {
+        let path = [template, &["spec"]].concat();
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
 }
 
 /// Whether a controller that is itself judged owns this object: its verdict was given with the owner, and a refused
@@ -109,9 +136,8 @@ pub fn has_judged_owner(object: &Value) -> bool {
     owners.into_iter().flatten().any(|owner| {
         let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
         let group = group_of(text("apiVersion"));
-        // Knative's Service owns its Deployment through a Configuration and a Revision.
-        let judged = group == "serving.knative.dev"
-            || Kind::of(group, text("kind")).is_some_and(|kind| kind.pod_template().is_some());
+        let judged =
+            group == KNATIVE || Kind::of(group, text("kind")).is_some_and(|kind| kind.pod_template().is_some());
         judged && owner.get("controller").and_then(Value::as_bool) == Some(true)
     })
 }

@@ -1,6 +1,7 @@
 //! Which objects need not be parsed, because nothing in their text can name an engine.
 
 use crate::engine::MARKERS;
+use crate::kind::Kind;
 use crate::settings::Settings;
 
 /// Rare in manifests, and one of them is in every marker.
@@ -18,6 +19,15 @@ pub fn may_run_engine(object: &str, settings: &Settings) -> bool {
     bytes.iter().enumerate().any(is_hit) || settings.images.iter().any(|image| object.contains(&image.repository))
 }
 
+/// Whether rules that look an object up can see more in it than its name and its owners: in a Service, and in what may
+/// run an engine. `is_owned` says whether a controller that is itself judged owns it ([`crate::kind::has_judged_owner`]):
+/// that is all a scale request wants to know of it, and ReplicaSets and ReplicationControllers are looked up for no
+/// other reason.
+pub fn is_worth_reading(kind: Kind, object: &str, is_owned: bool, settings: &Settings) -> bool {
+    let is_excused = is_owned && matches!(kind, Kind::ReplicaSet | Kind::ReplicationController);
+    kind.pod_template().is_none() || (!is_excused && may_run_engine(object, settings))
+}
+
 /// Whether a marker stands where `byte`, which is at `at`, is the first of its kind in it.
 fn is_marker_around(bytes: &[u8], at: usize, byte: u8) -> bool {
     MARKERS.iter().any(|marker| {
@@ -28,9 +38,15 @@ fn is_marker_around(bytes: &[u8], at: usize, byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::kind::has_judged_owner;
+    use crate::objects::Objects;
+    use crate::review::validate;
     use crate::settings::ImageMapping;
-    use crate::testing::test;
+    use crate::testing::{IMAGE, test};
+    use crate::verdict::Verdict;
 
     #[test]
     fn every_marker_is_found_wherever_it_stands() {
@@ -53,5 +69,43 @@ mod tests {
             .images
             .push(ImageMapping { repository: "team/edge".to_owned(), engine: crate::engine::Engine::SqlEdge });
         assert!(may_run_engine("team/edge", &settings));
+    }
+
+    #[test]
+    fn of_what_is_not_worth_reading_the_name_and_the_owners_decide_everything() {
+        let owned_by = |kind: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "controller": true}]);
+        let cases = [
+            ("apps/v1", "Deployment", "web", Value::Null),
+            ("apps/v1", "StatefulSet", "web", Value::Null),
+            ("apps/v1", "ReplicaSet", "web", Value::Null),
+            ("apps/v1", "ReplicaSet", IMAGE, owned_by("Deployment")),
+            ("v1", "ReplicationController", IMAGE, owned_by("Deployment")),
+        ];
+        for (api_version, kind, image, owners) in cases {
+            let metadata = json!({"name": "sql", "namespace": "db", "ownerReferences": owners});
+            let stub = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
+            let mut object = stub.clone();
+            object["spec"] = json!({"template": {"metadata": {"labels": {"app": "sql"}},
+                "spec": {"containers": [{"image": image}]}}});
+            let (kind, settings) = (Kind::of_object(&object).unwrap(), Settings::default());
+            assert!(!is_worth_reading(kind, &object.to_string(), has_judged_owner(&object), &settings), "{object}");
+            for request in [scale(kind), service()] {
+                let verdict = |object| validate(request.to_string().as_bytes(), &Objects::open([object]));
+                assert_eq!(verdict(&object), Verdict::accept(), "{object}");
+                assert_eq!(verdict(&stub), Verdict::accept(), "{stub}");
+            }
+        }
+    }
+
+    fn scale(kind: Kind) -> Value {
+        let resource = format!("{}s", kind.name().to_lowercase());
+        json!({"request": {"operation": "UPDATE", "namespace": "db", "name": "sql", "subResource": "scale",
+            "kind": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
+            "resource": {"resource": resource}, "object": {"spec": {"replicas": 2}}}})
+    }
+
+    fn service() -> Value {
+        json!({"request": {"operation": "CREATE", "namespace": "db", "kind": {"group": "", "kind": "Service"},
+            "object": {"spec": {"selector": {"app": "sql"}, "ports": [{"port": 1433}]}}}})
     }
 }

@@ -9,7 +9,9 @@ use std::fmt;
 use serde::de::Deserialize;
 use serde_json::Value;
 
-use crate::json::{Payload, Shallow, Whole};
+use crate::json::{Payload, Shallow};
+
+pub use crate::json::Whole;
 
 /// The parts of an AdmissionRequest (`admission.k8s.io/v1`) that decisions depend on. What is absent is empty.
 #[derive(Debug, Default)]
@@ -46,6 +48,14 @@ pub fn parse_payload(payload: &[u8]) -> Result<(Request<'_>, Option<&str>), Unre
 }
 
 impl<'a> Request<'a> {
+    /// Parses the text of an AdmissionRequest.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is not a JSON object, or a field that decides is of the wrong type.
+    pub fn parse(text: &'a str) -> Result<Self, Unreadable> {
+        Request::read(parse(text, "the admission request")?)
+    }
+
     /// Reads an AdmissionRequest: a JSON object, whose fields that decide are of the right type.
     fn read(request: Shallow<'a>) -> Result<Self, Unreadable> {
         let request = Members::read(request, "the admission request")?;

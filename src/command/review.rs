@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use serde_json::Value;
+use sqledge_ha_policy::request::parse_value;
+use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::Review;
 use crate::config;
@@ -11,7 +13,8 @@ use crate::exit::{Failure, Outcome};
 use crate::input::{self, Source};
 use crate::linter::parts;
 use crate::manifest::{Problem, read};
-use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unreadable, World};
+use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unpatchable, Unreadable, World};
+use crate::report::explanation;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,9 @@ pub enum Error {
     /// The module could not be run.
     #[error(transparent)]
     Module(#[from] module::Error),
+    /// The module's changes cannot be written as a patch.
+    #[error(transparent)]
+    Patch(#[from] Unpatchable),
 }
 
 /// Answers the review in a file, and prints the answer. A refusal is an answer like any other: exit code 0.
@@ -36,7 +42,21 @@ pub fn run(flags: &Review) -> Result<Outcome, Failure> {
     let answer = review(text.as_bytes(), &settings, objects);
     let answer = answer.map_err(|error| Failure::unreadable(format!("{}: {error}", source.name())))?;
     writeln!(anstream::stdout(), "{answer:#}")?;
+    if flags.explain {
+        // Beside the answer, so that what reads it is not disturbed. Without standard error there is nobody to tell.
+        let settings = Settings::from_value(&settings).unwrap_or_default();
+        let _ = write!(anstream::stderr(), "{}", explanation::text(&request(&text), &answer, &settings));
+    }
     Ok(Outcome::Clean)
+}
+
+/// The admission request in a text that has been answered.
+fn request(text: &str) -> Value {
+    let mut review = parse_value(text, "the review").unwrap_or_default();
+    match review.get_mut("request").map(Value::take) {
+        Some(request) if !request.is_null() => request,
+        _ => review,
+    }
 }
 
 /// The objects in the files that stand for the cluster.
@@ -70,7 +90,7 @@ fn unreadable(name: &str, problem: &Problem) -> Failure {
 ///
 /// # Errors
 /// [`Error::Input`] if `input` is no admission request, with the line and column; [`Error::Module`] if the module
-/// fails, which no input brings about.
+/// fails, which no input brings about; [`Error::Patch`] if it changes an object that is nested too deeply to compare.
 pub fn review(input: &[u8], settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
     let admission = Admission::read(input)?;
     let world: Arc<dyn World> = match objects {
@@ -78,7 +98,9 @@ pub fn review(input: &[u8], settings: &Value, objects: Option<Vec<Value>>) -> Re
         None => Arc::new(NoWorld),
     };
     let instance = Host::new(EMBEDDED)?.instance(world)?;
-    Ok(admission.answer(instance.validate(admission.request(), settings)?))
+    let response = instance.validate_text(admission.request(), &settings.to_string())?;
+    let patch = admission.patch(&response)?;
+    Ok(admission.answer(response, patch))
 }
 
 #[cfg(test)]

@@ -1,20 +1,22 @@
 //! AdmissionReviews (`admission.k8s.io/v1`): what the API server sends, and the answer it gets.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use sqledge_ha_policy::request::Whole;
 
 use super::host::Response;
 
 /// An admission request that has come in, borrowed from its text.
 #[derive(Clone, Debug)]
 pub struct Admission<'a> {
-    request: &'a RawValue,
-    uid: String,
-    object: Option<&'a RawValue>,
+    request: &'a str,
+    uid: Cow<'a, str>,
+    object: Option<&'a str>,
 }
 
 /// Why an admission request cannot be read. Nothing of it is quoted: requests carry secrets.
@@ -38,6 +40,17 @@ pub enum Unreadable {
         /// What is wrong with it.
         what: &'static str,
     },
+}
+
+/// Why there is no patch although the module changed the object.
+#[derive(Debug, thiserror::Error)]
+pub enum Unpatchable {
+    /// There is nothing that could be patched.
+    #[error("the module changed the object of a request that has none")]
+    Absent,
+    /// The object is JSON, but not such as can be compared.
+    #[error("the module changed an object that cannot be read")]
+    Unreadable(#[source] serde_json::Error),
 }
 
 impl<'a> Admission<'a> {
@@ -66,18 +79,36 @@ impl<'a> Admission<'a> {
         let uid = members.get("uid").and_then(|uid| serde_json::from_str::<String>(uid.get()).ok());
         let uid =
             uid.filter(|uid| !uid.is_empty()).ok_or_else(|| shape(request, "this admission request has no `uid`"))?;
-        Ok(Admission { request, uid, object: members.get("object").copied() })
+        let object = members.get("object").map(|object| object.get());
+        Ok(Admission { request: request.get(), uid: Cow::Owned(uid), object })
+    }
+
+    /// An AdmissionRequest whose parts are known: its JSON text, its UID and the text of its object.
+    pub fn new(request: &'a str, uid: &'a str, object: Option<&'a str>) -> Self {
+        Admission { request, uid: Cow::Borrowed(uid), object }
     }
 
     /// The AdmissionRequest, as it was written.
-    pub fn request(&self) -> &'a RawValue {
+    pub fn request(&self) -> &'a str {
         self.request
     }
 
-    /// The AdmissionReview that answers with the module's response, as Kubewarden's policy server would: the patch is
-    /// the difference of the two objects as JSON Patch (RFC 6902), and absent where there is none.
-    pub fn answer(&self, response: Response) -> Value {
-        let patch = self.patch(&response);
+    /// The JSON text of the patch by which the object becomes what the module made of it: the difference as JSON Patch
+    /// (RFC 6902). `None` if nothing changed, or the request is refused anyway.
+    ///
+    /// # Errors
+    /// [`Unpatchable`]: an answer without the patch would let pass what the module wants changed.
+    pub fn patch(&self, response: &Response) -> Result<Option<String>, Unpatchable> {
+        let Some(mutated) = response.mutated_object.as_ref().filter(|_| response.accepted) else { return Ok(None) };
+        let object = self.object.ok_or(Unpatchable::Absent)?;
+        let Whole(object) = serde_json::from_str(object).map_err(Unpatchable::Unreadable)?;
+        let patch = json_patch::diff(&object, mutated);
+        Ok((!patch.is_empty()).then(|| patch.to_string()))
+    }
+
+    /// The AdmissionReview that answers with the module's response and its [`patch`](Admission::patch), as Kubewarden's
+    /// policy server would.
+    pub fn answer(&self, response: Response, patch: Option<String>) -> Value {
         let mut answer =
             Map::from_iter([("uid".to_owned(), json!(self.uid)), ("allowed".to_owned(), json!(response.accepted))]);
         let mut add = |key: &str, value: Value| answer.insert(key.to_owned(), value);
@@ -97,14 +128,6 @@ impl<'a> Admission<'a> {
             add("auditAnnotations", json!(response.audit_annotations));
         }
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer})
-    }
-
-    /// The JSON text of the patch; `None` if nothing changed, or the request is refused anyway.
-    fn patch(&self, response: &Response) -> Option<String> {
-        let mutated = response.mutated_object.as_ref().filter(|_| response.accepted)?;
-        let object: Value = serde_json::from_str(self.object?.get()).ok()?;
-        let patch = json_patch::diff(&object, mutated);
-        (!patch.is_empty()).then(|| patch.to_string())
     }
 }
 
@@ -165,15 +188,21 @@ mod tests {
         Response { mutated_object, ..serde_json::from_value(empty).unwrap() }
     }
 
+    fn answered(admission: &Admission<'_>, response: Response) -> Value {
+        let patch = admission.patch(&response).unwrap();
+        admission.answer(response, patch)
+    }
+
     #[test]
     fn an_answer_carries_a_patch_only_if_something_changed() {
         let request = br#"{"uid": "1", "object": {"a": 1, "b": {}}}"#;
         let admission = Admission::read(request).unwrap();
+        let answer = |response| answered(&admission, response);
         let plain = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "response": {"uid": "1", "allowed": true}});
-        assert_eq!(admission.answer(response(None)), plain);
-        assert_eq!(admission.answer(response(Some(json!({"a": 1, "b": {}})))), plain);
-        let patched = admission.answer(response(Some(json!({"a": 1, "b": {"c": null}}))));
+        assert_eq!(answer(response(None)), plain);
+        assert_eq!(answer(response(Some(json!({"a": 1, "b": {}})))), plain);
+        let patched = answer(response(Some(json!({"a": 1, "b": {"c": null}}))));
         assert_eq!(patched["response"]["patchType"], "JSONPatch");
         let patch = BASE64_STANDARD.decode(patched["response"]["patch"].as_str().unwrap()).unwrap();
         assert_eq!(
@@ -194,10 +223,21 @@ mod tests {
             ..response(Some(json!({"a": 1})))
         };
         assert_eq!(
-            admission.answer(refusal)["response"],
+            answered(&admission, refusal)["response"],
             json!({
             "uid": "1", "allowed": false, "status": {"message": "because", "code": 403}, "warnings": ["careful"],
             "auditAnnotations": {"refused": "a-rule"}})
         );
+    }
+
+    #[test]
+    fn a_changed_object_that_cannot_be_patched_is_an_error() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for (object, expected) in [(None, "of a request that has none"), (Some(deep.as_str()), "cannot be read")] {
+            let admission = Admission::new("{}", "1", object);
+            let error = admission.patch(&response(Some(json!({"a": 1})))).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(admission.patch(&response(None)).unwrap().is_none());
+        }
     }
 }

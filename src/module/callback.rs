@@ -1,18 +1,33 @@
 //! How the module's calls to its host are answered: as Kubewarden's policy server does (`runtimes/callback.rs` and
 //! `callback_handler/kubernetes` of its policy evaluator), error texts included, because the module reads them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 
 use super::grants::Grants;
 use super::mask::Mask;
+use super::room::Room;
 use super::world::{Get, List, World};
 
 /// Answers the calls of one instance.
 pub(super) struct Callback {
     pub(super) grants: Arc<Grants>,
     pub(super) world: Arc<dyn World>,
+    pub(super) room: Room,
+}
+
+/// A list as the API server writes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'q> {
+    api_version: &'q str,
+    kind: String,
+    metadata: Map<String, Value>,
+    items: Vec<Box<RawValue>>,
 }
 
 impl Callback {
@@ -34,15 +49,14 @@ impl Callback {
             _ => return Err(format!("unknown binding: {binding}")),
         }
         self.grants.capability(namespace, operation)?;
-        let answer = match operation {
+        match operation {
             "get_resource" => self.get(&parse(payload)?),
             "list_resources_by_namespace" => self.list(&parse(payload)?),
             _ => Err(format!("unknown operation: {operation}")),
-        }?;
-        serde_json::to_vec(&answer).map_err(|error| error.to_string())
+        }
     }
 
-    fn get(&self, query: &Get) -> Result<Value, String> {
+    fn get(&self, query: &Get) -> Result<Vec<u8>, String> {
         let Get { api_version, kind, name, namespace, field_masks, .. } = query;
         self.grants.kind(api_version, kind)?;
         if namespace.is_none() {
@@ -51,23 +65,35 @@ impl Callback {
                 "Resource {api_version}/{kind} is namespaced, but no namespace was provided"
             )));
         }
-        match self.world.get(query) {
-            Ok(Some(object)) if field_masks.is_empty() => Ok(object.into_owned()),
-            Ok(Some(object)) => Ok(prune(&object, field_masks)),
-            Ok(None) => Err(failure(&format!(
-                "Cannot find {api_version}/{kind} named '{name}' inside of namespace '{namespace:?}'"
-            ))),
-            Err(why) => Err(failure(&why)),
+        let found = self.world.get(query).map_err(|why| failure(&why))?;
+        let mut object = found.map(Cow::into_owned).ok_or_else(|| {
+            failure(&format!("Cannot find {api_version}/{kind} named '{name}' inside of namespace '{namespace:?}'"))
+        })?;
+        if !field_masks.is_empty() {
+            // What it is and its metadata are never pruned.
+            mask(field_masks, &["apiVersion", "kind", "metadata"]).prune(&mut object);
         }
+        let text = write(&object)?;
+        let mut room = self.room;
+        room.take(&text).map_err(|why| failure(&why))?;
+        Ok(text.into_bytes())
     }
 
-    fn list(&self, query: &List) -> Result<Value, String> {
-        self.grants.kind(&query.api_version, &query.kind)?;
-        let objects = self.world.list(query).map_err(|why| failure(&why))?;
-        let mask = mask(&query.field_masks);
-        let items: Vec<Value> = objects.iter().map(|object| mask.copy_item(object)).collect();
-        let kind = format!("{}List", query.kind);
-        Ok(json!({"apiVersion": query.api_version, "kind": kind, "metadata": {}, "items": items}))
+    fn list(&self, query: &List) -> Result<Vec<u8>, String> {
+        let List { api_version, kind, field_masks, .. } = query;
+        self.grants.kind(api_version, kind)?;
+        let mask = mask(field_masks, &[]);
+        let mut room = self.room;
+        let mut items = Vec::new();
+        for object in self.world.list(query).map_err(|why| failure(&why))? {
+            let mut item = object.map_err(|why| failure(&why))?.into_owned();
+            mask.prune_item(&mut item);
+            let item = to_raw_value(&item).map_err(|error| error.to_string())?;
+            room.take(item.get()).map_err(|why| failure(&why))?;
+            items.push(item);
+        }
+        let kind = format!("{kind}List");
+        Ok(write(&Listed { api_version, kind, metadata: Map::new(), items })?.into_bytes())
     }
 }
 
@@ -75,26 +101,30 @@ fn parse<'p, T: serde::Deserialize<'p>>(payload: &'p [u8]) -> Result<T, String> 
     serde_json::from_slice(payload).map_err(|error| error.to_string())
 }
 
+fn write(answer: &impl Serialize) -> Result<String, String> {
+    serde_json::to_string(answer).map_err(|error| error.to_string())
+}
+
 fn failure(why: &str) -> String {
     format!("Callback evaluation failure: {why}")
 }
 
-fn mask(paths: &[String]) -> Mask {
-    Mask::new(paths.iter().map(String::as_str))
-}
-
-/// One object with the fields that are wanted; what it is and its metadata are never pruned.
-fn prune(object: &Value, paths: &[String]) -> Value {
-    let always = ["apiVersion", "kind", "metadata"];
-    Mask::new(paths.iter().map(String::as_str).chain(always)).copy(object)
+fn mask(paths: &[String], always: &[&str]) -> Mask {
+    Mask::new(paths.iter().map(String::as_str).chain(always.iter().copied()))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::module::ObjectSet;
 
     fn ask(namespace: &str, operation: &str, query: &Value) -> Result<Value, String> {
+        ask_within(Room::UNBOUNDED, namespace, operation, query)
+    }
+
+    fn ask_within(room: Room, namespace: &str, operation: &str, query: &Value) -> Result<Value, String> {
         let metadata = json!({
             "hostCapabilities": ["kubernetes/get_resource", "kubernetes/list*"],
             "contextAwareResources": [{"apiVersion": "v1", "kind": "Service"}],
@@ -102,7 +132,7 @@ mod tests {
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql", "namespace": "db"},
             "spec": {"type": "ClusterIP", "selector": {"app": "sql"}}});
         let grants = Arc::new(Grants::from_metadata(&metadata).unwrap());
-        let callback = Callback { grants, world: Arc::new(ObjectSet(vec![service])) };
+        let callback = Callback { grants, world: Arc::new(ObjectSet(vec![service])), room };
         let answer = callback.answer("kubewarden", namespace, operation, query.to_string().as_bytes())?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
@@ -129,6 +159,16 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "ServiceList", "metadata": {}, "items": [
             {"metadata": {"name": "sql", "namespace": "db"}, "spec": {"selector": {"app": "sql"}}}]})
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_module_is_an_error() {
+        let query = json!({"api_version": "v1", "kind": "Service", "name": "sql", "namespace": "db"});
+        for operation in ["get_resource", "list_resources_by_namespace"] {
+            let ask = |memory| ask_within(Room::within(memory), "kubernetes", operation, &query);
+            assert!(ask(64 << 10).is_ok());
+            assert_eq!(ask(1 << 10).unwrap_err(), failure("this is too much for the module's memory"));
+        }
     }
 
     #[test]

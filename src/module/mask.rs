@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The fields of an object that are wanted: a tree of names. A leaf wants everything below it.
 #[derive(Debug, Default)]
@@ -21,35 +21,37 @@ impl Mask {
         root
     }
 
-    /// A copy of what is wanted of `value`. Arrays are transparent: a path goes through every item.
-    pub(super) fn copy(&self, value: &Value) -> Value {
+    /// Takes out of `value` what is not wanted. Arrays are transparent: a path goes through every item.
+    pub(super) fn prune(&self, value: &mut Value) {
         match value {
-            _ if self.0.is_empty() => value.clone(),
-            Value::Object(members) => Value::Object(self.copy_members(members.iter())),
-            Value::Array(items) => items.iter().map(|item| self.copy(item)).collect(),
-            _ => value.clone(),
+            Value::Object(members) => members.retain(|name, value| self.keeps(name, value)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.prune(item)),
+            _ => {}
         }
     }
 
-    /// A copy of an object as it stands in a list of the policy server: without `apiVersion` and `kind`, which the list
-    /// tells, with the whole of `metadata` but for its bulk, and of the rest what is wanted.
-    pub(super) fn copy_item(&self, object: &Value) -> Value {
-        let members = object.as_object().into_iter().flatten();
-        let (metadata, rest): (Vec<_>, Vec<_>) = members.partition(|(name, _)| *name == "metadata");
-        let rest = rest.into_iter().filter(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind"));
-        let mut item = self.copy_members(rest);
-        for (name, metadata) in metadata {
-            let mut metadata = metadata.clone();
-            remove_bulk(&mut metadata);
-            item.insert(name.clone(), metadata);
-        }
-        Value::Object(item)
+    /// Leaves of an object what stands of it in a list of the policy server: not `apiVersion` and `kind`, which the list
+    /// tells, the whole of `metadata` but for its bulk, and of the rest what is wanted.
+    pub(super) fn prune_item(&self, object: &mut Value) {
+        let Some(members) = object.as_object_mut() else { return };
+        members.retain(|name, value| match name.as_str() {
+            "apiVersion" | "kind" => false,
+            "metadata" => {
+                remove_bulk(value);
+                true
+            }
+            _ => self.keeps(name, value),
+        });
     }
 
-    fn copy_members<'m>(&self, members: impl Iterator<Item = (&'m String, &'m Value)>) -> Map<String, Value> {
-        let everything = Mask::default();
-        let wanted = |name: &String| if self.0.is_empty() { Some(&everything) } else { self.0.get(name) };
-        members.filter_map(|(name, value)| Some((name.clone(), wanted(name)?.copy(value)))).collect()
+    /// Whether a member is wanted; it is pruned then.
+    fn keeps(&self, name: &str, value: &mut Value) -> bool {
+        if self.0.is_empty() {
+            return true;
+        }
+        let Some(mask) = self.0.get(name) else { return false };
+        mask.prune(value);
+        true
     }
 }
 
@@ -72,9 +74,13 @@ mod tests {
     #[test]
     fn a_mask_keeps_its_paths_through_arrays_and_everything_below_them() {
         let object = json!({"spec": {"a": 1, "items": [{"x": {"deep": 1}, "y": 2}, {"x": 3}, 4]}, "status": {}});
-        let copy = Mask::new(["spec.items.x"]).copy(&object);
-        assert_eq!(copy, json!({"spec": {"items": [{"x": {"deep": 1}}, {"x": 3}, 4]}}));
-        assert_eq!(Mask::new([]).copy(&object), object);
+        let pruned = |paths: &[&str]| {
+            let mut object = object.clone();
+            Mask::new(paths.iter().copied()).prune(&mut object);
+            object
+        };
+        assert_eq!(pruned(&["spec.items.x"]), json!({"spec": {"items": [{"x": {"deep": 1}}, {"x": 3}, 4]}}));
+        assert_eq!(pruned(&[]), object);
     }
 
     #[test]
@@ -85,9 +91,12 @@ mod tests {
                 "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "db"}},
         });
         let metadata = json!({"name": "sql", "annotations": {"team": "db"}});
-        let item = Mask::new(["spec.type"]).copy_item(&object);
-        assert_eq!(item, json!({"metadata": metadata, "spec": {"type": "ClusterIP"}}));
-        let whole = Mask::new([]).copy_item(&object);
-        assert_eq!(whole, json!({"metadata": metadata, "spec": object["spec"], "status": {}}));
+        let item = |paths: &[&str]| {
+            let mut object = object.clone();
+            Mask::new(paths.iter().copied()).prune_item(&mut object);
+            object
+        };
+        assert_eq!(item(&["spec.type"]), json!({"metadata": metadata, "spec": {"type": "ClusterIP"}}));
+        assert_eq!(item(&[]), json!({"metadata": metadata, "spec": object["spec"], "status": {}}));
     }
 }

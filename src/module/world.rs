@@ -47,6 +47,9 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Objects, one after the other, so that nobody holds all of them at once. An item is an error if it cannot be read.
+pub type Objects<'w> = Box<dyn Iterator<Item = Result<Cow<'w, Value>, String>> + 'w>;
+
 /// What exists beside the object under review. A set of objects ([`ObjectSet`]) is one, nothing at all ([`NoWorld`])
 /// another; a server's watches can be a third.
 ///
@@ -58,11 +61,12 @@ pub trait World: Send + Sync {
     /// Why nobody can tell. The module reads only a few words out of it (`is forbidden`, `404`) and passes none on.
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String>;
 
-    /// The objects of a kind in a namespace, whole, in any order.
+    /// The objects of a kind in a namespace, whole, in any order. A world that knows what the module looks for may
+    /// leave out what it would pass over.
     ///
     /// # Errors
     /// Why nobody can tell, as for [`World::get`].
-    fn list(&self, query: &List) -> Result<Vec<Cow<'_, Value>>, String>;
+    fn list(&self, query: &List) -> Result<Objects<'_>, String>;
 }
 
 /// A world in which nothing can be looked up.
@@ -74,7 +78,7 @@ impl World for NoWorld {
         Err("there is no cluster to ask".to_owned())
     }
 
-    fn list(&self, _: &List) -> Result<Vec<Cow<'_, Value>>, String> {
+    fn list(&self, _: &List) -> Result<Objects<'_>, String> {
         Err("there is no cluster to ask".to_owned())
     }
 }
@@ -97,12 +101,12 @@ impl World for ObjectSet {
         Ok(found.map(Cow::Borrowed))
     }
 
-    fn list(&self, query: &List) -> Result<Vec<Cow<'_, Value>>, String> {
-        let List { api_version, kind, namespace, label_selector, field_selector, .. } = query;
+    fn list(&self, query: &List) -> Result<Objects<'_>, String> {
+        let List { api_version, kind, namespace, label_selector, field_selector, .. } = query.clone();
         if label_selector.is_some() || field_selector.is_some() {
             return Err("a set of objects cannot be searched by selectors".to_owned());
         }
-        let found = self.0.iter().filter(|object| is_of(object, api_version, kind, namespace));
-        Ok(found.map(Cow::Borrowed).collect())
+        let found = self.0.iter().filter(move |object| is_of(object, &api_version, &kind, &namespace));
+        Ok(Box::new(found.map(|object| Ok(Cow::Borrowed(object)))))
     }
 }

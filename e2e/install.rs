@@ -1,0 +1,21 @@
+//! What installs the rules in a cluster: its shape, and what the API server sends with it.
+
+use serde_json::Value;
+
+mod as_deployed;
+mod conditions;
+mod in_a_cluster;
+mod shape;
+
+/// What `sqledge-ha` prints with these arguments.
+fn printed(arguments: &[&str]) -> String {
+    let mut command = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
+    let output = command.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The objects in a stream of YAML documents.
+fn objects(text: &str) -> Vec<Value> {
+    sqledge_ha::manifest::read(text).into_iter().map(|document| document.unwrap().value).collect()
+}

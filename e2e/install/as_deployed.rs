@@ -1,0 +1,196 @@
+//! The webhook as the manifests deploy it: with the arguments of their container and the rights of their account.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
+
+use super::{objects, printed};
+use crate::kubernetes::Cluster;
+
+const ACCOUNT: &str = "system:serviceaccount:sqledge-ha:sqledge-ha";
+
+/// A cluster in which the manifests were applied, and their container's process beside it.
+struct Deployed {
+    cluster: Cluster,
+    process: Child,
+    /// The ports of reviews and of probes.
+    ports: [u16; 2],
+    _folder: tempfile::TempDir,
+}
+
+impl Deployed {
+    fn start() -> Self {
+        let cluster = Cluster::api_only();
+        let manifests = printed(&["webhook", "manifests"]);
+        cluster.must(&["apply", "-f", "-"], &manifests);
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = cluster.kubeconfig_of("sqledge-ha", "sqledge-ha", folder.path());
+        let mut process = Command::new(cargo_bin("sqledge-ha"))
+            .args(arguments(&objects(&manifests), folder.path()))
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ports = ports(&mut process);
+        let deployed = Deployed { cluster, process, ports, _folder: folder };
+        deployed.wait_until_ready();
+        deployed
+    }
+
+    /// What the health listener answers, asked by IPv4.
+    fn probe(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[1])).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn wait_until_ready(&self) {
+        let start = Instant::now();
+        while !self.probe("/readyz").starts_with("HTTP/1.1 200") {
+            assert!(start.elapsed() < Duration::from_secs(60), "{}", self.probe("/readyz"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The bundles that stand in the registrations.
+    fn bundles(&self) -> Vec<String> {
+        let both = "mutatingwebhookconfiguration/sqledge-ha,validatingwebhookconfiguration/sqledge-ha";
+        let path = "-o=jsonpath={.items[*].webhooks[*].clientConfig.caBundle}";
+        let arguments: Vec<&str> = ["get"].into_iter().chain(both.split(',')).chain([path]).collect();
+        self.cluster.must(&arguments, "").split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Calls the webhook as the API server does that trusts `bundle`; by IPv4.
+    fn review(&self, bundle: &str, request: &Value) -> Value {
+        let mut roots = RootCertStore::empty();
+        for authority in CertificateDer::pem_slice_iter(&BASE64_STANDARD.decode(bundle).unwrap()) {
+            roots.add(authority.unwrap()).unwrap();
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
+        let name = ServerName::try_from("sqledge-ha.sqledge-ha.svc").unwrap();
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[0])).unwrap();
+        let mut stream = StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream);
+        let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+        let body = body.to_string();
+        let head = "POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nConnection: close";
+        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    /// Whether the webhook's account may do something.
+    fn may(&self, verb: &str, resource: &str) -> bool {
+        let ran = self.cluster.kubectl(&["auth", "can-i", verb, resource, "-n", "shop", "--as", ACCOUNT], "");
+        ran.output.starts_with("yes")
+    }
+}
+
+impl Drop for Deployed {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The arguments of the manifests' container, with the settings of their ConfigMap, on ports that are free.
+fn arguments(manifests: &[Value], folder: &Path) -> Vec<String> {
+    let of = |kind: &str| manifests.iter().find(|object| object["kind"] == kind).unwrap();
+    let settings = folder.join("settings.yaml");
+    fs::write(&settings, of("ConfigMap")["data"]["settings.yaml"].as_str().unwrap()).unwrap();
+    let arguments = of("Deployment")["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+    let here = |argument: &Value| {
+        let argument = argument.as_str().unwrap();
+        match argument.split_once('=') {
+            Some((flag @ ("--listen" | "--health-listen"), address)) => {
+                format!("{flag}={}:0", address.rsplit_once(':').unwrap().0)
+            }
+            Some(("--settings", _)) => format!("--settings={}", settings.display()),
+            _ => argument.to_owned(),
+        }
+    };
+    arguments.iter().map(here).collect()
+}
+
+/// The ports that the process says it listens on. The rest of its log is read and dropped.
+fn ports(process: &mut Child) -> [u16; 2] {
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let ports = ["listening for reviews", "listening for probes"].map(|message| {
+        let mut lines = lines.by_ref().map(|line| serde_json::from_str::<Value>(&line).unwrap());
+        let line = lines.find(|line| line["message"] == message).unwrap();
+        line["address"].as_str().unwrap().rsplit_once(':').unwrap().1.parse().unwrap()
+    });
+    std::thread::spawn(move || lines.for_each(drop));
+    ports
+}
+
+#[test]
+fn the_rights_and_arguments_in_the_manifests_are_all_that_the_webhook_needs() {
+    let deployed = Deployed::start();
+    let figures = deployed.probe("/metrics");
+    let synced: Vec<&str> = figures.lines().filter(|line| line.starts_with("sqledge_ha_cache_synced{")).collect();
+    assert!(synced.len() == 5 && synced.iter().all(|line| line.ends_with(" 1.0")), "{synced:#?}");
+    let failures: Vec<&str> = figures.lines().filter(|line| line.contains("_failures_total")).collect();
+    assert!(failures.iter().all(|line| line.ends_with(" 0")), "{failures:#?}");
+
+    let secret = ["get", "secret/sqledge-ha-tls", "-n", "sqledge-ha", r"-o=jsonpath={.data.ca\.crt}"];
+    let authority = deployed.cluster.must(&secret, "");
+    assert_eq!(deployed.bundles(), [authority.clone(), authority.clone()]);
+
+    let pod = json!({"containers": [{"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge:1.0.7"}]});
+    let request = json!({"uid": "1", "operation": "CREATE", "namespace": "shop",
+        "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+        "object": {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql"},
+            "spec": {"replicas": 3, "selector": {}, "template": {"metadata": {}, "spec": pod}}}});
+    let answer = deployed.review(&authority, &request);
+    assert_eq!((&answer["response"]["uid"], &answer["response"]["allowed"]), (&json!("1"), &json!(false)), "{answer}");
+}
+
+#[test]
+fn the_webhook_may_do_what_it_does_and_nothing_else() {
+    let deployed = Deployed::start();
+    for resource in ["services", "replicationcontrollers", "deployments", "replicasets", "statefulsets"] {
+        let verbs = ["list", "watch", "get", "create", "update", "patch", "delete"];
+        let allowed: Vec<&str> = verbs.into_iter().filter(|verb| deployed.may(verb, resource)).collect();
+        assert_eq!(allowed, ["list", "watch"], "{resource}");
+    }
+    for resource in ["secrets", "pods", "nodes", "mutatingwebhookconfigurations", "secrets/sqledge-ha-tls"] {
+        for verb in ["list", "get", "create", "update", "patch", "delete"] {
+            assert!(!deployed.may(verb, resource), "{verb} {resource}");
+        }
+    }
+}
+
+#[test]
+fn manifests_that_are_applied_again_leave_the_published_authority_alone() {
+    let mut deployed = Deployed::start();
+    // Nobody repairs what the manifests do.
+    deployed.process.kill().unwrap();
+    deployed.process.wait().unwrap();
+    let published = deployed.bundles();
+    assert_eq!(published.len(), 2, "{published:?}");
+    let manifests = printed(&["webhook", "manifests"]);
+    let server_side = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    for apply in [&["apply", "-f", "-"][..], &server_side, &server_side, &["apply", "-f", "-"]] {
+        deployed.cluster.must(apply, &manifests);
+        assert_eq!(deployed.bundles(), published, "{apply:?}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The manifests in front of a real API server. Nobody answers behind the registrations, so that what is sent is
+//! refused, and what is not sent passes.
+
+use serde_json::{Value, json};
+
+use super::printed;
+use crate::kubernetes::Cluster;
+
+#[test]
+fn the_api_server_takes_every_manifest_and_nothing_is_left_to_change() {
+    let cluster = Cluster::api_only();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/artifacthub/webhook");
+    let first = cluster.must(&["apply", "-f", folder], "");
+    assert!(first.lines().all(|line| line.ends_with(" created")), "{first}");
+    // kubectl calls some of them configured, but what is stored stays as it is.
+    let versions = r#"-o=jsonpath={range .items[*]}{.kind} {.metadata.resourceVersion}{"\n"}{end}"#;
+    let stored = cluster.must(&["get", "-f", folder, versions], "");
+    assert_eq!(stored.lines().count(), first.lines().count(), "{stored}");
+    cluster.must(&["apply", "-f", folder], "");
+    assert_eq!(cluster.must(&["get", "-f", folder, versions], ""), stored);
+    assert_eq!(cluster.must(&["diff", "-f", folder], ""), "");
+    cluster.must(&["apply", "--server-side", "--force-conflicts", "-f", folder], "");
+    // Kubewarden's own kinds are not there, the rights are those of any cluster.
+    cluster.must(&["apply", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/artifacthub/kubewarden/access.yaml")], "");
+}
+
+/// Whether the request went through; otherwise it was refused because nobody answered.
+fn passes(cluster: &Cluster, arguments: &[&str], object: &Value) -> bool {
+    let input = if object.is_null() { String::new() } else { object.to_string() };
+    let ran = cluster.kubectl(arguments, &input);
+    let unanswered = ran.said.contains("failed calling webhook \"mutate.sqledge-ha.github.io\"");
+    assert!(ran.code == 0 || unanswered, "{object}: {}", ran.said);
+    ran.code == 0
+}
+
+fn pod(image: &str) -> Value {
+    json!({"containers": [{"name": "main", "image": image}]})
+}
+
+fn named(api_version: &str, kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec})
+}
+
+fn deployment(name: &str, image: &str) -> Value {
+    let labels = json!({"app": name});
+    named(
+        "apps/v1",
+        "Deployment",
+        name,
+        json!({"selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod(image)}}),
+    )
+}
+
+/// Rollouts as a cluster with Argo Rollouts knows them, without their schema.
+fn rollouts() -> Value {
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "rollouts.argoproj.io"}, "spec": {
+            "group": "argoproj.io", "scope": "Namespaced",
+            "names": {"kind": "Rollout", "listKind": "RolloutList", "plural": "rollouts", "singular": "rollout"},
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}})
+}
+
+const ENGINE: &str = "mcr.microsoft.com/azure-sql-edge:1.0.7";
+
+/// A cluster with some objects, in which the webhook was registered afterwards and nobody answers.
+fn without_an_answer() -> Cluster {
+    let cluster = Cluster::api_only();
+    cluster.must(&["create", "namespace", "shop"], "");
+    cluster.must(&["create", "serviceaccount", "default", "-n", "shop"], "");
+    cluster.must(&["create", "-f", "-"], &rollouts().to_string());
+    cluster.must(&["wait", "--for=condition=Established", "crd/rollouts.argoproj.io"], "");
+    let mut leaving = deployment("leaving", ENGINE);
+    leaving["metadata"]["finalizers"] = json!(["example.com/keep"]);
+    let service = json!({"selector": {"app": "sql"}, "ports": [{"port": 1433}]});
+    for object in [deployment("old-web", "web"), leaving, named("v1", "Service", "old", service)] {
+        cluster.must(&["create", "-f", "-"], &object.to_string());
+    }
+    cluster.must(&["apply", "-f", "-"], &printed(&["webhook", "manifests", "--timeout-seconds=1"]));
+    wait_until_registered(&cluster);
+    cluster
+}
+
+/// The API server learns of registrations a moment after they are stored.
+fn wait_until_registered(cluster: &Cluster) {
+    for _ in 0..100 {
+        if !passes(cluster, &["create", "--dry-run=server", "-f", "-"], &deployment("probe", ENGINE)) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("the registrations have no effect");
+}
+
+#[test]
+fn while_nobody_answers_only_what_may_concern_a_database_is_held_up() {
+    let cluster = without_an_answer();
+    let creates = |object: Value| passes(&cluster, &["create", "-f", "-"], &object);
+    let runs = |arguments: &[&str]| passes(&cluster, arguments, &Value::Null);
+    let owned = |controller: bool| {
+        let mut pod = named("v1", "Pod", "replacement", pod(ENGINE));
+        pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "sql-1",
+            "uid": "1c0b7d1e-7a3c-4b5d-8a39-5f5d9a0f6b11", "controller": controller}]);
+        pod
+    };
+    let job = |image: &str| {
+        let mut pod = pod(image);
+        pod["restartPolicy"] = json!("Never");
+        json!({"template": {"spec": pod}})
+    };
+    let nightly = |image: &str| json!({"schedule": "0 0 * * *", "jobTemplate": {"spec": job(image)}});
+
+    // The replacement of a failed pod.
+    assert!(!creates(owned(false)));
+    assert!(creates(owned(true)));
+
+    // Workloads of every shape.
+    for (image, passes) in [("web", true), (ENGINE, false), ("registry.local/mssql/server:1", false)] {
+        assert_eq!(creates(deployment("main", image)), passes, "{image}");
+        assert_eq!(creates(named("v1", "Pod", "main", pod(image))), passes, "{image}");
+        assert_eq!(creates(named("batch/v1", "Job", "main", job(image))), passes, "{image}");
+        assert_eq!(creates(named("batch/v1", "CronJob", "main", nightly(image))), passes, "{image}");
+        let rollout = json!({"template": {"spec": pod(image)}});
+        assert_eq!(creates(named("argoproj.io/v1alpha1", "Rollout", "main", rollout)), passes, "{image}");
+        let mut template = json!({"apiVersion": "v1", "kind": "PodTemplate", "template": {"spec": pod(image)}});
+        template["metadata"] = json!({"name": "main", "namespace": "shop"});
+        assert_eq!(creates(template), passes, "{image}");
+    }
+    let by_environment = json!([{"name": "ACCEPT_EULA", "value": "Y"}]);
+    let mut custom = deployment("custom", "ours");
+    custom["spec"]["template"]["spec"]["containers"][0]["env"] = by_environment;
+    assert!(!creates(custom));
+    for (name, spec) in [
+        ("no-template", json!({"workloadRef": {"name": "web"}})),
+        ("null-containers", json!({"template": {"spec": {"containers": null}}})),
+        ("null-template", json!({"template": null})),
+        ("null-fields", json!({"template": {"spec": {"containers": [{"image": null, "env": null}, null]}}})),
+    ] {
+        assert!(creates(named("argoproj.io/v1alpha1", "Rollout", name, spec)), "{name}");
+    }
+
+    // Scaling.
+    assert!(!runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=2"]));
+    assert!(runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=0"]));
+    assert!(runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=1"]));
+
+    // Services.
+    let ports = json!([{"port": 1433}]);
+    assert!(!creates(named("v1", "Service", "new", json!({"selector": {"app": "sql"}, "ports": ports}))));
+    assert!(creates(named(
+        "v1",
+        "Service",
+        "elsewhere",
+        json!({"type": "ExternalName", "externalName": "db.example.com"})
+    )));
+    assert!(creates(named("v1", "Service", "manual", json!({"ports": ports}))));
+    assert!(runs(&["annotate", "-n", "shop", "service/old", "example.com/seen=yes"]));
+    let patch = |spec: &str| runs(&["patch", "-n", "shop", "service/old", "--type=merge", "-p", spec]);
+    assert!(!patch(r#"{"spec": {"type": "LoadBalancer"}}"#));
+    assert!(!patch(r#"{"spec": {"selector": null}}"#));
+
+    // What is on its way out.
+    assert!(runs(&["delete", "-n", "shop", "deployment/leaving", "--wait=false"]));
+    assert!(runs(&[
+        "patch",
+        "-n",
+        "shop",
+        "deployment/leaving",
+        "--type=merge",
+        "-p",
+        r#"{"metadata": {"finalizers": null}}"#
+    ]));
+
+    // Its own namespace.
+    let mut own = deployment("own", ENGINE);
+    own["metadata"]["namespace"] = json!("sqledge-ha");
+    assert!(creates(own));
+}

@@ -1,0 +1,238 @@
+//! Manifests use no field that their kind does not have: a misspelt one would be ignored, or refused.
+
+use std::fs;
+
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqledge_ha::install::module::NAMESPACED;
+
+use super::{objects, printed};
+
+/// Reads an object as its Kubernetes type and writes it again.
+fn again<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
+    serde_json::to_value(serde_json::from_value::<T>(object.clone()).unwrap()).unwrap()
+}
+
+fn assert_nothing_is_lost(object: &Value) {
+    let kind = object["kind"].as_str().unwrap();
+    let typed = match kind {
+        "Namespace" => again::<Namespace>(object),
+        "ServiceAccount" => again::<ServiceAccount>(object),
+        "ClusterRole" => again::<ClusterRole>(object),
+        "ClusterRoleBinding" => again::<ClusterRoleBinding>(object),
+        "Role" => again::<Role>(object),
+        "RoleBinding" => again::<RoleBinding>(object),
+        "ConfigMap" => again::<ConfigMap>(object),
+        "Service" => again::<Service>(object),
+        "Deployment" => again::<Deployment>(object),
+        "PodDisruptionBudget" => again::<PodDisruptionBudget>(object),
+        "MutatingWebhookConfiguration" => again::<MutatingWebhookConfiguration>(object),
+        "ValidatingWebhookConfiguration" => again::<ValidatingWebhookConfiguration>(object),
+        _ => panic!("no type is known for {kind}"),
+    };
+    assert_eq!(&typed, object);
+}
+
+#[test]
+fn every_field_of_the_webhook_is_known_to_kubernetes() {
+    let all = objects(&printed(&["webhook", "manifests"]));
+    assert_eq!(all.len(), 12);
+    all.iter().for_each(assert_nothing_is_lost);
+    objects(&printed(&["policy", "access"])).iter().for_each(assert_nothing_is_lost);
+}
+
+/// The fields of `spec` in ClusterAdmissionPolicy, policies.kubewarden.io/v1: kubewarden/kubewarden-controller,
+/// charts/kubewarden-crds/templates/crds/policies.kubewarden.io_clusteradmissionpolicies.yaml at d33e1dd6.
+const CLUSTER_WIDE: [&str; 18] = [
+    "allowInsideAdmissionControllerNamespace",
+    "backgroundAudit",
+    "contextAwareResources",
+    "failurePolicy",
+    "matchConditions",
+    "matchPolicy",
+    "message",
+    "mode",
+    "module",
+    "mutating",
+    "namespaceSelector",
+    "objectSelector",
+    "policyServer",
+    "rules",
+    "settings",
+    "sideEffects",
+    "timeoutEvalSeconds",
+    "timeoutSeconds",
+];
+
+/// Those that AdmissionPolicy does not have: kubewarden/kubewarden-controller, api/policies/v1/admissionpolicy_types.go
+/// at 815b486e, next to clusteradmissionpolicy_types.go at 0915fa0f.
+const NOT_NAMESPACED: [&str; 3] =
+    ["allowInsideAdmissionControllerNamespace", "contextAwareResources", "namespaceSelector"];
+
+fn policy(mode: &str) -> Value {
+    objects(&printed(&["policy", "manifest", "--mode", mode])).remove(0)
+}
+
+#[test]
+fn every_field_of_the_policies_is_known_to_kubewarden() {
+    for (mode, kind) in [
+        ("mutate", "ClusterAdmissionPolicy"),
+        ("validate", "ClusterAdmissionPolicy"),
+        ("namespaced", "AdmissionPolicy"),
+    ] {
+        let policy = policy(mode);
+        assert_eq!((&policy["apiVersion"], &policy["kind"]), (&"policies.kubewarden.io/v1".into(), &kind.into()));
+        let spec = policy["spec"].as_object().unwrap();
+        for field in spec.keys() {
+            assert!(CLUSTER_WIDE.contains(&field.as_str()), "{field}");
+            assert!(kind != "AdmissionPolicy" || !NOT_NAMESPACED.contains(&field.as_str()), "{field}");
+        }
+        let has_only = |list: &str, fields: &[&str]| {
+            let items = spec.get(list).and_then(Value::as_array).into_iter().flatten();
+            let mut keys = items.flat_map(|item| item.as_object().unwrap().keys());
+            assert!(keys.all(|key| fields.contains(&key.as_str())), "{list}");
+        };
+        has_only("rules", &["apiGroups", "apiVersions", "resources", "operations", "scope"]);
+        has_only("contextAwareResources", &["apiVersion", "kind"]);
+        has_only("matchConditions", &["name", "expression"]);
+        // The least and the most that the definition allows; an evaluation may not take longer than the call.
+        let seconds = |field: &str| spec[field].as_i64().unwrap();
+        let (evaluation, call) = (seconds("timeoutEvalSeconds"), seconds("timeoutSeconds"));
+        assert!(2 <= evaluation && evaluation <= call && call <= 30);
+    }
+}
+
+#[test]
+fn kubewarden_lets_a_namespaced_policy_name_every_resource_of_ours() {
+    let policy = policy("namespaced");
+    let texts = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    for rule in policy["spec"]["rules"].as_array().unwrap() {
+        // Kubewarden looks at every group with every resource; a subresource counts as what it is of.
+        for group in texts(&rule["apiGroups"]) {
+            let allowed = NAMESPACED.iter().find(|(known, _)| *known == group);
+            let (_, allowed) = allowed.unwrap_or_else(|| panic!("{rule}"));
+            for resource in texts(&rule["resources"]) {
+                let resource = resource.split('/').next().unwrap();
+                assert!(allowed.contains(&resource), "{resource}: {rule}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_webhook_is_never_installed_where_the_cluster_keeps_its_own() {
+    for namespace in ["default", "kube-node-lease", "kube-public", "kube-system", "Guard", "a.b", ""] {
+        let mut program = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
+        let output = program.args(["webhook", "manifests", "--namespace", namespace]).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{namespace}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let reason = if said.contains("lower-case") { "lower-case letters" } else { "this one is the cluster's" };
+        assert!(said.contains(&format!("--namespace {namespace}: {reason}")), "{said}");
+        assert_eq!(reason == "lower-case letters", !namespace.starts_with(['d', 'k']), "{said}");
+    }
+}
+
+#[test]
+fn the_audit_scanner_finds_every_resource_of_the_validating_policy() {
+    let validating = policy("validate");
+    assert_eq!(
+        (&validating["spec"]["backgroundAudit"], &validating["spec"]["mutating"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(policy("mutate")["spec"]["backgroundAudit"], false);
+    for rule in validating["spec"]["rules"].as_array().unwrap() {
+        let groups = rule["apiGroups"].as_array().unwrap();
+        assert!(groups.iter().all(|group| ["", "apps", "batch"].contains(&group.as_str().unwrap())), "{rule}");
+        let creates = rule["operations"].as_array().unwrap().contains(&"CREATE".into());
+        let scales = |resource: &Value| resource.as_str().unwrap().contains('/');
+        assert!(!creates || !rule["resources"].as_array().unwrap().iter().any(scales), "{rule}");
+    }
+}
+
+#[test]
+fn all_ways_to_install_ask_under_the_same_conditions() {
+    let all = objects(&printed(&["webhook", "manifests"]));
+    let mut conditions: Vec<Value> =
+        all.iter().filter_map(|object| object.pointer("/webhooks/0/matchConditions").cloned()).collect();
+    conditions.extend(["mutate", "validate", "namespaced"].map(|mode| policy(mode)["spec"]["matchConditions"].clone()));
+    assert_eq!(conditions.len(), 5);
+    assert!(conditions.iter().all(|other| *other == conditions[0]));
+    // More than the API server takes.
+    assert!(conditions[0].as_array().unwrap().len() <= 64);
+}
+
+#[test]
+fn options_reach_every_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.yaml");
+    let settings = "# ours\nimages: [{repository: team/edge, engine: sql-edge}]\n";
+    fs::write(&file, settings).unwrap();
+    let all = objects(&printed(&[
+        "webhook",
+        "manifests",
+        "--namespace=guard",
+        "--image=registry.local/sqledge-ha:1",
+        "--replicas=3",
+        "--failure-policy=ignore",
+        "--timeout-seconds=7",
+        "--settings",
+        file.to_str().unwrap(),
+    ]));
+    let of = |kind: &str| all.iter().find(|object| object["kind"] == kind).unwrap();
+    assert_eq!(of("Namespace")["metadata"]["name"], "guard");
+    let names: Vec<_> = all.iter().filter_map(|object| object["metadata"]["namespace"].as_str()).collect();
+    assert!(names.len() == 7 && names.iter().all(|name| *name == "guard"), "{names:?}");
+    assert_eq!(of("ClusterRoleBinding")["subjects"][0]["namespace"], "guard");
+    assert_eq!(of("ConfigMap")["data"]["settings.yaml"], settings);
+    let deployment = of("Deployment");
+    assert_eq!(deployment["spec"]["replicas"], 3);
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], "registry.local/sqledge-ha:1");
+    assert!(container["args"].as_array().unwrap().contains(&"--service=sqledge-ha.guard.svc".into()));
+    for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+        let webhook = &of(kind)["webhooks"][0];
+        assert_eq!((&webhook["failurePolicy"], &webhook["timeoutSeconds"]), (&"Ignore".into(), &7.into()));
+        assert_eq!(webhook["clientConfig"]["service"]["namespace"], "guard");
+        let left_out = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
+        assert_eq!(left_out, &serde_json::json!(["kube-system", "guard"]));
+        assert!(webhook["matchConditions"].to_string().contains("'team/edge'"), "{webhook}");
+    }
+    let policy = objects(&printed(&[
+        "policy",
+        "manifest",
+        "--mode=validate",
+        "--module=registry://registry.local/policy:1",
+        "--settings",
+        file.to_str().unwrap(),
+    ]));
+    assert_eq!(policy[0]["spec"]["module"], "registry://registry.local/policy:1");
+    assert_eq!(policy[0]["spec"]["settings"]["mode"], "validate");
+    assert_eq!(policy[0]["spec"]["settings"]["images"][0]["repository"], "team/edge");
+}
+
+#[test]
+fn settings_that_are_not_valid_are_told_with_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for (settings, told) in [
+        ("engine: [sql-edge]\n", "settings.yaml: there is no setting `engine`; did you mean `engines`?"),
+        ("engines: [sql-edge\n", "settings.yaml"),
+    ] {
+        fs::write(folder.path().join("settings.yaml"), settings).unwrap();
+        for command in [&["webhook", "manifests"][..], &["policy", "manifest", "--mode=mutate"]] {
+            let mut program = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
+            let output =
+                program.current_dir(&folder).args(command).args(["--settings", "settings.yaml"]).output().unwrap();
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains(told), "{said}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A real Kubernetes control plane for tests: etcd and the API server, and on request everything that moves pods.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use futures::StreamExt;
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use kube::core::GroupVersionKind;
+use serde_json::{Value, json};
+use sqledge_ha::webhook::caches::group_and_version;
+use sqledge_ha::webhook::cluster_client::connect;
+
+/// A cluster that runs until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    process: Child,
+    /// What the cluster said of itself when it was ready: `kubeconfig`, `server`, `control`.
+    pub(crate) description: Value,
+}
+
+/// What a run of `kubectl` left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The exit code.
+    pub(crate) code: i32,
+    /// Standard output.
+    pub(crate) output: String,
+    /// Standard error.
+    pub(crate) said: String,
+}
+
+/// The program that holds the control plane and `kubectl`.
+fn program() -> PathBuf {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/e2e-cluster");
+    assert!(program.is_file(), "{} is not there: run \"make e2e-cluster\" first", program.display());
+    program
+}
+
+impl Cluster {
+    /// Only the API server and its storage: objects are kept, and nothing happens to them.
+    pub(crate) fn api_only() -> Self {
+        Cluster::start(&["--api-only"])
+    }
+
+    /// Starts a cluster with flags of `e2e-cluster serve`, and waits until it is ready.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.arg("serve").args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().expect("the cluster can be started");
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let description = serde_json::from_str(&line);
+        Cluster { process, description: description.expect("the cluster says in one line of JSON that it is ready") }
+    }
+
+    /// The path of the administrator's kubeconfig.
+    pub(crate) fn kubeconfig(&self) -> &str {
+        self.description["kubeconfig"].as_str().expect("the cluster names its kubeconfig")
+    }
+
+    /// Writes a kubeconfig for a service account into a folder, and gives its path.
+    pub(crate) fn kubeconfig_of(&self, namespace: &str, account: &str, folder: &Path) -> PathBuf {
+        let token = self.must(&["-n", namespace, "create", "token", account], "");
+        let mut config: Value =
+            serde_json::from_str(&self.must(&["config", "view", "--raw", "-o", "json"], "")).unwrap();
+        for user in config["users"].as_array_mut().unwrap() {
+            user["user"] = json!({"token": token.trim()});
+        }
+        let path = folder.join("config");
+        fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
+    /// Lets something happen to machines or to the API server, see `e2e/cluster/README.md`.
+    pub(crate) fn control(&self, method: &str, path: &str, body: &str) {
+        let address = self.description["control"].as_str().and_then(|url| url.strip_prefix("http://"));
+        let mut stream = TcpStream::connect(address.expect("the cluster names its control endpoint")).unwrap();
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: e2e\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+    }
+
+    /// Runs `kubectl` as the administrator, with `input` on standard input.
+    pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = Command::new(program());
+        command.arg("kubectl").args(arguments).env("KUBECONFIG", self.kubeconfig());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("kubectl can be started");
+        // Whoever does not read its input has closed it.
+        let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = process.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("kubectl writes UTF-8");
+        Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+    }
+
+    /// Runs `kubectl` where nothing may go wrong, and gives what it printed.
+    pub(crate) fn must(&self, arguments: &[&str], input: &str) -> String {
+        let ran = self.kubectl(arguments, input);
+        assert_eq!(ran.code, 0, "kubectl {arguments:?}: {}{}", ran.output, ran.said);
+        ran.output
+    }
+
+    /// Creates many objects of one kind and namespace, several at a time.
+    pub(crate) async fn create_all(&self, objects: &[Value]) {
+        let text = |pointer| objects[0].pointer(pointer).unwrap().as_str().unwrap();
+        let (group, version) = group_and_version(text("/apiVersion"));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("/kind")));
+        let client = connect(Some(self.kubeconfig().as_ref())).await.unwrap();
+        let api: Api<DynamicObject> = Api::namespaced_with(client, text("/metadata/namespace"), &resource);
+        let creations = objects.iter().map(|object| {
+            let (api, object) = (api.clone(), serde_json::from_value(object.clone()).unwrap());
+            async move { api.create(&PostParams::default(), &object).await.unwrap() }
+        });
+        futures::stream::iter(creations).buffer_unordered(16).for_each(|_| async {}).await;
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The end of its standard input ends it.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Deployments as a cluster is full of: of some 2 KB each as JSON, and without a database.
+pub(crate) fn web_deployments(namespace: &str, count: usize) -> Vec<Value> {
+    let environment: Vec<Value> =
+        (0..20).map(|number| json!({"name": format!("FEATURE_{number}"), "value": "enabled for everybody"})).collect();
+    let container = json!({"name": "web", "image": "registry.example.com/shop/web:3", "env": environment,
+        "ports": [{"containerPort": 8080}], "resources": {"limits": {"memory": "256Mi"}},
+        "livenessProbe": {"httpGet": {"path": "/livez", "port": 8080}}});
+    let deployment = |number| {
+        let labels = json!({"app": format!("web-{number}")});
+        json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": format!("web-{number}"), "namespace": namespace, "labels": labels},
+            "spec": {"selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}})
+    };
+    (0..count).map(deployment).collect()
+}

@@ -1,0 +1,150 @@
+//! The webhook in front of a real API server.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::process::Server;
+use crate::kubernetes::{Cluster, Ran};
+use crate::registrations::{list, registrations};
+
+fn example(name: &str) -> String {
+    let path = format!("{}/e2e/examples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A Deployment as people write it, who leave out what can be left out.
+fn written_by_hand() -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql"}, "spec": {
+        "selector": {"matchLabels": {"app": "sql"}},
+        "template": {"metadata": {"labels": {"app": "sql"}}, "spec": {
+            "containers": [{"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge:1.0.7",
+                "env": [{"name": "ACCEPT_EULA", "value": "Y"}], "ports": [{"containerPort": 1433}],
+                "volumeMounts": [{"name": "data", "mountPath": "/var/opt/mssql"}]}],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}}}})
+}
+
+struct Admission {
+    cluster: Cluster,
+    server: Server,
+}
+
+impl Admission {
+    /// A cluster in which the webhook is registered and answers.
+    fn start() -> Self {
+        let cluster = Cluster::api_only();
+        let server = Server::start_in(cluster.kubeconfig(), &["--log-level=debug"]);
+        server.wait_until_ready();
+        let registrations = registrations(server.reviews, server.authority.pem(), &[]);
+        cluster.must(&["apply", "-f", "-"], &list(&registrations));
+        let admission = Admission { cluster, server };
+        admission.wait_until_registered();
+        admission
+    }
+
+    /// The API server learns of registrations a moment after they are stored.
+    fn wait_until_registered(&self) {
+        let probe = written_by_hand().to_string().replace("\"sql\"", "\"probe\"");
+        for _ in 0..100 {
+            let stored = self.cluster.must(&["create", "--dry-run=server", "-o=json", "-f", "-"], &probe);
+            if serde_json::from_str::<Value>(&stored).unwrap()["spec"]["strategy"]["type"] == "Recreate" {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("the registrations have no effect: {:#?}", self.server.log());
+    }
+
+    fn apply(&self, object: &Value) -> Ran {
+        self.cluster.kubectl(&["apply", "-f", "-"], &object.to_string())
+    }
+
+    fn stored(&self, resource: &str) -> Value {
+        serde_json::from_str(&self.cluster.must(&["get", resource, "-o=json"], "")).unwrap()
+    }
+}
+
+#[test]
+fn what_people_apply_is_stored_mended_and_what_contradicts_is_refused() {
+    let admission = Admission::start();
+    let deployment = written_by_hand();
+
+    // Left out, and mended.
+    let applied = admission.apply(&deployment);
+    assert_eq!(applied.code, 0, "{applied:?}");
+    let stored = admission.stored("deployment/sql");
+    assert_eq!(stored["spec"]["strategy"], json!({"type": "Recreate"}));
+    let pod = &stored["spec"]["template"]["spec"];
+    assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/arch": "amd64"}));
+    assert_eq!(pod["securityContext"]["fsGroup"], 10001);
+
+    // Applied again, nothing changes.
+    assert!(admission.apply(&deployment).output.contains("unchanged"));
+    assert_eq!(admission.stored("deployment/sql")["metadata"]["generation"], stored["metadata"]["generation"]);
+
+    // A contradiction, and a scale request: the latter is known by what the watches saw.
+    let mut two = deployment.clone();
+    two["spec"]["replicas"] = json!(2);
+    let refused = admission.apply(&two);
+    assert!(refused.code != 0 && refused.said.contains("single-replica"), "{refused:?}");
+    let refused = admission.cluster.kubectl(&["scale", "deployment/sql", "--replicas=2"], "");
+    assert!(refused.code != 0 && refused.said.contains("single-replica"), "{refused:?}");
+    admission.cluster.must(&["scale", "deployment/sql", "--replicas=1"], "");
+
+    // A Service is mended for the sake of the workload behind it.
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"},
+        "spec": {"selector": {"app": "sql"}, "ports": [{"port": 1433}]}});
+    assert_eq!(admission.apply(&service).code, 0);
+    assert_eq!(admission.stored("service/sql")["spec"]["type"], "LoadBalancer");
+
+    assert_eq!(
+        admission.server.metric("sqledge_ha_cache_synced{group=\"apps\",version=\"v1\",kind=\"Deployment\"}"),
+        1.0
+    );
+    assert!(
+        admission.server.metric("sqledge_ha_cache_age_seconds{group=\"apps\",version=\"v1\",kind=\"Deployment\"}")
+            < 60.0
+    );
+    assert_eq!(admission.server.metric("sqledge_ha_module_failures_total{reason=\"trap\"}"), 0.0);
+}
+
+#[test]
+fn a_right_application_is_stored_as_it_was_written() {
+    let admission = Admission::start();
+    let before = admission.cluster.must(&["apply", "-f", "-"], &example("right"));
+    assert!(before.lines().all(|line| line.ends_with(" created")), "{before}");
+    let again = admission.cluster.must(&["apply", "-f", "-"], &example("right"));
+    assert!(again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
+    assert_eq!(admission.cluster.must(&["diff", "-f", "-"], &example("right")), "");
+}
+
+#[test]
+fn a_webhook_that_signs_its_own_certificate_tells_the_registrations() {
+    let cluster = Cluster::api_only();
+    let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/artifacthub/webhook");
+    cluster.must(&["apply", "-f", manifests], "");
+    let arguments = ["--service=sqledge-ha.sqledge-ha.svc", "--webhook-configuration=sqledge-ha"];
+    let replicas = [0, 1].map(|_| Server::start_self_signed(cluster.kubeconfig(), &arguments));
+    replicas.iter().for_each(Server::wait_until_ready);
+    let secret: Secret =
+        serde_json::from_str(&cluster.must(&["get", "secret/sqledge-ha-tls", "--namespace=sqledge-ha", "-o=json"], ""))
+            .unwrap();
+    for kind in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
+        let path = "-o=jsonpath={.webhooks[*].clientConfig.caBundle}";
+        let bundles = cluster.must(&["get", &format!("{kind}/sqledge-ha"), path], "");
+        assert!(bundles.split(' ').all(|bundle| bundle == secret.data.authorities), "{kind}: {bundles}");
+    }
+    for replica in &replicas {
+        assert!(replica.metric("sqledge_ha_certificate_expiry_timestamp_seconds") > 0.0);
+    }
+}
+
+#[derive(Deserialize)]
+struct Secret {
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    #[serde(rename = "ca.crt")]
+    authorities: String,
+}

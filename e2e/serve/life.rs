@@ -1,0 +1,201 @@
+//! From start to end, under load.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+
+use super::client::{Authority, Client};
+use super::process::{SOON, Server};
+use super::reviews::mendable;
+
+#[test]
+fn a_certificate_is_swapped_under_load_without_a_failed_request() {
+    let server = Server::start(&[]);
+    let next = Authority::new();
+    let config = Authority::client_config(&[&server.authority, &next], "http/1.1");
+    let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let mut client = Client::connect_with(server.reviews, Arc::clone(&config)).unwrap();
+                    for _ in 0..10 {
+                        let answer = client.post("/mutate", &mendable().to_string()).unwrap();
+                        assert_eq!(answer.status, 200);
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        swap_as_a_secret_volume_does(&server, &next);
+        let started = Instant::now();
+        while Client::connect(server.reviews, &next).is_err() {
+            assert!(started.elapsed() < SOON, "the new certificate is not presented");
+            thread::sleep(Duration::from_millis(50));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(answered.load(Ordering::Relaxed) > 100);
+    assert!(Client::connect(server.reviews, &server.authority).is_err());
+    // Half a renewal is no renewal.
+    Authority::new().write(&server.folder().join("..data"));
+    fs::write(server.folder().join("..data/tls.key"), "-----BEGIN").unwrap();
+    server.wait_for_line(|line| line["level"] == "WARN");
+    Client::connect(server.reviews, &next).unwrap();
+}
+
+/// The files become links into a folder, which is itself a link.
+fn swap_as_a_secret_volume_does(server: &Server, next: &Authority) {
+    let folder = server.folder();
+    fs::create_dir(folder.join("..2026")).unwrap();
+    next.write(&folder.join("..2026"));
+    std::os::unix::fs::symlink("..2026", folder.join("..data")).unwrap();
+    for name in ["tls.crt", "tls.key"] {
+        let link = folder.join(format!("new-{name}"));
+        std::os::unix::fs::symlink(format!("..data/{name}"), &link).unwrap();
+        fs::rename(link, folder.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_webhook_that_is_told_to_end_under_load_drops_no_answer() {
+    let mut server = Server::start(&["--drain=1s", "--grace=10s"]);
+    let sent = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = server.connect();
+                loop {
+                    // Between two requests the webhook may close the connection, and says so before.
+                    let answer = client.post("/mutate", &mendable().to_string()).unwrap();
+                    assert_eq!(answer.status, 200);
+                    sent.fetch_add(1, Ordering::Relaxed);
+                    if answer.head.to_ascii_lowercase().contains("connection: close") {
+                        break;
+                    }
+                }
+            });
+        }
+        while sent.load(Ordering::Relaxed) < 100 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        server.terminate();
+        let started = Instant::now();
+        while server.probe("/readyz").0 == 200 {
+            assert!(started.elapsed() < SOON, "it is still ready");
+        }
+        assert_eq!(server.probe("/livez").0, 200);
+    });
+    assert!(server.wait().success());
+    assert!(server.log().iter().any(|line| line["message"] == "stopped"), "{:?}", server.log());
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut server = Server::start(&["--drain=1h"]);
+    server.terminate();
+    server.wait_for_line(|line| line["message"].as_str().is_some_and(|message| message.starts_with("stopping")));
+    server.terminate();
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_request_that_is_stuck_is_cut_off_in_the_end() {
+    let mut server = Server::start(&["--grace=300ms", "--body-time-out=1h"]);
+    let mut client = server.connect();
+    client
+        .send(b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+        .unwrap();
+    server.wait_for_metric("sqledge_ha_requests_in_flight ", 1.0);
+    server.terminate();
+    assert!(server.wait().success());
+    server.wait_for_line(|line| line["message"].as_str().is_some_and(|message| message.ends_with("are cut off")));
+    client.wait_for_end();
+}
+
+#[test]
+fn requests_are_not_welcome_before_there_is_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    // Nobody listens there.
+    let nowhere = "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+        contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n\
+        clusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\n";
+    fs::write(&kubeconfig, nowhere).unwrap();
+    let server = Server::start_self_signed(kubeconfig.to_str().unwrap(), &["--service=a.b.svc"]);
+    let (status, missing) = server.probe("/readyz");
+    assert_eq!(status, 503);
+    assert!(missing.contains("there is no certificate yet"), "{missing}");
+    assert!(missing.contains("the cluster's objects are not in view yet"), "{missing}");
+    assert_eq!(server.probe("/livez").0, 200);
+}
+
+#[test]
+fn requests_are_welcome_once_the_cluster_has_been_seen() {
+    let api = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let cluster = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{{name: a, context: {{cluster: a, user: a}}}}]\n\
+         users: [{{name: a, user: {{}}}}]\nclusters: [{{name: a, cluster: {{server: \"http://{}\"}}}}]\n",
+        api.local_addr().unwrap()
+    );
+    fs::write(&kubeconfig, cluster).unwrap();
+    let server = Server::start_in(kubeconfig.to_str().unwrap(), &[]);
+    // The API server says nothing yet.
+    let (status, missing) = server.probe("/readyz");
+    assert_eq!((status, missing.as_str()), (503, "the cluster's objects are not in view yet\n"));
+    thread::spawn(move || api.incoming().flatten().for_each(|stream| drop(thread::spawn(|| forbid(stream)))));
+    server.wait_until_ready();
+}
+
+/// An API server that shows nothing to anybody.
+fn forbid(stream: TcpStream) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|length| length > 0) {
+        if line == "\r\n" {
+            let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}"#;
+            let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: ";
+            let _ = write!(&stream, "{head}{}\r\n\r\n{status}", status.len());
+        }
+        line.clear();
+    }
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().write(folder.path());
+    fs::write(folder.path().join("wrong.yaml"), "engines: [sql-egde]\n").unwrap();
+    fs::write(folder.path().join("wrong.wasm"), "no module").unwrap();
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("sqledge-ha"));
+    command.args(["serve", "--health-listen=127.0.0.1:0"]).args(arguments);
+    let output = command.current_dir(folder.path()).timeout(SOON).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn what_cannot_be_served_is_told_before_anything_is_served() {
+    let files = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--no-cluster"];
+    let cases: [(&[&str], &str); 8] = [
+        (&["--no-cluster"], "--tls-cert"),
+        (&["--insecure-http", "--no-cluster", "--listen=0.0.0.0:0"], "listen on 127.0.0.1"),
+        (&["--tls-cert=missing", "--tls-key=tls.key", "--no-cluster"], "cannot read missing"),
+        (&["--tls-cert=tls.crt", "--tls-key=tls.crt", "--no-cluster"], "cannot use tls.crt: there is no private key"),
+        (&[files.as_slice(), &["--settings=wrong.yaml"]].concat(), "did you mean `sql-edge`"),
+        (&[files.as_slice(), &["--module=wrong.wasm"]].concat(), "wrong.wasm: this is not a Wasm module"),
+        (&[files.as_slice(), &["--deadline=soon"]].concat(), "--deadline"),
+        (&["--tls-cert=tls.crt", "--tls-key=tls.key"], "--no-cluster"),
+    ];
+    for (arguments, expected) in cases {
+        let message = refused(arguments);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+}

@@ -1,0 +1,46 @@
+//! `sqledge-ha policy manifest` and `policy access`: what installs the module in Kubewarden.
+
+use serde_json::Value;
+use sqledge_ha_policy::settings::Settings;
+
+use crate::cli::{PolicyAccess, PolicyManifest};
+use crate::config;
+use crate::exit::Failure;
+use crate::install::access::{Account, policy_server};
+use crate::install::kubewarden::{Options, policy};
+use crate::install::module::Module;
+use crate::install::yaml;
+
+/// One policy as YAML.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for settings that are not valid.
+pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
+    let module = Module::embedded()?;
+    let (value, settings) = match &flags.settings {
+        Some(path) => {
+            let settings = config::bare(path)?;
+            (settings.value, settings.policy)
+        }
+        None => (Value::Null, Settings::default()),
+    };
+    let options = Options {
+        location: &flags.module.clone().unwrap_or_else(|| module.published_at()),
+        module: &module,
+        policy_server: &flags.policy_server,
+        failure_policy: flags.failure_policy,
+        timeout_seconds: flags.timeout_seconds,
+        settings: &value,
+        policy: &settings,
+    };
+    Ok(yaml(&[policy(flags.mode, &options)])?)
+}
+
+/// The rights of the policy server's account as YAML.
+///
+/// # Errors
+/// [`Failure`] only if the build went wrong.
+pub fn access(flags: &PolicyAccess) -> Result<String, Failure> {
+    let account = Account { namespace: flags.namespace.clone(), name: flags.service_account.clone() };
+    Ok(yaml(&policy_server(&Module::embedded()?, &account))?)
+}

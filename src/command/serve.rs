@@ -1,0 +1,208 @@
+//! `sqledge-ha serve`: the admission webhook.
+
+use std::borrow::Cow;
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sqledge_ha_policy::settings::Settings;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::{Serve, ServeLimits};
+use crate::config;
+use crate::exit::{Failure, Outcome};
+use crate::module::{EMBEDDED, Error, Host, Limits, NoWorld, World, metadata};
+use crate::webhook::caches::{self, Kind};
+use crate::webhook::gate::{Capacity, Gate};
+use crate::webhook::health::{self, Health, Readiness};
+use crate::webhook::life::{self, Farewell};
+use crate::webhook::listener::{ConnectionLimits, Listener, Room, Transport, WhenFull};
+use crate::webhook::log;
+use crate::webhook::metrics::Metrics;
+use crate::webhook::routes::{self, Reception, Stage};
+use crate::webhook::surroundings::Surroundings;
+use crate::webhook::workers::{Desk, StageSettings, Workers};
+
+/// Runs the webhook until the process is asked to end.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for wrong settings, a wrong module or certificate, or an address that is not to be had;
+/// with exit code 4 for files that cannot be read; with exit code 70 if a part of the webhook ends unasked.
+pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
+    if flags.tls.insecure_http && !flags.listen.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "--insecure-http: {} can be reached from elsewhere; listen on 127.0.0.1 or [::1]",
+            flags.listen
+        )));
+    }
+    log::start(flags.log_format, flags.log_level);
+    let policy = Policy::load(flags)?;
+    let runtime = runtime(workers(flags)).map_err(|error| Failure::usage(format!("cannot start threads: {error}")))?;
+    let served = runtime.block_on(serve(flags, policy));
+    // Threads that wait for something else are not waited for.
+    runtime.shutdown_background();
+    served.map(|()| Outcome::Clean)
+}
+
+/// How many threads run the module.
+fn workers(flags: &Serve) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    flags.limits.workers.map_or_else(processors, usize::from)
+}
+
+fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(threads).thread_name("connections").enable_all().build()
+}
+
+/// The module and its settings, which fit each other.
+struct Policy {
+    host: Host,
+    settings: StageSettings,
+    /// The settings once more, if the module is the embedded one: what cannot matter to it can be passed over.
+    known: Option<Settings>,
+    kinds: Vec<Kind>,
+}
+
+impl Policy {
+    fn load(flags: &Serve) -> Result<Self, Failure> {
+        let file = flags.settings.as_deref().map(config::bare).transpose()?;
+        let value = file.map_or(Value::Null, |file| file.value);
+        let settings = StageSettings::new(&value);
+        let limits = &flags.limits;
+        let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
+        let (wasm, known) = match &flags.module {
+            None => (Cow::Borrowed(EMBEDDED), Settings::from_value(&value).ok()),
+            Some(path) => {
+                let wasm = fs::read(path);
+                let wasm = wasm.map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))?;
+                (Cow::Owned(wasm), None)
+            }
+        };
+        let host = Host::limited(&wasm, limits).map_err(|error| refused(flags, &error))?;
+        let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
+        check(&host, &settings).map_err(|message| Failure::usage(format!("{}: {message}", named(flags))))?;
+        Ok(Policy { host, settings, known, kinds })
+    }
+}
+
+fn named(flags: &Serve) -> String {
+    flags.module.as_deref().map_or_else(|| "the embedded module".to_owned(), |path| path.display().to_string())
+}
+
+fn refused(flags: &Serve, error: &Error) -> Failure {
+    Failure::usage(format!("{}: {error}", named(flags)))
+}
+
+/// Starts the module once and asks it whether it understands the settings.
+fn check(host: &Host, settings: &StageSettings) -> Result<(), String> {
+    let instance = host.instance(Arc::new(NoWorld)).map_err(|error| error.to_string())?;
+    for stage in [Stage::Mutate, Stage::Validate] {
+        let answer = instance.validate_settings_text(settings.of(stage)).map_err(|error| error.to_string())?;
+        if !answer.valid {
+            return Err(format!("the settings are not valid: {}", answer.message.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+async fn serve(flags: &Serve, policy: Policy) -> Result<(), Failure> {
+    let surroundings = Surroundings::of(&flags.tls, &flags.cluster, &policy.kinds, policy.known.as_ref()).await?;
+    let mut metrics = Metrics::default();
+    surroundings.collectors.into_iter().for_each(|collector| metrics.collect_from(collector));
+    let metrics = Arc::new(metrics);
+    let readiness = Arc::new(Readiness::new(surroundings.conditions));
+    let webhook = Listener {
+        socket: listen("reviews", flags.listen).await?,
+        transport: surroundings.transport,
+        router: routes::router(reception(flags, policy, surroundings.world, &metrics, &readiness)?),
+        limits: review_connections(&flags.limits),
+        metrics: Arc::clone(&metrics),
+    };
+    let health = Health { readiness: Arc::clone(&readiness), metrics };
+    let health = Listener {
+        socket: listen("probes", flags.health_listen).await?,
+        transport: Transport::Plain,
+        router: health::router(Arc::new(health)),
+        limits: probe_connections(&flags.limits),
+        // What probes do is not what the figures are about.
+        metrics: Arc::new(Metrics::default()),
+    };
+    let farewell = Farewell { drain: flags.limits.drain, grace: flags.limits.grace };
+    let ended = life::run(webhook, health, readiness, farewell, surroundings.watchers).await;
+    ended.map_err(|fatal| Failure { outcome: Outcome::Bug, message: fatal.to_string() })
+}
+
+/// One peer gets half of the connections: generous to API servers, which are few, and still nobody can take them all.
+/// One HTTP/2 connection gets two fifths of the requests: by default the hundred that clients send before they are told
+/// of a limit (RFC 9113, section 5.1.2).
+fn review_connections(limits: &ServeLimits) -> ConnectionLimits {
+    let connections = limits.max_connections as usize;
+    ConnectionLimits {
+        room: Room { connections, of_one_peer: connections.div_ceil(2), when_full: WhenFull::CloseNewest },
+        head_time_out: limits.head_time_out,
+        streams: (limits.max_in_flight / 5 * 2).clamp(1, MOST_STREAMS),
+        stream_time_out: limits.body_time_out + patience(limits) + limits.deadline + ANSWER_TIME_OUT,
+    }
+}
+
+/// Probes come and go at once. Whoever comes last is let in, and a share would keep out just those.
+fn probe_connections(limits: &ServeLimits) -> ConnectionLimits {
+    ConnectionLimits {
+        room: Room { connections: PROBES, of_one_peer: usize::MAX, when_full: WhenFull::CloseOldest },
+        head_time_out: limits.head_time_out.min(PROBE_TIME_OUT),
+        streams: 1,
+        stream_time_out: PROBE_TIME_OUT,
+    }
+}
+
+/// How long a request may wait for a worker.
+fn patience(limits: &ServeLimits) -> Duration {
+    limits.deadline.max(Duration::from_secs(1))
+}
+
+/// The most requests under way on one HTTP/2 connection.
+const MOST_STREAMS: u32 = 256;
+/// How long a client may take to read an answer.
+const ANSWER_TIME_OUT: Duration = Duration::from_secs(10);
+/// How many connections the health listener has open at once.
+const PROBES: usize = 64;
+/// How long a probe may take for its request.
+const PROBE_TIME_OUT: Duration = Duration::from_secs(2);
+
+fn reception(
+    flags: &Serve,
+    policy: Policy,
+    world: Arc<dyn World>,
+    metrics: &Arc<Metrics>,
+    readiness: &Arc<Readiness>,
+) -> Result<Arc<Reception>, Failure> {
+    let limits = &flags.limits;
+    let desk = Desk {
+        host: policy.host,
+        world,
+        settings: policy.settings,
+        on_error: flags.on_error,
+        patience: patience(limits),
+        metrics: Arc::clone(metrics),
+    };
+    let started = Workers::start(workers(flags), desk);
+    let body = usize::from(limits.max_body) << 20;
+    Ok(Arc::new(Reception {
+        gate: Gate::new(Capacity { requests: limits.max_in_flight as usize, body, bodies: 8 * body }),
+        body_time_out: limits.body_time_out,
+        shortcut: policy.known,
+        workers: started.map_err(|error| Failure::usage(format!("cannot start threads: {error}")))?,
+        readiness: Arc::clone(readiness),
+        metrics: Arc::clone(metrics),
+    }))
+}
+
+async fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("cannot listen on {address}: {error}"));
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    tracing::info!(address = %socket.local_addr().map_err(failed)?, "listening for {what}");
+    Ok(socket)
+}

@@ -1,0 +1,73 @@
+//! `sqledge-ha webhook`: what installs `sqledge-ha serve` in a cluster.
+
+use sqledge_ha_policy::settings::Settings;
+
+use crate::cli::WebhookManifests;
+use crate::config;
+use crate::exit::{Failure, Outcome};
+use crate::install::module::Module;
+use crate::install::webhook::{NAME, Options, manifests};
+use crate::install::{Unwritable, yaml};
+use crate::module::metadata;
+use crate::webhook::self_signed::Service;
+
+/// The image that is published with this version.
+pub const IMAGE: &str = concat!("ghcr.io/sqledge-ha/sqledge-ha:v", env!("CARGO_PKG_VERSION"));
+
+/// What the settings' file says unless another is given.
+const DEFAULT_SETTINGS: &str = "\
+# All are optional: what is left out has its default.
+engines: [sql-edge]  # sql-server as well, on request
+";
+
+impl From<metadata::Error> for Failure {
+    fn from(error: metadata::Error) -> Self {
+        Failure { outcome: Outcome::Bug, message: error.to_string() }
+    }
+}
+
+impl From<Unwritable> for Failure {
+    fn from(error: Unwritable) -> Self {
+        Failure { outcome: Outcome::Bug, message: error.to_string() }
+    }
+}
+
+/// The manifests as a stream of YAML documents, in the order in which to apply them.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for settings that are not valid, and a namespace that is not for the webhook.
+pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
+    let (settings, policy) = match &flags.settings {
+        Some(path) => {
+            let settings = config::bare(path)?;
+            (settings.text, settings.policy)
+        }
+        None => (DEFAULT_SETTINGS.to_owned(), Settings::default()),
+    };
+    let options = Options {
+        module: &Module::embedded()?,
+        service: &service(&flags.namespace)?,
+        image: flags.image.as_deref().unwrap_or(IMAGE),
+        replicas: flags.replicas,
+        failure_policy: flags.failure_policy,
+        timeout_seconds: flags.timeout_seconds,
+        settings: &settings,
+        policy: &policy,
+    };
+    Ok(yaml(&manifests(&options))?)
+}
+
+/// Namespaces that every cluster has. The manifests hold the namespace that they are for, with pod security labels by
+/// which most of what runs in these could not start any more.
+const NOT_FOR_THE_WEBHOOK: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// The Service in a namespace that may be the webhook's own.
+fn service(namespace: &str) -> Result<Service, Failure> {
+    let refused = |why: &str| Failure::usage(format!("--namespace {namespace}: {why}"));
+    if NOT_FOR_THE_WEBHOOK.contains(&namespace) {
+        return Err(refused(
+            "this one is the cluster's, and the manifests would forbid most pods in it; name one for the webhook alone",
+        ));
+    }
+    Service::new(NAME, namespace).map_err(|_| refused("lower-case letters, digits and hyphens, at most 63"))
+}

@@ -1,0 +1,154 @@
+//! What the embedded module's metadata say about where it applies.
+
+use serde_json::Value;
+
+use crate::module::{EMBEDDED, metadata};
+
+/// The part of the metadata that manifests are made of.
+#[derive(Clone, Debug)]
+pub struct Module {
+    metadata: Value,
+}
+
+/// A kind that the module looks up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookedUp {
+    /// Its API group, empty for the core group.
+    pub group: String,
+    /// The plural by which the API names it.
+    pub plural: String,
+}
+
+/// What a namespaced policy may name, by API group: Kubewarden 1.38 and later reject one as a whole that names anything
+/// else. This is the default of `namespacedPoliciesAllowedResources`, a value of Kubewarden's chart
+/// (kubewarden/adm-controller, charts/admission-controller/values.yaml).
+/// Source: <https://docs.kubewarden.io/admission-controller/1.38/en/howtos/security-hardening/security-hardening.html>
+pub const NAMESPACED: [(&str, &[&str]); 5] = [
+    ("", &["pods", "replicationcontrollers", "configmaps", "secrets", "services", "persistentvolumeclaims"]),
+    ("apps", &["deployments", "statefulsets", "replicasets", "daemonsets"]),
+    ("batch", &["jobs", "cronjobs"]),
+    ("autoscaling", &["horizontalpodautoscalers"]),
+    ("policy", &["poddisruptionbudgets"]),
+];
+
+impl Module {
+    /// Reads the metadata of the embedded module.
+    ///
+    /// # Errors
+    /// [`metadata::Error`] only if the build went wrong.
+    pub fn embedded() -> Result<Self, metadata::Error> {
+        Ok(Module { metadata: metadata::read(EMBEDDED)? })
+    }
+
+    /// The rules of admission: which operations on which resources are judged.
+    pub fn rules(&self) -> Vec<Value> {
+        self.list("rules")
+    }
+
+    /// The rules for resources that every cluster has.
+    pub fn built_in_rules(&self) -> Vec<Value> {
+        let is_built_in = |group: &Value| group.as_str().is_some_and(|group| !group.contains('.'));
+        self.rules().into_iter().filter(|rule| texts(rule, "apiGroups").iter().all(is_built_in)).collect()
+    }
+
+    /// The rules of a namespaced policy: for what it may name ([`NAMESPACED`]) and can judge without a look at other
+    /// objects. Services lead to workloads, and what is scaled is another object than what arrives.
+    pub fn namespaced_rules(&self) -> Vec<Value> {
+        let mut rules = self.rules();
+        for rule in &mut rules {
+            let groups = texts(rule, "apiGroups");
+            let may_name = |group: &Value, resource: &str| {
+                let allowed = NAMESPACED.iter().find(|(known, _)| group == known);
+                allowed.is_some_and(|(_, resources)| resources.contains(&resource))
+            };
+            let is_kept = |resource: &Value| {
+                let resource = resource.as_str().unwrap_or_default();
+                resource != "services" && groups.iter().all(|group| may_name(group, resource))
+            };
+            if let Some(resources) = rule.get_mut("resources").and_then(Value::as_array_mut) {
+                resources.retain(is_kept);
+            }
+        }
+        rules.retain(|rule| !texts(rule, "resources").is_empty());
+        rules
+    }
+
+    /// `contextAwareResources`, as Kubewarden wants them.
+    pub fn context_aware_resources(&self) -> Vec<Value> {
+        self.list("contextAwareResources")
+    }
+
+    /// The kinds that the module looks up, as the API names them.
+    pub fn looked_up(&self) -> Vec<LookedUp> {
+        let resources = self.context_aware_resources();
+        let text = |resource: &Value, key| resource.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let looked_up = |resource: &Value| LookedUp {
+            group: sqledge_ha_policy::kind::group_of(&text(resource, "apiVersion")).to_owned(),
+            // All of them have regular plurals.
+            plural: format!("{}s", text(resource, "kind").to_lowercase()),
+        };
+        resources.iter().map(looked_up).collect()
+    }
+
+    /// An annotation of the module, empty if it has none of that name.
+    pub fn annotation(&self, name: &str) -> &str {
+        self.metadata.get("annotations").and_then(|all| all.get(name)).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Where the module is published, as Kubewarden names it.
+    pub fn published_at(&self) -> String {
+        let (place, version) = ("io.kubewarden.policy.ociUrl", "io.kubewarden.policy.version");
+        format!("registry://{}:v{}", self.annotation(place), self.annotation(version))
+    }
+
+    fn list(&self, name: &str) -> Vec<Value> {
+        texts(&self.metadata, name)
+    }
+}
+
+fn texts(value: &Value, key: &str) -> Vec<Value> {
+    value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resources(rules: &[Value]) -> Vec<String> {
+        rules.iter().flat_map(|rule| texts(rule, "resources")).map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_cluster_knows_the_built_in_rules() {
+        let rules = resources(&Module::embedded().unwrap().built_in_rules());
+        assert!(rules.contains(&"deployments/scale".to_owned()) && rules.contains(&"services".to_owned()), "{rules:?}");
+        assert!(!rules.contains(&"rollouts".to_owned()), "{rules:?}");
+    }
+
+    #[test]
+    fn a_namespaced_policy_names_what_it_may_and_can_judge_alone() {
+        let rules = Module::embedded().unwrap().namespaced_rules();
+        let expected = [
+            ("", vec!["pods", "replicationcontrollers"]),
+            ("apps", vec!["deployments", "statefulsets", "daemonsets", "replicasets"]),
+            ("batch", vec!["jobs", "cronjobs"]),
+        ];
+        let named: Vec<_> = rules.iter().map(|rule| (rule["apiGroups"].clone(), rule["resources"].clone())).collect();
+        let expected = expected.map(|(group, resources)| (Value::from(vec![group]), Value::from(resources)));
+        assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn what_is_looked_up_is_named_as_the_api_names_it() {
+        let names: Vec<_> =
+            Module::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural)).collect();
+        let expected = [
+            ("", "services"),
+            ("", "replicationcontrollers"),
+            ("apps", "deployments"),
+            ("apps", "replicasets"),
+            ("apps", "statefulsets"),
+        ];
+        assert_eq!(names, expected.map(|(group, plural)| (group.to_owned(), plural.to_owned())));
+    }
+}
