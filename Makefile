@@ -13,7 +13,7 @@ WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm e2e-cluster bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
+.PHONY: help build demo test test-native test-wasm e2e-cluster e2e proof bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ bench: setup ## print what the product costs: one call, a linter run, the webhoo
 
 soak: setup ## send the webhook an hour's worth of requests and print its memory
 	$(CARGO) bench --locked --workspace --bench cost -- soak
+
+e2e: setup e2e-cluster ## prove on a real control plane that what is admitted survives, and what is refused would not have
+	$(CARGO) test --release --locked --workspace --test proof
+
+proof: setup e2e-cluster ## the same, and write e2e/PROOF.md
+	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test proof
 
 generate: setup ## write the files that are made from the code
 	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test e2e generated::
