@@ -6,12 +6,12 @@
 //! | while | ends it |
 //! |---|---|
 //! | the TLS handshake, the head of a request over HTTP/1.1, the silence before it | the head time-out |
-//! | the preface of HTTP/2 | the head time-out ([`preface`]) |
+//! | the preface of HTTP/2 | the head time-out (`preface`) |
 //! | half a frame, half a head or silence over HTTP/2 | a PING that is not answered, within twice the head time-out |
-//! | a request and its answer over HTTP/2 | the stream time-out ([`streams`]) |
-//! | an answer that the client does not read | the stall time-out ([`socket`]) |
+//! | a request and its answer over HTTP/2 | the stream time-out (`streams`) |
+//! | an answer that the client does not read | the stall time-out (`socket`) |
 //! | HTTP/2 of which nothing else can be said | its age; clients move to a new connection without losing a request |
-//! | the client's side, when this one has ended | a second ([`socket`]) |
+//! | the client's side, when this one has ended | a second (`socket`) |
 //!
 //! The body of a request has its own time-out where it is read.
 
