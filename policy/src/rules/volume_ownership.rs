@@ -70,9 +70,7 @@ fn lacks_ownership(workload: &Workload<'_>, engine: &EngineContainer<'_>) -> boo
     let own = engine.node.path(&["securityContext", "runAsUser"]);
     let user = if own.exists() { own } else { workload.pod.path(&["securityContext", "runAsUser"]) };
     user.int() != Some(0)
-        && workload.mounts(&engine.node).iter().any(|mount| {
-            mount.backing.is_claim() && !mount.node.at("readOnly").is_true() && !is_prepared(workload, mount)
-        })
+        && workload.mounts(&engine.node).iter().any(|mount| mount.backing.is_claim() && !is_prepared(workload, mount))
 }
 
 /// Whether an init container that mounts the same volume changes ownership.
@@ -115,6 +113,9 @@ mod tests {
         );
         let unmounted = without_group(&[(&format!("{POD}/containers/0/volumeMounts"), json!([]))]);
         assert!(ask(&RULE, &unmounted).is_empty(), "no claim is mounted");
+        // Whoever mends that wants to write.
+        let read_only = without_group(&[(&format!("{POD}/containers/0/volumeMounts/0/readOnly"), json!(true))]);
+        assert_eq!(ask(&RULE, &read_only), expected);
         let open_shift = settings(json!({"fsGroup": "none"}));
         assert!(ask_in(&RULE, &without_group(&[]), &Objects::default(), &open_shift).is_empty());
     }
