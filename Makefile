@@ -68,7 +68,7 @@ proof: setup e2e-cluster ## the same, and write e2e/PROOF.md
 	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test proof
 
 generate: setup ## write the files that are made from the code
-	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test e2e generated::
+	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test e2e -- generated:: fix::the_corpus
 
 fmt: ## format all code; the rules' files are declared by a macro, where cargo fmt does not find them
 	rustfmt --edition 2024 $(SOURCES)

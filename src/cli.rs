@@ -42,6 +42,8 @@ Exit codes:
 pub enum Command {
     /// Judge manifests: files, directories or standard input
     Lint(Lint),
+    /// Mend manifests in place, and touch nothing else in them
+    Fix(Fix),
     /// Explain a rule: what must hold, why, and what to do
     Explain {
         /// The rule's id, e.g. persistent-data
@@ -76,6 +78,29 @@ pub struct Lint {
     /// The least level that makes the exit code 1
     #[arg(long, value_enum, default_value_t = Level::Error, value_name = "LEVEL")]
     pub fail_on: Level,
+    /// The paths are not the whole application: what is not among them may exist elsewhere
+    #[arg(long)]
+    pub partial: bool,
+    /// How the rules are applied.
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+/// `fix`.
+#[derive(Debug, Args)]
+pub struct Fix {
+    /// Files, directories (as git sees them; .yaml, .yml and .json), or `-` for standard input, which is written to
+    /// standard output [default: .]
+    pub paths: Vec<PathBuf>,
+    /// Print what would change, and change nothing; exit code 1 if anything would
+    #[arg(long)]
+    pub diff: bool,
+    /// Change nothing; exit code 1 if anything would change
+    #[arg(long)]
+    pub check: bool,
+    /// Also make fixes that may move or destroy something
+    #[arg(long = "unsafe")]
+    pub unsafe_fixes: bool,
     /// The paths are not the whole application: what is not among them may exist elsewhere
     #[arg(long)]
     pub partial: bool,

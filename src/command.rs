@@ -6,6 +6,7 @@ use crate::cli::{Cli, Command, Policy, Webhook};
 use crate::exit::{Failure, Outcome};
 
 pub mod explain;
+pub mod fix;
 pub mod lint;
 pub mod policy;
 pub mod policy_manifest;
@@ -22,6 +23,7 @@ pub mod webhook;
 pub fn run(cli: Cli) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Lint(flags) => lint::run(&flags),
+        Command::Fix(flags) => fix::run(&flags),
         Command::Explain { rule } => print(&explain::text(&rule)?),
         Command::Rules { format } => print(&rules::table(format)),
         Command::Review(flags) => review::run(&flags),

@@ -10,6 +10,8 @@ use crate::manifest::{Problem, decode};
 
 /// The path that stands for standard input.
 const STANDARD_INPUT: &str = "-";
+/// How reports call standard input.
+pub const STANDARD_INPUT_NAME: &str = "<stdin>";
 /// The endings of manifests in a directory.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -28,10 +30,15 @@ impl Source {
     /// How reports call it.
     pub fn name(&self) -> String {
         if self.path.as_os_str() == STANDARD_INPUT {
-            return "<stdin>".to_owned();
+            return STANDARD_INPUT_NAME.to_owned();
         }
         let name = plain(&self.path.to_string_lossy());
         name.strip_prefix("./").unwrap_or(&name).to_owned()
+    }
+
+    /// The file that it is in; `None` for standard input.
+    pub fn path(&self) -> Option<&Path> {
+        (self.path.as_os_str() != STANDARD_INPUT).then_some(&self.path)
     }
 
     /// Its text.

@@ -3,7 +3,8 @@
 //!
 //! The way of a manifest from its path to the report:
 //! [`input`] finds and reads files → [`manifest`] turns text into values that know their places → [`linter`] gathers
-//! the objects into one world, asks the rules about each, and turns pointers into lines → [`report`] prints.
+//! the objects into one world, asks the rules about each, and turns pointers into lines → [`report`] prints, or [`fixer`]
+//! makes the edits in the text.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod exit;
+pub mod fixer;
 pub mod input;
 pub mod install;
 pub mod linter;

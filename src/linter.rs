@@ -122,19 +122,38 @@ pub fn lint(sources: &[Source], unreachable: Vec<Unreachable>, settings: &Settin
             Err(unreachable) => outcome.unread.push(unread(unreachable)),
         }
     }
+    finish(&mut outcome, settings, partial);
+    outcome
+}
+
+/// Gathers what the manifests hold, and judges it.
+fn finish(outcome: &mut Outcome, settings: &Settings, partial: bool) {
     for (index, manifest) in outcome.manifests.iter_mut().enumerate() {
         outcome.objects += manifest.objects;
         let problems = std::mem::take(&mut manifest.problems).into_iter();
         let unread = problems.map(|problem| Unread { name: manifest.name.clone(), manifest: Some(index), problem });
         outcome.unread.extend(unread);
     }
-    judge(&mut outcome, settings, partial);
+    judge(outcome, settings, partial);
+}
+
+/// Judges texts that are at hand, each with what reports call it, as one application; with `partial`, as a part of one.
+pub fn lint_texts(texts: Vec<(String, String)>, settings: &Settings, partial: bool) -> Outcome {
+    let manifests = texts.into_par_iter().map(|(name, text)| parse(name, text, settings)).collect();
+    let mut outcome = Outcome { manifests, ..Outcome::default() };
+    finish(&mut outcome, settings, partial);
     outcome
 }
 
 fn read(source: &Source, settings: &Settings) -> Result<Manifest, Unreachable> {
     let name = source.name();
-    let text = source.read().map_err(|problem| Unreachable { name: name.clone(), problem })?;
+    match source.read() {
+        Ok(text) => Ok(parse(name, text, settings)),
+        Err(problem) => Err(Unreachable { name, problem }),
+    }
+}
+
+fn parse(name: String, text: String, settings: &Settings) -> Manifest {
     let mut manifest = Manifest { name, text, documents: Vec::new(), objects: 0, problems: Vec::new() };
     let mut index = 0;
     for chunk in chunks(&manifest.text) {
@@ -152,7 +171,7 @@ fn read(source: &Source, settings: &Settings) -> Result<Manifest, Unreachable> {
             }
         }
     }
-    Ok(manifest)
+    manifest
 }
 
 /// Whether a rule can look at an object.

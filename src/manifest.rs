@@ -13,6 +13,7 @@
 //! | `compose`, `builder` | parser events -> value and places; `frame` its open collections, `anchor` and `merge` what YAML repeats, `key` what a key becomes |
 //! | `scalar`, `number`, `tag` | what a scalar means |
 //! | `spans` | where a pointer's target stands |
+//! | `edit` | changes of the text that change nothing else |
 //! | `fault`, `problem`, `template` | what is wrong, and how to say it |
 //! | `position` | bytes -> lines and columns |
 
@@ -32,6 +33,7 @@ mod anchor;
 mod builder;
 mod compose;
 mod document;
+mod edit;
 mod fault;
 mod frame;
 mod key;
@@ -49,6 +51,7 @@ mod template;
 mod tests;
 
 pub use document::{Document, read, read_chunk};
+pub use edit::{Refusal, edit, yaml};
 pub use position::{Lines, Position};
 pub use problem::{Problem, decode};
 pub use split::{Chunks, chunks};

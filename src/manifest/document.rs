@@ -23,6 +23,11 @@ pub struct Document {
 }
 
 impl Document {
+    /// Where everything in the document's chunk stands.
+    pub(super) fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
     /// The range of bytes in the whole text to show for a JSON Pointer (RFC 6901), such that it is short and begins on the right
     /// line:
     ///

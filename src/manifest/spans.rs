@@ -122,11 +122,21 @@ impl Spans {
         span.start as usize..span.end as usize
     }
 
+    /// All nodes.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
+        (0..self.nodes.len()).filter_map(|id| Id::try_from(id).ok())
+    }
+
     fn child(&self, id: Id, token: &str) -> Option<Id> {
+        self.child_named(id, &unescape(token))
+    }
+
+    /// The value of a key in a mapping, or the item at a position of a sequence.
+    pub(super) fn child_named(&self, id: Id, token: &str) -> Option<Id> {
         let children = self.children(id);
         match self.resolved(id)?.kind {
             Kind::Mapping => {
-                let hash = hash_key(&unescape(token));
+                let hash = hash_key(token);
                 let is_it =
                     |child: &&Id| self.get(**child).and_then(|node| node.key).is_some_and(|key| key.hash == hash);
                 children.iter().find(is_it).copied()

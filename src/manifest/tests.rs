@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Document, Lines, Problem, read};
 
+mod edits;
 mod hostile;
 mod places;
 mod problems;

@@ -16,12 +16,9 @@ use crate::manifest::Lines;
 /// # Errors
 /// Those of `output`.
 pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+    problems(outcome, output)?;
     let renderer = Renderer::styled();
     let lines: Vec<Lines<'_>> = outcome.manifests.iter().map(|manifest| Lines::new(&manifest.text)).collect();
-    for unread in &outcome.unread {
-        let lines = unread.manifest.and_then(|index| lines.get(index));
-        writeln!(output, "{}\n", renderer.render(&[problem(unread, lines)]))?;
-    }
     for located in &outcome.findings {
         if let (Some(manifest), Some(lines)) = (outcome.manifests.get(located.manifest), lines.get(located.manifest)) {
             let frame = frame(&manifest.name, &manifest.text, lines, located.span.clone(), label(located));
@@ -32,6 +29,19 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "{}", renderer.render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
     }
     writeln!(output, "{}", summary(outcome))
+}
+
+/// Shows what could not be read.
+///
+/// # Errors
+/// What the system says when `output` cannot be written.
+pub fn problems(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+    for unread in &outcome.unread {
+        let text = unread.manifest.and_then(|index| outcome.manifests.get(index));
+        let lines = text.map(|manifest| Lines::new(&manifest.text));
+        writeln!(output, "{}\n", Renderer::styled().render(&[problem(unread, lines.as_ref())]))?;
+    }
+    Ok(())
 }
 
 /// Shows a place of one text. The renderer looks at every line it is given, so it is given only those in question.

@@ -1,0 +1,229 @@
+//! `fix`: the texts that it leaves, what it says, and what it never touches.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+use sqledge_ha::manifest::read;
+use sqledge_ha_policy::kind::group_of;
+use sqledge_ha_policy::objects::Objects;
+use sqledge_ha_policy::review::validate;
+use sqledge_ha_policy::rules::RULES;
+
+use crate::corpus::{Case, Ran, cases};
+use crate::shared::{folder, manifests};
+
+/// Runs `sqledge-ha fix` in a directory, with `input` on standard input.
+fn fix<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A], input: &str) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+    command.current_dir(directory).arg("fix").args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut stdin = process.stdin.take().unwrap();
+    // Whoever does not read its input has closed it.
+    let _ = std::io::Write::write_all(&mut stdin, input.as_bytes());
+    drop(stdin);
+    let output = process.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+}
+
+/// A folder with one manifest that can be mended.
+fn folder_with_a_manifest() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sql.yaml");
+    fs::write(&path, EXAMPLE).unwrap();
+    (folder, path)
+}
+
+const EXAMPLE: &str = include_str!("examples/two-replicas-rolling.yaml");
+
+#[test]
+fn what_can_be_fixed_is_shown_or_fixed_in_place_and_then_stays() {
+    let (folder, path) = folder_with_a_manifest();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let diff = fix(folder.path(), &["--unsafe", "--diff"], "");
+    assert_eq!(diff.code, 1);
+    assert!(diff.output.starts_with("--- a/sql.yaml\n+++ b/sql.yaml\n@@ "), "{}", diff.output);
+    assert_eq!(fix(folder.path(), &["--unsafe", "--check"], "").code, 1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), EXAMPLE, "neither changes anything");
+
+    let fixed = fix(folder.path(), &["--unsafe"], "");
+    assert_eq!((fixed.code, fixed.output.as_str()), (0, ""), "{fixed:?}");
+    assert!(fixed.said.starts_with("fixed: "), "{}", fixed.said);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_ne!(text, EXAMPLE);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+
+    assert_eq!(fix(folder.path(), &["--unsafe", "--check"], "").code, 0);
+    let again = fix(folder.path(), &["--unsafe"], "");
+    assert_eq!((again.code, fs::read_to_string(&path).unwrap()), (0, text));
+}
+
+#[test]
+fn standard_input_goes_to_standard_output() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let fixed = fix(here, &["--unsafe", "-"], EXAMPLE);
+    assert_eq!(fixed.code, 0, "{fixed:?}");
+    assert!(fixed.output.contains("type: Recreate") && fixed.output.contains("replicas: 1"), "{}", fixed.output);
+    let again = fix(here, &["--unsafe", "-"], &fixed.output);
+    assert_eq!((again.code, again.output), (0, fixed.output));
+}
+
+#[test]
+fn what_only_a_person_can_decide_is_left_and_told() {
+    let (folder, path) = folder_with_a_manifest();
+    let ran = fix(folder.path(), &["sql.yaml"], "");
+    assert_eq!(ran.code, 1);
+    assert!(ran.said.contains("left: 1 finding of single-replica: --unsafe fixes it"), "{}", ran.said);
+    assert!(fs::read_to_string(&path).unwrap().contains("replicas: 2"));
+}
+
+#[test]
+fn what_comes_through_an_alias_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sql.yaml");
+    let shared = "kind: Deployment\nx-shared: &shared {type: RollingUpdate}\n";
+    let text = EXAMPLE.replacen("kind: Deployment\n", shared, 1).replacen(
+        "spec:\n  replicas: 2\n",
+        "spec:\n  strategy: *shared\n",
+        1,
+    );
+    fs::write(&path, &text).unwrap();
+    let ran = fix(folder.path(), &["sql.yaml"], "");
+    assert_eq!(ran.code, 1);
+    let refused =
+        "refused: sql.yaml:15:26: recreate-strategy: it comes through an alias or a merge key; edit it by hand";
+    assert!(ran.said.contains(refused), "{}", ran.said);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_is_not_followed() {
+    let (outside, path) = folder_with_a_manifest();
+    let inside = tempfile::tempdir().unwrap();
+    symlink(&path, inside.path().join("link.yaml")).unwrap();
+    let ran = fix(inside.path(), &["."], "");
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(ran.said.contains("link.yaml: not fixed: the link leads out of the given paths"), "{}", ran.said);
+    assert_eq!(fs::read_to_string(&path).unwrap(), EXAMPLE);
+    // A link within what is given stays a link.
+    symlink("sql.yaml", outside.path().join("link.yaml")).unwrap();
+    assert_eq!(fix(outside.path(), &["--unsafe"], "").code, 0);
+    assert!(fs::symlink_metadata(outside.path().join("link.yaml")).unwrap().is_symlink());
+    assert_ne!(fs::read_to_string(&path).unwrap(), EXAMPLE);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_written_is_told_and_the_others_are_fixed() {
+    let (folder, path) = folder_with_a_manifest();
+    fs::write(folder.path().join("broken.yaml"), "a: [1\n").unwrap();
+    let ran = fix(folder.path(), &["--unsafe"], "");
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(ran.said.contains("broken.yaml"), "{}", ran.said);
+    assert_ne!(fs::read_to_string(&path).unwrap(), EXAMPLE);
+}
+
+/// Every value of a text.
+fn values(text: &str) -> Vec<Value> {
+    read(text).into_iter().filter_map(|document| Some(document.ok()?.value)).collect()
+}
+
+/// The keys whose values fixes replace, or take away.
+const REPLACED: [&str; 8] = [
+    "maxSurge",
+    "maxUnavailable",
+    "readOnly",
+    "replicas",
+    "rollingUpdate",
+    "targetPort",
+    "terminationGracePeriodSeconds",
+    "type",
+];
+
+#[test]
+fn of_real_manifests_no_line_is_touched_that_no_edit_needs() {
+    for paths in ["wild", "reference"].into_iter().filter_map(folder).map(|folder| manifests(&folder)) {
+        for path in paths {
+            let before = fs::read_to_string(&path).unwrap();
+            let flags = ["--engine", "all", "--partial", "--unsafe", "-"];
+            let fixed = fix(Path::new("."), &flags, &before);
+            assert!(!fixed.said.contains("refused"), "{}: {}", path.display(), fixed.said);
+            assert_eq!(fix(Path::new("."), &flags, &fixed.output).output, fixed.output, "{}", path.display());
+            let changes = TextDiff::from_lines(&before, &fixed.output);
+            for change in changes.iter_all_changes().filter(|change| change.tag() == ChangeTag::Delete) {
+                let (key, value) = change.value().trim().split_once(':').unwrap();
+                let is_filled = value.trim() == "{}";
+                assert!(is_filled || REPLACED.contains(&key), "{}: {}", path.display(), change.value());
+            }
+        }
+    }
+}
+
+/// The object as admission mends it in sight of all others; `None` if it refuses it.
+fn mended(object: &Value, all: &[Value]) -> Option<Value> {
+    let kind = json!({"group": group_of(object["apiVersion"].as_str()?), "version": "v1", "kind": object["kind"]});
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+    let request = json!({"uid": "u", "kind": kind, "operation": "CREATE", "namespace": namespace, "object": object});
+    let payload = json!({"request": request, "settings": {"engines": ["sql-edge", "sql-server"]}});
+    let verdict = validate(payload.to_string().as_bytes(), &Objects::closed(all));
+    verdict.accepted.then(|| verdict.mutated_object.unwrap_or_else(|| object.clone()))
+}
+
+#[test]
+fn real_manifests_become_what_admission_makes_of_them() {
+    let mut compared = 0;
+    for paths in ["wild", "reference"].into_iter().filter_map(folder).map(|folder| manifests(&folder)) {
+        for path in paths {
+            let text = fs::read_to_string(&path).unwrap();
+            let before = values(&text);
+            let after = values(&fix(Path::new("."), &["--engine", "all", "-"], &text).output);
+            assert_eq!(before.len(), after.len(), "{}", path.display());
+            for (before, after) in std::iter::zip(&before, &after).filter(|(before, _)| before["kind"] != "List") {
+                if let Some(mended) = mended(before, &values(&text)) {
+                    assert_eq!(*after, mended, "{}", path.display());
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 80 || folder("wild").is_none(), "{compared}");
+}
+
+/// The text that fixing a manifest of the corpus leaves: by safe fixes, or where none changes it, by the others.
+fn corpus_fixed(case: &Case, text: &str) -> String {
+    let fixed = |more: &[&str]| {
+        let flags: Vec<&str> = case.flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let ran = fix(&case.directory, &flags, text);
+        assert_eq!(fix(&case.directory, &flags, &ran.output).output, ran.output, "{} changes again", case.file);
+        ran.output
+    };
+    let safe = fixed(&["-"]);
+    if safe == text { fixed(&["--unsafe", "-"]) } else { safe }
+}
+
+#[test]
+fn the_corpus_is_fixed_byte_for_byte() {
+    let update = std::env::var_os("UPDATE_GENERATED").is_some();
+    for rule in RULES {
+        for case in cases(rule.id, "fail") {
+            let before = fs::read_to_string(case.directory.join(&case.file)).unwrap();
+            let path = case.directory.join(case.file.replace("fail/", "fixed/"));
+            let after = corpus_fixed(&case, &before);
+            if after == before {
+                assert!(!path.exists(), "{} has no fix any more", path.display());
+                continue;
+            }
+            if update {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, &after).unwrap();
+            }
+            let held = fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(held, after, "{} is stale: run `make generate`", path.display());
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `sqledge-ha fix`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use similar::TextDiff;
+
+use crate::cli::{Fix, Level};
+use crate::exit::{Failure, Outcome, plain, say};
+use crate::fixer::{Fate, Fixing, fix};
+use crate::input::{self, Source};
+use crate::linter::{self, Located, Manifest};
+use crate::manifest::Lines;
+use crate::{config, report};
+
+/// Mends manifests in place, or shows what it would change.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
+pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
+    let settings = config::settings(&flags.judging)?;
+    let (sources, unreachable) = input::find(&flags.paths);
+    let before = linter::lint(&sources, unreachable, &settings, flags.partial);
+    let after = fix(&before, &settings, flags.partial, flags.unsafe_fixes);
+    let mut delivery = Delivery { flags, sources: &sources, changed: 0, unwritten: 0 };
+    for (before, after) in before.manifests.iter().zip(&after.outcome.manifests) {
+        delivery.deliver(before, &after.text)?;
+    }
+    report::human::problems(&before, &mut anstream::stderr().lock())?;
+    tell(&delivery, &after);
+    Ok(end(&delivery, &before, &after))
+}
+
+/// What is done with new texts.
+struct Delivery<'f> {
+    flags: &'f Fix,
+    sources: &'f [Source],
+    changed: usize,
+    unwritten: usize,
+}
+
+impl Delivery<'_> {
+    fn is_dry(&self) -> bool {
+        self.flags.diff || self.flags.check
+    }
+
+    /// Shows a change, or makes it.
+    fn deliver(&mut self, before: &Manifest, after: &str) -> io::Result<()> {
+        let source = self.sources.iter().find(|source| source.name() == before.name);
+        let path = source.and_then(Source::path);
+        if path.is_none() && !self.is_dry() {
+            // What comes in on standard input goes out, changed or not.
+            anstream::stdout().lock().write_all(after.as_bytes())?;
+        }
+        if before.text == after {
+            return Ok(());
+        }
+        self.changed += 1;
+        if self.flags.diff {
+            let diff = TextDiff::from_lines(before.text.as_str(), after);
+            let (old, new) = (format!("a/{}", before.name), format!("b/{}", before.name));
+            write!(anstream::stdout().lock(), "{}", diff.unified_diff().header(&old, &new))?;
+        }
+        if let Some(path) = path.filter(|_| !self.is_dry())
+            && let Err(error) = replace(path, &self.flags.paths, &before.text, after)
+        {
+            say("error", &format!("{}: not fixed: {error}", before.name));
+            self.unwritten += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Replaces a file's content at once: whoever reads meanwhile sees the old one or the new.
+fn replace(path: &Path, roots: &[PathBuf], before: &str, after: &str) -> io::Result<()> {
+    let path = real_path(path, roots)?;
+    if fs::read(&path)? != before.as_bytes() {
+        return Err(io::Error::other("it changed meanwhile, or is not written in UTF-8"));
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(after.as_bytes())?;
+    file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}
+
+/// Where a file really is. A link may not lead out of what was given.
+fn real_path(path: &Path, roots: &[PathBuf]) -> io::Result<PathBuf> {
+    let real = path.canonicalize()?;
+    if !fs::symlink_metadata(path)?.is_symlink() {
+        return Ok(real);
+    }
+    let here = [PathBuf::from(".")];
+    let roots = if roots.is_empty() { &here } else { roots };
+    let inside = |root: &PathBuf| {
+        let root = if root.is_dir() {
+            root.as_path()
+        } else {
+            root.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+        };
+        root.canonicalize().is_ok_and(|root| real.starts_with(root))
+    };
+    if roots.iter().any(inside) { Ok(real) } else { Err(io::Error::other("the link leads out of the given paths")) }
+}
+
+/// Says what was fixed, what was not, and why.
+fn tell(delivery: &Delivery<'_>, after: &Fixing) {
+    let verb = if delivery.is_dry() { "would fix" } else { "fixed" };
+    say(verb, &format!("{} in {}", counted(after.fixed, "finding"), counted(delivery.changed, "file")));
+    let mut left: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (located, fate) in after.outcome.findings.iter().zip(&after.fates) {
+        let why = match fate {
+            Fate::Fixed => continue,
+            Fate::Refused(why) => {
+                say("refused", &format!("{}: {why}", place(&after.outcome, located)));
+                continue;
+            }
+            Fate::Unsafe => "--unsafe fixes it, and may move or destroy something",
+            Fate::Left => "only a person can decide",
+        };
+        *left.entry((located.finding.rule, why)).or_default() += 1;
+    }
+    for ((rule, why), count) in left {
+        say("left", &format!("{} of {rule}: {why}", counted(count, "finding")));
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A finding's place and rule, as editors take it.
+fn place(outcome: &linter::Outcome, located: &Located) -> String {
+    let Some(manifest) = outcome.manifests.get(located.manifest) else { return String::new() };
+    let position = Lines::new(&manifest.text).position(located.span.start);
+    format!("{}:{}:{}: {}", plain(&manifest.name), position.line, position.column, located.finding.rule)
+}
+
+fn end(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) -> Outcome {
+    let would_change = delivery.is_dry() && delivery.changed > 0;
+    let partial = delivery.flags.partial;
+    let nothing = before.workloads == 0 && (!partial || before.ungoverned > 0);
+    if delivery.unwritten > 0 || !before.unread.is_empty() {
+        Outcome::Unreadable
+    } else if would_change || after.outcome.count(Level::Error) > 0 {
+        Outcome::Findings
+    } else if nothing {
+        Outcome::NothingToCheck
+    } else {
+        Outcome::Clean
+    }
+}

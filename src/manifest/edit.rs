@@ -1,0 +1,97 @@
+//! Edits of a document's text that change nothing else: comments, order, quoting, indentation and line endings stay.
+//!
+//! Each edit is one cut and one insertion, made where the places of the document say. It counts only if the text that
+//! comes of it reads as the value with the same edit: otherwise it is refused, and the text stays as it was.
+
+mod insert;
+mod remove;
+mod render;
+mod tree;
+
+use sqledge_ha_policy::finding::{Edit, apply};
+
+use self::tree::Tree;
+use super::document::{Document, read_chunk};
+
+/// Why a text is not edited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no single document to edit.
+    #[error("the text is not one document")]
+    NotOneDocument,
+    /// What would be edited is defined elsewhere, for others as well.
+    #[error("it comes through an alias or a merge key; edit it by hand where it is defined")]
+    Shared,
+    /// It is written in a way that no edit is known for.
+    #[error("it is written in a way that only a person can edit")]
+    Style,
+    /// The text would not read as it should.
+    #[error("the edited text would not mean what it should; edit it by hand")]
+    Meaning,
+}
+
+/// One cut of a text, and what is put in its place.
+#[derive(Debug)]
+struct Splice {
+    start: usize,
+    end: usize,
+    text: String,
+}
+
+impl Splice {
+    /// Puts `text` in at a byte.
+    fn at(byte: usize, text: String) -> Self {
+        Splice { start: byte, end: byte, text }
+    }
+}
+
+/// The text of one document (a range that [`chunks`](super::chunks) gives) with `edits` made in it, in order.
+///
+/// # Errors
+/// [`Refusal`] if any of them cannot be made without changing more.
+///
+/// ```
+/// use sqledge_ha_policy::finding::Edit;
+/// let text = "spec:\n  replicas: 1 # one\n";
+/// let edit = Edit::Set { pointer: "/spec/strategy/type".into(), value: "Recreate".into() };
+/// let edited = sqledge_ha::manifest::edit(text, &[edit]).unwrap();
+/// assert_eq!(edited, "spec:\n  replicas: 1 # one\n  strategy:\n    type: Recreate\n");
+/// ```
+pub fn edit(chunk: &str, edits: &[Edit]) -> Result<String, Refusal> {
+    let mut text = chunk.to_owned();
+    for edit in edits {
+        text = edit_once(&text, edit)?;
+    }
+    Ok(text)
+}
+
+fn edit_once(chunk: &str, edit: &Edit) -> Result<String, Refusal> {
+    let document = only(chunk)?;
+    let mut wanted = document.value.clone();
+    apply(&mut wanted, std::slice::from_ref(edit)).map_err(|_| Refusal::Style)?;
+    if wanted == document.value {
+        return Ok(chunk.to_owned());
+    }
+    let tree = Tree::new(chunk, document.spans());
+    let splice = match edit {
+        Edit::Set { pointer, value } => insert::set(&tree, pointer, value)?,
+        Edit::Remove { pointer } => remove::remove(&tree, pointer)?,
+    };
+    let edited = [chunk.get(..splice.start), Some(&splice.text), chunk.get(splice.end..)];
+    let edited = edited.into_iter().collect::<Option<Vec<&str>>>().ok_or(Refusal::Style)?.concat();
+    if only(&edited).map_err(|_| Refusal::Meaning)?.value == wanted { Ok(edited) } else { Err(Refusal::Meaning) }
+}
+
+fn only(chunk: &str) -> Result<Document, Refusal> {
+    let mut documents = read_chunk(chunk, 0..chunk.len(), 0);
+    match (documents.pop(), documents.is_empty()) {
+        (Some(Ok(document)), true) => Ok(document),
+        _ => Err(Refusal::NotOneDocument),
+    }
+}
+
+/// An object as a YAML document of its own.
+pub fn yaml(value: &serde_json::Value) -> String {
+    let lines = render::nested(value, render::Style::USUAL).unwrap_or_else(|| vec![render::inline(value, false)]);
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}

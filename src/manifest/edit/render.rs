@@ -1,0 +1,133 @@
+//! Values as text.
+
+use serde_json::Value;
+
+use super::super::document::read;
+
+/// How a scalar is written: as plain as it can be, and in quotes where YAML 1.1 would read something else.
+pub(super) fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_plain(text) => text.clone(),
+        // JSON's strings are YAML's double-quoted ones.
+        other => other.to_string(),
+    }
+}
+
+/// Whether a string reads as itself without quotes, also where it stands in braces.
+fn is_plain(text: &str) -> bool {
+    let is_simple = |character: char| character.is_ascii_alphanumeric() || "._/-".contains(character);
+    let begins_simply = text.starts_with(|first: char| first.is_ascii_alphanumeric() || "./_".contains(first));
+    begins_simply && text.chars().all(is_simple) && reads_as_itself(text)
+}
+
+fn reads_as_itself(text: &str) -> bool {
+    let documents = read(text);
+    matches!(documents.as_slice(), [Ok(document)] if document.value == *text)
+}
+
+/// A value on one line: as JSON, or in YAML's braces.
+pub(super) fn inline(value: &Value, json: bool) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: Vec<String> = members.iter().map(|(name, value)| entry(name, value, json)).collect();
+            format!("{{{}}}", members.join(", "))
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| inline(item, json)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other if json => other.to_string(),
+        other => scalar(other),
+    }
+}
+
+/// A key and its value on one line.
+pub(super) fn entry(key: &str, value: &Value, json: bool) -> String {
+    let key = Value::from(key);
+    format!("{}: {}", inline(&key, json), inline(value, json))
+}
+
+/// How a document is indented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Style {
+    /// By how many columns a mapping stands behind the key that it belongs to.
+    pub(super) mappings: usize,
+    /// The same of the dashes of a sequence.
+    pub(super) sequences: usize,
+}
+
+impl Style {
+    /// As `kubectl` writes.
+    pub(super) const USUAL: Style = Style { mappings: 2, sequences: 0 };
+
+    /// The indentation of a collection below its key.
+    pub(super) fn of(self, value: &Value) -> usize {
+        if value.is_array() { self.sequences } else { self.mappings }
+    }
+}
+
+/// The lines of a key and its value in block style.
+pub(super) fn block_entry(key: &str, value: &Value, style: Style) -> Vec<String> {
+    let key = scalar(&Value::from(key));
+    match nested(value, style) {
+        None => vec![format!("{key}: {}", inline(value, false))],
+        Some(lines) => {
+            let indent = style.of(value);
+            let lines = lines.into_iter().map(|line| format!("{:indent$}{line}", ""));
+            [format!("{key}:")].into_iter().chain(lines).collect()
+        }
+    }
+}
+
+/// The lines of an item of a block sequence.
+pub(super) fn block_item(value: &Value, style: Style) -> Vec<String> {
+    let lines = nested(value, style).unwrap_or_else(|| vec![inline(value, false)]);
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(index, line)| format!("{}{line}", if index == 0 { "- " } else { "  " }))
+        .collect()
+}
+
+/// The lines of a collection; `None` for what stands on one line.
+pub(super) fn nested(value: &Value, style: Style) -> Option<Vec<String>> {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            Some(members.iter().flat_map(|(key, value)| block_entry(key, value, style)).collect())
+        }
+        Value::Array(items) if !items.is_empty() => {
+            Some(items.iter().flat_map(|item| block_item(item, style)).collect())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn strings_that_would_read_as_something_else_are_quoted() {
+        for plain in ["amd64", "kubernetes.io/arch", "Recreate", "v1.2", "/var/opt/mssql", "a-b"] {
+            assert_eq!(scalar(&json!(plain)), plain);
+        }
+        for text in [
+            "true", "yes", "on", "no", "null", "~", "", "1", "0x1f", "1e3", "1:30", "-", "a: b", "# no", ".5", "é",
+            "<<", "=",
+        ] {
+            assert_eq!(scalar(&json!(text)), serde_json::to_string(text).unwrap());
+        }
+        assert_eq!([json!(true), json!(30), json!(null)].map(|value| scalar(&value)), ["true", "30", "null"]);
+    }
+
+    #[test]
+    fn collections_are_written_as_people_do() {
+        let value = json!({"name": "data", "volumes": [{"name": "x", "claim": {"name": "w"}}], "empty": {}});
+        let lines = nested(&value, Style::USUAL).unwrap().join("\n");
+        assert_eq!(lines, "name: data\nvolumes:\n- name: x\n  claim:\n    name: w\nempty: {}");
+        assert_eq!(inline(&value, false), "{name: data, volumes: [{name: x, claim: {name: w}}], empty: {}}");
+        assert_eq!(serde_json::from_str::<Value>(&inline(&value, true)).unwrap(), value);
+    }
+}

@@ -1,0 +1,151 @@
+//! A document's places beside its text: what an edit has to know.
+
+use super::super::spans::{Id, Kind, Node, Spans};
+use super::Refusal;
+use super::render::Style;
+
+/// The places of a document, and the text that they stand in.
+pub(super) struct Tree<'t> {
+    pub(super) text: &'t str,
+    spans: &'t Spans,
+}
+
+/// How far a pointer leads.
+pub(super) struct Way {
+    /// The last node that exists.
+    pub(super) node: Id,
+    /// The node that holds it.
+    pub(super) parent: Option<Id>,
+    /// The keys that lead on from there.
+    pub(super) rest: Vec<String>,
+}
+
+impl<'t> Tree<'t> {
+    pub(super) fn new(text: &'t str, spans: &'t Spans) -> Self {
+        Tree { text, spans }
+    }
+
+    pub(super) fn node(&self, id: Id) -> Result<&Node, Refusal> {
+        self.spans.get(id).ok_or(Refusal::Style)
+    }
+
+    /// Goes as far as there are nodes.
+    pub(super) fn walk(&self, pointer: &str) -> Result<Way, Refusal> {
+        let mut way = Way { node: 0, parent: None, rest: Vec::new() };
+        let tokens = pointer.strip_prefix('/').map(|tokens| tokens.split('/'));
+        for token in tokens.into_iter().flatten() {
+            let token = token.replace("~1", "/").replace("~0", "~");
+            if !way.rest.is_empty() {
+                way.rest.push(token);
+                continue;
+            }
+            if matches!(self.node(way.node)?.kind, Kind::Alias(_)) {
+                return Err(Refusal::Shared);
+            }
+            match self.spans.child_named(way.node, &token) {
+                Some(child) if !self.is_own(way.node, child) => return Err(Refusal::Shared),
+                Some(child) => way = Way { node: child, parent: Some(way.node), rest: Vec::new() },
+                None => way.rest.push(token),
+            }
+        }
+        Ok(way)
+    }
+
+    /// Whether a child stands in its parent's own text, and was not merged into it.
+    fn is_own(&self, parent: Id, child: Id) -> bool {
+        let (Ok(parent), Ok(child)) = (self.node(parent), self.node(child)) else { return false };
+        let start = child.key.map_or(child.span.start, |key| key.span.start);
+        // An item that is not there is shown as its dash.
+        parent.span.start <= start.max(child.span.start) && start < parent.span.end.max(parent.span.start + 1)
+    }
+
+    /// The children that stand in a collection's own text, in the order of the text.
+    pub(super) fn children(&self, id: Id) -> Vec<Id> {
+        let mut own: Vec<Id> =
+            self.spans.children(id).iter().copied().filter(|child| self.is_own(id, *child)).collect();
+        own.sort_by_key(|child| self.start(*child));
+        own
+    }
+
+    /// Where a value begins, its key included.
+    pub(super) fn start(&self, id: Id) -> usize {
+        self.node(id).map_or(0, |node| node.key.map_or(node.span.start, |key| key.span.start) as usize)
+    }
+
+    /// Where a value ends.
+    pub(super) fn end(&self, id: Id) -> usize {
+        let Ok(node) = self.node(id) else { return 0 };
+        let after_key = node.key.map_or(0, |key| self.colon(key.span.end as usize) + 1);
+        let own = match node.kind {
+            Kind::Mapping | Kind::Sequence if !self.is_flow(id) => {
+                self.children(id).into_iter().map(|child| self.end(child)).max().unwrap_or_default()
+            }
+            _ => node.span.end as usize,
+        };
+        own.max(after_key)
+    }
+
+    /// Whether a collection is written in braces or brackets.
+    pub(super) fn is_flow(&self, id: Id) -> bool {
+        let start = self.node(id).map_or(0, |node| node.span.start as usize);
+        matches!(self.text.as_bytes().get(start), Some(b'{' | b'['))
+    }
+
+    /// The colon behind a key that ends at `byte`.
+    pub(super) fn colon(&self, byte: usize) -> usize {
+        byte + self.text.get(byte..).and_then(|rest| rest.find(':')).unwrap_or_default()
+    }
+
+    /// The column of a byte, in bytes from 0.
+    pub(super) fn column(&self, byte: usize) -> usize {
+        byte - self.line_start(byte)
+    }
+
+    pub(super) fn line_start(&self, byte: usize) -> usize {
+        self.text.get(..byte).and_then(|before| before.rfind('\n')).map_or(0, |feed| feed + 1)
+    }
+
+    /// The end of the line that a byte is on, before its line ending.
+    pub(super) fn line_end(&self, byte: usize) -> usize {
+        let rest = self.text.get(byte..).unwrap_or_default();
+        let line = rest.split('\n').next().unwrap_or_default();
+        byte + line.strip_suffix('\r').unwrap_or(line).len()
+    }
+
+    /// How lines end in this document.
+    pub(super) fn line_ending(&self) -> &'static str {
+        if self.text.contains("\r\n") { "\r\n" } else { "\n" }
+    }
+
+    /// How the document is indented, as far as it shows.
+    pub(super) fn style(&self) -> Style {
+        let usual = Style::USUAL;
+        let of = |kind| self.spans.ids().find_map(|id| self.indentation(id, kind));
+        Style {
+            mappings: of(Kind::Mapping).filter(|step| *step > 0).unwrap_or(usual.mappings),
+            sequences: of(Kind::Sequence).unwrap_or(usual.sequences),
+        }
+    }
+
+    /// By how many columns a block collection of a kind stands behind its key.
+    fn indentation(&self, id: Id, kind: Kind) -> Option<usize> {
+        let node = self.node(id).ok().filter(|node| node.kind == kind && !self.is_flow(id))?;
+        let first = self.start(*self.children(id).first()?);
+        let start = if kind == Kind::Sequence { self.dash(first)? } else { first };
+        self.column(start).checked_sub(self.column(node.key?.span.start as usize))
+    }
+
+    /// The dash of an item that starts at a byte.
+    pub(super) fn dash(&self, item: usize) -> Option<usize> {
+        self.text.get(..=item)?.rfind('-')
+    }
+
+    /// Whether keys are written as in JSON.
+    pub(super) fn is_json(&self, id: Id) -> bool {
+        let quoted = |id: Id| self.text.as_bytes().get(self.start(id)) == Some(&b'"');
+        match self.children(id).first() {
+            Some(first) if self.node(*first).is_ok_and(|node| node.key.is_some()) => quoted(*first),
+            _ => self.children(0).first().is_some_and(|first| self.is_flow(0) && quoted(*first)),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Text edits: what they touch, what they leave alone, and what they refuse.
+
+use std::cell::Cell;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use sqledge_ha_policy::finding::{Edit, apply};
+
+use super::super::{Refusal, edit, read, yaml};
+
+fn set(pointer: &str, value: Value) -> Edit {
+    Edit::Set { pointer: pointer.to_owned(), value }
+}
+
+fn remove(pointer: &str) -> Edit {
+    Edit::Remove { pointer: pointer.to_owned() }
+}
+
+#[test]
+fn a_scalar_is_replaced_in_the_quotes_that_it_has() {
+    for (before, after) in [
+        ("type: RollingUpdate # why\n", "type: Recreate # why\n"),
+        ("type: \"RollingUpdate\"\n", "type: \"Recreate\"\n"),
+        ("type: 'RollingUpdate'\r\n", "type: 'Recreate'\r\n"),
+        ("{\"type\": \"RollingUpdate\"}", "{\"type\": \"Recreate\"}"),
+        ("\u{feff}type: RollingUpdate", "\u{feff}type: Recreate"),
+        ("---\n# first\ntype: &a RollingUpdate\n...\n", "---\n# first\ntype: &a Recreate\n...\n"),
+        ("type:\nother: 1\n", "type: Recreate\nother: 1\n"),
+        ("type: ~\n", "type: Recreate\n"),
+    ] {
+        assert_eq!(edit(before, &[set("/type", json!("Recreate"))]).as_deref(), Ok(after), "{before}");
+    }
+    assert_eq!(edit("a: x\n", &[set("/a", json!("yes"))]).as_deref(), Ok("a: \"yes\"\n"));
+    assert_eq!(edit("a: 'x'\n", &[set("/a", json!("it's"))]).as_deref(), Ok("a: 'it''s'\n"));
+}
+
+#[test]
+fn a_key_is_inserted_where_its_mapping_ends() {
+    let arch = || set("/spec/nodeSelector/kubernetes.io~1arch", json!("amd64"));
+    for (before, after) in [
+        (
+            "spec:\n  a: 1 # one\n# below\n",
+            "spec:\n  a: 1 # one\n  nodeSelector:\n    kubernetes.io/arch: amd64\n# below\n",
+        ),
+        (
+            "spec:\n    a:\n        b: 1",
+            "spec:\n    a:\n        b: 1\n    nodeSelector:\n        kubernetes.io/arch: amd64",
+        ),
+        ("spec:\r\n  a: 1\r\n", "spec:\r\n  a: 1\r\n  nodeSelector:\r\n    kubernetes.io/arch: amd64\r\n"),
+        (
+            "spec:\n  nodeSelector:\n    disk: ssd\n  z: 1\n",
+            "spec:\n  nodeSelector:\n    disk: ssd\n    kubernetes.io/arch: amd64\n  z: 1\n",
+        ),
+        ("spec:\n  nodeSelector: {}\n", "spec:\n  nodeSelector: {kubernetes.io/arch: amd64}\n"),
+        ("spec:\n  nodeSelector:\n", "spec:\n  nodeSelector:\n    kubernetes.io/arch: amd64\n"),
+        ("spec:\n  nodeSelector: null # none\n", "spec:\n  nodeSelector: {kubernetes.io/arch: amd64} # none\n"),
+        ("spec: {a: 1}\n", "spec: {a: 1, nodeSelector: {kubernetes.io/arch: amd64}}\n"),
+        ("{\"spec\": {\"a\": 1}}", "{\"spec\": {\"a\": 1, \"nodeSelector\": {\"kubernetes.io/arch\": \"amd64\"}}}"),
+        (
+            "{\n  \"spec\": {\n    \"a\": 1\n  }\n}\n",
+            "{\n  \"spec\": {\n    \"a\": 1,\n    \"nodeSelector\": {\"kubernetes.io/arch\": \"amd64\"}\n  }\n}\n",
+        ),
+        (
+            "spec:\n  text: |\n    a\n    b\n",
+            "spec:\n  text: |\n    a\n    b\n  nodeSelector:\n    kubernetes.io/arch: amd64\n",
+        ),
+    ] {
+        assert_eq!(edit(before, &[arch()]).as_deref(), Ok(after), "{before}");
+    }
+}
+
+#[test]
+fn an_item_is_appended_as_the_others_are_written() {
+    let mount = || set("/mounts/-", json!({"name": "data", "path": "/var/opt"}));
+    for (before, after) in [
+        (
+            "mounts:\n- name: a\n  path: b\nz: 1\n",
+            "mounts:\n- name: a\n  path: b\n- name: data\n  path: /var/opt\nz: 1\n",
+        ),
+        ("mounts:\n  - name: a\n", "mounts:\n  - name: a\n  - name: data\n    path: /var/opt\n"),
+        ("mounts: []\n", "mounts: [{name: data, path: /var/opt}]\n"),
+        ("mounts: [{name: a}]\n", "mounts: [{name: a}, {name: data, path: /var/opt}]\n"),
+        ("a: 1\n", "a: 1\nmounts:\n- name: data\n  path: /var/opt\n"),
+        ("others:\n  - x\n", "others:\n  - x\nmounts:\n  - name: data\n    path: /var/opt\n"),
+    ] {
+        assert_eq!(edit(before, &[mount()]).as_deref(), Ok(after), "{before}");
+    }
+}
+
+#[test]
+fn a_key_is_removed_with_its_lines() {
+    for (before, after) in [
+        ("a: 1\nb:\n  c: 1\n  d: 2\n# kept\ne: 3\n", "a: 1\n# kept\ne: 3\n"),
+        ("a: 1\nb: 2 # gone", "a: 1"),
+        ("a: 1\r\nb: 2\r\nc: 3\r\n", "a: 1\r\nc: 3\r\n"),
+        ("x:\n- b: 1\n  a: 2\n", "x:\n- a: 2\n"),
+        ("{a: 1, b: 2, c: 3}\n", "{a: 1, c: 3}\n"),
+        ("{\"a\": 1, \"b\": 2}", "{\"a\": 1}"),
+    ] {
+        let pointer = if before.starts_with('x') { "/x/0/b" } else { "/b" };
+        assert_eq!(edit(before, &[remove(pointer)]).as_deref(), Ok(after), "{before}");
+    }
+    assert_eq!(edit("a:\n  b: 1\nc: 2\n", &[remove("/a/b")]).as_deref(), Ok("a: {}\nc: 2\n"));
+    assert_eq!(edit("a: 1\n", &[remove("/b")]).as_deref(), Ok("a: 1\n"));
+}
+
+#[test]
+fn what_others_use_as_well_is_not_edited_behind_their_backs() {
+    let aliased = "base: &base\n  a: 1\none: *base\n";
+    assert_eq!(edit(aliased, &[set("/one/a", json!(2))]), Err(Refusal::Shared));
+    assert_eq!(edit(aliased, &[set("/one/b", json!(2))]), Err(Refusal::Shared));
+    assert_eq!(edit(aliased, &[set("/base/a", json!(2))]), Err(Refusal::Meaning));
+    let merged = "base: &base\n  a: 1\none:\n  <<: *base\n  c: 3\n";
+    assert_eq!(edit(merged, &[set("/one/a", json!(2))]), Err(Refusal::Shared));
+    assert_eq!(
+        edit(merged, &[set("/one/d", json!(2))]).as_deref(),
+        Ok("base: &base\n  a: 1\none:\n  <<: *base\n  c: 3\n  d: 2\n")
+    );
+    assert_eq!(edit("a: 1\n---\nb: 2\n", &[set("/a", json!(2))]), Err(Refusal::NotOneDocument));
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let scalars = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        prop_oneof!["[a-z/.:#'\" -]{0,8}", Just("yes".to_owned()), Just("0644".to_owned())].prop_map(Value::from),
+    ];
+    scalars.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-d]|on", inner, 0..4).prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+fn edits() -> impl Strategy<Value = Edit> {
+    let pointer = prop::collection::vec("[a-d]|on|0|1|-", 1..4).prop_map(|keys| format!("/{}", keys.join("/")));
+    (pointer, values(), any::<bool>())
+        .prop_map(|(pointer, value, sets)| if sets { Edit::Set { pointer, value } } else { Edit::Remove { pointer } })
+}
+
+/// Whatever an edit does to a text, it does to the value; otherwise it is refused, which is rare.
+#[test]
+fn the_text_and_the_value_are_edited_alike() {
+    let (made, refused) = (Cell::new(0), Cell::new(0));
+    let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
+    let cases = (values(), prop::collection::vec(edits(), 1..4), any::<bool>());
+    let outcome = TestRunner::new(config).run(&cases, |(value, edits, json)| {
+        let text = if json { serde_json::to_string_pretty(&value).unwrap() } else { yaml(&value) };
+        let mut wanted = value.clone();
+        if apply(&mut wanted, &edits).is_err() {
+            prop_assert!(edit(&text, &edits).is_err(), "{}", text);
+        } else if let Ok(edited) = edit(&text, &edits) {
+            made.set(made.get() + 1);
+            let value = read(&edited).pop().unwrap().unwrap().value;
+            prop_assert_eq!(value, wanted, "{}\n{}", text, edited);
+        } else {
+            refused.set(refused.get() + 1);
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+    assert!(made.get() > 3 * refused.get(), "{made:?} edits made, {refused:?} refused");
+}
+
+/// What is written reads as what it was.
+#[test]
+fn a_value_that_is_written_reads_as_itself() {
+    let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&values(), |value| {
+        let text = yaml(&value);
+        let read = read(&text).pop().map_or(Value::Null, |document| document.unwrap().value);
+        prop_assert_eq!(read, value, "{}", text);
+        Ok(())
+    });
+    outcome.unwrap();
+}
