@@ -23,6 +23,18 @@ fn help_names_every_command_and_exit_code() {
 }
 
 #[test]
+fn shells_and_manuals_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = run(&["completions", shell], "");
+        assert!(text.starts_with("exit code 0\n") && text.contains("fail-on") && text.contains("manifests"), "{text}");
+    }
+    let page = run(&["man"], "");
+    assert!(page.contains(".TH sqledge") && page.contains("Exit codes"), "{page}");
+    assert!(run(&["man", "webhook", "manifests"], "").contains("failure\\-policy"));
+    assert_eq!(run(&["man", "lnt"], ""), "exit code 2\nerror: there is no command `lnt`\n");
+}
+
+#[test]
 fn the_rules_are_a_reviewed_list() {
     assert_snapshot!(run(&["rules"], ""));
     assert_snapshot!(run(&["rules", "--format", "json"], ""));

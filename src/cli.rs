@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use sqledge_ha_policy::engine::Engine;
 
 use crate::exit::{Failure, Outcome};
@@ -65,6 +66,16 @@ pub enum Command {
     /// The Kubewarden policy inside this command
     #[command(subcommand)]
     Policy(Policy),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print a manual page, e.g. sqledge-ha man lint | man -l -
+    Man {
+        /// The command to describe [default: the whole program]
+        command: Vec<String>,
+    },
 }
 
 /// `lint`.

@@ -8,6 +8,7 @@ use crate::exit::{Failure, Outcome};
 pub mod explain;
 pub mod fix;
 pub mod lint;
+pub mod manual;
 pub mod policy;
 pub mod policy_manifest;
 pub mod review;
@@ -33,6 +34,8 @@ pub fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Policy(Policy::SettingsSchema) => print(&settings_schema::text()),
         Command::Policy(Policy::Manifest(flags)) => print(&policy_manifest::text(&flags)?),
         Command::Policy(Policy::Access(flags)) => print(&policy_manifest::access(&flags)?),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { command } => manual::page(&command),
         Command::Webhook(Webhook::Manifests(flags)) => print(&webhook::text(&flags)?),
     }
 }
