@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,8 +202,41 @@ fn reception(
 }
 
 async fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("cannot listen on {address}: {error}"));
-    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let failed = |error: io::Error| Failure::usage(format!("cannot listen on {address}: {error}"));
+    let bound = match TcpListener::bind(address).await {
+        Err(error) => match without_ipv6(address, &error) {
+            Some(other) => TcpListener::bind(other).await,
+            None => Err(error),
+        },
+        bound => bound,
+    };
+    let socket = bound.map_err(failed)?;
     tracing::info!(address = %socket.local_addr().map_err(failed)?, "listening for {what}");
     Ok(socket)
+}
+
+/// Where to listen instead of `[::]` on a machine whose kernel does not speak IPv6 at all.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    // EAFNOSUPPORT, for which the standard library has no name.
+    const NO_SUCH_FAMILY: i32 = 97;
+    let is_everywhere = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    (is_everywhere && error.raw_os_error() == Some(NO_SUCH_FAMILY)).then_some(everywhere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_ipv6_is_listened_on_by_ipv4() {
+        let instead = |address: &str, code| {
+            let error = io::Error::from_raw_os_error(code);
+            without_ipv6(address.parse().unwrap(), &error).map(|address| address.to_string())
+        };
+        assert_eq!(instead("[::]:8443", 97).as_deref(), Some("0.0.0.0:8443"));
+        // In use, or somebody's own choice: that is told.
+        assert_eq!(instead("[::]:8443", 98), None);
+        assert_eq!(instead("[::1]:8443", 97), None);
+    }
 }
