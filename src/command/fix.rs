@@ -21,9 +21,9 @@ use crate::{config, report};
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     let settings = config::settings(&flags.judging)?;
-    let (sources, unreachable) = input::find(&flags.paths);
-    let before = linter::lint(&sources, unreachable, &settings, flags.partial);
-    let after = fix(&before, &settings, flags.partial, flags.unsafe_fixes);
+    let (sources, unreachable) = input::find(&flags.inputs.paths);
+    let before = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
+    let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
     let mut delivery = Delivery { flags, sources: &sources, changed: 0, unwritten: 0 };
     for (before, after) in before.manifests.iter().zip(&after.outcome.manifests) {
         delivery.deliver(before, &after.text)?;
@@ -64,7 +64,7 @@ impl Delivery<'_> {
             write!(anstream::stdout().lock(), "{}", diff.unified_diff().header(&old, &new))?;
         }
         if let Some(path) = path.filter(|_| !self.is_dry())
-            && let Err(error) = replace(path, &self.flags.paths, &before.text, after)
+            && let Err(error) = replace(path, &self.flags.inputs.paths, &before.text, after)
         {
             say("error", &format!("{}: not fixed: {error}", before.name));
             self.unwritten += 1;
@@ -142,7 +142,7 @@ fn place(outcome: &linter::Outcome, located: &Located) -> String {
 
 fn end(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) -> Outcome {
     let would_change = delivery.is_dry() && delivery.changed > 0;
-    let partial = delivery.flags.partial;
+    let partial = delivery.flags.inputs.partial;
     let nothing = before.workloads == 0 && (!partial || before.ungoverned > 0);
     if delivery.unwritten > 0 || !before.unread.is_empty() {
         Outcome::Unreadable

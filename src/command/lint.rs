@@ -12,10 +12,10 @@ use crate::{config, input, linter, report};
 /// [`Failure`] with exit code 2 for wrong flags or configuration.
 pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     let settings = config::settings(&flags.judging)?;
-    let (sources, unreachable) = input::find(&flags.paths);
-    let outcome = linter::lint(&sources, unreachable, &settings, flags.partial);
+    let (sources, unreachable) = input::find(&flags.inputs.paths);
+    let outcome = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
     let mut output = BufWriter::new(anstream::stdout().lock());
-    match flags.format {
+    match flags.reporting.format {
         ReportFormat::Human => report::human::write(&outcome, &mut output)?,
         ReportFormat::Json => report::json::write(&outcome, &mut output)?,
     }
@@ -28,7 +28,7 @@ fn end(outcome: &linter::Outcome, flags: &Lint) -> Outcome {
     let fails =
         outcome.count(Level::Error) > 0 || (flags.fail_on == Level::Warning && outcome.count(Level::Warning) > 0);
     // A part of an application may well be one without a database, but not one with a database that was passed over.
-    let nothing = outcome.workloads == 0 && (!flags.partial || outcome.ungoverned > 0);
+    let nothing = outcome.workloads == 0 && (!flags.inputs.partial || outcome.ungoverned > 0);
     match (outcome.unread.is_empty(), fails, nothing) {
         (false, ..) => Outcome::Unreadable,
         (true, true, _) => Outcome::Findings,

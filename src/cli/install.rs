@@ -1,0 +1,91 @@
+//! `webhook` and `policy`: what is installed in a cluster.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::install::FailurePolicy;
+use crate::install::kubewarden::Mode;
+
+/// `webhook`.
+#[derive(Debug, Subcommand)]
+pub enum Webhook {
+    /// Print everything that runs `sqledge-ha serve` in a cluster, to be piped into `kubectl apply -f -`
+    Manifests(WebhookManifests),
+}
+
+/// `webhook manifests`.
+#[derive(Debug, Args)]
+pub struct WebhookManifests {
+    /// The namespace to install in; objects there are not judged
+    #[arg(long, value_name = "NAME", default_value = "sqledge-ha")]
+    pub namespace: String,
+    /// The container image [default: the one published with this version]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// How many replicas answer
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    pub replicas: u16,
+    /// What happens to a request that would be judged while no replica answers
+    #[arg(long, value_enum, ignore_case = true, default_value_t)]
+    pub failure_policy: FailurePolicy,
+    /// How long the API server waits for an answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=30))]
+    pub timeout_seconds: u8,
+    /// A YAML file with the policy's settings and nothing else
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+}
+
+/// `policy manifest`.
+#[derive(Debug, Args)]
+pub struct PolicyManifest {
+    /// Which policy
+    #[arg(long, value_enum)]
+    pub mode: Mode,
+    /// Where the policy server finds the module, e.g. registry://… [default: where this version is published]
+    #[arg(long, value_name = "URL")]
+    pub module: Option<String>,
+    /// The policy server to run it
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub policy_server: String,
+    /// What happens to a request that would be judged while the policy server does not answer
+    #[arg(long, value_enum, ignore_case = true, default_value_t)]
+    pub failure_policy: FailurePolicy,
+    /// How long the API server waits for an answer, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..=30))]
+    pub timeout_seconds: u8,
+    /// A YAML file with the policy's settings and nothing else; `mode` follows --mode
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+}
+
+/// `policy access`.
+#[derive(Debug, Args)]
+pub struct PolicyAccess {
+    /// The namespace of the policy server
+    #[arg(long, value_name = "NAME", default_value = "kubewarden")]
+    pub namespace: String,
+    /// The service account that the policy server runs as
+    #[arg(long, value_name = "NAME", default_value = "policy-server")]
+    pub service_account: String,
+}
+
+/// `policy`.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Write the annotated WebAssembly module to a file
+    Wasm {
+        /// The file, or `-` for standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Print what the module tells Kubewarden
+    Metadata,
+    /// Print the JSON Schema of the settings
+    SettingsSchema,
+    /// Print a policy for Kubewarden, to be piped into `kubectl apply -f -`
+    Manifest(PolicyManifest),
+    /// Print the rights that the policies' look-ups need
+    Access(PolicyAccess),
+}

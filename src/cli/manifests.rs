@@ -1,0 +1,115 @@
+//! `lint` and `fix`: what is judged, by which rules, and how it is told.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use sqledge_ha_policy::engine::Engine;
+
+/// `lint`.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// What to judge.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// How to tell.
+    #[command(flatten)]
+    pub reporting: Reporting,
+    /// The least level that makes the exit code 1
+    #[arg(long, value_enum, default_value_t = Level::Error, value_name = "LEVEL")]
+    pub fail_on: Level,
+    /// How the rules are applied.
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+/// `fix`.
+#[derive(Debug, Args)]
+pub struct Fix {
+    /// What to mend. Standard input is written to standard output.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Print what would change, and change nothing; exit code 1 if anything would
+    #[arg(long)]
+    pub diff: bool,
+    /// Change nothing; exit code 1 if anything would change
+    #[arg(long)]
+    pub check: bool,
+    /// Also make fixes that may move or destroy something
+    #[arg(long = "unsafe")]
+    pub unsafe_fixes: bool,
+    /// How the rules are applied.
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+/// The manifests to read.
+#[derive(Debug, Args)]
+pub struct Inputs {
+    /// Files, directories (as git sees them; .yaml, .yml and .json), or `-` for standard input [default: .]
+    pub paths: Vec<PathBuf>,
+    /// The paths are not the whole application: what is not among them may exist elsewhere
+    #[arg(long)]
+    pub partial: bool,
+}
+
+/// How findings are told.
+#[derive(Debug, Args)]
+pub struct Reporting {
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+}
+
+/// Flags that change how the rules are applied.
+#[derive(Debug, Args)]
+pub struct Judging {
+    /// The engines to govern [default: sql-edge, or as configured]
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub engine: Option<EngineChoice>,
+    /// A YAML file with settings under `policy:`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Give a rule an action: mutate, reject, warn or off (repeatable)
+    #[arg(long = "rule", value_name = "ID=ACTION")]
+    pub rules: Vec<String>,
+}
+
+/// How `lint` prints findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people, with the lines in question
+    Human,
+    /// For programs; a stable contract
+    Json,
+}
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Level {
+    /// It may be wrong
+    Warning,
+    /// It would be refused, or mended, at admission
+    Error,
+}
+
+/// The engines on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// Azure SQL Edge
+    SqlEdge,
+    /// SQL Server on Linux
+    SqlServer,
+    /// Both
+    All,
+}
+
+impl EngineChoice {
+    /// The engines it stands for.
+    pub fn engines(self) -> Vec<Engine> {
+        match self {
+            EngineChoice::SqlEdge => vec![Engine::SqlEdge],
+            EngineChoice::SqlServer => vec![Engine::SqlServer],
+            EngineChoice::All => vec![Engine::SqlEdge, Engine::SqlServer],
+        }
+    }
+}
