@@ -1,5 +1,6 @@
 //! Mending manifests: the edits of findings, made in the text of the files that they stand in.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use sqledge_ha_policy::finding::{Fix, Safety};
 use sqledge_ha_policy::settings::Settings;
 
 use crate::linter::{Located, Manifest, Outcome, lint_texts};
-use crate::manifest::{Refusal, chunks, edit, read_chunk, yaml};
+use crate::manifest::{Refusal, edit, yaml};
 
 /// What became of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,32 +71,17 @@ fn mend(outcome: &Outcome, unsafe_too: bool) -> (Vec<(String, String)>, Vec<Fate
     (texts, fates)
 }
 
-/// A text in parts, of which those that are one document can be edited.
-struct EditedText {
-    parts: Vec<Part>,
+/// A text, and the documents in it that were edited.
+struct EditedText<'m> {
+    manifest: &'m Manifest,
+    /// The new texts of chunks, by where these begin.
+    edited: BTreeMap<usize, (Range<usize>, String)>,
     added: Vec<Value>,
 }
 
-struct Part {
-    /// The numbers of the documents in it.
-    documents: Range<usize>,
-    text: String,
-}
-
-impl EditedText {
-    fn of(manifest: &Manifest) -> Self {
-        let (mut parts, mut index, mut start) = (Vec::new(), 0, 0);
-        let slice = |range: Range<usize>| manifest.text.get(range).unwrap_or_default().to_owned();
-        for chunk in chunks(&manifest.text) {
-            let count = read_chunk(&manifest.text, chunk.clone(), index).len();
-            // What stands between chunks belongs to no document.
-            parts.push(Part { documents: index..index, text: slice(start..chunk.start) });
-            start = chunk.end;
-            parts.push(Part { documents: index..index + count, text: slice(chunk) });
-            index += count;
-        }
-        parts.push(Part { documents: index..index, text: slice(start..manifest.text.len()) });
-        EditedText { parts, added: Vec::new() }
+impl<'m> EditedText<'m> {
+    fn of(manifest: &'m Manifest) -> Self {
+        EditedText { manifest, edited: BTreeMap::new(), added: Vec::new() }
     }
 
     fn mend(&mut self, located: &Located, unsafe_too: bool) -> Fate {
@@ -103,19 +89,22 @@ impl EditedText {
         if fix.safety == Safety::Unsafe && !unsafe_too {
             return Fate::Unsafe;
         }
-        match self.make(located.document, fix) {
+        match self.make(located.chunk.clone(), fix) {
             Ok(()) => Fate::Fixed,
             Err(refusal) => Fate::Refused(refusal),
         }
     }
 
-    fn make(&mut self, document: usize, fix: &Fix) -> Result<(), Refusal> {
-        let part = self.parts.iter_mut().find(|part| part.documents == (document..document + 1));
-        let part = part.ok_or(Refusal::NotOneDocument)?;
-        if !fix.documents.is_empty() && part.text.trim_start().starts_with('{') {
+    fn make(&mut self, chunk: Range<usize>, fix: &Fix) -> Result<(), Refusal> {
+        let text = match self.edited.get(&chunk.start) {
+            Some((_, text)) => text,
+            None => self.manifest.text.get(chunk.clone()).unwrap_or_default(),
+        };
+        if !fix.documents.is_empty() && text.trim_start().starts_with('{') {
             return Err(Refusal::Style); // A JSON file holds one document.
         }
-        part.text = edit(&part.text, &fix.edits)?;
+        let text = edit(text, &fix.edits)?;
+        self.edited.insert(chunk.start, (chunk, text));
         self.added.extend(
             fix.documents.iter().filter(|document| !self.added.contains(document)).cloned().collect::<Vec<_>>(),
         );
@@ -123,7 +112,13 @@ impl EditedText {
     }
 
     fn whole(&self) -> String {
-        let mut text: String = self.parts.iter().map(|part| part.text.as_str()).collect();
+        let (mut text, mut rest) = (String::new(), 0);
+        for (chunk, edited) in self.edited.values() {
+            text.push_str(self.manifest.text.get(rest..chunk.start).unwrap_or_default());
+            text.push_str(edited);
+            rest = chunk.end;
+        }
+        text.push_str(self.manifest.text.get(rest..).unwrap_or_default());
         let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
         for document in &self.added {
             if !text.ends_with('\n') {

@@ -3,32 +3,41 @@
 //! Files are read and judged side by side, the outcome is in a fixed order. Of everything that is read only what rules
 //! can look at is kept: Services, and whatever runs an engine.
 
+mod judging;
+pub(crate) mod parts;
+mod reading;
+mod sieve;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
-use serde_json::Value;
 use sqledge_ha_policy::engine::Engine;
-use sqledge_ha_policy::finding::{Action, Edit, Finding};
-use sqledge_ha_policy::kind::{Kind, has_judged_owner};
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::rules;
+use sqledge_ha_policy::finding::{Action, Finding};
+use sqledge_ha_policy::objects::MOST_RELATIONS;
 use sqledge_ha_policy::settings::Settings;
-use sqledge_ha_policy::subject::Subject;
-use sqledge_ha_policy::workload::Workload;
 
+use self::judging::judge_relations;
+use self::reading::{Half, begin, complete, read};
+use self::sieve::Sieve;
 use crate::cli::Level;
 use crate::input::{Source, Unreachable};
-use crate::manifest::{Document, Problem, chunks, read_chunk};
+use crate::manifest::{Document, Problem};
 
 /// A text with everything in it that rules can look at.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Manifest {
     /// How reports call it.
     pub name: String,
-    /// The whole text.
+    /// The whole text; empty if nothing in it concerns the rules.
     pub text: String,
-    documents: Vec<Document>,
+    /// The documents whose relations matter, without whatever else is in them.
+    held: Vec<Document>,
+    /// What is wrong with single objects.
+    findings: Vec<Located>,
     objects: usize,
+    workloads: usize,
+    /// The engines that run here and that the rules leave alone.
+    ungoverned: Vec<Engine>,
     problems: Vec<Problem>,
 }
 
@@ -39,6 +48,8 @@ pub struct Located {
     pub manifest: usize,
     /// Which document in it, from 0, not counting empty ones.
     pub document: usize,
+    /// Where the document stands in the text, with whatever else its chunk holds.
+    pub chunk: Range<usize>,
     /// The bytes to show.
     pub span: Range<usize>,
     /// What the object is.
@@ -115,13 +126,16 @@ pub fn lint(sources: &[Source], unreachable: Vec<Unreachable>, settings: &Settin
     let mut outcome = Outcome::default();
     let unread = |Unreachable { name, problem }| Unread { name, manifest: None, problem };
     outcome.unread = unreachable.into_iter().map(unread).collect();
-    let read: Vec<Result<Manifest, Unreachable>> = sources.par_iter().map(|source| read(source, settings)).collect();
-    for manifest in read {
-        match manifest {
-            Ok(manifest) => outcome.manifests.push(manifest),
+    let sieve = Sieve::new(settings);
+    let read: Vec<Result<Half, Unreachable>> = sources.par_iter().map(|source| read(source, &sieve)).collect();
+    let mut halves = Vec::with_capacity(read.len());
+    for half in read {
+        match half {
+            Ok(half) => halves.push(half),
             Err(unreachable) => outcome.unread.push(unread(unreachable)),
         }
     }
+    outcome.manifests = complete(halves, settings);
     finish(&mut outcome, settings, partial);
     outcome
 }
@@ -130,180 +144,38 @@ pub fn lint(sources: &[Source], unreachable: Vec<Unreachable>, settings: &Settin
 fn finish(outcome: &mut Outcome, settings: &Settings, partial: bool) {
     for (index, manifest) in outcome.manifests.iter_mut().enumerate() {
         outcome.objects += manifest.objects;
+        outcome.workloads += manifest.workloads;
+        outcome.ungoverned += manifest.ungoverned.len();
+        let findings = std::mem::take(&mut manifest.findings).into_iter();
+        outcome.findings.extend(findings.map(|located| Located { manifest: index, ..located }));
         let problems = std::mem::take(&mut manifest.problems).into_iter();
         let unread = problems.map(|problem| Unread { name: manifest.name.clone(), manifest: Some(index), problem });
         outcome.unread.extend(unread);
     }
-    judge(outcome, settings, partial);
+    let has_left_out = judge_relations(outcome, settings, partial);
+    outcome.notes = notes(outcome, partial);
+    if has_left_out {
+        outcome.notes.push(format!(
+            "a Service here selects more than {MOST_RELATIONS} databases, or a database is selected by as many Services: \
+             only the first {MOST_RELATIONS} of each were compared"
+        ));
+    }
 }
 
 /// Judges texts that are at hand, each with what reports call it, as one application; with `partial`, as a part of one.
 pub fn lint_texts(texts: Vec<(String, String)>, settings: &Settings, partial: bool) -> Outcome {
-    let manifests = texts.into_par_iter().map(|(name, text)| parse(name, text, settings)).collect();
-    let mut outcome = Outcome { manifests, ..Outcome::default() };
+    let sieve = Sieve::new(settings);
+    let halves = texts.into_par_iter().map(|(name, text)| begin(name, text, &sieve)).collect();
+    let mut outcome = Outcome { manifests: complete(halves, settings), ..Outcome::default() };
     finish(&mut outcome, settings, partial);
     outcome
 }
 
-fn read(source: &Source, settings: &Settings) -> Result<Manifest, Unreachable> {
-    let name = source.name();
-    match source.read() {
-        Ok(text) => Ok(parse(name, text, settings)),
-        Err(problem) => Err(Unreachable { name, problem }),
-    }
-}
-
-fn parse(name: String, text: String, settings: &Settings) -> Manifest {
-    let mut manifest = Manifest { name, text, documents: Vec::new(), objects: 0, problems: Vec::new() };
-    let mut index = 0;
-    for chunk in chunks(&manifest.text) {
-        for read in read_chunk(&manifest.text, chunk, index) {
-            index += 1;
-            match read {
-                Ok(document) => {
-                    let parts = parts(&document.value);
-                    manifest.objects += parts.iter().filter(|part| part.value.get("kind").is_some()).count();
-                    if parts.iter().any(|part| matters(part.value, settings)) {
-                        manifest.documents.push(document);
-                    }
-                }
-                Err(problem) => manifest.problems.push(problem),
-            }
-        }
-    }
-    manifest
-}
-
-/// Whether a rule can look at an object.
-fn matters(object: &Value, settings: &Settings) -> bool {
-    Kind::of_object(object)
-        .is_some_and(|kind| kind == Kind::Service || Workload::read(object, kind, settings).is_some())
-}
-
-/// An object of a document.
-#[derive(Clone, Debug)]
-pub(crate) struct Part<'d> {
-    /// The way to it from the document's root: empty, or that of a List's item.
-    pub(crate) prefix: String,
-    pub(crate) value: &'d Value,
-}
-
-/// The objects of a document: itself, or the items of a List, also of Lists in Lists.
-pub(crate) fn parts(document: &Value) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    let mut open = vec![Part { prefix: String::new(), value: document }];
-    while let Some(part) = open.pop() {
-        let is_list = part.value.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-        match part.value.get("items").and_then(Value::as_array).filter(|_| is_list) {
-            Some(items) => open.extend(
-                items
-                    .iter()
-                    .enumerate()
-                    .rev()
-                    .map(|(index, value)| Part { prefix: format!("{}/items/{index}", part.prefix), value }),
-            ),
-            None => parts.push(part),
-        }
-    }
-    parts
-}
-
-/// One object to judge, and where it stands.
-struct Place<'m> {
-    manifest: usize,
-    document: &'m Document,
-    part: Part<'m>,
-}
-
-fn judge(outcome: &mut Outcome, settings: &Settings, partial: bool) {
-    let documents = outcome
-        .manifests
-        .iter()
-        .enumerate()
-        .flat_map(|(index, manifest)| manifest.documents.iter().map(move |document| (index, document)));
-    let places: Vec<Place<'_>> = documents
-        .flat_map(|(manifest, document)| {
-            parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
-        })
-        .collect();
-    let objects = places.iter().map(|place| place.part.value);
-    let world = if partial { Objects::partial(objects) } else { Objects::closed(objects) };
-    let judged: Vec<Judged> = places.par_iter().map(|place| judge_one(place, settings, &world)).collect();
-    let mut ungoverned: Vec<Engine> = Vec::new();
-    let (mut workloads, mut findings) = (0, Vec::new());
-    for judged in judged {
-        workloads += usize::from(judged.governed);
-        ungoverned.extend(judged.ungoverned);
-        findings.extend(judged.findings);
-    }
-    findings.sort_by(|one, other| {
-        let key = |located: &Located| (located.manifest, located.span.start, located.finding.rule);
-        key(one).cmp(&key(other))
-    });
-    outcome.notes = notes(&ungoverned, workloads, !partial && outcome.unread.is_empty());
-    (outcome.workloads, outcome.ungoverned, outcome.findings) = (workloads, ungoverned.len(), findings);
-}
-
-/// What came of one object.
-#[derive(Default)]
-struct Judged {
-    governed: bool,
-    ungoverned: Option<Engine>,
-    findings: Vec<Located>,
-}
-
-fn judge_one(place: &Place<'_>, settings: &Settings, world: &Objects<'_>) -> Judged {
-    let object = place.part.value;
-    let Some(kind) = Kind::of_object(object).filter(|_| !has_judged_owner(object)) else { return Judged::default() };
-    let workload = Workload::read(object, kind, settings);
-    let governed = workload.as_ref().is_some_and(Workload::is_governed);
-    let passed_over = workload.filter(|_| !governed);
-    let ungoverned = passed_over.and_then(|workload| Some(workload.ungoverned.first()?.engine));
-    let findings = match Subject::read(object, kind, settings, world) {
-        Some(subject) => rules::judge(&subject).into_iter().map(|finding| place.locate(finding)).collect(),
-        None => Vec::new(),
-    };
-    Judged { governed, ungoverned, findings }
-}
-
-impl Place<'_> {
-    fn locate(&self, finding: Finding) -> Located {
-        let finding = self.rooted(finding);
-        Located {
-            manifest: self.manifest,
-            document: self.document.index,
-            span: self.document.locate(&finding.pointer),
-            object: identity(self.part.value),
-            finding,
-        }
-    }
-
-    /// Lets a finding's pointers start at the document's root.
-    fn rooted(&self, mut finding: Finding) -> Finding {
-        let prefix = self.part.prefix.as_str();
-        if !prefix.is_empty() {
-            finding.pointer.insert_str(0, prefix);
-            let edits = finding.fix.iter_mut().flat_map(|fix| fix.edits.iter_mut());
-            edits.for_each(|(Edit::Set { pointer, .. } | Edit::Remove { pointer })| pointer.insert_str(0, prefix));
-        }
-        finding
-    }
-}
-
-fn identity(object: &Value) -> Identity {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    Identity {
-        api_version: text("/apiVersion"),
-        kind: text("/kind"),
-        namespace: text("/metadata/namespace"),
-        name: text("/metadata/name"),
-    }
-}
-
-fn notes(ungoverned: &[Engine], workloads: usize, is_complete: bool) -> Vec<String> {
+fn notes(outcome: &Outcome, partial: bool) -> Vec<String> {
     let mut notes = Vec::new();
     for (name, engine) in Engine::NAMES {
-        let count = ungoverned.iter().filter(|other| **other == engine).count();
+        let engines = outcome.manifests.iter().flat_map(|manifest| &manifest.ungoverned);
+        let count = engines.filter(|other| **other == engine).count();
         if count > 0 {
             let (runs, are) = if count == 1 { ("workload runs", "is") } else { ("workloads run", "are") };
             let product = engine.product();
@@ -312,7 +184,8 @@ fn notes(ungoverned: &[Engine], workloads: usize, is_complete: bool) -> Vec<Stri
             ));
         }
     }
-    if is_complete && workloads == 0 && ungoverned.is_empty() {
+    let is_complete = !partial && outcome.unread.is_empty();
+    if is_complete && outcome.workloads == 0 && outcome.ungoverned == 0 {
         notes.push("no workload here runs SQL Edge or SQL Server".to_owned());
     }
     notes

@@ -10,6 +10,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `split` | where documents begin and end |
+//! | `glance` | what a document is, as far as its text shows |
 //! | `compose`, `builder` | parser events -> value and places; `frame` its open collections, `anchor` and `merge` what YAML repeats, `key` what a key becomes |
 //! | `scalar`, `number`, `tag` | what a scalar means |
 //! | `spans` | where a pointer's target stands |
@@ -36,6 +37,7 @@ mod document;
 mod edit;
 mod fault;
 mod frame;
+mod glance;
 mod key;
 mod merge;
 mod number;
@@ -52,6 +54,7 @@ mod tests;
 
 pub use document::{Document, read, read_chunk};
 pub use edit::{Refusal, edit, yaml};
+pub use glance::kind_at_a_glance;
 pub use position::{Lines, Position};
 pub use problem::{Problem, decode};
 pub use split::{Chunks, chunks};

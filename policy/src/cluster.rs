@@ -37,9 +37,16 @@ impl Resource {
 /// What a rule will look for in a list. A world may use it to leave out objects that cannot match, and may ignore it.
 #[derive(Clone, Copy, Debug)]
 pub enum Narrow<'q> {
-    /// Services whose selector may match these pod labels.
-    SelectorMatching(&'q Map<String, Value>),
-    /// Workloads whose pod labels may match this selector.
+    /// Services whose selector matches the pods of a workload.
+    SelectorMatching {
+        /// The labels of its pods, as far as the manifest shows them.
+        labels: &'q Map<String, Value>,
+        /// The workload's kind.
+        kind: Kind,
+        /// The workload's name.
+        name: &'q str,
+    },
+    /// Workloads whose pod labels match this selector.
     LabelsMatching(&'q Map<String, Value>),
 }
 

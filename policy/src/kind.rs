@@ -60,6 +60,11 @@ impl Kind {
         Kind::of(group_of(object.get("apiVersion")?.as_str()?), name)
     }
 
+    /// Whether one of the kinds has this name, in whatever group.
+    pub fn is_name(name: &str) -> bool {
+        KINDS.iter().any(|(.., known)| *known == name)
+    }
+
     /// The kind's own name.
     pub fn name(self) -> &'static str {
         KINDS.iter().find(|(kind, ..)| *kind == self).map_or("", |(.., name)| name)

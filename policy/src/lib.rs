@@ -51,6 +51,8 @@ pub mod cluster;
 pub mod edit;
 pub mod engine;
 pub mod environment;
+#[cfg(not(feature = "guest"))]
+pub mod essence;
 pub mod finding;
 #[cfg(feature = "guest")]
 mod guest;

@@ -2,13 +2,20 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 
+use crate::address::is_load_balancer;
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
 use crate::kind::{Kind, has_judged_owner};
-use crate::selector::is_added_by_controllers;
+use crate::selector::{is_added_by_controllers, matches};
+use crate::service::Service;
 use crate::subject::{DEFAULT_NAMESPACE, namespace_of};
+
+/// How many relations of one object are looked at: whoever has more of them is told of these, and sets in which all
+/// objects carry the same labels can be judged in a time that is linear.
+pub const MOST_RELATIONS: usize = 32;
 
 /// A set of objects, indexed so that looking for relations stays cheap in large sets.
 ///
@@ -25,16 +32,35 @@ pub struct Objects<'a> {
     closed: bool,
     together: bool,
     by_name: HashMap<&'a str, Vec<&'a Value>>,
-    services: Index<'a>,
-    workloads: Index<'a>,
+    /// They come first: whether there is one is what most rules ask.
+    balancers: Index<'a, Selector<'a>>,
+    services: Index<'a, Selector<'a>>,
+    workloads: Index<'a, Pods<'a>>,
+    has_left_out: AtomicBool,
+}
+
+/// A Service, and what it selects.
+#[derive(Clone, Copy, Debug)]
+struct Selector<'a> {
+    object: &'a Value,
+    selector: Option<&'a Map<String, Value>>,
+}
+
+/// A workload, and what its pods can be selected by.
+#[derive(Clone, Copy, Debug)]
+struct Pods<'a> {
+    object: &'a Value,
+    labels: Option<&'a Map<String, Value>>,
+    kind: Kind,
+    name: &'a str,
 }
 
 /// Objects by namespace, label and value.
-#[derive(Debug, Default)]
-struct Index<'a> {
-    by_label: HashMap<&'a str, HashMap<&'a str, HashMap<&'a str, Vec<&'a Value>>>>,
+#[derive(Debug)]
+struct Index<'a, T> {
+    by_label: HashMap<&'a str, HashMap<&'a str, HashMap<&'a str, Vec<T>>>>,
     /// Objects that have to be looked at whatever the labels.
-    others: HashMap<&'a str, Vec<&'a Value>>,
+    others: HashMap<&'a str, Vec<T>>,
 }
 
 impl<'a> Objects<'a> {
@@ -57,51 +83,96 @@ impl<'a> Objects<'a> {
         set
     }
 
+    /// Whether some object had more than [`MOST_RELATIONS`] relations, of which the rest was left out.
+    pub fn has_left_out(&self) -> bool {
+        self.has_left_out.load(Ordering::Relaxed)
+    }
+
     fn add(&mut self, object: &'a Value) {
         let Some(kind) = Kind::of_object(object) else { return };
         let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
-        if let Some(name) = object.pointer("/metadata/name").and_then(Value::as_str) {
+        let name = object.pointer("/metadata/name").and_then(Value::as_str);
+        if let Some(name) = name {
             self.by_name.entry(name).or_default().push(object);
         }
         if kind == Kind::Service {
-            self.services.add_selector(namespace, object);
+            let is_balancer = is_load_balancer(&Service::read(object));
+            let index = if is_balancer { &mut self.balancers } else { &mut self.services };
+            index.add(namespace, object);
         } else if let Some(template) = kind.pod_template().filter(|_| !has_judged_owner(object)) {
-            self.workloads.add_labels(namespace, object, template);
+            let template = template.iter().try_fold(object, |value, key| value.get(key));
+            let labels = template.and_then(|template| template.pointer("/metadata/labels")).and_then(Value::as_object);
+            self.workloads.add(namespace, Pods { object, labels, kind, name: name.unwrap_or_default() });
         }
+    }
+
+    /// As many as are looked at.
+    fn first(&self, mut found: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
+        let first = found.by_ref().take(MOST_RELATIONS).collect();
+        if found.next().is_some() {
+            self.has_left_out.store(true, Ordering::Relaxed);
+        }
+        first
     }
 }
 
-impl<'a> Index<'a> {
+impl<T> Default for Index<'_, T> {
+    fn default() -> Self {
+        Index { by_label: HashMap::new(), others: HashMap::new() }
+    }
+}
+
+impl<'a> Index<'a, Selector<'a>> {
     /// Files a Service under one pair of its selector: whoever has all pairs has that one.
-    fn add_selector(&mut self, namespace: &'a str, service: &'a Value) {
-        let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    fn add(&mut self, namespace: &'a str, object: &'a Value) {
+        let selector = object.pointer("/spec/selector").and_then(Value::as_object);
+        let service = Selector { object, selector };
         match selector.into_iter().flat_map(pairs).next() {
             Some((key, value)) => self.file(namespace, key, value, service),
             None => self.others.entry(namespace).or_default().push(service),
         }
     }
 
+    fn selecting(&self, namespace: &str, pods: Pods<'_>) -> impl Iterator<Item = &'a Value> {
+        let labelled = pods.labels.into_iter().flat_map(pairs);
+        let services = labelled.flat_map(move |(key, value)| self.under(namespace, key, value));
+        let services = services.chain(self.others(namespace));
+        let selects = move |service: &&Selector<'a>| {
+            service.selector.is_some_and(|selector| matches(selector, pods.labels, pods.kind, pods.name))
+        };
+        services.filter(selects).map(|service| service.object)
+    }
+}
+
+impl<'a> Index<'a, Pods<'a>> {
     /// Files a workload under every label of its pods.
-    fn add_labels(&mut self, namespace: &'a str, workload: &'a Value, template: &[&'static str]) {
-        let template = template.iter().try_fold(workload, |value, key| value.get(key));
-        let labels = template.and_then(|template| template.pointer("/metadata/labels")).and_then(Value::as_object);
-        for (key, value) in labels.into_iter().flat_map(pairs) {
-            self.file(namespace, key, value, workload);
+    fn add(&mut self, namespace: &'a str, pods: Pods<'a>) {
+        for (key, value) in pods.labels.into_iter().flat_map(pairs) {
+            self.file(namespace, key, value, pods);
         }
-        self.others.entry(namespace).or_default().push(workload);
+        self.others.entry(namespace).or_default().push(pods);
     }
 
-    fn file(&mut self, namespace: &'a str, key: &'a str, value: &'a str, object: &'a Value) {
+    fn selected_by(&self, namespace: &str, selector: &Map<String, Value>) -> impl Iterator<Item = &'a Value> {
+        let labelled = pairs(selector).map(|(key, value)| self.under(namespace, key, value));
+        let rarest = labelled.min_by_key(|list| list.len()).unwrap_or_else(|| self.others(namespace));
+        let is_selected = |pods: &&Pods<'a>| matches(selector, pods.labels, pods.kind, pods.name);
+        rarest.iter().filter(is_selected).map(|pods| pods.object)
+    }
+}
+
+impl<'a, T> Index<'a, T> {
+    fn file(&mut self, namespace: &'a str, key: &'a str, value: &'a str, object: T) {
         let values = self.by_label.entry(namespace).or_default().entry(key).or_default();
         values.entry(value).or_default().push(object);
     }
 
-    fn under(&self, namespace: &str, key: &str, value: &str) -> &[&'a Value] {
+    fn under(&self, namespace: &str, key: &str, value: &str) -> &[T] {
         let values = self.by_label.get(namespace).and_then(|keys| keys.get(key));
         values.and_then(|values| values.get(value)).map_or(&[], Vec::as_slice)
     }
 
-    fn others(&self, namespace: &str) -> &[&'a Value] {
+    fn others(&self, namespace: &str) -> &[T] {
         self.others.get(namespace).map_or(&[], Vec::as_slice)
     }
 }
@@ -113,22 +184,14 @@ fn pairs<'l>(labels: &'l Map<String, Value>) -> impl Iterator<Item = (&'l str, &
 }
 
 impl Cluster for Objects<'_> {
-    fn list(&self, resource: Resource, namespace: &str, narrow: Narrow<'_>) -> Lookup<Vec<Cow<'_, Value>>> {
-        let index = match resource {
-            Resource::Services => &self.services,
-            Resource::Workloads => &self.workloads,
-        };
-        let found: Vec<&Value> = match narrow {
-            Narrow::SelectorMatching(labels) => {
-                let labelled = pairs(labels).flat_map(|(key, value)| index.under(namespace, key, value));
-                labelled.chain(index.others(namespace)).copied().collect()
+    fn list(&self, _: Resource, namespace: &str, narrow: Narrow<'_>) -> Lookup<Vec<Cow<'_, Value>>> {
+        let found = match narrow {
+            Narrow::SelectorMatching { labels, kind, name } => {
+                let pods = Pods { object: &Value::Null, labels: Some(labels), kind, name };
+                let balancers = self.balancers.selecting(namespace, pods);
+                self.first(balancers.chain(self.services.selecting(namespace, pods)))
             }
-            Narrow::LabelsMatching(selector) => {
-                let rarest = pairs(selector)
-                    .map(|(key, value)| index.under(namespace, key, value))
-                    .min_by_key(|list| list.len());
-                rarest.unwrap_or_else(|| index.others(namespace)).to_vec()
-            }
+            Narrow::LabelsMatching(selector) => self.first(self.workloads.selected_by(namespace, selector)),
         };
         Lookup::Known(found.into_iter().map(Cow::Borrowed).collect())
     }
@@ -151,5 +214,35 @@ impl Cluster for Objects<'_> {
 
     fn judged_together(&self) -> bool {
         self.together
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn of_many_relations_the_first_are_looked_at_and_load_balancers_first() {
+        let service = |number: usize, kind: &str| {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": number.to_string()},
+                "spec": {"type": kind, "selector": {"app": "sql"}}})
+        };
+        let mut services: Vec<Value> = (0..MOST_RELATIONS).map(|number| service(number, "ClusterIP")).collect();
+        let labels = json!({"app": "sql", "tier": "db"});
+        let narrow = Narrow::SelectorMatching { labels: labels.as_object().unwrap(), kind: Kind::Pod, name: "sql" };
+        let names = |services: &[Value]| {
+            let world = Objects::closed(services);
+            let Lookup::Known(found) = world.list(Resource::Services, DEFAULT_NAMESPACE, narrow) else { panic!() };
+            let names: Vec<Value> = found.iter().map(|service| service["metadata"]["name"].clone()).collect();
+            (names, world.has_left_out())
+        };
+        let (all, has_left_out) = names(&services);
+        assert_eq!((all.len(), has_left_out), (MOST_RELATIONS, false));
+        services.push(service(99, "LoadBalancer"));
+        let (first, has_left_out) = names(&services);
+        assert_eq!((first.len(), &first[0], has_left_out), (MOST_RELATIONS, &json!("99"), true));
     }
 }

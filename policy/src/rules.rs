@@ -20,6 +20,8 @@ pub struct Rule {
     pub default_action: Action,
     /// Whether there are edits that mend a violation, and how far they can be trusted.
     pub fixable: Fixable,
+    /// Whether it looks at other objects. If so, it looks at no more of a workload than [`crate::essence::essence`] leaves.
+    pub is_relational: bool,
     /// Adds what is wrong with the subject.
     pub check: fn(&Subject<'_>, &mut Findings),
 }
@@ -116,9 +118,23 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 /// Asks every rule about a subject. The findings carry their rule and their action; those that lead to nothing are
 /// left out.
 pub fn judge(subject: &Subject<'_>) -> Findings {
+    judge_by(subject, |_| true)
+}
+
+/// The same of the rules that look at nothing but the object itself.
+pub fn judge_alone(subject: &Subject<'_>) -> Findings {
+    judge_by(subject, |rule| !rule.is_relational)
+}
+
+/// The same of the rules that look at other objects as well.
+pub fn judge_relations(subject: &Subject<'_>) -> Findings {
+    judge_by(subject, |rule| rule.is_relational)
+}
+
+fn judge_by(subject: &Subject<'_>, is_asked: fn(&Rule) -> bool) -> Findings {
     let object = subject.object();
     let mut judged = Findings::new();
-    for rule in RULES.iter().filter(|rule| !is_exempt(object, rule.id, subject.settings)) {
+    for rule in RULES.iter().filter(|rule| is_asked(rule) && !is_exempt(object, rule.id, subject.settings)) {
         let mut findings = Findings::new();
         (rule.check)(subject, &mut findings);
         for mut finding in findings {

@@ -113,7 +113,10 @@ impl<'a> Subject<'a> {
     /// noted for the audit annotations.
     pub fn services_of(&self, workload: &Workload<'_>, except: Option<&str>) -> Option<Vec<Cow<'_, Value>>> {
         let mut services = match workload.labels() {
-            Some(labels) => self.list(Resource::Services, Narrow::SelectorMatching(labels))?,
+            Some(labels) => {
+                let (kind, name) = (workload.kind, workload.name());
+                self.list(Resource::Services, Narrow::SelectorMatching { labels, kind, name })?
+            }
             None => Vec::new(),
         };
         services.retain(|object| {

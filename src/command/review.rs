@@ -11,7 +11,7 @@ use crate::cli::Review;
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, Source};
-use crate::linter::parts;
+use crate::linter::parts::parts;
 use crate::manifest::{Problem, read};
 use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unpatchable, Unreadable, World};
 use crate::report::explanation;

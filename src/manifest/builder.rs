@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use granit_parser::{ScalarStyle, Tag};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::anchor::Anchors;
 use super::fault::{Cause, Fault, MAX_DEPTH};
-use super::frame::{Frame, Holds};
+use super::frame::Open;
 use super::key::{Key, key_of_scalar, key_of_value};
 use super::merge::merge;
 use super::number::json_float;
@@ -25,8 +25,7 @@ pub(super) fn bytes(span: &granit_parser::Span) -> (usize, usize) {
 pub(super) struct Builder<'t> {
     chunk: &'t str,
     spans: Spans,
-    /// The collections that are open, the innermost last.
-    frames: Vec<Frame>,
+    open: Open,
     anchors: Anchors,
     root: Option<Value>,
 }
@@ -36,7 +35,7 @@ impl<'t> Builder<'t> {
         Self {
             chunk,
             spans: Spans::for_bytes(chunk.len()),
-            frames: Vec::with_capacity(16),
+            open: Open::default(),
             anchors: Anchors::default(),
             root: None,
         }
@@ -62,7 +61,7 @@ impl<'t> Builder<'t> {
         let fault = |cause| Fault { cause, byte: start };
         let is_plain = style == ScalarStyle::Plain;
         let is_absent = is_plain && start == end;
-        if is_absent && self.frames.is_empty() && tag.is_none() && anchor == 0 {
+        if is_absent && self.open.depth() == 0 && tag.is_none() && anchor == 0 {
             return Ok(());
         }
         // The parser gives `~` for what is not there.
@@ -99,7 +98,7 @@ impl<'t> Builder<'t> {
     pub(super) fn alias(&mut self, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
         let (start, end) = bytes(span);
         let fault = |cause| Fault { cause, byte: start };
-        let (value, target) = self.anchors.expand(anchor, self.frames.len()).map_err(fault)?;
+        let (value, target) = self.anchors.expand(anchor, self.open.depth()).map_err(fault)?;
         if self.expects_key() {
             let key = key_of_value(&value).map_err(fault)?;
             self.set_key(key, false, span);
@@ -112,20 +111,20 @@ impl<'t> Builder<'t> {
     }
 
     pub(super) fn open_sequence(&mut self, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
-        self.open(Kind::Sequence, Holds::Sequence(Vec::new()), anchor, span)
+        self.open(Kind::Sequence, anchor, span)
     }
 
     pub(super) fn open_mapping(&mut self, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
-        self.open(Kind::Mapping, Holds::Mapping { entries: Map::with_capacity(4), key: None }, anchor, span)
+        self.open(Kind::Mapping, anchor, span)
     }
 
-    fn open(&mut self, kind: Kind, holds: Holds, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
+    fn open(&mut self, kind: Kind, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
         let (start, end) = bytes(span);
         let fault = |cause| Fault { cause, byte: start };
         if self.expects_key() {
             return Err(fault(Cause::CollectionKey));
         }
-        if self.frames.len() == MAX_DEPTH {
+        if self.open.depth() == MAX_DEPTH {
             return Err(fault(Cause::TooDeep));
         }
         if anchor != 0 {
@@ -133,14 +132,13 @@ impl<'t> Builder<'t> {
         }
         let node = self.node(kind, Span::new(start, end));
         let node = self.spans.push(node);
-        self.frames.push(Frame { node, anchor, line: span.start.line(), holds, children: Vec::new() });
+        self.open.begin(kind == Kind::Mapping, node, anchor, span.start.line());
         Ok(())
     }
 
     pub(super) fn close(&mut self, span: &granit_parser::Span) -> Result<(), Fault> {
-        let Some(frame) = self.frames.pop() else { return Ok(()) };
+        let Some((value, frame)) = self.open.end(&mut self.spans) else { return Ok(()) };
         let (start, end) = bytes(span);
-        self.spans.set_children(frame.node, frame.children.iter().map(|(child, _)| *child));
         // Only a flow collection's end is text.
         let inline = start < end && frame.line == span.end.line();
         let beside_key = inline && self.key().is_some_and(|key| key.line == frame.line);
@@ -149,10 +147,6 @@ impl<'t> Builder<'t> {
             node.inline = inline;
             node.beside_key = beside_key;
         }
-        let value = match frame.holds {
-            Holds::Sequence(items) => Value::Array(items),
-            Holds::Mapping { entries, .. } => Value::Object(entries),
-        };
         self.complete(value, frame.node, frame.anchor)
     }
 
@@ -162,42 +156,37 @@ impl<'t> Builder<'t> {
             let byte = self.spans.get(node).map_or(0, |node| node.span.start as usize);
             self.anchors.define(anchor, &value, node).map_err(|cause| Fault { cause, byte })?;
         }
-        let Some(frame) = self.frames.last_mut() else {
-            self.root = Some(value);
-            return Ok(());
-        };
-        match &mut frame.holds {
-            Holds::Sequence(items) => {
-                items.push(value);
-                frame.children.push((node, false));
-                Ok(())
-            }
-            Holds::Mapping { key, .. } => {
-                let Some(key) = key.take() else { return Ok(()) };
-                if key.is_merge {
-                    merge(frame, value, node, &self.spans)
-                } else {
-                    frame.insert(key.text, value, node, false, &self.spans)
-                }
-                .map_err(|cause| Fault { cause, byte: key.mark.span.start as usize })
-            }
+        match self.open.is_in_mapping() {
+            None => self.root = Some(value),
+            Some(false) => self.open.append(value, node),
+            Some(true) => return self.enter(value, node),
         }
+        Ok(())
+    }
+
+    /// Puts a value under the key that waits for it.
+    fn enter(&mut self, value: Value, node: Id) -> Result<(), Fault> {
+        let Some(key) = self.open.take_key() else { return Ok(()) };
+        if key.is_merge {
+            merge(&mut self.open, value, node, &self.spans)
+        } else {
+            self.open.insert(key.text, value, node, false, &self.spans)
+        }
+        .map_err(|cause| Fault { cause, byte: key.mark.span.start as usize })
     }
 
     fn expects_key(&self) -> bool {
-        self.frames.last().is_some_and(Frame::expects_key)
+        self.open.expects_key()
     }
 
     fn key(&self) -> Option<&Key> {
-        self.frames.last().and_then(Frame::key)
+        self.open.key()
     }
 
     fn set_key(&mut self, text: String, is_merge: bool, span: &granit_parser::Span) {
         let (start, end) = bytes(span);
         let mark = KeyMark { span: Span::new(start, end), hash: hash_key(&text) };
-        if let Some(Frame { holds: Holds::Mapping { key, .. }, .. }) = self.frames.last_mut() {
-            *key = Some(Key { text, mark, line: span.start.line(), is_merge });
-        }
+        self.open.set_key(Key { text, mark, line: span.start.line(), is_merge });
     }
 
     /// A node for the value that comes next, with its key if it has one.

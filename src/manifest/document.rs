@@ -1,5 +1,6 @@
 //! A document that has been read, and the two ways to read one.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -10,6 +11,9 @@ use super::problem::Problem;
 use super::spans::Spans;
 use super::split::chunks;
 
+/// The places of a document that has forgotten them.
+static NOWHERE: Spans = Spans::NOWHERE;
+
 /// One document of a text: its value, and where everything in it stands.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -17,15 +21,53 @@ pub struct Document {
     pub index: usize,
     /// The value. The places do not depend on it: it may be taken out or changed.
     pub value: Value,
-    /// Where the document's chunk begins in the text.
+    /// Where its chunk stands in the text.
+    chunk: Range<usize>,
+    /// Where the document begins, from which its places are counted.
     start: usize,
-    spans: Spans,
+    /// `None` once they are forgotten.
+    spans: Option<Spans>,
 }
 
 impl Document {
+    /// Where the document stands in the text: one of [`chunks`]' ranges, which may hold others beside it.
+    #[must_use]
+    pub fn chunk(&self) -> Range<usize> {
+        self.chunk.clone()
+    }
+
+    /// The same document behind so many others.
+    #[must_use]
+    pub fn following(self, documents: usize) -> Self {
+        Document { index: self.index + documents, ..self }
+    }
+
+    /// The same document without the room that reading it took.
+    #[must_use]
+    pub fn compact(mut self) -> Self {
+        self.spans.iter_mut().for_each(Spans::compact);
+        self
+    }
+
+    /// The same document without its places, which are most of what it takes. [`Document::with_places`] finds them again.
+    #[must_use]
+    pub fn without_places(self) -> Self {
+        Document { spans: None, ..self }
+    }
+
+    /// The document with its places, which are read again from the whole text if they were forgotten.
+    #[must_use]
+    pub fn with_places(&self, text: &str) -> Cow<'_, Self> {
+        if self.spans.is_some() {
+            return Cow::Borrowed(self);
+        }
+        let again = read_chunk(text, self.chunk(), 0).into_iter().flatten().find(|other| other.start == self.start);
+        Cow::Owned(Document { spans: again.and_then(|again| again.spans), ..self.clone() })
+    }
+
     /// Where everything in the document's chunk stands.
     pub(super) fn spans(&self) -> &Spans {
-        &self.spans
+        self.spans.as_ref().unwrap_or(&NOWHERE)
     }
 
     /// The range of bytes in the whole text to show for a JSON Pointer (RFC 6901), such that it is short and begins on the right
@@ -51,7 +93,7 @@ impl Document {
     /// ```
     #[must_use]
     pub fn locate(&self, pointer: &str) -> Range<usize> {
-        let range = self.spans.locate(pointer);
+        let range = self.spans().locate(pointer);
         self.start + range.start..self.start + range.end
     }
 }
@@ -87,7 +129,9 @@ pub fn read_chunk(text: &str, chunk: Range<usize>, index: usize) -> Vec<Result<D
         match composed {
             Ok(Composed { document, next }) => {
                 let index = index + documents.len();
-                documents.extend(document.map(|(value, spans)| Ok(Document { index, value, start, spans })));
+                documents.extend(document.map(|(value, spans)| {
+                    Ok(Document { index, value, chunk: chunk.clone(), start, spans: Some(spans) })
+                }));
                 let Some(next) = next else { break };
                 start += next;
             }

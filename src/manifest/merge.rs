@@ -6,26 +6,26 @@
 use serde_json::Value;
 
 use super::fault::Cause;
-use super::frame::Frame;
+use super::frame::Open;
 use super::spans::{Id, Kind, Spans};
 
-/// Merges the value of a merge key, whose node is `node`, into the mapping that the key stands in.
-pub(super) fn merge(frame: &mut Frame, value: Value, node: Id, spans: &Spans) -> Result<(), Cause> {
+/// Merges the value of a merge key, whose node is `node`, into the mapping that the key stands in: the innermost one.
+pub(super) fn merge(open: &mut Open, value: Value, node: Id, spans: &Spans) -> Result<(), Cause> {
     match value {
         Value::Array(items) if !is_alias(node, spans) => {
             for (item, node) in items.into_iter().zip(spans.children(node)).rev() {
-                absorb(frame, item, *node, spans)?;
+                absorb(open, item, *node, spans)?;
             }
             Ok(())
         }
-        value => absorb(frame, value, node, spans),
+        value => absorb(open, value, node, spans),
     }
 }
 
-fn absorb(frame: &mut Frame, value: Value, node: Id, spans: &Spans) -> Result<(), Cause> {
+fn absorb(open: &mut Open, value: Value, node: Id, spans: &Spans) -> Result<(), Cause> {
     let Value::Object(entries) = value else { return Err(Cause::Merge) };
     for ((key, value), node) in entries.into_iter().zip(spans.children(node)) {
-        frame.insert(key, value, *node, true, spans)?;
+        open.insert(key, value, *node, true, spans)?;
     }
     Ok(())
 }

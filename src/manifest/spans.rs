@@ -73,10 +73,17 @@ pub(super) struct Spans {
 }
 
 impl Spans {
+    pub(super) const NOWHERE: Self = Self { nodes: Vec::new(), children: Vec::new() };
+
     /// Room for about as many values as an ordinary document of this many bytes has.
     pub(super) fn for_bytes(bytes: usize) -> Self {
         let values = (bytes / 16).min(256);
         Self { nodes: Vec::with_capacity(values), children: Vec::with_capacity(values) }
+    }
+
+    pub(super) fn compact(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.children.shrink_to_fit();
     }
 
     pub(super) fn push(&mut self, node: Node) -> Id {

@@ -42,6 +42,7 @@ pub const RULE: Rule = Rule {
     summary: "the pod can only land on amd64 nodes",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
+    is_relational: false,
     check,
 };
 

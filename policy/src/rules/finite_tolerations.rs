@@ -45,6 +45,7 @@ pub const RULE: Rule = Rule {
     summary: "the pod leaves a node that stopped answering",
     default_action: Action::Reject,
     fixable: Fixable::Safe,
+    is_relational: false,
     check,
 };
 

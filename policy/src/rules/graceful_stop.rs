@@ -33,6 +33,7 @@ pub const RULE: Rule = Rule {
     summary: "the engine gets time to stop",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
+    is_relational: false,
     check,
 };
 

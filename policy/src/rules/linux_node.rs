@@ -35,6 +35,7 @@ pub const RULE: Rule = Rule {
     summary: "nothing sends the Linux image to a Windows node",
     default_action: Action::Reject,
     fixable: Fixable::No,
+    is_relational: false,
     check,
 };
 

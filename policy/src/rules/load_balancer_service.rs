@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
     summary: "a load balancer keeps one address in front of the pod",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
+    is_relational: true,
     check,
 };
 

@@ -44,6 +44,7 @@ pub const RULE: Rule = Rule {
     summary: "one container of the pod runs an engine",
     default_action: Action::Warn,
     fixable: Fixable::No,
+    is_relational: false,
     check,
 };
 

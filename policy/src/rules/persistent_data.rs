@@ -52,6 +52,7 @@ pub const RULE: Rule = Rule {
     summary: "the database files are on a persistent volume claim",
     default_action: Action::Reject,
     fixable: Fixable::Unsafe,
+    is_relational: false,
     check,
 };
 

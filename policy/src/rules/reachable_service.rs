@@ -49,6 +49,7 @@ pub const RULE: Rule = Rule {
     summary: "the load balancer's ports lead to the engine",
     default_action: Action::Reject,
     fixable: Fixable::No,
+    is_relational: true,
     check,
 };
 

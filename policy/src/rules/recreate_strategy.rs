@@ -45,6 +45,7 @@ pub const RULE: Rule = Rule {
     summary: "an update stops the old pod before it starts the new one",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
+    is_relational: false,
     check,
 };
 

@@ -45,6 +45,7 @@ pub const RULE: Rule = Rule {
     summary: "at most one pod runs the engine",
     default_action: Action::Reject,
     fixable: Fixable::Unsafe,
+    is_relational: false,
     check,
 };
 

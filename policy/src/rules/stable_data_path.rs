@@ -47,6 +47,7 @@ pub const RULE: Rule = Rule {
     summary: "every pod finds the database files in the same directory of the volume",
     default_action: Action::Reject,
     fixable: Fixable::No,
+    is_relational: false,
     check,
 };
 

@@ -46,6 +46,7 @@ pub const RULE: Rule = Rule {
     summary: "a Deployment or StatefulSet replaces the pod for as long as it exists",
     default_action: Action::Reject,
     fixable: Fixable::No,
+    is_relational: false,
     check,
 };
 

@@ -38,6 +38,7 @@ pub const RULE: Rule = Rule {
     summary: "more than one node can run the pod",
     default_action: Action::Reject,
     fixable: Fixable::No,
+    is_relational: false,
     check,
 };
 

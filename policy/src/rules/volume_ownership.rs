@@ -45,6 +45,7 @@ pub const RULE: Rule = Rule {
     summary: "the engine may write to a fresh volume",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
+    is_relational: false,
     check,
 };
 

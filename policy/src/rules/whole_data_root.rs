@@ -38,6 +38,7 @@ pub const RULE: Rule = Rule {
     summary: "logs and the machine key are kept with the databases",
     default_action: Action::Warn,
     fixable: Fixable::No,
+    is_relational: false,
     check,
 };
 

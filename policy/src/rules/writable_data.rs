@@ -41,6 +41,7 @@ pub const RULE: Rule = Rule {
     summary: "the engine can write its files",
     default_action: Action::Reject,
     fixable: Fixable::Safe,
+    is_relational: false,
     check,
 };
 

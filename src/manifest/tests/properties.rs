@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Number, Value};
 
 use super::{Lines, document, read};
-use crate::manifest::decode;
+use crate::manifest::{chunks, decode, kind_at_a_glance, read_chunk};
 
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -34,6 +34,10 @@ fn texts() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "a",
         "b",
+        "kind: Pod\n",
+        "\nkind: Job\n",
+        "\n\"kind\": Job\n",
+        "\n kind : Job\n",
         ": ",
         ":",
         "\n",
@@ -131,6 +135,17 @@ proptest! {
     #[test]
     fn no_text_panics(text in texts()) {
         read_and_point_everywhere(&text);
+    }
+
+    #[test]
+    fn a_kind_that_is_seen_at_a_glance_is_the_one_that_is_read(text in texts()) {
+        for chunk in chunks(&text) {
+            let Some(kind) = kind_at_a_glance(&text[chunk.clone()]) else { continue };
+            for document in read_chunk(&text, chunk, 0).into_iter().flatten() {
+                let read = document.value.get("kind");
+                prop_assert!(read.is_none_or(|read| read == kind), "{:?}: {:?}", text, read);
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! Asking the rules: first about each object alone, then about each with all others in view.
+
+use rayon::prelude::*;
+use serde_json::Value;
+use sqledge_ha_policy::cluster::NoCluster;
+use sqledge_ha_policy::finding::{Edit, Finding};
+use sqledge_ha_policy::kind::{Kind, has_judged_owner};
+use sqledge_ha_policy::objects::Objects;
+use sqledge_ha_policy::rules;
+use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::subject::Subject;
+
+use super::parts::{Part, parts};
+use super::{Identity, Located, Outcome};
+use crate::manifest::Document;
+
+/// What is wrong with an object of a document, whatever stands around it. The findings do not know their manifest yet.
+pub(super) fn judge_alone(document: &Document, part: Part<'_>, kind: Kind, settings: &Settings) -> Vec<Located> {
+    let Some(subject) = Subject::read(part.value, kind, settings, &NoCluster) else { return Vec::new() };
+    let place = Place { manifest: 0, document, part };
+    rules::judge_alone(&subject).into_iter().map(|finding| place.locate(finding, document)).collect()
+}
+
+/// Adds what is wrong between the objects that the manifests of an outcome hold. Says whether some had so many relations
+/// that not all were looked at.
+pub(super) fn judge_relations(outcome: &mut Outcome, settings: &Settings, partial: bool) -> bool {
+    let manifests = outcome.manifests.iter().enumerate();
+    let documents = manifests.flat_map(|(index, manifest)| manifest.held.iter().map(move |document| (index, document)));
+    let places: Vec<Place<'_>> = documents
+        .flat_map(|(manifest, document)| {
+            parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
+        })
+        .collect();
+    let objects = places.iter().map(|place| place.part.value);
+    let world = if partial { Objects::partial(objects) } else { Objects::closed(objects) };
+    let text = |manifest: usize| outcome.manifests.get(manifest).map_or("", |manifest| manifest.text.as_str());
+    let judged: Vec<Vec<Located>> =
+        places.par_iter().map(|place| place.judge(text(place.manifest), settings, &world)).collect();
+    let has_left_out = world.has_left_out();
+    outcome.findings.extend(judged.into_iter().flatten());
+    outcome.findings.sort_by(|one, other| {
+        let key = |located: &Located| (located.manifest, located.span.start, located.finding.rule);
+        key(one).cmp(&key(other))
+    });
+    has_left_out
+}
+
+/// One object to judge, and where it stands.
+struct Place<'m> {
+    manifest: usize,
+    document: &'m Document,
+    part: Part<'m>,
+}
+
+impl Place<'_> {
+    fn judge(&self, text: &str, settings: &Settings, world: &Objects<'_>) -> Vec<Located> {
+        let object = self.part.value;
+        let kind = Kind::of_object(object).filter(|_| !has_judged_owner(object));
+        let subject = kind.and_then(|kind| Subject::read(object, kind, settings, world));
+        let findings = subject.map(|subject| rules::judge_relations(&subject)).unwrap_or_default();
+        if findings.is_empty() {
+            return Vec::new();
+        }
+        let document = self.document.with_places(text);
+        findings.into_iter().map(|finding| self.locate(finding, &document)).collect()
+    }
+
+    fn locate(&self, finding: Finding, document: &Document) -> Located {
+        let finding = self.rooted(finding);
+        Located {
+            manifest: self.manifest,
+            document: document.index,
+            chunk: document.chunk(),
+            span: document.locate(&finding.pointer),
+            object: identity(self.part.value),
+            finding,
+        }
+    }
+
+    /// Lets a finding's pointers start at the document's root.
+    fn rooted(&self, mut finding: Finding) -> Finding {
+        let prefix = self.part.prefix.as_str();
+        if !prefix.is_empty() {
+            finding.pointer.insert_str(0, prefix);
+            let edits = finding.fix.iter_mut().flat_map(|fix| fix.edits.iter_mut());
+            edits.for_each(|(Edit::Set { pointer, .. } | Edit::Remove { pointer })| pointer.insert_str(0, prefix));
+        }
+        finding
+    }
+}
+
+fn identity(object: &Value) -> Identity {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    Identity {
+        api_version: text("/apiVersion"),
+        kind: text("/kind"),
+        namespace: text("/metadata/namespace"),
+        name: text("/metadata/name"),
+    }
+}

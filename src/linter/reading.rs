@@ -1,0 +1,200 @@
+//! Texts to what rules can look at in them.
+//!
+//! In two steps: first whatever may run an engine is parsed, then the Services that may stand in front of one. The
+//! documents of a large text are read side by side, as files are.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use sqledge_ha_policy::engine::Engine;
+use sqledge_ha_policy::essence::essence;
+use sqledge_ha_policy::kind::{Kind, has_judged_owner};
+use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::workload::Workload;
+
+use super::judging::judge_alone;
+use super::parts::parts;
+use super::sieve::{Concern, Labels, Sieve};
+use super::{Located, Manifest};
+use crate::input::{Source, Unreachable};
+use crate::manifest::{Document, Problem, chunks, read_chunk};
+
+/// So many documents are enough work for one thread.
+const DOCUMENTS_AT_ONCE: usize = 64;
+
+/// A text after the first step.
+pub(super) struct Half {
+    manifest: Manifest,
+    services: Vec<Unparsed>,
+    labels: Labels,
+}
+
+/// A document that is left for the second step.
+struct Unparsed {
+    chunk: Range<usize>,
+    index: usize,
+}
+
+/// What one chunk of a text came to.
+#[derive(Default)]
+struct Piece {
+    held: Vec<Document>,
+    findings: Vec<Located>,
+    problems: Vec<Problem>,
+    /// How many documents it is, whether they are held or not.
+    count: usize,
+    objects: usize,
+    workloads: usize,
+    ungoverned: Vec<Engine>,
+    labels: Labels,
+    is_service: bool,
+}
+
+/// Reads a source, as far as the first step.
+pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Unreachable> {
+    let name = source.name();
+    match source.read() {
+        Ok(text) => {
+            let mut half = begin(name, text, sieve);
+            // Of most files nothing is looked at again; what came in on standard input may have to go out.
+            if half.is_idle() && source.path().is_some() {
+                half.manifest.text = String::new();
+            }
+            Ok(half)
+        }
+        Err(problem) => Err(Unreachable { name, problem }),
+    }
+}
+
+/// The first step.
+pub(super) fn begin(name: String, text: String, sieve: &Sieve<'_>) -> Half {
+    let ranges: Vec<Range<usize>> = chunks(&text).collect();
+    let pieces: Vec<Piece> = ranges
+        .par_iter()
+        .with_min_len(DOCUMENTS_AT_ONCE)
+        .map(|chunk| Piece::read(&text, chunk.clone(), sieve))
+        .collect();
+    let mut half = Half { manifest: Manifest::new(name, text), services: Vec::new(), labels: Labels::default() };
+    let mut index = 0;
+    for (piece, chunk) in pieces.into_iter().zip(ranges) {
+        if piece.is_service {
+            half.services.push(Unparsed { chunk, index });
+        }
+        let count = piece.count;
+        half.labels.extend(half.manifest.take(piece, index));
+        index += count;
+    }
+    half
+}
+
+/// The second step, with the labels of all texts.
+pub(super) fn complete(halves: Vec<Half>, settings: &Settings) -> Vec<Manifest> {
+    let mut labels = Labels::default();
+    let mut halves = halves;
+    for half in &mut halves {
+        labels.extend(std::mem::take(&mut half.labels));
+    }
+    halves.into_par_iter().map(|half| half.complete(&labels, settings)).collect()
+}
+
+impl Half {
+    fn is_idle(&self) -> bool {
+        let manifest = &self.manifest;
+        let is_empty = manifest.held.is_empty() && manifest.findings.is_empty() && manifest.problems.is_empty();
+        self.services.is_empty() && is_empty
+    }
+
+    fn complete(mut self, labels: &Labels, settings: &Settings) -> Manifest {
+        let text = &self.manifest.text;
+        let wanted: Vec<&Unparsed> = self
+            .services
+            .iter()
+            .filter(|service| text.get(service.chunk.clone()).is_some_and(|chunk| labels.may_be_selected(chunk)))
+            .collect();
+        let pieces: Vec<Piece> = wanted
+            .par_iter()
+            .with_min_len(DOCUMENTS_AT_ONCE)
+            .map(|service| Piece::parse(text, service.chunk.clone(), settings))
+            .collect();
+        let indices: Vec<usize> = wanted.iter().map(|service| service.index).collect();
+        for (piece, index) in pieces.into_iter().zip(indices) {
+            // The first step has counted it.
+            self.manifest.take(Piece { objects: 0, ..piece }, index);
+        }
+        self.manifest.held.sort_by_key(|document| document.index);
+        self.manifest.problems.sort_by_key(|problem| problem.byte);
+        self.manifest
+    }
+}
+
+impl Manifest {
+    fn new(name: String, text: String) -> Self {
+        Manifest { name, text, ..Manifest::default() }
+    }
+
+    /// Takes what a chunk came to, whose first document is number `index`; gives the labels of the pods in it.
+    fn take(&mut self, piece: Piece, index: usize) -> Labels {
+        self.held.extend(piece.held.into_iter().map(|document| document.following(index)));
+        let located = |located: Located| Located { document: located.document + index, ..located };
+        self.findings.extend(piece.findings.into_iter().map(located));
+        self.problems.extend(piece.problems);
+        self.ungoverned.extend(piece.ungoverned);
+        self.objects += piece.objects;
+        self.workloads += piece.workloads;
+        piece.labels
+    }
+}
+
+impl Piece {
+    fn read(text: &str, chunk: Range<usize>, sieve: &Sieve<'_>) -> Self {
+        match sieve.concern(text.get(chunk.clone()).unwrap_or_default()) {
+            Concern::Nothing { objects } => Piece { count: 1, objects, ..Piece::default() },
+            Concern::Service => Piece { count: 1, objects: 1, is_service: true, ..Piece::default() },
+            Concern::Engine => Piece::parse(text, chunk, sieve.settings()),
+        }
+    }
+
+    fn parse(text: &str, chunk: Range<usize>, settings: &Settings) -> Self {
+        let mut piece = Piece::default();
+        for read in read_chunk(text, chunk, 0) {
+            piece.count += 1;
+            match read {
+                Ok(document) => piece.look(document, settings),
+                Err(problem) => piece.problems.push(problem),
+            }
+        }
+        piece
+    }
+
+    /// Judges what stands alone in a document, and holds what has relations until all is read.
+    fn look(&mut self, mut document: Document, settings: &Settings) {
+        let mut essences = Vec::new();
+        let mut has_service = false;
+        for part in parts(&document.value) {
+            self.objects += usize::from(part.value.get("kind").is_some());
+            let Some(kind) = Kind::of_object(part.value) else { continue };
+            has_service |= kind == Kind::Service;
+            let Some(workload) = Workload::read(part.value, kind, settings) else { continue };
+            let is_judged = !has_judged_owner(part.value);
+            if !workload.is_governed() {
+                let first = workload.ungoverned.first().filter(|_| is_judged);
+                self.ungoverned.extend(first.map(|container| container.engine));
+                continue;
+            }
+            self.labels.add(&workload);
+            self.workloads += usize::from(is_judged);
+            essences.push((part.prefix.clone(), kind));
+            if is_judged {
+                self.findings.extend(judge_alone(&document, part, kind, settings));
+            }
+        }
+        if has_service || !essences.is_empty() {
+            for (prefix, kind) in essences {
+                if let Some(object) = document.value.pointer_mut(&prefix) {
+                    *object = essence(std::mem::take(object), kind);
+                }
+            }
+            self.held.push(if has_service { document.compact() } else { document.without_places() });
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Which documents have to be parsed: what cannot matter is read, and no more.
+//!
+//! A document matters if it runs an engine, or is a Service in front of one. Either can be told from its text: an engine
+//! needs one of a few words, and a Service one of the labels of its pods. Where the text may spell a word otherwise,
+//! by escapes or a template's actions, it is parsed.
+
+use std::collections::HashSet;
+
+use memchr::memchr;
+use memchr::memmem::Finder;
+use serde_json::Value;
+use sqledge_ha_policy::kind::Kind;
+use sqledge_ha_policy::relevance::may_run_engine;
+use sqledge_ha_policy::selector::is_added_by_controllers;
+use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::workload::Workload;
+
+use crate::manifest::kind_at_a_glance;
+
+/// Why a document may matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Concern {
+    /// It cannot, and holds so many objects.
+    Nothing {
+        /// How many.
+        objects: usize,
+    },
+    /// It is a Service, and matters if something runs an engine behind it.
+    Service,
+    /// It may run an engine, or only reading tells what it is.
+    Engine,
+}
+
+/// Looks at texts, with settings.
+pub(super) struct Sieve<'s> {
+    settings: &'s Settings,
+    template: Finder<'static>,
+    binary: Finder<'static>,
+    kind: Finder<'static>,
+}
+
+impl<'s> Sieve<'s> {
+    pub(super) fn new(settings: &'s Settings) -> Self {
+        Sieve { settings, template: Finder::new("{{"), binary: Finder::new("binary"), kind: Finder::new("kind") }
+    }
+
+    pub(super) fn settings(&self) -> &'s Settings {
+        self.settings
+    }
+
+    pub(super) fn concern(&self, chunk: &str) -> Concern {
+        let bytes = chunk.as_bytes();
+        let Some(kind) = kind_at_a_glance(chunk) else {
+            let may_be_object = self.kind.find(bytes).is_some() || self.may_spell_otherwise(chunk);
+            return if may_be_object { Concern::Engine } else { Concern::Nothing { objects: 0 } };
+        };
+        let is_list = kind.ends_with("List");
+        if !is_list && !Kind::is_name(kind) {
+            return Concern::Nothing { objects: 1 };
+        }
+        if is_list || self.may_spell_otherwise(chunk) || may_run_engine(chunk, self.settings) {
+            return Concern::Engine;
+        }
+        if kind == Kind::Service.name() { Concern::Service } else { Concern::Nothing { objects: 1 } }
+    }
+
+    /// Whether a word may stand in a text without its letters.
+    fn may_spell_otherwise(&self, chunk: &str) -> bool {
+        let bytes = chunk.as_bytes();
+        memchr(b'\\', bytes).is_some() || self.template.find(bytes).is_some() || self.binary.find(bytes).is_some()
+    }
+}
+
+/// The labels of pods that run an engine. A Service that selects them names at least one.
+#[derive(Debug, Default)]
+pub(super) struct Labels {
+    values: HashSet<String>,
+    /// Whether something selects by more than words.
+    is_open: bool,
+}
+
+impl Labels {
+    /// Adds those of a workload.
+    pub(super) fn add(&mut self, workload: &Workload<'_>) {
+        for value in workload.labels().into_iter().flat_map(serde_json::Map::values) {
+            match value {
+                Value::String(text) if is_word(text) => drop(self.values.insert(text.clone())),
+                _ => self.is_open = true,
+            }
+        }
+    }
+
+    pub(super) fn extend(&mut self, other: Labels) {
+        self.values.extend(other.values);
+        self.is_open |= other.is_open;
+    }
+
+    /// Whether a Service may select one of the workloads, as far as its text shows.
+    pub(super) fn may_be_selected(&self, service: &str) -> bool {
+        let mut words = service.split(|character| !is_of_word(character));
+        self.is_open || words.any(|word| self.values.contains(word) || is_added_by_controllers(word))
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_of_word)
+}
+
+/// The characters of label values, and of their keys.
+fn is_of_word(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | '/')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::parts::parts;
+    use super::*;
+    use crate::manifest::{chunks, read_chunk};
+
+    fn concern(text: &str) -> Concern {
+        Sieve::new(&Settings::default()).concern(text)
+    }
+
+    #[test]
+    fn what_cannot_matter_is_counted_and_what_may_is_read() {
+        let one = Concern::Nothing { objects: 1 };
+        let cases = [
+            ("kind: ConfigMap\ndata: {x: mssql}\n", one),
+            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", one),
+            ("kind: ConfigMap\ndata: {x: '{{ a }}'}\n", one),
+            ("kind: Deployment\nspec: {image: web}\n", one),
+            ("name: values\n", Concern::Nothing { objects: 0 }),
+            (r#"{"name": "a-package", "version": "1.0.0"}"#, Concern::Nothing { objects: 0 }),
+            ("kind: Service\nspec: {}\n", Concern::Service),
+            ("kind: Service\nspec: {image: azure-sql-edge}\n", Concern::Engine),
+            ("kind: Deployment\nspec: {image: azure-sql-edge}\n", Concern::Engine),
+            ("kind: Deployment\nspec: {image: {{ .image }}}\n", Concern::Engine),
+            ("kind: Deployment\nspec: {image: \"azure\\x2dsql-edge\"}\n", Concern::Engine),
+            ("kind: Deployment\nspec: {image: !!binary bXNzcWw=}\n", Concern::Engine),
+            ("kind: List\nitems: []\n", Concern::Engine),
+            (r#"{"kind": "ConfigMap"}"#, Concern::Engine),
+            (r#"{"\u006bind": "Pod"}"#, Concern::Engine),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(concern(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_told_by_the_labels_that_it_names() {
+        let workload = |labels: Value| {
+            json!({"spec": {"template": {"metadata": {"labels": labels},
+                "spec": {"containers": [{"image": "azure-sql-edge"}]}}}})
+        };
+        let may = |labels: Value, service: &str| {
+            let (object, settings) = (workload(labels), Settings::default());
+            let mut known = Labels::default();
+            known.add(&Workload::read(&object, Kind::Deployment, &settings).unwrap());
+            known.may_be_selected(service)
+        };
+        let labels = json!({"app": "sql", "tier": "db"});
+        assert!(may(labels.clone(), "selector: {app: sql}") && may(labels.clone(), "selector:\n  tier: 'db'\n"));
+        assert!(!may(labels.clone(), "selector: {app: mysql, name: sql-2}"));
+        assert!(may(labels, "selector: {statefulset.kubernetes.io/pod-name: mssql-0}"));
+        assert!(may(json!({"app": 5}), "selector: {app: 0x5}") && may(json!({"app": ""}), "selector: {app: }"));
+    }
+
+    /// Real documents with something put in, and something cut out.
+    fn texts() -> impl Strategy<Value = String> {
+        let pieces = [
+            "\n",
+            "kind: Pod\n",
+            "kind",
+            "\"",
+            "'",
+            "# ",
+            "- ",
+            "---\n",
+            "{",
+            "}",
+            "\\",
+            "&a ",
+            "*a",
+            "<<: *a\n",
+            ": ",
+            "|\n",
+            "\r",
+            " ",
+            "? ",
+            "!!str ",
+            "Service",
+            "List",
+        ];
+        let whole = [
+            include_str!("../../e2e/examples/right.yaml"),
+            include_str!("../../e2e/examples/claim-beside-the-data.yaml"),
+            include_str!("../../e2e/examples/cluster-ip-only.yaml"),
+        ];
+        let change = (any::<prop::sample::Index>(), 0..12_usize, prop::sample::select(pieces.to_vec()));
+        (prop::sample::select(whole.to_vec()), prop::collection::vec(change, 0..4)).prop_map(|(whole, changes)| {
+            let mut text = whole.to_owned();
+            for (at, cut, piece) in changes {
+                let at = text.floor_char_boundary(at.index(text.len()));
+                let end = text.ceil_char_boundary((at + cut).min(text.len()));
+                text.replace_range(at..end, piece);
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+
+        #[test]
+        fn nothing_that_matters_is_passed_over(text in texts()) {
+            let settings = Settings::default();
+            for chunk in chunks(&text) {
+                let concern = concern(&text[chunk.clone()]);
+                for document in read_chunk(&text, chunk, 0).into_iter().flatten() {
+                    for part in parts(&document.value) {
+                        let Some(kind) = Kind::of_object(part.value) else { continue };
+                        let is_workload = Workload::read(part.value, kind, &settings).is_some();
+                        prop_assert!(concern == Concern::Engine || !is_workload, "{:?}", text);
+                        let is_nothing = matches!(concern, Concern::Nothing { .. });
+                        prop_assert!(!is_nothing || kind != Kind::Service, "{:?}", text);
+                    }
+                }
+            }
+        }
+    }
+}

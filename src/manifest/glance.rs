@@ -1,0 +1,113 @@
+//! What a document is, seen from its text: most documents are told apart without being parsed.
+
+use memchr::{memchr, memchr_iter};
+
+/// The word after `kind:` of a document that is written as manifests are: a block mapping in the first column, whose
+/// keys are plain words, one of them `kind`. `None` means nothing: only reading tells.
+///
+/// A quoted or plain scalar may go on in the first column, and look like a key there. Then the text has a second line
+/// that begins with `kind`, or the one that it has is no key, and the document is of no kind.
+///
+/// ```
+/// use sqledge_ha::manifest::kind_at_a_glance;
+/// assert_eq!(kind_at_a_glance("# a claim\nkind: PersistentVolumeClaim # of 8Gi\nspec: {}\n"), Some("PersistentVolumeClaim"));
+/// assert_eq!(kind_at_a_glance(r#"{"kind": "Pod"}"#), None);
+/// ```
+#[must_use]
+pub fn kind_at_a_glance(chunk: &str) -> Option<&str> {
+    let mut kind = None;
+    let mut has_begun = false;
+    for line in lines(chunk)? {
+        match line.as_bytes() {
+            [] | [b'#', ..] => {}
+            [b' ', ..] if has_begun || line.trim_start_matches(' ').starts_with(['#', '\r']) => {}
+            [b'-', b'-', b'-', rest @ ..] if !has_begun && is_blank(rest) => {}
+            [b'-', b' ' | b'\r', ..] | [b'-'] if has_begun => {}
+            [b'k', b'i', b'n', b'd', ..] => {
+                if kind.is_some() {
+                    return None;
+                }
+                kind = Some(word(line.strip_prefix("kind: ")?)?);
+                has_begun = true;
+            }
+            [b'a'..=b'z' | b'A'..=b'Z', ..] => has_begun = true,
+            [b'\r'] => {}
+            _ => return None,
+        }
+    }
+    kind
+}
+
+/// The lines of a text without their line feeds; `None` if a bare carriage return ends any.
+fn lines(chunk: &str) -> Option<impl Iterator<Item = &str>> {
+    let bytes = chunk.as_bytes();
+    if memchr(b'\r', bytes).is_some() && memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n')) {
+        return None;
+    }
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
+    Some(ends.filter_map(move |end| chunk.get(std::mem::replace(&mut start, end + 1)..end)))
+}
+
+fn is_blank(rest: &[u8]) -> bool {
+    rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+}
+
+/// A plain scalar of letters, if the line holds nothing else but a comment.
+fn word(value: &str) -> Option<&str> {
+    let value = value.trim_start_matches(' ');
+    let end = value.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(value.len());
+    let (word, rest) = value.split_at_checked(end)?;
+    let is_all = is_blank(rest.as_bytes()) || rest.starts_with(" #");
+    (is_all && !word.is_empty()).then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind_at_a_glance;
+
+    #[test]
+    fn ordinary_documents_show_their_kind() {
+        for text in [
+            "kind: Pod",
+            "apiVersion: v1\nkind: Pod\n",
+            "---\n# a pod\n\n  # indented\napiVersion: v1\r\nkind:   Pod  \r\n\r\nspec:\r\n  a: 1\r\n",
+            "subjects:\n- kind: User\n-\n  kind: Group\nkind: Pod # not a Deployment",
+            "data:\n  x: |\n    kind: Deployment\n\tkind: Job\nkind: Pod\n".replace('\t', " ").as_str(),
+        ] {
+            assert_eq!(kind_at_a_glance(text), Some("Pod"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_otherwise_has_to_be_read() {
+        for text in [
+            "",
+            "a: 1\n",
+            "{kind: Pod}",
+            " kind: Pod\n",
+            " a: \"\nkind: Pod\nb\"\n kind: Job\n",
+            "a: \"\nkind: Pod\n\"\n\"kind\": Job\n",
+            "a: \"\nkind: Pod\nb\"\nkind: Job\n",
+            "a: \"\nkind: Pod\nb\"\nkind : Job\n",
+            "kind: Pod\nkind: Job\n",
+            "? kind\n: Pod\nkind: Job\n",
+            "<<: *pod\nkind: Pod\n",
+            "!!map\nkind: Pod\n",
+            "--- {kind: Pod}\n",
+            "%YAML 1.1\n---\nkind: Pod\n",
+            "a: 1\rkind: Pod\n",
+            "kind: \"Pod\"\n",
+            "kind: &kind Pod\n",
+            "kind:\n  Pod\n",
+            "kind: Pod#1\n",
+            "kind: {{ .kind }}\n",
+            "{{- if .x }}\nkind: Pod\n{{- end }}\n",
+            "kind: Pod\n...\nkind: Job\n",
+            "- kind: Pod\n",
+            "\tkind: Pod\n",
+        ] {
+            assert_eq!(kind_at_a_glance(text), None, "{text:?}");
+        }
+    }
+}
