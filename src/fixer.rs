@@ -40,8 +40,15 @@ const ROUNDS: usize = 4;
 /// Makes the edits of every finding that has safe ones; with `unsafe_too`, also of those whose edits are not. What they
 /// bring about is judged and mended in turn, so that a second run finds nothing to do.
 pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bool) -> Fixing {
+    let judge = |texts| {
+        let mut judged = lint_texts(texts, settings, partial);
+        if outcome.ignored.is_some() {
+            judged.leave_out_ignored();
+        }
+        judged
+    };
     let texts = outcome.manifests.iter().map(|manifest| (manifest.name.clone(), manifest.text.clone())).collect();
-    let mut fixing = Fixing { outcome: lint_texts(texts, settings, partial), fates: Vec::new(), fixed: 0 };
+    let mut fixing = Fixing { outcome: judge(texts), fates: Vec::new(), fixed: 0 };
     for _ in 0..ROUNDS {
         let (texts, fates) = mend(&fixing.outcome, unsafe_too);
         let fixed = fates.iter().filter(|fate| **fate == Fate::Fixed).count();
@@ -50,7 +57,7 @@ pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bo
             break;
         }
         fixing.fixed += fixed;
-        fixing.outcome = lint_texts(texts, settings, partial);
+        fixing.outcome = judge(texts);
     }
     fixing.fates = mend(&fixing.outcome, unsafe_too).1;
     fixing

@@ -3,6 +3,7 @@
 //! Files are read and judged side by side, the outcome is in a fixed order. Of everything that is read only what rules
 //! can look at is kept: Services, and whatever runs an engine.
 
+mod ignores;
 mod judging;
 pub(crate) mod parts;
 mod reading;
@@ -107,6 +108,8 @@ pub struct Outcome {
     pub workloads: usize,
     /// How many run an engine that the rules leave alone.
     pub ungoverned: usize,
+    /// How many findings comments let pass; `None` if comments are not looked at.
+    pub ignored: Option<usize>,
 }
 
 impl Outcome {

@@ -72,6 +72,9 @@ pub struct Judging {
     /// Give a rule an action: mutate, reject, warn or off (repeatable)
     #[arg(long = "rule", value_name = "ID=ACTION")]
     pub rules: Vec<String>,
+    /// Report also what comments let pass: # sqledge-ha: ignore[RULE, RULE]
+    #[arg(long)]
+    pub no_ignores: bool,
 }
 
 /// How `lint` prints findings.

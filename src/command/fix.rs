@@ -22,7 +22,10 @@ use crate::{config, report};
 pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     let settings = config::settings(&flags.judging)?;
     let (sources, unreachable) = input::find(&flags.inputs.paths);
-    let before = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
+    let mut before = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
+    if !flags.judging.no_ignores {
+        before.leave_out_ignored();
+    }
     let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
     let mut delivery = Delivery { flags, sources: &sources, changed: 0, unwritten: 0 };
     for (before, after) in before.manifests.iter().zip(&after.outcome.manifests) {

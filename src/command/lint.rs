@@ -13,7 +13,10 @@ use crate::{config, input, linter, report};
 pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     let settings = config::settings(&flags.judging)?;
     let (sources, unreachable) = input::find(&flags.inputs.paths);
-    let outcome = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
+    let mut outcome = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
+    if !flags.judging.no_ignores {
+        outcome.leave_out_ignored();
+    }
     let mut output = BufWriter::new(anstream::stdout().lock());
     match flags.reporting.format {
         ReportFormat::Human => report::human::write(&outcome, &mut output)?,

@@ -152,12 +152,21 @@ fn summary(outcome: &Outcome) -> String {
     };
     match (errors + warnings, outcome.workloads) {
         (0, 0) => return format!("nothing was checked: {seen}{unread}"),
-        (0, _) => return format!("nothing is wrong: {seen}{unread}"),
+        (0, _) => return format!("nothing is wrong{}: {seen}{unread}", ignored(outcome)),
         _ => {}
     }
     let fixable = match outcome.fixable() {
         0 => String::new(),
         count => format!(", {count} with a safe fix"),
     };
-    format!("{}, {}{fixable}: {seen}{unread}", counted(errors, "error"), counted(warnings, "warning"))
+    let ignored = ignored(outcome);
+    format!("{}, {}{fixable}{ignored}: {seen}{unread}", counted(errors, "error"), counted(warnings, "warning"))
+}
+
+/// What comments let pass.
+fn ignored(outcome: &Outcome) -> String {
+    match outcome.ignored {
+        None | Some(0) => String::new(),
+        Some(count) => format!(", {count} ignored"),
+    }
 }
