@@ -27,6 +27,8 @@ pub struct Manifest {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where the text comes from; `None` if it was at hand.
+    pub source: Option<Source>,
     documents: Vec<Document>,
     objects: usize,
     problems: Vec<Problem>,
@@ -77,6 +79,13 @@ pub struct Unread {
     pub manifest: Option<usize>,
     /// What is wrong.
     pub problem: Problem,
+}
+
+impl Unread {
+    /// The bytes to show of the text.
+    pub fn span(&self) -> Range<usize> {
+        self.problem.byte..self.problem.byte
+    }
 }
 
 /// Everything a report needs.
@@ -148,13 +157,13 @@ pub fn lint_texts(texts: Vec<(String, String)>, settings: &Settings, partial: bo
 fn read(source: &Source, settings: &Settings) -> Result<Manifest, Unreachable> {
     let name = source.name();
     match source.read() {
-        Ok(text) => Ok(parse(name, text, settings)),
+        Ok(text) => Ok(Manifest { source: Some(source.clone()), ..parse(name, text, settings) }),
         Err(problem) => Err(Unreachable { name, problem }),
     }
 }
 
 fn parse(name: String, text: String, settings: &Settings) -> Manifest {
-    let mut manifest = Manifest { name, text, documents: Vec::new(), objects: 0, problems: Vec::new() };
+    let mut manifest = Manifest { name, text, source: None, documents: Vec::new(), objects: 0, problems: Vec::new() };
     let mut index = 0;
     for chunk in chunks(&manifest.text) {
         for read in read_chunk(&manifest.text, chunk, index) {

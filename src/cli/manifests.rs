@@ -1,5 +1,6 @@
 //! `lint` and `fix`: what is judged, by which rules, and how it is told.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +12,9 @@ pub struct Lint {
     /// What to judge.
     #[command(flatten)]
     pub inputs: Inputs,
+    /// What to render first.
+    #[command(flatten)]
+    pub rendering: Rendering,
     /// How to tell.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -50,6 +54,40 @@ pub struct Inputs {
     /// The paths are not the whole application: what is not among them may exist elsewhere
     #[arg(long)]
     pub partial: bool,
+    /// Leave out what a glob matches, also files that are named (repeatable; as in .gitignore, from the current directory)
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+}
+
+/// What tools render, judged together with the paths.
+#[derive(Debug, Default, Args)]
+pub struct Rendering {
+    /// A chart.
+    #[command(flatten)]
+    pub helm: Helm,
+    /// A kustomization's folder, rendered with the kubectl or kustomize that is installed (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub kustomize: Vec<PathBuf>,
+}
+
+/// A chart, and how it is rendered.
+#[derive(Debug, Default, Args)]
+pub struct Helm {
+    /// A chart, rendered with the helm that is installed. Findings point to its templates
+    #[arg(long = "helm", value_name = "CHART")]
+    pub chart: Option<PathBuf>,
+    /// A file of values for the chart (repeatable)
+    #[arg(long, short = 'f', value_name = "FILE", requires = "chart")]
+    pub values: Vec<PathBuf>,
+    /// A value for the chart (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", requires = "chart")]
+    pub set: Vec<OsString>,
+    /// The chart's release, as templates see it [default: release-name]
+    #[arg(long, value_name = "NAME", requires = "chart")]
+    pub release_name: Option<OsString>,
+    /// The chart's namespace, as templates see it
+    #[arg(long, value_name = "NAMESPACE", requires = "chart")]
+    pub namespace: Option<OsString>,
 }
 
 /// How findings are told.
