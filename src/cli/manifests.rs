@@ -50,11 +50,18 @@ pub struct Fix {
 #[derive(Debug, Args)]
 pub struct Inputs {
     /// Files, directories (as git sees them; .yaml, .yml and .json), or `-` for standard input [default: .]
+    ///
+    /// Directories are searched as ripgrep does: without hidden files and directories, and without what .gitignore (in a
+    /// repository) and .ignore (anywhere) leave out. What is named is read whatever it is called, unless --exclude leaves
+    /// it out. Where something is rendered, the current directory has to be named to be read.
     pub paths: Vec<PathBuf>,
     /// The paths are not the whole application: what is not among them may exist elsewhere
     #[arg(long)]
     pub partial: bool,
-    /// Leave out what a glob matches, also files that are named (repeatable; as in .gitignore, from the current directory)
+    /// Leave out what a glob matches, even if it is named (repeatable; as in .gitignore, from the current directory)
+    ///
+    /// The configuration file has a list of them under `exclude:`, from its own directory. Standard input and what is
+    /// rendered are never left out.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 }
@@ -74,6 +81,9 @@ pub struct Rendering {
 #[derive(Debug, Default, Args)]
 pub struct Helm {
     /// A chart, rendered with the helm that is installed. Findings point to its templates
+    ///
+    /// Runs `helm template`. Of several charts, or with more of Helm's flags, let Helm render them and hand it over:
+    /// (helm template ONE; helm template OTHER) | sqledge-ha lint -
     #[arg(long = "helm", value_name = "CHART")]
     pub chart: Option<PathBuf>,
     /// A file of values for the chart (repeatable)
@@ -104,7 +114,7 @@ pub struct Judging {
     /// The engines to govern [default: sql-edge, or as configured]
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Option<EngineChoice>,
-    /// A YAML file with settings under `policy:`
+    /// A YAML file with settings under `policy:` and globs under `exclude:`
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Give a rule an action: mutate, reject, warn or off (repeatable)

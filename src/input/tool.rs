@@ -127,7 +127,7 @@ fn last(pipe: impl Read) -> Vec<u8> {
 /// What a tool said, fit for a terminal: its last lines, where the error is.
 fn words(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<String> = text.trim().lines().map(plain).collect();
+    let lines: Vec<String> = text.lines().map(|line| plain(line.trim_end())).filter(|line| !line.is_empty()).collect();
     let left_out = lines.len().saturating_sub(LINES);
     let mut shown = if left_out > 0 { vec!["…".to_owned()] } else { Vec::new() };
     shown.extend(lines.into_iter().skip(left_out));

@@ -8,6 +8,7 @@ use annotate_snippets::{
 };
 
 use crate::cli::Level;
+use crate::exit::plain;
 use crate::linter::{Located, Outcome, Unread};
 use crate::report::place::{Place, Places};
 
@@ -21,7 +22,9 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     let places = Places::new(outcome);
     for located in &outcome.findings {
         if let Some(place) = places.of(located.manifest, &located.span) {
-            writeln!(output, "{}\n", renderer.render(&[finding(located, frame(&place, label(located)))]))?;
+            let rendered = rendered(located, &place);
+            let group = finding(located, frame(&place, label(located)), rendered.as_deref());
+            writeln!(output, "{}\n", renderer.render(&[group]))?;
         }
     }
     for note in &outcome.notes {
@@ -105,12 +108,23 @@ fn label(located: &Located) -> Option<String> {
     }
 }
 
-fn finding<'t>(located: &'t Located, frame: Snippet<'t, Annotation<'t>>) -> Group<'t> {
+/// Which of the objects that a template makes is meant, and where it stands.
+fn rendered(located: &Located, place: &Place<'_>) -> Option<String> {
+    let region = place.rendered?;
+    let name: Vec<String> = located.object.kind.iter().chain(&located.object.name).map(|part| plain(part)).collect();
+    let line = if place.region.is_some() { format!(" at line {}", region.start.line) } else { String::new() };
+    Some(format!("it is rendered{line} in {}", name.join(" ")))
+}
+
+fn finding<'t>(located: &'t Located, frame: Snippet<'t, Annotation<'t>>, rendered: Option<&'t str>) -> Group<'t> {
     let finding = &located.finding;
     let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
     let mut group = severity.primary_title(&*finding.message).id(finding.rule).element(frame);
     if let Some(reason) = &finding.reason {
         group = group.element(Severity::NOTE.no_name().message(&**reason));
+    }
+    if let Some(rendered) = rendered {
+        group = group.element(Severity::NOTE.no_name().message(rendered));
     }
     group.element(help(&finding.help))
 }
