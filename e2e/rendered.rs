@@ -1,7 +1,7 @@
 //! Charts and kustomizations: rendered by the real tools, judged, and told by the places of their templates.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -33,9 +33,11 @@ impl Tools {
 
     /// With a shell script in a tool's place.
     fn with_script(self, name: &str, script: &str) -> Self {
-        let path = self.0.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        // A program that is written here might still be open for writing, in a process that another test starts, when it
+        // is run.
+        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/stand-in.sh");
+        symlink(stand_in, self.0.path().join(name)).unwrap();
+        fs::write(self.0.path().join(format!("{name}.script")), script).unwrap();
         self
     }
 

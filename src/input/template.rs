@@ -144,7 +144,7 @@ metadata: {name: a}
     fn there(document: &str, marked: &str) -> Option<String> {
         let start = document.find(marked).unwrap();
         let template = Template::new(TEMPLATE.to_owned());
-        template.locate(document, start..start + marked.len()).map(|span| template.text()[span].to_owned())
+        template.locate(document, start..start + marked.len()).map(|span| template.text().get(span).unwrap().to_owned())
     }
 
     #[test]
