@@ -11,9 +11,11 @@ BINARY := $(or $(CARGO_TARGET_DIR),target)/release/sqledge-ha
 TOOLCHAIN := 1.95.0
 WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
+HELM := v4.3.1
+KUSTOMIZE := v5.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm e2e-cluster e2e proof bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
+.PHONY: help build demo test test-native test-wasm e2e-cluster e2e-tools e2e proof bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +34,7 @@ demo: build ## lint the examples, and let the module and the webhook mend a Depl
 test: lint test-native test-wasm ## run everything
 	@echo "all tests passed"
 
-test-native: setup e2e-cluster
+test-native: setup e2e-cluster e2e-tools
 	$(CARGO) test --release --locked --workspace
 
 # The rules once more, compiled to Wasm and run under Node.
@@ -47,6 +49,8 @@ e2e-cluster: ## build the Kubernetes control plane that the tests run
 		$(GO) build -buildvcs=false -ldflags "-s -w -X $(VERSION_PACKAGE).gitVersion=$$version \
 			-X $(VERSION_PACKAGE).gitMajor=1 -X $(VERSION_PACKAGE).gitMinor=$${minor%%.*} \
 			-X $(VERSION_PACKAGE).gitTreeState=clean" -o "$(CURDIR)/$(TOOLS)/bin/e2e-cluster" .
+
+e2e-tools: $(TOOLS)/bin/helm $(TOOLS)/bin/kustomize ## build the Helm and Kustomize that the tests run
 
 policy.wasm: build ## the module without its metadata
 	@cp $(or $(CARGO_TARGET_DIR),target)/module/wasm32-unknown-unknown/module/sqledge_ha_policy.wasm $@
@@ -87,3 +91,11 @@ $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 
 $(TOOLS)/bin/cargo-deny: | setup
 	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY)
+
+# What tests render charts and kustomizations with: some four minutes and one, once.
+$(TOOLS)/bin/helm:
+	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install -ldflags "-s -w" helm.sh/helm/v4/cmd/helm@$(HELM)
+
+$(TOOLS)/bin/kustomize:
+	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" \
+		$(GO) install -ldflags "-s -w" sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE)

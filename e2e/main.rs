@@ -15,11 +15,13 @@ mod corpus;
 mod fix;
 mod generated;
 mod hostile;
+mod inputs;
 mod install;
 #[allow(dead_code, reason = "the proof uses the rest")]
 mod kubernetes;
 mod module;
 mod registrations;
+mod rendered;
 mod serve;
 mod shared;
 mod single_field;

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use self::install::{Policy, PolicyAccess, PolicyManifest, Webhook, WebhookManifests};
-pub use self::manifests::{EngineChoice, Fix, Inputs, Judging, Level, Lint, ReportFormat, Reporting};
+pub use self::manifests::{EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFormat, Reporting};
 pub use self::serve::{ClusterAccess, Serve, ServeLimits, Tls};
 use crate::exit::{Failure, Outcome};
 

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use sqledge_ha_policy::settings::Settings;
 
-use crate::cli::Judging;
+use crate::cli::{Inputs, Judging};
 use crate::exit::Failure;
+use crate::input::Exclusion;
 
 /// A configuration file.
 #[derive(Debug, Default, Deserialize)]
@@ -16,14 +17,43 @@ struct File {
     /// The policy's settings, as a cluster would get them.
     #[serde(default)]
     policy: Value,
+    /// Globs of paths that are not read.
+    #[serde(default)]
+    exclude: Vec<String>,
 }
 
-/// The settings that flags and configuration file give together.
+/// What is judged how: the flags and the configuration file together.
+#[derive(Debug)]
+pub struct Linting {
+    /// The policy's settings.
+    pub settings: Settings,
+    /// Which files are left out.
+    pub exclusion: Exclusion,
+}
+
+/// Reads the configuration of `lint` and `fix`. Globs in the file start at its directory, those in flags at the current
+/// one.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 that says where the mistake is.
-pub fn settings(flags: &Judging) -> Result<Settings, Failure> {
-    let mut settings = flags.config.as_deref().map_or_else(|| Ok(Settings::default()), read)?;
+pub fn linting(judging: &Judging, inputs: &Inputs) -> Result<Linting, Failure> {
+    let mut exclusion = Exclusion::default();
+    exclusion
+        .add(Path::new("."), &inputs.exclude)
+        .map_err(|message| Failure::usage(format!("--exclude: {message}")))?;
+    let Some(path) = judging.config.as_deref() else {
+        return Ok(Linting { settings: overridden(Settings::default(), judging)?, exclusion });
+    };
+    let file = file(path)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    exclusion
+        .add(directory, &file.exclude)
+        .map_err(|message| Failure::usage(format!("{}: exclude: {message}", path.display())))?;
+    Ok(Linting { settings: overridden(checked(path, &file.policy)?, judging)?, exclusion })
+}
+
+/// The settings of a configuration file, with what flags say otherwise.
+fn overridden(mut settings: Settings, flags: &Judging) -> Result<Settings, Failure> {
     if let Some(choice) = flags.engine {
         settings.engines = choice.engines();
     }
@@ -41,8 +71,11 @@ pub fn settings(flags: &Judging) -> Result<Settings, Failure> {
 /// # Errors
 /// [`Failure`] with exit code 2 that names the file and the place.
 pub fn read(path: &Path) -> Result<Settings, Failure> {
-    let policy = policy(path)?;
-    Settings::from_value(&policy).map_err(|message| Failure::usage(format!("{}: policy: {message}", path.display())))
+    checked(path, &policy(path)?)
+}
+
+fn checked(path: &Path, policy: &Value) -> Result<Settings, Failure> {
+    Settings::from_value(policy).map_err(|message| Failure::usage(format!("{}: policy: {message}", path.display())))
 }
 
 /// What the parser says, which shows the lines in question and cannot know the file's name.
@@ -55,10 +88,14 @@ fn misread(path: &Path, error: &serde_saphyr::Error) -> Failure {
 /// # Errors
 /// [`Failure`] with exit code 2 that names the file and the place.
 pub fn policy(path: &Path) -> Result<Value, Failure> {
+    Ok(file(path)?.policy)
+}
+
+fn file(path: &Path) -> Result<File, Failure> {
     let wrong = |message: String| Failure::usage(format!("{}: {message}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| misread(path, &error))?;
-    Ok(file.unwrap_or_default().policy)
+    Ok(file.unwrap_or_default())
 }
 
 /// A file that holds nothing but the policy's settings, as a cluster gets them.

@@ -1,44 +1,91 @@
-//! From paths to texts: files, directories as git sees them, standard input.
+//! From what a person names to texts: files, directories as git sees them, standard input, and what Helm and Kustomize
+//! render.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `walk`, `reached` | paths -> files, each once |
+//! | `exclusion` | which of them are left out |
+//! | `helm`, `kustomize` | the command lines of the tools that render |
+//! | `tool` | running one of them, whatever it does |
+//! | `rendered`, `template` | which file a rendered document comes from, and where in it a line stands |
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::exit::plain;
 use crate::manifest::{Problem, decode};
+
+mod exclusion;
+mod helm;
+mod kustomize;
+mod reached;
+mod rendered;
+mod template;
+mod tool;
+mod walk;
+
+pub use self::exclusion::Exclusion;
+pub use self::rendered::{Origin, Rendered};
+pub use self::template::Template;
+pub use self::walk::{Found, LeftOut, find, find_except};
+use crate::cli::Rendering;
 
 /// The path that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 /// How reports call standard input.
 pub const STANDARD_INPUT_NAME: &str = "<stdin>";
-/// The endings of manifests in a directory.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// One text to read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
-    path: PathBuf,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// Standard input, which can be read once.
+    StandardInput,
+    /// What a tool printed.
+    Printed(Arc<Printed>),
+}
+
+/// What a tool printed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// The tool.
+    pub by: Renderer,
+    /// What it rendered: a chart, or a kustomization's folder.
+    pub of: PathBuf,
+    /// The text.
+    pub text: String,
+}
+
+/// A tool that renders manifests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renderer {
+    /// `helm template`.
+    Helm,
+    /// `kubectl kustomize`, or `kustomize build`.
+    Kustomize,
 }
 
 impl Source {
     /// The text at a path, or standard input for `-`.
     pub fn named(path: &Path) -> Self {
-        Source { path: path.to_owned() }
+        if path.as_os_str() == STANDARD_INPUT { Source::StandardInput } else { Source::File(path.to_owned()) }
     }
 
     /// How reports call it.
     pub fn name(&self) -> String {
-        if self.path.as_os_str() == STANDARD_INPUT {
-            return STANDARD_INPUT_NAME.to_owned();
+        match self {
+            Source::File(path) => name(path),
+            Source::StandardInput => STANDARD_INPUT_NAME.to_owned(),
+            Source::Printed(printed) => name(&printed.of),
         }
-        let name = plain(&self.path.to_string_lossy());
-        name.strip_prefix("./").unwrap_or(&name).to_owned()
     }
 
-    /// The file that it is in; `None` for standard input.
+    /// The file that it is in; `None` for anything else.
     pub fn path(&self) -> Option<&Path> {
-        (self.path.as_os_str() != STANDARD_INPUT).then_some(&self.path)
+        if let Source::File(path) = self { Some(path) } else { None }
     }
 
     /// Its text.
@@ -47,14 +94,29 @@ impl Source {
     /// [`Problem`] if it cannot be read, or is not UTF-8.
     pub fn read(&self) -> Result<String, Problem> {
         let mut bytes = Vec::new();
-        let read = if self.path.as_os_str() == STANDARD_INPUT {
-            io::stdin().lock().read_to_end(&mut bytes)
-        } else {
-            File::open(&self.path).and_then(|mut file| file.read_to_end(&mut bytes))
+        let read = match self {
+            Source::Printed(printed) => return Ok(printed.text.clone()),
+            Source::StandardInput => io::stdin().lock().read_to_end(&mut bytes),
+            Source::File(path) => File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
         };
         read.map_err(|error| problem(error.to_string()))?;
         decode(bytes)
     }
+
+    /// Which files the documents of its text come from, if it is rendered.
+    pub fn rendered(&self, text: &str) -> Option<Rendered> {
+        match self {
+            Source::File(_) => None,
+            Source::StandardInput => Rendered::handed_over(text),
+            Source::Printed(printed) => Some(Rendered::printed(printed, text)),
+        }
+    }
+}
+
+/// How reports call the file at a path.
+fn name(path: &Path) -> String {
+    let name = plain(&path.to_string_lossy());
+    name.strip_prefix("./").unwrap_or(&name).to_owned()
 }
 
 /// A path that leads to no text.
@@ -70,45 +132,19 @@ fn problem(message: String) -> Problem {
     Problem { message, help: None, byte: 0 }
 }
 
-/// Finds the texts below `paths`, sorted by name, each once; no path stands for the current directory. A file that is
-/// named is read whatever it is called. Links to directories are not followed, so that no loop can catch the search.
-pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<Unreachable>) {
-    let here = [PathBuf::from(".")];
-    let (mut sources, mut unreachable) = (Vec::new(), Vec::new());
-    for path in if paths.is_empty() { &here } else { paths } {
-        if path.is_dir() {
-            walk(path, &mut sources, &mut unreachable);
-        } else if path.as_os_str() == STANDARD_INPUT || path.exists() {
-            sources.push(Source { path: path.clone() });
-        } else {
-            let problem = problem("there is no such file or directory".to_owned());
-            unreachable.push(Unreachable { name: plain(&path.to_string_lossy()), problem });
+/// Finds the texts below `paths`, except what is left out, and lets the tools render what they are asked to. The current
+/// directory is meant only where nothing at all is named.
+pub fn gather(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion) -> Found {
+    let nothing_else = rendering.helm.chart.is_none() && rendering.kustomize.is_empty();
+    let mut found = if paths.is_empty() && !nothing_else { Found::default() } else { find_except(paths, exclusion) };
+    let helm = &rendering.helm;
+    let charts = helm.chart.iter().map(|chart| (Renderer::Helm, chart, helm::render(chart, helm)));
+    let folders = rendering.kustomize.iter().map(|folder| (Renderer::Kustomize, folder, kustomize::render(folder)));
+    for (by, of, text) in charts.chain(folders) {
+        match text {
+            Ok(text) => found.sources.push(Source::Printed(Arc::new(Printed { by, of: of.clone(), text }))),
+            Err(problem) => found.unreachable.push(Unreachable { name: name(of), problem }),
         }
     }
-    sources.sort();
-    // One file may be reached by several ways: named, below a directory, through a link.
-    let mut seen = HashSet::new();
-    sources.retain(|source| seen.insert(source.path.canonicalize().unwrap_or_else(|_| source.path.clone())));
-    (sources, unreachable)
-}
-
-fn walk(directory: &Path, sources: &mut Vec<Source>, unreachable: &mut Vec<Unreachable>) {
-    for entry in ignore::WalkBuilder::new(directory).build() {
-        match entry {
-            // A link that leads nowhere is read as well, so that somebody is told.
-            Ok(entry) if has_manifest_ending(entry.path()) && !entry.path().is_dir() => {
-                sources.push(Source { path: entry.into_path() });
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let name = plain(&directory.to_string_lossy());
-                unreachable.push(Unreachable { name, problem: problem(error.to_string()) });
-            }
-        }
-    }
-}
-
-fn has_manifest_ending(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+    found
 }

@@ -31,6 +31,8 @@ pub struct Manifest {
     pub name: String,
     /// The whole text; empty if nothing in it concerns the rules.
     pub text: String,
+    /// Where the text comes from; `None` if it was at hand.
+    pub source: Option<Source>,
     /// The documents whose relations matter, without whatever else is in them.
     held: Vec<Document>,
     /// What is wrong with single objects.
@@ -89,6 +91,13 @@ pub struct Unread {
     pub manifest: Option<usize>,
     /// What is wrong.
     pub problem: Problem,
+}
+
+impl Unread {
+    /// The bytes to show of the text.
+    pub fn span(&self) -> Range<usize> {
+        self.problem.byte..self.problem.byte
+    }
 }
 
 /// Everything a report needs.

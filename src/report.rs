@@ -3,3 +3,4 @@
 pub mod explanation;
 pub mod human;
 pub mod json;
+pub mod place;

@@ -1,5 +1,6 @@
 //! `lint` and `fix`: what is judged, by which rules, and how it is told.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +12,9 @@ pub struct Lint {
     /// What to judge.
     #[command(flatten)]
     pub inputs: Inputs,
+    /// What to render first.
+    #[command(flatten)]
+    pub rendering: Rendering,
     /// How to tell.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -46,10 +50,54 @@ pub struct Fix {
 #[derive(Debug, Args)]
 pub struct Inputs {
     /// Files, directories (as git sees them; .yaml, .yml and .json), or `-` for standard input [default: .]
+    ///
+    /// Directories are searched as ripgrep does: without hidden files and directories, and without what .gitignore (in a
+    /// repository) and .ignore (anywhere) leave out. What is named is read whatever it is called, unless --exclude leaves
+    /// it out. Where something is rendered, the current directory has to be named to be read.
     pub paths: Vec<PathBuf>,
     /// The paths are not the whole application: what is not among them may exist elsewhere
     #[arg(long)]
     pub partial: bool,
+    /// Leave out what a glob matches, even if it is named (repeatable; as in .gitignore, from the current directory)
+    ///
+    /// The configuration file has a list of them under `exclude:`, from its own directory. Standard input and what is
+    /// rendered are never left out.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+}
+
+/// What tools render, judged together with the paths.
+#[derive(Debug, Default, Args)]
+pub struct Rendering {
+    /// A chart.
+    #[command(flatten)]
+    pub helm: Helm,
+    /// A kustomization's folder, rendered with the kubectl or kustomize that is installed (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub kustomize: Vec<PathBuf>,
+}
+
+/// A chart, and how it is rendered.
+#[derive(Debug, Default, Args)]
+pub struct Helm {
+    /// A chart, rendered with the helm that is installed. Findings point to its templates
+    ///
+    /// Runs `helm template`. Of several charts, or with more of Helm's flags, let Helm render them and hand it over:
+    /// (helm template ONE; helm template OTHER) | sqledge-ha lint -
+    #[arg(long = "helm", value_name = "CHART")]
+    pub chart: Option<PathBuf>,
+    /// A file of values for the chart (repeatable)
+    #[arg(long, short = 'f', value_name = "FILE", requires = "chart")]
+    pub values: Vec<PathBuf>,
+    /// A value for the chart (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", requires = "chart")]
+    pub set: Vec<OsString>,
+    /// The chart's release, as templates see it [default: release-name]
+    #[arg(long, value_name = "NAME", requires = "chart")]
+    pub release_name: Option<OsString>,
+    /// The chart's namespace, as templates see it
+    #[arg(long, value_name = "NAMESPACE", requires = "chart")]
+    pub namespace: Option<OsString>,
 }
 
 /// How findings are told.
@@ -66,7 +114,7 @@ pub struct Judging {
     /// The engines to govern [default: sql-edge, or as configured]
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Option<EngineChoice>,
-    /// A YAML file with settings under `policy:`
+    /// A YAML file with settings under `policy:` and globs under `exclude:`
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Give a rule an action: mutate, reject, warn or off (repeatable)

@@ -8,38 +8,41 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 
 use crate::cli::{Fix, Level};
+use crate::config::{self, Linting};
 use crate::exit::{Failure, Outcome, plain, say};
 use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
 use crate::linter::{self, Located, Manifest};
 use crate::manifest::Lines;
-use crate::{config, report};
+use crate::report;
 
 /// Mends manifests in place, or shows what it would change.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
-    let settings = config::settings(&flags.judging)?;
-    let (sources, unreachable) = input::find(&flags.inputs.paths);
-    let mut before = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
+    let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
+    let found = input::find_except(&flags.inputs.paths, &exclusion);
+    let mut before = linter::lint(&found.sources, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
         before.leave_out_ignored();
     }
     let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
-    let mut delivery = Delivery { flags, sources: &sources, changed: 0, unwritten: 0 };
+    let mut delivery = Delivery { flags, changed: 0, unwritten: 0 };
     for (before, after) in before.manifests.iter().zip(&after.outcome.manifests) {
         delivery.deliver(before, &after.text)?;
     }
     report::human::problems(&before, &mut anstream::stderr().lock())?;
     tell(&delivery, &after);
+    if let Some(note) = found.left_out.note().filter(|_| before.workloads == 0) {
+        say("note", &note);
+    }
     Ok(end(&delivery, &before, &after))
 }
 
 /// What is done with new texts.
 struct Delivery<'f> {
     flags: &'f Fix,
-    sources: &'f [Source],
     changed: usize,
     unwritten: usize,
 }
@@ -51,8 +54,7 @@ impl Delivery<'_> {
 
     /// Shows a change, or makes it.
     fn deliver(&mut self, before: &Manifest, after: &str) -> io::Result<()> {
-        let source = self.sources.iter().find(|source| source.name() == before.name);
-        let path = source.and_then(Source::path);
+        let path = before.source.as_ref().and_then(Source::path);
         if path.is_none() && !self.is_dry() {
             // What comes in on standard input goes out, changed or not.
             anstream::stdout().lock().write_all(after.as_bytes())?;

@@ -3,19 +3,23 @@
 use std::io::{BufWriter, Write};
 
 use crate::cli::{Level, Lint, ReportFormat};
+use crate::config::{self, Linting};
 use crate::exit::{Failure, Outcome};
-use crate::{config, input, linter, report};
+use crate::{input, linter, report};
 
 /// Judges manifests and prints what is wrong.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration.
 pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
-    let settings = config::settings(&flags.judging)?;
-    let (sources, unreachable) = input::find(&flags.inputs.paths);
-    let mut outcome = linter::lint(&sources, unreachable, &settings, flags.inputs.partial);
+    let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
+    let found = input::gather(&flags.inputs.paths, &flags.rendering, &exclusion);
+    let mut outcome = linter::lint(&found.sources, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
         outcome.leave_out_ignored();
+    }
+    if outcome.workloads == 0 {
+        outcome.notes.extend(found.left_out.note());
     }
     let mut output = BufWriter::new(anstream::stdout().lock());
     match flags.reporting.format {

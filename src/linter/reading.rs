@@ -56,6 +56,7 @@ pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Unreachab
     match source.read() {
         Ok(text) => {
             let mut half = begin(name, text, sieve);
+            half.manifest.source = Some(source.clone());
             // Of most files nothing is looked at again; what came in on standard input may have to go out.
             if half.is_idle() && source.path().is_some() {
                 half.manifest.text = String::new();

@@ -8,8 +8,9 @@ use annotate_snippets::{
 };
 
 use crate::cli::Level;
+use crate::exit::plain;
 use crate::linter::{Located, Outcome, Unread};
-use crate::manifest::Lines;
+use crate::report::place::{Place, Places};
 
 /// Writes a report. Colours are in it; whoever gives `output` strips them where they do not belong.
 ///
@@ -18,11 +19,12 @@ use crate::manifest::Lines;
 pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     problems(outcome, output)?;
     let renderer = Renderer::styled();
-    let lines: Vec<Lines<'_>> = outcome.manifests.iter().map(|manifest| Lines::new(&manifest.text)).collect();
+    let places = Places::new(outcome);
     for located in &outcome.findings {
-        if let (Some(manifest), Some(lines)) = (outcome.manifests.get(located.manifest), lines.get(located.manifest)) {
-            let frame = frame(&manifest.name, &manifest.text, lines, located.span.clone(), label(located));
-            writeln!(output, "{}\n", renderer.render(&[finding(located, frame)]))?;
+        if let Some(place) = places.of(located.manifest, &located.span) {
+            let rendered = rendered(located, &place);
+            let group = finding(located, frame(&place, label(located)), rendered.as_deref());
+            writeln!(output, "{}\n", renderer.render(&[group]))?;
         }
     }
     for note in &outcome.notes {
@@ -36,22 +38,17 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// What the system says when `output` cannot be written.
 pub fn problems(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+    let places = Places::new(outcome);
     for unread in &outcome.unread {
-        let text = unread.manifest.and_then(|index| outcome.manifests.get(index));
-        let lines = text.map(|manifest| Lines::new(&manifest.text));
-        writeln!(output, "{}\n", Renderer::styled().render(&[problem(unread, lines.as_ref())]))?;
+        let place = unread.manifest.and_then(|index| places.of(index, &unread.span()));
+        writeln!(output, "{}\n", Renderer::styled().render(&[problem(unread, place.as_ref())]))?;
     }
     Ok(())
 }
 
 /// Shows a place of one text. The renderer looks at every line it is given, so it is given only those in question.
-fn frame<'t>(
-    name: &'t str,
-    text: &'t str,
-    lines: &Lines<'_>,
-    span: Range<usize>,
-    label: Option<String>,
-) -> Snippet<'t, Annotation<'t>> {
+fn frame<'t>(place: &Place<'_>, label: Option<String>) -> Snippet<'t, Annotation<'t>> {
+    let (text, span) = (place.text, place.span.clone());
     let lines_in_question = line_start(text, span.start)..line_end(text, span.end);
     let (window, span) = discreet(text, lines_in_question.clone(), span);
     // What is left out at the front leaves its room, so that columns stay what they are.
@@ -60,8 +57,8 @@ fn frame<'t>(
     let start = room.min(WIDEST_ROOM) + span.start - window.start;
     let within = start..start + span.len();
     Snippet::source(source)
-        .path(name)
-        .line_start(lines.position(window.start).line)
+        .path(place.title())
+        .line_start(place.shown().map_or(1, |region| region.start.line))
         .annotation(AnnotationKind::Primary.span(within).label(label))
 }
 
@@ -111,12 +108,23 @@ fn label(located: &Located) -> Option<String> {
     }
 }
 
-fn finding<'t>(located: &'t Located, frame: Snippet<'t, Annotation<'t>>) -> Group<'t> {
+/// Which of the objects that a template makes is meant, and where it stands.
+fn rendered(located: &Located, place: &Place<'_>) -> Option<String> {
+    let region = place.rendered?;
+    let name: Vec<String> = located.object.kind.iter().chain(&located.object.name).map(|part| plain(part)).collect();
+    let line = if place.region.is_some() { format!(" at line {}", region.start.line) } else { String::new() };
+    Some(format!("it is rendered{line} in {}", name.join(" ")))
+}
+
+fn finding<'t>(located: &'t Located, frame: Snippet<'t, Annotation<'t>>, rendered: Option<&'t str>) -> Group<'t> {
     let finding = &located.finding;
     let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
     let mut group = severity.primary_title(&*finding.message).id(finding.rule).element(frame);
     if let Some(reason) = &finding.reason {
         group = group.element(Severity::NOTE.no_name().message(&**reason));
+    }
+    if let Some(rendered) = rendered {
+        group = group.element(Severity::NOTE.no_name().message(rendered));
     }
     group.element(help(&finding.help))
 }
@@ -126,10 +134,10 @@ fn help(text: &str) -> Message<'_> {
 }
 
 /// A problem with its place but without the line: nobody knows what stands on a line that cannot be read.
-fn problem<'t>(unread: &'t Unread, lines: Option<&Lines<'_>>) -> Group<'t> {
-    let origin = Origin::path(&unread.name);
-    let origin = match lines.map(|lines| lines.position(unread.problem.byte)) {
-        Some(position) => origin.line(position.line).char_column(position.column),
+fn problem<'t>(unread: &'t Unread, place: Option<&Place<'_>>) -> Group<'t> {
+    let origin = Origin::path(place.map_or_else(|| unread.name.clone(), Place::title));
+    let origin = match place.and_then(Place::shown) {
+        Some(region) => origin.line(region.start.line).char_column(region.start.column),
         None => origin,
     };
     let help: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use sqledge_ha_policy::finding::may_mislead;
 
 use crate::cli::Level;
-use crate::linter::{Located, Manifest, Outcome};
-use crate::manifest::{Lines, Position};
+use crate::linter::{Located, Outcome};
+use crate::manifest::Position;
+use crate::report::place::{Place, Places};
 
 /// The version of the contract.
 const VERSION: u8 = 1;
@@ -17,17 +18,17 @@ const VERSION: u8 = 1;
 /// # Errors
 /// Those of `output`.
 pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    let lines: Vec<Lines<'_>> = outcome.manifests.iter().map(|manifest| Lines::new(&manifest.text)).collect();
-    let finding = |located: &Located| {
-        let (manifest, lines) = (outcome.manifests.get(located.manifest)?, lines.get(located.manifest)?);
-        Some(finding(located, manifest, lines))
-    };
+    let places = Places::new(outcome);
+    let finding = |located: &Located| Some(finding(located, &places.of(located.manifest, &located.span)?));
     let unread = outcome.unread.iter().map(|unread| {
-        let lines = unread.manifest.and_then(|index| lines.get(index));
-        let position = lines.map(|lines| lines.position(unread.problem.byte));
+        let place = unread.manifest.and_then(|index| places.of(index, &unread.span()));
+        let position = place.as_ref().and_then(|place| place.region).map(|region| region.start);
+        let rendered = place.as_ref().and_then(|place| place.rendered).map(|region| region.start);
         json!({
-            "file": unread.name, "message": unread.problem.message, "help": unread.problem.help,
+            "file": place.as_ref().map_or(unread.name.as_str(), |place| place.file),
+            "message": unread.problem.message, "help": unread.problem.help,
             "line": position.map(|position| position.line), "column": position.map(|position| position.column),
+            "rendered": rendered.map(|position| json!({"line": position.line, "column": position.column})),
         })
     });
     let report = json!({
@@ -55,7 +56,7 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     writeln!(output)
 }
 
-fn finding(located: &Located, manifest: &Manifest, lines: &Lines<'_>) -> Value {
+fn finding(located: &Located, place: &Place<'_>) -> Value {
     let finding = &located.finding;
     let message = match &finding.reason {
         Some(reason) => format!("{}: {reason}", finding.message),
@@ -69,14 +70,15 @@ fn finding(located: &Located, manifest: &Manifest, lines: &Lines<'_>) -> Value {
         "help": finding.help,
         "object": located.object,
         "pointer": finding.pointer,
-        "file": manifest.name,
+        "file": place.file,
         "document": located.document,
-        "start": place(lines.position(located.span.start)),
-        "end": place(lines.position(located.span.end)),
+        "start": place.region.map(|region| position(region.start)),
+        "end": place.region.map(|region| position(region.end)),
+        "rendered": place.rendered.map(|region| json!({"start": position(region.start), "end": position(region.end)})),
         "fix": finding.fix,
     })
 }
 
-fn place(position: Position) -> Value {
+fn position(position: Position) -> Value {
     json!({"line": position.line, "column": position.column, "byte": position.byte})
 }

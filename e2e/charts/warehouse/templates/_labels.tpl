@@ -1,0 +1,3 @@
+{{- define "stock.labels" -}}
+app: {{ .Release.Name }}-stock
+{{- end }}

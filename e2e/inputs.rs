@@ -1,0 +1,139 @@
+//! Which files are read: directories, globs that leave out, and files by name.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::corpus::{Ran, lint};
+
+/// Two replicas: one finding for each file.
+const EXAMPLE: &str = include_str!("examples/two-replicas-rolling.yaml");
+
+/// A folder with a manifest at each path.
+fn folder(paths: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for path in paths {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, EXAMPLE).unwrap();
+    }
+    folder
+}
+
+/// The files with findings, in the order of the report.
+fn files(directory: &Path, arguments: &[&str]) -> Vec<String> {
+    let report = lint(directory, &[&["--format", "json"], arguments].concat());
+    let report: Value = serde_json::from_str(&report.output).unwrap_or_else(|_| panic!("{report:?}"));
+    let mut files: Vec<String> =
+        report["findings"].as_array().unwrap().iter().map(|one| one["file"].as_str().unwrap().to_owned()).collect();
+    files.dedup();
+    files
+}
+
+fn shown(ran: &Ran) -> String {
+    format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code)
+}
+
+#[test]
+fn several_directories_are_read_each_file_once_and_in_one_order() {
+    let folder = folder(&["a/one.yaml", "a/b/two.YML", "a-c/three.json", "d/readme.md", "d/four.yaml"]);
+    symlink("../a/one.yaml", folder.path().join("d/link.yaml")).unwrap();
+    symlink("..", folder.path().join("d/up")).unwrap();
+    let all = ["a/b/two.YML", "a/one.yaml", "a-c/three.json", "d/four.yaml"];
+    assert_eq!(files(folder.path(), &["d", "a-c", "a"]), all);
+    assert_eq!(files(folder.path(), &["d/link.yaml", "a/one.yaml", "d", "a", "a-c", "a/b", "d/../a"]), all);
+    assert_eq!(files(folder.path(), &["d"]), ["d/four.yaml", "d/link.yaml"]);
+    assert_eq!(files(folder.path(), &["d/up/a"]), ["d/up/a/b/two.YML", "d/up/a/one.yaml"], "a link that is named");
+}
+
+#[test]
+fn directories_are_searched_as_ripgrep_does() {
+    let folder = folder(&["a.yaml", ".hidden.yaml", ".github/b.yaml", "out/c.yaml", "notes/d.yaml", "sub/out/e.yaml"]);
+    fs::write(folder.path().join(".gitignore"), "out/\n").unwrap();
+    fs::write(folder.path().join(".ignore"), "notes\n").unwrap();
+    let outside_of_a_repository = ["a.yaml", "out/c.yaml", "sub/out/e.yaml"];
+    assert_eq!(files(folder.path(), &[]), outside_of_a_repository);
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    assert_eq!(files(folder.path(), &[]), ["a.yaml"]);
+    assert_eq!(files(&folder.path().join("sub"), &["--partial"]), Vec::<String>::new(), "as above, from below");
+    let named = ["out/c.yaml", ".hidden.yaml", ".github"];
+    assert_eq!(files(folder.path(), &named), [".github/b.yaml", ".hidden.yaml", "out/c.yaml"]);
+}
+
+#[test]
+fn globs_leave_out_below_directories_and_among_named_files() {
+    let folder = folder(&["a.yaml", "vendor/b.yaml", "c/vendor/d.yaml", "c/e.gen.yaml"]);
+    assert_eq!(files(folder.path(), &["--exclude", "vendor", "--exclude=*.gen.yaml"]), ["a.yaml"]);
+    assert_eq!(files(folder.path(), &["--exclude=/vendor"]), ["a.yaml", "c/e.gen.yaml", "c/vendor/d.yaml"]);
+    let absolute = folder.path().join("c/vendor/d.yaml");
+    let named = ["--exclude=c/vendor", "a.yaml", "c/vendor/d.yaml", absolute.to_str().unwrap(), "c/vendor"];
+    assert_eq!(files(folder.path(), &named), ["a.yaml"]);
+    assert_eq!(files(&folder.path().join("c"), &["--exclude=vendor", "."]), ["e.gen.yaml"]);
+}
+
+#[test]
+fn globs_of_the_configuration_start_at_its_directory() {
+    let folder = folder(&["a.yaml", "ci/a.yaml", "ci/vendor/b.yaml"]);
+    let config = folder.path().join("ci/sqledge-ha.yaml");
+    fs::write(&config, "exclude: [/a.yaml, vendor, sqledge-ha.yaml]\npolicy: {engines: [sql-edge]}\n").unwrap();
+    assert_eq!(files(folder.path(), &["--config", "ci/sqledge-ha.yaml"]), ["a.yaml"]);
+    fs::write(&config, "exclude: ['a[']\n").unwrap();
+    insta::assert_snapshot!(shown(&lint(folder.path(), &["--config", "ci/sqledge-ha.yaml"])));
+}
+
+#[test]
+fn a_run_that_left_everything_out_is_no_success_and_says_so() {
+    let folder = folder(&["a.yaml", "b.yaml", "c/d.yaml"]);
+    insta::assert_snapshot!(shown(&lint(folder.path(), &["--exclude", "*.yaml", "--exclude=c/"])));
+    insta::assert_snapshot!(shown(&lint(folder.path(), &["--exclude", "*.yaml", "--partial", "a.yaml"])));
+    insta::assert_snapshot!(shown(&lint(folder.path(), &["--exclude", "*.yaml", "missing.yaml"])));
+    for wrong in ["a[", "", "# a"] {
+        insta::assert_snapshot!(shown(&lint(folder.path(), &["--exclude", wrong])));
+    }
+}
+
+fn fix(directory: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+    let output = command.current_dir(directory).arg("fix").args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), output: text(output.stdout), said: text(output.stderr) }
+}
+
+#[test]
+fn what_is_left_out_is_not_fixed() {
+    let folder = folder(&["a.yaml", "b.yaml"]);
+    fix(folder.path(), &["--exclude=b.yaml", "--unsafe"]);
+    let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_ne!(text("a.yaml"), EXAMPLE);
+    assert_eq!(text("b.yaml"), EXAMPLE);
+    let nothing = fix(folder.path(), &["--exclude=*"]);
+    insta::assert_snapshot!(shown(&nothing));
+}
+
+#[test]
+fn files_whose_names_look_alike_are_each_fixed_in_their_place() {
+    let folder = TempDir::new().unwrap();
+    let path = |byte: u8| folder.path().join(OsString::from_vec(vec![b'k', byte, b'.', b'y', b'm', b'l']));
+    for (byte, name) in [(0xf6, "one"), (0xf7, "other")] {
+        fs::write(path(byte), EXAMPLE.replace("  name: ", &format!("  name: {name}-"))).unwrap();
+    }
+    let ran = fix(folder.path(), &["--unsafe"]);
+    assert!(!ran.said.contains("not fixed"), "{}", ran.said);
+    for (byte, name) in [(0xf6, "one-"), (0xf7, "other-")] {
+        let text = fs::read_to_string(path(byte)).unwrap();
+        assert!(text.contains(name) && text.contains("type: Recreate"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_rendered_is_not_fixed() {
+    let ran = fix(Path::new(env!("CARGO_MANIFEST_DIR")), &["--helm", "e2e/charts/warehouse"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.said.starts_with("error: unexpected argument '--helm' found"), "{}", ran.said);
+}

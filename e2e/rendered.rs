@@ -1,0 +1,325 @@
+//! Charts and kustomizations: rendered by the real tools, judged, and told by the places of their templates.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::corpus::Ran;
+
+/// The folder with the tools that tests run.
+fn tool(name: &str) -> PathBuf {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin").join(name);
+    assert!(tool.is_file(), "{} is not there: run \"make e2e-tools e2e-cluster\" first", tool.display());
+    tool
+}
+
+/// A folder for `PATH`.
+struct Tools(TempDir);
+
+impl Tools {
+    fn none() -> Self {
+        Tools(TempDir::new().unwrap())
+    }
+
+    /// With the real `helm`, or `kustomize`.
+    fn with(self, name: &str) -> Self {
+        symlink(tool(name), self.0.path().join(name)).unwrap();
+        self
+    }
+
+    /// With a shell script in a tool's place.
+    fn with_script(self, name: &str, script: &str) -> Self {
+        // A program that is written here might still be open for writing, in a process that another test starts, when it
+        // is run.
+        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/stand-in.sh");
+        symlink(stand_in, self.0.path().join(name)).unwrap();
+        fs::write(self.0.path().join(format!("{name}.script")), script).unwrap();
+        self
+    }
+
+    /// With the real `kubectl`, which the control plane of the tests has inside.
+    fn with_kubectl(self) -> Self {
+        let cluster = tool("e2e-cluster");
+        self.with_script("kubectl", &format!("exec '{}' kubectl \"$@\"", cluster.display()))
+    }
+
+    /// Runs `sqledge-ha lint` in `e2e/`, with these tools and no others.
+    fn lint(&self, arguments: &[&str]) -> Ran {
+        self.lint_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e"), arguments, "")
+    }
+
+    fn lint_in(&self, directory: &Path, arguments: &[&str], input: &str) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+        command.current_dir(directory).env("PATH", self.0.path()).arg("lint").args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        // Whoever does not read its input has closed it.
+        let _ = std::io::Write::write_all(&mut process.stdin.take().unwrap(), input.as_bytes());
+        let output = process.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let ran = Ran { code: output.status.code().unwrap(), output: text(output.stdout), said: text(output.stderr) };
+        let is_bad = |character: char| character.is_control() && character != '\n';
+        assert!(!ran.output.contains(is_bad) && !ran.said.contains(is_bad), "{ran:?}");
+        assert!(!ran.output.contains("Secret-of-"), "{}", ran.output);
+        ran
+    }
+
+    /// What the report for programs says.
+    fn report(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.lint(&[&["--format", "json"], arguments].concat()).output).unwrap()
+    }
+}
+
+fn shown(ran: &Ran) -> String {
+    format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code)
+}
+
+/// The chart, with values that break two rules.
+const BROKEN: [&str; 6] =
+    ["--helm", "charts/warehouse", "-f", "charts/warehouse/two-replicas.yaml", "--set", "strategy=RollingUpdate"];
+
+/// Rule, file, line in the file and line in the rendered text of every finding.
+fn places(report: &Value) -> Vec<Value> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let place = |finding: &Value| {
+        let line = |position: &Value| position["line"].clone();
+        json!([finding["rule"], finding["file"], line(&finding["start"]), line(&finding["rendered"]["start"])])
+    };
+    findings.map(place).collect()
+}
+
+// Helm.
+
+/// What Helm renders of the chart by itself.
+fn helm_template(arguments: &[&str]) -> String {
+    let mut command = Command::new(tool("helm"));
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/e2e")).args(["template", "charts/warehouse"]);
+    String::from_utf8(command.args(arguments).output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn findings_point_into_the_templates_of_a_chart_or_else_show_what_is_rendered() {
+    insta::assert_snapshot!(shown(&Tools::none().with("helm").lint(&BROKEN)));
+}
+
+#[test]
+fn places_for_programs_are_those_of_the_template_beside_those_of_the_rendered_text() {
+    let tools = Tools::none().with("helm");
+    let report = tools.report(&BROKEN);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&report["findings"][2]).unwrap());
+    let rendered = helm_template(&BROKEN[2..]);
+    let findings = report["findings"].as_array().unwrap();
+    let (exact, others): (Vec<&Value>, Vec<&Value>) = findings.iter().partition(|finding| finding["start"].is_object());
+    assert_eq!((exact.len(), others.len()), (5, 2), "{report:#}");
+    for finding in exact {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e").join(finding["file"].as_str().unwrap());
+        let template = fs::read_to_string(path).unwrap();
+        let marked = |text: &str, range: &Value| {
+            let byte = |end: &str| usize::try_from(range[end]["byte"].as_u64().unwrap()).unwrap();
+            text[byte("start")..byte("end")].to_owned()
+        };
+        assert_eq!(marked(&template, finding), marked(&rendered, &finding["rendered"]), "{finding:#}");
+    }
+    for finding in others {
+        assert_eq!((&finding["start"], &finding["end"]), (&Value::Null, &Value::Null), "{finding:#}");
+        let line = usize::try_from(finding["rendered"]["start"]["line"].as_u64().unwrap()).unwrap();
+        let line = rendered.lines().nth(line - 1).unwrap();
+        assert!(["  replicas: 2", "    type: RollingUpdate"].contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn a_chart_that_is_packed_has_no_templates_to_point_into() {
+    let folder = TempDir::new().unwrap();
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/charts/warehouse");
+    let packed = Command::new(tool("helm")).arg("package").arg(chart).current_dir(folder.path()).output().unwrap();
+    assert!(packed.status.success(), "{packed:?}");
+    let tools = Tools::none().with("helm");
+    let arguments = ["--format", "json", "--helm", "stock-1.0.0.tgz"];
+    let report: Value = serde_json::from_str(&tools.lint_in(folder.path(), &arguments, "").output).unwrap();
+    let database = json!(["amd64-node-selector", "stock/templates/database.yaml", null, 78]);
+    assert!(places(&report).contains(&database), "{:#?}", places(&report));
+}
+
+#[test]
+fn helm_is_handed_what_is_said_of_the_chart_and_nothing_else() {
+    let tools = Tools::none().with_script("helm", "/bin/cat; printf '%s\\n' \"$@\" >&2");
+    let ran = tools.lint_in(
+        Path::new("/"),
+        &[
+            "--helm=--odd name",
+            "-f",
+            "one.yaml",
+            "--values=two.yaml",
+            "--set",
+            "a=b c",
+            "--set=d={e}",
+            "--release-name=r",
+            "--namespace=n",
+        ],
+        "kind: Deployment",
+    );
+    insta::assert_snapshot!(shown(&ran));
+}
+
+#[test]
+fn paths_are_judged_together_with_the_chart_and_only_if_they_are_given() {
+    let tools = Tools::none().with("helm");
+    let folder = TempDir::new().unwrap();
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/charts/warehouse");
+    let service = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
+             service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\nspec:\n  type: LoadBalancer\n  \
+             selector:\n    app: {name}\n  ports:\n  - port: 1433\n"
+        )
+    };
+    fs::write(folder.path().join("services.yaml"), [service("water-gauges"), service("steam-gauges")].join("---\n"))
+        .unwrap();
+    let alone = tools.lint_in(folder.path(), &["--helm", chart], "");
+    assert!(
+        alone.output.contains("load-balancer-service") && alone.output.ends_with("in 1 file\n"),
+        "{}",
+        alone.output
+    );
+    let together = tools.lint_in(folder.path(), &["--helm", chart, "."], "");
+    assert!(!together.output.contains("load-balancer-service"), "{}", together.output);
+    assert!(together.output.ends_with("in 2 files\n"), "{}", together.output);
+}
+
+#[test]
+fn what_helm_rendered_elsewhere_names_its_templates_too() {
+    let rendered = helm_template(&[]);
+    // What stands beside it in the stream has its own lines.
+    let example = include_str!("examples/two-replicas-rolling.yaml");
+    let stream = format!("{rendered}---\n{example}");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ran = Tools::none().lint_in(directory, &["--format", "json", "-"], &stream);
+    let report: Value = serde_json::from_str(&ran.output).unwrap();
+    let before = rendered.lines().count() + 1;
+    let line = before + example.lines().position(|line| line == "  replicas: 2").unwrap() + 1;
+    for place in [
+        json!(["amd64-node-selector", "stock/templates/database.yaml", null, 78]),
+        json!(["finite-tolerations", "stock/charts/edge/templates/gauges.yaml", null, 123]),
+        json!(["single-replica", "<stdin>", line, null]),
+    ] {
+        assert!(places(&report).contains(&place), "{place} is not among {:#?}", places(&report));
+    }
+}
+
+// When there is no text.
+
+#[test]
+fn a_tool_that_is_not_installed_is_named() {
+    insta::assert_snapshot!(shown(&Tools::none().lint(&[
+        "--helm",
+        "charts/warehouse",
+        "--kustomize",
+        "kustomize/base"
+    ])));
+}
+
+#[test]
+fn a_chart_that_cannot_be_rendered_fails_in_helms_own_words_and_the_rest_is_judged() {
+    let tools = Tools::none().with("helm");
+    let arguments = ["--helm", "charts/warehouse", "--set", "replicas=0", "examples/right.yaml"];
+    insta::assert_snapshot!(shown(&tools.lint(&arguments)));
+    let errors = &tools.report(&arguments)["errors"];
+    assert_eq!(errors[0]["file"], "charts/warehouse");
+    assert_eq!((&errors[0]["line"], &errors[0]["rendered"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn a_template_that_renders_no_yaml_is_told_by_its_name() {
+    let text = "---\n# Source: a/templates/b.yaml\nkind: [\n";
+    let ran = Tools::none().lint_in(Path::new("/"), &["-"], text);
+    insta::assert_snapshot!(shown(&ran));
+}
+
+/// Renders with a script in Helm's place.
+fn with(script: &str) -> String {
+    shown(&Tools::none().with_script("helm", script).lint(&["--helm", "charts/warehouse"]))
+}
+
+#[test]
+fn a_tool_does_not_command_the_terminal() {
+    let script = "printf 'kind: Deployment\\n'; printf '\\033[31mred\\r\\n\\a\\342\\200\\256back\\n' >&2";
+    insta::assert_snapshot!(with(script), @r"
+    note: no workload here runs SQL Edge or SQL Server
+    nothing was checked: 0 workloads among 1 object in 1 file
+    helm: �[31mred
+    ��back
+    [exit code 3]
+    ");
+    let failed = with(&format!("{script}; exit 3"));
+    assert!(failed.contains("(exit code 3)") && failed.contains("�[31mred"), "{failed}");
+    let name = "printf -- '---\\n# Source: a/templates/\\033[31m.yaml\\nkind: [\\n'";
+    assert!(with(name).contains("[exit code 4]"));
+}
+
+#[test]
+fn a_tool_that_prints_without_end_is_stopped() {
+    insta::assert_snapshot!(with("exec /usr/bin/yes 'a: b'"));
+}
+
+#[test]
+fn a_tool_that_complains_at_length_is_shown_by_its_last_words() {
+    let said = with("i=0; while [ $i -lt 30000 ]; do i=$((i+1)); echo \"line $i\" >&2; done; exit 1");
+    assert!(said.contains("…") && said.contains("line 30000") && !said.contains("line 29979\n"), "{said}");
+    assert!(said.contains("line 29981"), "{said}");
+}
+
+#[test]
+fn a_tool_that_is_killed_or_prints_no_text_or_cannot_be_started_is_told() {
+    insta::assert_snapshot!(with("kill -9 $$"));
+    insta::assert_snapshot!(with("printf 'a: \\377\\n'"));
+    let tools = Tools::none();
+    fs::write(tools.0.path().join("helm"), "").unwrap();
+    insta::assert_snapshot!(shown(&tools.lint(&["--helm", "charts/warehouse"])));
+}
+
+// Kustomize.
+
+#[test]
+fn findings_in_a_kustomization_are_rendered_lines_of_its_folder() {
+    insta::assert_snapshot!(shown(&Tools::none().with_kubectl().lint(&["--kustomize", "kustomize/overlay"])));
+}
+
+#[test]
+fn findings_point_to_the_files_that_kustomize_names() {
+    let tools = Tools::none().with_kubectl();
+    let places = places(&tools.report(&["--kustomize", "kustomize/overlay-with-origins"]));
+    let file = "kustomize/base/database.yaml";
+    let expected = [json!(["single-replica", file, null, 40]), json!(["amd64-node-selector", file, 30, 74])];
+    assert_eq!(places, expected);
+}
+
+#[test]
+fn kustomize_renders_where_there_is_no_kubectl() {
+    let arguments = ["--kustomize", "kustomize/overlay", "--kustomize", "kustomize/overlay-with-origins"];
+    let [one, other] =
+        [Tools::none().with_kubectl(), Tools::none().with("kustomize")].map(|tools| tools.lint(&arguments));
+    assert_eq!((one.code, &one.output), (1, &other.output));
+    let missing = Tools::none().with("kustomize").lint(&["--kustomize", "charts"]);
+    assert_eq!(missing.code, 4);
+    assert!(missing.output.contains("`kustomize build charts` failed (exit code 1)"), "{}", missing.output);
+}
+
+#[test]
+fn an_origin_that_is_no_file_here_is_not_believed() {
+    let folder = TempDir::new().unwrap();
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/kustomize/base/database.yaml")).unwrap();
+    for path in ["nowhere.yaml", "/dev/zero", "..", "\\0"] {
+        let annotation =
+            format!("name: tank-levels\n  annotations:\n    config.kubernetes.io/origin: \"path: {path}\"");
+        let text = text.replacen("name: tank-levels", &annotation, 2);
+        fs::write(folder.path().join("database.yaml"), text).unwrap();
+        let tools = Tools::none().with_script("kubectl", "exec /bin/cat database.yaml");
+        let ran = tools.lint_in(folder.path(), &["--kustomize", "overlay"], "");
+        assert!(ran.output.contains("--> overlay (rendered):"), "{path}: {}", ran.output);
+    }
+}

@@ -1,0 +1,199 @@
+//! From paths to files: directories as git sees them, each file once.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ignore::{DirEntry, WalkBuilder};
+
+use super::reached::{Directories, Reached, Way};
+use super::{Exclusion, STANDARD_INPUT, Source, Unreachable, name, problem};
+use crate::exit::plain;
+
+/// The endings of manifests in a directory.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// What a search came to.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The texts: files by name, then the others.
+    pub sources: Vec<Source>,
+    /// The paths that lead nowhere.
+    pub unreachable: Vec<Unreachable>,
+    /// What was left out because somebody asked for that.
+    pub left_out: LeftOut,
+}
+
+/// How much was left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Manifests, not counting those in the directories.
+    pub files: usize,
+    /// Whole directories, which nobody has looked into.
+    pub directories: usize,
+}
+
+impl LeftOut {
+    /// What to tell somebody who wonders where everything is; `None` if nothing was left out.
+    pub fn note(self) -> Option<String> {
+        let counted = |count: usize, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            _ => Some(format!("{count} {many}")),
+        };
+        let parts =
+            [counted(self.files, "file", "files"), counted(self.directories, "whole directory", "whole directories")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let are = if self.files + self.directories == 1 { "is" } else { "are" };
+        (!parts.is_empty()).then(|| format!("{} {are} left out by an exclude", parts.join(" and ")))
+    }
+}
+
+/// Finds the texts below `paths`, as [`find_except`] does, and leaves nothing out.
+pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<Unreachable>) {
+    let found = find_except(paths, &Exclusion::default());
+    (found.sources, found.unreachable)
+}
+
+/// Finds the texts below `paths`, sorted by name, each once; no path stands for the current directory.
+///
+/// A file that is named is read whatever it is called, unless `exclusion` says otherwise. Directories are searched as
+/// ripgrep does: without hidden files and directories, and without what `.gitignore` (in a repository) and `.ignore`
+/// (anywhere) leave out. Links to directories are not followed, so that no loop can catch the search.
+pub fn find_except(paths: &[PathBuf], exclusion: &Exclusion) -> Found {
+    let here = [PathBuf::from(".")];
+    let mut search = Search { exclusion, files: Vec::new(), roots: Vec::new(), found: Found::default() };
+    for path in if paths.is_empty() { &here } else { paths } {
+        search.add(path);
+    }
+    search.finish(paths.len() > 1)
+}
+
+struct Search<'e> {
+    exclusion: &'e Exclusion,
+    files: Vec<Reached>,
+    /// The directories that are searched.
+    roots: Vec<PathBuf>,
+    found: Found,
+}
+
+impl Search<'_> {
+    fn add(&mut self, path: &Path) {
+        if path.as_os_str() == STANDARD_INPUT {
+            if !self.found.sources.contains(&Source::StandardInput) {
+                self.found.sources.push(Source::StandardInput);
+            }
+            return;
+        }
+        let (is_link, is_directory) = match kind(path) {
+            Ok(kind) => kind,
+            Err(error) => return self.miss(path, &error),
+        };
+        if self.exclusion.excludes(path, is_directory) {
+            let left_out = &mut self.found.left_out;
+            *if is_directory { &mut left_out.directories } else { &mut left_out.files } += 1;
+        } else if is_directory {
+            self.walk(path);
+        } else {
+            self.files.push(Reached { path: path.to_owned(), way: if is_link { Way::Link } else { Way::Named } });
+        }
+    }
+
+    fn miss(&mut self, path: &Path, error: &io::Error) {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+            _ => error.to_string(),
+        };
+        self.found.unreachable.push(Unreachable { name: plain(&path.to_string_lossy()), problem: problem(why) });
+    }
+
+    /// One thread reads a tree faster than several take turns at it: 10,000 names in 5 ms.
+    fn walk(&mut self, root: &Path) {
+        let left_out = Arc::new(Counters::default());
+        let mut walker = WalkBuilder::new(root);
+        if !self.exclusion.is_empty() {
+            let (exclusion, left_out) = (self.exclusion.clone(), Arc::clone(&left_out));
+            walker.filter_entry(move |entry| entry.depth() == 0 || !left_out.leaves_out(&exclusion, entry));
+        }
+        for entry in walker.build() {
+            match entry {
+                Ok(entry) if is_manifest(&entry) => {
+                    let way = if is_link(&entry) { Way::Link } else { Way::Below(self.roots.len()) };
+                    self.files.push(Reached { path: entry.into_path(), way });
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let problem = problem(plain(&error.to_string()));
+                    self.found.unreachable.push(Unreachable { name: name(root), problem });
+                }
+            }
+        }
+        self.roots.push(root.to_owned());
+        self.found.left_out.files += left_out.files.load(Ordering::Relaxed);
+        self.found.left_out.directories += left_out.directories.load(Ordering::Relaxed);
+    }
+
+    /// Sorts the files, by the names of directories first. One file may be reached by several ways: named, below a
+    /// directory, through a link.
+    fn finish(mut self, several: bool) -> Found {
+        let by_directory = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+        self.files.sort_by_cached_key(|file| -> Vec<u8> {
+            file.path.as_os_str().as_encoded_bytes().iter().map(by_directory).collect()
+        });
+        if several || self.files.iter().any(|file| file.way == Way::Link) {
+            let mut directories = Directories::of(&self.roots);
+            let mut seen = HashSet::with_capacity(self.files.len());
+            self.files.retain(|file| seen.insert(directories.real(file)));
+        }
+        self.found.sources.splice(0..0, self.files.into_iter().map(|file| Source::File(file.path)));
+        self.found
+    }
+}
+
+/// Whether a path is a link, and whether it leads to a directory.
+fn kind(path: &Path) -> io::Result<(bool, bool)> {
+    let here = fs::symlink_metadata(path)?;
+    let there = if here.is_symlink() { fs::metadata(path)? } else { here.clone() };
+    Ok((here.is_symlink(), there.is_dir()))
+}
+
+#[derive(Default)]
+struct Counters {
+    files: AtomicUsize,
+    directories: AtomicUsize,
+}
+
+impl Counters {
+    /// Whether an entry is left out, and counts it if so.
+    fn leaves_out(&self, exclusion: &Exclusion, entry: &DirEntry) -> bool {
+        let directory = is_directory(entry);
+        let leaves_out = exclusion.excludes(entry.path(), directory);
+        if leaves_out && directory {
+            self.directories.fetch_add(1, Ordering::Relaxed);
+        } else if leaves_out && has_manifest_ending(entry.path()) {
+            self.files.fetch_add(1, Ordering::Relaxed);
+        }
+        leaves_out
+    }
+}
+
+fn is_directory(entry: &DirEntry) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_dir())
+}
+
+fn is_link(entry: &DirEntry) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_symlink())
+}
+
+/// Whether an entry of a directory is read. A link that leads nowhere is, so that somebody is told.
+fn is_manifest(entry: &DirEntry) -> bool {
+    has_manifest_ending(entry.path()) && !is_directory(entry) && !(is_link(entry) && entry.path().is_dir())
+}
+
+fn has_manifest_ending(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
