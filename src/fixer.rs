@@ -1,11 +1,14 @@
 //! Mending manifests: the edits of findings, made in the text of the files that they stand in.
 
+mod alone;
+
 use std::ops::Range;
 
 use serde_json::Value;
 use sqledge_ha_policy::finding::{Fix, Safety};
 use sqledge_ha_policy::settings::Settings;
 
+pub use self::alone::{Alone, Replacement};
 use crate::linter::{Located, Manifest, Outcome, lint_texts};
 use crate::manifest::{Refusal, chunks, edit, read_chunk, yaml};
 
@@ -74,6 +77,8 @@ fn mend(outcome: &Outcome, unsafe_too: bool) -> (Vec<(String, String)>, Vec<Fate
 struct EditedText {
     parts: Vec<Part>,
     added: Vec<Value>,
+    /// How lines end.
+    ending: &'static str,
 }
 
 struct Part {
@@ -95,7 +100,8 @@ impl EditedText {
             index += count;
         }
         parts.push(Part { documents: index..index, text: slice(start..manifest.text.len()) });
-        EditedText { parts, added: Vec::new() }
+        let ending = if manifest.text.contains("\r\n") { "\r\n" } else { "\n" };
+        EditedText { parts, added: Vec::new(), ending }
     }
 
     fn mend(&mut self, located: &Located, unsafe_too: bool) -> Fate {
@@ -110,12 +116,8 @@ impl EditedText {
     }
 
     fn make(&mut self, document: usize, fix: &Fix) -> Result<(), Refusal> {
-        let part = self.parts.iter_mut().find(|part| part.documents == (document..document + 1));
-        let part = part.ok_or(Refusal::NotOneDocument)?;
-        if !fix.documents.is_empty() && part.text.trim_start().starts_with('{') {
-            return Err(Refusal::Style); // A JSON file holds one document.
-        }
-        part.text = edit(&part.text, &fix.edits)?;
+        let part = self.parts.iter_mut().find(|part| part.is(document)).ok_or(Refusal::NotOneDocument)?;
+        part.text = part.edited(fix)?;
         self.added.extend(
             fix.documents.iter().filter(|document| !self.added.contains(document)).cloned().collect::<Vec<_>>(),
         );
@@ -124,13 +126,35 @@ impl EditedText {
 
     fn whole(&self) -> String {
         let mut text: String = self.parts.iter().map(|part| part.text.as_str()).collect();
-        let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        for document in &self.added {
-            if !text.ends_with('\n') {
-                text.push_str(ending);
-            }
-            text.push_str(&["---", ending, &yaml(document).replace('\n', ending)].concat());
-        }
+        let addition = addition(&self.added, self.ending, text.ends_with('\n'));
+        text.push_str(&addition);
         text
     }
+}
+
+impl Part {
+    /// Whether this document is all that is in it.
+    fn is(&self, document: usize) -> bool {
+        self.documents == (document..document + 1)
+    }
+
+    fn edited(&self, fix: &Fix) -> Result<String, Refusal> {
+        if !fix.documents.is_empty() && self.text.trim_start().starts_with('{') {
+            return Err(Refusal::Style); // A JSON file holds one document.
+        }
+        edit(&self.text, &fix.edits)
+    }
+}
+
+/// What is appended to a text to hold more documents. `ended` says whether its last line has an end.
+fn addition(documents: &[Value], ending: &str, mut ended: bool) -> String {
+    let mut text = String::new();
+    for document in documents {
+        if !ended {
+            text.push_str(ending);
+        }
+        text.push_str(&["---", ending, &yaml(document).replace('\n', ending)].concat());
+        ended = text.ends_with('\n');
+    }
+    text
 }

@@ -3,6 +3,8 @@
 //! Files are read and judged side by side, the outcome is in a fixed order. Of everything that is read only what rules
 //! can look at is kept: Services, and whatever runs an engine.
 
+mod related;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -16,6 +18,7 @@ use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::subject::Subject;
 use sqledge_ha_policy::workload::Workload;
 
+pub use self::related::RelatedPlace;
 use crate::cli::Level;
 use crate::input::{Source, Unreachable};
 use crate::manifest::{Document, Problem, chunks, read_chunk};
@@ -45,6 +48,8 @@ pub struct Located {
     pub object: Identity,
     /// The finding; its pointers start at the document's root.
     pub finding: Finding,
+    /// Where the other ends of the relation stand that it is about.
+    pub related: Vec<RelatedPlace>,
 }
 
 impl Located {
@@ -55,7 +60,7 @@ impl Located {
 }
 
 /// What an object calls itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// `apiVersion`.
@@ -107,6 +112,13 @@ impl Outcome {
     /// How many findings could be mended without asking.
     pub fn fixable(&self) -> usize {
         self.findings.iter().filter(|located| located.finding.safe_edits().is_some()).count()
+    }
+}
+
+impl Manifest {
+    /// Whether it holds anything that a rule can look at.
+    pub fn is_judged(&self) -> bool {
+        !self.documents.is_empty()
     }
 }
 
@@ -240,6 +252,7 @@ fn judge(outcome: &mut Outcome, settings: &Settings, partial: bool) {
         let key = |located: &Located| (located.manifest, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
+    related::locate(&places, &mut findings);
     outcome.notes = notes(&ungoverned, workloads, !partial && outcome.unread.is_empty());
     (outcome.workloads, outcome.ungoverned, outcome.findings) = (workloads, ungoverned.len(), findings);
 }
@@ -275,6 +288,7 @@ impl Place<'_> {
             span: self.document.locate(&finding.pointer),
             object: identity(self.part.value),
             finding,
+            related: Vec::new(),
         }
     }
 

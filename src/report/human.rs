@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use annotate_snippets::{
-    Annotation, AnnotationKind, Element, Group, Level as Severity, Message, Origin, Renderer, Snippet,
+    Annotation, AnnotationKind, Element, Group, Level as Severity, Message, Origin, Renderer, Snippet, Title,
 };
 
+use super::place::{Texts, is_delicate, summary};
 use crate::cli::Level;
 use crate::linter::{Located, Outcome, Unread};
 use crate::manifest::Lines;
@@ -18,12 +19,19 @@ use crate::manifest::Lines;
 pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     problems(outcome, output)?;
     let renderer = Renderer::styled();
-    let lines: Vec<Lines<'_>> = outcome.manifests.iter().map(|manifest| Lines::new(&manifest.text)).collect();
+    let (mut texts, mut others) = (Texts::new(outcome), Texts::new(outcome));
     for located in &outcome.findings {
-        if let (Some(manifest), Some(lines)) = (outcome.manifests.get(located.manifest), lines.get(located.manifest)) {
-            let frame = frame(&manifest.name, &manifest.text, lines, located.span.clone(), label(located));
-            writeln!(output, "{}\n", renderer.render(&[finding(located, frame)]))?;
+        let Some((manifest, lines)) = texts.lines(located.manifest) else { continue };
+        let kind = AnnotationKind::Primary;
+        let frame = frame(&manifest.name, &manifest.text, lines, located.span.clone(), kind, label(located));
+        let mut group = title(located).element(frame);
+        for related in &located.related {
+            let Some((manifest, lines)) = others.lines(related.manifest) else { continue };
+            let (kind, label) = (AnnotationKind::Context, Some(related.message.clone()));
+            group =
+                group.element(self::frame(&manifest.name, &manifest.text, lines, related.span.clone(), kind, label));
         }
+        writeln!(output, "{}\n", renderer.render(&[explained(group, located)]))?;
     }
     for note in &outcome.notes {
         writeln!(output, "{}", renderer.render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
@@ -36,10 +44,10 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// What the system says when `output` cannot be written.
 pub fn problems(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+    let mut texts = Texts::new(outcome);
     for unread in &outcome.unread {
-        let text = unread.manifest.and_then(|index| outcome.manifests.get(index));
-        let lines = text.map(|manifest| Lines::new(&manifest.text));
-        writeln!(output, "{}\n", Renderer::styled().render(&[problem(unread, lines.as_ref())]))?;
+        let lines = unread.manifest.and_then(|index| texts.lines(index)).map(|(_, lines)| lines);
+        writeln!(output, "{}\n", Renderer::styled().render(&[problem(unread, lines)]))?;
     }
     Ok(())
 }
@@ -50,6 +58,7 @@ fn frame<'t>(
     text: &'t str,
     lines: &Lines<'_>,
     span: Range<usize>,
+    kind: AnnotationKind,
     label: Option<String>,
 ) -> Snippet<'t, Annotation<'t>> {
     let lines_in_question = line_start(text, span.start)..line_end(text, span.end);
@@ -62,7 +71,7 @@ fn frame<'t>(
     Snippet::source(source)
         .path(name)
         .line_start(lines.position(window.start).line)
-        .annotation(AnnotationKind::Primary.span(within).label(label))
+        .annotation(kind.span(within).label(label))
 }
 
 /// Longest line that is shown whole, in bytes.
@@ -71,17 +80,12 @@ const LONGEST_LINE: usize = 200;
 /// Most columns that are kept free in front of what is shown.
 const WIDEST_ROOM: usize = 10_000;
 
-/// Words beside which a password may stand, and how letters of them may be hidden.
-const DELICATE: [&str; 7] = ["value", "password", "secret", "args", "command", "token", "\\"];
-
 /// What may be shown of some lines: whatever else stands on them may be a password. Lines that speak of variables,
 /// commands or secrets, and lines of the length of whole documents, are cut to what the finding is about; of what
 /// speaks of them itself only the first character is shown.
 fn discreet(text: &str, lines: Range<usize>, span: Range<usize>) -> (Range<usize>, Range<usize>) {
-    let is_delicate = |range: &Range<usize>| {
-        let part = text.get(range.clone()).unwrap_or_default().to_lowercase();
-        range.len() > LONGEST_LINE || DELICATE.iter().any(|word| part.contains(word))
-    };
+    let is_delicate =
+        |range: &Range<usize>| range.len() > LONGEST_LINE || is_delicate(text.get(range.clone()).unwrap_or_default());
     if !is_delicate(&lines) {
         return (lines, span);
     }
@@ -111,14 +115,17 @@ fn label(located: &Located) -> Option<String> {
     }
 }
 
-fn finding<'t>(located: &'t Located, frame: Snippet<'t, Annotation<'t>>) -> Group<'t> {
-    let finding = &located.finding;
+fn title(located: &Located) -> Title<'_> {
     let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
-    let mut group = severity.primary_title(&*finding.message).id(finding.rule).element(frame);
-    if let Some(reason) = &finding.reason {
+    severity.primary_title(&*located.finding.message).id(located.finding.rule)
+}
+
+/// Adds why it matters, and what to do.
+fn explained<'t>(mut group: Group<'t>, located: &'t Located) -> Group<'t> {
+    if let Some(reason) = &located.finding.reason {
         group = group.element(Severity::NOTE.no_name().message(&**reason));
     }
-    group.element(help(&finding.help))
+    group.element(help(&located.finding.help))
 }
 
 fn help(text: &str) -> Message<'_> {
@@ -134,30 +141,4 @@ fn problem<'t>(unread: &'t Unread, lines: Option<&Lines<'_>>) -> Group<'t> {
     };
     let help: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());
     Severity::ERROR.primary_title(&unread.problem.message).element(origin).elements(help)
-}
-
-/// One line that says it all.
-fn summary(outcome: &Outcome) -> String {
-    let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    let seen = format!(
-        "{} among {} in {}",
-        counted(outcome.workloads, "workload"),
-        counted(outcome.objects, "object"),
-        counted(outcome.manifests.len(), "file")
-    );
-    let (errors, warnings) = (outcome.count(Level::Error), outcome.count(Level::Warning));
-    let unread = match outcome.unread.len() {
-        0 => String::new(),
-        count => format!("; {} could not be read", counted(count, "input")),
-    };
-    match (errors + warnings, outcome.workloads) {
-        (0, 0) => return format!("nothing was checked: {seen}{unread}"),
-        (0, _) => return format!("nothing is wrong: {seen}{unread}"),
-        _ => {}
-    }
-    let fixable = match outcome.fixable() {
-        0 => String::new(),
-        count => format!(", {count} with a safe fix"),
-    };
-    format!("{}, {}{fixable}: {seen}{unread}", counted(errors, "error"), counted(warnings, "warning"))
 }

@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
-use sqledge_ha_policy::finding::may_mislead;
+use serde::{Serialize, Serializer};
+use sqledge_ha_policy::finding::{Action, Fix};
 
+use super::place::{Place, Texts, level_name, statement};
+use super::plain_json;
 use crate::cli::Level;
-use crate::linter::{Located, Manifest, Outcome};
-use crate::manifest::{Lines, Position};
+use crate::linter::{Identity, Located, Outcome, RelatedPlace, Unread};
+use crate::manifest::Position;
 
 /// The version of the contract.
 const VERSION: u8 = 1;
@@ -17,66 +19,151 @@ const VERSION: u8 = 1;
 /// # Errors
 /// Those of `output`.
 pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    let lines: Vec<Lines<'_>> = outcome.manifests.iter().map(|manifest| Lines::new(&manifest.text)).collect();
-    let finding = |located: &Located| {
-        let (manifest, lines) = (outcome.manifests.get(located.manifest)?, lines.get(located.manifest)?);
-        Some(finding(located, manifest, lines))
+    let summary = Summary {
+        files: outcome.manifests.len(),
+        objects: outcome.objects,
+        workloads: outcome.workloads,
+        errors: outcome.count(Level::Error),
+        warnings: outcome.count(Level::Warning),
+        fixable: outcome.fixable(),
     };
-    let unread = outcome.unread.iter().map(|unread| {
-        let lines = unread.manifest.and_then(|index| lines.get(index));
-        let position = lines.map(|lines| lines.position(unread.problem.byte));
-        json!({
-            "file": unread.name, "message": unread.problem.message, "help": unread.problem.help,
-            "line": position.map(|position| position.line), "column": position.map(|position| position.column),
-        })
-    });
-    let report = json!({
-        "version": VERSION,
-        "summary": {
-            "files": outcome.manifests.len(),
-            "objects": outcome.objects,
-            "workloads": outcome.workloads,
-            "errors": outcome.count(Level::Error),
-            "warnings": outcome.count(Level::Warning),
-            "fixable": outcome.fixable(),
-        },
-        "findings": outcome.findings.iter().filter_map(finding).collect::<Vec<Value>>(),
-        "errors": unread.collect::<Vec<Value>>(),
-        "notes": outcome.notes,
-    });
-    // Outside strings JSON is plain ASCII, so whatever could drive a terminal stands in one and can be escaped.
-    for character in format!("{report:#}").chars() {
-        match character {
-            '\n' => writeln!(output)?,
-            misleading if may_mislead(misleading) => write!(output, "\\u{:04x}", u32::from(misleading))?,
-            plain => write!(output, "{plain}")?,
-        }
-    }
-    writeln!(output)
+    let report = Report {
+        version: VERSION,
+        summary,
+        findings: Findings(outcome),
+        errors: Problems(outcome),
+        notes: &outcome.notes,
+    };
+    plain_json::write(&report, output)
 }
 
-fn finding(located: &Located, manifest: &Manifest, lines: &Lines<'_>) -> Value {
+#[derive(Serialize)]
+struct Report<'o> {
+    version: u8,
+    summary: Summary,
+    findings: Findings<'o>,
+    errors: Problems<'o>,
+    notes: &'o [String],
+}
+
+#[derive(Serialize)]
+struct Summary {
+    files: usize,
+    objects: usize,
+    workloads: usize,
+    errors: usize,
+    warnings: usize,
+    fixable: usize,
+}
+
+/// The findings, each made when it is written.
+struct Findings<'o>(&'o Outcome);
+
+impl Serialize for Findings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (mut texts, mut others) = (Texts::new(self.0), Texts::new(self.0));
+        serializer.collect_seq(self.0.findings.iter().filter_map(|located| finding(located, &mut texts, &mut others)))
+    }
+}
+
+#[derive(Serialize)]
+struct Finding<'o> {
+    rule: &'static str,
+    level: &'static str,
+    action: Action,
+    message: String,
+    help: &'o str,
+    object: &'o Identity,
+    pointer: &'o str,
+    file: &'o str,
+    document: usize,
+    start: Point,
+    end: Point,
+    fix: Option<&'o Fix>,
+    related: Vec<Related<'o>>,
+}
+
+fn finding<'o>(located: &'o Located, texts: &mut Texts<'o>, others: &mut Texts<'o>) -> Option<Finding<'o>> {
+    let Place { manifest, start, end } = texts.finding(located)?;
     let finding = &located.finding;
-    let message = match &finding.reason {
-        Some(reason) => format!("{}: {reason}", finding.message),
-        None => finding.message.to_string(),
-    };
-    json!({
-        "rule": finding.rule,
-        "level": if located.level() == Level::Error { "error" } else { "warning" },
-        "action": finding.action,
-        "message": message,
-        "help": finding.help,
-        "object": located.object,
-        "pointer": finding.pointer,
-        "file": manifest.name,
-        "document": located.document,
-        "start": place(lines.position(located.span.start)),
-        "end": place(lines.position(located.span.end)),
-        "fix": finding.fix,
+    Some(Finding {
+        rule: finding.rule,
+        level: level_name(located.level()),
+        action: finding.action,
+        message: statement(finding),
+        help: &finding.help,
+        object: &located.object,
+        pointer: &finding.pointer,
+        file: &manifest.name,
+        document: located.document,
+        start: start.into(),
+        end: end.into(),
+        fix: finding.fix.as_ref(),
+        related: located.related.iter().filter_map(|related| related_place(related, others)).collect(),
     })
 }
 
-fn place(position: Position) -> Value {
-    json!({"line": position.line, "column": position.column, "byte": position.byte})
+#[derive(Serialize)]
+struct Related<'o> {
+    file: &'o str,
+    document: usize,
+    pointer: &'o str,
+    start: Point,
+    end: Point,
+    message: &'o str,
+}
+
+fn related_place<'o>(related: &'o RelatedPlace, texts: &mut Texts<'o>) -> Option<Related<'o>> {
+    let Place { manifest, start, end } = texts.related(related)?;
+    Some(Related {
+        file: &manifest.name,
+        document: related.document,
+        pointer: &related.pointer,
+        start: start.into(),
+        end: end.into(),
+        message: &related.message,
+    })
+}
+
+#[derive(Serialize)]
+struct Point {
+    line: usize,
+    column: usize,
+    byte: usize,
+}
+
+impl From<Position> for Point {
+    fn from(Position { line, column, byte }: Position) -> Self {
+        Point { line, column, byte }
+    }
+}
+
+/// What could not be read.
+struct Problems<'o>(&'o Outcome);
+
+impl Serialize for Problems<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut texts = Texts::new(self.0);
+        serializer.collect_seq(self.0.unread.iter().map(|unread| problem(unread, &mut texts)))
+    }
+}
+
+#[derive(Serialize)]
+struct Problem<'o> {
+    file: &'o str,
+    message: &'o str,
+    help: Option<&'o str>,
+    line: Option<usize>,
+    column: Option<usize>,
+}
+
+fn problem<'o>(unread: &'o Unread, texts: &mut Texts<'o>) -> Problem<'o> {
+    let position = texts.unread(unread);
+    Problem {
+        file: &unread.name,
+        message: &unread.problem.message,
+        help: unread.problem.help.as_deref(),
+        line: position.map(|position| position.line),
+        column: position.map(|position| position.column),
+    }
 }

@@ -1,0 +1,31 @@
+//! What could not be read, and what else a reader should know.
+
+use super::log::{Location, Message, Notification, Region};
+use super::{MOST_RESULTS, physical};
+use crate::linter::{Outcome, Unread};
+use crate::report::address::Addresses;
+use crate::report::place::{Texts, counted, problem_and_help};
+
+/// The notifications of a run, of whose findings some are left out.
+pub(super) fn all(outcome: &Outcome, addresses: &Addresses, left_out: usize) -> Vec<Notification> {
+    let mut texts = Texts::new(outcome);
+    let mut notifications: Vec<Notification> =
+        outcome.unread.iter().map(|unread| problem(unread, &mut texts, addresses)).collect();
+    if left_out > 0 {
+        let message = format!(
+            "{} left out, warnings before errors: a run may have {MOST_RESULTS} results",
+            counted(left_out, "finding")
+        );
+        notifications.push(Notification { level: "warning", message: Message::of(&message), locations: Vec::new() });
+    }
+    let note = |text: &String| Notification { level: "note", message: Message::of(text), locations: Vec::new() };
+    notifications.extend(outcome.notes.iter().map(note));
+    notifications
+}
+
+fn problem(unread: &Unread, texts: &mut Texts<'_>, addresses: &Addresses) -> Notification {
+    let region = texts.unread(unread).map(Region::from);
+    let physical_location = physical(&addresses.of(&unread.name), region);
+    let location = Location { id: None, message: None, physical_location, logical_locations: Vec::new() };
+    Notification { level: "error", message: Message::of(&problem_and_help(unread)), locations: vec![location] }
+}
