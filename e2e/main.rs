@@ -16,10 +16,12 @@ mod fix;
 mod generated;
 mod hostile;
 mod install;
+mod integrations;
 #[allow(dead_code, reason = "the proof uses the rest")]
 mod kubernetes;
 mod module;
 mod registrations;
+mod reports;
 mod serve;
 mod shared;
 mod single_field;

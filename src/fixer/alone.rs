@@ -1,17 +1,21 @@
 //! What mending one finding, and nothing else, changes in a text.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use similar::{DiffOp, TextDiff};
 use sqledge_ha_policy::finding::Fix;
 
-use super::{EditedText, addition};
+use super::{EditedText, Part, addition};
 use crate::linter::Manifest;
 use crate::manifest::Refusal;
 
 /// A text, of which the findings are mended one at a time.
 pub struct Alone {
     text: EditedText,
+    /// The part that each document is all of, and the byte at which it begins.
+    places: HashMap<usize, (usize, usize)>,
+    length: usize,
 }
 
 /// A part of a text, and what takes its place.
@@ -26,12 +30,25 @@ pub struct Replacement {
 impl Alone {
     /// A manifest as it is.
     pub fn of(manifest: &Manifest) -> Self {
-        Alone { text: EditedText::of(manifest) }
+        let text = EditedText::of(manifest);
+        let (mut places, mut start) = (HashMap::new(), 0);
+        for (index, part) in text.parts.iter().enumerate() {
+            if part.is(part.documents.start) {
+                places.insert(part.documents.start, (index, start));
+            }
+            start += part.text.len();
+        }
+        Alone { text, places, length: start }
     }
 
     /// How many bytes have to be read to mend something in a document.
     pub fn cost(&self, document: usize) -> usize {
-        self.text.parts.iter().find(|part| part.is(document)).map_or(0, |part| part.text.len())
+        self.part(document).map_or(0, |(part, _)| part.text.len())
+    }
+
+    fn part(&self, document: usize) -> Option<(&Part, usize)> {
+        let (index, start) = self.places.get(&document)?;
+        Some((self.text.parts.get(*index)?, *start))
     }
 
     /// What the fix of a finding in `document` changes: what `fix` would write, were there nothing else to mend.
@@ -39,23 +56,24 @@ impl Alone {
     /// # Errors
     /// [`Refusal`] if its edits cannot be made in this text.
     pub fn replacements(&self, document: usize, fix: &Fix) -> Result<Vec<Replacement>, Refusal> {
-        let parts = &self.text.parts;
-        let at = parts.iter().position(|part| part.is(document)).ok_or(Refusal::NotOneDocument)?;
-        let (before, from) = parts.split_at_checked(at).ok_or(Refusal::NotOneDocument)?;
-        let (part, after) = from.split_first().ok_or(Refusal::NotOneDocument)?;
+        let (part, start) = self.part(document).ok_or(Refusal::NotOneDocument)?;
         let edited = part.edited(fix)?;
-        let start: usize = before.iter().map(|part| part.text.len()).sum();
         let mut replacements = changes(&part.text, &edited, start);
-        let texts = before.iter().map(|part| &part.text).chain([&edited]).chain(after.iter().map(|part| &part.text));
-        let ended = texts.rev().find(|text| !text.is_empty()).is_some_and(|text| text.ends_with('\n'));
-        let text = addition(&fix.documents, self.text.ending, ended);
-        let end = start + from.iter().map(|part| part.text.len()).sum::<usize>();
-        match replacements.last_mut() {
-            _ if text.is_empty() => {}
-            Some(last) if last.range.end == end => last.text.push_str(&text),
-            _ => replacements.push(Replacement { range: end..end, text }),
+        if !fix.documents.is_empty() {
+            let text = self.appended(part, &edited, fix);
+            match replacements.last_mut() {
+                Some(last) if last.range.end == self.length => last.text.push_str(&text),
+                _ => replacements.push(Replacement { range: self.length..self.length, text }),
+            }
         }
         Ok(replacements)
+    }
+
+    /// What comes at the end of the text in which one part is edited.
+    fn appended(&self, part: &Part, edited: &str, fix: &Fix) -> String {
+        let texts = self.text.parts.iter().map(|other| if std::ptr::eq(other, part) { edited } else { &other.text });
+        let is_ended = texts.rev().find(|text| !text.is_empty()).is_some_and(|text| text.ends_with('\n'));
+        addition(&fix.documents, self.text.ending, is_ended)
     }
 }
 

@@ -146,3 +146,37 @@ fn location(place: &Place<'_>, addresses: &Addresses, object: &Identity, pointer
         logical_locations: vec![logical(object, pointer)],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use sqledge_ha_policy::settings::Settings;
+
+    use super::*;
+    use crate::linter::lint_texts;
+
+    #[test]
+    fn of_too_many_findings_warnings_are_left_out_first() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: sql}\nspec: {containers: [{image: azure-sql-edge}]}\n";
+        let mut outcome = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Settings::default(), true);
+        let of_level = |level| outcome.findings.iter().find(|located| located.level() == level).unwrap();
+        let (error, warning) = (of_level(Level::Error), of_level(Level::Warning));
+        let copy = |located: &Located| Located {
+            span: located.span.clone(),
+            object: located.object.clone(),
+            finding: located.finding.clone(),
+            related: Vec::new(),
+            ..*located
+        };
+        let pairs = (0..MOST_RESULTS - 100).flat_map(|_| [copy(warning), copy(error)]);
+        outcome.findings = pairs.collect();
+        let mut output = Vec::new();
+        write(&outcome, &mut output).unwrap();
+        let report: Value = serde_json::from_slice(&output).unwrap();
+        let results = report["runs"][0]["results"].as_array().unwrap();
+        let warnings = results.iter().filter(|result| result["level"] == "warning").count();
+        assert_eq!((results.len(), warnings), (MOST_RESULTS, 100));
+        let notification = &report["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert!(notification.as_str().unwrap().starts_with("24800 findings left out"), "{notification}");
+    }
+}
