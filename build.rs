@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
+    println!("cargo::rustc-env=SQLEDGE_HA_VERSION={}", version());
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,6 +54,39 @@ fn embed() -> Result<(), Box<dyn Error>> {
     let annotated = annotated.map_err(|error| format!("{}: {error}", module.display()))?;
     metadata::read(&annotated)?;
     Ok(fs::write(out_dir.join("sqledge-ha.wasm"), annotated)?)
+}
+
+/// The version of the package, and the commit that it is built from if that is known. A build that is to be the same
+/// everywhere, which sets `SOURCE_DATE_EPOCH`, and one outside of this package's own repository do without.
+fn version() -> String {
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let version = env!("CARGO_PKG_VERSION");
+    match commit().filter(|_| env::var_os("SOURCE_DATE_EPOCH").is_none()) {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    }
+}
+
+/// The commit and its day. What says which commit that is is watched: `HEAD`, the branch that it names, and the log of
+/// both, which also sees a branch that is only in the packed list.
+fn commit() -> Option<String> {
+    let root = fs::canonicalize(variable("CARGO_MANIFEST_DIR").ok()?).ok()?;
+    if fs::canonicalize(ask_git(&["rev-parse", "--show-toplevel"])?).ok()? != root {
+        return None;
+    }
+    let branch = ask_git(&["symbolic-ref", "--quiet", "HEAD"]);
+    for name in ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
+        // A path that does not exist would let every build run this again.
+        if let Some(path) = ask_git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    ask_git(&["log", "-1", "--abbrev=7", "--format=%h %cs"]).filter(|commit| !commit.is_empty())
+}
+
+fn ask_git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim_end().to_owned())
 }
 
 /// A target folder of the module's own, because this build holds the lock of the other: `module` beside the folder of

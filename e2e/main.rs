@@ -17,11 +17,13 @@ mod generated;
 mod hostile;
 mod inputs;
 mod install;
+mod integrations;
 #[allow(dead_code, reason = "the proof uses the rest")]
 mod kubernetes;
 mod module;
 mod registrations;
 mod rendered;
+mod reports;
 mod serve;
 mod shared;
 mod single_field;

@@ -8,11 +8,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use self::install::{Policy, PolicyAccess, PolicyManifest, Webhook, WebhookManifests};
-pub use self::manifests::{EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFormat, Reporting};
+pub use self::manifests::{
+    EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFile, ReportFormat, Reporting,
+};
 pub use self::serve::{ClusterAccess, Serve, ServeLimits, Tls};
 use crate::exit::{Failure, Outcome};
 
@@ -22,12 +24,18 @@ use crate::exit::{Failure, Outcome};
 /// replaced on any amd64 node and found again behind an address that stays. This command finds manifests that break one
 /// link of that chain, by the same rules that decide at admission.
 #[derive(Debug, Parser)]
-#[command(name = "sqledge-ha", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "sqledge-ha", version = VERSION, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// When to use colours; NO_COLOR and CLICOLOR_FORCE are heard where this says nothing else
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true)]
+    pub color: ColorChoice,
 }
+
+/// The version of the package, with the commit that it was built from where that is known.
+const VERSION: &str = env!("SQLEDGE_HA_VERSION");
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -112,6 +120,15 @@ pub enum TableFormat {
 /// [`Failure`] with exit code 2 for a wrong one; with exit code 0 where only help or the version was asked for. Either has
 /// been printed.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failure> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(choice) = colours_wanted(&arguments) {
+        let choice = match choice {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
     Cli::try_parse_from(arguments).map_err(|error| {
         let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // Nobody is left to tell if even that cannot be printed.
@@ -120,11 +137,38 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
     })
 }
 
+/// The value of `--color`, looked for before anything else: it holds for help and for what is wrong with the rest too.
+fn colours_wanted(arguments: &[OsString]) -> Option<ColorChoice> {
+    const FLAG: &str = "--color";
+    let mut wanted = None;
+    let mut arguments =
+        arguments.iter().filter_map(|argument| argument.to_str()).take_while(|argument| *argument != "--");
+    while let Some(argument) = arguments.next() {
+        let value = match argument.strip_prefix(FLAG) {
+            Some("") => arguments.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        wanted = value.and_then(|value| ColorChoice::from_str(value, false).ok()).or(wanted);
+    }
+    wanted
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn colours_are_wanted_wherever_the_flag_stands() {
+        let wanted = |line: &str| colours_wanted(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(wanted("sqledge-ha lint --help"), None);
+        assert_eq!(wanted("sqledge-ha lint --color=never --help"), Some(ColorChoice::Never));
+        assert_eq!(wanted("sqledge-ha --color always lint"), Some(ColorChoice::Always));
+        assert_eq!(wanted("sqledge-ha --color purple"), None);
+        assert_eq!(wanted("sqledge-ha lint -- --color never"), None);
+    }
 
     #[test]
     fn the_definition_is_consistent() {

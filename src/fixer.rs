@@ -1,5 +1,7 @@
 //! Mending manifests: the edits of findings, made in the text of the files that they stand in.
 
+mod alone;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -7,6 +9,7 @@ use serde_json::Value;
 use sqledge_ha_policy::finding::{Fix, Safety};
 use sqledge_ha_policy::settings::Settings;
 
+pub use self::alone::{Alone, Replacement};
 use crate::linter::{Located, Manifest, Outcome, lint_texts};
 use crate::manifest::{Refusal, edit, yaml};
 
@@ -107,10 +110,7 @@ impl<'m> EditedText<'m> {
             Some((_, text)) => text,
             None => self.manifest.text.get(chunk.clone()).unwrap_or_default(),
         };
-        if !fix.documents.is_empty() && text.trim_start().starts_with('{') {
-            return Err(Refusal::Style); // A JSON file holds one document.
-        }
-        let text = edit(text, &fix.edits)?;
+        let text = edited(text, fix)?;
         self.edited.insert(chunk.start, (chunk, text));
         self.added.extend(
             fix.documents.iter().filter(|document| !self.added.contains(document)).cloned().collect::<Vec<_>>(),
@@ -126,13 +126,34 @@ impl<'m> EditedText<'m> {
             rest = chunk.end;
         }
         text.push_str(self.manifest.text.get(rest..).unwrap_or_default());
-        let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        for document in &self.added {
-            if !text.ends_with('\n') {
-                text.push_str(ending);
-            }
-            text.push_str(&["---", ending, &yaml(document).replace('\n', ending)].concat());
-        }
+        let addition = addition(&self.added, ending(&self.manifest.text), text.ends_with('\n'));
+        text.push_str(&addition);
         text
     }
+}
+
+/// A chunk's text with the edits of one fix.
+fn edited(chunk: &str, fix: &Fix) -> Result<String, Refusal> {
+    if !fix.documents.is_empty() && chunk.trim_start().starts_with('{') {
+        return Err(Refusal::Style); // A JSON file holds one document.
+    }
+    edit(chunk, &fix.edits)
+}
+
+/// How the lines of a text end.
+fn ending(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
+/// What is appended to a text to hold more documents. `ended` says whether its last line has an end.
+fn addition(documents: &[Value], ending: &str, mut ended: bool) -> String {
+    let mut text = String::new();
+    for document in documents {
+        if !ended {
+            text.push_str(ending);
+        }
+        text.push_str(&["---", ending, &yaml(document).replace('\n', ending)].concat());
+        ended = text.ends_with('\n');
+    }
+    text
 }

@@ -7,6 +7,7 @@ mod ignores;
 mod judging;
 pub(crate) mod parts;
 mod reading;
+mod related;
 mod sieve;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ use sqledge_ha_policy::settings::Settings;
 use self::judging::judge_relations;
 use self::reading::{Half, begin, complete, read};
 use self::sieve::Sieve;
+pub use self::related::RelatedPlace;
 use crate::cli::Level;
 use crate::input::{Source, Unreachable};
 use crate::manifest::{Document, Problem};
@@ -59,6 +61,8 @@ pub struct Located {
     pub object: Identity,
     /// The finding; its pointers start at the document's root.
     pub finding: Finding,
+    /// Where the other ends of the relation stand that it is about.
+    pub related: Vec<RelatedPlace>,
 }
 
 impl Located {
@@ -69,7 +73,7 @@ impl Located {
 }
 
 /// What an object calls itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// `apiVersion`.
@@ -130,6 +134,18 @@ impl Outcome {
     /// How many findings could be mended without asking.
     pub fn fixable(&self) -> usize {
         self.findings.iter().filter(|located| located.finding.safe_edits().is_some()).count()
+    }
+}
+
+impl Manifest {
+    /// Whether it holds anything that a rule can look at.
+    pub fn is_judged(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Whether its text is no file's own.
+    pub fn is_rendered(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.rendered(&self.text).is_some())
     }
 }
 

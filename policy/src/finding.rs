@@ -75,6 +75,37 @@ pub struct Finding {
     pub help: Words,
     /// The edits that would mend it.
     pub fix: Option<Fix>,
+    /// The other ends of the relation that it is about. The module leaves them out.
+    pub related: Vec<Related>,
+}
+
+/// A place in another object that a finding is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Related {
+    /// The object's `apiVersion`, `kind`, `metadata.namespace` and `metadata.name`.
+    pub object: [Option<String>; 4],
+    /// JSON Pointer of the place: always one that exists.
+    pub pointer: String,
+    /// What it has to do with the finding.
+    pub label: Words,
+}
+
+impl Related {
+    /// Most places that one finding names.
+    const MOST: usize = 10;
+
+    /// Adds a place in `object`, unless there are many already. For readers of files only: the module does nothing.
+    pub fn add(places: &mut Vec<Related>, object: &Node<'_>, at: &Node<'_>, label: impl Into<Words>) {
+        if cfg!(feature = "guest") || places.len() >= Related::MOST {
+            return;
+        }
+        let text = |path: &[&'static str]| {
+            let value = path.iter().try_fold(object.value()?, |value, key| value.get(*key))?;
+            value.as_str().map(str::to_owned)
+        };
+        let identity = [&["apiVersion"][..], &["kind"], &["metadata", "namespace"], &["metadata", "name"]];
+        places.push(Related { object: identity.map(text), pointer: at.pointer(), label: label.into() });
+    }
 }
 
 impl Finding {
@@ -105,6 +136,7 @@ impl Finding {
             reason: None,
             help: Words::default(),
             fix: None,
+            related: Vec::new(),
         }
     }
 
@@ -133,6 +165,13 @@ impl Finding {
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
+        self
+    }
+
+    /// Names the other ends of the relation that it is about.
+    #[must_use]
+    pub fn about(mut self, related: Vec<Related>) -> Self {
+        self.related = related;
         self
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sqledge_ha_policy::engine::Engine;
 
+use crate::exit::plain;
+
 /// `lint`.
 #[derive(Debug, Args)]
 pub struct Lint {
@@ -106,6 +108,33 @@ pub struct Reporting {
     /// How to print the findings
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+    /// Also write a report to a file, e.g. sarif=report.sarif (repeatable)
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
+    pub output: Vec<ReportFile>,
+}
+
+/// A report in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportFile {
+    /// How it is written.
+    pub format: ReportFormat,
+    /// The file, which is made or replaced.
+    pub path: PathBuf,
+}
+
+impl ReportFile {
+    /// Reads `FORMAT=FILE`.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (format, path) = text.split_once('=').ok_or("a format and a file are needed, e.g. sarif=report.sarif")?;
+        let formats = ReportFormat::value_variants().iter().filter_map(ReportFormat::to_possible_value);
+        let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+        let format = ReportFormat::from_str(format, false)
+            .map_err(|_| format!("there is no format `{}`, only {}", plain(format), names.join(", ")))?;
+        if path.is_empty() || path == "-" {
+            return Err("a file is needed, e.g. sarif=report.sarif; --format says what is printed".to_owned());
+        }
+        Ok(ReportFile { format, path: PathBuf::from(path) })
+    }
 }
 
 /// Flags that change how the rules are applied.
@@ -132,6 +161,12 @@ pub enum ReportFormat {
     Human,
     /// For programs; a stable contract
     Json,
+    /// For code scanning and editors: SARIF 2.1.0, with fixes
+    Sarif,
+    /// For GitLab, Azure Pipelines and others that show test results
+    Junit,
+    /// For GitHub Actions: annotations in the changed files
+    Github,
 }
 
 /// How grave a finding is.

@@ -1,6 +1,6 @@
 //! `sqledge-ha lint`.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
 use crate::cli::{Level, Lint, ReportFormat};
 use crate::config::{self, Linting};
@@ -10,9 +10,10 @@ use crate::{input, linter, report};
 /// Judges manifests and prints what is wrong.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for wrong flags or configuration.
+/// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
+    report::output::check(&flags.reporting.output)?;
     let found = input::gather(&flags.inputs.paths, &flags.rendering, &exclusion);
     let mut outcome = linter::lint(&found.sources, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
@@ -21,13 +22,21 @@ pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     if outcome.workloads == 0 {
         outcome.notes.extend(found.left_out.note());
     }
-    let mut output = BufWriter::new(anstream::stdout().lock());
-    match flags.reporting.format {
-        ReportFormat::Human => report::human::write(&outcome, &mut output)?,
-        ReportFormat::Json => report::json::write(&outcome, &mut output)?,
+    // Files first: whoever reads standard output may stop reading.
+    let unwritten = report::output::write_all(&flags.reporting.output, &outcome);
+    let format = flags.reporting.format;
+    if format == ReportFormat::Human {
+        print(&outcome, format, anstream::stdout().lock())?;
+    } else {
+        print(&outcome, format, io::stdout().lock())?;
     }
-    output.flush()?;
-    Ok(end(&outcome, flags))
+    Ok(if unwritten { Outcome::Unreadable } else { end(&outcome, flags) })
+}
+
+fn print(outcome: &linter::Outcome, format: ReportFormat, output: impl Write) -> io::Result<()> {
+    let mut output = BufWriter::new(output);
+    report::write(format, outcome, &mut output)?;
+    output.flush()
 }
 
 /// Never green by accident: what could not be read, and what was not checked, is no success.

@@ -11,7 +11,7 @@ use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::subject::Subject;
 
 use super::parts::{Part, parts};
-use super::{Identity, Located, Outcome};
+use super::{Identity, Located, Outcome, related};
 use crate::manifest::Document;
 
 /// What is wrong with an object of a document, whatever stands around it. The findings do not know their manifest yet.
@@ -24,6 +24,7 @@ pub(super) fn judge_alone(document: &Document, part: Part<'_>, kind: Kind, setti
 /// Adds what is wrong between the objects that the manifests of an outcome hold. Says whether some had so many relations
 /// that not all were looked at.
 pub(super) fn judge_relations(outcome: &mut Outcome, settings: &Settings, partial: bool) -> bool {
+    let mut found = std::mem::take(&mut outcome.findings);
     let manifests = outcome.manifests.iter().enumerate();
     let documents = manifests.flat_map(|(index, manifest)| manifest.held.iter().map(move |document| (index, document)));
     let places: Vec<Place<'_>> = documents
@@ -37,19 +38,21 @@ pub(super) fn judge_relations(outcome: &mut Outcome, settings: &Settings, partia
     let judged: Vec<Vec<Located>> =
         places.par_iter().map(|place| place.judge(text(place.manifest), settings, &world)).collect();
     let has_left_out = world.has_left_out();
-    outcome.findings.extend(judged.into_iter().flatten());
-    outcome.findings.sort_by(|one, other| {
+    found.extend(judged.into_iter().flatten());
+    found.sort_by(|one, other| {
         let key = |located: &Located| (located.manifest, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
+    related::locate(&places, &text, &mut found);
+    outcome.findings = found;
     has_left_out
 }
 
 /// One object to judge, and where it stands.
-struct Place<'m> {
-    manifest: usize,
-    document: &'m Document,
-    part: Part<'m>,
+pub(super) struct Place<'m> {
+    pub(super) manifest: usize,
+    pub(super) document: &'m Document,
+    pub(super) part: Part<'m>,
 }
 
 impl Place<'_> {
@@ -74,6 +77,7 @@ impl Place<'_> {
             span: document.locate(&finding.pointer),
             object: identity(self.part.value),
             finding,
+            related: Vec::new(),
         }
     }
 
@@ -89,7 +93,7 @@ impl Place<'_> {
     }
 }
 
-fn identity(object: &Value) -> Identity {
+pub(super) fn identity(object: &Value) -> Identity {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     Identity {
         api_version: text("/apiVersion"),

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use annotate_snippets::{
-    Annotation, AnnotationKind, Element, Group, Level as Severity, Message, Origin, Renderer, Snippet,
+    Annotation, AnnotationKind, Element, Group, Level as Severity, Message, Origin, Renderer, Snippet, Title,
 };
 
+use super::place::{Place, Texts, is_delicate, summary};
 use crate::cli::Level;
 use crate::exit::plain;
 use crate::linter::{Located, Outcome, Unread};
-use crate::report::place::{Place, Places};
 
 /// Writes a report. Colours are in it; whoever gives `output` strips them where they do not belong.
 ///
@@ -19,13 +19,16 @@ use crate::report::place::{Place, Places};
 pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     problems(outcome, output)?;
     let renderer = Renderer::styled();
-    let places = Places::new(outcome);
+    let (mut texts, mut others) = (Texts::new(outcome), Texts::new(outcome));
     for located in &outcome.findings {
-        if let Some(place) = places.of(located.manifest, &located.span) {
-            let rendered = rendered(located, &place);
-            let group = finding(located, frame(&place, label(located)), rendered.as_deref());
-            writeln!(output, "{}\n", renderer.render(&[group]))?;
+        let Some(place) = texts.finding(located) else { continue };
+        let mut group = title(located).element(frame(&place, AnnotationKind::Primary, label(located)));
+        for related in &located.related {
+            let Some(place) = others.related(related) else { continue };
+            group = group.element(frame(&place, AnnotationKind::Context, Some(related.message.clone())));
         }
+        let rendered = rendered(located, &place);
+        writeln!(output, "{}\n", renderer.render(&[explained(group, located, rendered.as_deref())]))?;
     }
     for note in &outcome.notes {
         writeln!(output, "{}", renderer.render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
@@ -38,17 +41,17 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// What the system says when `output` cannot be written.
 pub fn problems(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    let places = Places::new(outcome);
+    let mut texts = Texts::new(outcome);
     for unread in &outcome.unread {
-        let place = unread.manifest.and_then(|index| places.of(index, &unread.span()));
+        let place = texts.unread(unread);
         writeln!(output, "{}\n", Renderer::styled().render(&[problem(unread, place.as_ref())]))?;
     }
     Ok(())
 }
 
 /// Shows a place of one text. The renderer looks at every line it is given, so it is given only those in question.
-fn frame<'t>(place: &Place<'_>, label: Option<String>) -> Snippet<'t, Annotation<'t>> {
-    let (text, span) = (place.text, place.span.clone());
+fn frame<'t>(place: &Place<'_>, kind: AnnotationKind, label: Option<String>) -> Snippet<'t, Annotation<'t>> {
+    let (text, span) = (&*place.text, place.span.clone());
     let lines_in_question = line_start(text, span.start)..line_end(text, span.end);
     let (window, span) = discreet(text, lines_in_question.clone(), span);
     // What is left out at the front leaves its room, so that columns stay what they are.
@@ -59,7 +62,7 @@ fn frame<'t>(place: &Place<'_>, label: Option<String>) -> Snippet<'t, Annotation
     Snippet::source(source)
         .path(place.title())
         .line_start(place.shown().map_or(1, |region| region.start.line))
-        .annotation(AnnotationKind::Primary.span(within).label(label))
+        .annotation(kind.span(within).label(label))
 }
 
 /// Longest line that is shown whole, in bytes.
@@ -68,17 +71,12 @@ const LONGEST_LINE: usize = 200;
 /// Most columns that are kept free in front of what is shown.
 const WIDEST_ROOM: usize = 10_000;
 
-/// Words beside which a password may stand, and how letters of them may be hidden.
-const DELICATE: [&str; 7] = ["value", "password", "secret", "args", "command", "token", "\\"];
-
 /// What may be shown of some lines: whatever else stands on them may be a password. Lines that speak of variables,
 /// commands or secrets, and lines of the length of whole documents, are cut to what the finding is about; of what
 /// speaks of them itself only the first character is shown.
 fn discreet(text: &str, lines: Range<usize>, span: Range<usize>) -> (Range<usize>, Range<usize>) {
-    let is_delicate = |range: &Range<usize>| {
-        let part = text.get(range.clone()).unwrap_or_default().to_lowercase();
-        range.len() > LONGEST_LINE || DELICATE.iter().any(|word| part.contains(word))
-    };
+    let is_delicate =
+        |range: &Range<usize>| range.len() > LONGEST_LINE || is_delicate(text.get(range.clone()).unwrap_or_default());
     if !is_delicate(&lines) {
         return (lines, span);
     }
@@ -108,6 +106,11 @@ fn label(located: &Located) -> Option<String> {
     }
 }
 
+fn title(located: &Located) -> Title<'_> {
+    let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
+    severity.primary_title(&*located.finding.message).id(located.finding.rule)
+}
+
 /// Which of the objects that a template makes is meant, and where it stands.
 fn rendered(located: &Located, place: &Place<'_>) -> Option<String> {
     let region = place.rendered?;
@@ -116,17 +119,12 @@ fn rendered(located: &Located, place: &Place<'_>) -> Option<String> {
     Some(format!("it is rendered{line} in {}", name.join(" ")))
 }
 
-fn finding<'t>(located: &'t Located, frame: Snippet<'t, Annotation<'t>>, rendered: Option<&'t str>) -> Group<'t> {
-    let finding = &located.finding;
-    let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
-    let mut group = severity.primary_title(&*finding.message).id(finding.rule).element(frame);
-    if let Some(reason) = &finding.reason {
-        group = group.element(Severity::NOTE.no_name().message(&**reason));
+/// Adds why it matters, where it is rendered, and what to do.
+fn explained<'t>(mut group: Group<'t>, located: &'t Located, rendered: Option<&'t str>) -> Group<'t> {
+    for note in located.finding.reason.as_deref().into_iter().chain(rendered) {
+        group = group.element(Severity::NOTE.no_name().message(note));
     }
-    if let Some(rendered) = rendered {
-        group = group.element(Severity::NOTE.no_name().message(rendered));
-    }
-    group.element(help(&finding.help))
+    group.element(help(&located.finding.help))
 }
 
 fn help(text: &str) -> Message<'_> {
@@ -142,39 +140,4 @@ fn problem<'t>(unread: &'t Unread, place: Option<&Place<'_>>) -> Group<'t> {
     };
     let help: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());
     Severity::ERROR.primary_title(&unread.problem.message).element(origin).elements(help)
-}
-
-/// One line that says it all.
-fn summary(outcome: &Outcome) -> String {
-    let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    let seen = format!(
-        "{} among {} in {}",
-        counted(outcome.workloads, "workload"),
-        counted(outcome.objects, "object"),
-        counted(outcome.manifests.len(), "file")
-    );
-    let (errors, warnings) = (outcome.count(Level::Error), outcome.count(Level::Warning));
-    let unread = match outcome.unread.len() {
-        0 => String::new(),
-        count => format!("; {} could not be read", counted(count, "input")),
-    };
-    match (errors + warnings, outcome.workloads) {
-        (0, 0) => return format!("nothing was checked: {seen}{unread}"),
-        (0, _) => return format!("nothing is wrong{}: {seen}{unread}", ignored(outcome)),
-        _ => {}
-    }
-    let fixable = match outcome.fixable() {
-        0 => String::new(),
-        count => format!(", {count} with a safe fix"),
-    };
-    let ignored = ignored(outcome);
-    format!("{}, {}{fixable}{ignored}: {seen}{unread}", counted(errors, "error"), counted(warnings, "warning"))
-}
-
-/// What comments let pass.
-fn ignored(outcome: &Outcome) -> String {
-    match outcome.ignored {
-        None | Some(0) => String::new(),
-        Some(count) => format!(", {count} ignored"),
-    }
 }

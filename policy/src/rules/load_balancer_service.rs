@@ -43,7 +43,7 @@
 
 use super::{Fixable, Rule};
 use crate::address::{Role, is_load_balancer, role};
-use crate::finding::{Action, Edit, Finding, Findings, Fix, push_part, quoted};
+use crate::finding::{Action, Edit, Finding, Findings, Fix, Related, push_part, quoted};
 use crate::service::Service;
 use crate::settings::Exposure;
 use crate::subject::{Subject, governed};
@@ -85,10 +85,12 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
     let old = subject.old.map(Service::read).filter(is_load_balancer);
     let judged = old.as_ref().unwrap_or(service);
     let objects = subject.selected_by(judged)?;
-    let mut workloads = String::new();
+    let (mut workloads, mut related) = (String::new(), Vec::new());
     for workload in governed(&objects, judged, subject.settings) {
         if lacks_address(subject, service, &workload, old.is_some()) == Some(true) {
             push_part(&mut workloads, " and ", &workload.describe());
+            let labels = workload.template.path(&["metadata", "labels"]);
+            Related::add(&mut related, &workload.object, &labels, "the Service selects these pods");
         }
     }
     if workloads.is_empty() {
@@ -107,7 +109,8 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
         Finding::omission(&kind, message, Fix::safe(edits(service, subject.settings.exposure)))
             .label(format!("{} selects it", service.address().describe()))
             .because(POD_ADDRESS)
-            .help("set type: LoadBalancer"),
+            .help("set type: LoadBalancer")
+            .about(related),
     )
 }
 
@@ -154,10 +157,13 @@ fn judge_workload(subject: &Subject<'_>, workload: &Workload<'_>) -> Option<Find
             if subject.closed { Finding::contradiction(&labels, missing) } else { Finding::advice(&labels, missing) };
         return Some(finding.because(POD_ADDRESS).help(help));
     };
+    let (kind, mut related) = (service.spec.at("type"), Vec::new());
+    Related::add(&mut related, &service.object, &kind, "this Service selects the pods");
     Some(
         Finding::contradiction(&labels, "no load balancer keeps an address in front of these pods")
             .label(format!("Service {} selects them, {}", quoted(service.name()), service.address().describe()))
             .because(POD_ADDRESS)
+            .about(related)
             .help(if service.address().can_become_load_balancer() {
                 "make that Service type: LoadBalancer"
             } else {

@@ -37,7 +37,7 @@
 
 use super::{Fixable, Rule};
 use crate::address::{Role, is_load_balancer, role};
-use crate::finding::{Action, Finding, Findings, quoted};
+use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
 use crate::service::Service;
 use crate::subject::{Subject, governed};
@@ -72,7 +72,7 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
         if is_beside || others.iter().any(|other| leads(&Service::read(other), &workload)) {
             continue;
         }
-        for finding in ports(service, &workload).into_iter().chain(selector(service)) {
+        for finding in ports(service, &workload).into_iter().chain(selector(service, &workload)) {
             // Several workloads behind one Service have the same to say of it.
             if !findings.iter().any(|known| known.pointer == finding.pointer) {
                 findings.push(finding);
@@ -96,9 +96,9 @@ fn ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
         // What envFrom brings may move the engine to another port.
         let is_sure = !workload.engines.iter().any(|engine| engine.environment().has_unseen_source());
         let finding = if is_sure { Finding::contradiction(&shown, message) } else { Finding::advice(&shown, message) };
-        return Some(finding.because("the address answers nobody").help(
-            "lead a TCP port to the one the engine listens on: by its number, or its name in the container's ports",
-        ));
+        let help =
+            "lead a TCP port to the one the engine listens on: by its number, or its name in the container's ports";
+        return Some(finding.because("the address answers nobody").help(help).about(containers(workload)));
     };
     let usual = leading.iter().any(|port| port.at("port").int() == Some(DEFAULT_PORT));
     (!usual).then(|| {
@@ -117,13 +117,27 @@ fn shown<'a>(port: &crate::node::Node<'a>) -> crate::node::Node<'a> {
     }
 }
 
-fn selector(service: &Service<'_>) -> Option<Finding> {
+/// Where the engines are that a port should lead to.
+fn containers(workload: &Workload<'_>) -> Vec<Related> {
+    let mut related = Vec::new();
+    for engine in &workload.engines {
+        let ports = engine.node.at("ports");
+        let place = if ports.exists() { ports } else { engine.node.at("image") };
+        Related::add(&mut related, &workload.object, &place, "the engine is in this container");
+    }
+    related
+}
+
+fn selector(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let selector = service.spec.at("selector");
     let hash = selector.first_of(&[POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH])?;
+    let (labels, mut related) = (workload.template.path(&["metadata", "labels"]), Vec::new());
+    Related::add(&mut related, &workload.object, &labels, "these labels outlast a rollout");
     Some(
         Finding::contradiction(&hash, "this selects the pods of one rollout only")
             .because("after the next rollout nothing is behind the address")
-            .help("remove it from the selector"),
+            .help("remove it from the selector")
+            .about(related),
     )
 }
 

@@ -1,0 +1,110 @@
+//! What other systems run: the hooks, the action, and the commands that the README shows for them.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use clap::Parser;
+use serde_json::Value;
+use sqledge_ha::cli::Cli;
+use sqledge_ha::manifest::read;
+
+fn text(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn yaml(path: &str) -> Value {
+    let mut documents = read(&text(path));
+    assert_eq!(documents.len(), 1);
+    documents.remove(0).unwrap().value
+}
+
+/// Whether the command would take this command line.
+fn is_understood(line: &str) {
+    let line = line.split(" #").next().unwrap_or_default();
+    if let Err(error) = Cli::try_parse_from(line.split_whitespace()) {
+        panic!("{line}: {error}");
+    }
+}
+
+#[test]
+fn the_readme_shows_commands_that_exist() {
+    let readme = text("README.md");
+    let section = readme.split("\n## In CI\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let commands: Vec<&str> = section
+        .lines()
+        .map(|line| line.trim_start_matches([' ', '-', '$']))
+        .filter(|line| line.starts_with("sqledge-ha "))
+        .collect();
+    assert!(commands.len() >= 2, "{commands:?}");
+    commands.into_iter().for_each(is_understood);
+    for hook in yaml(".pre-commit-hooks.yaml").as_array().unwrap() {
+        let id = hook["id"].as_str().unwrap();
+        assert!(section.contains(&format!("- id: {id}")), "{id}");
+    }
+}
+
+#[test]
+fn hooks_run_commands_that_exist() {
+    for hook in yaml(".pre-commit-hooks.yaml").as_array().unwrap() {
+        is_understood(&format!("{} a.yaml b.json", hook["entry"].as_str().unwrap()));
+        assert_eq!(hook["language"], "rust");
+    }
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
+    match Command::new("pre-commit").arg("validate-manifest").arg(manifest).output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        // Past the test harness, which keeps what tests print to itself.
+        Err(_) => _ = writeln!(std::io::stderr(), "SKIPPED: pre-commit is not installed"),
+    }
+}
+
+/// The script of the action's last step, which lints.
+fn script() -> String {
+    let action = yaml("action.yml");
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    assert_eq!((&action["runs"]["using"], steps.len()), (&Value::from("composite"), 2));
+    for step in steps {
+        let script = step["run"].as_str().unwrap();
+        assert!(!script.contains("${{"), "inputs come in by the environment: {script}");
+    }
+    steps[1]["run"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_action_lints_what_its_inputs_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = |name: &str| text(&format!("e2e/examples/{name}"));
+    fs::write(folder.path().join("a $(touch b).yaml"), example("right.yaml")).unwrap();
+    fs::write(folder.path().join("-c.yaml"), example("empty-dir.yaml")).unwrap();
+    let lint = |path: &str, format: &str, sarif: &str| {
+        let mut command = Command::new("bash");
+        // As the runner does it.
+        command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script()]).current_dir(folder.path());
+        command.env("COMMAND", env!("CARGO_BIN_EXE_sqledge-ha")).env("PATHS", path).env("PARTIAL", "true");
+        let output = command.env("FORMAT", format).env("SARIF", sarif).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, output) = lint("a $(touch b).yaml", "github", "");
+    assert!(code == 0 && output.starts_with("nothing is wrong"), "{output}");
+    let (code, output) = lint("a $(touch b).yaml\n-c.yaml\n", "github", "report.sarif");
+    assert!(code == 1 && output.starts_with("::error file=-c.yaml,"), "{output}");
+    assert!(fs::read_to_string(folder.path().join("report.sarif")).unwrap().contains("sarif-schema-2.1.0"));
+    let (code, output) = lint(".", "json", "");
+    assert!(code == 1 && output.starts_with("{\n  \"version\": 1,"), "{output}");
+    assert!(!folder.path().join("b").exists());
+}
+
+#[test]
+fn the_version_names_the_commit_where_there_is_one() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sqledge-ha")).arg("--version").output().unwrap();
+    let version = String::from_utf8(output.stdout).unwrap();
+    let rest = version.strip_prefix(&format!("sqledge-ha {}", env!("CARGO_PKG_VERSION"))).unwrap().trim_end();
+    if let Some(commit) = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')) {
+        let (hash, day) = commit.split_once(' ').unwrap();
+        assert!(hash.len() >= 7 && hash.chars().all(|digit| digit.is_ascii_hexdigit()), "{version}");
+        assert!(day.len() == 10 && day.starts_with("20"), "{version}");
+    } else {
+        assert_eq!(rest, "");
+    }
+}

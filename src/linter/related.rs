@@ -1,0 +1,72 @@
+//! The other ends of relations: from the objects that a rule names to places in texts.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use sqledge_ha_policy::finding::Related;
+
+use super::judging::{Place, identity};
+use super::{Identity, Located};
+
+/// Where the other end of a relation stands.
+#[derive(Debug)]
+pub struct RelatedPlace {
+    /// Which of the manifests.
+    pub manifest: usize,
+    /// Which document in it, from 0, not counting empty ones.
+    pub document: usize,
+    /// JSON Pointer from the document's root.
+    pub pointer: String,
+    /// The bytes to show.
+    pub span: Range<usize>,
+    /// What the object is.
+    pub object: Identity,
+    /// What it has to do with the finding.
+    pub message: String,
+}
+
+/// Finds what the findings relate to. Of several objects that call themselves the same, as in variants of one
+/// application side by side, the nearest is meant.
+pub(super) fn locate<'m>(places: &[Place<'_>], text: &impl Fn(usize) -> &'m str, findings: &mut [Located]) {
+    let wanted: HashSet<Identity> =
+        findings.iter().flat_map(|located| &located.finding.related).map(identity_of).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let mut named: HashMap<Identity, Vec<&Place<'_>>> = HashMap::new();
+    for place in places {
+        let identity = identity(place.part.value);
+        if wanted.contains(&identity) {
+            named.entry(identity).or_default().push(place);
+        }
+    }
+    for located in findings {
+        let (manifest, document) = (located.manifest, located.document);
+        let distance =
+            |place: &&&Place<'_>| (place.manifest.abs_diff(manifest), place.document.index.abs_diff(document));
+        for related in std::mem::take(&mut located.finding.related) {
+            let candidates = named.get(&identity_of(&related));
+            let nearest = candidates.and_then(|candidates| candidates.iter().min_by_key(distance));
+            located.related.extend(nearest.map(|place| place.related(related, text(place.manifest))));
+        }
+    }
+}
+
+fn identity_of(related: &Related) -> Identity {
+    let [api_version, kind, namespace, name] = related.object.clone();
+    Identity { api_version, kind, namespace, name }
+}
+
+impl Place<'_> {
+    fn related(&self, related: Related, text: &str) -> RelatedPlace {
+        let pointer = format!("{}{}", self.part.prefix, related.pointer);
+        RelatedPlace {
+            manifest: self.manifest,
+            document: self.document.index,
+            span: self.document.with_places(text).locate(&pointer),
+            object: identity_of(&related),
+            pointer,
+            message: related.label.into_owned(),
+        }
+    }
+}

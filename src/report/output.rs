@@ -1,0 +1,93 @@
+//! Reports in files: each is there as a whole, or as it was before.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anstream::StripStream;
+use tempfile::Builder;
+
+use crate::cli::{ReportFile, ReportFormat};
+use crate::exit::{Failure, plain, say};
+use crate::linter::Outcome;
+
+/// Makes sure that no two reports go to one file.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 if they do.
+pub fn check(files: &[ReportFile]) -> Result<(), Failure> {
+    let mut known = HashSet::new();
+    for file in files {
+        if !known.insert(real_path(&file.path).unwrap_or_else(|_| file.path.clone())) {
+            let path = plain(&file.path.to_string_lossy());
+            return Err(Failure::usage(format!("--output: two reports cannot go to one file: {path}")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the reports that go to files, and says which of them cannot be written. Gives whether there was such a one.
+pub fn write_all(files: &[ReportFile], outcome: &Outcome) -> bool {
+    let mut has_failed = false;
+    for file in files {
+        if let Err(error) = write(file, outcome) {
+            say("error", &format!("--output: {}: not written: {error}", plain(&file.path.to_string_lossy())));
+            has_failed = true;
+        }
+    }
+    has_failed
+}
+
+/// Replaces the file at once: whoever reads meanwhile sees the old one or the new.
+fn write(file: &ReportFile, outcome: &Outcome) -> io::Result<()> {
+    let path = real_path(&file.path)?;
+    let before = fs::metadata(&path).ok();
+    if before.as_ref().is_some_and(|before| !before.is_file()) {
+        return Err(io::Error::other("it is no file that could be replaced"));
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut temporary = Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any program makes files: what the user's mask leaves of it.
+        temporary.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = temporary.tempfile_in(folder).map_err(|error| no_folder(error, folder))?;
+    let target = temporary.as_file_mut();
+    if file.format == ReportFormat::Human {
+        fill(BufWriter::new(StripStream::new(target)), file.format, outcome)?;
+    } else {
+        fill(BufWriter::new(target), file.format, outcome)?;
+    }
+    if let Some(before) = before {
+        temporary.as_file().set_permissions(before.permissions())?;
+    }
+    temporary.as_file().sync_all()?;
+    temporary.persist(&path)?;
+    Ok(())
+}
+
+fn fill(mut output: impl Write, format: ReportFormat, outcome: &Outcome) -> io::Result<()> {
+    super::write(format, outcome, &mut output)?;
+    output.flush()
+}
+
+/// Where a file is, or will be: what is at the end of a link that exists, and else in the real folder.
+fn real_path(path: &Path) -> io::Result<PathBuf> {
+    if fs::symlink_metadata(path).is_ok() {
+        return path.canonicalize();
+    }
+    let name = path.file_name().ok_or_else(|| io::Error::other("it is a directory"))?;
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    Ok(folder.canonicalize().map_err(|error| no_folder(error, folder))?.join(name))
+}
+
+fn no_folder(error: io::Error, folder: &Path) -> io::Error {
+    let folder = plain(&folder.to_string_lossy());
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::other(format!("there is no directory `{folder}`; make it first")),
+        _ => io::Error::other(format!("in the directory `{folder}`: {error}")),
+    }
+}
