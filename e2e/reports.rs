@@ -277,7 +277,7 @@ fn junit_names_are_unique_in_a_suite() {
 #[test]
 fn github_is_told_what_only_the_log_shows() {
     let text = fs::read_to_string(application().join("sql.yaml")).unwrap();
-    let many = vec![text.as_str(); 7].join("---\n");
+    let many = [text.as_str(); 7].join("---\n");
     let ran = run_with(here(), &[], &["lint", "--format", "github", "-"], &many);
     let errors = ran.output.lines().filter(|line| line.starts_with("::error ")).count();
     assert!(errors > 11, "{}", ran.output);
