@@ -13,9 +13,12 @@ WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
 HELM := v4.3.1
 KUSTOMIZE := v5.8.1
+# For each of the targets, which run one after the other.
+FUZZ_SECONDS := 600
+FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm e2e-cluster e2e-tools e2e proof bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
+.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,16 +34,28 @@ build: setup ## build the command, with the module inside
 demo: build ## lint the examples, and let the module and the webhook mend a Deployment
 	@sh e2e/demo.sh $(BINARY)
 
-test: lint test-native test-wasm ## run everything
+test: lint test-native test-wasm test-fuzz ## run everything
 	@echo "all tests passed"
 
-test-native: setup e2e-cluster e2e-tools
+test-native: setup e2e-cluster e2e-tools yaml-reader
 	$(CARGO) test --release --locked --workspace
 
 # The rules once more, compiled to Wasm and run under Node.
 test-wasm: setup $(TOOLS)/bin/wasm-bindgen-test-runner
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(TOOLS)/bin/wasm-bindgen-test-runner" \
 		$(CARGO) test --release --locked -p sqledge-ha-policy --lib --target wasm32-unknown-unknown
+
+# The same inputs each time: about ten seconds for each target.
+test-fuzz: setup
+	@FUZZ_RUNS=8000 sh e2e/fuzz/run.sh 120 $(FUZZ_TARGETS)
+
+fuzz: setup ## look for inputs that break the reader, the editor, the fixer or the module; FUZZ_SECONDS=600 for each
+	@sh e2e/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+# What kubectl reads YAML with: the tests compare.
+yaml-reader:
+	@mkdir -p $(TOOLS)/bin
+	cd e2e/cluster && $(GO) build -buildvcs=false -o "$(CURDIR)/$(TOOLS)/bin/yaml-reader" ./yaml
 
 # A real control plane in one process. Go itself sees whether anything has changed.
 e2e-cluster: ## build the Kubernetes control plane that the tests run

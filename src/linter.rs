@@ -11,6 +11,7 @@ mod related;
 mod sieve;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use sqledge_ha_policy::engine::Engine;
@@ -20,8 +21,8 @@ use sqledge_ha_policy::settings::Settings;
 
 use self::judging::judge_relations;
 use self::reading::{Half, begin, complete, read};
-use self::sieve::Sieve;
 pub use self::related::RelatedPlace;
+use self::sieve::Sieve;
 use crate::cli::Level;
 use crate::input::{Source, Unreachable};
 use crate::manifest::{Document, Problem};
@@ -58,7 +59,7 @@ pub struct Located {
     /// The bytes to show.
     pub span: Range<usize>,
     /// What the object is.
-    pub object: Identity,
+    pub object: Arc<Identity>,
     /// The finding; its pointers start at the document's root.
     pub finding: Finding,
     /// Where the other ends of the relation stand that it is about.

@@ -178,7 +178,12 @@ impl Finding {
     /// Adds edits that only `fix --unsafe` applies. Admission never does: the module leaves out what makes them.
     #[must_use]
     pub fn unsafe_fix(self, make: impl FnOnce() -> Fix) -> Self {
-        if cfg!(feature = "guest") { self } else { self.fix(make()) }
+        if cfg!(feature = "guest") {
+            return self;
+        }
+        let fix = make();
+        // Where nothing can be done there is no fix.
+        if fix.edits.is_empty() && fix.documents.is_empty() { self } else { self.fix(fix) }
     }
 
     /// Whether a machine may mend this without asking.

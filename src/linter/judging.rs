@@ -1,9 +1,11 @@
 //! Asking the rules: first about each object alone, then about each with all others in view.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use serde_json::Value;
 use sqledge_ha_policy::cluster::NoCluster;
-use sqledge_ha_policy::finding::{Edit, Finding};
+use sqledge_ha_policy::finding::{Edit, Finding, Findings};
 use sqledge_ha_policy::kind::{Kind, has_judged_owner};
 use sqledge_ha_policy::objects::Objects;
 use sqledge_ha_policy::rules;
@@ -17,8 +19,7 @@ use crate::manifest::Document;
 /// What is wrong with an object of a document, whatever stands around it. The findings do not know their manifest yet.
 pub(super) fn judge_alone(document: &Document, part: Part<'_>, kind: Kind, settings: &Settings) -> Vec<Located> {
     let Some(subject) = Subject::read(part.value, kind, settings, &NoCluster) else { return Vec::new() };
-    let place = Place { manifest: 0, document, part };
-    rules::judge_alone(&subject).into_iter().map(|finding| place.locate(finding, document)).collect()
+    Place { manifest: 0, document, part }.locate(rules::judge_alone(&subject), document)
 }
 
 /// Adds what is wrong between the objects that the manifests of an outcome hold. Says whether some had so many relations
@@ -61,24 +62,26 @@ impl Place<'_> {
         let kind = Kind::of_object(object).filter(|_| !has_judged_owner(object));
         let subject = kind.and_then(|kind| Subject::read(object, kind, settings, world));
         let findings = subject.map(|subject| rules::judge_relations(&subject)).unwrap_or_default();
-        if findings.is_empty() {
-            return Vec::new();
-        }
-        let document = self.document.with_places(text);
-        findings.into_iter().map(|finding| self.locate(finding, &document)).collect()
+        if findings.is_empty() { Vec::new() } else { self.locate(findings, &self.document.with_places(text)) }
     }
 
-    fn locate(&self, finding: Finding, document: &Document) -> Located {
-        let finding = self.rooted(finding);
-        Located {
-            manifest: self.manifest,
-            document: document.index,
-            chunk: document.chunk(),
-            span: document.locate(&finding.pointer),
-            object: identity(self.part.value),
-            finding,
-            related: Vec::new(),
+    /// Says where findings stand in the document, which knows its places.
+    fn locate(&self, findings: Findings, document: &Document) -> Vec<Located> {
+        let object = Arc::new(identity(self.part.value));
+        let mut located = Vec::with_capacity(findings.len());
+        for finding in findings {
+            let finding = self.rooted(finding);
+            located.push(Located {
+                manifest: self.manifest,
+                document: document.index,
+                chunk: document.chunk(),
+                span: document.locate(&finding.pointer),
+                object: Arc::clone(&object),
+                finding,
+                related: Vec::new(),
+            });
         }
+        located
     }
 
     /// Lets a finding's pointers start at the document's root.

@@ -55,10 +55,11 @@ pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Unreachab
     let name = source.name();
     match source.read() {
         Ok(text) => {
-            let mut half = begin(name, text, sieve);
-            half.manifest.source = Some(source.clone());
+            let half = begin(name, text, sieve);
+            let source = Some(source.clone());
+            let mut half = Half { manifest: Manifest { source, ..half.manifest }, ..half };
             // Of most files nothing is looked at again; what came in on standard input may have to go out.
-            if half.is_idle() && source.path().is_some() {
+            if half.is_idle() && half.manifest.source.as_ref().is_some_and(|source| source.path().is_some()) {
                 half.manifest.text = String::new();
             }
             Ok(half)

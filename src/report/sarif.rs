@@ -165,6 +165,7 @@ mod tests {
         let of_level = |level| outcome.findings.iter().find(|located| located.level() == level).unwrap();
         let (error, warning) = (of_level(Level::Error), of_level(Level::Warning));
         let copy = |located: &Located| Located {
+            chunk: located.chunk.clone(),
             span: located.span.clone(),
             object: located.object.clone(),
             finding: located.finding.clone(),

@@ -302,4 +302,14 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_only_a_person_can_mend_has_no_fix() {
+        let object = deployment(&[(
+            "/spec/template/spec/containers/0/env/-",
+            json!({"name": "MSSQL_DATA_DIR", "value": "/srv"}),
+        )]);
+        let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
+        assert_eq!(findings.iter().map(|finding| &finding.fix).collect::<Vec<_>>(), [&None]);
+    }
 }

@@ -1,0 +1,87 @@
+//! Text becomes values that know their places.
+
+use std::ops::Range;
+
+use crate::checks::text::pointers;
+use crate::manifest::{Document, Lines, Problem, chunks, decode, read, read_chunk};
+
+/// Reads bytes, and checks what came of it.
+pub fn check(bytes: &[u8]) {
+    let text = match decode(bytes.to_vec()) {
+        Ok(text) => text,
+        Err(problem) => return assert!(problem.byte < bytes.len(), "{problem:?}"),
+    };
+    let ranges: Vec<Range<usize>> = chunks(&text).collect();
+    covers(&text, &ranges);
+    let documents = read(&text);
+    same(&documents, &read(&text));
+    same(&documents, &one_by_one(&text, &ranges));
+    for (index, document) in documents.iter().enumerate() {
+        match document {
+            Ok(document) => {
+                assert_eq!(document.index, index);
+                is_placed(&text, document);
+                reads_as_itself(document);
+            }
+            Err(problem) => is_told(&text, problem),
+        }
+    }
+}
+
+/// Ranges stand in order, apart, and leave out only what is no document.
+fn covers(text: &str, ranges: &[Range<usize>]) {
+    let mut end = 0;
+    for range in ranges {
+        assert!(end <= range.start && range.start < range.end, "{ranges:?}");
+        assert!(read(&text[end..range.start]).is_empty(), "{:?} is left out", &text[end..range.start]);
+        end = range.end;
+    }
+    assert!(read(&text[end..]).is_empty(), "{:?} is left out", &text[end..]);
+}
+
+fn one_by_one(text: &str, ranges: &[Range<usize>]) -> Vec<Result<Document, Problem>> {
+    let mut documents = Vec::new();
+    for range in ranges {
+        documents.extend(read_chunk(text, range.clone(), documents.len()));
+    }
+    documents
+}
+
+fn same(one: &[Result<Document, Problem>], other: &[Result<Document, Problem>]) {
+    assert_eq!(one.len(), other.len());
+    for (one, other) in one.iter().zip(other) {
+        match (one, other) {
+            (Ok(one), Ok(other)) => {
+                assert_eq!((one.index, &one.value), (other.index, &other.value));
+                // Order is not compared with values.
+                assert_eq!(one.value.to_string(), other.value.to_string());
+            }
+            (one, other) => assert_eq!(one.as_ref().err(), other.as_ref().err()),
+        }
+    }
+}
+
+/// Whatever a pointer leads to, or nearly leads to, stands in the text.
+fn is_placed(text: &str, document: &Document) {
+    for pointer in pointers(&document.value) {
+        for pointer in [pointer.as_str(), &format!("{pointer}/~/0"), &format!("{pointer}/-")] {
+            assert!(text.get(document.locate(pointer)).is_some(), "{pointer:?}");
+        }
+    }
+}
+
+/// JSON is YAML.
+fn reads_as_itself(document: &Document) {
+    let json = document.value.to_string();
+    let again = read(&json);
+    let [Ok(again)] = again.as_slice() else { panic!("{json} is read as {again:?}") };
+    assert_eq!(again.value, document.value, "{json}");
+}
+
+fn is_told(text: &str, problem: &Problem) {
+    assert!(problem.byte <= text.len() && !problem.message.is_empty(), "{problem:?}");
+    assert!(!problem.message.contains(char::is_control), "{problem:?}");
+    assert!(problem.message.chars().count() < 200, "{problem:?}");
+    let position = Lines::new(text).position(problem.byte);
+    assert!(position.line > 0 && position.column > 0);
+}
