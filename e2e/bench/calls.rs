@@ -1,0 +1,58 @@
+//! What one call of the module costs.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+use sqledge_ha::module::{EMBEDDED, Host, Instance, NoWorld};
+
+/// Prints what three kinds of requests take.
+pub(crate) fn measure() {
+    println!("module: {} bytes, annotated", EMBEDDED.len());
+    let started = Instant::now();
+    let host = Host::new(EMBEDDED).unwrap();
+    println!("compiling it: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
+    let instance = host.instance(Arc::new(NoWorld)).unwrap();
+    let review: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
+    let request = review["request"].clone();
+    call("a Deployment that is judged by every rule and mended", &instance, &request);
+    let mut web = request.clone();
+    web["object"]["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example.com/shop/web:3");
+    web["object"]["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
+    let text = web.to_string().replace("mssql", "files");
+    call("the same without the engine", &instance, &serde_json::from_str(&text).unwrap());
+    let mut other = request;
+    other["kind"] = json!({"group": "", "version": "v1", "kind": "ConfigMap"});
+    call("an object of another kind", &instance, &other);
+}
+
+/// The median of several rounds, each of enough runs to be measured.
+fn median(mut run: impl FnMut(), runs: u32) -> Duration {
+    let mut rounds: Vec<Duration> = (0..7)
+        .map(|_| {
+            let started = Instant::now();
+            (0..runs).for_each(|_| run());
+            started.elapsed() / runs
+        })
+        .collect();
+    rounds.sort();
+    rounds[rounds.len() / 2]
+}
+
+fn call(what: &str, instance: &Instance, request: &Value) {
+    let (request, settings) = (to_raw_value(request).unwrap(), json!({}));
+    let answer = instance.validate(&request, &settings).unwrap();
+    let took = median(|| drop(black_box(instance.validate(&request, &settings))), 2000);
+    let outcome = match (&answer.mutated_object, answer.accepted) {
+        (Some(_), _) => "mended",
+        (None, true) => "accepted",
+        (None, false) => "refused",
+    };
+    println!(
+        "{what}: {:.1} µs a call on a reused instance ({} bytes, {outcome})",
+        took.as_secs_f64() * 1e6,
+        request.get().len()
+    );
+}

@@ -1,0 +1,199 @@
+//! What is linted: our examples over and over, each copy under names of its own, and ordinary manifests around them.
+//!
+//! Corpora are made once and used again. They are the same wherever they are made, and made anew when what they are
+//! made of has changed.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::ordinary;
+use crate::template::Template;
+
+/// Files in one folder, as people keep them.
+const FILES_IN_A_FOLDER: usize = 100;
+
+/// What the files are copies of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Every file runs SQL.
+    Sql,
+    /// One file in a hundred runs SQL, the others are ordinary manifests.
+    Mixed,
+    /// One application again and again, under the same names and labels, as overlays are when they are rendered.
+    Overlays,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Size {
+    /// As many files.
+    Files(usize),
+    /// As many files as it takes for as many documents.
+    Documents(usize),
+    /// One file of as many MiB.
+    Stream(usize),
+}
+
+/// Files on the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Corpus {
+    /// What tables call it.
+    pub(crate) name: &'static str,
+    /// The folder, or the file.
+    pub(crate) path: PathBuf,
+    /// How many files there are.
+    pub(crate) files: usize,
+    /// How many documents they hold.
+    pub(crate) documents: usize,
+    /// How many bytes they have.
+    pub(crate) bytes: usize,
+}
+
+impl Corpus {
+    /// Its size in MiB.
+    pub(crate) fn mebibytes(&self) -> f64 {
+        self.bytes as f64 / f64::from(1 << 20)
+    }
+}
+
+/// What corpora are made of.
+pub(crate) struct Maker {
+    folder: PathBuf,
+    sql: Vec<Template>,
+    ordinary: Vec<Template>,
+    fingerprint: u64,
+}
+
+impl Maker {
+    /// Reads the examples below `e2e`; the corpora are kept below `target`.
+    pub(crate) fn new() -> Self {
+        let e2e = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e");
+        let sql: Vec<Template> = sql_files(&e2e).iter().map(|path| Template::read(path)).collect();
+        let ordinary = ordinary::templates(&e2e.join("bench/ordinary"));
+        let mut text = include_str!("corpora.rs").to_owned();
+        sql.iter().chain(&ordinary).for_each(|template| template.copy(0, &mut text));
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpora");
+        Maker { folder, sql, ordinary, fingerprint: hasher.finish() }
+    }
+
+    /// A corpus, made if it is not there.
+    pub(crate) fn corpus(&self, kind: Kind, size: Size) -> Corpus {
+        let (name, ending) = match size {
+            Size::Files(count) => (format!("{kind:?}-{count}-files"), ""),
+            Size::Documents(count) => (format!("{kind:?}-{count}-documents"), ""),
+            Size::Stream(count) => (format!("{kind:?}-{count}-mebibytes"), ".yaml"),
+        };
+        let path = self.folder.join(format!("{}{ending}", name.to_lowercase()));
+        let stamp = self.folder.join(format!("{}.complete", name.to_lowercase()));
+        let name = match kind {
+            Kind::Sql => "all SQL",
+            Kind::Mixed => "1 % SQL",
+            Kind::Overlays => "overlays",
+        };
+        let mut corpus = Corpus { name, path, files: 0, documents: 0, bytes: 0 };
+        if !self.was_made(&stamp, &mut corpus) {
+            let _ = fs::remove_dir_all(&corpus.path);
+            fs::create_dir_all(&self.folder).unwrap();
+            match size {
+                Size::Files(limit) => self.write_files(kind, &mut corpus, |corpus| corpus.files < limit),
+                Size::Documents(limit) => self.write_files(kind, &mut corpus, |corpus| corpus.documents < limit),
+                Size::Stream(limit) => self.write_stream(kind, &mut corpus, limit << 20),
+            }
+            let Corpus { files, documents, bytes, .. } = corpus;
+            fs::write(stamp, format!("{} {files} {documents} {bytes}\n", self.fingerprint)).unwrap();
+        }
+        corpus
+    }
+
+    /// Whether the corpus is there as a whole; its figures are filled in then.
+    fn was_made(&self, stamp: &Path, corpus: &mut Corpus) -> bool {
+        let stamp = fs::read_to_string(stamp).unwrap_or_default();
+        let figures: Vec<u64> = stamp.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let [fingerprint, files, documents, bytes] = figures[..] else { return false };
+        (corpus.files, corpus.documents, corpus.bytes) = (files as usize, documents as usize, bytes as usize);
+        fingerprint == self.fingerprint && corpus.path.exists()
+    }
+
+    fn write_files(&self, kind: Kind, corpus: &mut Corpus, goes_on: impl Fn(&Corpus) -> bool) {
+        (corpus.files, corpus.documents, corpus.bytes) = (0, 0, 0);
+        let mut text = String::new();
+        while goes_on(corpus) {
+            let number = corpus.files;
+            let template = self.template(kind, number);
+            text.clear();
+            template.copy(if kind == Kind::Overlays { 0 } else { number }, &mut text);
+            let folder = corpus.path.join(format!("{:04}", number / FILES_IN_A_FOLDER));
+            if number.is_multiple_of(FILES_IN_A_FOLDER) {
+                fs::create_dir_all(&folder).unwrap();
+            }
+            fs::write(folder.join(format!("{number:06}-{}.{}", template.stem, template.ending)), &text).unwrap();
+            corpus.files += 1;
+            corpus.documents += template.documents;
+            corpus.bytes += text.len();
+        }
+    }
+
+    fn write_stream(&self, kind: Kind, corpus: &mut Corpus, limit: usize) {
+        (corpus.files, corpus.documents, corpus.bytes) = (1, 0, 0);
+        let mut output = BufWriter::new(File::create(&corpus.path).unwrap());
+        let mut text = String::new();
+        for template in (0..).map(|number| (number, self.template(kind, number))) {
+            let (number, template) = template;
+            if corpus.bytes >= limit {
+                break;
+            }
+            if template.streams {
+                text.clear();
+                writeln!(text, "---").unwrap();
+                template.copy(number, &mut text);
+                output.write_all(text.as_bytes()).unwrap();
+                corpus.documents += template.documents;
+                corpus.bytes += text.len();
+            }
+        }
+        output.flush().unwrap();
+    }
+
+    /// What the file with this number is a copy of.
+    fn template(&self, kind: Kind, number: usize) -> &Template {
+        let take = |templates: &'_ [Template], number: usize| number % templates.len();
+        match kind {
+            Kind::Sql => &self.sql[take(&self.sql, number)],
+            Kind::Overlays => &self.sql[0],
+            // Not the first: even the smallest corpora have to hold one.
+            Kind::Mixed if number % 100 == 7 => &self.sql[take(&self.sql, number / 100)],
+            Kind::Mixed => &self.ordinary[take(&self.ordinary, number - number / 100)],
+        }
+    }
+}
+
+/// The manifests that run SQL: the examples, and the corpus of the rules where it is judged as it is, without flags.
+fn sql_files(e2e: &Path) -> Vec<PathBuf> {
+    let mut files = manifests(&e2e.join("examples"), "yaml");
+    for rule in entries(&e2e.join("corpus")) {
+        for verdict in ["fail", "pass"] {
+            files.extend(manifests(&rule.join(verdict), "yaml"));
+            files.extend(manifests(&rule.join(verdict), "json"));
+        }
+    }
+    files.retain(|file| !fs::read_to_string(file).unwrap().starts_with("# lint:"));
+    files
+}
+
+/// The files of a folder with this ending, sorted.
+pub(crate) fn manifests(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    entries(folder).into_iter().filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}

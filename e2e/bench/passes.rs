@@ -1,0 +1,142 @@
+//! Passes over a corpus that do less than the linter, or only its heart: how far is it from what must be done?
+//!
+//! Each runs in a process of its own, so that the one that measures stays small, and prints its nanoseconds.
+
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use granit_parser::{Parser, options};
+use rayon::prelude::*;
+use sqledge_ha::linter::lint_texts;
+use sqledge_ha_policy::settings::Settings;
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Walks the folder, and reads and sums every byte once.
+    Bytes,
+    /// Lets the YAML parser find its events in the texts, which are in memory, and does nothing with them.
+    Events,
+    /// Judges the texts, which are in memory, and prints nothing.
+    Library,
+}
+
+impl Pass {
+    /// All, from the least to the most.
+    pub(crate) const ALL: [Pass; 3] = [Pass::Bytes, Pass::Events, Pass::Library];
+
+    /// What tables call it.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Pass::Bytes => "reading every byte once",
+            Pass::Events => "bare events of the YAML parser",
+            Pass::Library => "the library, texts in memory",
+        }
+    }
+
+    fn argument(self) -> &'static str {
+        match self {
+            Pass::Bytes => "bytes",
+            Pass::Events => "events",
+            Pass::Library => "library",
+        }
+    }
+
+    /// Runs it in another process.
+    pub(crate) fn measure(self, path: &Path) -> Duration {
+        let program = std::env::current_exe().unwrap();
+        let output = Command::new(program).arg("pass").arg(self.argument()).arg(path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Duration::from_nanos(String::from_utf8(output.stdout).unwrap().trim().parse().unwrap())
+    }
+}
+
+/// Runs the pass of that name here, and prints its nanoseconds.
+pub(crate) fn run(argument: &str, path: &Path) {
+    let pass = Pass::ALL.into_iter().find(|pass| pass.argument() == argument).unwrap();
+    let took = match pass {
+        Pass::Bytes => time(|| sum(path)),
+        Pass::Events => {
+            let texts: Vec<String> = files(path).iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+            time(|| events(&texts))
+        }
+        Pass::Library => {
+            let text = |file: PathBuf| (file.display().to_string(), fs::read_to_string(&file).unwrap());
+            let texts: Vec<(String, String)> = files(path).into_iter().map(text).collect();
+            let mut outcome = None;
+            // What was found is put away behind the clock's back.
+            time(|| outcome = Some(lint_texts(texts, &Settings::default(), false)))
+        }
+    };
+    println!("{}", took.as_nanos());
+}
+
+fn time<T>(run: impl FnOnce() -> T) -> Duration {
+    let started = Instant::now();
+    black_box(run());
+    started.elapsed()
+}
+
+/// The files below a path.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut open = vec![path.to_owned()];
+    while let Some(path) = open.pop() {
+        match fs::read_dir(&path) {
+            Ok(entries) => open.extend(entries.map(|entry| entry.unwrap().path())),
+            Err(_) => files.push(path),
+        }
+    }
+    files
+}
+
+/// What is read at once.
+const BLOCK: usize = 1 << 20;
+
+fn sum(path: &Path) -> u64 {
+    let sum_of = |buffer: &mut Vec<u8>, file: &File, start: u64| {
+        let mut sum = 0_u64;
+        let mut at = start;
+        loop {
+            let read = file.read_at(&mut buffer[..BLOCK - (at - start) as usize], at).unwrap();
+            sum += buffer[..read].iter().map(|byte| u64::from(*byte)).sum::<u64>();
+            at += read as u64;
+            if read == 0 || at - start == BLOCK as u64 {
+                return sum;
+            }
+        }
+    };
+    let of_file = |buffer: &mut Vec<u8>, path: &PathBuf| {
+        let file = File::open(path).unwrap();
+        let first = sum_of(buffer, &file, 0);
+        let blocks = file.metadata().unwrap().len().div_ceil(BLOCK as u64);
+        let others = (1..blocks).into_par_iter();
+        first
+            + others
+                .map_init(|| vec![0; BLOCK], |buffer, block| sum_of(buffer, &file, block * BLOCK as u64))
+                .sum::<u64>()
+    };
+    files(path).par_iter().map_init(|| vec![0; BLOCK], of_file).sum()
+}
+
+fn events(texts: &[String]) -> usize {
+    // A large file has work for every thread.
+    let documents: Vec<&str> = texts.iter().flat_map(|text| text.split("\n---\n")).collect();
+    documents.par_iter().map(|document| events_of(document)).sum()
+}
+
+fn events_of(document: &str) -> usize {
+    // As the linter reads it.
+    let is_json = document.trim_start().starts_with(['{', '[']);
+    let options = options! {
+        emit_comments: false,
+        simple_key_max_lookahead: if is_json { usize::MAX } else { 1024 },
+        block_scalar_eof_without_line_feed: true,
+    };
+    let parser = Parser::new_from_str_with_options(document, options);
+    parser.map(|event| black_box(event.unwrap_or_else(|error| panic!("{error}: {document}")))).count()
+}
