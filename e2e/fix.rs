@@ -121,7 +121,7 @@ fn a_link_that_leads_elsewhere_is_not_followed() {
 #[test]
 fn a_file_that_cannot_be_read_or_written_is_told_and_the_others_are_fixed() {
     let (folder, path) = folder_with_a_manifest();
-    fs::write(folder.path().join("broken.yaml"), "a: [1\n").unwrap();
+    fs::write(folder.path().join("broken.yaml"), "kind: [1\n").unwrap();
     let ran = fix(folder.path(), &["--unsafe"], "");
     assert_eq!(ran.code, 4, "{ran:?}");
     assert!(ran.said.contains("broken.yaml"), "{}", ran.said);

@@ -79,14 +79,14 @@ fn file(name: &str, bytes: impl AsRef<[u8]>, code: i32) {
 
 #[test]
 fn a_letter_is_no_yaml() {
-    file("letter.yaml", "Dear all,\n\tthe warehouse moves: on Monday. {\n", 4);
+    file("letter.yaml", "Dear all,\n\tin kind reply: the warehouse moves: on Monday. {\n", 4);
 }
 
 #[test]
 fn half_a_document_is_not_read() {
     file(
         "half-in-flow.yaml",
-        "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template: {metadata: {labels: {app: till",
+        "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template: {metadata: {labels: {app: mssql-till",
         4,
     );
     let right = right();
@@ -143,22 +143,22 @@ fn a_key_that_stands_twice_is_refused() {
 
 #[test]
 fn nesting_has_an_end() {
-    file("deep-in-flow.yaml", format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000)), 4);
-    file("deep-in-flow-unclosed.yaml", format!("a: {}", "{a: ".repeat(10_000)), 4);
-    file("deep-in-blocks.yaml", (0..10_000).map(|depth| " ".repeat(depth) + "a:\n").collect::<String>(), 4);
-    file("deep-in-dashes.yaml", "- ".repeat(10_000) + "x\n", 4);
-    file("deep.json", "{\"a\":".repeat(10_000) + "1" + &"}".repeat(10_000), 4);
+    file("deep-in-flow.yaml", format!("kind: {}{}", "[".repeat(10_000), "]".repeat(10_000)), 4);
+    file("deep-in-flow-unclosed.yaml", format!("kind: {}", "{a: ".repeat(10_000)), 4);
+    file("deep-in-blocks.yaml", (0..10_000).map(|depth| " ".repeat(depth) + "kind:\n").collect::<String>(), 4);
+    file("deep-in-dashes.yaml", "- ".repeat(10_000) + "kind\n", 4);
+    file("deep.json", "{\"kind\":".repeat(10_000) + "1" + &"}".repeat(10_000), 4);
 }
 
 #[test]
 fn aliases_do_not_explode() {
-    let bomb = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
+    let bomb = (1..12).fold("kind0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
         let again = vec![format!("*a{}", level - 1); 9].join(", ");
-        format!("{text}a{level}: &a{level} [{again}]\n")
+        format!("{text}kind{level}: &a{level} [{again}]\n")
     });
     file("alias-bomb.yaml", bomb, 4);
-    file("alias-of-itself.yaml", "a: &a [*a]\n", 4);
-    file("alias-of-nothing.yaml", "a: *b\n", 4);
+    file("alias-of-itself.yaml", "kind: &a [*a]\n", 4);
+    file("alias-of-nothing.yaml", "kind: *b\n", 4);
 }
 
 #[test]

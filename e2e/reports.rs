@@ -211,7 +211,7 @@ fn hostile_folder() -> tempfile::TempDir {
         let text = text.replacen("  name: ferry-tickets", &format!("  name: {object}"), 1);
         fs::write(folder.path().join(name), text).unwrap();
     }
-    fs::write(folder.path().join("broken\n::warning::.yaml"), "a: [\n").unwrap();
+    fs::write(folder.path().join("broken\n::warning::.yaml"), "kind: [\n").unwrap();
     folder
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use memchr::memchr;
+use memchr::memchr2;
 use memchr::memmem::Finder;
 use serde_json::Value;
 use sqledge_ha_policy::kind::Kind;
@@ -67,7 +67,8 @@ impl<'s> Sieve<'s> {
     /// Whether a word may stand in a text without its letters.
     fn may_spell_otherwise(&self, chunk: &str) -> bool {
         let bytes = chunk.as_bytes();
-        memchr(b'\\', bytes).is_some() || self.template.find(bytes).is_some() || self.binary.find(bytes).is_some()
+        // Bytes that are zero are those of a text that is not UTF-8.
+        memchr2(b'\\', 0, bytes).is_some() || self.template.find(bytes).is_some() || self.binary.find(bytes).is_some()
     }
 }
 
@@ -143,6 +144,7 @@ mod tests {
             ("kind: List\nitems: []\n", Concern::Engine),
             (r#"{"kind": "ConfigMap"}"#, Concern::Engine),
             (r#"{"\u006bind": "Pod"}"#, Concern::Engine),
+            ("k\0i\0n\0d\0:\0", Concern::Engine),
         ];
         for (text, expected) in cases {
             assert_eq!(concern(text), expected, "{text}");
