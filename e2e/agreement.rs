@@ -214,7 +214,9 @@ fn lint_errors(path: &Path, settings: &Settings) -> BTreeSet<(Option<String>, Op
     let (sources, missing) = find(&[path.to_owned()]);
     let outcome = lint(&sources, missing, settings, false);
     let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
-    errors.map(|located| (located.object.kind.clone(), located.object.name.clone(), located.finding.rule.to_owned())).collect()
+    errors
+        .map(|located| (located.object.kind.clone(), located.object.name.clone(), located.finding.rule.to_owned()))
+        .collect()
 }
 
 /// The rules for which `review` refuses or mends in a closed world, with the objects they stand on.

@@ -64,6 +64,9 @@ impl<'t> Builder<'t> {
         if is_absent && self.open.depth() == 0 && tag.is_none() && anchor == 0 {
             return Ok(());
         }
+        if is_plain && text.starts_with('?') && self.is_in_flow() {
+            return Err(fault(Cause::QuestionMark));
+        }
         // The parser gives `~` for what is not there.
         let text = if is_absent { Cow::Borrowed("") } else { text };
         let (scalar, text) = match tag {
@@ -72,6 +75,9 @@ impl<'t> Builder<'t> {
             None => (Scalar::Text, text),
         };
         if self.expects_key() {
+            if is_plain && self.is_before_stuck_colon(end) {
+                return Err(fault(Cause::StuckColon));
+            }
             let is_merge = text == "<<" && tag.map_or(is_plain, is_merge_tag);
             let key = key_of_scalar(scalar, &text).map_err(fault)?;
             if anchor != 0 {
@@ -173,6 +179,18 @@ impl<'t> Builder<'t> {
             self.open.insert(key.text, value, node, false, &self.spans)
         }
         .map_err(|cause| Fault { cause, byte: key.mark.span.start as usize })
+    }
+
+    /// Whether what comes next stands in braces or brackets.
+    fn is_in_flow(&self) -> bool {
+        let bytes = self.chunk.as_bytes();
+        let mut starts = self.open.nodes().filter_map(|node| self.spans.get(node).map(|node| node.span.start as usize));
+        starts.any(|start| matches!(bytes.get(start), Some(b'{' | b'[')))
+    }
+
+    /// Whether a plain key that ends at `byte` is one for YAML 1.2 only: `{a:, b: 1}`.
+    fn is_before_stuck_colon(&self, byte: usize) -> bool {
+        matches!(self.chunk.as_bytes().get(byte..), Some([b':', b',' | b']' | b'}', ..]))
     }
 
     fn expects_key(&self) -> bool {

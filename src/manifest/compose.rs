@@ -1,6 +1,7 @@
 //! Parser events to a value and its places, in one pass and without recursion.
 
 use granit_parser::{Event, Parser, ScanError, options};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::builder::{Builder, bytes};
@@ -19,6 +20,17 @@ pub(super) struct Composed {
 /// The first control character of a chunk, if there is one. YAML and JSON forbid them; the parser lets them pass inside of quotes.
 pub(super) fn control_character(chunk: &str) -> Option<usize> {
     chunk.bytes().position(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'))
+}
+
+/// The first character of a chunk that ends a line for `kubectl`, whose YAML is 1.1, and for nobody else (NEL, LS, PS). In
+/// JSON there is none: there they are characters like any other.
+pub(super) fn old_line_break(chunk: &str) -> Option<usize> {
+    if chunk.is_ascii() {
+        return None;
+    }
+    let byte = chunk.find(['\u{85}', '\u{2028}', '\u{2029}'])?;
+    let mut json = serde_json::Deserializer::from_str(chunk).into_iter::<IgnoredAny>();
+    json.any(|value| value.is_err()).then_some(byte)
 }
 
 /// Reads the first document of a chunk. What it costs depends on that document, not on what else the chunk holds.

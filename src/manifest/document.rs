@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::compose::{Composed, compose, control_character};
+use super::compose::{Composed, compose, control_character, old_line_break};
 use super::fault::{Cause, Fault};
 use super::problem::Problem;
 use super::spans::Spans;
@@ -110,21 +110,28 @@ pub fn read(text: &str) -> Vec<Result<Document, Problem>> {
     documents
 }
 
+/// The first character of a chunk that must not be there.
+fn forbidden(chunk: &str) -> Option<Fault> {
+    let control = control_character(chunk).map(|byte| Fault { cause: Cause::Control, byte });
+    let line_break = old_line_break(chunk).map(|byte| Fault { cause: Cause::OldLineBreak, byte });
+    control.into_iter().chain(line_break).min_by_key(|fault| fault.byte)
+}
+
 /// Reads the documents of one of [`chunks`]' ranges: one as a rule; none or several in the cases that [`chunks`] names. For
 /// callers that skip chunks or read them side by side. `index` is that of the first document.
 #[must_use]
 pub fn read_chunk(text: &str, chunk: Range<usize>, index: usize) -> Vec<Result<Document, Problem>> {
     let mut documents = Vec::with_capacity(1);
     let mut start = chunk.start;
-    let control = text.get(chunk.clone()).and_then(control_character).map(|byte| chunk.start + byte);
+    let mut forbidden = text.get(chunk.clone()).and_then(forbidden);
     while let Some(rest) = text.get(start..chunk.end) {
         let mut composed = compose(rest);
-        if let Some(byte) = control.and_then(|byte| byte.checked_sub(start))
+        if let Some(byte) = forbidden.as_ref().and_then(|fault| (chunk.start + fault.byte).checked_sub(start))
             && composed
                 .as_ref()
-                .map_or_else(|fault| fault.may_come_from(byte), |read| read.next.is_none_or(|next| byte < next))
+                .map_or_else(|fault| fault.may_come_from(rest, byte), |read| read.next.is_none_or(|next| byte < next))
         {
-            composed = Err(Fault { cause: Cause::Control, byte });
+            composed = forbidden.take().map(|fault| Fault { byte, ..fault }).map_or(composed, Err);
         }
         match composed {
             Ok(Composed { document, next }) => {

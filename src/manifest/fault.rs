@@ -22,6 +22,12 @@ pub(super) enum Cause {
     Syntax(ErrorKind),
     /// A control character, which YAML and JSON both forbid.
     Control,
+    /// A character that ends a line in YAML 1.1 only.
+    OldLineBreak,
+    /// A plain scalar in braces or brackets that begins with `?`, which says there that a key follows.
+    QuestionMark,
+    /// A colon between a plain scalar and a comma or a bracket.
+    StuckColon,
     TooDeep,
     CollectionKey,
     NullKey,
@@ -41,9 +47,10 @@ pub(super) enum Cause {
 }
 
 impl Fault {
-    /// Whether the parser stumbled over the control character at `byte`, or would have, had it known better.
-    pub(super) fn may_come_from(&self, byte: usize) -> bool {
+    /// Whether the parser stumbled over the forbidden character at `byte`, or would have, had it known better.
+    pub(super) fn may_come_from(&self, chunk: &str, byte: usize) -> bool {
         byte <= self.byte
+            || chunk.get(self.byte..byte).is_some_and(|between| !between.contains('\n'))
             || matches!(self.cause, Cause::Syntax(ErrorKind::UnexpectedCharacter { character }) if character.is_control())
     }
 
@@ -81,6 +88,11 @@ impl Fault {
             }
             Cause::Syntax(kind) => kind.to_string(),
             Cause::Control => "a control character is not allowed in YAML or JSON".into(),
+            Cause::OldLineBreak => {
+                "this invisible character (NEL, LS or PS) ends the line for kubectl, and for nobody else".into()
+            }
+            Cause::QuestionMark => "what follows this `?` is a key for kubectl".into(),
+            Cause::StuckColon => "kubectl takes the `:` behind this for a part of it".into(),
             Cause::CollectionKey => "a mapping or a sequence cannot be a key".into(),
             Cause::NullKey => "null cannot be a key".into(),
             Cause::UnsignedKey => "a number this large cannot be a key".into(),
@@ -111,6 +123,9 @@ impl Fault {
                 ErrorKind::TabInPlainScalar | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation,
             ) => "indent with spaces",
             Cause::DuplicateKey { .. } => "keep one of the two: Kubernetes keeps the last without a word",
+            Cause::OldLineBreak => "take it out; in double quotes it can be written as \\N, \\L or \\P",
+            Cause::QuestionMark => "put the value in quotes, or a blank behind the `?`",
+            Cause::StuckColon => "put a blank behind the `:`, or the value in quotes",
             Cause::NullKey | Cause::UnsignedKey => "put the key in quotes",
             Cause::NotFinite => "put the value in quotes if text is meant",
             _ => return None,

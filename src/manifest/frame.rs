@@ -87,6 +87,11 @@ impl Open {
         self.frames.last_mut().and_then(|frame| frame.key.take())
     }
 
+    /// The open collections' nodes, the innermost first.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Id> {
+        self.frames.iter().rev().map(|frame| frame.node)
+    }
+
     /// Whether the innermost collection is a mapping; `None` if none is open.
     pub(super) fn is_in_mapping(&self) -> Option<bool> {
         self.frames.last().map(|frame| frame.is_mapping)

@@ -2,6 +2,8 @@
 
 use memchr::{memchr, memchr_iter};
 
+use super::compose::old_line_break;
+
 /// The word after `kind:` of a document that is written as manifests are: a block mapping in the first column, whose
 /// keys are plain words, one of them `kind`. `None` means nothing: only reading tells.
 ///
@@ -38,10 +40,14 @@ pub fn kind_at_a_glance(chunk: &str) -> Option<&str> {
     kind
 }
 
-/// The lines of a text without their line feeds; `None` if a bare carriage return ends any.
+/// The lines of a text without their line feeds; `None` if a bare carriage return ends any, or a character that does so for
+/// `kubectl` alone.
 fn lines(chunk: &str) -> Option<impl Iterator<Item = &str>> {
     let bytes = chunk.as_bytes();
     if memchr(b'\r', bytes).is_some() && memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n')) {
+        return None;
+    }
+    if old_line_break(chunk).is_some() {
         return None;
     }
     let mut start = 0;
@@ -97,6 +103,7 @@ mod tests {
             "--- {kind: Pod}\n",
             "%YAML 1.1\n---\nkind: Pod\n",
             "a: 1\rkind: Pod\n",
+            "kind: Pod # \u{85}spec: {}\n",
             "kind: \"Pod\"\n",
             "kind: &kind Pod\n",
             "kind:\n  Pod\n",

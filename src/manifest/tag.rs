@@ -24,7 +24,7 @@ pub(super) fn resolve_tagged<'t>(tag: &Tag, text: Cow<'t, str>) -> Result<(Scala
         },
         Some("binary") => {
             let bytes = decode_base64(&text).ok_or(Cause::Base64)?;
-            return Ok((Scalar::Text, String::from_utf8_lossy(&bytes).into_owned().into()));
+            return Ok((Scalar::Text, text_of(&bytes).into()));
         }
         _ => Some(Scalar::Text),
     };
@@ -32,9 +32,16 @@ pub(super) fn resolve_tagged<'t>(tag: &Tag, text: Cow<'t, str>) -> Result<(Scala
     Ok((scalar, text))
 }
 
-/// Whether a tag says that a `<<` is a merge key. Without a tag, only a plain one is.
+/// Whether a tag says that a `<<` is a merge key, as the lone `!` does. Without a tag, only a plain one is.
 pub(super) fn is_merge_tag(tag: &Tag) -> bool {
-    tag.suffix_in_namespace(CORE).as_deref() == Some("merge")
+    tag.suffix_in_namespace(CORE).as_deref() == Some("merge") || [tag.handle(), tag.suffix()].concat() == "!"
+}
+
+/// Bytes as text; each one that is none becomes U+FFFD, as in Go's JSON.
+fn text_of(bytes: &[u8]) -> String {
+    bytes.utf8_chunks().fold(String::with_capacity(bytes.len()), |text, chunk| {
+        text + chunk.valid() + &"\u{fffd}".repeat(chunk.invalid().len())
+    })
 }
 
 /// Standard base64 with padding; line breaks do not count, as in Go.

@@ -1,14 +1,16 @@
-// Command yaml reads YAML documents as kubectl does, and prints each as a line of JSON: {"value": …} with what kubectl
-// would send, or {"error": "…"}. A "repeated" key says that the document holds a key twice, which kubectl forgives.
+// Command yaml reads YAML and JSON documents as kubectl does, and prints each as a line of JSON: {"value": …} with what
+// kubectl would send, or {"error": "…"}. "repeated" says that the document holds a key twice, which kubectl forgives.
 // Documents on the standard input are separated by zero bytes.
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -58,12 +60,21 @@ func read(document []byte) (outcome reading) {
 			outcome = reading{Error: fmt.Sprint("panic: ", cause)}
 		}
 	}()
-	value, err := yaml.YAMLToJSON(document)
+	value, err := document, error(nil)
+	if !isJSON(document) {
+		value, err = yaml.YAMLToJSON(document)
+	}
 	if err != nil {
 		return reading{Error: err.Error()}
 	}
-	if _, err := yaml.YAMLToJSONStrict(document); err != nil {
+	// Strict reading has only this one thing more to say; of JSON it may fail for another reason.
+	if _, err := yaml.YAMLToJSONStrict(document); err != nil && strings.Contains(err.Error(), "already set in map") {
 		return reading{Value: value, Repeated: err.Error()}
 	}
 	return reading{Value: value}
+}
+
+// What begins with a brace is read as JSON if it is.
+func isJSON(document []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(document, " \t\r\n"), []byte("{")) && json.Valid(document)
 }

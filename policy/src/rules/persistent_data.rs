@@ -173,7 +173,10 @@ fn fate(mount: &Mount<'_>) -> String {
             format!("is on a volume of kind {name}, which the engine cannot write")
         }
         Backing::Other(name) => {
-            format!("is on a volume named in the pod itself ({name}): persistent, but no claim keeps it")
+            format!(
+                "is on a volume named in the pod itself ({}): persistent, but no claim keeps it",
+                quoted(name).trim_matches('`')
+            )
         }
         Backing::Claim(_) | Backing::ClaimTemplate(_) => "is on a claim".to_owned(),
     }
@@ -311,5 +314,13 @@ mod tests {
         )]);
         let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
         assert_eq!(findings.iter().map(|finding| &finding.fix).collect::<Vec<_>>(), [&None]);
+    }
+
+    #[test]
+    fn what_an_unknown_volume_calls_itself_does_not_command_a_terminal() {
+        let object = deployment(&[(VOLUMES, json!([{"name": "data", "\u{1b}[2J": {}}]))]);
+        let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
+        let reason = findings[0].reason.as_ref().expect("there is a reason");
+        assert!(reason.contains("named in the pod itself (\u{fffd}[2J)"), "{reason}");
     }
 }

@@ -41,7 +41,9 @@ fn from_block(tree: &Tree<'_>, parent: Id, node: Id, neighbours: (Option<Id>, Op
         (None, None) => {
             let key = tree.node(parent)?.key.ok_or(Refusal::Style)?.span;
             let colon = tree.colon(key.end as usize) + 1;
-            Splice { start: colon, end, text: " {}".to_owned() }
+            let comments = tree.text.get(colon..line).filter(|_| is_alone).map(str::trim_end).unwrap_or_default();
+            let comments = Some(comments).filter(|text| is_comments(text)).unwrap_or_default();
+            Splice { start: colon, end, text: format!(" {{}}{comments}") }
         }
         _ if is_alone => {
             let feed = tree.text.get(end..).and_then(|rest| rest.find('\n'));
@@ -56,4 +58,9 @@ fn from_block(tree: &Tree<'_>, parent: Id, node: Id, neighbours: (Option<Id>, Op
         (Some(_), None) => return Err(Refusal::Style),
     };
     Ok(splice)
+}
+
+/// Whether a text is nothing but comments and blanks.
+fn is_comments(text: &str) -> bool {
+    text.lines().map(str::trim_start).all(|line| line.is_empty() || line.starts_with('#'))
 }

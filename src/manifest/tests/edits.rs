@@ -102,6 +102,10 @@ fn a_key_is_removed_with_its_lines() {
         assert_eq!(edit(before, &[remove(pointer)]).as_deref(), Ok(after), "{before}");
     }
     assert_eq!(edit("a:\n  b: 1\nc: 2\n", &[remove("/a/b")]).as_deref(), Ok("a: {}\nc: 2\n"));
+    assert_eq!(
+        edit("a: # of a\r\n  # before b\r\n  b: 1 # of b\r\n  # after b\r\nc: 2\r\n", &[remove("/a/b")]).as_deref(),
+        Ok("a: {} # of a\r\n  # before b\r\n  # after b\r\nc: 2\r\n")
+    );
     assert_eq!(edit("a: 1\n", &[remove("/b")]).as_deref(), Ok("a: 1\n"));
 }
 

@@ -1,6 +1,8 @@
 //! What a person reads when a text is broken.
 
-use super::{line_column_message, problem, read};
+use serde_json::json;
+
+use super::{document, line_column_message, problem, read};
 
 const TEMPLATE: &str = "this is a Helm or Go template, not YAML";
 
@@ -112,4 +114,32 @@ fn problems_never_quote_values() {
             assert!(!format!("{} {:?}", problem.message, problem.help).contains("hunter2"), "{problem:?}");
         }
     }
+}
+
+#[test]
+fn what_ends_a_line_for_kubectl_alone_is_no_yaml() {
+    let message = "this invisible character (NEL, LS or PS) ends the line for kubectl, and for nobody else";
+    for text in ["a: x\u{85}y\n", "a: 1 # \u{2028}b: 2\n", "a: \"x \u{2029}\"\n", "[a\u{2028}]"] {
+        let byte = text.find(|character: char| !character.is_ascii()).unwrap();
+        assert_eq!((problem(text).message.as_str(), problem(text).byte), (message, byte), "{text:?}");
+    }
+    assert_eq!(document("{\"a\": \"x \u{2028} y\u{85}\"}\n").value, json!({"a": "x \u{2028} y\u{85}"}));
+    assert_eq!(document("a: \"\\N\\L\\P\"").value, json!({"a": "\u{85}\u{2028}\u{2029}"}));
+}
+
+#[test]
+fn a_question_mark_in_braces_is_no_text() {
+    for text in ["[?a]", "{a: ?b}", "a: [b, ?c: d]"] {
+        assert_eq!(problem(text).message, "what follows this `?` is a key for kubectl", "{text}");
+    }
+    assert_eq!(document("a: ?b\n").value, json!({"a": "?b"}));
+    assert_eq!(document("[? a, \"?b\"]").value, json!([{"a": null}, "?b"]));
+}
+
+#[test]
+fn a_colon_that_is_stuck_to_a_comma_or_a_bracket_is_no_colon() {
+    for text in ["{emptyDir:}", "{a:, b: 1}", "[a:]"] {
+        assert_eq!(problem(text).message, "kubectl takes the `:` behind this for a part of it", "{text}");
+    }
+    assert_eq!(document("{\"a\":, b: }").value, json!({"a": null, "b": null}));
 }

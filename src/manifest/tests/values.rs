@@ -32,6 +32,11 @@ fn tags_are_honoured() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_replaced_one_by_one() {
+    assert_eq!(value("!!binary 4oI=\n"), json!("\u{fffd}\u{fffd}"));
+}
+
+#[test]
 fn aliases_are_copies() {
     assert_eq!(
         value("a: &x {p: [1, &y two]}\nb: *x\nc: [*y, *x]\n"),
@@ -52,6 +57,7 @@ fn merge_keys_are_merged_in_the_order_in_which_they_stand() {
     assert_eq!(value("<<: {a: 1}\n<<: {b: 2}\n"), json!({"a": 1, "b": 2}));
     assert_eq!(value("\"<<\": 1\nb: <<\n"), json!({"<<": 1, "b": "<<"}));
     assert_eq!(value("!!merge <<: {a: 1}\n"), json!({"a": 1}));
+    assert_eq!(value("! <<: {a: 1}\n! \"<<\": {b: 1}\n!!str <<: 2\n"), json!({"a": 1, "b": 1, "<<": 2}));
 }
 
 #[test]

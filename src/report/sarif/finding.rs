@@ -23,9 +23,9 @@ pub(super) fn results(group: &[&Located], outcome: &Outcome, addresses: &Address
     for located in group {
         let Some(place) = texts.finding(located) else { continue };
         let replacements = fixes.as_ref().and_then(|fixes| fixes.of_finding(located));
-        let fix = replacements.zip(texts.lines(located.manifest)).map(|(replacements, (manifest, lines))| {
-            fix(located, replacements, manifest, lines, addresses)
-        });
+        let fix = replacements
+            .zip(texts.lines(located.manifest))
+            .map(|(replacements, (manifest, lines))| fix(located, replacements, manifest, lines, addresses));
         results.push(Result {
             rule_id: located.finding.rule,
             rule_index: rule::index(located.finding.rule),

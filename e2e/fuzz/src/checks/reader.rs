@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::checks::text::pointers;
-use crate::manifest::{Document, Lines, Problem, chunks, decode, read, read_chunk};
+use crate::manifest::{Document, Lines, Problem, chunks, decode, kind_at_a_glance, read, read_chunk};
 
 /// Reads bytes, and checks what came of it.
 pub fn check(bytes: &[u8]) {
@@ -16,6 +16,7 @@ pub fn check(bytes: &[u8]) {
     let documents = read(&text);
     same(&documents, &read(&text));
     same(&documents, &one_by_one(&text, &ranges));
+    ranges.iter().for_each(|range| glance_is_right(&text[range.clone()]));
     for (index, document) in documents.iter().enumerate() {
         match document {
             Ok(document) => {
@@ -45,6 +46,16 @@ fn one_by_one(text: &str, ranges: &[Range<usize>]) -> Vec<Result<Document, Probl
         documents.extend(read_chunk(text, range.clone(), documents.len()));
     }
     documents
+}
+
+/// What a document is at a glance, it is.
+fn glance_is_right(chunk: &str) {
+    let Some(kind) = kind_at_a_glance(chunk) else { return };
+    let documents = read(chunk);
+    assert!(documents.len() < 2, "{documents:?}");
+    for document in documents.iter().flatten() {
+        assert_eq!(document.value["kind"], kind);
+    }
 }
 
 fn same(one: &[Result<Document, Problem>], other: &[Result<Document, Problem>]) {
