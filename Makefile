@@ -13,12 +13,16 @@ WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
 HELM := v4.3.1
 KUSTOMIZE := v5.8.1
+KUBECONFORM := v0.8.0
+KUBE_SCORE := v1.20.0
+CONFTEST := v0.71.1
+PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
 # For each of the targets, which run one after the other.
 FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
+.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +81,12 @@ annotated-policy.wasm: build ## the module as Kubewarden wants it
 bench: setup ## print what the product costs: one call, a linter run, the webhook under load
 	$(CARGO) bench --locked --workspace --bench cost
 
+bench-peers: setup e2e-cluster $(PEERS) ## run other linters on the same files, and print how they compare
+	$(CARGO) bench --locked --workspace --bench cost -- peers
+
+profile: setup ## print in which functions the linter spends its time; needs perf
+	$(CARGO) bench --locked --workspace --bench cost -- profile
+
 soak: setup ## send the webhook an hour's worth of requests and print its memory
 	$(CARGO) bench --locked --workspace --bench cost -- soak
 
@@ -106,6 +116,16 @@ $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 
 $(TOOLS)/bin/cargo-deny: | setup
 	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY)
+
+# What is measured beside ours: some five minutes, once.
+$(TOOLS)/bin/kubeconform:
+	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM)
+
+$(TOOLS)/bin/kube-score:
+	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE)
+
+$(TOOLS)/bin/conftest:
+	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install github.com/open-policy-agent/conftest@$(CONFTEST)
 
 # What tests render charts and kustomizations with: some four minutes and one, once.
 $(TOOLS)/bin/helm:

@@ -128,11 +128,11 @@ impl Maker {
             let template = self.template(kind, number);
             text.clear();
             template.copy(if kind == Kind::Overlays { 0 } else { number }, &mut text);
-            let folder = corpus.path.join(format!("{:04}", number / FILES_IN_A_FOLDER));
+            let path = corpus.path.join(path(number, template));
             if number.is_multiple_of(FILES_IN_A_FOLDER) {
-                fs::create_dir_all(&folder).unwrap();
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
             }
-            fs::write(folder.join(format!("{number:06}-{}.{}", template.stem, template.ending)), &text).unwrap();
+            fs::write(path, &text).unwrap();
             corpus.files += 1;
             corpus.documents += template.documents;
             corpus.bytes += text.len();
@@ -143,11 +143,11 @@ impl Maker {
         (corpus.files, corpus.documents, corpus.bytes) = (1, 0, 0);
         let mut output = BufWriter::new(File::create(&corpus.path).unwrap());
         let mut text = String::new();
-        for template in (0..).map(|number| (number, self.template(kind, number))) {
-            let (number, template) = template;
+        for number in 0.. {
             if corpus.bytes >= limit {
                 break;
             }
+            let template = self.template(kind, number);
             if template.streams {
                 text.clear();
                 writeln!(text, "---").unwrap();
@@ -160,17 +160,28 @@ impl Maker {
         output.flush().unwrap();
     }
 
+    /// The files of a corpus, each by its path in it and what it is a copy of.
+    pub(crate) fn files(&self, kind: Kind, corpus: &Corpus) -> Vec<(PathBuf, &Template)> {
+        let templates = (0..corpus.files).map(|number| (number, self.template(kind, number)));
+        templates.map(|(number, template)| (path(number, template), template)).collect()
+    }
+
     /// What the file with this number is a copy of.
     fn template(&self, kind: Kind, number: usize) -> &Template {
-        let take = |templates: &'_ [Template], number: usize| number % templates.len();
         match kind {
-            Kind::Sql => &self.sql[take(&self.sql, number)],
+            Kind::Sql => &self.sql[number % self.sql.len()],
             Kind::Overlays => &self.sql[0],
             // Not the first: even the smallest corpora have to hold one.
-            Kind::Mixed if number % 100 == 7 => &self.sql[take(&self.sql, number / 100)],
-            Kind::Mixed => &self.ordinary[take(&self.ordinary, number - number / 100)],
+            Kind::Mixed if number % 100 == 7 => &self.sql[number / 100 % self.sql.len()],
+            Kind::Mixed => &self.ordinary[(number - number / 100) % self.ordinary.len()],
         }
     }
+}
+
+/// Where a file stands in its corpus.
+fn path(number: usize, template: &Template) -> PathBuf {
+    let folder = format!("{:04}", number / FILES_IN_A_FOLDER);
+    Path::new(&folder).join(format!("{number:06}-{}.{}", template.stem, template.ending))
 }
 
 /// The manifests that run SQL: the examples, and the corpus of the rules where it is judged as it is, without flags.

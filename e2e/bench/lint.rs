@@ -67,7 +67,7 @@ fn start(maker: &Maker) {
 
 fn heading() {
     println!(
-        "\n{:<31} {:>6} {:>9} {:>6} {:>8} {:>17} {:>11} {:>7} {:>6} {:>5}",
+        "\n{:<33} {:>6} {:>9} {:>6} {:>8} {:>17} {:>11} {:>7} {:>6} {:>5}",
         "", "files", "documents", "MiB", "ms", "min–max", "documents/s", "MiB/s", "CPU s", "peak"
     );
 }
@@ -85,14 +85,14 @@ fn compare(corpus: &Corpus) {
 
 /// How long the less takes, as a share of the whole.
 fn share(less: &Runs, whole: &Runs) -> String {
-    format!("{:.0} % of it", 100.0 * less.median() / whole.median())
+    format!("{:.1} % of it", 100.0 * less.median() / whole.median())
 }
 
 fn row(what: &str, corpus: &Corpus, runs: &Runs) -> String {
     let (least, most) = runs.spread();
     let took = runs.median();
     format!(
-        "{what:<31} {:>6} {:>9} {:>6.1} {:>8.1} {:>17} {:>11.0} {:>7.0}",
+        "{what:<33} {:>6} {:>9} {:>6.1} {:>8.1} {:>17} {:>11.0} {:>7.0}",
         corpus.files,
         corpus.documents,
         corpus.mebibytes(),

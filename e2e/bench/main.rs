@@ -1,4 +1,5 @@
-//! What the product costs. Prints figures and fails on nothing: `make bench`, `make soak`, `make bench-peers`.
+//! What the product costs. Prints figures and fails on nothing: `make bench`, `make bench-peers`,
+//! `make profile`, `make soak`.
 //!
 //! Figures are from the machine at hand; compare them with the same run of another version, not with another machine's.
 //!
@@ -9,6 +10,7 @@
 //! | `serve` | the webhook under load |
 //! | `soak` | the webhook's memory over an hour's worth of requests |
 //! | `peers` | other linters on the same files |
+//! | `profile` | where the linter spends its time |
 //!
 //! Without an argument the first three, each in a process of its own.
 
@@ -16,6 +18,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
@@ -40,6 +43,7 @@ mod peers;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../serve/process.rs"]
 mod process;
+mod profile;
 mod soak;
 mod template;
 mod throughput;
@@ -61,10 +65,11 @@ fn main() {
         }
         ["soak"] => soak::soak(),
         ["peers"] => peers::compare(),
+        ["profile"] => profile::print(),
         // What the others start themselves.
         ["schemas"] => peers::schemas::write(),
         ["pass", name, path] => passes::run(name, Path::new(path)),
-        _ => panic!("the arguments are calls, lint, serve, soak or peers"),
+        _ => panic!("the arguments are calls, lint, serve, soak, peers or profile"),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Other linters on the files that ours is measured by: `make bench-peers`.
 //!
-//! Each does another job, and all of them begin with the same: finding files and reading YAML.
+//! Each does another job, and all of them begin with the same: reading YAML. Some give up all of their work over one file
+//! that they cannot read; they are spared such files.
 
 pub(crate) mod schemas;
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +18,7 @@ use crate::conditions;
 use crate::corpora::{Corpus, Kind, Maker};
 use crate::lint::{TEN_THOUSAND, linter};
 
-/// How often each is run, after once to see what it judges.
+/// How often each is run; ours warms up for all.
 const RUNS: usize = 3;
 
 /// Another linter.
@@ -23,82 +26,104 @@ struct Peer {
     name: &'static str,
     /// What it does with a document.
     work: &'static str,
-    command: fn(&Corpus) -> Command,
-    /// How many documents its report speaks of.
+    arguments: fn() -> Vec<OsString>,
+    /// How many judgements its report speaks of.
     judged: fn(&Value) -> usize,
 }
 
 const PEERS: [Peer; 3] = [
-    Peer { name: "kubeconform", work: "schemas", command: kubeconform, judged: judged_by_kubeconform },
-    Peer { name: "kube-score", work: "its checks", command: kube_score, judged: judged_by_kube_score },
-    Peer { name: "conftest", work: "one rule", command: conftest, judged: judged_by_conftest },
+    Peer { name: "kubeconform", work: "schemas", arguments: kubeconform, judged: judged_by_kubeconform },
+    Peer { name: "kube-score", work: "its checks", arguments: kube_score, judged: judged_by_kube_score },
+    Peer { name: "conftest", work: "one rule", arguments: conftest, judged: judged_by_conftest },
 ];
+
+/// What one linter is given of a corpus, and what it took.
+struct Measured {
+    files: Vec<PathBuf>,
+    documents: usize,
+    runs: Runs,
+}
 
 /// Prints the tables.
 pub(crate) fn compare() {
     println!(
-        "lint and its peers: the whole process, files in the page cache, output to /dev/null; median of {RUNS} runs"
+        "lint and its peers: whole processes, files in the page cache, output to /dev/null; median of {RUNS} runs"
     );
     conditions::print();
     crate::alone("schemas");
     let maker = Maker::new();
-    let corpora = [Kind::Sql, Kind::Mixed].map(|kind| maker.corpus(kind, TEN_THOUSAND));
+    let corpora = [Kind::Sql, Kind::Mixed].map(|kind| (kind, maker.corpus(kind, TEN_THOUSAND)));
     // First everything is measured: reports are large, and whoever reads them is no longer small.
-    let measured = corpora.each_ref().map(|corpus| {
-        let ours = warm(|| linter(&corpus.path));
-        (ours, PEERS.map(|peer| warm(|| (peer.command)(corpus))))
+    let measured = corpora.each_ref().map(|(kind, corpus)| {
+        Runs::of(1, || linter(&corpus.path), &[1]);
+        let ours = Runs::of(RUNS, || linter(&corpus.path), &[1]);
+        (ours, PEERS.each_ref().map(|peer| measure(peer, &maker, *kind, corpus)))
     });
-    for (corpus, (ours, theirs)) in corpora.iter().zip(&measured) {
-        heading(corpus);
-        println!("{}", row("sqledge-ha", corpus, corpus.documents, ours, ours));
-        for (peer, runs) in PEERS.iter().zip(theirs) {
+    for ((_, corpus), (ours, theirs)) in corpora.iter().zip(&measured) {
+        let Corpus { name, files, documents, .. } = corpus;
+        println!("\n{name}: {files} files, {documents} documents, {:.1} MiB", corpus.mebibytes());
+        println!(
+            "{:<32} {:>6} {:>9} {:>7} {:>6} {:>6} {:>11} {:>8} {:>8} {:>6}",
+            "", "files", "documents", "judged", "s", "CPU s", "documents/s", "ours", "peak MiB", "ours"
+        );
+        let all = Measured { files: vec![PathBuf::new(); *files], documents: *documents, runs: ours.clone() };
+        println!("{}", row("sqledge-ha", &all, *documents, &all));
+        for (peer, theirs) in PEERS.iter().zip(theirs) {
             let name = format!("{} {}, {}", peer.name, version(peer.name), peer.work);
-            println!("{}", row(&name, corpus, look(peer, corpus), runs, ours));
+            let report = report(peer, corpus, &theirs.files).unwrap_or_else(|| panic!("{name} has given up"));
+            println!("{}", row(&name, theirs, (peer.judged)(&report), &all));
         }
     }
 }
 
-/// Runs a command once to warm up, and then as often as it takes; what it finds may be much.
-fn warm(command: impl Fn() -> Command) -> Runs {
-    Runs::of(1, &command, &[0, 1, 2]);
-    Runs::of(RUNS, &command, &[0, 1, 2])
+fn measure(peer: &Peer, maker: &Maker, kind: Kind, corpus: &Corpus) -> Measured {
+    eprintln!("{}: {}", corpus.name, peer.name);
+    let all = maker.files(kind, corpus);
+    let (mut seen, mut unreadable) = (HashSet::new(), HashSet::new());
+    for (path, template) in &all {
+        let template = std::ptr::from_ref(*template);
+        if seen.insert(template) && report(peer, corpus, std::slice::from_ref(path)).is_none() {
+            unreadable.insert(template);
+        }
+    }
+    let readable = all.into_iter().filter(|(_, template)| !unreadable.contains(&std::ptr::from_ref(*template)));
+    let (files, documents): (Vec<PathBuf>, Vec<usize>) =
+        readable.map(|(path, template)| (path, template.documents)).unzip();
+    // What they find may be much.
+    let runs = Runs::of(RUNS, || command(peer, corpus, &files), &[0, 1, 2]);
+    Measured { documents: documents.into_iter().sum(), files, runs }
 }
 
-fn heading(corpus: &Corpus) {
-    let Corpus { name, files, documents, .. } = corpus;
-    println!("\n{name}: {files} files, {documents} documents, {:.1} MiB", corpus.mebibytes());
-    println!(
-        "{:<36} {:>8} {:>7} {:>7} {:>11} {:>9} {:>12} {:>7}",
-        "", "judged", "s", "CPU s", "documents/s", "peak MiB", "ours is ×", "memory"
-    );
-}
-
-fn row(name: &str, corpus: &Corpus, judged: usize, runs: &Runs, ours: &Runs) -> String {
+/// The columns called "ours" say how many times as many documents ours judges in the same time, and its share of the memory.
+fn row(name: &str, measured: &Measured, judged: usize, ours: &Measured) -> String {
+    let rate = |measured: &Measured| measured.documents as f64 / measured.runs.median();
     format!(
-        "{name:<36} {judged:>8} {:>7.2} {:>7.2} {:>11.0} {:>9.0} {:>12.1} {:>6.0}%",
-        runs.median(),
-        runs.processor(),
-        corpus.documents as f64 / runs.median(),
-        runs.peak(),
-        runs.median() / ours.median(),
-        100.0 * ours.peak() / runs.peak(),
+        "{name:<32} {:>6} {:>9} {judged:>7} {:>6.2} {:>6.2} {:>11.0} {:>8} {:>8.0} {:>5.0}%",
+        measured.files.len(),
+        measured.documents,
+        measured.runs.median(),
+        measured.runs.processor(),
+        rate(measured),
+        format!("× {:.1}", rate(ours) / rate(measured)),
+        measured.runs.peak(),
+        100.0 * ours.runs.peak() / measured.runs.peak(),
     )
 }
 
-/// How many documents a peer judges: one that gives up early would be fast.
-fn look(peer: &Peer, corpus: &Corpus) -> usize {
+/// What a peer reports; none if it gives up. One that gives up early would be fast.
+fn report(peer: &Peer, corpus: &Corpus, files: &[PathBuf]) -> Option<Value> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peer.json");
-    let mut command = (peer.command)(corpus);
-    command.stdout(File::create(&path).unwrap()).stderr(Stdio::null()).status().unwrap();
-    let report = fs::read_to_string(&path).unwrap();
-    let report = serde_json::from_str(&report).unwrap_or_else(|error| panic!("{}: {error}", peer.name));
-    (peer.judged)(&report)
+    let output = File::create(&path).unwrap();
+    command(peer, corpus, files).stdout(output).stderr(Stdio::null()).status().unwrap();
+    serde_json::from_str(&fs::read_to_string(&path).unwrap()).ok()
 }
 
-fn program(name: &str) -> Command {
-    let path = tools().join(name);
+fn command(peer: &Peer, corpus: &Corpus, files: &[PathBuf]) -> Command {
+    let path = tools().join(peer.name);
     assert!(path.is_file(), "{} is not there: `make bench-peers` installs it", path.display());
-    Command::new(path)
+    let mut command = Command::new(path);
+    command.args((peer.arguments)()).args(files).current_dir(&corpus.path);
+    command
 }
 
 fn tools() -> PathBuf {
@@ -108,57 +133,36 @@ fn tools() -> PathBuf {
 /// The version of the module that a program was built from.
 fn version(name: &str) -> String {
     let facts = conditions::said("go", &["version", "-m", tools().join(name).to_str().unwrap()]);
-    let module =
-        facts.lines().find_map(|line| line.trim().strip_prefix("mod\t").map(str::to_owned)).unwrap_or_default();
+    let module = facts.lines().find_map(|line| line.trim().strip_prefix("mod\t")).unwrap_or_default();
     module.split('\t').nth(1).unwrap_or_default().trim_start_matches('v').to_owned()
 }
 
 /// Kinds that no API server knows by itself have no schema.
-fn kubeconform(corpus: &Corpus) -> Command {
+fn kubeconform() -> Vec<OsString> {
     let schemas = schemas::folder().join("{{.ResourceKind}}{{.KindSuffix}}.json");
-    let mut command = program("kubeconform");
-    command.args(["-summary", "-output", "json", "-ignore-missing-schemas", "-schema-location"]);
-    command.arg(schemas).arg(&corpus.path);
-    command
+    let arguments = ["-summary", "-output", "json", "-ignore-missing-schemas", "-schema-location"];
+    arguments.into_iter().map(OsString::from).chain([schemas.into()]).collect()
 }
 
 fn judged_by_kubeconform(report: &Value) -> usize {
-    let summary = report["summary"].as_object().unwrap();
-    summary.values().filter_map(Value::as_u64).sum::<u64>() as usize
+    ["valid", "invalid"].into_iter().filter_map(|verdict| report["summary"][verdict].as_u64()).sum::<u64>() as usize
 }
 
-/// It takes files only.
-fn kube_score(corpus: &Corpus) -> Command {
-    let mut command = program("kube-score");
-    command.args(["score", "--output-format", "json"]).args(files(corpus)).current_dir(&corpus.path);
-    command
+fn kube_score() -> Vec<OsString> {
+    ["score", "--output-format", "json"].map(OsString::from).to_vec()
 }
 
 fn judged_by_kube_score(report: &Value) -> usize {
-    report.as_array().unwrap().len()
+    report.as_array().map_or(0, Vec::len)
 }
 
-fn conftest(corpus: &Corpus) -> Command {
+fn conftest() -> Vec<OsString> {
     let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/bench/peers");
-    let mut command = program("conftest");
-    command.args(["test", "--output", "json", "--policy"]).arg(policies).arg(&corpus.path);
-    command
+    ["test", "--output", "json", "--policy"].into_iter().map(OsString::from).chain([policies.into()]).collect()
 }
 
 fn judged_by_conftest(report: &Value) -> usize {
-    let count = |result: &Value| {
-        let failed = result["failures"].as_array().map_or(0, Vec::len);
-        result["successes"].as_u64().unwrap_or_default() as usize + failed
-    };
-    report.as_array().unwrap().iter().map(count).sum()
-}
-
-fn files(corpus: &Corpus) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(&corpus.path)
-        .unwrap()
-        .flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap())
-        .map(|file| file.unwrap().path().strip_prefix(&corpus.path).unwrap().to_owned())
-        .collect();
-    files.sort();
-    files
+    let failed = |result: &Value| result["failures"].as_array().map_or(0, Vec::len);
+    let passed = |result: &Value| result["successes"].as_u64().unwrap_or_default() as usize;
+    report.as_array().into_iter().flatten().map(|result| passed(result) + failed(result)).sum()
 }
