@@ -87,9 +87,13 @@ fn marker(line: &str) -> Option<Marker> {
 }
 
 /// Whether a line is more than blanks, a comment or, before the document's marker, a directive.
+///
+/// What follows a bare carriage return, or a line break of YAML 1.1, is on a line of its own: a comment ends there.
 fn is_content(line: &str, marked: bool) -> bool {
-    let text = line.trim_start_matches([' ', '\t', '\r', '\n']);
-    !(text.is_empty() || text.starts_with('#') || !marked && line.starts_with('%'))
+    line.split(['\r', '\u{85}', '\u{2028}', '\u{2029}']).any(|line| {
+        let text = line.trim_start_matches([' ', '\t', '\n']);
+        !(text.is_empty() || text.starts_with('#') || !marked && line.starts_with('%'))
+    })
 }
 
 #[cfg(test)]
@@ -121,6 +125,16 @@ mod tests {
             split("# top\n%YAML 1.1\n---\na\n...\n# more\n%TAG ! x\n---\nb\n"),
             ["# top\n%YAML 1.1\n---\na\n", "# more\n%TAG ! x\n---\nb\n"]
         );
+    }
+
+    #[test]
+    fn a_comment_ends_where_its_line_ends_for_kubectl() {
+        for text in ["# c\ra: 1\r", "# c\u{2028}a: 1\n", "# c\u{85}a: 1\n", "--- # c\ra: 1"] {
+            assert_eq!(split(text), [text]);
+        }
+        for text in ["# c\r# d\r\r", "# c\r\n", "%YAML 1.1\r"] {
+            assert!(split(text).is_empty(), "{text:?}");
+        }
     }
 
     #[test]
