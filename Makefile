@@ -38,7 +38,7 @@ build: setup ## build the command, with the module inside
 demo: build ## lint the examples, and let the module and the webhook mend a Deployment
 	@sh e2e/demo.sh $(BINARY)
 
-test: lint test-native test-wasm ## run everything
+test: lint test-native test-wasm test-fuzz ## run everything
 	@echo "all tests passed"
 
 test-native: setup e2e-cluster e2e-tools yaml-reader

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
@@ -13,22 +13,13 @@ use sqledge_ha_policy::objects::Objects;
 use sqledge_ha_policy::review::validate;
 use sqledge_ha_policy::rules::RULES;
 
-use crate::corpus::{Case, Ran, cases};
+use crate::corpus::{Case, Ran, cases, with_input};
 use crate::shared::{folder, manifests};
 
 /// Runs `sqledge-ha fix` in a directory, with `input` on standard input.
 fn fix<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
-    command.current_dir(directory).arg("fix").args(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().unwrap();
-    let mut stdin = process.stdin.take().unwrap();
-    // Whoever does not read its input has closed it.
-    let _ = std::io::Write::write_all(&mut stdin, input.as_bytes());
-    drop(stdin);
-    let output = process.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+    with_input(command.current_dir(directory).arg("fix").args(arguments), input)
 }
 
 /// A folder with one manifest that can be mended.
@@ -226,4 +217,20 @@ fn the_corpus_is_fixed_byte_for_byte() {
             assert_eq!(held, after, "{} is stale: run `make generate`", path.display());
         }
     }
+}
+
+#[test]
+fn what_is_read_from_a_pipe_is_not_written_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, EXAMPLE).unwrap()
+    });
+    let ran = fix(folder.path(), &["pipe.yaml"], "");
+    writer.join().unwrap();
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let refused = "pipe.yaml: not fixed: what is read from a pipe cannot be written back";
+    assert!(ran.said.contains(refused) && ran.said.contains("fixed: 0 findings in 0 files"), "{}", ran.said);
 }

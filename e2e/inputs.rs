@@ -137,3 +137,14 @@ fn what_is_rendered_is_not_fixed() {
     assert_eq!(ran.code, 2);
     assert!(ran.said.starts_with("error: unexpected argument '--helm' found"), "{}", ran.said);
 }
+
+#[test]
+fn nobody_waits_for_a_pipe_that_lies_in_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(folder.path().join("a.yaml")).status().unwrap().success());
+    symlink("a.yaml", folder.path().join("b.yaml")).unwrap();
+    fs::write(folder.path().join("c.yaml"), include_str!("examples/right.yaml")).unwrap();
+    let ran = lint(folder.path(), &["."]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.output.contains("in 1 file\n"), "{}", ran.output);
+}

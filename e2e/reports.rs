@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use sqledge_ha_policy::rules::RULES;
 
-use crate::corpus::{Ran, cases};
+use crate::corpus::{Ran, cases, with_input};
 
 const FORMATS: [&str; 5] = ["human", "json", "sarif", "junit", "github"];
 
@@ -22,15 +22,7 @@ fn run_with(directory: &Path, variables: &[(&str, &str)], arguments: &[&str], in
     for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
-    command.envs(variables.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().unwrap();
-    let mut stdin = process.stdin.take().unwrap();
-    // Whoever does not read its input has closed it.
-    let _ = std::io::Write::write_all(&mut stdin, input.as_bytes());
-    drop(stdin);
-    let output = process.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+    with_input(command.envs(variables.iter().copied()), input)
 }
 
 fn run(directory: &Path, arguments: &[&str]) -> Ran {

@@ -33,8 +33,8 @@ pub struct Fixing {
     pub outcome: Outcome,
     /// What became of each finding that is left.
     pub fates: Vec<Fate>,
-    /// How many findings were mended.
-    pub fixed: usize,
+    /// How many findings were mended in each of the files.
+    pub fixed: Vec<usize>,
 }
 
 /// How often is judged again: a claim that is added needs an owner, and nothing more.
@@ -50,20 +50,26 @@ pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bo
         }
         judged
     };
-    let texts = outcome.manifests.iter().map(|manifest| (manifest.name.clone(), manifest.text.clone())).collect();
-    let mut fixing = Fixing { outcome: judge(texts), fates: Vec::new(), fixed: 0 };
-    for _ in 0..ROUNDS {
-        let (texts, fates) = mend(&fixing.outcome, unsafe_too);
-        let fixed = fates.iter().filter(|fate| **fate == Fate::Fixed).count();
-        fixing.fates = fates;
-        if fixed == 0 {
+    let mut fixed = vec![0; outcome.manifests.len()];
+    let (mut texts, mut fates) = mend(outcome, unsafe_too);
+    count_fixed(outcome, &fates, &mut fixed);
+    let mut judged = judge(texts);
+    for round in 1.. {
+        (texts, fates) = mend(&judged, unsafe_too);
+        if round == ROUNDS || !fates.contains(&Fate::Fixed) {
             break;
         }
-        fixing.fixed += fixed;
-        fixing.outcome = judge(texts);
+        count_fixed(&judged, &fates, &mut fixed);
+        judged = judge(texts);
     }
-    fixing.fates = mend(&fixing.outcome, unsafe_too).1;
-    fixing
+    Fixing { outcome: judged, fates, fixed }
+}
+
+/// Adds up by files what was mended.
+fn count_fixed(outcome: &Outcome, fates: &[Fate], fixed: &mut [usize]) {
+    for (located, _) in outcome.findings.iter().zip(fates).filter(|(_, fate)| **fate == Fate::Fixed) {
+        fixed.get_mut(located.manifest).into_iter().for_each(|count| *count += 1);
+    }
 }
 
 /// One round: the texts with every edit made, and what became of the findings.

@@ -31,6 +31,7 @@ pub mod install;
 pub mod linter;
 pub mod manifest;
 pub mod module;
+pub mod replace;
 pub mod report;
 pub mod webhook;
 

@@ -98,13 +98,6 @@ pub struct Unread {
     pub problem: Problem,
 }
 
-impl Unread {
-    /// The bytes to show of the text.
-    pub fn span(&self) -> Range<usize> {
-        self.problem.byte..self.problem.byte
-    }
-}
-
 /// Everything a report needs.
 #[derive(Debug, Default)]
 pub struct Outcome {

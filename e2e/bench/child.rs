@@ -69,10 +69,10 @@ impl Runs {
 fn run(command: &mut Command, codes: &[i32]) -> Spent {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let started = Instant::now();
-    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let child = command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
     let used = child.wait4().unwrap();
     let took = started.elapsed();
     let code = used.status.code();
-    assert!(code.is_some_and(|code| codes.contains(&code)), "{command:?} ended with {:?}", used.status);
+    assert!(code.is_some_and(|code| codes.contains(&code)), "{:?}: {}", command.get_program(), used.status);
     Spent { took, processor: used.rusage.utime + used.rusage.stime, peak: used.rusage.maxrss }
 }

@@ -67,8 +67,8 @@ fn start(maker: &Maker) {
 
 fn heading() {
     println!(
-        "\n{:<33} {:>6} {:>9} {:>6} {:>8} {:>17} {:>11} {:>7} {:>6} {:>5}",
-        "", "files", "documents", "MiB", "ms", "min–max", "documents/s", "MiB/s", "CPU s", "peak"
+        "\n{:<33} {:>6} {:>9} {:>6} {:>8} {:>17} {:>11} {:>7} {:>6} {:>8}",
+        "", "files", "documents", "MiB", "ms", "min–max", "documents/s", "MiB/s", "CPU s", "peak MiB"
     );
 }
 
@@ -76,10 +76,10 @@ fn compare(corpus: &Corpus) {
     let findings = findings(corpus);
     let runs = repeat(|count| Runs::of(count, || linter(&corpus.path), &[1]));
     let what = format!("{}, {} findings", corpus.name, findings);
-    println!("{} {:>6.2} {:>5.0}", row(&what, corpus, &runs), runs.processor(), runs.peak());
+    println!("{} {:>6.2} {:>8.0}", row(&what, corpus, &runs), runs.processor(), runs.peak());
     for pass in Pass::ALL {
         let less = repeat(|count| Runs::timed(count, || pass.measure(&corpus.path)));
-        println!("{} {:>13}", row(&format!("  {}", pass.describe()), corpus, &less), share(&less, &runs));
+        println!("{} {:>15}", row(&format!("  {}", pass.describe()), corpus, &less), share(&less, &runs));
     }
 }
 

@@ -98,29 +98,25 @@ fn files(path: &Path) -> Vec<PathBuf> {
 const BLOCK: usize = 1 << 20;
 
 fn sum(path: &Path) -> u64 {
-    let sum_of = |buffer: &mut Vec<u8>, file: &File, start: u64| {
-        let mut sum = 0_u64;
-        let mut at = start;
-        loop {
-            let read = file.read_at(&mut buffer[..BLOCK - (at - start) as usize], at).unwrap();
-            sum += buffer[..read].iter().map(|byte| u64::from(*byte)).sum::<u64>();
-            at += read as u64;
-            if read == 0 || at - start == BLOCK as u64 {
-                return sum;
-            }
-        }
-    };
-    let of_file = |buffer: &mut Vec<u8>, path: &PathBuf| {
-        let file = File::open(path).unwrap();
-        let first = sum_of(buffer, &file, 0);
-        let blocks = file.metadata().unwrap().len().div_ceil(BLOCK as u64);
-        let others = (1..blocks).into_par_iter();
-        first
-            + others
-                .map_init(|| vec![0; BLOCK], |buffer, block| sum_of(buffer, &file, block * BLOCK as u64))
-                .sum::<u64>()
-    };
-    files(path).par_iter().map_init(|| vec![0; BLOCK], of_file).sum()
+    files(path).par_iter().map_init(|| vec![0; BLOCK], |buffer, path| sum_of_file(buffer, path)).sum()
+}
+
+fn sum_of_file(buffer: &mut [u8], path: &Path) -> u64 {
+    let file = File::open(path).unwrap();
+    let (first, length) = sum_of_block(buffer, &file, 0);
+    if length < BLOCK {
+        return first;
+    }
+    // A large file has work for every thread.
+    let blocks = file.metadata().unwrap().len().div_ceil(BLOCK as u64);
+    let others = (1..blocks).into_par_iter();
+    first + others.map_init(|| vec![0; BLOCK], |buffer, block| sum_of_block(buffer, &file, block).0).sum::<u64>()
+}
+
+/// The sum of a block's bytes, and how many there are.
+fn sum_of_block(buffer: &mut [u8], file: &File, block: u64) -> (u64, usize) {
+    let length = file.read_at(buffer, block * BLOCK as u64).unwrap();
+    (buffer[..length].iter().map(|byte| u64::from(*byte)).sum(), length)
 }
 
 fn events(texts: &[String]) -> usize {
@@ -137,9 +133,8 @@ fn events_of(document: &str) -> usize {
         simple_key_max_lookahead: if is_json { usize::MAX } else { 1024 },
         block_scalar_eof_without_line_feed: true,
     };
-    let parser = Parser::new_from_str_with_options(document, options);
     let mut events = 0;
-    for event in parser {
+    for event in Parser::new_from_str_with_options(document, options) {
         black_box(event.unwrap_or_else(|error| panic!("{error}: {document}")));
         events += 1;
     }

@@ -18,8 +18,9 @@ use crate::conditions;
 use crate::corpora::{Corpus, Kind, Maker};
 use crate::lint::{TEN_THOUSAND, linter};
 
-/// How often each is run; ours warms up for all.
+/// How often each is run, unless one run takes long; ours warms up for all.
 const RUNS: usize = 3;
+const LONG: f64 = 10.0;
 
 /// Another linter.
 struct Peer {
@@ -90,7 +91,9 @@ fn measure(peer: &Peer, maker: &Maker, kind: Kind, corpus: &Corpus) -> Measured 
     let (files, documents): (Vec<PathBuf>, Vec<usize>) =
         readable.map(|(path, template)| (path, template.documents)).unzip();
     // What they find may be much.
-    let runs = Runs::of(RUNS, || command(peer, corpus, &files), &[0, 1, 2]);
+    let run = |count| Runs::of(count, || command(peer, corpus, &files), &[0, 1, 2]);
+    let first = run(1);
+    let runs = if first.median() > LONG { first } else { run(RUNS) };
     Measured { documents: documents.into_iter().sum(), files, runs }
 }
 

@@ -13,8 +13,8 @@ use crate::selector::{is_added_by_controllers, matches};
 use crate::service::Service;
 use crate::subject::{DEFAULT_NAMESPACE, namespace_of};
 
-/// How many relations of one object are looked at: whoever has more of them is told of these, and sets in which all
-/// objects carry the same labels can be judged in a time that is linear.
+/// How many relations of one object are looked at where many are judged together, so that sets in which all carry the
+/// same labels take a time that is linear.
 pub const MOST_RELATIONS: usize = 32;
 
 /// A set of objects, indexed so that looking for relations stays cheap in large sets.
@@ -106,9 +106,10 @@ impl<'a> Objects<'a> {
         }
     }
 
-    /// As many as are looked at.
+    /// As many as are looked at: all, unless all are judged, each with all others.
     fn first(&self, mut found: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
-        let first = found.by_ref().take(MOST_RELATIONS).collect();
+        let most = if self.together { MOST_RELATIONS } else { usize::MAX };
+        let first = found.by_ref().take(most).collect();
         if found.next().is_some() {
             self.has_left_out.store(true, Ordering::Relaxed);
         }
@@ -244,5 +245,9 @@ mod tests {
         services.push(service(99, "LoadBalancer"));
         let (first, has_left_out) = names(&services);
         assert_eq!((first.len(), &first[0], has_left_out), (MOST_RELATIONS, &json!("99"), true));
+        // One object at admission sees all that there is.
+        let open = Objects::open(&services);
+        let Lookup::Known(all) = open.list(Resource::Services, DEFAULT_NAMESPACE, narrow) else { panic!() };
+        assert_eq!(all.len(), services.len());
     }
 }

@@ -14,7 +14,8 @@ use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
 use crate::linter::{self, Located, Manifest};
 use crate::manifest::Lines;
-use crate::report;
+use crate::replace::replace;
+use crate::report::{self, counted};
 
 /// Mends manifests in place, or shows what it would change.
 ///
@@ -28,9 +29,10 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
         before.leave_out_ignored();
     }
     let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
-    let mut delivery = Delivery { flags, changed: 0, unwritten: 0 };
-    for (before, after) in before.manifests.iter().zip(&after.outcome.manifests) {
-        delivery.deliver(before, &after.text)?;
+    let mut delivery = Delivery { flags, changed: 0, fixed: 0, unwritten: 0 };
+    let manifests = before.manifests.iter().zip(&after.outcome.manifests).zip(&after.fixed);
+    for ((before, after), fixed) in manifests {
+        delivery.deliver(before, &after.text, *fixed)?;
     }
     report::human::problems(&before, &mut anstream::stderr().lock())?;
     tell(&delivery, &after);
@@ -43,7 +45,10 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
 /// What is done with new texts.
 struct Delivery<'f> {
     flags: &'f Fix,
+    /// The files that are, or would be, changed, and the findings that are mended by that.
     changed: usize,
+    fixed: usize,
+    /// The files that could not be.
     unwritten: usize,
 }
 
@@ -53,7 +58,7 @@ impl Delivery<'_> {
     }
 
     /// Shows a change, or makes it.
-    fn deliver(&mut self, before: &Manifest, after: &str) -> io::Result<()> {
+    fn deliver(&mut self, before: &Manifest, after: &str, fixed: usize) -> io::Result<()> {
         let path = before.source.as_ref().and_then(Source::path);
         if path.is_none() && !self.is_dry() {
             // What comes in on standard input goes out, changed or not.
@@ -62,35 +67,34 @@ impl Delivery<'_> {
         if before.text == after {
             return Ok(());
         }
-        self.changed += 1;
         if self.flags.diff {
             let diff = TextDiff::from_lines(before.text.as_str(), after);
             let (old, new) = (format!("a/{}", before.name), format!("b/{}", before.name));
             write!(anstream::stdout().lock(), "{}", diff.unified_diff().header(&old, &new))?;
         }
         if let Some(path) = path.filter(|_| !self.is_dry())
-            && let Err(error) = replace(path, &self.flags.inputs.paths, &before.text, after)
+            && let Err(error) = rewrite(path, &self.flags.inputs.paths, &before.text, after)
         {
             say("error", &format!("{}: not fixed: {error}", before.name));
             self.unwritten += 1;
+            return Ok(());
         }
+        self.changed += 1;
+        self.fixed += fixed;
         Ok(())
     }
 }
 
-/// Replaces a file's content at once: whoever reads meanwhile sees the old one or the new.
-fn replace(path: &Path, roots: &[PathBuf], before: &str, after: &str) -> io::Result<()> {
+/// Replaces a file's content, unless somebody else did so meanwhile.
+fn rewrite(path: &Path, roots: &[PathBuf], before: &str, after: &str) -> io::Result<()> {
     let path = real_path(path, roots)?;
+    if !fs::metadata(&path)?.is_file() {
+        return Err(io::Error::other("what is read from a pipe cannot be written back"));
+    }
     if fs::read(&path)? != before.as_bytes() {
         return Err(io::Error::other("it changed meanwhile, or is not written in UTF-8"));
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(after.as_bytes())?;
-    file.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
+    replace(&path, |file| file.write_all(after.as_bytes()))
 }
 
 /// Where a file really is. A link may not lead out of what was given.
@@ -115,7 +119,7 @@ fn real_path(path: &Path, roots: &[PathBuf]) -> io::Result<PathBuf> {
 /// Says what was fixed, what was not, and why.
 fn tell(delivery: &Delivery<'_>, after: &Fixing) {
     let verb = if delivery.is_dry() { "would fix" } else { "fixed" };
-    say(verb, &format!("{} in {}", counted(after.fixed, "finding"), counted(delivery.changed, "file")));
+    say(verb, &format!("{} in {}", counted(delivery.fixed, "finding"), counted(delivery.changed, "file")));
     let mut left: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (located, fate) in after.outcome.findings.iter().zip(&after.fates) {
         let why = match fate {
@@ -132,10 +136,6 @@ fn tell(delivery: &Delivery<'_>, after: &Fixing) {
     for ((rule, why), count) in left {
         say("left", &format!("{} of {rule}: {why}", counted(count, "finding")));
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A finding's place and rule, as editors take it.

@@ -188,9 +188,15 @@ fn is_link(entry: &DirEntry) -> bool {
     entry.file_type().is_some_and(|kind| kind.is_symlink())
 }
 
-/// Whether an entry of a directory is read. A link that leads nowhere is, so that somebody is told.
+/// Whether an entry of a directory is read: a file, not a pipe or the like, on which one could wait for ever. A link that
+/// leads nowhere is, so that somebody is told.
 fn is_manifest(entry: &DirEntry) -> bool {
-    has_manifest_ending(entry.path()) && !is_directory(entry) && !(is_link(entry) && entry.path().is_dir())
+    has_manifest_ending(entry.path())
+        && match entry.file_type() {
+            Some(kind) if kind.is_symlink() => fs::metadata(entry.path()).map_or(true, |there| there.is_file()),
+            Some(kind) => kind.is_file(),
+            None => false,
+        }
 }
 
 fn has_manifest_ending(path: &Path) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use rayon::prelude::*;
 use sqledge_ha_policy::finding::Related;
 
 use super::judging::{Place, identity};
@@ -27,7 +28,7 @@ pub struct RelatedPlace {
 
 /// Finds what the findings relate to. Of several objects that call themselves the same, as in variants of one
 /// application side by side, the nearest is meant.
-pub(super) fn locate<'m>(places: &[Place<'_>], text: &impl Fn(usize) -> &'m str, findings: &mut [Located]) {
+pub(super) fn locate<'m>(places: &[Place<'_>], text: &(impl Fn(usize) -> &'m str + Sync), findings: &mut [Located]) {
     let wanted: HashSet<Identity> =
         findings.iter().flat_map(|located| &located.finding.related).map(identity_of).collect();
     if wanted.is_empty() {
@@ -40,7 +41,7 @@ pub(super) fn locate<'m>(places: &[Place<'_>], text: &impl Fn(usize) -> &'m str,
             named.entry(identity).or_default().push(place);
         }
     }
-    for located in findings {
+    findings.par_iter_mut().for_each(|located| {
         let (manifest, document) = (located.manifest, located.document);
         let distance =
             |place: &&&Place<'_>| (place.manifest.abs_diff(manifest), place.document.index.abs_diff(document));
@@ -49,7 +50,7 @@ pub(super) fn locate<'m>(places: &[Place<'_>], text: &impl Fn(usize) -> &'m str,
             let nearest = candidates.and_then(|candidates| candidates.iter().min_by_key(distance));
             located.related.extend(nearest.map(|place| place.related(related, text(place.manifest))));
         }
-    }
+    });
 }
 
 fn identity_of(related: &Related) -> Identity {

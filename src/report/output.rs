@@ -6,11 +6,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anstream::StripStream;
-use tempfile::Builder;
 
 use crate::cli::{ReportFile, ReportFormat};
 use crate::exit::{Failure, plain, say};
 use crate::linter::Outcome;
+use crate::replace::replace;
 
 /// Makes sure that no two reports go to one file.
 ///
@@ -39,34 +39,14 @@ pub fn write_all(files: &[ReportFile], outcome: &Outcome) -> bool {
     has_failed
 }
 
-/// Replaces the file at once: whoever reads meanwhile sees the old one or the new.
 fn write(file: &ReportFile, outcome: &Outcome) -> io::Result<()> {
-    let path = real_path(&file.path)?;
-    let before = fs::metadata(&path).ok();
-    if before.as_ref().is_some_and(|before| !before.is_file()) {
-        return Err(io::Error::other("it is no file that could be replaced"));
-    }
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut temporary = Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any program makes files: what the user's mask leaves of it.
-        temporary.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut temporary = temporary.tempfile_in(folder).map_err(|error| no_folder(error, folder))?;
-    let target = temporary.as_file_mut();
-    if file.format == ReportFormat::Human {
-        fill(BufWriter::new(StripStream::new(target)), file.format, outcome)?;
-    } else {
-        fill(BufWriter::new(target), file.format, outcome)?;
-    }
-    if let Some(before) = before {
-        temporary.as_file().set_permissions(before.permissions())?;
-    }
-    temporary.as_file().sync_all()?;
-    temporary.persist(&path)?;
-    Ok(())
+    replace(&real_path(&file.path)?, |target| {
+        if file.format == ReportFormat::Human {
+            fill(BufWriter::new(StripStream::new(target)), file.format, outcome)
+        } else {
+            fill(BufWriter::new(target), file.format, outcome)
+        }
+    })
 }
 
 fn fill(mut output: impl Write, format: ReportFormat, outcome: &Outcome) -> io::Result<()> {

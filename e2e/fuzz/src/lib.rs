@@ -40,29 +40,29 @@ pub mod cli {
 pub mod input {
     use crate::manifest::Problem;
 
-    /// A file.
+    /// A text.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    pub enum Source {}
+    pub struct Source(String);
 
     impl Source {
         /// How reports call it.
         pub fn name(&self) -> String {
-            match *self {}
+            "text".to_owned()
         }
 
         /// Where it is.
         pub fn path(&self) -> Option<&std::path::Path> {
-            match *self {}
+            None
         }
 
         /// What says where its text comes from.
         pub fn rendered(&self, _: &str) -> Option<()> {
-            match *self {}
+            None
         }
 
         /// Its text.
         pub fn read(&self) -> Result<String, Problem> {
-            match *self {}
+            Ok(self.0.clone())
         }
     }
 
