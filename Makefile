@@ -6,6 +6,8 @@ GO := go
 # The Go package that the version of Kubernetes is written into.
 VERSION_PACKAGE := k8s.io/component-base/version
 RELEASE := $(CARGO) build --release --locked
+FUZZ := $(or $(CARGO_TARGET_DIR),target)/fuzz
+CLIPPY_FUZZ := $(CARGO) clippy --release --locked --manifest-path e2e/fuzz/Cargo.toml --target-dir $(FUZZ)/clippy
 SOURCES := $(shell git ls-files --cached --others --exclude-standard '*.rs' 2>/dev/null)
 BINARY := $(or $(CARGO_TARGET_DIR),target)/release/sqledge-ha
 TOOLCHAIN := 1.95.0
@@ -106,10 +108,14 @@ lint: setup deny ## what must be clean before a commit
 	rustfmt --edition 2024 --check $(SOURCES)
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked -p sqledge-ha-policy --features guest --target wasm32-unknown-unknown -- -D warnings
+	$(CLIPPY_FUZZ) -- -D warnings
+	$(CLIPPY_FUZZ) --no-default-features --features module -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
 
 deny: setup $(TOOLS)/bin/cargo-deny
 	$(TOOLS)/bin/cargo-deny --locked --workspace check -D warnings bans licenses sources
+	$(TOOLS)/bin/cargo-deny --locked --manifest-path e2e/fuzz/Cargo.toml --config e2e/fuzz/deny.toml \
+		check -D warnings bans licenses sources
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 	$(CARGO) install --quiet --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN)

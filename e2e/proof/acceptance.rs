@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{DynamicObject, GroupVersionKind};
 use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, Client, Error};
@@ -158,6 +158,11 @@ impl Pair {
             }
             fates.push(self.send_object(object).await.map_err(failed)?);
         }
+        for client in [&self.with, &self.without] {
+            let services: Api<Service> = Api::namespaced(client.clone(), &self.namespace);
+            let deleted = services.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+            deleted.map_err(|error| failed(error.to_string()))?;
+        }
         Ok(fates)
     }
 
@@ -181,9 +186,8 @@ impl Pair {
         }
         let Some((with, without)) = self.apis(&object).await else { return Ok(Fate::NotSent) };
         let Ok(object) = serde_json::from_value::<DynamicObject>(object) else { return Ok(Fate::NotSent) };
-        let parameters = PostParams::default();
-        let before = without.create(&parameters, &object).await;
-        match (with.create(&parameters, &object).await, before) {
+        let before = create(&without, &object).await;
+        match (create(&with, &object).await, before) {
             (Ok(stored), before) => {
                 let name = stored.metadata.name.clone().unwrap_or_default();
                 nothing_is_left(&stored, &self.namespace)?;
@@ -208,6 +212,20 @@ impl Pair {
         let api = |client: &Client| Api::namespaced_with(client.clone(), &self.namespace, &resource);
         (capabilities.scope == Scope::Namespaced).then(|| (api(&self.with), api(&self.without)))
     }
+}
+
+/// Creates an object. A port of the nodes that it asks for may by chance have been given to another Service, which is
+/// deleted with the rest of its file.
+async fn create(api: &Api<DynamicObject>, object: &DynamicObject) -> Result<DynamicObject, Error> {
+    for _ in 0..40 {
+        match api.create(&PostParams::default(), object).await {
+            Err(Error::Api(status)) if status.message.contains("provided port is already allocated") => {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            created => return created,
+        }
+    }
+    api.create(&PostParams::default(), object).await
 }
 
 fn fate(stored: &DynamicObject, before: Option<&DynamicObject>) -> Fate {
