@@ -233,7 +233,9 @@ fn image(value: &Value) -> Result<ImageMapping, String> {
 }
 
 fn group(value: &Value) -> Result<Option<i64>, String> {
-    match (value.as_i64(), value.as_str()) {
+    // Where a word may stand in place of a number, forms submit the number as text.
+    let id = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    match (id, value.as_str()) {
         (Some(id), _) if (0..=i64::from(i32::MAX)).contains(&id) => Ok(Some(id)),
         (_, Some("none")) => Ok(None),
         _ => Err("`fsGroup` is a group id from 0 to 2147483647, or none".to_owned()),
@@ -279,6 +281,14 @@ mod tests {
     }
 
     #[test]
+    fn a_group_may_be_text_as_forms_submit_it() {
+        let group = |value: Value| Settings::from_value(&json!({"fsGroup": value})).map(|settings| settings.fs_group);
+        assert_eq!(group(json!("0")), Ok(Some(0)));
+        assert_eq!(group(json!("10002")), Ok(Some(10002)));
+        assert_eq!(group(json!("none")), Ok(None));
+    }
+
+    #[test]
     fn every_setting_is_read() {
         let value = json!({"engines": ["sql-server"], "images": [{"repository": "team/edge", "engine": "sql-edge"}],
             "mode": "validate", "rules": {"single-replica": "warn", "graceful-stop": "mutate"}, "exposure": "keep",
@@ -316,6 +326,7 @@ mod tests {
             (json!({"failoverSeconds": 0}), "`failoverSeconds` is a whole number from 1 to 86400"),
             (json!({"failoverSeconds": "60"}), "`failoverSeconds` is a whole number from 1 to 86400"),
             (json!({"fsGroup": "wheel"}), "`fsGroup` is a group id from 0 to 2147483647, or none"),
+            (json!({"fsGroup": "-1"}), "`fsGroup` is a group id from 0 to 2147483647, or none"),
             (json!({"exemptions": "yes"}), "`exemptions` is true or false"),
             (json!({"claimSize": "big"}), "`claimSize` is a quantity such as 8Gi"),
             (json!({"images": ["x"]}), "`images` lists objects with `repository` and `engine`"),

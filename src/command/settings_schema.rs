@@ -32,7 +32,8 @@ fn choice(names: &[&str]) -> Vec<Value> {
     names.iter().map(|name| json!(name)).chain([json!(""), Value::Null]).collect()
 }
 
-fn property(key: &str) -> Value {
+/// The schema of one setting, with its description and default.
+pub fn property(key: &str) -> Value {
     let defaults = Settings::default();
     match key {
         "engines" => json!({"description": "The engines that the rules govern", "default": ["sql-edge"],
@@ -55,7 +56,8 @@ fn property(key: &str) -> Value {
             "default": null, "anyOf": [{"type": "integer", "minimum": 1, "maximum": 86400}, {"enum": ["", null]}]}),
         "fsGroup" => {
             json!({"description": "The group that owns the database files, or none where the platform assigns one",
-            "default": defaults.fs_group, "anyOf": [{"type": "integer", "minimum": 0, "maximum": i32::MAX}, {"enum": ["none", "", null]}]})
+            "default": defaults.fs_group, "anyOf": [{"type": "integer", "minimum": 0, "maximum": i32::MAX},
+                {"type": "string", "pattern": "^[0-9]{1,10}$"}, {"enum": ["none", "", null]}]})
         }
         "exemptions" => {
             json!({"description": "Whether objects may switch rules off by the annotation sqledge-ha/ignore",
