@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use clap::Parser;
+use sqledge_ha::artifact_hub;
 use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
+use sqledge_ha::install::module::Module;
 
 /// Compares a file with what it should hold, or writes it.
 fn compare(path: &str, wanted: &str) {
@@ -62,4 +64,17 @@ fn the_manifests_for_kubewarden_are_what_the_command_prints() {
     compare("artifacthub/kubewarden/validate.yaml", &manifests("policy manifest --mode validate"));
     // Apart, so that the folder above can be applied as it is.
     compare("artifacthub/kubewarden/namespaced/policy.yaml", &manifests("policy manifest --mode namespaced"));
+}
+
+#[test]
+fn the_package_for_artifact_hub_is_made_of_the_metadata() {
+    let changelog = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CHANGELOG.md")).unwrap();
+    let package = artifact_hub::package::text(&Module::embedded().unwrap(), &changelog).unwrap();
+    compare("artifacthub/artifacthub-pkg.yml", &package);
+    compare("artifacthub/artifacthub-repo.yml", artifact_hub::REPOSITORY);
+}
+
+#[test]
+fn the_form_is_made_of_the_settings() {
+    compare("artifacthub/questions-ui.yml", &artifact_hub::questions::text().unwrap());
 }

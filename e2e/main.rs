@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod artifact_hub;
 mod cli;
 mod corpus;
 mod fix;

@@ -21,6 +21,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+pub mod artifact_hub;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -73,6 +73,11 @@ impl Module {
         rules
     }
 
+    /// Whether the module may change what it judges.
+    pub fn is_mutating(&self) -> bool {
+        self.metadata.get("mutating").and_then(Value::as_bool).unwrap_or_default()
+    }
+
     /// `contextAwareResources`, as Kubewarden wants them.
     pub fn context_aware_resources(&self) -> Vec<Value> {
         self.list("contextAwareResources")

@@ -1,0 +1,118 @@
+//! `questions-ui.yml`: the form with which Rancher asks for the settings. What may be answered, and what is answered by
+//! default, comes from the schema of the settings.
+//!
+//! The types are those that the form can handle. `rules` is a map of free text, because the form forgets all other answers
+//! of a map when one is chosen from a list. There is no hidden question `description`, as other policies have one, because
+//! the form submits it with the settings until it is left empty.
+//! Source: rancher/kubewarden-ui, `pkg/kubewarden/components/Questions`, at dca2ea46.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqledge_ha_policy::settings::KEYS;
+
+use crate::command::settings_schema;
+
+/// The form.
+#[derive(Debug, Serialize)]
+pub struct Form {
+    questions: Vec<Question>,
+}
+
+/// A field of the form.
+#[derive(Debug, Serialize)]
+struct Question {
+    variable: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    label: &'static str,
+    group: &'static str,
+    description: String,
+    default: Value,
+    required: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    options: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<i64>,
+    /// What is asked of each item of a list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sequence_questions: Vec<Question>,
+}
+
+/// The form with a question for every setting.
+pub fn form() -> Form {
+    Form { questions: KEYS.iter().map(|key| question(key)).collect() }
+}
+
+/// The form as YAML.
+///
+/// # Errors
+/// None that a form brings about.
+pub fn text() -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(&form())
+}
+
+fn question(key: &str) -> Question {
+    let schema = settings_schema::property(key);
+    let (label, kind) = match key {
+        "engines" => ("Engines", "array["),
+        "images" => ("Image repositories", "sequence["),
+        "mode" => ("Mode", "enum"),
+        "rules" => ("Rules", "map["),
+        "exposure" => ("Exposure", "enum"),
+        "failoverSeconds" => ("Failover seconds", "int"),
+        // A word may stand in place of the number.
+        "fsGroup" => ("Group of the database files", "string"),
+        "exemptions" => ("Exemptions", "boolean"),
+        _ => ("Claim size", "string"),
+    };
+    let mut question = of_schema(key, label, kind, &schema);
+    match key {
+        "engines" => question.description.push_str(&format!(": {}", listed(schema.pointer("/items/enum")))),
+        "rules" => question.description.push_str(": the id of a rule as key, and mutate, reject, warn or off as value"),
+        "images" => question.sequence_questions = image(&schema),
+        "fsGroup" => question.default = json!(question.default.to_string()),
+        _ => {}
+    }
+    question
+}
+
+/// What is asked of an image repository.
+fn image(schema: &Value) -> Vec<Question> {
+    let of = |key: &str, label, kind| {
+        let empty = Value::Null;
+        let schema = schema.pointer(&format!("/items/properties/{key}")).unwrap_or(&empty);
+        Question { required: true, ..of_schema(key, label, kind, schema) }
+    };
+    let mut engine = of("engine", "Engine", "enum");
+    engine.description = "The engine in it".to_owned();
+    engine.default = engine.options.first().cloned().unwrap_or_default();
+    vec![Question { default: json!(""), ..of("repository", "Repository", "string") }, engine]
+}
+
+fn of_schema(key: &str, label: &'static str, kind: &'static str, schema: &Value) -> Question {
+    let text = |key| schema.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let bound =
+        |name: &str| schema.pointer(&format!("/anyOf/0/{name}")).and_then(Value::as_i64).filter(|_| kind == "int");
+    let options = schema.get("enum").and_then(Value::as_array).filter(|_| kind == "enum").into_iter().flatten();
+    Question {
+        variable: key.to_owned(),
+        kind,
+        label,
+        group: "Settings",
+        description: text("description"),
+        default: schema.get("default").cloned().unwrap_or_default(),
+        required: false,
+        // The schema allows the empty values that stand for no answer.
+        options: options.filter(|option| option.as_str().is_some_and(|text| !text.is_empty())).cloned().collect(),
+        min: bound("minimum"),
+        max: bound("maximum"),
+        sequence_questions: Vec::new(),
+    }
+}
+
+fn listed(names: Option<&Value>) -> String {
+    let names = names.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    names.collect::<Vec<_>>().join(", ")
+}
