@@ -8,6 +8,7 @@ use clap::Parser;
 use sqledge_ha::artifact_hub;
 use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
+use sqledge_ha::install::chart;
 use sqledge_ha::install::module::Module;
 
 /// Compares a file with what it should hold, or writes it.
@@ -77,4 +78,11 @@ fn the_package_for_artifact_hub_is_made_of_the_metadata() {
 #[test]
 fn the_form_is_made_of_the_settings() {
     compare("artifacthub/questions-ui.yml", &artifact_hub::questions::text().unwrap());
+}
+
+#[test]
+fn the_chart_is_made_of_the_manifests() {
+    for file in chart::files().unwrap() {
+        compare(&format!("artifacthub/chart/{}", file.path), &file.text);
+    }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-mod as_deployed;
+pub(crate) mod as_deployed;
+mod chart;
 mod conditions;
 mod in_a_cluster;
 mod shape;

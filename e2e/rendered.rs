@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::corpus::Ran;
 
 /// The folder with the tools that tests run.
-fn tool(name: &str) -> PathBuf {
+pub(crate) fn tool(name: &str) -> PathBuf {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin").join(name);
     assert!(tool.is_file(), "{} is not there: run \"make e2e-tools e2e-cluster\" first", tool.display());
     tool

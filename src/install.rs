@@ -9,12 +9,14 @@
 //! | `webhook` | `sqledge-ha serve` without any other component: everything around the registrations |
 //! | `registration` | the mutating and the validating webhook configuration |
 //! | `access` | the rights that look-ups need |
+//! | `chart` | the same as a Helm chart |
 //! | `kubewarden` | the policies for Kubewarden |
 
 use serde::Serialize;
 use serde_json::Value;
 
 pub mod access;
+pub mod chart;
 pub mod kubewarden;
 pub mod match_conditions;
 pub mod module;

@@ -131,7 +131,7 @@ fn arguments(manifests: &[Value], folder: &Path) -> Vec<String> {
 }
 
 /// The ports that the process says it listens on. The rest of its log is read and dropped.
-fn ports(process: &mut Child) -> [u16; 2] {
+pub(crate) fn ports(process: &mut Child) -> [u16; 2] {
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
     let ports = ["listening for reviews", "listening for probes"].map(|message| {
         let mut lines = lines.by_ref().map(|line| serde_json::from_str::<Value>(&line).unwrap());

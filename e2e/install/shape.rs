@@ -19,7 +19,8 @@ fn again<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
     serde_json::to_value(serde_json::from_value::<T>(object.clone()).unwrap()).unwrap()
 }
 
-fn assert_nothing_is_lost(object: &Value) {
+/// Makes sure that every field of an object is one that its kind has.
+pub(super) fn assert_nothing_is_lost(object: &Value) {
     let kind = object["kind"].as_str().unwrap();
     let typed = match kind {
         "Namespace" => again::<Namespace>(object),

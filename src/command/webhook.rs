@@ -6,13 +6,10 @@ use crate::cli::WebhookManifests;
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::install::module::Module;
-use crate::install::webhook::{NAME, Options, manifests};
+use crate::install::webhook::{NAME, Options, manifests, published_image};
 use crate::install::{Unwritable, yaml};
 use crate::module::metadata;
 use crate::webhook::self_signed::Service;
-
-/// The image that is published with this version.
-pub const IMAGE: &str = concat!("ghcr.io/sqledge-ha/sqledge-ha:v", env!("CARGO_PKG_VERSION"));
 
 /// What the settings' file says unless another is given.
 const DEFAULT_SETTINGS: &str = "\
@@ -44,10 +41,11 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
         }
         None => (DEFAULT_SETTINGS.to_owned(), Settings::default()),
     };
+    let published = published_image();
     let options = Options {
         module: &Module::embedded()?,
         service: &service(&flags.namespace)?,
-        image: flags.image.as_deref().unwrap_or(IMAGE),
+        image: flags.image.as_deref().unwrap_or(&published),
         replicas: flags.replicas,
         failure_policy: flags.failure_policy,
         timeout_seconds: flags.timeout_seconds,
@@ -57,9 +55,9 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
     Ok(yaml(&manifests(&options))?)
 }
 
-/// Namespaces that every cluster has. The manifests hold the namespace that they are for, with pod security labels by
+/// Namespaces that every cluster has, and that are not for the webhook. The manifests hold the namespace that they are for, with pod security labels by
 /// which most of what runs in these could not start any more.
-const NOT_FOR_THE_WEBHOOK: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+pub const NOT_FOR_THE_WEBHOOK: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// The Service in a namespace that may be the webhook's own.
 fn service(namespace: &str) -> Result<Service, Failure> {

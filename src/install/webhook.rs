@@ -11,6 +11,8 @@ use crate::webhook::self_signed::Service;
 
 /// What everything is called.
 pub const NAME: &str = "sqledge-ha";
+/// Where the container image is published.
+pub const IMAGE_REPOSITORY: &str = "ghcr.io/sqledge-ha/sqledge-ha";
 /// Every address of a pod, of whichever family: on Linux this listens for IPv4 as well.
 const EVERYWHERE: &str = "[::]";
 const PORT: u16 = 8443;
@@ -37,6 +39,11 @@ pub struct Options<'a> {
     pub settings: &'a str,
     /// The same, understood.
     pub policy: &'a Settings,
+}
+
+/// The container image that is published with this version.
+pub fn published_image() -> String {
+    format!("{IMAGE_REPOSITORY}:v{}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Everything to apply, in an order that works.
@@ -166,7 +173,7 @@ fn pod(options: &Options<'_>) -> Value {
         "automountServiceAccountToken": true,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": 30,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "nodeSelector": node_selector(),
         "topologySpreadConstraints": [{
             "maxSkew": 1,
             "topologyKey": "kubernetes.io/hostname",
@@ -177,6 +184,16 @@ fn pod(options: &Options<'_>) -> Value {
             "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container(options)],
         "volumes": [{"name": "settings", "configMap": {"name": NAME}}]})
+}
+
+/// The nodes that a pod may run on.
+pub(super) fn node_selector() -> Value {
+    json!({"kubernetes.io/os": "linux"})
+}
+
+/// What a pod may use.
+pub(super) fn resources() -> Value {
+    json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}})
 }
 
 fn container(options: &Options<'_>) -> Value {
@@ -196,7 +213,7 @@ fn container(options: &Options<'_>) -> Value {
         "ports": [{"name": "webhook", "containerPort": PORT}, {"name": "health", "containerPort": HEALTH_PORT}],
         "livenessProbe": {"httpGet": probe("/livez"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
         "readinessProbe": {"httpGet": probe("/readyz"), "periodSeconds": 2, "timeoutSeconds": 2},
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "resources": resources(),
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
