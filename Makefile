@@ -19,12 +19,17 @@ KUBECONFORM := v0.8.0
 KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
+# The image's program is static: it is linked with musl.
+MUSL := $(shell uname -m)-unknown-linux-musl
+STATIC := $(or $(CARGO_TARGET_DIR),target)/$(MUSL)/release/sqledge-ha
+IMAGE := $(or $(CARGO_TARGET_DIR),target)/image
+ARCHITECTURE := $(subst aarch64,arm64,$(subst x86_64,amd64,$(shell uname -m)))
 # For each of the targets, which run one after the other.
 FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny setup policy.wasm annotated-policy.wasm
+.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny setup policy.wasm annotated-policy.wasm static image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +84,17 @@ policy.wasm: build ## the module without its metadata
 
 annotated-policy.wasm: build ## the module as Kubewarden wants it
 	@$(BINARY) policy wasm --output $@
+
+# WebAssembly's runtime once more, for musl: some eight minutes, once.
+static: setup
+	@rustup --quiet target add --toolchain $(TOOLCHAIN) $(MUSL)
+	CARGO_PROFILE_RELEASE_STRIP=symbols $(RELEASE) --bin sqledge-ha --target $(MUSL)
+
+image: static ## write the container image to target/image, without a daemon; needs musl-gcc
+	@sh e2e/image/layout.sh $(IMAGE) $(ARCHITECTURE)=$(STATIC)
+
+test-image: image ## run the image as a cluster would; needs root, or namespaces for users
+	SQLEDGE_HA_IMAGE="$(abspath $(IMAGE))" $(CARGO) test --release --locked --workspace --test e2e -- --ignored image::
 
 bench: setup ## print what the product costs: one call, a linter run, the webhook under load
 	$(CARGO) bench --locked --workspace --bench cost

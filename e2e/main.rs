@@ -16,6 +16,7 @@ mod corpus;
 mod fix;
 mod generated;
 mod hostile;
+mod image;
 mod inputs;
 mod install;
 mod integrations;

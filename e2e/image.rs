@@ -1,0 +1,308 @@
+//! The container image: what is in it, and that it runs as a cluster would run it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::install::as_deployed::ports;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn output_of(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What stands in for the program: bytes like others.
+fn stand_in() -> PathBuf {
+    path("e2e/demo.sh")
+}
+
+/// An image of it.
+fn layout(folder: &Path, architectures: &[&str]) {
+    let program = |architecture: &&str| format!("{architecture}={}", stand_in().display());
+    let mut command = Command::new("sh");
+    command.arg(path("e2e/image/layout.sh")).arg(folder).args(architectures.iter().map(program));
+    output_of(command.env_remove("SOURCE_DATE_EPOCH"));
+}
+
+/// What the specification demands of an image, and nothing that it does not know: opencontainers/image-spec v1.1.1,
+/// `image-layout.md`, `image-index.md`, `manifest.md`, `config.md`, `descriptor.md`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Index {
+    schema_version: u8,
+    media_type: String,
+    manifests: Vec<Descriptor>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Manifest {
+    schema_version: u8,
+    media_type: String,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Descriptor {
+    media_type: String,
+    digest: String,
+    size: usize,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    platform: Option<Platform>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Platform {
+    architecture: String,
+    os: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    created: String,
+    architecture: String,
+    os: String,
+    config: Execution,
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Execution {
+    user: String,
+    entrypoint: Vec<String>,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootFs {
+    #[serde(rename = "type")]
+    kind: String,
+    diff_ids: Vec<String>,
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{:x}", Sha256::digest(bytes))
+}
+
+/// An image of one layer, read as a registry would.
+struct Image {
+    folder: PathBuf,
+    layer: PathBuf,
+    config: Config,
+}
+
+/// The content of a blob, after its size and digest were compared.
+fn blob(folder: &Path, descriptor: &Descriptor, media_type: &str) -> (PathBuf, Vec<u8>) {
+    assert_eq!(descriptor.media_type, format!("application/vnd.oci.image.{media_type}"));
+    let path = folder.join("blobs/sha256").join(descriptor.digest.strip_prefix("sha256:").unwrap());
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!((descriptor.size, &descriptor.digest), (bytes.len(), &digest(&bytes)));
+    (path, bytes)
+}
+
+fn parsed<T: DeserializeOwned>(folder: &Path, descriptor: &Descriptor, media_type: &str) -> T {
+    serde_json::from_slice(&blob(folder, descriptor, media_type).1).unwrap()
+}
+
+/// Every image of a layout, by its architecture.
+fn images(folder: &Path) -> BTreeMap<String, Image> {
+    assert_eq!(fs::read_to_string(folder.join("oci-layout")).unwrap(), r#"{"imageLayoutVersion":"1.0.0"}"#);
+    let top: Index = serde_json::from_slice(&fs::read(folder.join("index.json")).unwrap()).unwrap();
+    let [named] = &top.manifests[..] else { panic!("one entry") };
+    let tag = concat!("v", env!("CARGO_PKG_VERSION"));
+    assert_eq!(named.annotations, BTreeMap::from([("org.opencontainers.image.ref.name".to_owned(), tag.to_owned())]));
+    let index: Index = parsed(folder, named, "index.v1+json");
+    for index in [&top, &index] {
+        assert_eq!((index.schema_version, index.media_type.as_str()), (2, "application/vnd.oci.image.index.v1+json"));
+    }
+    let images = index.manifests.iter().map(|descriptor| {
+        let platform = descriptor.platform.as_ref().unwrap();
+        let image = image(folder, descriptor);
+        assert_eq!((&image.config.architecture, &image.config.os), (&platform.architecture, &platform.os));
+        assert_eq!(image.config.config.labels, index.annotations);
+        (platform.architecture.clone(), image)
+    });
+    images.collect()
+}
+
+fn image(folder: &Path, descriptor: &Descriptor) -> Image {
+    let manifest: Manifest = parsed(folder, descriptor, "manifest.v1+json");
+    assert_eq!((manifest.schema_version, &manifest.media_type), (2, &descriptor.media_type));
+    let config: Config = parsed(folder, &manifest.config, "config.v1+json");
+    assert_eq!(config.config.labels, manifest.annotations);
+    let [layer] = &manifest.layers[..] else { panic!("one layer") };
+    let (layer, _) = blob(folder, layer, "layer.v1.tar+gzip");
+    let unpacked = Command::new("gzip").args(["-dc"]).arg(&layer).output().unwrap();
+    assert_eq!((config.rootfs.kind.as_str(), &config.rootfs.diff_ids), ("layers", &vec![digest(&unpacked.stdout)]));
+    Image { folder: folder.to_owned(), layer, config }
+}
+
+#[test]
+fn the_image_holds_the_program_and_the_licence_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path().join("image");
+    layout(&folder, &["amd64", "arm64"]);
+    let images = images(&folder);
+    assert_eq!(images.keys().collect::<Vec<_>>(), ["amd64", "arm64"]);
+    for image in images.values() {
+        let listed =
+            output_of(Command::new("tar").env("TZ", "UTC").args(["--numeric-owner", "-tvf"]).arg(&image.layer));
+        let files: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+        let sizes = [path("LICENSE"), stand_in()];
+        let sizes = sizes.map(|path| fs::metadata(path).unwrap().len().to_string());
+        assert_eq!(
+            files,
+            [
+                ["-r--r--r--", "0/0", &sizes[0], "1970-01-01", "00:00", "LICENSE"],
+                ["-r-xr-xr-x", "0/0", &sizes[1], "1970-01-01", "00:00", "sqledge-ha"]
+            ]
+        );
+        let config = &image.config;
+        assert_eq!((config.created.as_str(), config.os.as_str()), ("1970-01-01T00:00:00Z", "linux"));
+        assert_eq!(
+            (config.config.user.as_str(), &config.config.entrypoint[..]),
+            ("65532:65532", &["/sqledge-ha".to_owned()][..])
+        );
+        assert_eq!(config.config.labels["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
+    }
+}
+
+#[test]
+fn the_same_program_makes_the_same_image() {
+    let folder = TempDir::new().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    layout(&one, &["amd64"]);
+    // Whatever was made before is replaced.
+    layout(&other, &["amd64", "arm64"]);
+    layout(&other, &["amd64"]);
+    output_of(Command::new("diff").arg("-r").arg(&one).arg(&other));
+}
+
+#[test]
+fn a_folder_that_is_no_image_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new("sh");
+    let output = command.arg(path("e2e/image/layout.sh")).arg(folder.path()).arg("amd64=/bin/sh").output().unwrap();
+    assert!(!output.status.success() && folder.path().is_dir());
+}
+
+#[test]
+fn the_containerfile_makes_the_same_image() {
+    let containerfile = fs::read_to_string(path("Containerfile")).unwrap();
+    let (_, last_stage) = containerfile.split_once("FROM scratch\n").unwrap();
+    let lines: Vec<&str> = last_stage.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "COPY --from=build /source/target/release/sqledge-ha /sqledge-ha",
+            "COPY --from=build /source/LICENSE /LICENSE",
+            "USER 65532:65532",
+            r#"ENTRYPOINT ["/sqledge-ha"]"#
+        ]
+    );
+}
+
+/// The image that `make image` has written, unpacked for this machine.
+struct Unpacked(TempDir);
+
+impl Unpacked {
+    fn new() -> Self {
+        let folder =
+            std::env::var_os("SQLEDGE_HA_IMAGE").expect("SQLEDGE_HA_IMAGE names the image: run \"make test-image\"");
+        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let image = images(Path::new(&folder)).remove(architecture).expect("there is an image for this machine");
+        let root = TempDir::new().unwrap();
+        output_of(
+            Command::new("tar").arg("--extract").arg("--file").arg(&image.layer).arg("--directory").arg(root.path()),
+        );
+        // Folders of tests are their owner's alone, and the user of the image is somebody else.
+        fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2, "{}", image.folder.display());
+        Unpacked(root)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command.arg(path("e2e/image/sandbox.sh")).arg(self.0.path()).arg("/sqledge-ha").args(arguments);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+}
+
+/// Ends a process with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn answer(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+#[ignore = "it takes a static program: `make test-image` builds it"]
+fn the_image_runs_without_anything_around_it() {
+    let version = output_of(&mut Unpacked::new().command(&["--version"]));
+    assert!(version.starts_with(concat!("sqledge-ha ", env!("CARGO_PKG_VERSION"))), "{version}");
+}
+
+#[test]
+#[ignore = "it takes a static program: `make test-image` builds it"]
+fn the_webhook_of_the_image_answers_without_rights() {
+    let image = Unpacked::new();
+    let flags = ["serve", "--insecure-http", "--no-cluster", "--listen=127.0.0.1:0", "--health-listen=127.0.0.1:0"];
+    let mut command = image.command(&[&flags[..], &["--log-format=json"]].concat());
+    let mut webhook = Running(command.stderr(Stdio::piped()).spawn().unwrap());
+    let [reviews, probes] = ports(&mut webhook.0);
+
+    let status = fs::read_to_string(format!("/proc/{}/status", webhook.0.id())).unwrap();
+    for set in ["CapPrm", "CapEff", "CapAmb"] {
+        assert!(status.contains(&format!("{set}:\t0000000000000000\n")), "{status}");
+    }
+    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", webhook.0.id())).unwrap();
+    assert!(mounts.lines().all(|mount| mount.split(' ').nth(5).unwrap().starts_with("ro")), "{mounts}");
+
+    let alive = answer(probes, "GET /livez HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n");
+    assert!(alive.starts_with("HTTP/1.1 200"), "{alive}");
+    let review = fs::read_to_string(path("e2e/examples/deployment-review.json")).unwrap();
+    let request = format!(
+        "POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{review}",
+        review.len()
+    );
+    let answer = answer(reviews, &request);
+    let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!((&answer["response"]["allowed"], &answer["response"]["patchType"]), (&json!(true), &json!("JSONPatch")));
+}
