@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
+use crate::engine::LICENCE_VARIABLE;
 use crate::kind::Kind;
 
-/// What relations do not depend on, in a pod's `spec`.
+/// What relations do not depend on, in the `spec` of what makes pods.
+const CONTROLLER: [&str; 4] = ["selector", "strategy", "updateStrategy", "volumeClaimTemplates"];
+/// The same in a pod's `spec`.
 const POD: [&str; 4] = ["securityContext", "tolerations", "topologySpreadConstraints", "volumes"];
 /// The same in a container.
 const CONTAINER: [&str; 10] = [
@@ -20,20 +23,48 @@ const CONTAINER: [&str; 10] = [
     "volumeMounts",
 ];
 
+/// Variables by which an engine is known: that they are there is enough.
+const TELLING: [&str; 3] = [LICENCE_VARIABLE, "MSSQL_SA_PASSWORD", "SA_PASSWORD"];
+/// Variables on whose values relations depend.
+const DECIDING: [&str; 2] = ["MSSQL_TCP_PORT", "MSSQL_ENABLE_HADR"];
+
 /// An object of `kind` without what no relational rule looks at ([`crate::rules::Rule::is_relational`]), neither in
 /// the object that it judges nor in those that it finds around it. Whoever holds many objects until all are known can
 /// hold these.
 pub fn essence(mut object: Value, kind: Kind) -> Value {
-    let template =
-        kind.pod_template().and_then(|path| path.iter().try_fold(&mut object, |value, key| value.get_mut(key)));
+    let Some(path) = kind.pod_template() else { return object };
+    if !path.is_empty() {
+        // The labels of a Pod itself are what Services select.
+        object.get_mut("metadata").into_iter().for_each(|metadata| leave_out(metadata, &["labels"]));
+        object.get_mut("spec").into_iter().for_each(|spec| leave_out(spec, &CONTROLLER));
+    }
+    let template = path.iter().try_fold(&mut object, |value, key| value.get_mut(key));
     if let Some(pod) = template.and_then(|template| template.get_mut("spec")) {
         leave_out(pod, &POD);
         for list in ["containers", "initContainers"] {
             let containers = pod.get_mut(list).and_then(Value::as_array_mut);
-            containers.into_iter().flatten().for_each(|container| leave_out(container, &CONTAINER));
+            for container in containers.into_iter().flatten() {
+                leave_out(container, &CONTAINER);
+                container.get_mut("env").and_then(Value::as_array_mut).into_iter().for_each(leave_out_variables);
+            }
         }
     }
     object
+}
+
+/// Leaves out variables, unless some are made of others.
+fn leave_out_variables(variables: &mut Vec<Value>) {
+    let is_composed = |variable: &Value| variable["value"].as_str().is_some_and(|value| value.contains("$("));
+    if variables.iter().any(is_composed) {
+        return;
+    }
+    let is_among =
+        |variable: &Value, names: &[&str]| variable["name"].as_str().is_some_and(|name| names.contains(&name));
+    variables.retain(|variable| is_among(variable, &TELLING) || is_among(variable, &DECIDING));
+    variables.iter_mut().filter(|variable| is_among(variable, &TELLING)).for_each(|variable| {
+        leave_out(variable, &["value", "valueFrom"]);
+    });
+    variables.shrink_to_fit();
 }
 
 /// Leaves out members, and the room that they took.
@@ -58,12 +89,28 @@ mod tests {
 
     #[test]
     fn mounts_and_the_like_are_left_out() {
-        let whole = json!({"kind": "Pod", "spec": {"volumes": [], "nodeSelector": {}, "containers": [
-            {"name": "sql", "volumeMounts": [], "resources": {}, "ports": []}, "no container"]}});
-        let left = json!({"kind": "Pod", "spec": {"nodeSelector": {}, "containers": [
+        let whole = json!({"kind": "Pod", "metadata": {"labels": {}}, "spec": {"volumes": [], "nodeSelector": {},
+            "containers": [{"name": "sql", "volumeMounts": [], "resources": {}, "ports": []}, "no container"]}});
+        let left = json!({"kind": "Pod", "metadata": {"labels": {}}, "spec": {"nodeSelector": {}, "containers": [
             {"name": "sql", "ports": []}, "no container"]}});
         assert_eq!(essence(whole, Kind::Pod), left);
         assert_eq!(essence(json!({"spec": 5}), Kind::Pod), json!({"spec": 5}));
+    }
+
+    #[test]
+    fn of_variables_those_are_left_that_say_what_runs_and_where_it_listens() {
+        let left = |variables: Value| {
+            let pod = json!({"spec": {"containers": [{"env": variables}]}});
+            essence(pod, Kind::Pod)["spec"]["containers"][0]["env"].clone()
+        };
+        let secret = json!({"name": "SA_PASSWORD", "valueFrom": {"secretKeyRef": {}}});
+        let port = json!({"name": "MSSQL_TCP_PORT", "valueFrom": {"configMapKeyRef": {}}});
+        assert_eq!(
+            left(json!([{"name": "ACCEPT_EULA", "value": "Y"}, {"name": "TZ", "value": "UTC"}, secret, port, 5])),
+            json!([{"name": "ACCEPT_EULA"}, {"name": "SA_PASSWORD"}, port])
+        );
+        let composed = json!([{"name": "P", "value": "5"}, {"name": "MSSQL_TCP_PORT", "value": "$(P)"}]);
+        assert_eq!(left(composed.clone()), composed);
     }
 
     #[test]

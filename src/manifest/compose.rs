@@ -19,7 +19,10 @@ pub(super) struct Composed {
 
 /// The first control character of a chunk, if there is one. YAML and JSON forbid them; the parser lets them pass inside of quotes.
 pub(super) fn control_character(chunk: &str) -> Option<usize> {
-    chunk.bytes().position(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'))
+    let is_control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    // Without an early end the compiler looks at many bytes at once, and there is hardly ever one.
+    let has_any = chunk.bytes().fold(false, |found, byte| found | is_control(byte));
+    if has_any { chunk.bytes().position(is_control) } else { None }
 }
 
 /// The first character of a chunk that ends a line for `kubectl`, whose YAML is 1.1, and for nobody else (NEL, LS, PS). In

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::position::BYTE_ORDER_MARK;
 
 /// The byte ranges of the documents of a text, in order; see [`chunks`].
@@ -33,7 +35,7 @@ impl Iterator for Chunks<'_> {
         let (mut marked, mut filled) = (false, false);
         while self.at < self.text.len() {
             let rest = self.text.get(self.at..)?;
-            let length = rest.find('\n').map_or(rest.len(), |feed| feed + 1);
+            let length = memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |feed| feed + 1);
             let line = rest.get(..length)?;
             match marker(line) {
                 Some(Marker::Start(content)) => {
