@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome};
 use crate::module::{EMBEDDED, metadata};
+use crate::replace::replace;
 
 /// Why the module or its metadata could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,8 @@ pub fn write_module(path: &Path, out: &mut dyn Write) -> Result<(), Error> {
     if path == Path::new("-") {
         out.write_all(EMBEDDED)?;
     } else {
-        replace(path, EMBEDDED).map_err(|source| Error::File { path: path.to_owned(), source })?;
+        let written = replace(path, |file| file.write_all(EMBEDDED));
+        written.map_err(|source| Error::File { path: path.to_owned(), source })?;
         writeln!(out, "{}: {} bytes", path.display(), EMBEDDED.len())?;
     }
     Ok(out.flush()?)
@@ -80,19 +82,6 @@ pub fn write_metadata(out: &mut dyn Write) -> Result<(), Error> {
     let text = serde_saphyr::to_string(&metadata::read(EMBEDDED)?).map_err(|error| Error::Format(error.to_string()))?;
     writeln!(out, "{}", text.trim_end())?;
     Ok(out.flush()?)
-}
-
-/// Writes a file beside its place and moves it there.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less what the user's mask takes away
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]
