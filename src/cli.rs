@@ -17,7 +17,7 @@ pub use self::manifests::{
     EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFile, ReportFormat, Reporting,
 };
 pub use self::registry::{InspectionFormat, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
-pub use self::serve::{ClusterAccess, Serve, ServeLimits, Tls};
+pub use self::serve::{ClusterAccess, ModuleRegistry, Serve, ServeLimits, Tls};
 use crate::exit::{Failure, Outcome};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
