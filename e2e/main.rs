@@ -25,6 +25,7 @@ mod kubernetes;
 mod module;
 mod readings;
 mod registrations;
+mod registry;
 mod rendered;
 mod reports;
 mod serve;
