@@ -21,6 +21,7 @@ mod integrations;
 #[allow(dead_code, reason = "the proof uses the rest")]
 mod kubernetes;
 mod module;
+mod not_fixed;
 mod readings;
 mod registrations;
 mod rendered;

@@ -31,6 +31,7 @@ pub use self::exclusion::Exclusion;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
 pub use self::walk::{Found, LeftOut, find, find_except};
+pub(crate) use self::whole::read_path;
 use crate::cli::Rendering;
 
 /// The path that stands for standard input.

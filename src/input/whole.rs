@@ -12,7 +12,7 @@ const MOST: u64 = 1 << 30;
 ///
 /// # Errors
 /// Those of the system; and if there are more than [`MOST`].
-pub(super) fn read_path(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_path(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     read_at_most(MOST, file, length)
