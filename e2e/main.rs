@@ -12,6 +12,7 @@
 mod agreement;
 mod cli;
 mod corpus;
+mod editing;
 mod fix;
 mod generated;
 mod hostile;
