@@ -15,22 +15,33 @@ WASM_BINDGEN := 0.2.130
 CARGO_DENY := 0.20.2
 HELM := v4.3.1
 KUSTOMIZE := v5.8.1
+COSIGN := v3.1.3
+CRANE := v0.22.1
+CARGO_CYCLONEDX := 0.5.9
+CARGO_ZIGBUILD := 0.24.1
+ZIG := 0.15.2
 KUBECONFORM := v0.8.0
 KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
 REGISTRY := v3.1.2
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
-# The image's program is static: it is linked with musl.
-MUSL := $(shell uname -m)-unknown-linux-musl
-STATIC := $(or $(CARGO_TARGET_DIR),target)/$(MUSL)/release/sqledge-ha
-IMAGE := $(or $(CARGO_TARGET_DIR),target)/image
-ARCHITECTURE := $(subst aarch64,arm64,$(subst x86_64,amd64,$(shell uname -m)))
+# What a release has the command for. The programs are static, and the same wherever they are built: linked with musl, by
+# the C compiler that Zig brings.
+RELEASE_TARGETS := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+DIST := target/dist
+program_of = target/release-programs/$(1)/release/sqledge-ha
+# Who signs a release: the key pair COSIGN_KEY, or `keyless`, the identity of the workflow that runs this.
+SIGN := key
+RELEASE_KEY := target/release-key
+COSIGN_KEY := $(RELEASE_KEY)/cosign.key
+
+IMAGE := target/image
 # For each of the targets, which run one after the other.
 FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny setup policy.wasm annotated-policy.wasm static image test-image
+.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +60,7 @@ demo: build ## lint the examples, and let the module and the webhook mend a Depl
 test: lint test-native test-wasm test-fuzz ## run everything
 	@echo "all tests passed"
 
-test-native: setup e2e-cluster e2e-tools yaml-reader
+test-native: setup e2e-cluster e2e-tools release-tools yaml-reader
 	$(CARGO) test --release --locked --workspace
 
 # The rules once more, compiled to Wasm and run under Node.
@@ -86,13 +97,35 @@ policy.wasm: build ## the module without its metadata
 annotated-policy.wasm: build ## the module as Kubewarden wants it
 	@$(BINARY) policy wasm --output $@
 
-# WebAssembly's runtime once more, for musl: some eight minutes, once.
-static: setup
-	@rustup --quiet target add --toolchain $(TOOLCHAIN) $(MUSL)
-	CARGO_PROFILE_RELEASE_STRIP=symbols $(RELEASE) --bin sqledge-ha --target $(MUSL)
+# For a target: cargo finds Zig by the variable, and jemalloc allows for kernels with pages of 64 KiB on ARM.
+release-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
+	@rustup --quiet target add --toolchain $(TOOLCHAIN) $*
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" CARGO_ZIGBUILD_ZIG_PATH="$(CURDIR)/$(TOOLS)/zig/ziglang/zig" \
+		JEMALLOC_SYS_WITH_LG_PAGE=$(if $(filter aarch64-%,$*),16,12) CARGO_PROFILE_RELEASE_STRIP=symbols \
+		CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$(CURDIR)=." \
+		$(CARGO) zigbuild --release --locked --bin sqledge-ha --target $* --target-dir target/release-programs
 
-image: static ## write the container image to target/image, without a daemon; needs musl-gcc
-	@sh e2e/image/layout.sh $(IMAGE) $(ARCHITECTURE)=$(STATIC)
+release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build and sign what a release consists of, in target/dist; some twenty minutes; needs pip
+	@sh artifacthub/release/check.sh
+	sh artifacthub/release/collect.sh $(DIST) \
+		$(foreach target,$(RELEASE_TARGETS),$(target)=$(call program_of,$(target)))
+ifeq ($(SIGN),key)
+	@[ -e $(COSIGN_KEY) ] || { mkdir -p $(RELEASE_KEY) && cd $(RELEASE_KEY) && \
+		COSIGN_PASSWORD="$$COSIGN_PASSWORD" "$(CURDIR)/$(TOOLS)/bin/cosign" generate-key-pair; }
+	COSIGN_KEY="$(abspath $(COSIGN_KEY))" COSIGN_PASSWORD="$$COSIGN_PASSWORD" sh artifacthub/release/sign.sh $(DIST)
+else
+	sh artifacthub/release/sign.sh $(DIST)
+endif
+	@cat $(DIST)/SHA256SUMS
+
+release-tools: $(TOOLS)/bin/cosign $(TOOLS)/bin/crane $(TOOLS)/bin/cargo-cyclonedx
+
+image: $(addprefix release-program-,$(RELEASE_TARGETS)) ## write the container image to target/image, without a daemon; needs pip
+	@sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
+		arm64=$(call program_of,aarch64-unknown-linux-musl)
+
+publish: $(TOOLS)/bin/crane $(TOOLS)/bin/helm ## push and sign what `make release image` left: the policy, the image and the chart; TO=ghcr.io/OWNER
+	sh artifacthub/release/publish.sh $(DIST) $(IMAGE) $(call program_of,$(shell uname -m)-unknown-linux-musl) $(TO)
 
 test-image: image ## run the image as a cluster would; needs root, or namespaces for users
 	SQLEDGE_HA_IMAGE="$(abspath $(IMAGE))" $(CARGO) test --release --locked --workspace --test e2e -- --ignored image::
@@ -149,6 +182,23 @@ $(TOOLS)/bin/kube-score:
 
 $(TOOLS)/bin/conftest:
 	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install github.com/open-policy-agent/conftest@$(CONFTEST)
+
+# What a release is made with. Cosign takes some five minutes, once.
+$(TOOLS)/bin/cosign:
+	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install -ldflags "-s -w" github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN)
+
+$(TOOLS)/bin/crane:
+	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" \
+		$(GO) install -ldflags "-s -w" github.com/google/go-containerregistry/cmd/crane@$(CRANE)
+
+$(TOOLS)/bin/cargo-cyclonedx: | setup
+	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-cyclonedx --version $(CARGO_CYCLONEDX)
+
+$(TOOLS)/bin/cargo-zigbuild: | setup
+	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-zigbuild --version $(CARGO_ZIGBUILD)
+
+$(TOOLS)/zig:
+	python3 -m pip install --quiet --target $@ ziglang==$(ZIG)
 
 # What tests render charts and kustomizations with: some four minutes and one, once.
 $(TOOLS)/bin/helm:

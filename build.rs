@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn embed() -> Result<(), Box<dyn Error>> {
+pub(crate) fn embed() -> Result<(), Box<dyn Error>> {
     let out_dir = PathBuf::from(variable("OUT_DIR")?);
     let module = match prebuilt() {
         Some(path) => {

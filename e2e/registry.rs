@@ -10,3 +10,5 @@ mod scripted;
 mod serve;
 mod server;
 mod wire;
+
+pub(crate) use server::Registry;

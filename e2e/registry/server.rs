@@ -17,7 +17,7 @@ pub(super) const PASSWORD: &str = "Secret-of-the-registry";
 /// The same, as `htpasswd -B` writes it.
 const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuumjjaZz.XJTesunHAPwQFHjENg37Fd3G\n";
 
-pub(super) struct Registry {
+pub(crate) struct Registry {
     child: Child,
     pub(super) address: SocketAddr,
     folder: TempDir,
@@ -25,7 +25,7 @@ pub(super) struct Registry {
 
 impl Registry {
     /// One that speaks plain HTTP with everybody.
-    pub(super) fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Registry::start("", "")
     }
 
@@ -61,7 +61,7 @@ impl Registry {
     }
 
     /// A reference into this registry.
-    pub(super) fn place(&self, path: &str) -> String {
+    pub(crate) fn place(&self, path: &str) -> String {
         format!("{}/{path}", self.address)
     }
 

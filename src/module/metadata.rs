@@ -73,7 +73,10 @@ fn describe(description: &str, usage: &str) -> Result<Value, Error> {
         return Err(Error::Shape("every annotation is a string"));
     }
     members.insert("protocolVersion".to_owned(), Value::from(PROTOCOL_VERSION));
-    Ok(Value::Object(members))
+    let mut metadata = Value::Object(members);
+    // Whether the library that is linked keeps another order or not: the same metadata are the same bytes.
+    metadata.sort_all_objects();
+    Ok(metadata)
 }
 
 // The Wasm binary format, as far as it takes to find a custom section:

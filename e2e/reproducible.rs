@@ -1,0 +1,108 @@
+//! The module has one digest, wherever, by whomever and with whatever caches it is built.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ignore::WalkBuilder;
+use sha2::{Digest, Sha256};
+use sqledge_ha::module::EMBEDDED;
+
+#[allow(dead_code, reason = "the test calls what builds the module, and nothing else")]
+#[path = "../build.rs"]
+mod build_script;
+
+/// Where the build script leaves the module, beside its sources.
+const OUT_DIR: &str = "target/release/build/sqledge-ha/out";
+/// Somebody who owns nothing here.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn three_builds_have_one_digest() {
+    let built = sha256(EMBEDDED);
+    let elsewhere = build("a", Some(NOBODY));
+    assert_eq!(elsewhere, built, "another folder, another user, fresh caches");
+    let again = build("a-folder/with a longer name/and Ünicode", None);
+    assert_eq!(again, built, "one more folder, the same user, fresh caches");
+}
+
+/// Builds the module from a copy of the sources, with a home and caches of its own; gives its digest.
+fn build(folder: &str, user: Option<u32>) -> String {
+    let root = tempfile::tempdir().unwrap();
+    let (sources, home) = (root.path().join(folder), root.path().join("home"));
+    copy(Path::new(env!("CARGO_MANIFEST_DIR")), &sources);
+    fs::create_dir_all(sources.join(OUT_DIR)).unwrap();
+    let cargo_home = home.join(".cargo");
+    fs::create_dir_all(&cargo_home).unwrap();
+    // How packages are reached is no cache.
+    let own_home = env::var_os("CARGO_HOME").map_or_else(|| env::home_dir().unwrap().join(".cargo"), PathBuf::from);
+    let _ = fs::copy(own_home.join("config.toml"), cargo_home.join("config.toml"));
+
+    let toolchain = toolchain();
+    let mut command = as_user(user);
+    command.arg(env::current_exe().unwrap());
+    command.args(["--exact", "--ignored", "--nocapture", "reproducible::build_the_module"]);
+    command.current_dir(&sources).env("CARGO_MANIFEST_DIR", &sources).env("OUT_DIR", sources.join(OUT_DIR));
+    command.env("HOME", &home).env("CARGO_HOME", &cargo_home).env("CARGO_TARGET_DIR", sources.join("target"));
+    command.env("CARGO", toolchain.join("bin/cargo")).env("RUSTC", toolchain.join("bin/rustc"));
+    command.env("PATH", path_with(&toolchain)).env("TZ", "Asia/Kathmandu").env("LANG", "C");
+    let ran = command.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+    sha256(&fs::read(sources.join(OUT_DIR).join("sqledge-ha.wasm")).unwrap())
+}
+
+/// Not a test: what [`build`] runs, in a process of its own.
+#[test]
+#[ignore = "run by three_builds_have_one_digest"]
+fn build_the_module() {
+    build_script::embed().unwrap();
+}
+
+/// Copies what git would: the sources, without what was built.
+fn copy(from: &Path, to: &Path) {
+    for entry in WalkBuilder::new(from).hidden(false).filter_entry(|entry| entry.file_name() != ".git").build() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir_all(target).unwrap();
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The compiler's own folder, which needs no home to be found.
+fn toolchain() -> PathBuf {
+    let ran = Command::new("rustc").args(["--print", "sysroot"]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    PathBuf::from(String::from_utf8(ran.unwrap().stdout).unwrap().trim_end())
+}
+
+fn path_with(toolchain: &Path) -> OsString {
+    let rest = env::var_os("PATH").unwrap();
+    let folders = [toolchain.join("bin")].into_iter().chain(env::split_paths(&rest));
+    env::join_paths(folders).unwrap()
+}
+
+/// A command line that runs what follows as another user, as far as it can tell: the files stay within reach, the
+/// toolchain in somebody's home too. As ourselves where that is not allowed.
+fn as_user(user: Option<u32>) -> Command {
+    let Some(user) = user else { return Command::new("env") };
+    let become_user = |command: &mut Command| {
+        command.args(["--user", &format!("--map-user={user}"), &format!("--map-group={user}")]).arg("env");
+    };
+    let mut attempt = Command::new("unshare");
+    become_user(&mut attempt);
+    if !attempt.output().is_ok_and(|ran| ran.status.success()) {
+        return Command::new("env");
+    }
+    let mut command = Command::new("unshare");
+    become_user(&mut command);
+    command
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
