@@ -18,6 +18,7 @@ KUSTOMIZE := v5.8.1
 KUBECONFORM := v0.8.0
 KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
+REGISTRY := v3.1.2
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
 # The image's program is static: it is linked with musl.
 MUSL := $(shell uname -m)-unknown-linux-musl
@@ -76,7 +77,7 @@ e2e-cluster: ## build the Kubernetes control plane that the tests run
 			-X $(VERSION_PACKAGE).gitMajor=1 -X $(VERSION_PACKAGE).gitMinor=$${minor%%.*} \
 			-X $(VERSION_PACKAGE).gitTreeState=clean" -o "$(CURDIR)/$(TOOLS)/bin/e2e-cluster" .
 
-e2e-tools: $(TOOLS)/bin/helm $(TOOLS)/bin/kustomize ## build the Helm and Kustomize that the tests run
+e2e-tools: $(TOOLS)/bin/helm $(TOOLS)/bin/kustomize $(TOOLS)/bin/registry ## build the Helm, Kustomize and registry that the tests run
 
 policy.wasm: build ## the module without its metadata
 	@cp $(or $(CARGO_TARGET_DIR),target)/module/wasm32-unknown-unknown/module/sqledge_ha_policy.wasm $@
@@ -156,3 +157,8 @@ $(TOOLS)/bin/helm:
 $(TOOLS)/bin/kustomize:
 	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" \
 		$(GO) install -ldflags "-s -w" sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE)
+
+# What tests push policies to.
+$(TOOLS)/bin/registry:
+	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" \
+		$(GO) install -ldflags "-s -w" github.com/distribution/distribution/v3/cmd/registry@$(REGISTRY)

@@ -28,7 +28,12 @@ fn main() -> ExitCode {
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
-    println!("cargo::rustc-env=SQLEDGE_HA_VERSION={}", version());
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let commit = commit().filter(|_| env::var_os("SOURCE_DATE_EPOCH").is_none());
+    println!("cargo::rustc-env=SQLEDGE_HA_VERSION={}", version(commit.as_ref()));
+    if prebuilt().is_none() {
+        origin(commit.as_ref());
+    }
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -40,7 +45,7 @@ fn main() -> ExitCode {
 
 fn embed() -> Result<(), Box<dyn Error>> {
     let out_dir = PathBuf::from(variable("OUT_DIR")?);
-    let module = match env::var_os(PREBUILT).filter(|path| !path.is_empty()) {
+    let module = match prebuilt() {
         Some(path) => {
             println!("cargo::rerun-if-changed={}", path.display());
             PathBuf::from(path)
@@ -56,20 +61,39 @@ fn embed() -> Result<(), Box<dyn Error>> {
     Ok(fs::write(out_dir.join("sqledge-ha.wasm"), annotated)?)
 }
 
+/// A module that was built before. Nothing is known of how.
+fn prebuilt() -> Option<OsString> {
+    env::var_os(PREBUILT).filter(|path| !path.is_empty())
+}
+
 /// The version of the package, and the commit that it is built from if that is known. A build that is to be the same
 /// everywhere, which sets `SOURCE_DATE_EPOCH`, and one outside of this package's own repository do without.
-fn version() -> String {
-    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+fn version(commit: Option<&Commit>) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    match commit().filter(|_| env::var_os("SOURCE_DATE_EPOCH").is_none()) {
-        Some(commit) => format!("{version} ({commit})"),
-        None => version.to_owned(),
+    commit.map_or_else(|| version.to_owned(), |commit| format!("{version} ({})", commit.short))
+}
+
+/// Tells what the module is made of, and by which compiler.
+fn origin(commit: Option<&Commit>) {
+    if let Some(commit) = commit {
+        println!("cargo::rustc-env=SQLEDGE_HA_REVISION={}", commit.whole);
+    }
+    if let Ok(compiler) = ask_rustc(&["--version"]) {
+        println!("cargo::rustc-env=SQLEDGE_HA_COMPILER={compiler}");
     }
 }
 
-/// The commit and its day. What says which commit that is is watched: `HEAD`, the branch that it names, and the log of
+/// A commit.
+struct Commit {
+    /// The beginning of its name, and its day.
+    short: String,
+    /// Its whole name.
+    whole: String,
+}
+
+/// The commit of the source. What says which one that is is watched: `HEAD`, the branch that it names, and the log of
 /// both, which also sees a branch that is only in the packed list.
-fn commit() -> Option<String> {
+fn commit() -> Option<Commit> {
     let root = fs::canonicalize(variable("CARGO_MANIFEST_DIR").ok()?).ok()?;
     if fs::canonicalize(ask_git(&["rev-parse", "--show-toplevel"])?).ok()? != root {
         return None;
@@ -81,7 +105,9 @@ fn commit() -> Option<String> {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    ask_git(&["log", "-1", "--abbrev=7", "--format=%h %cs"]).filter(|commit| !commit.is_empty())
+    let commit = ask_git(&["log", "-1", "--abbrev=7", "--format=%h %cs%n%H"])?;
+    let (short, whole) = commit.split_once('\n')?;
+    Some(Commit { short: short.to_owned(), whole: whole.to_owned() })
 }
 
 fn ask_git(arguments: &[&str]) -> Option<String> {

@@ -20,6 +20,10 @@ fn help_names_every_command_and_exit_code() {
     assert_snapshot!(run(&["webhook", "manifests", "-h"], ""));
     assert_snapshot!(run(&["policy", "manifest", "--help"], ""));
     assert_snapshot!(run(&["policy", "access", "-h"], ""));
+    assert_snapshot!(run(&["policy", "-h"], ""));
+    assert_snapshot!(run(&["policy", "push", "-h"], ""));
+    assert_snapshot!(run(&["policy", "pull", "-h"], ""));
+    assert_snapshot!(run(&["policy", "inspect", "-h"], ""));
 }
 
 #[test]

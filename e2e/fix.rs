@@ -17,7 +17,7 @@ use crate::corpus::{Case, Ran, cases, with_input};
 use crate::shared::{folder, manifests};
 
 /// Runs `sqledge-ha fix` in a directory, with `input` on standard input.
-fn fix<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A], input: &str) -> Ran {
+pub(crate) fn fix<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     with_input(command.current_dir(directory).arg("fix").args(arguments), input)
 }
@@ -30,7 +30,8 @@ fn folder_with_a_manifest() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-const EXAMPLE: &str = include_str!("examples/two-replicas-rolling.yaml");
+/// Two replicas, and an update that starts a third: one fix is safe, the other is not.
+pub(crate) const EXAMPLE: &str = include_str!("examples/two-replicas-rolling.yaml");
 
 #[test]
 fn what_can_be_fixed_is_shown_or_fixed_in_place_and_then_stays() {

@@ -1,7 +1,7 @@
 //! Which files are read: directories, globs that leave out, and files by name.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::corpus::{Ran, lint};
+use crate::corpus::{Ran, lint, with_input};
 
 /// Two replicas: one finding for each file.
 const EXAMPLE: &str = include_str!("examples/two-replicas-rolling.yaml");
@@ -147,4 +147,35 @@ fn nobody_waits_for_a_pipe_that_lies_in_a_directory() {
     let ran = lint(folder.path(), &["."]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.output.contains("in 1 file\n"), "{}", ran.output);
+}
+
+#[test]
+fn what_is_named_need_not_be_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+        let ran = with_input(command.current_dir(folder.path()).args(["lint", path]), EXAMPLE);
+        assert!(ran.output.contains(&format!("--> {path}:18:13")), "{ran:?}");
+    }
+    let pipe = folder.path().join("a.pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn(move || fs::write(pipe, EXAMPLE).unwrap());
+    let ran = lint(folder.path(), &["a.pipe"]);
+    writer.join().unwrap();
+    assert!(ran.output.contains("--> a.pipe:18:13"), "{ran:?}");
+}
+
+#[test]
+fn what_has_no_end_is_given_up() {
+    let folder = folder(&["a.yaml"]);
+    insta::assert_snapshot!(shown(&lint(folder.path(), &["a.yaml", "/dev/zero"])));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+    command.current_dir(folder.path()).args(["lint", "-"]).stdin(File::open("/dev/zero").unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("it is larger than 1024 MiB"));
+    // Of a file the size is known beforehand.
+    File::create(folder.path().join("b.yaml")).unwrap().set_len((1 << 30) + 1).unwrap();
+    insta::assert_snapshot!(shown(&fix(folder.path(), &["--unsafe"])));
+    assert_eq!(lint(folder.path(), &["a.yaml"]).code, 0, "the others are fixed");
 }

@@ -31,14 +31,14 @@ fn is_understood(line: &str) {
 #[test]
 fn the_readme_shows_commands_that_exist() {
     let readme = text("README.md");
-    let section = readme.split("\n## In CI\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let commands: Vec<&str> = section
-        .lines()
-        .map(|line| line.trim_start_matches([' ', '-', '$']))
-        .filter(|line| line.starts_with("sqledge-ha "))
-        .collect();
-    assert!(commands.len() >= 2, "{commands:?}");
-    commands.into_iter().for_each(is_understood);
+    let section = |title: &str| readme.split(&format!("\n{title}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+    for (title, least) in [("## In CI", 2), ("### From a registry", 5)] {
+        let lines = section(title).lines().map(|line| line.trim_start_matches([' ', '-', '$']));
+        let commands: Vec<&str> = lines.filter(|line| line.starts_with("sqledge-ha ")).collect();
+        assert!(commands.len() >= least, "{title}: {commands:?}");
+        commands.into_iter().for_each(is_understood);
+    }
+    let section = section("## In CI");
     for hook in yaml(".pre-commit-hooks.yaml").as_array().unwrap() {
         let id = hook["id"].as_str().unwrap();
         assert!(section.contains(&format!("- id: {id}")), "{id}");

@@ -13,6 +13,7 @@ mod agreement;
 mod artifact_hub;
 mod cli;
 mod corpus;
+mod editing;
 mod fix;
 mod generated;
 mod hostile;
@@ -23,8 +24,10 @@ mod integrations;
 #[allow(dead_code, reason = "the proof uses the rest")]
 mod kubernetes;
 mod module;
+mod not_fixed;
 mod readings;
 mod registrations;
+mod registry;
 mod rendered;
 mod reports;
 mod serve;

@@ -1,7 +1,7 @@
 //! The reader beside `kubectl`'s own: where both read a document they read the same, and where only one does, it is for a
 //! reason that is listed here.
 
-mod documents;
+pub(crate) mod documents;
 
 use std::fs;
 use std::io::Write;
@@ -16,14 +16,14 @@ use crate::shared;
 
 /// What `sigs.k8s.io/yaml` makes of a document.
 #[derive(Debug)]
-struct Reading {
-    value: Result<Value, String>,
+pub(crate) struct Reading {
+    pub(crate) value: Result<Value, String>,
     /// It holds a key twice, which `kubectl` forgives.
     repeats: bool,
 }
 
 /// Lets kubectl's reader read documents, which hold no zero bytes.
-fn readings(documents: &[String]) -> Vec<Reading> {
+pub(crate) fn readings(documents: &[String]) -> Vec<Reading> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/yaml-reader");
     assert!(program.is_file(), "{} is not there: run \"make yaml-reader\" first", program.display());
     let mut process = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -54,7 +54,7 @@ fn ours(text: &str) -> Option<Result<Value, Problem>> {
 }
 
 /// Whether two values are the same to the API server, which knows integers of 64 bits and floats.
-fn same(one: &Value, other: &Value) -> bool {
+pub(crate) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
             // Of floats the last digit is lost where the test reads them.
@@ -154,13 +154,13 @@ fn compare(documents: &[String]) -> Tally {
 }
 
 /// The documents of texts, without those that hold zero bytes.
-fn documents(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(crate) fn documents(texts: impl IntoIterator<Item = String>) -> Vec<String> {
     let split = |text: String| chunks(&text).map(|range| text[range].to_owned()).collect::<Vec<_>>();
     texts.into_iter().flat_map(split).filter(|text| !text.contains('\0')).collect()
 }
 
 /// The documents of every manifest that is here.
-fn real() -> Vec<String> {
+pub(crate) fn real() -> Vec<String> {
     let mut files = Vec::new();
     for folder in ["e2e/corpus", "e2e/examples", "e2e/fuzz/seeds"] {
         add_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);

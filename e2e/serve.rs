@@ -9,5 +9,5 @@ mod http2;
 mod in_a_cluster;
 mod life;
 #[allow(dead_code, reason = "the benchmarks use the rest")]
-mod process;
+pub(crate) mod process;
 mod reviews;

@@ -2,6 +2,7 @@
 
 mod install;
 mod manifests;
+mod registry;
 mod serve;
 
 use std::ffi::OsString;
@@ -15,7 +16,8 @@ pub use self::install::{Policy, PolicyAccess, PolicyManifest, Webhook, WebhookMa
 pub use self::manifests::{
     EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFile, ReportFormat, Reporting,
 };
-pub use self::serve::{ClusterAccess, Serve, ServeLimits, Tls};
+pub use self::registry::{InspectionFormat, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
+pub use self::serve::{ClusterAccess, ModuleRegistry, Serve, ServeLimits, Tls};
 use crate::exit::{Failure, Outcome};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
@@ -43,7 +45,7 @@ Exit codes:
    1  findings at or above --fail-on
    2  wrong usage or configuration
    3  nothing to check
-   4  some input could not be read or parsed
+   4  some input could not be read or parsed, or a registry did not give or take it
   70  a bug";
 
 /// The commands.

@@ -10,7 +10,10 @@ pub mod fix;
 pub mod lint;
 pub mod manual;
 pub mod policy;
+pub mod policy_inspect;
 pub mod policy_manifest;
+pub mod policy_pull;
+pub mod policy_push;
 pub mod review;
 pub mod rules;
 pub mod serve;
@@ -34,6 +37,9 @@ pub fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Policy(Policy::SettingsSchema) => print(&settings_schema::text()),
         Command::Policy(Policy::Manifest(flags)) => print(&policy_manifest::text(&flags)?),
         Command::Policy(Policy::Access(flags)) => print(&policy_manifest::access(&flags)?),
+        Command::Policy(Policy::Push(flags)) => policy_push::run(&flags),
+        Command::Policy(Policy::Pull(flags)) => policy_pull::run(&flags),
+        Command::Policy(Policy::Inspect(flags)) => print(&policy_inspect::text(&flags)?),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { command } => manual::page(&command),
         Command::Webhook(Webhook::Manifests(flags)) => print(&webhook::text(&flags)?),

@@ -5,12 +5,12 @@
 //! |---|---|
 //! | `walk`, `reached` | paths -> files, each once |
 //! | `exclusion` | which of them are left out |
+//! | `whole` | what a file or a stream holds, up to a limit |
 //! | `helm`, `kustomize` | the command lines of the tools that render |
 //! | `tool` | running one of them, whatever it does |
 //! | `rendered`, `template` | which file a rendered document comes from, and where in it a line stands |
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,11 +25,13 @@ mod rendered;
 mod template;
 mod tool;
 mod walk;
+mod whole;
 
 pub use self::exclusion::Exclusion;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
 pub use self::walk::{Found, LeftOut, find, find_except};
+pub(crate) use self::whole::read_path;
 use crate::cli::Rendering;
 
 /// The path that stands for standard input.
@@ -91,16 +93,14 @@ impl Source {
     /// Its text.
     ///
     /// # Errors
-    /// [`Problem`] if it cannot be read, or is not UTF-8.
+    /// [`Problem`] if it cannot be read, has no end in sight, or is not UTF-8.
     pub fn read(&self) -> Result<String, Problem> {
-        let mut bytes = Vec::new();
-        let read = match self {
+        let bytes = match self {
             Source::Printed(printed) => return Ok(printed.text.clone()),
-            Source::StandardInput => io::stdin().lock().read_to_end(&mut bytes),
-            Source::File(path) => File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
+            Source::StandardInput => whole::read_stream(io::stdin().lock()),
+            Source::File(path) => whole::read_path(path),
         };
-        read.map_err(|error| problem(error.to_string()))?;
-        decode(bytes)
+        decode(bytes.map_err(|error| problem(error.to_string()))?)
     }
 
     /// Which files the documents of its text come from, if it is rendered.

@@ -5,6 +5,9 @@
 //! [`input`] finds and reads files → [`manifest`] turns text into values that know their places → [`linter`] gathers
 //! the objects into one world, asks the rules about each, and turns pointers into lines → [`report`] prints, or [`fixer`]
 //! makes the edits in the text.
+//!
+//! The way of the rules into a cluster: [`module`] embeds and runs them → [`registry`] carries the module → [`install`]
+//! prints what names it, and [`webhook`] answers with it.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -28,10 +31,12 @@ pub mod config;
 pub mod exit;
 pub mod fixer;
 pub mod input;
+pub mod inspection;
 pub mod install;
 pub mod linter;
 pub mod manifest;
 pub mod module;
+pub mod registry;
 pub mod replace;
 pub mod report;
 pub mod webhook;

@@ -35,3 +35,9 @@ pub use world::{Get, List, NoWorld, ObjectSet, Objects, World};
 
 /// The module, annotated: what `policy wasm` writes and `policy push` publishes.
 pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-ha.wasm"));
+
+/// The commit that the embedded module was built from, where that is known.
+pub const REVISION: Option<&str> = option_env!("SQLEDGE_HA_REVISION");
+
+/// The compiler that the embedded module was built with, where that is known.
+pub const COMPILER: Option<&str> = option_env!("SQLEDGE_HA_COMPILER");

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use tempfile::Builder;
 
-/// Lets `write` fill a file that takes the place of the one at `path`, with its permissions, or becomes it. If anything
-/// fails everything stays as it was.
+/// Lets `write` fill a file that takes the place of the one at `path`, with its permissions and, as far as the system
+/// allows that, its owner; or becomes it. If anything fails everything stays as it was. Other names of the old file (hard
+/// links) keep the old content.
 ///
 /// # Errors
 /// Those of `write` and of the system; and if something is there that is no file.
@@ -24,12 +25,27 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> 
         // As any program makes files: what the user's mask leaves of it.
         temporary.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut temporary = temporary.tempfile_in(folder)?;
+    let mut temporary = temporary.tempfile_in(folder).map_err(|error| not_made(&error))?;
     write(temporary.as_file_mut())?;
     if let Some(before) = before {
+        #[cfg(unix)]
+        keep_owner(temporary.as_file(), &before);
         temporary.as_file().set_permissions(before.permissions())?;
     }
     temporary.as_file().sync_all()?;
     temporary.persist(path)?;
     Ok(())
+}
+
+/// The error without the name of the temporary file, which would mean nothing to anybody.
+fn not_made(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("no file can be made in its directory: {}", error.kind()))
+}
+
+/// Gives a file the owner and the group of the one that it replaces. Only root may give files away; whoever else may
+/// replace a file then owns it, and gives it at least the group if he is in it.
+#[cfg(unix)]
+fn keep_owner(file: &File, before: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let _ = fchown(file, Some(before.uid()), Some(before.gid())).or_else(|_| fchown(file, None, Some(before.gid())));
 }

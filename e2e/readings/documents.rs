@@ -4,24 +4,24 @@ use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 /// Choices that are the same in every run.
-pub(super) struct Choices(TestRng);
+pub(crate) struct Choices(TestRng);
 
 impl Choices {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Choices(TestRng::deterministic_rng(RngAlgorithm::ChaCha))
     }
 
     /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0.next_u32() as usize % end
     }
 
     /// True once in `times`.
-    fn once_in(&mut self, times: usize) -> bool {
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    pub(crate) fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices[self.below(choices.len())]
     }
 }
@@ -117,7 +117,7 @@ const KEYS: [&str; 20] = [
 ];
 
 /// A document in random style.
-pub(super) fn written(choices: &mut Choices) -> String {
+pub(crate) fn written(choices: &mut Choices) -> String {
     let mut text = String::new();
     if choices.once_in(6) {
         text.push_str(choices.of(&[
@@ -310,7 +310,7 @@ fn end(choices: &mut Choices, text: &mut String) {
 }
 
 /// A real document with one to three mistakes.
-pub(super) fn mutated(choices: &mut Choices, real: &[String]) -> String {
+pub(crate) fn mutated(choices: &mut Choices, real: &[String]) -> String {
     let mut text: Vec<char> = real[choices.below(real.len())].chars().collect();
     for _ in 0..=choices.below(3) {
         let at = choices.below(text.len().max(1)).min(text.len());

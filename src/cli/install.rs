@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::registry::{PolicyInspect, PolicyPull, PolicyPush};
 use crate::install::FailurePolicy;
 use crate::install::kubewarden::Mode;
 
@@ -88,4 +89,10 @@ pub enum Policy {
     Manifest(PolicyManifest),
     /// Print the rights that the policies' look-ups need
     Access(PolicyAccess),
+    /// Publish the module in a registry, and print the reference under which it stays the same
+    Push(PolicyPush),
+    /// Fetch a policy from a registry, and check that it is what its digest names
+    Pull(PolicyPull),
+    /// Tell what a policy is, judges and needs: the embedded one, a file, or one in a registry
+    Inspect(PolicyInspect),
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::exit::Failure;
+use crate::registry::{Access, Flags};
 use crate::webhook::log::{LogFormat, LogLevel};
 use crate::webhook::workers::OnError;
 
@@ -21,9 +23,10 @@ pub struct Serve {
     /// A YAML file with the policy's settings [default: those of the policy]
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// An annotated WebAssembly module to run [default: the embedded one]. Of its calls to the host those are answered
-    /// that get or list objects of namespaced kinds by namespace, as far as its metadata ask for them
-    #[arg(long, value_name = "FILE")]
+    /// An annotated WebAssembly module to run: a file, or registry://HOST/REPOSITORY@sha256:…, pulled at start [default:
+    /// the embedded one]. Of its calls to the host those are answered that get or list objects of namespaced kinds by
+    /// namespace, as far as its metadata ask for them
+    #[arg(long, value_name = "FILE|REFERENCE")]
     pub module: Option<PathBuf>,
     /// What happens to a request when the module gives no answer
     #[arg(long, value_enum, default_value_t = OnError::Reject)]
@@ -34,6 +37,9 @@ pub struct Serve {
     /// The cluster to look into.
     #[command(flatten)]
     pub cluster: ClusterAccess,
+    /// The registry to pull the module from.
+    #[command(flatten)]
+    pub registry: ModuleRegistry,
     /// How much is done at once, and for how long.
     #[command(flatten)]
     pub limits: ServeLimits,
@@ -79,6 +85,42 @@ pub struct ClusterAccess {
     /// Look nothing up: rules that need to see other objects stay silent
     #[arg(long)]
     pub no_cluster: bool,
+}
+
+/// The registry that `serve` pulls its module from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registry (for --module registry://…)")]
+pub struct ModuleRegistry {
+    /// Where pulled modules are kept, so that the registry need not be there at the next start
+    /// [default: sqledge-ha in XDG_CACHE_HOME, or in ~/.cache]
+    #[arg(long, value_name = "FOLDER")]
+    pub module_cache: Option<PathBuf>,
+    /// Speak plain HTTP with the registry: what is sent, credentials too, can be read on the way
+    #[arg(long, conflicts_with = "registry_ca_cert")]
+    pub registry_plain_http: bool,
+    /// Certificates of authorities to trust beside those of the system, PEM
+    #[arg(long, value_name = "FILE")]
+    pub registry_ca_cert: Option<PathBuf>,
+    /// How long the registry may keep silent; everything together may take ten times as long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub registry_time_out: Duration,
+}
+
+impl ModuleRegistry {
+    /// What the flags mean.
+    ///
+    /// # Errors
+    /// [`Failure`] with exit code 2 if the certificates cannot be used.
+    pub fn access(&self) -> Result<Access, Failure> {
+        const FLAGS: Flags = Flags {
+            plain_http: "--registry-plain-http",
+            ca_cert: "--registry-ca-cert",
+            time_out: "--registry-time-out",
+        };
+        let (ca_cert, time_out) = (self.registry_ca_cert.as_deref(), self.registry_time_out);
+        let access = Access::new(FLAGS, self.registry_plain_http, ca_cert, time_out);
+        access.map_err(|error| Failure::usage(format!("--registry-ca-cert: {error}")))
+    }
 }
 
 /// Bounds of what `serve` does at once.

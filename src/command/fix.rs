@@ -1,12 +1,13 @@
 //! `sqledge-ha fix`.
 
+mod rewriting;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal, Write};
 
 use similar::TextDiff;
 
+use self::rewriting::rewrite;
 use crate::cli::{Fix, Level};
 use crate::config::{self, Linting};
 use crate::exit::{Failure, Outcome, plain, say};
@@ -14,7 +15,6 @@ use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
 use crate::linter::{self, Located, Manifest};
 use crate::manifest::Lines;
-use crate::replace::replace;
 use crate::report::{self, counted};
 
 /// Mends manifests in place, or shows what it would change.
@@ -36,6 +36,7 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     }
     report::human::problems(&before, &mut anstream::stderr().lock())?;
     tell(&delivery, &after);
+    before.notes.iter().for_each(|note| say("note", note));
     if let Some(note) = found.left_out.note().filter(|_| before.workloads == 0) {
         say("note", &note);
     }
@@ -61,8 +62,8 @@ impl Delivery<'_> {
     fn deliver(&mut self, before: &Manifest, after: &str, fixed: usize) -> io::Result<()> {
         let path = before.source.as_ref().and_then(Source::path);
         if path.is_none() && !self.is_dry() {
-            // What comes in on standard input goes out, changed or not.
-            anstream::stdout().lock().write_all(after.as_bytes())?;
+            // What comes in on standard input goes out, changed or not, and with every byte that no edit touches.
+            print(after)?;
         }
         if before.text == after {
             return Ok(());
@@ -70,7 +71,7 @@ impl Delivery<'_> {
         if self.flags.diff {
             let diff = TextDiff::from_lines(before.text.as_str(), after);
             let (old, new) = (format!("a/{}", before.name), format!("b/{}", before.name));
-            write!(anstream::stdout().lock(), "{}", diff.unified_diff().header(&old, &new))?;
+            print(&fit(diff.unified_diff().header(&old, &new).to_string()))?;
         }
         if let Some(path) = path.filter(|_| !self.is_dry())
             && let Err(error) = rewrite(path, &self.flags.inputs.paths, &before.text, after)
@@ -85,35 +86,20 @@ impl Delivery<'_> {
     }
 }
 
-/// Replaces a file's content, unless somebody else did so meanwhile.
-fn rewrite(path: &Path, roots: &[PathBuf], before: &str, after: &str) -> io::Result<()> {
-    let path = real_path(path, roots)?;
-    if !fs::metadata(&path)?.is_file() {
-        return Err(io::Error::other("what is read from a pipe cannot be written back"));
-    }
-    if fs::read(&path)? != before.as_bytes() {
-        return Err(io::Error::other("it changed meanwhile, or is not written in UTF-8"));
-    }
-    replace(&path, |file| file.write_all(after.as_bytes()))
+/// Writes all of it, also what does not end a line, byte for byte.
+fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()
 }
 
-/// Where a file really is. A link may not lead out of what was given.
-fn real_path(path: &Path, roots: &[PathBuf]) -> io::Result<PathBuf> {
-    let real = path.canonicalize()?;
-    if !fs::symlink_metadata(path)?.is_symlink() {
-        return Ok(real);
+/// A diff as programs take it; on a terminal without characters that would drive it.
+fn fit(diff: String) -> String {
+    if !io::stdout().is_terminal() {
+        return diff;
     }
-    let here = [PathBuf::from(".")];
-    let roots = if roots.is_empty() { &here } else { roots };
-    let inside = |root: &PathBuf| {
-        let root = if root.is_dir() {
-            root.as_path()
-        } else {
-            root.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
-        };
-        root.canonicalize().is_ok_and(|root| real.starts_with(root))
-    };
-    if roots.iter().any(inside) { Ok(real) } else { Err(io::Error::other("the link leads out of the given paths")) }
+    let fit = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
+    diff.lines().map(|line| fit(line) + "\n").collect()
 }
 
 /// Says what was fixed, what was not, and why.

@@ -1,10 +1,12 @@
-//! `sqledge-ha policy`: the embedded module, for those who publish or inspect it.
+//! `sqledge-ha policy`: the embedded module and its metadata, and what the commands about policies share.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome};
 use crate::module::{EMBEDDED, metadata};
+use crate::registry::{Place, Unclear};
+use crate::replace::replace;
 
 /// Why the module or its metadata could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +46,7 @@ impl From<Error> for Failure {
 /// [`Failure`] with exit code 4 if the file cannot be written.
 pub fn wasm(path: &Path) -> Result<Outcome, Failure> {
     // The module is bytes: no stream that looks for colours may touch it.
-    write_module(path, &mut io::stdout().lock())?;
+    write_module(path, EMBEDDED, &mut io::stdout().lock())?;
     Ok(Outcome::Clean)
 }
 
@@ -57,17 +59,18 @@ pub fn metadata() -> Result<Outcome, Failure> {
     Ok(Outcome::Clean)
 }
 
-/// Writes the module to a file and its path and size in bytes to `out`; for the path `-`, the module itself to `out`.
+/// Writes a module to a file and its path and size in bytes to `out`; for the path `-`, the module itself to `out`.
 /// A file that exists is replaced at once, or not at all.
 ///
 /// # Errors
 /// [`Error::File`] or [`Error::Output`].
-pub fn write_module(path: &Path, out: &mut dyn Write) -> Result<(), Error> {
+pub fn write_module(path: &Path, module: &[u8], out: &mut dyn Write) -> Result<(), Error> {
     if path == Path::new("-") {
-        out.write_all(EMBEDDED)?;
+        out.write_all(module)?;
     } else {
-        replace(path, EMBEDDED).map_err(|source| Error::File { path: path.to_owned(), source })?;
-        writeln!(out, "{}: {} bytes", path.display(), EMBEDDED.len())?;
+        let written = replace(path, |file| file.write_all(module));
+        written.map_err(|source| Error::File { path: path.to_owned(), source })?;
+        writeln!(out, "{}: {} bytes", path.display(), module.len())?;
     }
     Ok(out.flush()?)
 }
@@ -82,17 +85,15 @@ pub fn write_metadata(out: &mut dyn Write) -> Result<(), Error> {
     Ok(out.flush()?)
 }
 
-/// Writes a file beside its place and moves it there.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less what the user's mask takes away
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+/// Reads a reference of the command line.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that says how references are written.
+pub fn place(text: &str) -> Result<Place, Failure> {
+    text.parse().map_err(|error: Unclear| {
+        const HELP: &str = "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:…, e.g. ghcr.io/team/policy:v1";
+        Failure::usage(format!("{text}: {error}\n = help: {HELP}"))
+    })
 }
 
 #[cfg(test)]
@@ -107,7 +108,7 @@ mod tests {
         let path = folder.path().join("policy.wasm");
         fs::write(&path, "old").unwrap();
         let mut out = Vec::new();
-        write_module(&path, &mut out).unwrap();
+        write_module(&path, EMBEDDED, &mut out).unwrap();
         assert_eq!(fs::read(&path).unwrap(), EMBEDDED);
         assert_eq!(String::from_utf8(out).unwrap(), format!("{}: {} bytes\n", path.display(), EMBEDDED.len()));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn the_module_is_written_to_the_output() {
         let mut out = Vec::new();
-        write_module(Path::new("-"), &mut out).unwrap();
+        write_module(Path::new("-"), EMBEDDED, &mut out).unwrap();
         assert_eq!(out, EMBEDDED);
     }
 
@@ -124,9 +125,9 @@ mod tests {
     fn a_file_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("missing").join("policy.wasm");
-        let error = write_module(&path, &mut Vec::new()).unwrap_err();
+        let error = write_module(&path, EMBEDDED, &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), format!("cannot write {}", path.display()));
-        assert!(write_module(folder.path(), &mut Vec::new()).is_err());
+        assert!(write_module(folder.path(), EMBEDDED, &mut Vec::new()).is_err());
     }
 
     #[test]

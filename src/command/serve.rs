@@ -12,10 +12,12 @@ use sqledge_ha_policy::settings::Settings;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::cli::{Serve, ServeLimits};
+use crate::cli::{ModuleRegistry, Serve, ServeLimits};
+use crate::command::policy::place;
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::module::{EMBEDDED, Error, Host, Limits, NoWorld, World, metadata};
+use crate::registry::{Cache, Place, SCHEME, pull};
 use crate::webhook::caches::{self, Kind};
 use crate::webhook::gate::{Capacity, Gate};
 use crate::webhook::health::{self, Health, Readiness};
@@ -74,19 +76,38 @@ impl Policy {
         let settings = StageSettings::new(&value);
         let limits = &flags.limits;
         let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
-        let (wasm, known) = match &flags.module {
-            None => (Cow::Borrowed(EMBEDDED), Settings::from_value(&value).ok()),
-            Some(path) => {
-                let wasm = fs::read(path);
-                let wasm = wasm.map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))?;
-                (Cow::Owned(wasm), None)
-            }
-        };
+        let wasm = module(flags)?;
+        let is_embedded = *wasm == *EMBEDDED;
+        let known = Settings::from_value(&value).ok().filter(|_| is_embedded);
         let host = Host::limited(&wasm, limits).map_err(|error| refused(flags, &error))?;
         let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
         check(&host, &settings).map_err(|message| Failure::usage(format!("{}: {message}", named(flags))))?;
         Ok(Policy { host, settings, known, kinds })
     }
+}
+
+/// The module that the flags name: from a registry, from a file, or the embedded one.
+fn module(flags: &Serve) -> Result<Cow<'static, [u8]>, Failure> {
+    let Some(path) = &flags.module else { return Ok(Cow::Borrowed(EMBEDDED)) };
+    if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
+        return pulled(&place(reference)?, &flags.registry).map(Cow::Owned);
+    }
+    let wasm = fs::read(path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))?;
+    Ok(Cow::Owned(wasm))
+}
+
+fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Vec<u8>, Failure> {
+    let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::of_the_user);
+    if cache.is_none() {
+        tracing::info!("there is no home to keep the module in; --module-cache names a folder");
+    }
+    let pulled = pull(place, &flags.access()?, cache.as_ref())?;
+    let (reference, cached) = (&pulled.immutable, pulled.is_cached);
+    tracing::info!(%reference, cached, bytes = pulled.module.len(), "the module is there");
+    if place.digest().is_none() {
+        tracing::warn!(%reference, "a tag may mean another module at the next start: name this reference instead");
+    }
+    Ok(pulled.module)
 }
 
 fn named(flags: &Serve) -> String {

@@ -20,9 +20,8 @@ pub struct Template {
 impl Template {
     /// Reads a template; `None` if there is no such file of text.
     pub(super) fn read(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        let text = fs::read_to_string(path).ok().filter(|_| metadata.is_file() && metadata.len() <= LONGEST)?;
-        Some(Template::new(text))
+        fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= LONGEST)?;
+        Some(Template::new(fs::read_to_string(path).ok()?))
     }
 
     fn new(text: String) -> Self {
@@ -145,6 +144,11 @@ metadata: {name: a}
         let start = document.find(marked).unwrap();
         let template = Template::new(TEMPLATE.to_owned());
         template.locate(document, start..start + marked.len()).map(|span| template.text().get(span).unwrap().to_owned())
+    }
+
+    #[test]
+    fn only_files_are_read() {
+        assert!(Template::read(Path::new("/dev/zero")).is_none());
     }
 
     #[test]

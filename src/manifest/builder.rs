@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use granit_parser::{ScalarStyle, Tag};
+use granit_parser::{ScalarStyle, StructureStyle, Tag};
 use serde_json::Value;
 
 use super::anchor::Anchors;
@@ -116,16 +116,23 @@ impl<'t> Builder<'t> {
         self.complete(value, node, 0)
     }
 
-    pub(super) fn open_sequence(&mut self, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
-        self.open(Kind::Sequence, anchor, span)
+    pub(super) fn open_sequence(
+        &mut self,
+        style: StructureStyle,
+        anchor: usize,
+        span: &granit_parser::Span,
+    ) -> Result<(), Fault> {
+        let (start, end) = bytes(span);
+        let is_below_key = style == StructureStyle::Block && self.key().is_some();
+        let start = if is_below_key { self.first_dash(start) } else { start };
+        self.open(Kind::Sequence, anchor, (start, end), span.start.line())
     }
 
     pub(super) fn open_mapping(&mut self, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
-        self.open(Kind::Mapping, anchor, span)
+        self.open(Kind::Mapping, anchor, bytes(span), span.start.line())
     }
 
-    fn open(&mut self, kind: Kind, anchor: usize, span: &granit_parser::Span) -> Result<(), Fault> {
-        let (start, end) = bytes(span);
+    fn open(&mut self, kind: Kind, anchor: usize, (start, end): (usize, usize), line: usize) -> Result<(), Fault> {
         let fault = |cause| Fault { cause, byte: start };
         if self.expects_key() {
             return Err(fault(Cause::CollectionKey));
@@ -138,7 +145,7 @@ impl<'t> Builder<'t> {
         }
         let node = self.node(kind, Span::new(start, end));
         let node = self.spans.push(node);
-        self.open.begin(kind == Kind::Mapping, node, anchor, span.start.line());
+        self.open.begin(kind == Kind::Mapping, node, anchor, line);
         Ok(())
     }
 
@@ -214,6 +221,14 @@ impl<'t> Builder<'t> {
 
     fn trimmed_end(&self, start: usize, end: usize) -> usize {
         start + self.chunk.get(start..end).map_or(0, |text| text.trim_end().len())
+    }
+
+    /// The first `-` of a block sequence below a key. Where it is not indented the parser points behind the `-`.
+    fn first_dash(&self, byte: usize) -> usize {
+        let before = self.chunk.get(..byte).unwrap_or_default();
+        let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
+        let dash = line.trim_start();
+        if dash.starts_with('-') { byte - dash.len() } else { byte }
     }
 
     /// The `-` of an item that is not there.

@@ -55,7 +55,7 @@ pub(super) fn compose(chunk: &str) -> Result<Composed, Fault> {
         let (event, span) = event.map_err(|error| syntax(&error))?;
         match event {
             Event::Scalar(text, style, anchor, tag) => builder.scalar(text, style, anchor, tag.as_deref(), &span)?,
-            Event::SequenceStart(_, anchor, _) => builder.open_sequence(anchor, &span)?,
+            Event::SequenceStart(style, anchor, _) => builder.open_sequence(style, anchor, &span)?,
             Event::MappingStart(_, anchor, _) => builder.open_mapping(anchor, &span)?,
             Event::Alias(anchor) => builder.alias(anchor, &span)?,
             Event::SequenceEnd | Event::MappingEnd => {

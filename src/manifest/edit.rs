@@ -79,7 +79,23 @@ fn edit_once(chunk: &str, edit: &Edit) -> Result<String, Refusal> {
     };
     let edited = [chunk.get(..splice.start), Some(&splice.text), chunk.get(splice.end..)];
     let edited = edited.into_iter().collect::<Option<Vec<&str>>>().ok_or(Refusal::Style)?.concat();
+    if ends_above_a_tab(&edited, splice.start + splice.text.len()) {
+        return Err(Refusal::Style);
+    }
     if only(&edited).map_err(|_| Refusal::Meaning)?.value == wanted { Ok(edited) } else { Err(Refusal::Meaning) }
+}
+
+/// Whether a line of blanks with a tab follows on what ends at a byte: behind most things `kubectl` takes it for a mistake,
+/// and behind a plain scalar for nothing. In JSON it is nothing everywhere.
+fn ends_above_a_tab(text: &str, byte: usize) -> bool {
+    let (before, after) = (text.get(..byte).unwrap_or_default(), text.get(byte..).unwrap_or_default());
+    let next = after.trim_start();
+    let blanks = after.strip_suffix(next).unwrap_or_default();
+    // What is before the next word on its own line is its indentation.
+    let lines = if next.is_empty() { blanks } else { blanks.rsplit_once('\n').map_or("", |(lines, _)| lines) };
+    let is_within_line = !before.is_empty() && !before.ends_with('\n');
+    let mut lines = lines.split('\n').skip(usize::from(is_within_line));
+    !text.trim_start().starts_with('{') && lines.any(|line| line.contains('\t'))
 }
 
 fn only(chunk: &str) -> Result<Document, Refusal> {

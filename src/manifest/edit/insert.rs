@@ -95,8 +95,7 @@ fn add_item(tree: &Tree<'_>, id: Id, value: &Value) -> Result<Splice, Refusal> {
     if tree.is_flow(id) {
         return add_inline(tree, id, &children, inline(value, tree.is_json(id)));
     }
-    let first = tree.start(*children.first().ok_or(Refusal::Style)?);
-    let dash = tree.dash(first).ok_or(Refusal::Style)?;
+    let dash = tree.dash(id).ok_or(Refusal::Style)?;
     append(tree, &children, tree.column(dash), &block_item(value, tree.style()))
 }
 

@@ -130,14 +130,14 @@ impl<'t> Tree<'t> {
     /// By how many columns a block collection of a kind stands behind its key.
     fn indentation(&self, id: Id, kind: Kind) -> Option<usize> {
         let node = self.node(id).ok().filter(|node| node.kind == kind && !self.is_flow(id))?;
-        let first = self.start(*self.children(id).first()?);
-        let start = if kind == Kind::Sequence { self.dash(first)? } else { first };
+        let start = if kind == Kind::Sequence { self.dash(id)? } else { self.start(*self.children(id).first()?) };
         self.column(start).checked_sub(self.column(node.key?.span.start as usize))
     }
 
-    /// The dash of an item that starts at a byte.
-    pub(super) fn dash(&self, item: usize) -> Option<usize> {
-        self.text.get(..=item)?.rfind('-')
+    /// The first dash of a block sequence, where the sequence begins.
+    pub(super) fn dash(&self, sequence: Id) -> Option<usize> {
+        let start = self.node(sequence).ok()?.span.start as usize;
+        self.text.get(start..)?.starts_with('-').then_some(start)
     }
 
     /// Whether keys are written as in JSON.

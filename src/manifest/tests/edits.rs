@@ -79,6 +79,15 @@ fn an_item_is_appended_as_the_others_are_written() {
             "mounts:\n- name: a\n  path: b\n- name: data\n  path: /var/opt\nz: 1\n",
         ),
         ("mounts:\n  - name: a\n", "mounts:\n  - name: a\n  - name: data\n    path: /var/opt\n"),
+        ("mounts:\n- {name: a}\n", "mounts:\n- {name: a}\n- name: data\n  path: /var/opt\n"),
+        ("mounts:\n- -c\n", "mounts:\n- -c\n- name: data\n  path: /var/opt\n"),
+        (
+            "mounts: &m\n  -   # a-b\n    name: a\n",
+            "mounts: &m\n  -   # a-b\n    name: a\n  - name: data\n    path: /var/opt\n",
+        ),
+        ("mounts:\n-\n-\n", "mounts:\n-\n-\n- name: data\n  path: /var/opt\n"),
+        ("x:\n- a\nargs:\n  - -c\n", "x:\n- a\nargs:\n  - -c\nmounts:\n- name: data\n  path: /var/opt\n"),
+        ("args:\n- -c\n", "args:\n- -c\nmounts:\n- name: data\n  path: /var/opt\n"),
         ("mounts: []\n", "mounts: [{name: data, path: /var/opt}]\n"),
         ("mounts: [{name: a}]\n", "mounts: [{name: a}, {name: data, path: /var/opt}]\n"),
         ("a: 1\n", "a: 1\nmounts:\n- name: data\n  path: /var/opt\n"),
@@ -122,6 +131,26 @@ fn what_others_use_as_well_is_not_edited_behind_their_backs() {
         Ok("base: &base\n  a: 1\none:\n  <<: *base\n  c: 3\n  d: 2\n")
     );
     assert_eq!(edit("a: 1\n---\nb: 2\n", &[set("/a", json!(2))]), Err(Refusal::NotOneDocument));
+}
+
+#[test]
+fn nothing_is_edited_above_a_line_of_blanks_with_a_tab() {
+    for (text, edit_of_it) in [
+        ("a: 1\nb: x\n \t\n", set("/b", json!("yes"))),
+        ("a: 1\r\nb: x\r\n\r\n \t\r\n", set("/b", json!("yes"))),
+        ("a: {}\nb: x\n \t\nc: 1\n", remove("/b")),
+        ("a: |\n  x\n \t\nb: 1\n", remove("/a")),
+        ("a: x\n \t", set("/c", json!({}))),
+    ] {
+        assert_eq!(edit(text, &[edit_of_it]), Err(Refusal::Style), "{text:?}");
+    }
+    for (before, after) in [
+        ("a: x\t# c\n", "a: \"yes\"\t# c\n"),
+        ("a: x\n\n\t# c\n", "a: \"yes\"\n\n\t# c\n"),
+        ("{\n\t\"a\": 1,\n\t\n\t\"b\": 2\n}", "{\n\t\"a\": \"yes\",\n\t\n\t\"b\": 2\n}"),
+    ] {
+        assert_eq!(edit(before, &[set("/a", json!("yes"))]).as_deref(), Ok(after), "{before:?}");
+    }
 }
 
 fn values() -> impl Strategy<Value = Value> {

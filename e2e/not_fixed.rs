@@ -1,0 +1,234 @@
+//! `fix` where something is in the way: what a person is told, the exit code, and that every file is as it was.
+
+mod files;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use sqledge_ha::manifest::read;
+use tempfile::TempDir;
+
+use crate::corpus::{Ran, with_input};
+use crate::fix::{EXAMPLE, fix};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sqledge-ha");
+
+/// A folder with files.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+fn content(folder: &TempDir, name: &str) -> Vec<u8> {
+    fs::read(folder.path().join(name)).unwrap()
+}
+
+fn names(folder: &TempDir) -> Vec<String> {
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The manifest as `fix --unsafe` leaves it where nothing is in the way.
+fn fixed(text: &str) -> String {
+    fix(Path::new("."), &["--unsafe", "-"], text).output
+}
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("snapshots/not_fixed");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// What a person sees beside a diff.
+fn shown(ran: &Ran) -> String {
+    assert!(!ran.said.contains("panicked"), "{ran:?}");
+    format!("{}[exit code {}]\n", ran.said, ran.code)
+}
+
+/// Looks at a folder by `--check` and `--diff`, which change nothing and say the same, and then fixes it. Gives what a
+/// person is told.
+fn looked_at_and_fixed(folder: &TempDir, code: i32) -> String {
+    let contents = || names(folder).iter().map(|name| content(folder, name)).collect::<Vec<_>>();
+    let before = contents();
+    let [check, diff] = ["--check", "--diff"].map(|flag| fix(folder.path(), &["--unsafe", flag], ""));
+    assert!(contents() == before, "--check or --diff changed something");
+    assert_eq!((check.code, diff.code, &check.said), (code, code, &diff.said));
+    let fixed = fix(folder.path(), &["--unsafe"], "");
+    assert_eq!(fixed.code, code, "{fixed:?}");
+    format!("$ sqledge-ha fix --unsafe --check\n{}\n$ sqledge-ha fix --unsafe\n{}", shown(&check), shown(&fixed))
+}
+
+/// Fixes a folder with a broken file and one that can be mended.
+fn beside_a_broken_file(name: &str, bytes: &[u8]) {
+    let folder = folder(&[(name, bytes), ("sql.yaml", EXAMPLE.as_bytes())]);
+    let told = looked_at_and_fixed(&folder, 4);
+    assert!(content(&folder, name) == bytes, "{name} is not what it was");
+    assert_eq!(content(&folder, "sql.yaml"), fixed(EXAMPLE).as_bytes(), "beside {name}");
+    assert_eq!(names(&folder).len(), 2, "nothing is left behind");
+    snapshot(name.split_once('.').unwrap().0, &told);
+}
+
+#[test]
+fn a_broken_file_stays_as_it_is_and_the_one_beside_it_is_fixed() {
+    let wide: Vec<u8> = format!("\u{feff}{EXAMPLE}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    beside_a_broken_file("half-in-flow.yaml", b"kind: [1\n");
+    beside_a_broken_file("latin-1.yaml", &[EXAMPLE.as_bytes(), b"# caf\xe9\n"].concat());
+    beside_a_broken_file("utf-16.yaml", &wide);
+    beside_a_broken_file(
+        "template.yaml",
+        EXAMPLE.replace("replicas: 2", "replicas: {{ .Values.replicas }}").as_bytes(),
+    );
+    beside_a_broken_file("twice.yaml", EXAMPLE.replace("replicas: 2", "replicas: 2\n  replicas: 1").as_bytes());
+}
+
+#[test]
+fn a_broken_shape_stays_as_it_is_and_the_file_beside_it_is_fixed() {
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    beside_a_broken_file("deep.yaml", EXAMPLE.replace("replicas: 2", &format!("replicas: {deep}")).as_bytes());
+    let levels = (1..12).map(|level| {
+        let again = vec![format!("*a{}", level - 1); 9].join(", ");
+        format!("x{level}: &a{level} [{again}]\n")
+    });
+    let bomb = format!("x0: &a0 [x, x, x, x, x, x, x, x, x]\n{}kind: Deployment\n", levels.collect::<String>());
+    beside_a_broken_file("alias-bomb.yaml", EXAMPLE.replace("kind: Deployment\n", &bomb).as_bytes());
+    beside_a_broken_file(
+        "endless-quotes.yaml",
+        format!("kind: Pod\nimage: \"{}", "azure-sql-edge ".repeat(1_400_000)).as_bytes(),
+    );
+}
+
+#[test]
+fn of_a_file_with_a_broken_document_the_others_are_fixed() {
+    let broken = "---\nkind: [\n  # sql\n";
+    let folder = folder(&[("sql.yaml", format!("{EXAMPLE}{broken}").as_bytes())]);
+    let told = looked_at_and_fixed(&folder, 4);
+    assert_eq!(String::from_utf8(content(&folder, "sql.yaml")).unwrap(), fixed(EXAMPLE) + broken);
+    snapshot("a-broken-document", &told);
+}
+
+#[test]
+fn where_there_is_nothing_nothing_is_fixed() {
+    for (name, text) in [
+        ("empty", ""),
+        ("only-comments", "# nothing here\n---\n# nor here"),
+        ("only-a-byte-order-mark", "\u{feff}"),
+        ("only-line-ends", "\r\n\r\n"),
+    ] {
+        let folder = folder(&[("sql.yaml", text.as_bytes())]);
+        let told = looked_at_and_fixed(&folder, 3);
+        assert_eq!(content(&folder, "sql.yaml"), text.as_bytes(), "{name}");
+        snapshot("nothing", &told);
+        let through = fix(folder.path(), &["-"], text);
+        assert_eq!((through.code, through.output.as_str()), (3, text));
+    }
+}
+
+/// Manifests with a value that others use as well, and that a fix would change.
+fn shared() -> [(&'static str, String); 4] {
+    let with = |shared: &str, spec: &str| {
+        let text = EXAMPLE.replacen("kind: Deployment\n", &format!("kind: Deployment\n{shared}"), 1);
+        text.replacen("spec:\n  replicas: 2\n", &format!("spec:\n{spec}"), 1)
+    };
+    let selected = with("x-shared: &shared {disktype: ssd}\n", "  strategy: {type: Recreate}\n");
+    let selected =
+        selected.replacen("nodeSelector:\n        kubernetes.io/arch: amd64\n", "nodeSelector: *shared\n", 1);
+    [
+        ("an-alias", with("x-shared: &shared {type: RollingUpdate}\n", "  strategy: *shared\n")),
+        ("an-alias-that-lacks-a-key", selected),
+        ("an-anchor", with("", "  strategy: &shared {type: RollingUpdate}\n  x-other: *shared\n")),
+        ("a-merge-key", with("x-shared: &shared\n  strategy: {type: RollingUpdate}\n", "  <<: *shared\n")),
+    ]
+}
+
+#[test]
+fn what_others_share_is_refused_with_the_place_to_edit_by_hand() {
+    for (name, text) in shared() {
+        let folder = folder(&[("sql.yaml", text.as_bytes())]);
+        snapshot(name, &looked_at_and_fixed(&folder, 1));
+        assert_eq!(String::from_utf8(content(&folder, "sql.yaml")).unwrap(), text, "{name}");
+    }
+}
+
+/// The ways in which the same text is written.
+const DRESSES: [fn(&str) -> String; 4] = [
+    |text| text.replace('\n', "\r\n"),
+    |text| format!("\u{feff}{text}"),
+    |text| text.trim_end().to_owned(),
+    |text| format!("\u{feff}{}", text.trim_end().replace('\n', "\r\n")),
+];
+
+#[test]
+fn line_ends_a_byte_order_mark_and_an_end_without_a_line_end_stay() {
+    for dress in DRESSES {
+        let folder = folder(&[("sql.yaml", dress(EXAMPLE).as_bytes())]);
+        assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
+        let after = String::from_utf8(content(&folder, "sql.yaml")).unwrap();
+        assert_eq!(after, dress(&fixed(EXAMPLE)));
+        assert_eq!(fix(folder.path(), &["--unsafe", "--check"], "").code, 0);
+    }
+}
+
+#[test]
+fn a_diff_is_one_that_can_be_applied() {
+    for text in DRESSES.iter().map(|dress| dress(EXAMPLE)).chain([EXAMPLE.to_owned()]) {
+        let folder = folder(&[("sql.yaml", text.as_bytes())]);
+        let diff = fix(folder.path(), &["--unsafe", "--diff"], "");
+        let mut git = Command::new("git");
+        let applied = with_input(git.current_dir(folder.path()).args(["apply", "-"]), &diff.output);
+        assert_eq!((applied.code, applied.said.as_str()), (0, ""), "{}", diff.output);
+        assert_eq!(String::from_utf8(content(&folder, "sql.yaml")).unwrap(), fixed(&text));
+    }
+}
+
+#[test]
+fn a_line_of_twenty_megabytes_is_no_hindrance() {
+    let words = "sql ".repeat(5_000_000);
+    let with = |text: &str, replicas: &str| text.replacen(replicas, &format!("{replicas}  x-long: {words}\n"), 1);
+    let folder = folder(&[("sql.yaml", with(EXAMPLE, "  replicas: 2\n").as_bytes())]);
+    assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
+    assert!(content(&folder, "sql.yaml") == with(&fixed(EXAMPLE), "  replicas: 1\n").as_bytes());
+}
+
+/// The documents of a text as a List on one line.
+fn in_one_line(text: &str, words: &str) -> String {
+    let items: Vec<Value> = read(text).into_iter().map(|document| document.unwrap().value).collect();
+    json!({"apiVersion": "v1", "kind": "List", "x-long": words, "items": items}).to_string()
+}
+
+#[test]
+fn a_file_of_one_line_of_twenty_megabytes_is_fixed_within_it() {
+    let words = "sql ".repeat(5_000_000);
+    let folder = folder(&[("sql.json", in_one_line(EXAMPLE, &words).as_bytes())]);
+    assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
+    let after: Value = serde_json::from_slice(&content(&folder, "sql.json")).unwrap();
+    assert!(after == serde_json::from_str::<Value>(&in_one_line(&fixed(EXAMPLE), &words)).unwrap());
+}
+
+#[test]
+fn bytes_that_no_edit_touches_come_out_as_they_went_in() {
+    let unread = "---\nkind: ConfigMap\ndata: {a: \"\u{7f}\u{1b}[31m\u{b}\"}\n";
+    let text = format!("{EXAMPLE}{unread}");
+    assert_eq!(fixed(&text), fixed(EXAMPLE) + unread);
+}
+
+#[test]
+fn a_diff_does_not_command_a_terminal() {
+    let unread = "---\nkind: ConfigMap\ndata: {a: \"\u{1b}]0;owned\u{7}\u{202e}\"}\n";
+    let (before, after) = EXAMPLE.split_at(EXAMPLE.rfind("---\n").unwrap());
+    let folder = folder(&[("sql.yaml", format!("{before}{unread}{after}").as_bytes())]);
+    let command = format!("{PROGRAM} fix --diff 2>/dev/null");
+    let mut terminal = Command::new("script");
+    let ran = with_input(terminal.current_dir(folder.path()).args(["-qec", &command, "/dev/null"]), "");
+    assert!(ran.output.contains("data: {a: \"\u{fffd}]0;owned\u{fffd}\u{fffd}\"}"), "{:?}", ran.output);
+    let piped = fix(folder.path(), &["--diff"], "");
+    assert!(piped.output.contains("data: {a: \"\u{1b}]0;owned\u{7}\u{202e}\"}"), "{:?}", piped.output);
+}

@@ -1,0 +1,118 @@
+//! The command as somebody runs it who has a home of their own, and nothing else set up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use insta::Settings;
+use tempfile::TempDir;
+
+use super::server::{PASSWORD, USER};
+use crate::corpus::Ran;
+
+pub(super) struct User {
+    home: TempDir,
+    environment: Vec<(&'static str, PathBuf)>,
+    limit: Option<u32>,
+}
+
+impl User {
+    /// Somebody whom no registry knows.
+    pub(super) fn unknown() -> Self {
+        User { home: TempDir::new().unwrap(), environment: Vec::new(), limit: None }
+    }
+
+    /// Somebody who has logged in with docker.
+    pub(super) fn logged_in(registry: &str) -> Self {
+        User::unknown().with_file(".docker/config.json", &login(registry, PASSWORD))
+    }
+
+    /// With a file in the home.
+    pub(super) fn with_file(self, path: &str, text: &str) -> Self {
+        let path = self.home().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// With a variable that names a path in the home.
+    pub(super) fn with(mut self, variable: &'static str, path: &str) -> Self {
+        let path = self.home().join(path);
+        self.environment.push((variable, path));
+        self
+    }
+
+    /// With room for files of this many blocks of 512 bytes.
+    pub(super) fn with_room(mut self, blocks: u32) -> Self {
+        self.limit = Some(blocks);
+        self
+    }
+
+    pub(super) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The command, ready to run in the home.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_sqledge-ha");
+        let mut command = match self.limit {
+            None => Command::new(program),
+            Some(blocks) => {
+                // What cannot grow any more is told as an error, and does not end the process.
+                let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+                let mut command = Command::new("/bin/sh");
+                command.args(["-c", &script, program]);
+                command
+            }
+        };
+        command.env_clear().env("HOME", self.home()).env("PATH", "/usr/bin:/bin").current_dir(self.home());
+        command.envs(self.environment.iter().map(|(name, path)| (name, path))).args(arguments);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub(super) fn run(&self, arguments: &[&str]) -> Ran {
+        let (code, output, said) = self.bytes(arguments);
+        let ran = Ran { code, output: String::from_utf8(output).unwrap(), said };
+        let shown = format!("{}{}", ran.output, ran.said);
+        assert!(!shown.contains("Secret-of-") && !shown.contains("panicked"), "{shown}");
+        assert!(!shown.contains(|character: char| character.is_control() && character != '\n'), "{shown:?}");
+        ran
+    }
+
+    /// Runs the command, whatever it prints.
+    pub(super) fn bytes(&self, arguments: &[&str]) -> (i32, Vec<u8>, String) {
+        let output = self.command(arguments).output().unwrap();
+        (output.status.code().unwrap(), output.stdout, String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// Pushes the embedded module and gives what is printed: where it stays the same.
+    pub(super) fn push(&self, place: &str) -> String {
+        let ran = self.run(&["policy", "push", "--plain-http", place]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.output.trim_end().to_owned()
+    }
+}
+
+/// What a login writes.
+pub(super) fn login(registry: &str, password: &str) -> String {
+    use base64::Engine;
+    let auth = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
+    format!("{{\"auths\": {{\"{registry}\": {{\"auth\": \"{auth}\"}}}}}}")
+}
+
+/// Compares what a person sees, without what is different each time.
+pub(super) fn snapshot(name: &str, ran: &Ran) {
+    let mut settings = Settings::clone_current();
+    settings.set_snapshot_path("../snapshots/registry");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.add_filter(r"127\.0\.0\.1:\d+", "[registry]");
+    settings.add_filter(r"sha256:[0-9a-f]{64}", "[digest]");
+    settings.add_filter(r"sha256-[0-9a-f]{64}", "[digest as a tag]");
+    settings.add_filter(r"/[^ :]*/\.tmp\w+", "[home]");
+    settings.add_filter(r"\b\d{6} bytes", "[size] bytes");
+    let text = format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}

@@ -1,0 +1,176 @@
+//! The webhook with a module from a registry: pulled at start, kept, and never run unless it is what its digest names.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::registry::Digest;
+use tempfile::TempDir;
+
+use super::command::{User, snapshot};
+use super::server::Registry;
+use crate::serve::process::Server;
+
+const REVIEW: &str = include_str!("../examples/deployment-review.json");
+
+/// A webhook that runs a module of a registry, and has answered once.
+fn serve(module: &str, more: &[&str]) -> Server {
+    let server = Server::start(&[&["--module", module, "--registry-plain-http"], more].concat());
+    let response = server.connect().post("/mutate", REVIEW).unwrap().response();
+    assert!(response["allowed"] == true && response["patch"].is_string(), "{response}");
+    server
+}
+
+/// The line of the log that says where the module is from.
+fn origin(server: &Server) -> Value {
+    server.wait_for_line(|line| line["message"] == "the module is there")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_module_is_pulled_once_and_then_needs_no_registry() {
+    let (mut registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let place = User::unknown().push(&registry.place("team/policy:v1"));
+    let module = format!("registry://{place}");
+    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    let server = serve(&module, &kept);
+    assert_eq!(
+        (origin(&server)["reference"].as_str(), &origin(&server)["cached"]),
+        (Some(&*place), &Value::Bool(false))
+    );
+    assert!(!server.log().iter().any(|line| line["level"] == "WARN"), "{:?}", server.log());
+    drop(server);
+    assert_eq!(files(cache.path()).len(), 2);
+    registry.stop();
+    assert_eq!(origin(&serve(&module, &kept))["cached"], true);
+}
+
+#[test]
+fn a_tag_is_warned_of_and_asked_for_each_time() {
+    let (mut registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let place = User::unknown().push(&registry.place("team/policy:v1"));
+    let module = format!("registry://{}", registry.place("team/policy:v1"));
+    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    let server = serve(&module, &kept);
+    let warning = server.wait_for_line(|line| line["level"] == "WARN");
+    assert_eq!(warning["reference"], Value::from(place), "{warning}");
+    registry.stop();
+    let arguments = [&["serve", "--insecure-http", "--listen=127.0.0.1:0", "--no-cluster"], &kept[..]].concat();
+    let ran = User::unknown().run(&[&arguments[..], &["--registry-plain-http", "--module", &module]].concat());
+    assert_eq!(ran.code, 4);
+    snapshot("serve-registry-down", &ran);
+}
+
+#[test]
+fn what_was_changed_in_the_cache_is_pulled_again() {
+    let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let module = format!("registry://{}", User::unknown().push(&registry.place("team/policy:v1")));
+    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    drop(serve(&module, &kept));
+    for path in files(cache.path()) {
+        let mut content = fs::read(&path).unwrap();
+        content[10] ^= 1;
+        fs::write(&path, content).unwrap();
+    }
+    let server = serve(&module, &kept);
+    assert_eq!(origin(&server)["cached"], false);
+    let warnings = server.log().into_iter().filter(|line| line["level"] == "WARN");
+    assert_eq!(warnings.count(), 2);
+    drop(server);
+    // It was put right as well.
+    assert_eq!(origin(&serve(&module, &kept))["cached"], true);
+}
+
+#[test]
+fn a_module_that_was_changed_in_the_registry_is_neither_run_nor_kept() {
+    let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let place = User::unknown().push(&registry.place("team/policy:v1"));
+    fs::write(registry.blob(&Digest::of(EMBEDDED).to_string()), &EMBEDDED[1..]).unwrap();
+    let ran = User::unknown().run(&[
+        "serve",
+        "--insecure-http",
+        "--listen=127.0.0.1:0",
+        "--no-cluster",
+        "--registry-plain-http",
+        "--module-cache",
+        cache.path().to_str().unwrap(),
+        "--module",
+        &format!("registry://{place}"),
+    ]);
+    assert!(ran.code == 4 && ran.said.contains("the module that came has the digest "), "{ran:?}");
+    assert!(files(cache.path()).is_empty());
+}
+
+#[test]
+fn without_room_or_leave_to_write_there_is_no_cache_and_the_webhook_starts() {
+    let registry = Registry::plain();
+    let module = format!("registry://{}", User::unknown().push(&registry.place("team/policy:v1")));
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    for cache in [Path::new("/proc/cache"), &folder.path().join("file")] {
+        let server = serve(&module, &["--module-cache", cache.to_str().unwrap()]);
+        server.wait_for_line(|line| line["message"] == "what was pulled is not kept for the next start");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_in_the_cache() {
+    let registry = Registry::plain();
+    let user = User::unknown().with_room(64);
+    let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
+    let mut command = user.command(&[
+        "serve",
+        "--insecure-http",
+        "--listen=127.0.0.1:0",
+        "--health-listen=127.0.0.1:0",
+        "--no-cluster",
+        "--registry-plain-http",
+        "--module-cache",
+        "cache",
+        "--module",
+        &module,
+    ]);
+    let log = user.home().join("log");
+    let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let started = std::time::Instant::now();
+    let said = loop {
+        let mut said = String::new();
+        File::open(&log).unwrap().read_to_string(&mut said).unwrap();
+        if said.contains("listening for probes") || started.elapsed() > crate::serve::process::SOON {
+            break said;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(said.contains("listening for probes") && said.contains("is not kept"), "{said}");
+    // The manifest fits.
+    let kept = files(&user.home().join("cache"));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(fs::metadata(&kept[0]).unwrap().len() < 32 << 10);
+}
+
+#[test]
+fn the_home_is_the_usual_place_to_keep_modules() {
+    let registry = Registry::plain();
+    let user = User::unknown().with("XDG_CACHE_HOME", "caches");
+    let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
+    // Where somebody else listens it ends, with the module already there.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("--listen={}", taken.local_addr().unwrap());
+    let arguments = ["serve", "--insecure-http", "--no-cluster", "--registry-plain-http", &listen, "--module", &module];
+    assert_eq!(user.run(&arguments).code, 2);
+    let folder = user.home().join("caches/sqledge-ha");
+    assert_eq!(files(&folder).len(), 2);
+    let mode = fs::metadata(&files(&folder)[0]).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0);
+}

@@ -1,0 +1,148 @@
+//! A registry of a test's own: the distribution registry, on a free port of the loopback interface.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
+
+/// The only user of a registry that asks who one is.
+pub(super) const USER: &str = "tester";
+/// The password of that user; a text that begins like this is never shown.
+pub(super) const PASSWORD: &str = "Secret-of-the-registry";
+/// The same, as `htpasswd -B` writes it.
+const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuumjjaZz.XJTesunHAPwQFHjENg37Fd3G\n";
+
+pub(super) struct Registry {
+    child: Child,
+    pub(super) address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Registry {
+    /// One that speaks plain HTTP with everybody.
+    pub(super) fn plain() -> Self {
+        Registry::start("", "")
+    }
+
+    /// One that speaks plain HTTP, and asks for a password.
+    pub(super) fn with_password() -> Self {
+        Registry::start("", "auth: {htpasswd: {realm: test, path: htpasswd}}\n")
+    }
+
+    /// One that speaks TLS, with a certificate of an authority that nobody knows: `ca.crt` in its folder.
+    pub(super) fn with_tls() -> Self {
+        Registry::start("  tls: {certificate: tls.crt, key: tls.key}\n", "")
+    }
+
+    fn start(http: &str, auth: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
+        certify(folder.path());
+        let configuration = format!(
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: storage}}}}\n\
+             http:\n  addr: 127.0.0.1:0\n  secret: test\n{http}{auth}"
+        );
+        fs::write(folder.path().join("config.yml"), configuration).unwrap();
+        let mut command = Command::new(program());
+        command.args(["serve", "config.yml"]).current_dir(folder.path()).env("OTEL_TRACES_EXPORTER", "none");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let said = log.by_ref().find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
+        let said = said.expect("the registry says where it listens");
+        let address = said.split(['"', ',', ' ']).next().unwrap().parse().unwrap();
+        // It goes on to log, and must not wait for a reader.
+        thread::spawn(move || log.for_each(drop));
+        Registry { child, address, folder }
+    }
+
+    /// A reference into this registry.
+    pub(super) fn place(&self, path: &str) -> String {
+        format!("{}/{path}", self.address)
+    }
+
+    /// The certificate of the authority.
+    pub(super) fn ca_cert(&self) -> PathBuf {
+        self.folder.path().join("ca.crt")
+    }
+
+    /// The file that holds what a digest names.
+    pub(super) fn blob(&self, digest: &str) -> PathBuf {
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        let blobs = self.folder.path().join("storage/docker/registry/v2/blobs/sha256");
+        blobs.join(&hex[..2]).join(hex).join("data")
+    }
+
+    /// Asks for something as any HTTP client would: the head of the answer and its body.
+    pub(super) fn get(&self, path: &str) -> (String, Vec<u8>) {
+        self.send("GET", path, "Accept: application/vnd.oci.image.manifest.v1+json", b"")
+    }
+
+    /// Writes a manifest as it is, and what it refers to.
+    pub(super) fn put_manifest(&self, repository: &str, tag: &str, media_type: &str, manifest: &[u8]) {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let (head, body) = self.send("PUT", &path, &format!("Content-Type: {media_type}"), manifest);
+        assert!(head.starts_with("HTTP/1.1 201"), "{head}{}", String::from_utf8_lossy(&body));
+    }
+
+    /// Writes a blob.
+    pub(super) fn put_blob(&self, repository: &str, digest: &str, content: &[u8]) {
+        let (head, _) = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), "Accept: */*", b"");
+        let location = head.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap();
+        let path = &location[location.find("/v2/").unwrap()..];
+        let kind = "Content-Type: application/octet-stream";
+        let (head, _) = self.send("PUT", &format!("{path}&digest={digest}"), kind, content);
+        assert!(head.starts_with("HTTP/1.1 201"), "{head}");
+    }
+
+    fn send(&self, method: &str, path: &str, header: &str, body: &[u8]) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let (host, length) = (self.address, body.len());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+        let body = answer.split_off(end + 4);
+        (String::from_utf8(answer).unwrap(), body)
+    }
+
+    /// Ends the registry, and leaves its address to nobody.
+    pub(super) fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn program() -> PathBuf {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/registry");
+    assert!(program.is_file(), "{} is not there: run \"make e2e-tools\" first", program.display());
+    program
+}
+
+/// Writes the certificate of an authority, and one that it has signed, with its key.
+fn certify(folder: &Path) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = authority.self_signed(&key).unwrap();
+    fs::write(folder.join("ca.crt"), certificate.pem()).unwrap();
+    let issuer = Issuer::new(authority, key);
+    let key = KeyPair::generate().unwrap();
+    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let signed = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    fs::write(folder.join("tls.crt"), signed.pem()).unwrap();
+    fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+}
