@@ -22,6 +22,7 @@ if [ -e "$folder" ] && ! [ -f "$folder/oci-layout" ]; then
 fi
 rm -rf "$folder"
 mkdir -p "$folder/blobs/sha256"
+printf '{"imageLayoutVersion":"1.0.0"}' >"$folder/oci-layout"
 
 # What the module says of itself.
 annotation() {
@@ -78,5 +79,4 @@ printf '{"schemaVersion":2,"mediaType":"%s","manifests":[%s],"annotations":{%s}}
 name="$(printf ',"annotations":{"org.opencontainers.image.ref.name":"v%s"}' "$version")"
 index="$(blob "$scratch/index" "$oci.index.v1+json" "$name")"
 printf '{"schemaVersion":2,"mediaType":"%s","manifests":[%s]}' "$oci.index.v1+json" "$index" >"$folder/index.json"
-printf '{"imageLayoutVersion":"1.0.0"}' >"$folder/oci-layout"
 printf '%s: v%s, %s\n' "$folder" "$version" "$(sed 's/.*\(sha256:[0-9a-f]*\).*/\1/' "$folder/index.json")"
