@@ -30,12 +30,17 @@ fn stand_in() -> PathBuf {
     path("e2e/demo.sh")
 }
 
+/// A list of authorities, as short as one can be.
+fn trusted() -> PathBuf {
+    path("LICENSE")
+}
+
 /// An image of it.
 fn layout(folder: &Path, architectures: &[&str]) {
     let program = |architecture: &&str| format!("{architecture}={}", stand_in().display());
     let mut command = Command::new("sh");
     command.arg(path("e2e/image/layout.sh")).arg(folder).args(architectures.iter().map(program));
-    output_of(command.env_remove("SOURCE_DATE_EPOCH"));
+    output_of(command.env_remove("SOURCE_DATE_EPOCH").env("CA_CERTIFICATES", trusted()));
 }
 
 /// What the specification demands of an image, and nothing that it does not know: opencontainers/image-spec v1.1.1,
@@ -162,7 +167,7 @@ fn image(folder: &Path, descriptor: &Descriptor) -> Image {
 }
 
 #[test]
-fn the_image_holds_the_program_and_the_licence_and_nothing_else() {
+fn the_image_holds_the_program_the_licence_whom_to_trust_and_nothing_else() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path().join("image");
     layout(&folder, &["amd64", "arm64"]);
@@ -172,13 +177,14 @@ fn the_image_holds_the_program_and_the_licence_and_nothing_else() {
         let listed =
             output_of(Command::new("tar").env("TZ", "UTC").args(["--numeric-owner", "-tvf"]).arg(&image.layer));
         let files: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
-        let sizes = [path("LICENSE"), stand_in()];
+        let sizes = [path("LICENSE"), trusted(), stand_in()];
         let sizes = sizes.map(|path| fs::metadata(path).unwrap().len().to_string());
         assert_eq!(
             files,
             [
                 ["-r--r--r--", "0/0", &sizes[0], "1970-01-01", "00:00", "LICENSE"],
-                ["-r-xr-xr-x", "0/0", &sizes[1], "1970-01-01", "00:00", "sqledge-ha"]
+                ["-r--r--r--", "0/0", &sizes[1], "1970-01-01", "00:00", "etc/ssl/certs/ca-certificates.crt"],
+                ["-r-xr-xr-x", "0/0", &sizes[2], "1970-01-01", "00:00", "sqledge-ha"]
             ]
         );
         let config = &image.config;
@@ -220,6 +226,8 @@ fn the_containerfile_makes_the_same_image() {
         [
             "COPY --from=build /source/target/release/sqledge-ha /sqledge-ha",
             "COPY --from=build /source/LICENSE /LICENSE",
+            "# Whom to trust when the module comes from a registry.",
+            "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt",
             "USER 65532:65532",
             r#"ENTRYPOINT ["/sqledge-ha"]"#
         ]

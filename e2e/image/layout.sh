@@ -5,7 +5,8 @@
 # https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 #
 # Usage: e2e/image/layout.sh FOLDER ARCHITECTURE=PROGRAM…        GNU tar, gzip and coreutils are needed.
-# SOURCE_DATE_EPOCH is when it was made, in seconds; it has no time of its own.
+# SOURCE_DATE_EPOCH is when it was made, in seconds; it has no time of its own. CA_CERTIFICATES is whom to trust when the
+# module comes from a registry: this machine's, unless it names another bundle.
 set -eu
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 epoch="${SOURCE_DATE_EPOCH:-0}"
@@ -40,14 +41,17 @@ blob() {
     mv "$1" "$folder/blobs/sha256/$digest"
 }
 
-# One layer with two files that belong to root, and that nobody may change.
+# One layer with files that belong to root, and that nobody may change.
 layer() {
     rm -rf "$scratch/layer"
     mkdir "$scratch/layer"
     install -m 0555 "$1" "$scratch/layer/sqledge-ha"
     install -m 0444 "$root/LICENSE" "$scratch/layer/LICENSE"
+    install -D -m 0444 "${CA_CERTIFICATES:-/etc/ssl/certs/ca-certificates.crt}" \
+        "$scratch/layer/etc/ssl/certs/ca-certificates.crt"
     tar --create --file="$scratch/layer.tar" --directory="$scratch/layer" --format=ustar --sort=name \
-        --mtime="@$epoch" --owner=0 --group=0 --numeric-owner LICENSE sqledge-ha
+        --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=a-w --no-recursion \
+        LICENSE etc/ssl/certs/ca-certificates.crt sqledge-ha
     diff_id="$(digest "$scratch/layer.tar")"
     gzip -9 --no-name "$scratch/layer.tar"
 }
