@@ -10,7 +10,8 @@ file=$1
 manifest=$2
 shift 2
 root=$(cd "$(dirname "$0")/../.." && pwd)
-name=bill-of-materials
+# Beside the manifests is where the tool writes; several may be at it.
+name=bill-of-materials-$$
 "$root/target/tools/bin/cargo-cyclonedx" cyclonedx --quiet --manifest-path "$manifest" --format json --spec-version 1.5 \
     --no-build-deps --override-filename "$name" "$@"
 # Where the sources lie here is nobody's business.
