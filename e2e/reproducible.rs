@@ -73,7 +73,7 @@ fn copy(from: &Path, to: &Path) {
             match fs::copy(entry.path(), target) {
                 // Another test leaves a file here for a moment.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                copied => drop(copied.unwrap()),
+                copied => _ = copied.unwrap(),
             }
         }
     }
