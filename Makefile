@@ -25,15 +25,15 @@ KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
 REGISTRY := v3.1.2
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
-# What a release has the command for. The programs are static, and the same wherever they are built: linked with musl, by
-# the C compiler that Zig brings.
+# What a release has the command for. The programs are static: linked with musl, by the C compiler that Zig brings.
 RELEASE_TARGETS := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 DIST := target/dist
 program_of = target/release-programs/$(1)/release/sqledge-ha
-# Who signs a release: the key pair COSIGN_KEY, or `keyless`, the identity of the workflow that runs this.
-SIGN := key
-RELEASE_KEY := target/release-key
-COSIGN_KEY := $(RELEASE_KEY)/cosign.key
+# Who signs a release: the key pair COSIGN_KEY, or `keyless`, the identity of the workflow that runs this. Both may be
+# set in the environment.
+SIGN ?= key
+COSIGN_KEY ?= target/release-key/cosign.key
+signer = $(if $(filter keyless,$(SIGN)),env -u COSIGN_KEY,env COSIGN_KEY="$(abspath $(COSIGN_KEY))" COSIGN_PASSWORD="$$COSIGN_PASSWORD")
 
 IMAGE := target/image
 # For each of the targets, which run one after the other.
@@ -97,25 +97,23 @@ policy.wasm: build ## the module without its metadata
 annotated-policy.wasm: build ## the module as Kubewarden wants it
 	@$(BINARY) policy wasm --output $@
 
-# For a target: cargo finds Zig by the variable, and jemalloc allows for kernels with pages of 64 KiB on ARM.
+# For a target: cargo finds Zig by the variable, no path of this machine is left in the program, and jemalloc allows for
+# kernels with pages of 64 KiB on ARM.
 release-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
 	@rustup --quiet target add --toolchain $(TOOLCHAIN) $*
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" CARGO_ZIGBUILD_ZIG_PATH="$(CURDIR)/$(TOOLS)/zig/ziglang/zig" \
 		JEMALLOC_SYS_WITH_LG_PAGE=$(if $(filter aarch64-%,$*),16,12) CARGO_PROFILE_RELEASE_STRIP=symbols \
-		CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$(CURDIR)=." \
+		CARGO_ENCODED_RUSTFLAGS="$$(printf -- '--remap-path-prefix=%s=.\037--remap-path-prefix=%s=cargo' \
+			"$(CURDIR)" "$${CARGO_HOME:-$$HOME/.cargo}")" \
 		$(CARGO) zigbuild --release --locked --bin sqledge-ha --target $* --target-dir target/release-programs
 
 release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build and sign what a release consists of, in target/dist; some twenty minutes; needs pip
 	@sh artifacthub/release/check.sh
 	sh artifacthub/release/collect.sh $(DIST) \
 		$(foreach target,$(RELEASE_TARGETS),$(target)=$(call program_of,$(target)))
-ifeq ($(SIGN),key)
-	@[ -e $(COSIGN_KEY) ] || { mkdir -p $(RELEASE_KEY) && cd $(RELEASE_KEY) && \
+	@[ $(SIGN) = keyless ] || [ -e $(COSIGN_KEY) ] || { mkdir -p $(dir $(COSIGN_KEY)) && cd $(dir $(COSIGN_KEY)) && \
 		COSIGN_PASSWORD="$$COSIGN_PASSWORD" "$(CURDIR)/$(TOOLS)/bin/cosign" generate-key-pair; }
-	COSIGN_KEY="$(abspath $(COSIGN_KEY))" COSIGN_PASSWORD="$$COSIGN_PASSWORD" sh artifacthub/release/sign.sh $(DIST)
-else
-	sh artifacthub/release/sign.sh $(DIST)
-endif
+	$(signer) sh artifacthub/release/sign.sh $(DIST)
 	@cat $(DIST)/SHA256SUMS
 
 release-tools: $(TOOLS)/bin/cosign $(TOOLS)/bin/crane $(TOOLS)/bin/cargo-cyclonedx
@@ -124,8 +122,8 @@ image: $(addprefix release-program-,$(RELEASE_TARGETS)) ## write the container i
 	@sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
 		arm64=$(call program_of,aarch64-unknown-linux-musl)
 
-publish: $(TOOLS)/bin/crane $(TOOLS)/bin/helm ## push and sign what `make release image` left: the policy, the image and the chart; TO=ghcr.io/OWNER
-	sh artifacthub/release/publish.sh $(DIST) $(IMAGE) $(call program_of,$(shell uname -m)-unknown-linux-musl) $(TO)
+publish: release-tools $(TOOLS)/bin/helm ## push and sign what `make release image` left: the policy, the image and the chart; TO=ghcr.io/OWNER
+	$(signer) sh artifacthub/release/publish.sh $(DIST) $(IMAGE) $(call program_of,$(shell uname -m)-unknown-linux-musl) $(TO)
 
 test-image: image ## run the image as a cluster would; needs root, or namespaces for users
 	SQLEDGE_HA_IMAGE="$(abspath $(IMAGE))" $(CARGO) test --release --locked --workspace --test e2e -- --ignored image::

@@ -1,5 +1,6 @@
 //! The linter's configuration: a file, and the flags that override it.
 
+use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::{Inputs, Judging};
 use crate::exit::Failure;
-use crate::input::Exclusion;
+use crate::input::{Exclusion, OF_A_CONFIGURATION, read_within};
 
 /// A configuration file.
 #[derive(Debug, Default, Deserialize)]
@@ -93,9 +94,14 @@ pub fn policy(path: &Path) -> Result<Value, Failure> {
 
 fn file(path: &Path) -> Result<File, Failure> {
     let wrong = |message: String| Failure::usage(format!("{}: {message}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = text(path).map_err(|error| wrong(error.to_string()))?;
     let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| misread(path, &error))?;
     Ok(file.unwrap_or_default())
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    let bytes = read_within(OF_A_CONFIGURATION, path)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }
 
 /// A file that holds nothing but the policy's settings, as a cluster gets them.
@@ -115,7 +121,7 @@ pub struct Bare {
 /// [`Failure`] with exit code 2 that names the file and the place.
 pub fn bare(path: &Path) -> Result<Bare, Failure> {
     let wrong = |message: String| Failure::usage(format!("{}: {message}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = text(path).map_err(|error| wrong(error.to_string()))?;
     let value: Option<Value> = serde_saphyr::from_str(&text).map_err(|error| misread(path, &error))?;
     let value = value.unwrap_or_default();
     let policy = Settings::from_value(&value).map_err(wrong)?;

@@ -31,7 +31,7 @@ pub use self::exclusion::Exclusion;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
 pub use self::walk::{Found, LeftOut, find, find_except};
-pub(crate) use self::whole::read_path;
+pub(crate) use self::whole::{Limit, OF_A_CONFIGURATION, read_path, read_within};
 use crate::cli::Rendering;
 
 /// The path that stands for standard input.

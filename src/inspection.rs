@@ -166,14 +166,10 @@ fn rules() -> Vec<Rule> {
 }
 
 fn settings() -> Vec<Setting> {
-    let schema = settings_schema::schema();
-    let of = |key: &'static str, what: &str| {
-        schema.get("properties").and_then(|all| all.get(key)).and_then(|one| one.get(what)).cloned().unwrap_or_default()
-    };
-    let setting = |key: &&'static str| Setting {
-        key,
-        description: of(key, "description").as_str().unwrap_or_default().to_owned(),
-        default: of(key, "default"),
+    let setting = |key: &&'static str| {
+        let schema = settings_schema::property(key);
+        let of = |what: &str| schema.get(what).cloned().unwrap_or_default();
+        Setting { key, description: of("description").as_str().unwrap_or_default().to_owned(), default: of("default") }
     };
     KEYS.iter().map(setting).collect()
 }

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome};
+use crate::input::{Limit, read_within};
 use crate::module::{EMBEDDED, metadata};
-use crate::registry::{Place, Unclear};
+use crate::registry::{LONGEST_MODULE, Place, Unclear};
 use crate::replace::replace;
 
 /// Why the module or its metadata could not be written.
@@ -83,6 +84,15 @@ pub fn write_metadata(out: &mut dyn Write) -> Result<(), Error> {
     let text = serde_saphyr::to_string(&metadata::read(EMBEDDED)?).map_err(|error| Error::Format(error.to_string()))?;
     writeln!(out, "{}", text.trim_end())?;
     Ok(out.flush()?)
+}
+
+/// Reads the module in a file.
+///
+/// # Errors
+/// [`Failure`] with exit code 4 that names the file.
+pub fn module_at(path: &Path) -> Result<Vec<u8>, Failure> {
+    const LIMIT: Limit = Limit { most: LONGEST_MODULE, what: "the most that a module may have" };
+    read_within(LIMIT, path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))
 }
 
 /// Reads a reference of the command line.

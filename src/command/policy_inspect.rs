@@ -1,9 +1,8 @@
 //! `sqledge-ha policy inspect`.
 
-use std::fs;
 use std::path::Path;
 
-use super::policy::place;
+use super::policy::{module_at, place};
 use crate::cli::{InspectionFormat, PolicyInspect};
 use crate::exit::Failure;
 use crate::inspection::{Inspection, human};
@@ -56,11 +55,8 @@ fn named(name: &str) -> Result<Named, Failure> {
     if name.starts_with(SCHEME) {
         return place(name).map(Named::InRegistry);
     }
-    match fs::read(name) {
-        Ok(module) => Ok(Named::File(module)),
-        Err(error) => match name.parse() {
-            Ok(place) if !Path::new(name).exists() => Ok(Named::InRegistry(place)),
-            _ => Err(Failure::unreadable(format!("{name}: {error}"))),
-        },
+    match name.parse() {
+        Ok(place) if !Path::new(name).exists() => Ok(Named::InRegistry(place)),
+        _ => module_at(Path::new(name)).map(Named::File),
     }
 }

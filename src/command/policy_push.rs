@@ -1,10 +1,9 @@
 //! `sqledge-ha policy push`.
 
 use std::borrow::Cow;
-use std::fs;
 use std::io::{self, Write};
 
-use super::policy::place;
+use super::policy::{module_at, place};
 use crate::cli::PolicyPush;
 use crate::exit::{Failure, Outcome, say};
 use crate::module::{EMBEDDED, REVISION};
@@ -23,10 +22,7 @@ pub fn run(flags: &PolicyPush) -> Result<Outcome, Failure> {
     let access = flags.access.access()?;
     let (module, known) = match &flags.module {
         None => (Cow::Borrowed(EMBEDDED), REVISION),
-        Some(path) => {
-            let read = fs::read(path);
-            (Cow::Owned(read.map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))?), None)
-        }
+        Some(path) => (Cow::Owned(module_at(path)?), None),
     };
     let artifact = Artifact::new(&module, flags.revision.as_deref().or(known)).map_err(|error| {
         let name = flags.module.as_ref().map_or_else(|| "the embedded module".into(), |path| path.to_string_lossy());

@@ -1,7 +1,6 @@
 //! `sqledge-ha serve`: the admission webhook.
 
 use std::borrow::Cow;
-use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{ModuleRegistry, Serve, ServeLimits};
-use crate::command::policy::place;
+use crate::command::policy::{module_at, place};
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::module::{EMBEDDED, Error, Host, Limits, NoWorld, World, metadata};
@@ -92,8 +91,7 @@ fn module(flags: &Serve) -> Result<Cow<'static, [u8]>, Failure> {
     if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
         return pulled(&place(reference)?, &flags.registry).map(Cow::Owned);
     }
-    let wasm = fs::read(path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))?;
-    Ok(Cow::Owned(wasm))
+    module_at(path).map(Cow::Owned)
 }
 
 fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Vec<u8>, Failure> {

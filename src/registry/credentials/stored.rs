@@ -1,7 +1,6 @@
 //! One file of credentials, as docker and podman write it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use serde::Deserialize;
 
 use super::super::place::Place;
 use super::Unusable;
+use crate::input::{OF_A_CONFIGURATION, read_within};
 
 /// What a file says: <https://docs.docker.com/reference/cli/docker/login/#credential-stores> and
 /// containers-auth.json(5).
@@ -50,7 +50,7 @@ impl Stored {
     /// Reads a file. `None` if there is none.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Unusable> {
         let unusable = |why: String| Unusable::File { path: path.to_owned(), why };
-        match fs::read(path) {
+        match read_within(OF_A_CONFIGURATION, path) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
                 // The parser's own words may quote a password.
                 unusable(format!("line {}, column {} is not as it should be", error.line(), error.column()))
