@@ -179,3 +179,22 @@ fn what_has_no_end_is_given_up() {
     insta::assert_snapshot!(shown(&fix(folder.path(), &["--unsafe"])));
     assert_eq!(lint(folder.path(), &["a.yaml"]).code, 0, "the others are fixed");
 }
+
+#[test]
+fn a_module_or_a_configuration_without_an_end_is_given_up_too() {
+    let folder = folder(&["a.yaml"]);
+    let module = "error: /dev/zero: it is larger than 64 MiB, the most that a module may have\n";
+    let configuration = "/dev/zero: it is larger than 16 MiB, the most that is read of such a file\n";
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["policy", "inspect", "/dev/zero"], 4, module),
+        (&["policy", "push", "localhost:1/a/b:v1", "--plain-http", "--module", "/dev/zero"], 4, module),
+        (&["serve", "--insecure-http", "--listen=127.0.0.1:0", "--no-cluster", "--module=/dev/zero"], 4, module),
+        (&["lint", "--config", "/dev/zero"], 2, configuration),
+        (&["policy", "pull", "localhost:1/a/b:v1", "-o", "b", "--ca-cert", "/dev/zero"], 2, configuration),
+    ];
+    for (arguments, code, told) in cases {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+        let ran = with_input(command.current_dir(folder.path()).args(arguments), "");
+        assert!(ran.code == code && ran.said.ends_with(told), "{arguments:?}: {ran:?}");
+    }
+}
