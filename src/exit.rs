@@ -75,6 +75,9 @@ pub fn guarded(work: impl FnOnce() -> Result<Outcome, Failure>) -> ExitCode {
 
 /// A text without characters that would drive a terminal: file names may hold them.
 pub fn plain(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned(); // Most are, and there may be many.
+    }
     text.chars().map(|character| if may_mislead(character) { '\u{fffd}' } else { character }).collect()
 }
 

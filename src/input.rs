@@ -115,8 +115,8 @@ impl Source {
 
 /// How reports call the file at a path.
 fn name(path: &Path) -> String {
-    let name = plain(&path.to_string_lossy());
-    name.strip_prefix("./").unwrap_or(&name).to_owned()
+    let name = path.to_string_lossy();
+    plain(name.strip_prefix("./").unwrap_or(&name))
 }
 
 /// A path that leads to no text.

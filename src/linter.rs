@@ -27,6 +27,9 @@ use crate::cli::Level;
 use crate::input::{Source, Unreachable};
 use crate::manifest::{Document, Problem};
 
+/// So few files that no thread is left with more than its share when the others are done.
+const FILES_AT_ONCE: usize = 16;
+
 /// A text with everything in it that rules can look at.
 #[derive(Debug, Default)]
 pub struct Manifest {
@@ -149,7 +152,8 @@ pub fn lint(sources: &[Source], unreachable: Vec<Unreachable>, settings: &Settin
     let unread = |Unreachable { name, problem }| Unread { name, manifest: None, problem };
     outcome.unread = unreachable.into_iter().map(unread).collect();
     let sieve = Sieve::new(settings);
-    let read: Vec<Result<Half, Unreachable>> = sources.par_iter().map(|source| read(source, &sieve)).collect();
+    let side_by_side = sources.par_iter().with_max_len(FILES_AT_ONCE);
+    let read: Vec<Result<Half, Unreachable>> = side_by_side.map(|source| read(source, &sieve)).collect();
     let mut halves = Vec::with_capacity(read.len());
     for half in read {
         match half {

@@ -54,7 +54,7 @@ mod tests;
 
 pub use document::{Document, read, read_chunk};
 pub use edit::{Refusal, edit, yaml};
-pub use glance::kind_at_a_glance;
+pub use glance::{Glance, glance};
 pub use position::{Lines, Position};
 pub use problem::{Problem, decode};
 pub use split::{Chunks, chunks};

@@ -1,13 +1,15 @@
 //! From paths to files: directories as git sees them, each file once.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use ignore::{DirEntry, WalkBuilder};
+use rayon::prelude::*;
 
 use super::reached::{Directories, Reached, Way};
 use super::{Exclusion, STANDARD_INPUT, Source, Unreachable, name, problem};
@@ -132,17 +134,13 @@ impl Search<'_> {
             }
         }
         self.roots.push(root.to_owned());
-        self.found.left_out.files += left_out.files.load(Ordering::Relaxed);
-        self.found.left_out.directories += left_out.directories.load(Ordering::Relaxed);
+        self.found.left_out.files += left_out.files.load(Relaxed);
+        self.found.left_out.directories += left_out.directories.load(Relaxed);
     }
 
-    /// Sorts the files, by the names of directories first. One file may be reached by several ways: named, below a
-    /// directory, through a link.
+    /// Sorts the files. One file may be reached by several ways: named, below a directory, through a link.
     fn finish(mut self, several: bool) -> Found {
-        let by_directory = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-        self.files.sort_by_cached_key(|file| -> Vec<u8> {
-            file.path.as_os_str().as_encoded_bytes().iter().map(by_directory).collect()
-        });
+        self.files.par_sort_unstable_by(|one, other| by_directory(&one.path, &other.path));
         if several || self.files.iter().any(|file| file.way == Way::Link) {
             let mut directories = Directories::of(&self.roots);
             let mut seen = HashSet::with_capacity(self.files.len());
@@ -151,6 +149,14 @@ impl Search<'_> {
         self.found.sources.splice(0..0, self.files.into_iter().map(|file| Source::File(file.path)));
         self.found
     }
+}
+
+/// The order of paths: by the names of directories, one after the other.
+fn by_directory(one: &Path, other: &Path) -> Ordering {
+    let (one, other) = (one.as_os_str().as_encoded_bytes(), other.as_os_str().as_encoded_bytes());
+    let common = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let rank = |path: &[u8]| path.get(common).map(|byte| if *byte == b'/' { 0 } else { *byte });
+    rank(one).cmp(&rank(other))
 }
 
 /// Whether a path is a link, and whether it leads to a directory.
@@ -172,9 +178,9 @@ impl Counters {
         let directory = is_directory(entry);
         let leaves_out = exclusion.excludes(entry.path(), directory);
         if leaves_out && directory {
-            self.directories.fetch_add(1, Ordering::Relaxed);
+            self.directories.fetch_add(1, Relaxed);
         } else if leaves_out && has_manifest_ending(entry.path()) {
-            self.files.fetch_add(1, Ordering::Relaxed);
+            self.files.fetch_add(1, Relaxed);
         }
         leaves_out
     }

@@ -13,6 +13,9 @@ pub(crate) struct Limit {
     pub(crate) what: &'static str,
 }
 
+/// What is read before anything else is asked.
+const SHORT: usize = 8 << 10;
+
 /// Of one input, 1 GiB: five times the largest file of the tests, and a quarter of what the places in a text, numbers of
 /// 32 bits, can count.
 const OF_AN_INPUT: Limit = Limit { most: 1 << 30, what: "the most that is read of one input; split it" };
@@ -33,8 +36,7 @@ pub(crate) fn read_path(path: &Path) -> io::Result<Vec<u8>> {
 /// Those of the system; and if there are more than the limit.
 pub(crate) fn read_within(limit: Limit, path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    read_at_most(limit, file, length)
+    read_at_most(limit, &file, || Ok(file.metadata()?.len()))
 }
 
 /// The bytes of a stream.
@@ -42,20 +44,33 @@ pub(crate) fn read_within(limit: Limit, path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As of [`read_path`].
 pub(super) fn read_stream(stream: impl Read) -> io::Result<Vec<u8>> {
-    read_at_most(OF_AN_INPUT, stream, 0)
+    read_at_most(OF_AN_INPUT, stream, || Ok(0))
 }
 
-/// What `input` holds, for which there is made room for `length` bytes at once.
-fn read_at_most(Limit { most, what }: Limit, input: impl Read, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if length <= most {
-        bytes.try_reserve_exact(usize::try_from(length).unwrap_or_default())?;
-        input.take(most + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 <= most {
-            return Ok(bytes);
-        }
+/// What `input` holds. Only of a long one `length` is asked how long it may be: most are at their end by then.
+fn read_at_most(limit: Limit, input: impl Read, length: impl FnOnce() -> io::Result<u64>) -> io::Result<Vec<u8>> {
+    let mut input = input.take(limit.most + 1);
+    let mut bytes = Vec::with_capacity(SHORT);
+    input.by_ref().take(SHORT as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == SHORT {
+        let length = limit.check(length()?)?;
+        bytes.try_reserve_exact(usize::try_from(length).unwrap_or_default().saturating_sub(SHORT))?;
+        input.read_to_end(&mut bytes)?;
+        limit.check(bytes.len() as u64)?;
     }
-    Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB, {what}", most >> 20)))
+    bytes.shrink_to_fit();
+    Ok(bytes)
+}
+
+impl Limit {
+    /// The length, if that is not too much.
+    fn check(self, length: u64) -> io::Result<u64> {
+        let Limit { most, what } = self;
+        if length <= most {
+            return Ok(length);
+        }
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB, {what}", most >> 20)))
+    }
 }
 
 #[cfg(test)]
@@ -65,16 +80,17 @@ mod tests {
     #[test]
     fn an_input_is_read_up_to_the_limit_and_none_is_cut() {
         const MEBIBYTE: u64 = 1 << 20;
+        const BLOCK: u64 = SHORT as u64;
         let limit = Limit { most: MEBIBYTE, what: "the most of a test" };
-        for length in [0, 1, MEBIBYTE - 1, MEBIBYTE] {
+        let read = |input: io::Take<io::Repeat>, expected| read_at_most(limit, input, || Ok(expected));
+        for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, MEBIBYTE - 1, MEBIBYTE] {
             for expected in [0, length, MEBIBYTE] {
-                let read = read_at_most(limit, io::repeat(b'a').take(length), expected).unwrap();
-                assert_eq!(read.len() as u64, length);
+                assert_eq!(read(io::repeat(b'a').take(length), expected).unwrap().len() as u64, length);
             }
         }
-        for endless in [read_at_most(limit, io::repeat(b'a'), 0), read_at_most(limit, io::empty(), MEBIBYTE + 1)] {
+        for (length, expected) in [(u64::MAX, 0), (BLOCK, MEBIBYTE + 1), (MEBIBYTE + 1, MEBIBYTE)] {
             let message = "it is larger than 1 MiB, the most of a test";
-            assert_eq!(endless.unwrap_err().to_string(), message);
+            assert_eq!(read(io::repeat(b'a').take(length), expected).unwrap_err().to_string(), message);
         }
     }
 }

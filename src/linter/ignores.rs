@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use memchr::memmem::find_iter;
+use memchr::memmem::Finder;
+use rayon::prelude::*;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::rules;
 
@@ -19,7 +20,9 @@ impl Outcome {
     /// Leaves out the findings that comments let pass, and notes comments that cannot be understood.
     pub fn leave_out_ignored(&mut self) {
         let before = self.findings.len();
-        let comments: Vec<Vec<Comment<'_>>> = self.manifests.iter().map(comments).collect();
+        let mark = Finder::new(MARK);
+        let comments: Vec<Vec<Comment<'_>>> =
+            self.manifests.par_iter().map(|manifest| comments(&mark, &manifest.text)).collect();
         let is_ignored = |located: &Located| {
             let text = self.manifests.get(located.manifest).map_or("", |manifest| manifest.text.as_str());
             let comments = comments.get(located.manifest);
@@ -44,8 +47,8 @@ struct Comment<'t> {
     is_alone: bool,
 }
 
-fn comments(manifest: &Manifest) -> Vec<Comment<'_>> {
-    find_iter(manifest.text.as_bytes(), MARK).filter_map(|byte| Comment::read(&manifest.text, byte)).collect()
+fn comments<'t>(mark: &Finder<'_>, text: &'t str) -> Vec<Comment<'t>> {
+    mark.find_iter(text.as_bytes()).filter_map(|byte| Comment::read(text, byte)).collect()
 }
 
 impl<'t> Comment<'t> {

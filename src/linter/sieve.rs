@@ -6,8 +6,8 @@
 
 use std::collections::HashSet;
 
-use memchr::memchr2;
 use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 use serde_json::Value;
 use sqledge_ha_policy::kind::Kind;
 use sqledge_ha_policy::relevance::may_run_engine;
@@ -15,7 +15,7 @@ use sqledge_ha_policy::selector::is_added_by_controllers;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::workload::Workload;
 
-use crate::manifest::kind_at_a_glance;
+use crate::manifest::{Glance, glance};
 
 /// Why a document may matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,15 @@ impl<'s> Sieve<'s> {
     }
 
     pub(super) fn concern(&self, chunk: &str) -> Concern {
-        let bytes = chunk.as_bytes();
-        let Some(kind) = kind_at_a_glance(chunk) else {
-            let may_be_object = self.kind.find(bytes).is_some() || self.may_spell_otherwise(chunk);
-            return if may_be_object { Concern::Engine } else { Concern::Nothing { objects: 0 } };
-        };
+        match glance(chunk) {
+            Glance::Object(kind) => self.concern_of(kind, chunk),
+            Glance::NoObject if is_text(chunk) => Concern::Nothing { objects: 0 },
+            _ if self.kind.find(chunk.as_bytes()).is_some() || self.may_spell_otherwise(chunk) => Concern::Engine,
+            _ => Concern::Nothing { objects: 0 },
+        }
+    }
+
+    fn concern_of(&self, kind: &str, chunk: &str) -> Concern {
         let is_list = kind.ends_with("List");
         if !is_list && !Kind::is_name(kind) {
             return Concern::Nothing { objects: 1 };
@@ -67,9 +71,22 @@ impl<'s> Sieve<'s> {
     /// Whether a word may stand in a text without its letters.
     fn may_spell_otherwise(&self, chunk: &str) -> bool {
         let bytes = chunk.as_bytes();
-        // Bytes that are zero are those of a text that is not UTF-8.
-        memchr2(b'\\', 0, bytes).is_some() || self.template.find(bytes).is_some() || self.binary.find(bytes).is_some()
+        !is_text(chunk)
+            || memchr_iter(b'\\', bytes).any(|at| is_letter_or_nothing(bytes.get(at + 1)))
+            || self.template.find(bytes).is_some()
+            || self.binary.find(bytes).is_some()
     }
+}
+
+/// Whether it is UTF-8 that was meant: else there are bytes that are zero.
+fn is_text(chunk: &str) -> bool {
+    memchr(0, chunk.as_bytes()).is_none()
+}
+
+/// Whether a backslash before this byte may stand for a letter of a word, or for nothing between two of them. The other
+/// escapes are of blanks, quotes and control characters.
+fn is_letter_or_nothing(escaped: Option<&u8>) -> bool {
+    matches!(escaped, None | Some(b'x' | b'u' | b'U' | b'/' | b'\r' | b'\n'))
 }
 
 /// The labels of pods that run an engine. A Service that selects them names at least one.
@@ -134,16 +151,26 @@ mod tests {
             ("kind: ConfigMap\ndata: {x: '{{ a }}'}\n", one),
             ("kind: Deployment\nspec: {image: web}\n", one),
             ("name: values\n", Concern::Nothing { objects: 0 }),
+            ("name: values\nobject: {kind: \"\\x50od\", image: mssql}\n", Concern::Nothing { objects: 0 }),
+            ("{{ include \"database\" . }}\n", Concern::Engine),
             (r#"{"name": "a-package", "version": "1.0.0"}"#, Concern::Nothing { objects: 0 }),
             ("kind: Service\nspec: {}\n", Concern::Service),
             ("kind: Service\nspec: {image: azure-sql-edge}\n", Concern::Engine),
             ("kind: Deployment\nspec: {image: azure-sql-edge}\n", Concern::Engine),
             ("kind: Deployment\nspec: {image: {{ .image }}}\n", Concern::Engine),
             ("kind: Deployment\nspec: {image: \"azure\\x2dsql-edge\"}\n", Concern::Engine),
+            ("kind: Deployment\nspec: {image: \"azure-\\\n  sql-edge\"}\n", Concern::Engine),
+            ("kind: Deployment\nspec: {image: web, line: '^\\d+ \\w'}\n", one),
             ("kind: Deployment\nspec: {image: !!binary bXNzcWw=}\n", Concern::Engine),
             ("kind: List\nitems: []\n", Concern::Engine),
-            (r#"{"kind": "ConfigMap"}"#, Concern::Engine),
-            (r#"{"\u006bind": "Pod"}"#, Concern::Engine),
+            (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, one),
+            (r#"{"\u006bind": "ConfigMap"}"#, one),
+            (r#"{"\u006bind": "Pod", "image": "mssql/server"}"#, Concern::Engine),
+            (r#"{"kind": "Pod", "image": "web", "command": ["a\nb\t\""]}"#, one),
+            (r#"{"kind": "Pod", "image": "\u006dssql"}"#, Concern::Engine),
+            (r#"{"kind": "Pod", "image": "team\/edge"}"#, Concern::Engine),
+            (r#"{"kind": "Service"}"#, Concern::Service),
+            (r#"{kind: ConfigMap}"#, Concern::Engine),
             ("k\0i\0n\0d\0:\0", Concern::Engine),
         ];
         for (text, expected) in cases {
@@ -200,6 +227,7 @@ mod tests {
             include_str!("../../e2e/examples/right.yaml"),
             include_str!("../../e2e/examples/claim-beside-the-data.yaml"),
             include_str!("../../e2e/examples/cluster-ip-only.yaml"),
+            include_str!("../../e2e/corpus/graceful-stop/pass/one-line-of-json.json"),
         ];
         let change = (any::<prop::sample::Index>(), 0..12_usize, prop::sample::select(pieces.to_vec()));
         (prop::sample::select(whole.to_vec()), prop::collection::vec(change, 0..4)).prop_map(|(whole, changes)| {

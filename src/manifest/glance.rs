@@ -1,22 +1,61 @@
 //! What a document is, seen from its text: most documents are told apart without being parsed.
 
 use memchr::{memchr, memchr_iter};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::compose::old_line_break;
 
-/// The word after `kind:` of a document that is written as manifests are: a block mapping in the first column, whose
-/// keys are plain words, one of them `kind`. `None` means nothing: only reading tells.
+/// What a document is, as far as its text shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance<'t> {
+    /// An object of this kind.
+    Object(&'t str),
+    /// Something without a `kind`.
+    NoObject,
+    /// Nothing is sure: only reading tells.
+    Unclear,
+}
+
+/// Looks at a document that is written as manifests are: as JSON, or as a block mapping in the first column whose keys are
+/// plain words.
 ///
 /// A quoted or plain scalar may go on in the first column, and look like a key there. Then the text has a second line
 /// that begins with `kind`, or the one that it has is no key, and the document is of no kind.
 ///
 /// ```
-/// use sqledge_ha::manifest::kind_at_a_glance;
-/// assert_eq!(kind_at_a_glance("# a claim\nkind: PersistentVolumeClaim # of 8Gi\nspec: {}\n"), Some("PersistentVolumeClaim"));
-/// assert_eq!(kind_at_a_glance(r#"{"kind": "Pod"}"#), None);
+/// use sqledge_ha::manifest::{Glance, glance};
+/// assert_eq!(glance("# a claim\nkind: PersistentVolumeClaim # of 8Gi\nspec: {}\n"), Glance::Object("PersistentVolumeClaim"));
+/// assert_eq!(glance(r#"{"kind": "Pod"}"#), Glance::Object("Pod"));
+/// assert_eq!(glance("name: values\n"), Glance::NoObject);
+/// assert_eq!(glance("{kind: Pod}"), Glance::Unclear);
 /// ```
 #[must_use]
-pub fn kind_at_a_glance(chunk: &str) -> Option<&str> {
+pub fn glance(chunk: &str) -> Glance<'_> {
+    let seen = if chunk.trim_start().starts_with('{') { json(chunk) } else { block_mapping(chunk) };
+    match seen {
+        Some(Some(kind)) => Glance::Object(kind),
+        Some(None) => Glance::NoObject,
+        None => Glance::Unclear,
+    }
+}
+
+/// The kind, if there is one, of a document that is one JSON object and nothing else.
+fn json(chunk: &str) -> Option<Option<&str>> {
+    /// Of two members of one name, serde makes an error.
+    #[derive(Deserialize)]
+    struct Members<'t> {
+        #[serde(borrow)]
+        kind: Option<&'t RawValue>,
+    }
+    let Members { kind } = serde_json::from_str(chunk).ok()?;
+    let Some(kind) = kind else { return Some(None) };
+    let kind = kind.get().strip_prefix('"')?.strip_suffix('"')?;
+    is_word(kind).then_some(Some(kind))
+}
+
+/// The kind, if there is one, of a document that is a block mapping.
+fn block_mapping(chunk: &str) -> Option<Option<&str>> {
     let mut kind = None;
     let mut has_begun = false;
     for line in lines(chunk)? {
@@ -37,7 +76,7 @@ pub fn kind_at_a_glance(chunk: &str) -> Option<&str> {
             _ => return None,
         }
     }
-    kind
+    has_begun.then_some(kind)
 }
 
 /// The lines of a text without their line feeds; `None` if a bare carriage return ends any, or a character that does so for
@@ -65,12 +104,16 @@ fn word(value: &str) -> Option<&str> {
     let end = value.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(value.len());
     let (word, rest) = value.split_at_checked(end)?;
     let is_all = is_blank(rest.as_bytes()) || rest.starts_with(" #");
-    (is_all && !word.is_empty()).then_some(word)
+    (is_all && is_word(word)).then_some(word)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::kind_at_a_glance;
+    use super::{Glance, glance};
 
     #[test]
     fn ordinary_documents_show_their_kind() {
@@ -80,8 +123,25 @@ mod tests {
             "---\n# a pod\n\n  # indented\napiVersion: v1\r\nkind:   Pod  \r\n\r\nspec:\r\n  a: 1\r\n",
             "subjects:\n- kind: User\n-\n  kind: Group\nkind: Pod # not a Deployment",
             "data:\n  x: |\n    kind: Deployment\n\tkind: Job\nkind: Pod\n".replace('\t', " ").as_str(),
+            r#" {"items": [{"kind": "Job"}], "kind": "Pod"}"#,
+            "\n{\"kind\":\n\"Pod\", \"a\": \"\\u00e9\\n\"}\n",
         ] {
-            assert_eq!(kind_at_a_glance(text), Some("Pod"), "{text:?}");
+            assert_eq!(glance(text), Glance::Object("Pod"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_kind_is_no_object() {
+        for text in [
+            "a: 1\n",
+            "# values\nimage: &image\n  kind: Pod\nworker:\n  <<: *image\n",
+            "on:\n- run: ${{ matrix.node }}\n",
+            "a: \"\nkin\nd\"\n",
+            r#"{"items": [{"kind": "Pod"}], "version": "1\n"}"#,
+            r#"{"kind": null}"#,
+            "{}",
+        ] {
+            assert_eq!(glance(text), Glance::NoObject, "{text:?}");
         }
     }
 
@@ -89,8 +149,16 @@ mod tests {
     fn what_is_written_otherwise_has_to_be_read() {
         for text in [
             "",
-            "a: 1\n",
+            "# nothing\n",
             "{kind: Pod}",
+            r#"{"kind": "Pod", "a"}"#,
+            r#"{"kind": "Pod"} {"kind": "Job"}"#,
+            r#"{"kind": "Pod", "kind": "Job"}"#,
+            r#"{"kind": "\u0050od"}"#,
+            r#"{"kind": 1}"#,
+            r#"{"kind": ""}"#,
+            "{} # kind\n",
+            r#"[{"kind": "Pod"}]"#,
             " kind: Pod\n",
             " a: \"\nkind: Pod\nb\"\n kind: Job\n",
             "a: \"\nkind: Pod\n\"\n\"kind\": Job\n",
@@ -114,7 +182,7 @@ mod tests {
             "- kind: Pod\n",
             "\tkind: Pod\n",
         ] {
-            assert_eq!(kind_at_a_glance(text), None, "{text:?}");
+            assert_eq!(glance(text), Glance::Unclear, "{text:?}");
         }
     }
 }
