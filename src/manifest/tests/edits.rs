@@ -119,6 +119,23 @@ fn a_key_is_removed_with_its_lines() {
 }
 
 #[test]
+fn comments_about_others_stay() {
+    for (before, after) in [
+        ("x:\n- b: 1 # of b\n  # of a\n  a: 2\n", "x:\n-\n  # of a\n  a: 2\n"),
+        ("x:\n  -   b: 1\n# aside\n      a: 2\n", "x:\n  -\n# aside\n      a: 2\n"),
+        ("x:\r\n- b: 1\r\n  # of a\r\n  a: 2\r\n", "x:\r\n-\r\n  # of a\r\n  a: 2\r\n"),
+        ("x: [{b: 1, # of b\n  # of a\n  a: 2}]\n", "x: [{\n  # of a\n  a: 2}]\n"),
+        ("x: [{\n  b: 1,\n  # of a\n  a: 2\n}]\n", "x: [{\n  # of a\n  a: 2\n}]\n"),
+        ("x: [{\n  a: 2, # of a\n  b: 1\n}]\n", "x: [{\n  a: 2, # of a\n}]\n"),
+        ("x: [{a: 2, # of a\n  b: 1}]\n", "x: [{a: 2, # of a\n  }]\n"),
+    ] {
+        assert_eq!(edit(before, &[remove("/x/0/b")]).as_deref(), Ok(after), "{before}");
+    }
+    // The comma stands where it cannot go with its entry.
+    assert_eq!(edit("x: [{b: 1\n  # of a\n  , a: 2}]\n", &[remove("/x/0/b")]), Err(Refusal::Meaning));
+}
+
+#[test]
 fn what_others_use_as_well_is_not_edited_behind_their_backs() {
     let aliased = "base: &base\n  a: 1\none: *base\n";
     assert_eq!(edit(aliased, &[set("/one/a", json!(2))]), Err(Refusal::Shared));
