@@ -1,6 +1,7 @@
 //! Builds the Kubewarden module out of `policy/`, annotates it, and leaves it in `OUT_DIR` to be embedded.
 //!
 //! `SQLEDGE_HA_MODULE=path` embeds a module that was built before; one that is annotated keeps its metadata.
+//! `SQLEDGE_HA_COMMIT="HASH YYYY-MM-DD"` says which commit it is where there is no repository to ask.
 
 #![allow(clippy::print_stdout, reason = "a build script speaks to cargo on its standard output")]
 
@@ -18,6 +19,7 @@ mod metadata;
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "module";
 const PREBUILT: &str = "SQLEDGE_HA_MODULE";
+const COMMIT: &str = "SQLEDGE_HA_COMMIT";
 
 /// What the module is made of. Cargo itself watches what this script is made of.
 const SOURCES: [&str; 6] =
@@ -31,8 +33,9 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let commit = commit().filter(|_| env::var_os("SOURCE_DATE_EPOCH").is_none());
     println!("cargo::rustc-env=SQLEDGE_HA_VERSION={}", version(commit.as_ref()));
-    if prebuilt().is_none() {
-        origin(commit.as_ref());
+    // Of a module that was built before nothing is known.
+    if let Some(commit) = commit.filter(|_| prebuilt().is_none()) {
+        println!("cargo::rustc-env=SQLEDGE_HA_REVISION={}", commit.whole);
     }
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,13 +58,17 @@ pub(crate) fn embed() -> Result<(), Box<dyn Error>> {
     let wasm = fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?;
     let description = fs::read_to_string("policy/metadata.yml")?;
     let usage = fs::read_to_string("policy/USAGE.md")?;
-    let annotated = metadata::annotate(&wasm, &description, &usage);
+    // Of a module that was built before nothing is known.
+    let compiler = if prebuilt().is_none() { Some(ask_rustc(&["--version"])?) } else { None };
+    let compiler = compiler.iter().map(|compiler| (metadata::COMPILER, compiler.as_str()));
+    let more: Vec<(&str, &str)> = [(metadata::USAGE, usage.as_str())].into_iter().chain(compiler).collect();
+    let annotated = metadata::annotate(&wasm, &description, &more);
     let annotated = annotated.map_err(|error| format!("{}: {error}", module.display()))?;
     metadata::read(&annotated)?;
     Ok(fs::write(out_dir.join("sqledge-ha.wasm"), annotated)?)
 }
 
-/// A module that was built before. Nothing is known of how.
+/// A module that was built before.
 fn prebuilt() -> Option<OsString> {
     env::var_os(PREBUILT).filter(|path| !path.is_empty())
 }
@@ -73,16 +80,6 @@ fn version(commit: Option<&Commit>) -> String {
     commit.map_or_else(|| version.to_owned(), |commit| format!("{version} ({})", commit.short))
 }
 
-/// Tells what the module is made of, and by which compiler.
-fn origin(commit: Option<&Commit>) {
-    if let Some(commit) = commit {
-        println!("cargo::rustc-env=SQLEDGE_HA_REVISION={}", commit.whole);
-    }
-    if let Ok(compiler) = ask_rustc(&["--version"]) {
-        println!("cargo::rustc-env=SQLEDGE_HA_COMPILER={compiler}");
-    }
-}
-
 /// A commit.
 struct Commit {
     /// The beginning of its name, and its day.
@@ -91,9 +88,22 @@ struct Commit {
     whole: String,
 }
 
-/// The commit of the source. What says which one that is is watched: `HEAD`, the branch that it names, and the log of
-/// both, which also sees a branch that is only in the packed list.
+/// The commit of the source: what `SQLEDGE_HA_COMMIT` says, for a build without the repository (`HASH YYYY-MM-DD`), or
+/// what git says.
 fn commit() -> Option<Commit> {
+    println!("cargo::rerun-if-env-changed={COMMIT}");
+    match env::var(COMMIT) {
+        Ok(said) => {
+            let (whole, day) = said.trim().split_once(' ')?;
+            Some(Commit { short: format!("{} {day}", whole.get(..7)?), whole: whole.to_owned() })
+        }
+        Err(_) => commit_of_repository(),
+    }
+}
+
+/// What says which commit is checked out is watched: `HEAD`, the branch that it names, and the log of both, which also sees a
+/// branch that is only in the packed list.
+fn commit_of_repository() -> Option<Commit> {
     let root = fs::canonicalize(variable("CARGO_MANIFEST_DIR").ok()?).ok()?;
     if fs::canonicalize(ask_git(&["rev-parse", "--show-toplevel"])?).ok()? != root {
         return None;

@@ -34,8 +34,32 @@ fn shells_and_manuals_know_every_command() {
     }
     let page = run(&["man"], "");
     assert!(page.contains(".TH sqledge") && page.contains("Exit codes"), "{page}");
-    assert!(run(&["man", "webhook", "manifests"], "").contains("failure\\-policy"));
+    let page = run(&["man", "webhook", "manifests"], "");
+    assert!(
+        page.contains("failure\\-policy") && page.contains(concat!("sqledge-ha ", env!("CARGO_PKG_VERSION"))),
+        "{page}"
+    );
     assert_eq!(run(&["man", "lnt"], ""), "exit code 2\nerror: there is no command `lnt`\n");
+}
+
+/// In a real bash: what stands behind each of these words, and what may come next.
+#[test]
+fn bash_completes_commands_and_flags() {
+    let cases = [
+        ("sqledge-ha li", "lint"),
+        ("sqledge-ha lint --fo", "--format"),
+        ("sqledge-ha policy settings-schema --he", "--help"),
+        ("sqledge-ha webhook manifests --failure-p", "--failure-policy"),
+    ];
+    for (typed, completed) in cases {
+        let script = format!(
+            "source <({} completions bash)\nread -ra COMP_WORDS <<< '{typed}'\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _sqledge__ha sqledge-ha \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"\necho \"${{COMPREPLY[@]}}\"",
+            env!("CARGO_BIN_EXE_sqledge-ha")
+        );
+        let output = std::process::Command::new("bash").arg("-c").arg(script).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{completed}\n"), "{typed}: {output:?}");
+    }
 }
 
 #[test]

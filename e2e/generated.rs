@@ -10,6 +10,7 @@ use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
 use sqledge_ha::install::module::Module;
+use sqledge_ha::rule_pages;
 
 /// Compares a file with what it should hold, or writes it.
 fn compare(path: &str, wanted: &str) {
@@ -34,6 +35,11 @@ fn between_marks(document: &str, name: &str, text: &str) -> String {
 fn the_readme_lists_the_rules() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     compare("README.md", &between_marks(&readme, "rules", &rules::table(TableFormat::Markdown)));
+}
+
+#[test]
+fn the_rules_have_a_page() {
+    compare(rule_pages::PAGE, &rule_pages::page());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The container image: what is in it, and that it runs as a cluster would run it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -115,7 +115,6 @@ fn digest(bytes: &[u8]) -> String {
 
 /// An image of one layer, read as a registry would.
 struct Image {
-    folder: PathBuf,
     layer: PathBuf,
     config: Config,
 }
@@ -163,7 +162,7 @@ fn image(folder: &Path, descriptor: &Descriptor) -> Image {
     let (layer, _) = blob(folder, layer, "layer.v1.tar+gzip");
     let unpacked = Command::new("gzip").args(["-dc"]).arg(&layer).output().unwrap();
     assert_eq!((config.rootfs.kind.as_str(), &config.rootfs.diff_ids), ("layers", &vec![digest(&unpacked.stdout)]));
-    Image { folder: folder.to_owned(), layer, config }
+    Image { layer, config }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `fix` where something is in the way: what a person is told, the exit code, and that every file is as it was.
 
+mod claims;
 mod files;
 
 use std::fs;

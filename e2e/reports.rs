@@ -304,6 +304,39 @@ fn colours_are_for_people_who_want_them() {
 }
 
 #[test]
+fn a_rule_leads_to_its_page_where_terminals_follow_links() {
+    let linted = |variables: &[(&str, &str)], color: &str| {
+        run_with(&application(), variables, &["lint", "--color", color], "").output
+    };
+    let forced = [("FORCE_HYPERLINK", "1")];
+    let link = concat!("\u{1b}]8;;https://github.com/sqledge-ha/sqledge-ha/blob/v", env!("CARGO_PKG_VERSION"));
+    let with_links = linted(&forced, "always");
+    assert!(with_links.contains(&format!("{link}/policy/RULES.md#single-replica\u{1b}\\")), "{with_links}");
+    assert!(!linted(&[], "always").contains(link), "nobody has said that links are followed");
+    assert_eq!(linted(&forced, "never"), linted(&[], "never"));
+    assert!(fs::read_to_string(here().join("policy/RULES.md")).unwrap().contains("\n## single-replica\n"));
+}
+
+#[test]
+fn no_report_takes_the_place_of_a_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = include_str!("examples/right.yaml");
+    fs::write(folder.path().join("a.yaml"), manifest).unwrap();
+    symlink("a.yaml", folder.path().join("link.sarif")).unwrap();
+    for output in ["json=a.yaml", "sarif=link.sarif"] {
+        for input in [".", "a.yaml"] {
+            let ran = run(folder.path(), &["lint", "--output", output, input]);
+            assert!(ran.code == 2 && ran.said.contains("the report would replace the manifest"), "{ran:?}");
+            assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), manifest);
+        }
+    }
+    // A report of before lies among the manifests.
+    for _ in 0..2 {
+        assert_eq!(run(folder.path(), &["lint", "--output", "json=report.json"]).code, 0);
+    }
+}
+
+#[test]
 fn reports_go_to_several_files_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -81,7 +81,9 @@ fn checked(path: &Path, policy: &Value) -> Result<Settings, Failure> {
 
 /// What the parser says, which shows the lines in question and cannot know the file's name.
 fn misread(path: &Path, error: &serde_saphyr::Error) -> Failure {
-    Failure::usage(error.to_string().replace("<input>", &path.to_string_lossy()))
+    let text = error.to_string().replace("<input>", &path.to_string_lossy());
+    // Whoever prints a failure says that it is one.
+    Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
 }
 
 /// The `policy:` part of a configuration file, as the module would get it.
@@ -90,6 +92,16 @@ fn misread(path: &Path, error: &serde_saphyr::Error) -> Failure {
 /// [`Failure`] with exit code 2 that names the file and the place.
 pub fn policy(path: &Path) -> Result<Value, Failure> {
     Ok(file(path)?.policy)
+}
+
+/// The same, if it is understood.
+///
+/// # Errors
+/// As of [`policy`], and if the settings are wrong.
+pub fn checked_policy(path: &Path) -> Result<Value, Failure> {
+    let policy = policy(path)?;
+    checked(path, &policy)?;
+    Ok(policy)
 }
 
 fn file(path: &Path) -> Result<File, Failure> {

@@ -1,6 +1,7 @@
 //! Mending manifests: the edits of findings, made in the text of the files that they stand in.
 
 mod alone;
+mod claims;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,6 +11,7 @@ use sqledge_ha_policy::finding::{Fix, Safety};
 use sqledge_ha_policy::settings::Settings;
 
 pub use self::alone::{Alone, Replacement};
+use self::claims::Claims;
 use crate::linter::{Located, Manifest, Outcome, lint_texts};
 use crate::manifest::{Refusal, edit, yaml};
 
@@ -51,11 +53,12 @@ pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bo
         judged
     };
     let mut fixed = vec![0; outcome.manifests.len()];
-    let (mut texts, mut fates) = mend(outcome, unsafe_too);
+    let mut claims = if unsafe_too { Claims::of(&outcome.manifests) } else { Claims::default() };
+    let (mut texts, mut fates) = mend(outcome, unsafe_too, &mut claims);
     count_fixed(outcome, &fates, &mut fixed);
     let mut judged = judge(texts);
     for round in 1.. {
-        (texts, fates) = mend(&judged, unsafe_too);
+        (texts, fates) = mend(&judged, unsafe_too, &mut claims);
         if round == ROUNDS || !fates.contains(&Fate::Fixed) {
             break;
         }
@@ -73,7 +76,7 @@ fn count_fixed(outcome: &Outcome, fates: &[Fate], fixed: &mut [usize]) {
 }
 
 /// One round: the texts with every edit made, and what became of the findings.
-fn mend(outcome: &Outcome, unsafe_too: bool) -> (Vec<(String, String)>, Vec<Fate>) {
+fn mend(outcome: &Outcome, unsafe_too: bool, claims: &mut Claims) -> (Vec<(String, String)>, Vec<Fate>) {
     let mut texts: Vec<(String, String)> =
         outcome.manifests.iter().map(|manifest| (manifest.name.clone(), manifest.text.clone())).collect();
     let mut fates = Vec::with_capacity(outcome.findings.len());
@@ -81,7 +84,7 @@ fn mend(outcome: &Outcome, unsafe_too: bool) -> (Vec<(String, String)>, Vec<Fate
         let index = findings.first().map_or(0, |located| located.manifest);
         let Some((manifest, (_, text))) = outcome.manifests.get(index).zip(texts.get_mut(index)) else { continue };
         let mut edited = EditedText::of(manifest);
-        fates.extend(findings.iter().map(|located| edited.mend(located, unsafe_too)));
+        fates.extend(findings.iter().map(|located| edited.mend(located, unsafe_too, claims)));
         *text = edited.whole();
     }
     (texts, fates)
@@ -100,27 +103,32 @@ impl<'m> EditedText<'m> {
         EditedText { manifest, edited: BTreeMap::new(), added: Vec::new() }
     }
 
-    fn mend(&mut self, located: &Located, unsafe_too: bool) -> Fate {
+    fn mend(&mut self, located: &Located, unsafe_too: bool, claims: &mut Claims) -> Fate {
         let Some(fix) = &located.finding.fix else { return Fate::Left };
         if fix.safety == Safety::Unsafe && !unsafe_too {
             return Fate::Unsafe;
         }
-        match self.make(located.chunk.clone(), fix) {
+        match self.make(located.chunk.clone(), fix, claims) {
             Ok(()) => Fate::Fixed,
             Err(refusal) => Fate::Refused(refusal),
         }
     }
 
-    fn make(&mut self, chunk: Range<usize>, fix: &Fix) -> Result<(), Refusal> {
+    fn make(&mut self, chunk: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), Refusal> {
+        if fix.documents.iter().any(|document| claims.has(document)) {
+            return Err(Refusal::Taken);
+        }
+
         let text = match self.edited.get(&chunk.start) {
             Some((_, text)) => text,
             None => self.manifest.text.get(chunk.clone()).unwrap_or_default(),
         };
         let text = edited(text, fix)?;
         self.edited.insert(chunk.start, (chunk, text));
-        self.added.extend(
-            fix.documents.iter().filter(|document| !self.added.contains(document)).cloned().collect::<Vec<_>>(),
-        );
+        for document in &fix.documents {
+            claims.add(document);
+            self.added.push(document.clone());
+        }
         Ok(())
     }
 
@@ -141,7 +149,7 @@ impl<'m> EditedText<'m> {
 /// A chunk's text with the edits of one fix.
 fn edited(chunk: &str, fix: &Fix) -> Result<String, Refusal> {
     if !fix.documents.is_empty() && chunk.trim_start().starts_with('{') {
-        return Err(Refusal::Style); // A JSON file holds one document.
+        return Err(Refusal::OneObject);
     }
     edit(chunk, &fix.edits)
 }

@@ -20,7 +20,7 @@ pub use human::human;
 pub use wasm::Wasm;
 
 use crate::command::settings_schema;
-use crate::module::{COMPILER, EMBEDDED, REVISION, metadata};
+use crate::module::{EMBEDDED, REVISION, metadata};
 use crate::registry::{Digest, Signatures};
 
 /// Everything that is known of a module. As JSON it is a contract; fields may be added.
@@ -39,7 +39,7 @@ pub struct Inspection {
     pub is_embedded: bool,
     /// The commit that it was built from.
     pub revision: Option<String>,
-    /// The compiler that it was built with, where the module itself does not say so.
+    /// The compiler that it was built with, as its metadata say.
     pub compiler: Option<String>,
     /// What the binary says.
     #[serde(flatten)]
@@ -139,6 +139,7 @@ impl Inspection {
     pub fn of(module: &[u8], from: String, revision: Option<&str>) -> Result<Self, Unreadable> {
         let is_embedded = module == EMBEDDED;
         let known = |origin: Option<&str>| origin.filter(|_| is_embedded).map(str::to_owned);
+        let metadata: Metadata = serde_json::from_value(metadata::read(module)?)?;
         Ok(Inspection {
             version: 1,
             from,
@@ -146,9 +147,9 @@ impl Inspection {
             size: module.len(),
             is_embedded,
             revision: revision.map(str::to_owned).or(known(REVISION)),
-            compiler: known(COMPILER),
+            compiler: metadata.annotations.get(metadata::COMPILER).cloned(),
             wasm: Wasm::read(module)?,
-            metadata: serde_json::from_value(metadata::read(module)?)?,
+            metadata,
             rules: is_embedded.then(rules),
             settings: is_embedded.then(settings),
             signatures: None,
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn of_another_module_only_what_it_says_is_known() {
-        let other = metadata::annotate(&wat::parse_str("(module)").unwrap(), "annotations: {}", "").unwrap();
+        let other = metadata::annotate(&wat::parse_str("(module)").unwrap(), "annotations: {}", &[]).unwrap();
         let inspection = Inspection::of(&other, "other.wasm".to_owned(), Some("0123abcd")).unwrap();
         assert!(!inspection.is_embedded && inspection.rules.is_none() && inspection.settings.is_none());
         assert_eq!((inspection.revision.as_deref(), inspection.compiler), (Some("0123abcd"), None));

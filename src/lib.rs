@@ -39,6 +39,7 @@ pub mod module;
 pub mod registry;
 pub mod replace;
 pub mod report;
+pub mod rule_pages;
 pub mod webhook;
 
 /// Runs the command with its arguments, the program's name first, and gives its exit code.

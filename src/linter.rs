@@ -140,6 +140,11 @@ impl Manifest {
         !self.held.is_empty()
     }
 
+    /// Whether there is anything in it that calls itself an object.
+    pub fn holds_objects(&self) -> bool {
+        self.objects > 0
+    }
+
     /// Whether its text is no file's own.
     pub fn is_rendered(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.rendered(&self.text).is_some())

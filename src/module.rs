@@ -38,6 +38,3 @@ pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-h
 
 /// The commit that the embedded module was built from, where that is known.
 pub const REVISION: Option<&str> = option_env!("SQLEDGE_HA_REVISION");
-
-/// The compiler that the embedded module was built with, where that is known.
-pub const COMPILER: Option<&str> = option_env!("SQLEDGE_HA_COMPILER");

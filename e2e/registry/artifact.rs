@@ -87,7 +87,7 @@ fn the_same_module_has_the_same_digest_wherever_and_whenever_it_is_pushed() {
 fn a_module_of_somebody_elses_is_pushed_with_the_revision_that_is_given() {
     let (registry, user) = (Registry::plain(), User::unknown());
     let wasm = wat::parse_str("(module)").unwrap();
-    let module = metadata::annotate(&wasm, "annotations: {io.kubewarden.policy.title: other}", "").unwrap();
+    let module = metadata::annotate(&wasm, "annotations: {io.kubewarden.policy.title: other}", &[]).unwrap();
     fs::write(user.home().join("other.wasm"), &module).unwrap();
     let place = registry.place("team/other:v1");
     let annotations = |arguments: &[&str]| {

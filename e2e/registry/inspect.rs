@@ -47,7 +47,7 @@ fn a_file_of_somebody_elses_is_told_as_far_as_it_tells() {
     let wasm =
         wat::parse_str(r#"(module (import "env" "clock" (func)) (@producers (processed-by "clang" "20")))"#).unwrap();
     let description = "rules: []\nmutating: false\nannotations: {io.kubewarden.policy.title: \"o\\e[31mther\"}";
-    fs::write(user.home().join("other.wasm"), metadata::annotate(&wasm, description, "").unwrap()).unwrap();
+    fs::write(user.home().join("other.wasm"), metadata::annotate(&wasm, description, &[]).unwrap()).unwrap();
     snapshot("inspected-file", &user.run(&["policy", "inspect", "other.wasm"]));
     fs::write(user.home().join("other.wasm"), &wasm).unwrap();
     snapshot("inspected-bare", &user.run(&["policy", "inspect", "other.wasm"]));

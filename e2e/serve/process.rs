@@ -216,6 +216,6 @@ pub(crate) fn module(folder: &Path, name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/modules").join(format!("{name}.wat"));
     let wasm = wat::parse_file(source).unwrap();
     let path = folder.join(format!("{name}.wasm"));
-    fs::write(&path, metadata::annotate(&wasm, "annotations: {}", "").unwrap()).unwrap();
+    fs::write(&path, metadata::annotate(&wasm, "annotations: {}", &[]).unwrap()).unwrap();
     path
 }

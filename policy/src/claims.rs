@@ -17,12 +17,12 @@ pub struct Declared<'a> {
     pub place: Node<'a>,
 }
 
-/// The first claim that the pod declares for `engine`, mounted or not: one that another engine mounts is not for it,
-/// because two servers must never share files.
-pub fn declared<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> Option<Declared<'a>> {
-    let mut others = workload.engines.iter().filter(|other| other.node.pointer() != engine.node.pointer());
+/// The claims that the pod declares for `engine`, mounted or not: one that another engine mounts is not for it, because
+/// two servers must never share files.
+pub fn declared<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> Vec<Declared<'a>> {
+    let others = workload.engines.iter().filter(|other| other.node.pointer() != engine.node.pointer());
     let is_free = |claim: &Declared<'a>| {
-        !others.any(|other| {
+        !others.clone().any(|other| {
             other.node.at("volumeMounts").items().any(|mount| mount.at("name").str() == Some(claim.volume))
         })
     };
@@ -36,12 +36,16 @@ pub fn declared<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> Op
     };
     let templates = workload.claim_templates();
     let claims = workload.pod.at("volumes").items().filter_map(volume);
-    claims.chain(templates.into_iter().flat_map(|templates| templates.items()).filter_map(template)).find(is_free)
+    claims
+        .chain(templates.into_iter().flat_map(|templates| templates.items()).filter_map(template))
+        .filter(is_free)
+        .collect()
 }
 
-/// Puts every lost directory of `engine` on a claim: one that the pod declares where nothing was mounted, a new one in
-/// place of each volume that is no claim. Directories that a variable chose and nothing is mounted at are left to a
-/// person: an edit would show the variable's value. `size` is a Kubernetes quantity.
+/// Puts every lost directory of `engine` on a claim: the one that the pod declares where nothing was mounted, a new one in
+/// place of each volume that is no claim. Left to a person are directories that a variable chose and nothing is mounted
+/// at, because an edit would show the variable's value, and the choice between several claims. `size` is a Kubernetes
+/// quantity.
 pub fn add(
     workload: &Workload<'_>,
     engine: &EngineContainer<'_>,
@@ -57,9 +61,10 @@ pub fn add(
         }
     }
     if lost.iter().any(|(directory, mount)| mount.is_none() && directory.variable.is_none()) {
-        let volume = match declared(workload, engine) {
-            Some(claim) => claim.volume.to_owned(),
-            None => new_volume(workload, size, &mut fix),
+        let volume = match declared(workload, engine).as_slice() {
+            [claim] => claim.volume.to_owned(),
+            [] => new_volume(workload, engine, size, &mut fix),
+            [_, ..] => return fix,
         };
         let mount = json!({"name": volume, "mountPath": DATA_ROOT});
         fix.edits.push(Edit::append(&engine.node, &["volumeMounts"], mount));
@@ -90,11 +95,17 @@ fn replace_volume(workload: &Workload<'_>, mount: &Mount<'_>, size: &str, fix: &
     fix.documents.push(claim_document(workload, &claim, size));
 }
 
-/// Adds a volume on a new claim and returns its name.
-fn new_volume(workload: &Workload<'_>, size: &str, fix: &mut Fix) -> String {
+/// Adds a volume on a new claim and returns its name. Each engine of a pod has one of its own.
+fn new_volume(workload: &Workload<'_>, engine: &EngineContainer<'_>, size: &str, fix: &mut Fix) -> String {
     let volumes = workload.pod.at("volumes");
     let is_taken = |name: &str| volumes.items().any(|volume| volume.at("name").str() == Some(name));
+    let is_this = |other: &EngineContainer<'_>| other.node.pointer() == engine.node.pointer();
     let mut name = "mssql-data".to_owned();
+    let before = workload.engines.iter().take_while(|other| !is_this(other));
+    let without = before.filter(|other| declared(workload, other).is_empty()).count();
+    if without > 0 {
+        name.push_str(&format!("-{}", without + 1));
+    }
     while is_taken(&name) {
         name.push_str("-1");
     }

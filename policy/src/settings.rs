@@ -137,7 +137,9 @@ impl Settings {
             "rules" => {
                 let members = value.as_object().ok_or("`rules` maps rule ids to mutate, reject, warn or off")?;
                 for (rule, action) in members.iter().filter(|(_, action)| !is_unset(action)) {
-                    self.set_action(rule, action.as_str().unwrap_or_default())?;
+                    // For YAML 1.1, which `kubectl` and Helm read, `off` without quotes is false.
+                    let is_off = *action == Value::Bool(false);
+                    self.set_action(rule, if is_off { "off" } else { action.as_str().unwrap_or_default() })?;
                 }
             }
             "exposure" => self.exposure = choice("exposure", value, &EXPOSURES)?,
@@ -286,6 +288,13 @@ mod tests {
         assert_eq!(group(json!("0")), Ok(Some(0)));
         assert_eq!(group(json!("10002")), Ok(Some(10002)));
         assert_eq!(group(json!("none")), Ok(None));
+    }
+
+    #[test]
+    fn off_without_quotes_is_off() {
+        let settings = Settings::from_value(&json!({"rules": {"one-engine": false}})).expect("kubectl writes it so");
+        assert_eq!(settings.action("one-engine"), Some(Action::Off));
+        assert!(Settings::from_value(&json!({"rules": {"one-engine": true}})).is_err());
     }
 
     #[test]

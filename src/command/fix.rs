@@ -14,7 +14,7 @@ use crate::exit::{Failure, Outcome, plain, say};
 use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
 use crate::linter::{self, Located, Manifest};
-use crate::manifest::Lines;
+use crate::manifest::{Lines, Refusal};
 use crate::report::{self, counted};
 
 /// Mends manifests in place, or shows what it would change.
@@ -111,7 +111,10 @@ fn tell(delivery: &Delivery<'_>, after: &Fixing) {
         let why = match fate {
             Fate::Fixed => continue,
             Fate::Refused(why) => {
-                say("refused", &format!("{}: {why}", place(&after.outcome, located)));
+                say(
+                    "refused",
+                    &format!("{}: {why}{}", place(&after.outcome, located), defined(&after.outcome, located, *why)),
+                );
                 continue;
             }
             Fate::Unsafe => "--unsafe fixes it, and may move or destroy something",
@@ -127,8 +130,22 @@ fn tell(delivery: &Delivery<'_>, after: &Fixing) {
 /// A finding's place and rule, as editors take it.
 fn place(outcome: &linter::Outcome, located: &Located) -> String {
     let Some(manifest) = outcome.manifests.get(located.manifest) else { return String::new() };
-    let position = Lines::new(&manifest.text).position(located.span.start);
-    format!("{}:{}:{}: {}", plain(&manifest.name), position.line, position.column, located.finding.rule)
+    format!("{}: {}", position(manifest, located.span.start), located.finding.rule)
+}
+
+/// Where what cannot be edited is defined, if that is elsewhere.
+fn defined(outcome: &linter::Outcome, located: &Located, why: Refusal) -> String {
+    match (why, outcome.manifests.get(located.manifest)) {
+        (Refusal::Shared(byte), Some(manifest)) => {
+            format!(", at {}", position(manifest, located.chunk.start + byte))
+        }
+        _ => String::new(),
+    }
+}
+
+fn position(manifest: &Manifest, byte: usize) -> String {
+    let position = Lines::new(&manifest.text).position(byte);
+    format!("{}:{}:{}", plain(&manifest.name), position.line, position.column)
 }
 
 fn end(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) -> Outcome {

@@ -22,6 +22,7 @@ pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     if outcome.workloads == 0 {
         outcome.notes.extend(found.left_out.note());
     }
+    report::output::spares_manifests(&flags.reporting.output, &outcome)?;
     // Files first: whoever reads standard output may stop reading.
     let unwritten = report::output::write_all(&flags.reporting.output, &outcome);
     let format = flags.reporting.format;

@@ -16,6 +16,12 @@ use crate::exit::{Failure, Outcome};
 pub fn completions(shell: Shell) -> Result<Outcome, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "sqledge-ha", &mut text);
+    if shell == Shell::Bash {
+        // clap_complete 4.6 takes the hyphen in our name for the beginning of a command where it looks commands up, but
+        // not where it finds out which one is meant.
+        let script = String::from_utf8_lossy(&text).replace("sqledge__subcmd__ha", "sqledge__ha");
+        return print(script.as_bytes());
+    }
     print(&text)
 }
 
@@ -32,7 +38,8 @@ pub fn page(path: &[String]) -> Result<Outcome, Failure> {
         command = found.ok_or_else(|| Failure::usage(format!("there is no command `{name}`")))?;
     }
     let mut text = Vec::new();
-    clap_mangen::Man::new(command).render(&mut text)?;
+    let source = concat!("sqledge-ha ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command).source(source).render(&mut text)?;
     print(&text)
 }
 

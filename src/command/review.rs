@@ -35,7 +35,7 @@ pub enum Error {
 /// # Errors
 /// [`Failure`] with exit code 2 for a wrong configuration, 4 for input that cannot be read.
 pub fn run(flags: &Review) -> Result<Outcome, Failure> {
-    let settings = flags.config.as_deref().map_or(Ok(Value::Null), config::policy)?;
+    let settings = flags.config.as_deref().map_or(Ok(Value::Null), config::checked_policy)?;
     let objects = if flags.cluster.is_empty() { None } else { Some(objects(flags)?) };
     let source = Source::named(&flags.file);
     let text = source.read().map_err(|problem| unreadable(&source.name(), &problem))?;

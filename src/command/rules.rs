@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use serde_json::json;
-use sqledge_ha_policy::rules::RULES;
+use sqledge_ha_policy::rules::{RULES, Rule};
 
 use crate::cli::TableFormat;
+use crate::rule_pages::PAGE;
 
 /// Every rule, in the order of the documentation.
 pub fn table(format: TableFormat) -> String {
@@ -42,7 +43,8 @@ fn markdown() -> String {
     let mut text = "| rule | must hold | default | fix |\n|---|---|---|---|\n".to_owned();
     for rule in RULES {
         let (action, fix) = (rule.default_action.name(), rule.fixable.name());
-        let _ = writeln!(text, "| `{}` | {} | {action} | {fix} |", rule.id, rule.summary);
+        let Rule { id, summary, .. } = rule;
+        let _ = writeln!(text, "| [`{id}`]({PAGE}#{id}) | {summary} | {action} | {fix} |");
     }
     text
 }

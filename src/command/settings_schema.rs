@@ -73,5 +73,7 @@ pub fn property(key: &str) -> Value {
 fn action(rule: &Rule) -> Value {
     let actions = Action::NAMES.iter().filter(|(_, action)| *action != Action::Mutate || rule.is_mendable());
     let actions: Vec<&str> = actions.map(|(name, _)| *name).collect();
-    json!({"description": rule.summary, "default": rule.default_action.name(), "enum": choice(&actions)})
+    // For YAML 1.1, which `kubectl` and Helm read, `off` without quotes is false.
+    let choices: Vec<Value> = choice(&actions).into_iter().chain([Value::Bool(false)]).collect();
+    json!({"description": rule.summary, "default": rule.default_action.name(), "enum": choices})
 }

@@ -45,10 +45,18 @@ pub(super) fn locate<'m>(places: &[Place<'_>], text: &(impl Fn(usize) -> &'m str
         let (manifest, document) = (located.manifest, located.document);
         let distance =
             |place: &&&Place<'_>| (place.manifest.abs_diff(manifest), place.document.index.abs_diff(document));
+        // Where a rule names several objects of one name, each is another.
+        let mut shown: HashSet<(usize, usize, String, String)> = HashSet::new();
         for related in std::mem::take(&mut located.finding.related) {
-            let candidates = named.get(&identity_of(&related));
-            let nearest = candidates.and_then(|candidates| candidates.iter().min_by_key(distance));
-            located.related.extend(nearest.map(|place| place.related(related, text(place.manifest))));
+            let key = |place: &Place<'_>| {
+                (place.manifest, place.document.index, place.part.prefix.clone(), related.pointer.to_string())
+            };
+            let candidates = named.get(&identity_of(&related)).into_iter().flatten();
+            let nearest = candidates.filter(|place| !shown.contains(&key(place))).min_by_key(distance);
+            if let Some(place) = nearest {
+                shown.insert(key(place));
+                located.related.push(place.related(related, text(place.manifest)));
+            }
         }
     });
 }

@@ -153,6 +153,8 @@ mod tests {
             ("name: values\n", Concern::Nothing { objects: 0 }),
             ("name: values\nobject: {kind: \"\\x50od\", image: mssql}\n", Concern::Nothing { objects: 0 }),
             ("{{ include \"database\" . }}\n", Concern::Engine),
+            ("{{- if .a }}\nkind: Ingress\nspec: {host: {{ .b }}}\n{{- end }}\n", one),
+            ("{{- if .a }}\nkind: Deployment\nspec: {image: {{ .b }}}\n{{- end }}\n", Concern::Engine),
             (r#"{"name": "a-package", "version": "1.0.0"}"#, Concern::Nothing { objects: 0 }),
             ("kind: Service\nspec: {}\n", Concern::Service),
             ("kind: Service\nspec: {image: azure-sql-edge}\n", Concern::Engine),

@@ -19,9 +19,18 @@ pub enum Refusal {
     /// There is no single document to edit.
     #[error("the text is not one document")]
     NotOneDocument,
-    /// What would be edited is defined elsewhere, for others as well.
+    /// What would be edited is defined elsewhere, for others as well: at this byte of the text.
     #[error("it comes through an alias or a merge key; edit it by hand where it is defined")]
-    Shared,
+    Shared(usize),
+    /// Others use what would be edited.
+    #[error("other parts of the document use it through an alias or a merge key; edit it by hand, for all of them")]
+    Used,
+    /// The text is JSON, in which no other document can follow.
+    #[error("a file of JSON holds one object, and this takes another; add both by hand")]
+    OneObject,
+    /// An object that would be added is there already, or is what another fix adds.
+    #[error("there is a claim of that name already; decide by hand which one it is to be")]
+    Taken,
     /// It is written in a way that no edit is known for.
     #[error("it is written in a way that only a person can edit")]
     Style,
@@ -82,7 +91,10 @@ fn edit_once(chunk: &str, edit: &Edit) -> Result<String, Refusal> {
     if ends_above_a_tab(&edited, splice.start + splice.text.len()) {
         return Err(Refusal::Style);
     }
-    if only(&edited).map_err(|_| Refusal::Meaning)?.value == wanted { Ok(edited) } else { Err(Refusal::Meaning) }
+    if only(&edited).is_ok_and(|document| document.value == wanted) {
+        return Ok(edited);
+    }
+    Err(if tree.is_used_elsewhere(edit.pointer()) { Refusal::Used } else { Refusal::Meaning })
 }
 
 /// Whether a line of blanks with a tab follows on what ends at a byte: behind most things `kubectl` takes it for a mistake,

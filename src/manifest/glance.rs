@@ -73,10 +73,20 @@ fn block_mapping(chunk: &str) -> Option<Option<&str>> {
             }
             [b'a'..=b'z' | b'A'..=b'Z', ..] => has_begun = true,
             [b'\r'] => {}
+            [b'{', b'{', ..] if is_control(line) => {}
             _ => return None,
         }
     }
     has_begun.then_some(kind)
+}
+
+/// Whether a line is one action of a Helm template that prints nothing: it leaves out or repeats lines, all of which are seen.
+fn is_control(line: &str) -> bool {
+    let action = line.trim_end().strip_prefix("{{").and_then(|line| line.strip_suffix("}}"));
+    let Some(action) = action.filter(|action| !action.contains("{{")) else { return false };
+    let action = action.trim_start_matches('-').trim_start();
+    let word = action.split(|character: char| !character.is_ascii_alphabetic()).next();
+    matches!(word, Some("if" | "else" | "end" | "range" | "with")) || action.starts_with("/*")
 }
 
 /// The lines of a text without their line feeds; `None` if a bare carriage return ends any, or a character that does so for
@@ -121,6 +131,7 @@ mod tests {
             "kind: Pod",
             "apiVersion: v1\nkind: Pod\n",
             "---\n# a pod\n\n  # indented\napiVersion: v1\r\nkind:   Pod  \r\n\r\nspec:\r\n  a: 1\r\n",
+            "{{- if .Values.enabled }}\n{{/* why */}}\nkind: Pod\nspec:\n  {{- toYaml .x | nindent 2 }}\n{{- else if .y }}\n{{ end -}}\n",
             "subjects:\n- kind: User\n-\n  kind: Group\nkind: Pod # not a Deployment",
             "data:\n  x: |\n    kind: Deployment\n\tkind: Job\nkind: Pod\n".replace('\t', " ").as_str(),
             r#" {"items": [{"kind": "Job"}], "kind": "Pod"}"#,
@@ -177,7 +188,9 @@ mod tests {
             "kind:\n  Pod\n",
             "kind: Pod#1\n",
             "kind: {{ .kind }}\n",
-            "{{- if .x }}\nkind: Pod\n{{- end }}\n",
+            "{{- if .x }}\nkind: Pod\n{{- else }}\nkind: Job\n{{- end }}\n",
+            "{{- include \"x\" . }}\nkind: Pod\n",
+            "{{ if .x }}kind: Pod{{ end }}\n",
             "kind: Pod\n...\nkind: Job\n",
             "- kind: Pod\n",
             "\tkind: Pod\n",

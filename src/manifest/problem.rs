@@ -23,10 +23,15 @@ pub struct Problem {
 /// The first byte that is not UTF-8. A file that begins with a UTF-16 byte-order mark is named as such.
 pub fn decode(bytes: Vec<u8>) -> Result<String, Problem> {
     let utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
-    String::from_utf8(bytes).map_err(|error| Problem {
-        message: if utf16 { "the file is UTF-16, not UTF-8" } else { "this byte is not UTF-8" }.into(),
-        help: Some("save the file as UTF-8".into()),
-        byte: if utf16 { 0 } else { error.utf8_error().valid_up_to() },
+    String::from_utf8(bytes).map_err(|error| {
+        let byte = if utf16 { 0 } else { error.utf8_error().valid_up_to() };
+        let line = error.as_bytes().iter().take(byte).filter(|byte| **byte == b'\n').count() + 1;
+        let message = format!("a byte on line {line} is not UTF-8");
+        Problem {
+            message: if utf16 { "the file is UTF-16, not UTF-8".into() } else { message },
+            help: Some("save the file as UTF-8".into()),
+            byte,
+        }
     })
 }
 
@@ -44,7 +49,7 @@ mod tests {
     #[test]
     fn the_first_wrong_byte_is_named() {
         let problem = decode(b"a: \xc3\xa9\nb: \xe9\n".to_vec()).unwrap_err();
-        assert_eq!((problem.byte, problem.to_string().as_str()), (9, "this byte is not UTF-8"));
+        assert_eq!((problem.byte, problem.to_string().as_str()), (9, "a byte on line 2 is not UTF-8"));
     }
 
     #[test]

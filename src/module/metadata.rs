@@ -12,7 +12,10 @@ pub const SECTION: &str = "io.kubewarden.metadata";
 /// The version of the contract between host and module; `kwctl annotate` asks the module for it.
 pub const PROTOCOL_VERSION: &str = "v1";
 
-const USAGE: &str = "io.kubewarden.policy.usage";
+/// The annotation for a Markdown text that `kwctl inspect` shows.
+pub const USAGE: &str = "io.kubewarden.policy.usage";
+/// The annotation for the compiler that built the module.
+pub const COMPILER: &str = "sqledge-ha/compiler";
 
 /// Why metadata could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -39,15 +42,15 @@ pub enum Error {
 
 /// Appends the metadata to a module. A module that already has some is returned as it is.
 ///
-/// `description` is the text of a `metadata.yml`; `usage` a Markdown text for `kwctl inspect`.
+/// `description` is the text of a `metadata.yml`; `more` are annotations beside those in it.
 ///
 /// # Errors
 /// [`Error::NotWasm`] and [`Error::Damaged`] for the module, [`Error::NotYaml`] and [`Error::Shape`] for the
 /// description.
-pub fn annotate(wasm: &[u8], description: &str, usage: &str) -> Result<Vec<u8>, Error> {
+pub fn annotate(wasm: &[u8], description: &str, more: &[(&str, &str)]) -> Result<Vec<u8>, Error> {
     let mut annotated = wasm.to_vec();
     if find(wasm)?.is_none() {
-        append(&mut annotated, &describe(description, usage)?.to_string());
+        append(&mut annotated, &describe(description, more)?.to_string());
     }
     Ok(annotated)
 }
@@ -63,12 +66,12 @@ pub fn read(wasm: &[u8]) -> Result<Value, Error> {
 }
 
 /// The JSON of the section: the description with what `kwctl annotate` adds to it.
-fn describe(description: &str, usage: &str) -> Result<Value, Error> {
+fn describe(description: &str, more: &[(&str, &str)]) -> Result<Value, Error> {
     let mut members: Map<String, Value> =
         serde_saphyr::from_str(description).map_err(|error| Error::NotYaml(error.to_string()))?;
     let annotations = members.get_mut("annotations").and_then(Value::as_object_mut);
     let annotations = annotations.ok_or(Error::Shape("`annotations` is a mapping"))?;
-    annotations.insert(USAGE.to_owned(), Value::from(usage));
+    annotations.extend(more.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
     if !annotations.values().all(Value::is_string) {
         return Err(Error::Shape("every annotation is a string"));
     }
@@ -142,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_annotated_is_read_back() {
-        let wasm = annotate(PREAMBLE, DESCRIPTION, &"words ".repeat(100)).unwrap();
+        let wasm = annotate(PREAMBLE, DESCRIPTION, &[(USAGE, &"words ".repeat(100))]).unwrap();
         let metadata = read(&wasm).unwrap();
         assert_eq!(metadata["protocolVersion"], "v1");
         assert_eq!(metadata["mutating"], true);
@@ -152,13 +155,13 @@ mod tests {
 
     #[test]
     fn a_module_keeps_the_metadata_it_has() {
-        let wasm = annotate(PREAMBLE, DESCRIPTION, "first").unwrap();
-        assert_eq!(annotate(&wasm, DESCRIPTION, "second").unwrap(), wasm);
+        let wasm = annotate(PREAMBLE, DESCRIPTION, &[(USAGE, "first")]).unwrap();
+        assert_eq!(annotate(&wasm, DESCRIPTION, &[(USAGE, "second")]).unwrap(), wasm);
     }
 
     #[test]
     fn a_damaged_module_is_refused_wherever_it_is_cut() {
-        let wasm = annotate(PREAMBLE, DESCRIPTION, "").unwrap();
+        let wasm = annotate(PREAMBLE, DESCRIPTION, &[]).unwrap();
         for end in 0..wasm.len() {
             assert!(read(&wasm[..end]).is_err(), "{end}");
         }
@@ -168,8 +171,8 @@ mod tests {
 
     #[test]
     fn annotations_that_are_no_strings_are_refused() {
-        let wrong = annotate(PREAMBLE, "annotations: {severity: 1}", "");
+        let wrong = annotate(PREAMBLE, "annotations: {severity: 1}", &[]);
         assert!(matches!(wrong, Err(Error::Shape("every annotation is a string"))));
-        assert!(matches!(annotate(PREAMBLE, "annotations: [", ""), Err(Error::NotYaml(_))));
+        assert!(matches!(annotate(PREAMBLE, "annotations: [", &[]), Err(Error::NotYaml(_))));
     }
 }

@@ -11,6 +11,7 @@ use super::place::{Place, Texts, is_delicate, summary};
 use crate::cli::Level;
 use crate::exit::plain;
 use crate::linter::{Located, Outcome, Unread};
+use crate::rule_pages;
 
 /// Writes a report. Colours are in it; whoever gives `output` strips them where they do not belong.
 ///
@@ -108,7 +109,12 @@ fn label(located: &Located) -> Option<String> {
 
 fn title(located: &Located) -> Title<'_> {
     let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
-    severity.primary_title(&*located.finding.message).id(located.finding.rule)
+    let title = severity.primary_title(&*located.finding.message).id(located.finding.rule);
+    if supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
+        title.id_url(rule_pages::address(located.finding.rule))
+    } else {
+        title
+    }
 }
 
 /// Which of the objects that a template makes is meant, and where it stands.

@@ -27,6 +27,23 @@ pub fn check(files: &[ReportFile]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes sure that no report takes the place of a manifest. An old report in the same place is no manifest.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 if one does.
+pub fn spares_manifests(files: &[ReportFile], outcome: &Outcome) -> Result<(), Failure> {
+    for file in files.iter().filter(|file| file.path.exists()) {
+        let target = real_path(&file.path).ok();
+        let paths = outcome.manifests.iter().filter(|manifest| manifest.holds_objects());
+        let mut paths = paths.filter_map(|manifest| manifest.source.as_ref()?.path());
+        if paths.any(|path| path.canonicalize().ok() == target) {
+            let path = plain(&file.path.to_string_lossy());
+            return Err(Failure::usage(format!("--output: the report would replace the manifest {path}")));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the reports that go to files, and says which of them cannot be written. Gives whether there was such a one.
 pub fn write_all(files: &[ReportFile], outcome: &Outcome) -> bool {
     let mut has_failed = false;

@@ -30,7 +30,7 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: mounts a claim that the pod already has at `/var/opt/mssql`, or adds a claim, a volume and a mount (in a
+//! Unsafe: mounts the claim that the pod already has at `/var/opt/mssql`, or adds a claim, a volume and a mount (in a
 //! StatefulSet a claim template), of the size that the settings give. Databases in the old place are not moved.
 //!
 //! # Sources
@@ -121,7 +121,7 @@ fn place<'a>(
     if let Some((mount, claim)) = elsewhere {
         return (mount.node.at("mountPath"), Some(format!("the claim {} is mounted here", quoted(claim))));
     }
-    if let Some(claim) = claims::declared(workload, engine) {
+    if let Some(claim) = claims::declared(workload, engine).into_iter().next() {
         return (claim.place, Some("no mount of the engine's container uses this claim".to_owned()));
     }
     (engine.node.at("volumeMounts"), None)
@@ -188,10 +188,10 @@ fn help(
     lost: &[(&DataDirectory, Option<&Mount<'_>>)],
 ) -> String {
     let is_default = lost.iter().all(|(directory, mount)| directory.variable.is_none() && mount.is_none());
-    let has_claim = claims::declared(workload, engine).is_some();
-    match (is_default, has_claim) {
-        (true, true) => format!("mount the claim at {DATA_ROOT}"),
-        (true, false) => format!("mount a persistent volume claim at {DATA_ROOT}"),
+    match (is_default, claims::declared(workload, engine).len()) {
+        (true, 1) => format!("mount the claim at {DATA_ROOT}"),
+        (true, 2..) => format!("mount the claim that is for the databases at {DATA_ROOT}"),
+        (true, 0) => format!("mount a persistent volume claim at {DATA_ROOT}"),
         (false, _) => "mount a persistent volume claim there".to_owned(),
     }
 }

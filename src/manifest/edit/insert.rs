@@ -16,7 +16,7 @@ pub(super) fn set(tree: &Tree<'_>, pointer: &str, value: &Value) -> Result<Splic
         Kind::Mapping => add_entry(tree, node, key, &value),
         Kind::Sequence if key == "-" => add_item(tree, node, &value),
         Kind::Scalar => fill(tree, node, key, value),
-        Kind::Alias(_) => Err(Refusal::Shared),
+        Kind::Alias(target) => Err(Refusal::Shared(tree.start(target))),
         Kind::Sequence => Err(Refusal::Style),
     }
 }
@@ -35,7 +35,7 @@ fn replace(tree: &Tree<'_>, id: Id, value: &Value) -> Result<Splice, Refusal> {
     let node = *tree.node(id)?;
     let (start, end) = (node.span.start as usize, node.span.end as usize);
     match node.kind {
-        Kind::Alias(_) => Err(Refusal::Shared),
+        Kind::Alias(target) => Err(Refusal::Shared(tree.start(target))),
         Kind::Scalar if start == end => below_key(tree, id, value),
         Kind::Scalar if value.is_object() || value.is_array() => {
             Ok(Splice { start, end, text: inline(value, tree.is_json(id)) })
@@ -85,7 +85,8 @@ fn add_entry(tree: &Tree<'_>, id: Id, key: &str, value: &Value) -> Result<Splice
         let json = tree.is_json(id);
         return add_inline(tree, id, &children, entry(key, value, json));
     }
-    let first = *children.first().ok_or(Refusal::Shared)?;
+    // All that it holds is merged into it.
+    let first = *children.first().ok_or(Refusal::Shared(tree.start(id)))?;
     let indent = tree.column(tree.start(first));
     append(tree, &children, indent, &block_entry(key, value, tree.style()))
 }

@@ -39,16 +39,27 @@ impl<'t> Tree<'t> {
                 way.rest.push(token);
                 continue;
             }
-            if matches!(self.node(way.node)?.kind, Kind::Alias(_)) {
-                return Err(Refusal::Shared);
+            if let Kind::Alias(target) = self.node(way.node)?.kind {
+                return Err(Refusal::Shared(self.start(target)));
             }
             match self.spans.child_named(way.node, &token) {
-                Some(child) if !self.is_own(way.node, child) => return Err(Refusal::Shared),
+                Some(child) if !self.is_own(way.node, child) => return Err(Refusal::Shared(self.start(child))),
                 Some(child) => way = Way { node: child, parent: Some(way.node), rest: Vec::new() },
                 None => way.rest.push(token),
             }
         }
         Ok(way)
+    }
+
+    /// Whether anything on the way of a pointer is also reached by another way.
+    pub(super) fn is_used_elsewhere(&self, pointer: &str) -> bool {
+        let ways = std::iter::successors(Some(pointer), |pointer| Some(pointer.rsplit_once('/')?.0));
+        let nodes: Vec<Id> = ways.filter_map(|way| self.walk(way).ok()).map(|way| way.node).collect();
+        self.spans.ids().any(|id| {
+            let is_alias =
+                self.node(id).is_ok_and(|node| matches!(node.kind, Kind::Alias(target) if nodes.contains(&target)));
+            is_alias || self.spans.children(id).iter().any(|child| nodes.contains(child) && !self.is_own(id, *child))
+        })
     }
 
     /// Whether a child stands in its parent's own text, and was not merged into it.

@@ -138,11 +138,12 @@ fn comments_about_others_stay() {
 #[test]
 fn what_others_use_as_well_is_not_edited_behind_their_backs() {
     let aliased = "base: &base\n  a: 1\none: *base\n";
-    assert_eq!(edit(aliased, &[set("/one/a", json!(2))]), Err(Refusal::Shared));
-    assert_eq!(edit(aliased, &[set("/one/b", json!(2))]), Err(Refusal::Shared));
-    assert_eq!(edit(aliased, &[set("/base/a", json!(2))]), Err(Refusal::Meaning));
+    assert_eq!(edit(aliased, &[set("/one/a", json!(2))]), Err(Refusal::Shared(0)));
+    assert_eq!(edit(aliased, &[set("/one/b", json!(2))]), Err(Refusal::Shared(0)));
+    assert_eq!(edit(aliased, &[set("/base/a", json!(2))]), Err(Refusal::Used));
     let merged = "base: &base\n  a: 1\none:\n  <<: *base\n  c: 3\n";
-    assert_eq!(edit(merged, &[set("/one/a", json!(2))]), Err(Refusal::Shared));
+    assert_eq!(edit(merged, &[set("/one/a", json!(2))]), Err(Refusal::Shared(14)));
+    assert_eq!(edit(merged, &[set("/base/a", json!(2))]), Err(Refusal::Used));
     assert_eq!(
         edit(merged, &[set("/one/d", json!(2))]).as_deref(),
         Ok("base: &base\n  a: 1\none:\n  <<: *base\n  c: 3\n  d: 2\n")

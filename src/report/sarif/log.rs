@@ -52,6 +52,7 @@ pub(super) struct ReportingDescriptor {
     pub(super) short_description: Message,
     pub(super) full_description: Message,
     pub(super) help: MarkdownMessage,
+    pub(super) help_uri: String,
     pub(super) default_configuration: Configuration,
     pub(super) properties: Properties,
 }

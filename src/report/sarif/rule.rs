@@ -5,6 +5,7 @@ use sqledge_ha_policy::rules::documentation::{documentation, section};
 use sqledge_ha_policy::rules::{RULES, Rule};
 
 use super::log::{Configuration, MarkdownMessage, Message, Properties, ReportingDescriptor};
+use crate::rule_pages::address;
 
 /// Every rule, in the order of the registry.
 pub(super) fn all() -> Vec<ReportingDescriptor> {
@@ -25,6 +26,7 @@ fn describe(rule: &Rule) -> ReportingDescriptor {
         name: pascal_case(rule.id),
         short_description: Message::of(rule.summary),
         full_description: Message::of(&first_paragraph(&section(&documentation, "What must hold"))),
+        help_uri: address(rule.id),
         help: MarkdownMessage { text: documentation.clone(), markdown: documentation },
         default_configuration: Configuration { level },
         properties: Properties {

@@ -1,0 +1,86 @@
+//! Claims that `fix --unsafe` adds: never two of one name, and never one that somebody else uses.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use sqledge_ha::manifest::read;
+
+use super::{content, folder};
+use crate::corpus::Ran;
+use crate::fix::fix;
+
+/// A workload whose containers are all engines, on ports of their own, with some volumes.
+fn workload(kind: &str, containers: usize, volumes: &str) -> String {
+    let container = |number: usize| {
+        format!(
+            "      - name: sql-{number}\n        image: mcr.microsoft.com/azure-sql-edge:1.0.7\n        env:\n        \
+             - {{name: MSSQL_TCP_PORT, value: '{}'}}\n",
+            1433 + number
+        )
+    };
+    let containers: String = (0..containers).map(container).collect();
+    format!(
+        "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: sql}}\nspec:\n  selector: {{matchLabels: {{app: sql}}}}\n  \
+         template:\n    metadata: {{labels: {{app: sql}}}}\n    spec:\n      containers:\n{containers}{volumes}"
+    )
+}
+
+/// Fixes a text, and gives what is said and the objects that come of it.
+fn fixed(text: &str) -> (Ran, Vec<Value>) {
+    let folder = folder(&[("a.yaml", text.as_bytes())]);
+    let ran = fix(folder.path(), &["--unsafe", "a.yaml"], "");
+    let after = String::from_utf8(content(&folder, "a.yaml")).unwrap();
+    (ran, read(&after).into_iter().map(|document| document.unwrap().value).collect())
+}
+
+fn named(objects: &[Value], kind: &str) -> Vec<String> {
+    let of_kind = objects.iter().filter(|object| object["kind"] == kind);
+    of_kind.map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn each_engine_of_a_pod_gets_a_claim_of_its_own() {
+    let (ran, objects) = fixed(&workload("Deployment", 2, ""));
+    let pod = &objects[0]["spec"]["template"]["spec"];
+    assert_eq!(
+        pod["volumes"],
+        json!([{"name": "mssql-data", "persistentVolumeClaim": {"claimName": "sql-mssql-data"}},
+            {"name": "mssql-data-2", "persistentVolumeClaim": {"claimName": "sql-mssql-data-2"}}]),
+        "{ran:?}"
+    );
+    let mounts = |container: usize| pod["containers"][container]["volumeMounts"][0]["name"].clone();
+    assert_eq!([mounts(0), mounts(1)], ["mssql-data", "mssql-data-2"]);
+    assert_eq!(named(&objects, "PersistentVolumeClaim"), ["sql-mssql-data", "sql-mssql-data-2"]);
+}
+
+#[test]
+fn a_name_that_is_taken_is_left_to_a_person() {
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: sql-mssql-data}\nspec: {storageClassName: fast}\n";
+    let deployment = workload("Deployment", 1, "");
+    let refused = "persistent-data: there is a claim of that name already";
+    let (ran, objects) = fixed(&format!("{deployment}---\n{claim}"));
+    assert!(ran.code == 1 && ran.said.contains(refused), "{ran:?}");
+    assert_eq!(named(&objects, "PersistentVolumeClaim").len(), 1);
+
+    let folder = folder(&[("claim.yaml", claim.as_bytes()), ("sql.yaml", deployment.as_bytes())]);
+    let ran = fix(folder.path(), &["--unsafe", "."], "");
+    assert!(ran.code == 1 && ran.said.contains(refused), "{ran:?}");
+    assert!(!fs::read_to_string(folder.path().join("sql.yaml")).unwrap().contains("persistentVolumeClaim"));
+}
+
+#[test]
+fn two_workloads_of_one_name_do_not_get_one_claim() {
+    let (ran, objects) = fixed(&[workload("Deployment", 1, ""), workload("ReplicaSet", 1, "")].join("---\n"));
+    assert!(ran.said.contains("persistent-data: there is a claim of that name already"), "{ran:?}");
+    assert_eq!(named(&objects, "PersistentVolumeClaim"), ["sql-mssql-data"]);
+    assert_eq!(objects[1]["spec"]["template"]["spec"].get("volumes"), None);
+}
+
+#[test]
+fn the_choice_between_claims_is_left_to_a_person() {
+    let volumes = "      volumes:\n      - {name: backup, persistentVolumeClaim: {claimName: backup}}\n      \
+                   - {name: data, persistentVolumeClaim: {claimName: data}}\n";
+    let (ran, objects) = fixed(&workload("Deployment", 1, volumes));
+    assert!(ran.code == 1 && ran.said.contains("1 finding of persistent-data: only a person can decide"), "{ran:?}");
+    assert_eq!(objects[0]["spec"]["template"]["spec"]["containers"][0].get("volumeMounts"), None);
+}
