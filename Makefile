@@ -41,7 +41,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -164,6 +164,9 @@ deny: setup $(TOOLS)/bin/cargo-deny
 	$(TOOLS)/bin/cargo-deny --locked --workspace check -D warnings bans licenses sources
 	$(TOOLS)/bin/cargo-deny --locked --manifest-path e2e/fuzz/Cargo.toml --config e2e/fuzz/deny.toml \
 		check -D warnings bans licenses sources
+
+advisories: setup $(TOOLS)/bin/cargo-deny ## look for known vulnerabilities of dependencies; needs a network
+	$(TOOLS)/bin/cargo-deny --locked --workspace check advisories
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 	$(CARGO) install --quiet --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN)
