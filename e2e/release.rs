@@ -201,6 +201,12 @@ fn a_release_is_verified_as_the_readme_says_and_what_was_changed_is_not() {
         must(&mut verify);
     }
 
+    let mut manifest = Command::new(root().join("target/tools/bin/crane"));
+    manifest.args(["manifest", "--insecure", &registry.place("owner/charts/sqledge-ha:artifacthub.io")]);
+    let manifest: Value = serde_json::from_str(&must(&mut manifest)).unwrap();
+    let layer = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";
+    assert_eq!(manifest["layers"][0]["mediaType"], layer);
+
     let mut inspect = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     let inspected = must(inspect.args(["policy", "inspect", "--plain-http", reference]));
     assert!(inspected.contains("signatures   present"), "{inspected}");

@@ -54,3 +54,9 @@ sign "$pushed" "$@"
     { cat "$work/pushed" >&2; exit 1; }
 digest=$(sed -n 's/^Digest: *//p' "$work/pushed")
 sign "$owner/charts/sqledge-ha@$digest" "$@"
+
+# What Artifact Hub looks for beside a chart: a tag of its own, which is no version.
+# shellcheck disable=SC2046
+"$tools/cosign" upload blob $(over --allow-http-registry) \
+    --ct application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml \
+    --files "$root/artifacthub/artifacthub-repo-chart.yml" "$owner/charts/sqledge-ha:artifacthub.io" >&2
