@@ -119,7 +119,7 @@ release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build
 release-tools: $(TOOLS)/bin/cosign $(TOOLS)/bin/crane $(TOOLS)/bin/cargo-cyclonedx
 
 image: $(addprefix release-program-,$(RELEASE_TARGETS)) ## write the container image to target/image, without a daemon; needs pip
-	@sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
+	@REVISION="$$(git rev-parse HEAD)" sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
 		arm64=$(call program_of,aarch64-unknown-linux-musl)
 
 publish: release-tools $(TOOLS)/bin/helm ## push and sign what `make release image` left: the policy, the image and the chart; TO=ghcr.io/OWNER

@@ -217,6 +217,19 @@ fn a_folder_that_is_no_image_is_left_alone() {
 }
 
 #[test]
+fn the_image_names_the_commit_of_its_program_where_that_is_known() {
+    let folder = TempDir::new().unwrap();
+    let [unknown, known] = ["unknown", "known"].map(|name| folder.path().join(name));
+    layout(&unknown, &["amd64"]);
+    let mut command = Command::new("sh");
+    command.arg(path("e2e/image/layout.sh")).arg(&known).arg(format!("amd64={}", stand_in().display()));
+    output_of(command.env("CA_CERTIFICATES", trusted()).env("REVISION", "0123abcd"));
+    let revision =
+        |folder: &Path| images(folder)["amd64"].config.config.labels.get("org.opencontainers.image.revision").cloned();
+    assert_eq!((revision(&unknown), revision(&known)), (None, Some("0123abcd".to_owned())));
+}
+
+#[test]
 fn the_containerfile_makes_the_same_image() {
     let containerfile = fs::read_to_string(path("Containerfile")).unwrap();
     let (build, last_stage) = containerfile.split_once("FROM scratch\n").unwrap();
