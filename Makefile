@@ -41,7 +41,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,7 +119,7 @@ release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build
 release-tools: $(TOOLS)/bin/cosign $(TOOLS)/bin/crane $(TOOLS)/bin/cargo-cyclonedx
 
 image: $(addprefix release-program-,$(RELEASE_TARGETS)) ## write the container image to target/image, without a daemon; needs pip
-	@sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
+	@REVISION="$$(git rev-parse HEAD)" sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
 		arm64=$(call program_of,aarch64-unknown-linux-musl)
 
 publish: release-tools $(TOOLS)/bin/helm ## push and sign what `make release image` left: the policy, the image and the chart; TO=ghcr.io/OWNER
@@ -164,6 +164,9 @@ deny: setup $(TOOLS)/bin/cargo-deny
 	$(TOOLS)/bin/cargo-deny --locked --workspace check -D warnings bans licenses sources
 	$(TOOLS)/bin/cargo-deny --locked --manifest-path e2e/fuzz/Cargo.toml --config e2e/fuzz/deny.toml \
 		check -D warnings bans licenses sources
+
+advisories: setup $(TOOLS)/bin/cargo-deny ## look for known vulnerabilities of dependencies; needs a network
+	$(TOOLS)/bin/cargo-deny --locked --workspace check advisories
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 	$(CARGO) install --quiet --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -154,9 +155,37 @@ fn the_annotations_say_what_the_module_says_of_itself() {
 }
 
 #[test]
-fn artifact_hub_takes_the_repository() {
-    let repository: Repository = read("artifacthub-repo.yml");
-    assert!(repository.repository_id.is_none() && repository.owners.is_empty());
+fn artifact_hub_takes_the_repositories() {
+    for name in ["artifacthub-repo.yml", "artifacthub-repo-chart.yml"] {
+        let repository: Repository = read(name);
+        assert!(repository.repository_id.is_none() && repository.owners.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_version_is_announced_beside_those_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let branch = tempfile::tempdir().unwrap();
+    let older = branch.path().join("sqledge-ha/0.0.9/artifacthub-pkg.yml");
+    fs::create_dir_all(older.parent().unwrap()).unwrap();
+    fs::write(&older, "version: 0.0.9\n").unwrap();
+    // What was announced may be announced again.
+    for _ in 0..2 {
+        let script = root.join("artifacthub/release/announce.sh");
+        let ran = Command::new("sh").arg(script).arg(branch.path()).output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+    }
+    let version = concat!("sqledge-ha/", env!("CARGO_PKG_VERSION"));
+    for (announced, file) in [
+        ("artifacthub-repo.yml".to_owned(), "artifacthub/artifacthub-repo.yml"),
+        (format!("{version}/artifacthub-pkg.yml"), "artifacthub/artifacthub-pkg.yml"),
+        (format!("{version}/README.md"), "policy/USAGE.md"),
+    ] {
+        let text = |path| fs::read_to_string(path).unwrap();
+        assert_eq!(text(branch.path().join(&announced)), text(root.join(file)), "{announced}");
+    }
+    assert_eq!(fs::read_dir(branch.path().join("sqledge-ha")).unwrap().count(), 2);
+    assert_eq!(fs::read_to_string(older).unwrap(), "version: 0.0.9\n");
 }
 
 /// What a question of the form may say, and how: rancher/kubewarden-ui, `pkg/kubewarden/components/Questions`, at dca2ea46.

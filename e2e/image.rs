@@ -40,7 +40,7 @@ fn layout(folder: &Path, architectures: &[&str]) {
     let program = |architecture: &&str| format!("{architecture}={}", stand_in().display());
     let mut command = Command::new("sh");
     command.arg(path("e2e/image/layout.sh")).arg(folder).args(architectures.iter().map(program));
-    output_of(command.env_remove("SOURCE_DATE_EPOCH").env("CA_CERTIFICATES", trusted()));
+    output_of(command.env_remove("SOURCE_DATE_EPOCH").env_remove("REVISION").env("CA_CERTIFICATES", trusted()));
 }
 
 /// What the specification demands of an image, and nothing that it does not know: opencontainers/image-spec v1.1.1,
@@ -216,9 +216,25 @@ fn a_folder_that_is_no_image_is_left_alone() {
 }
 
 #[test]
+fn the_image_names_the_commit_of_its_program_where_that_is_known() {
+    let folder = TempDir::new().unwrap();
+    let [unknown, known] = ["unknown", "known"].map(|name| folder.path().join(name));
+    layout(&unknown, &["amd64"]);
+    let mut command = Command::new("sh");
+    command.arg(path("e2e/image/layout.sh")).arg(&known).arg(format!("amd64={}", stand_in().display()));
+    output_of(command.env("CA_CERTIFICATES", trusted()).env("REVISION", "0123abcd"));
+    let revision =
+        |folder: &Path| images(folder)["amd64"].config.config.labels.get("org.opencontainers.image.revision").cloned();
+    assert_eq!((revision(&unknown), revision(&known)), (None, Some("0123abcd".to_owned())));
+}
+
+#[test]
 fn the_containerfile_makes_the_same_image() {
     let containerfile = fs::read_to_string(path("Containerfile")).unwrap();
-    let (_, last_stage) = containerfile.split_once("FROM scratch\n").unwrap();
+    let (build, last_stage) = containerfile.split_once("FROM scratch\n").unwrap();
+    // What the build script asks for the commit, in reach of what runs it.
+    let (before, after) = build.split_once("\nARG SQLEDGE_HA_COMMIT\n").unwrap();
+    assert!(before.contains("\nFROM ") && after.contains("\nRUN cargo build "), "{build}");
     let lines: Vec<&str> = last_stage.lines().collect();
     assert_eq!(
         lines,

@@ -45,7 +45,15 @@ fn cosign() -> PathBuf {
     root().join("target/tools/bin/cosign")
 }
 
-/// A folder with a release in it, whose only program is the one that is tested.
+/// Collects a release whose only program is the one that is tested. What is being worked on may be in it.
+fn collect(folder: &Path) -> Command {
+    let program = format!("this-machine={}", env!("CARGO_BIN_EXE_sqledge-ha"));
+    let mut command = script("collect.sh");
+    command.arg(folder).arg(program).env("ALLOW_DIRTY", "yes");
+    command
+}
+
+/// A folder with a release in it.
 struct Release {
     folder: tempfile::TempDir,
 }
@@ -53,8 +61,7 @@ struct Release {
 impl Release {
     fn new() -> Self {
         let release = Release { folder: tempfile::tempdir().unwrap() };
-        let program = format!("this-machine={}", env!("CARGO_BIN_EXE_sqledge-ha"));
-        must(script("collect.sh").arg(release.dist()).arg(program));
+        must(&mut collect(&release.dist()));
         must(release.with_key(Command::new(cosign()).arg("generate-key-pair")));
         must(release.with_key(script("sign.sh").arg(release.dist())));
         release
@@ -89,24 +96,26 @@ impl Release {
         published.lines().map(str::to_owned).collect()
     }
 
-    /// Runs the README's commands that verify a release, with a key in place of the workflow's identity.
-    fn verify(&self, reference: &str) -> Ran {
-        let key = self.folder.path().join("cosign.pub");
-        let identity = format!("IDENTITY='--key {} --insecure-ignore-tlog=true'", key.display());
-        let lines: Vec<String> = verification()
-            .into_iter()
-            .map(|line| if line.starts_with("IDENTITY=") { identity.clone() } else { line })
-            .map(|line| {
-                line.replace(
-                    "ghcr.io/sqledge-ha/policies/sqledge-ha@sha256:…",
-                    &format!("--allow-http-registry {reference}"),
-                )
+    /// Runs the README's commands that verify a release, with a key in place of the workflow's identity, as the README
+    /// says, and what was published here in place of what is published there.
+    fn verify(&self, published: &[String]) -> Ran {
+        let here = |line: String| {
+            if line.starts_with("IDENTITY=") {
+                return "IDENTITY='--key cosign.pub --insecure-ignore-tlog=true'".to_owned();
+            }
+            PUBLISHED.iter().zip(published).fold(line, |line, (name, reference)| {
+                let there = format!("ghcr.io/sqledge-ha/{name}@sha256:…");
+                line.replace(&there, &format!("--allow-http-registry {reference}"))
             })
-            .collect();
+        };
+        let lines: Vec<String> = verification().into_iter().map(here).collect();
         let path = format!("{}:{}", cosign().parent().unwrap().display(), env::var("PATH").unwrap());
         run(Command::new("sh").args(["-ec", &lines.join("\n")]).current_dir(self.dist()).env("PATH", path))
     }
 }
+
+/// What is published of a release, in the order of the script.
+const PUBLISHED: [&str; 3] = ["policies/sqledge-ha", "sqledge-ha", "charts/sqledge-ha"];
 
 /// The README's commands that verify a release.
 fn verification() -> Vec<String> {
@@ -177,9 +186,21 @@ fn a_release_is_complete_says_where_it_comes_from_and_is_packed_the_same_every_t
     }
 
     let again = tempfile::tempdir().unwrap();
-    let pair = format!("this-machine={}", env!("CARGO_BIN_EXE_sqledge-ha"));
-    must(script("collect.sh").arg(again.path().join("dist")).arg(pair));
-    assert_eq!(fs::read_to_string(again.path().join("dist/SHA256SUMS")).unwrap(), sums);
+    // What was collected before is replaced.
+    for _ in 0..2 {
+        must(&mut collect(&again.path().join("dist")));
+        assert_eq!(fs::read_to_string(again.path().join("dist/SHA256SUMS")).unwrap(), sums);
+        fs::write(again.path().join("dist/stale.tar.gz"), "").unwrap();
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_release_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("somebody's"), "").unwrap();
+    let ran = run(&mut collect(folder.path()));
+    assert!(!ran.is_content && folder.path().join("somebody's").exists());
+    assert_eq!(ran.said, format!("{} is there, and is no release\n", folder.path().display()));
 }
 
 #[test]
@@ -187,31 +208,35 @@ fn a_release_is_verified_as_the_readme_says_and_what_was_changed_is_not() {
     let release = Release::new();
     let registry = Registry::plain();
     let published = release.publish(&registry);
-    let of = |name: &str| registry.place(&format!("owner/{name}@sha256:"));
-    let expected = [of("policies/sqledge-ha"), of("sqledge-ha"), of("charts/sqledge-ha")];
-    assert!(published.iter().zip(&expected).all(|(one, start)| one.starts_with(start)), "{published:#?}");
-    assert_eq!(published.len(), expected.len());
-    let reference = &published[0];
-    let ran = release.verify(reference);
-    assert!(ran.is_content, "{}{}", ran.output, ran.said);
-    let key = release.folder.path().join("cosign.pub");
-    for other in &published[1..] {
-        let mut verify = Command::new(cosign());
-        verify.args(["verify", "--insecure-ignore-tlog=true", "--allow-http-registry", "--key"]).arg(&key).arg(other);
-        must(&mut verify);
+    assert_eq!(published.len(), PUBLISHED.len());
+    for (reference, name) in published.iter().zip(PUBLISHED) {
+        assert!(reference.starts_with(&registry.place(&format!("owner/{name}@sha256:"))), "{published:#?}");
+        let verified = verification().iter().any(|line| line.contains(&format!("ghcr.io/sqledge-ha/{name}@sha256:…")));
+        assert!(verified, "the README does not say how to verify {name}");
     }
+    let ran = release.verify(&published);
+    assert!(ran.is_content, "{}{}", ran.output, ran.said);
+
+    let mut manifest = Command::new(root().join("target/tools/bin/crane"));
+    manifest.args(["manifest", "--insecure", &registry.place("owner/charts/sqledge-ha:artifacthub.io")]);
+    let manifest: Value = serde_json::from_str(&must(&mut manifest)).unwrap();
+    let layer = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";
+    assert_eq!(manifest["layers"][0]["mediaType"], layer);
 
     let mut inspect = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
-    let inspected = must(inspect.args(["policy", "inspect", "--plain-http", reference]));
+    let inspected = must(inspect.args(["policy", "inspect", "--plain-http", &published[0]]));
     assert!(inspected.contains("signatures   present"), "{inspected}");
+    let statement = release.json("provenance.json");
+    let sources = &statement["predicate"]["buildDefinition"]["resolvedDependencies"][0];
+    assert!(inspected.contains(sources["digest"]["gitCommit"].as_str().unwrap()), "{inspected}");
 
     for file in ["policy.wasm", "SHA256SUMS", "policy.cdx.json"] {
         let path = release.dist().join(file);
         let right = fs::read(&path).unwrap();
         fs::write(&path, [right.as_slice(), b"\n"].concat()).unwrap();
-        let ran = release.verify(reference);
+        let ran = release.verify(&published);
         assert!(!ran.is_content, "{file} was changed and nobody saw: {}", ran.output);
         fs::write(&path, right).unwrap();
     }
-    assert!(release.verify(reference).is_content);
+    assert!(release.verify(&published).is_content);
 }

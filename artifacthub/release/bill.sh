@@ -12,9 +12,9 @@ shift 2
 root=$(cd "$(dirname "$0")/../.." && pwd)
 # Beside the manifests is where the tool writes; several may be at it.
 name=bill-of-materials-$$
+# It is written for every member of the workspace.
+trap 'rm -f "$root/$name.json" "$root/policy/$name.json"' EXIT
 "$root/target/tools/bin/cargo-cyclonedx" cyclonedx --quiet --manifest-path "$manifest" --format json --spec-version 1.5 \
     --no-build-deps --override-filename "$name" "$@"
 # Where the sources lie here is nobody's business.
 sed "s#path+file://$root#path+file://.#g" "$(dirname "$manifest")/$name.json" >"$file"
-# It is written for every member of the workspace.
-rm -f "$root/$name.json" "$root/policy/$name.json"

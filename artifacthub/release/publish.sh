@@ -15,6 +15,8 @@ image=$2
 program=$3
 owner=$4
 version=$(sh "$root/artifacthub/release/check.sh")
+# What was built, whatever is checked out by now.
+commit=$(sed -n 's/.*"gitCommit": "\([0-9a-f]*\)".*/\1/p' "$folder/provenance.json")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -40,7 +42,8 @@ sign() {
 }
 
 # shellcheck disable=SC2046
-policy=$("$program" policy push "$owner/policies/sqledge-ha:v$version" --module "$folder/policy.wasm" $(over --plain-http))
+policy=$("$program" policy push "$owner/policies/sqledge-ha:v$version" --module "$folder/policy.wasm" \
+    --revision "$commit" $(over --plain-http))
 "$tools/cosign" attest "$@" --type cyclonedx --predicate "$folder/policy.cdx.json" "$policy" >&2
 sign "$policy" "$@"
 
@@ -54,3 +57,9 @@ sign "$pushed" "$@"
     { cat "$work/pushed" >&2; exit 1; }
 digest=$(sed -n 's/^Digest: *//p' "$work/pushed")
 sign "$owner/charts/sqledge-ha@$digest" "$@"
+
+# What Artifact Hub looks for beside a chart: a tag of its own, which is no version.
+# shellcheck disable=SC2046
+"$tools/cosign" upload blob $(over --allow-http-registry) \
+    --ct application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml \
+    --files "$root/artifacthub/artifacthub-repo-chart.yml" "$owner/charts/sqledge-ha:artifacthub.io" >&2

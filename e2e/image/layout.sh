@@ -6,7 +6,7 @@
 #
 # Usage: e2e/image/layout.sh FOLDER ARCHITECTURE=PROGRAM…        GNU tar, gzip and coreutils are needed.
 # SOURCE_DATE_EPOCH is when it was made, in seconds; it has no time of its own. CA_CERTIFICATES is whom to trust when the
-# module comes from a registry: this machine's, unless it names another bundle.
+# module comes from a registry: this machine's, unless it names another bundle. REVISION is the commit of the programs.
 set -eu
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 epoch="${SOURCE_DATE_EPOCH:-0}"
@@ -59,6 +59,7 @@ layer() {
 labels() {
     printf '"org.opencontainers.image.description":"%s",' "$(annotation description)"
     printf '"org.opencontainers.image.licenses":"%s",' "$(annotation license)"
+    [ -z "${REVISION:-}" ] || printf '"org.opencontainers.image.revision":"%s",' "$REVISION"
     printf '"org.opencontainers.image.source":"%s",' "$(annotation source)"
     printf '"org.opencontainers.image.title":"%s",' "$(annotation title)"
     printf '"org.opencontainers.image.version":"%s"' "$version"
