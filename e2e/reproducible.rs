@@ -11,6 +11,8 @@ use ignore::WalkBuilder;
 use sha2::{Digest, Sha256};
 use sqledge_ha::module::EMBEDDED;
 
+use crate::shared::skipped;
+
 #[allow(dead_code, reason = "the test calls what builds the module, and nothing else")]
 #[path = "../build.rs"]
 mod build_script;
@@ -92,7 +94,7 @@ fn path_with(toolchain: &Path) -> OsString {
 }
 
 /// A command line that runs what follows as another user, as far as it can tell: the files stay within reach, the
-/// toolchain in somebody's home too. As ourselves where that is not allowed.
+/// toolchain in somebody's home too. As ourselves, and loudly so, where that is not allowed.
 fn as_user(user: Option<u32>) -> Command {
     let Some(user) = user else { return Command::new("env") };
     let become_user = |command: &mut Command| {
@@ -100,7 +102,13 @@ fn as_user(user: Option<u32>) -> Command {
     };
     let mut attempt = Command::new("unshare");
     become_user(&mut attempt);
-    if !attempt.output().is_ok_and(|ran| ran.status.success()) {
+    let refusal = match attempt.output() {
+        Ok(ran) if ran.status.success() => None,
+        Ok(ran) => Some(String::from_utf8_lossy(&ran.stderr).trim().to_owned()),
+        Err(error) => Some(format!("unshare: {error}")),
+    };
+    if let Some(reason) = refusal {
+        skipped(&format!("the module is not built by another user, but by the same again: {reason}"));
         return Command::new("env");
     }
     let mut command = Command::new("unshare");

@@ -10,9 +10,13 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    // Past the test harness, which keeps what tests print to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {} is not there", folder.display());
+    skipped(&format!("{} is not there", folder.display()));
     None
+}
+
+/// Says what is left out, and why, past the test harness, which keeps what tests print to itself.
+pub(crate) fn skipped(what: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
 }
 
 /// The YAML files of a folder, sorted.

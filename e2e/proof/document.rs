@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::ledger::{Table, rows};
+use crate::shared::{folder, skipped};
 
 const INTRODUCTION: &str = "\
 # What survives, and what would not have
@@ -103,13 +104,18 @@ fn is_unit(word: &str) -> bool {
     word.trim_end_matches([',', ';', ')', '.', ':']) == "s"
 }
 
-/// Compares the document with what was found in this run, or writes it.
+/// Compares the document with what was found in this run, or writes it. Where the real manifests are not there it does
+/// neither: the document tells of them.
 pub(crate) fn is_what_was_found() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/PROOF.md");
     let found = document();
     let latest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/proof");
     fs::create_dir_all(&latest).unwrap();
     fs::write(latest.join("PROOF.md"), &found).unwrap();
+    if ["wild", "reference"].into_iter().any(|name| folder(name).is_none()) {
+        skipped("e2e/PROOF.md is neither compared nor written: it tells of manifests that are not there");
+        return;
+    }
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         fs::write(&path, &found).unwrap();
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sqledge_ha::module::EMBEDDED;
 
 use super::command::{User, login, snapshot};
 use super::scripted::{Answer, scripted};
@@ -31,6 +32,29 @@ fn logins_of_docker_and_podman_are_taken_where_each_keeps_them() {
         assert_eq!(pushed.code, 0, "{pushed:?}");
         let pulled = user.run(&["policy", "pull", "--plain-http", pushed.output.trim_end(), "-o", "policy.wasm"]);
         assert_eq!(pulled.code, 0, "{pulled:?}");
+    }
+}
+
+#[test]
+fn a_login_works_with_an_authority_of_ones_own() {
+    let registry = Registry::with_tls_and_password();
+    let (place, ca_cert) = (registry.place("team/policy:v1"), registry.ca_cert());
+    let trusted = ["--ca-cert", ca_cert.to_str().unwrap()];
+    let user = User::logged_in(&registry.address.to_string());
+    let push = [&["policy", "push", place.as_str()], &trusted[..]].concat();
+    let pushed = user.run(&push);
+    assert_eq!(pushed.code, 0, "{pushed:?}");
+    let pull = ["policy", "pull", pushed.output.trim_end(), "-o", "policy.wasm"];
+    let pulled = user.run(&[&pull[..], &trusted[..]].concat());
+    assert_eq!(pulled.code, 0, "{pulled:?}");
+    assert_eq!(fs::read(user.home().join("policy.wasm")).unwrap(), EMBEDDED);
+
+    // Neither does without the other.
+    let distrusted = user.run(&pull);
+    assert!(distrusted.code == 4 && distrusted.said.contains("authority that is not known"), "{distrusted:?}");
+    for arguments in [push, [&pull[..], &trusted[..]].concat()] {
+        let unknown = User::unknown().run(&arguments);
+        assert!(unknown.code == 4 && unknown.said.contains("the registry asks for credentials"), "{unknown:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A registry of a test's own: the distribution registry, on a free port of the loopback interface.
 
-use std::fs;
+use std::cell::Cell;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,11 @@ pub(super) const PASSWORD: &str = "Secret-of-the-registry";
 /// The same, as `htpasswd -B` writes it.
 const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuumjjaZz.XJTesunHAPwQFHjENg37Fd3G\n";
 
+/// The part of a configuration, below `http`, that has the registry speak TLS.
+const TLS: &str = "  tls: {certificate: tls.crt, key: tls.key}\n";
+/// The part of a configuration that has it ask for a password.
+const AUTH: &str = "auth: {htpasswd: {realm: test, path: htpasswd}}\n";
+
 pub(crate) struct Registry {
     child: Child,
     pub(super) address: SocketAddr,
@@ -31,12 +37,17 @@ impl Registry {
 
     /// One that speaks plain HTTP, and asks for a password.
     pub(super) fn with_password() -> Self {
-        Registry::start("", "auth: {htpasswd: {realm: test, path: htpasswd}}\n")
+        Registry::start("", AUTH)
     }
 
     /// One that speaks TLS, with a certificate of an authority that nobody knows: `ca.crt` in its folder.
     pub(super) fn with_tls() -> Self {
-        Registry::start("  tls: {certificate: tls.crt, key: tls.key}\n", "")
+        Registry::start(TLS, "")
+    }
+
+    /// One that speaks TLS like [`Registry::with_tls`], and asks for a password.
+    pub(super) fn with_tls_and_password() -> Self {
+        Registry::start(TLS, AUTH)
     }
 
     fn start(http: &str, auth: &str) -> Self {
@@ -50,8 +61,10 @@ impl Registry {
         fs::write(folder.path().join("config.yml"), configuration).unwrap();
         let mut command = Command::new(program());
         command.args(["serve", "config.yml"]).current_dir(folder.path()).env("OTEL_TRACES_EXPORTER", "none");
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut kept = new_log();
+        let mut child = command.stdout(kept.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut log = lines.inspect(move |line| kept.write_all(format!("{line}\n").as_bytes()).unwrap());
         let said = log.by_ref().find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
         let said = said.expect("the registry says where it listens");
         let address = said.split(['"', ',', ' ']).next().unwrap().parse().unwrap();
@@ -124,6 +137,23 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A file for what a registry logs, which stays there until the same test runs again.
+#[allow(clippy::print_stdout, reason = "the harness shows it where the test fails")]
+fn new_log() -> File {
+    thread_local! {
+        static STARTED: Cell<usize> = const { Cell::new(0) };
+    }
+    let number = STARTED.get() + 1;
+    STARTED.set(number);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("registry");
+    fs::create_dir_all(&folder).unwrap();
+    // The harness runs each test in a thread of its name.
+    let test = thread::current().name().unwrap_or("registry").replace("::", ".");
+    let path = folder.join(format!("{test}.{number}.log"));
+    println!("the log of registry {number}: {}", path.display());
+    File::create(path).unwrap()
 }
 
 fn program() -> PathBuf {
