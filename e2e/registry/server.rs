@@ -17,6 +17,10 @@ pub(super) const PASSWORD: &str = "Secret-of-the-registry";
 /// The same, as `htpasswd -B` writes it.
 const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuumjjaZz.XJTesunHAPwQFHjENg37Fd3G\n";
 
+/// How a registry is told to speak TLS, and to ask for a password.
+const TLS: &str = "  tls: {certificate: tls.crt, key: tls.key}\n";
+const AUTH: &str = "auth: {htpasswd: {realm: test, path: htpasswd}}\n";
+
 pub(crate) struct Registry {
     child: Child,
     pub(super) address: SocketAddr,
@@ -31,12 +35,17 @@ impl Registry {
 
     /// One that speaks plain HTTP, and asks for a password.
     pub(super) fn with_password() -> Self {
-        Registry::start("", "auth: {htpasswd: {realm: test, path: htpasswd}}\n")
+        Registry::start("", AUTH)
     }
 
     /// One that speaks TLS, with a certificate of an authority that nobody knows: `ca.crt` in its folder.
     pub(super) fn with_tls() -> Self {
-        Registry::start("  tls: {certificate: tls.crt, key: tls.key}\n", "")
+        Registry::start(TLS, "")
+    }
+
+    /// One that does both: as most are.
+    pub(super) fn with_tls_and_password() -> Self {
+        Registry::start(TLS, AUTH)
     }
 
     fn start(http: &str, auth: &str) -> Self {
