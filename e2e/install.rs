@@ -17,6 +17,6 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 /// The objects in a stream of YAML documents.
-fn objects(text: &str) -> Vec<Value> {
+pub(crate) fn objects(text: &str) -> Vec<Value> {
     sqledge_ha::manifest::read(text).into_iter().map(|document| document.unwrap().value).collect()
 }

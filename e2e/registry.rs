@@ -5,6 +5,7 @@ mod command;
 mod credentials;
 mod damage;
 mod inspect;
+mod installed;
 mod refusals;
 mod scripted;
 mod serve;

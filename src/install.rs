@@ -7,6 +7,7 @@
 //! | `match_conditions` | which requests never leave the API server |
 //! | `module` | what the embedded module's metadata say |
 //! | `webhook` | `sqledge-ha serve` without any other component: everything around the registrations |
+//! | `remote_module` | what its pod needs to pull a module at start |
 //! | `registration` | the mutating and the validating webhook configuration |
 //! | `access` | the rights that look-ups need |
 //! | `chart` | the same as a Helm chart |
@@ -21,6 +22,7 @@ pub mod kubewarden;
 pub mod match_conditions;
 pub mod module;
 pub mod registration;
+pub mod remote_module;
 pub mod webhook;
 
 /// What happens to a request while nobody answers for the rules.

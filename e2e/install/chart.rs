@@ -5,19 +5,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sqledge_ha::cli::{self, Cli};
 use sqledge_ha::command::webhook::NOT_FOR_THE_WEBHOOK;
 use sqledge_ha::install::match_conditions::match_conditions;
+use sqledge_ha::registry::Place;
 use sqledge_ha_policy::settings::Settings;
 use tempfile::TempDir;
 
-use super::shape::assert_nothing_is_lost;
+use super::shape::{WITH_A_REMOTE_MODULE, assert_nothing_is_lost};
 use super::{objects, printed};
 use crate::kubernetes::{Cluster, Ran};
 use crate::rendered::tool;
 
-const VALUES: [&str; 4] = ["own-certificate", "cert-manager", "everything", "nothing-but-needed"];
+const VALUES: [&str; 5] =
+    ["own-certificate", "cert-manager", "everything", "nothing-but-needed", "module-in-a-registry"];
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -97,10 +101,15 @@ fn understand_settings(object: &mut Value) {
 }
 
 #[test]
-fn without_values_the_chart_renders_the_plain_manifests() {
-    let mut plain = objects(&printed(&["webhook", "manifests"]));
+fn the_chart_renders_the_plain_manifests() {
+    assert_same(rendered(&[]), &["webhook", "manifests"]);
+    assert_same(rendered(&["--values", &values("module-in-a-registry")]), &WITH_A_REMOTE_MODULE);
+}
+
+/// Makes sure that a release is what the command prints with these arguments.
+fn assert_same(mut rendered: Vec<Value>, arguments: &[&str]) {
+    let mut plain = objects(&printed(arguments));
     plain.retain(|object| object["kind"] != "Namespace");
-    let mut rendered = rendered(&[]);
     assert_eq!(rendered.len(), plain.len());
     for plain in &mut plain {
         let kind = plain["kind"].as_str().unwrap().to_owned();
@@ -199,6 +208,52 @@ fn the_image_is_named_by_digest_or_tag() {
 }
 
 #[test]
+fn a_module_of_a_registry_is_pulled_with_flags_that_serve_has_and_files_that_the_pod_has() {
+    let all = rendered(&["--values", &values("module-in-a-registry")]);
+    let arguments = container(&all)["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
+    let cli = Cli::try_parse_from(["sqledge-ha"].into_iter().chain(arguments)).unwrap();
+    let cli::Command::Serve(serve) = cli.command else { panic!("the container serves") };
+    let module = serve.module.unwrap().display().to_string();
+    assert!(module.starts_with("registry://registry.local:5000/policies/sqledge-ha@sha256:e3b0"), "{module}");
+    let folder = |volume: &str| {
+        let mounts = container(&all)["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| mount["name"] == volume).unwrap();
+        (PathBuf::from(mount["mountPath"].as_str().unwrap()), mount["readOnly"] == true)
+    };
+    assert_eq!((serve.registry.module_cache.unwrap(), false), folder("module-cache"));
+    let (authority, is_read_only) = folder("registry-ca");
+    assert_eq!((serve.registry.registry_ca_cert.unwrap(), true), (authority.join("ca.crt"), is_read_only));
+    let (credentials, is_read_only) = folder("registry-credentials");
+    let environment = json!([{"name": "DOCKER_CONFIG", "value": credentials}]);
+    assert_eq!((&container(&all)["env"], true), (&environment, is_read_only));
+}
+
+#[test]
+fn the_schema_takes_the_references_that_the_command_takes() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    for (reference, is_one) in [
+        (format!("registry.local:5000/team/policy@{digest}"), true),
+        (format!("Registry-1.local/a__b/c.d-e--f:V1.2_3@{digest}"), true),
+        ("localhost/policy:v1".to_owned(), true),
+        ("registry:5000/policy:v1".to_owned(), true),
+        ("team/policy:v1".to_owned(), false),
+        ("policy:v1".to_owned(), false),
+        ("registry.local/policy".to_owned(), false),
+        ("registry.local/Policy:v1".to_owned(), false),
+        ("registry.local/a..b:v1".to_owned(), false),
+        ("-registry.local/policy:v1".to_owned(), false),
+        ("https://registry.local/policy:v1".to_owned(), false),
+        ("registry.local/policy@sha256:0000".to_owned(), false),
+        (format!("registry.local/policy@sha256:{}", "A".repeat(64)), false),
+    ] {
+        let reference = format!("registry://{reference}");
+        assert_eq!(reference.parse::<Place>().is_ok(), is_one, "{reference}");
+        let ran = template("sqledge-ha", &["--set", &format!("module={reference}")]);
+        assert_eq!(ran.code == 0, is_one, "{reference}: {}", ran.said);
+    }
+}
+
+#[test]
 fn with_a_certificate_of_ones_own_no_right_to_secrets_or_registrations_is_left() {
     for (name, trusted) in [("own-certificate", "caBundle"), ("cert-manager", "annotations")] {
         let all = rendered(&["--values", &values(name)]);
@@ -267,6 +322,11 @@ fn what_is_wrong_is_refused_with_its_place() {
         ("settings.engines={sqledge}", "at '/settings/engines/0': value must be one of 'sql-edge', 'sql-server'"),
         ("settings.rules.single-replica=mutate", "at '/settings/rules/single-replica': value must be one of"),
         ("settings.images[0].repository=a'b", "at '/settings/images/0/repository': 'a\\'b' does not match pattern"),
+        ("module=/policy.wasm", "at '/module': '/policy.wasm' does not match pattern"),
+        ("module=registry.local/policy:v1", "at '/module': 'registry.local/policy:v1' does not match pattern"),
+        ("registry.caSecret=My_CA", "at '/registry/caSecret': 'My_CA' does not match pattern"),
+        ("registry.caSecret=authority", "are for a module in a registry: give module as well"),
+        ("registry.credentialsSecret=login", "are for a module in a registry: give module as well"),
         ("certificate.secretName=mine", "certificate.secretName the API server has to be told whom to trust"),
         ("certificate.caBundle=PEM", "are for a certificate of your own"),
     ] {

@@ -14,6 +14,15 @@ use sqledge_ha::install::module::NAMESPACED;
 
 use super::{objects, printed};
 
+/// The webhook with the module that the values `module-in-a-registry` of the chart name.
+pub(super) const WITH_A_REMOTE_MODULE: [&str; 5] = [
+    "webhook",
+    "manifests",
+    "--module=registry://registry.local:5000/policies/sqledge-ha@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "--registry-ca-secret=registry-authority",
+    "--registry-credentials-secret=registry-login",
+];
+
 /// Reads an object as its Kubernetes type and writes it again.
 fn again<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
     serde_json::to_value(serde_json::from_value::<T>(object.clone()).unwrap()).unwrap()
@@ -45,6 +54,7 @@ fn every_field_of_the_webhook_is_known_to_kubernetes() {
     let all = objects(&printed(&["webhook", "manifests"]));
     assert_eq!(all.len(), 12);
     all.iter().for_each(assert_nothing_is_lost);
+    objects(&printed(&WITH_A_REMOTE_MODULE)).iter().for_each(assert_nothing_is_lost);
     objects(&printed(&["policy", "access"])).iter().for_each(assert_nothing_is_lost);
 }
 
@@ -138,6 +148,31 @@ fn the_webhook_is_never_installed_where_the_cluster_keeps_its_own() {
         let reason = if said.contains("lower-case") { "lower-case letters" } else { "this one is the cluster's" };
         assert!(said.contains(&format!("--namespace {namespace}: {reason}")), "{said}");
         assert_eq!(reason == "lower-case letters", !namespace.starts_with(['d', 'k']), "{said}");
+    }
+}
+
+#[test]
+fn a_module_is_named_as_serve_wants_it_or_refused() {
+    let webhook = |arguments: &[&str]| {
+        let mut program = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
+        program.args(["webhook", "manifests"]).args(arguments).output().unwrap()
+    };
+    // As `policy push` prints it, and as Kubewarden writes it.
+    for reference in ["registry.local/policy:v1", "registry://registry.local/policy:v1"] {
+        let output = String::from_utf8(webhook(&["--module", reference]).stdout).unwrap();
+        assert!(output.contains("--module=registry://registry.local/policy:v1"), "{output}");
+        assert!(output.contains("emptyDir") && !output.contains("secretName") && !output.contains("env:"), "{output}");
+    }
+    for (arguments, told) in [
+        (["--module", "policy.wasm"], "policy.wasm: it does not begin with the name of a registry"),
+        (["--module", "registry.local/policy"], "it has neither a tag nor a digest"),
+        (["--registry-ca-secret", "authority"], "--module <REFERENCE>"),
+        (["--registry-credentials-secret", "login"], "--module <REFERENCE>"),
+    ] {
+        let output = webhook(&arguments);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(told), "{said}");
     }
 }
 

@@ -24,6 +24,16 @@ pub struct WebhookManifests {
     /// The container image [default: the one published with this version]
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
+    /// A module that each pod pulls at its start, e.g. registry://HOST/REPOSITORY@sha256:…; a container that restarts in
+    /// the same pod needs no registry, a new pod does [default: the one inside the image]
+    #[arg(long, value_name = "REFERENCE")]
+    pub module: Option<String>,
+    /// A Secret with the certificate of the registry's authority, `ca.crt`, to trust beside those of the system
+    #[arg(long, value_name = "NAME", requires = "module")]
+    pub registry_ca_secret: Option<String>,
+    /// A Secret of type kubernetes.io/dockerconfigjson with credentials for the registry
+    #[arg(long, value_name = "NAME", requires = "module")]
+    pub registry_credentials_secret: Option<String>,
     /// How many replicas answer
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pub replicas: u16,

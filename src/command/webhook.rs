@@ -3,12 +3,15 @@
 use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::WebhookManifests;
+use crate::command::policy::place;
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::install::module::Module;
+use crate::install::remote_module::RemoteModule;
 use crate::install::webhook::{NAME, Options, manifests, published_image};
 use crate::install::{Unwritable, yaml};
 use crate::module::metadata;
+use crate::registry::SCHEME;
 use crate::webhook::self_signed::Service;
 
 /// What the settings' file says unless another is given.
@@ -32,7 +35,8 @@ impl From<Unwritable> for Failure {
 /// The manifests as a stream of YAML documents, in the order in which to apply them.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for settings that are not valid, and a namespace that is not for the webhook.
+/// [`Failure`] with exit code 2 for settings that are not valid, a namespace that is not for the webhook, and a module
+/// that is no reference.
 pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
     let (settings, policy) = match &flags.settings {
         Some(path) => {
@@ -42,10 +46,16 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
         None => (DEFAULT_SETTINGS.to_owned(), Settings::default()),
     };
     let published = published_image();
+    let reference = flags.module.as_deref().map(place).transpose()?.map(|place| format!("{SCHEME}{place}"));
     let options = Options {
         module: &Module::embedded()?,
         service: &service(&flags.namespace)?,
         image: flags.image.as_deref().unwrap_or(&published),
+        remote_module: reference.as_deref().map(|reference| RemoteModule {
+            reference,
+            ca_secret: flags.registry_ca_secret.as_deref(),
+            credentials_secret: flags.registry_credentials_secret.as_deref(),
+        }),
         replicas: flags.replicas,
         failure_policy: flags.failure_policy,
         timeout_seconds: flags.timeout_seconds,

@@ -6,6 +6,7 @@ use sqledge_ha_policy::settings::Settings;
 use super::access::{Account, IN_VIEW, cluster_role, look_ups, subject};
 use super::module::Module;
 use super::registration::registrations;
+use super::remote_module::RemoteModule;
 use super::{FailurePolicy, Manifest};
 use crate::webhook::self_signed::Service;
 
@@ -29,6 +30,8 @@ pub struct Options<'a> {
     pub service: &'a Service,
     /// The container image.
     pub image: &'a str,
+    /// The module that the pods pull, unless it is the one inside the image.
+    pub remote_module: Option<RemoteModule<'a>>,
     /// How many replicas answer.
     pub replicas: u16,
     /// What happens to a request while none of them does.
@@ -168,6 +171,8 @@ fn deployment(options: &Options<'_>) -> Value {
 }
 
 fn pod(options: &Options<'_>) -> Value {
+    let mut volumes = vec![json!({"name": "settings", "configMap": {"name": NAME}})];
+    volumes.extend(options.remote_module.iter().flat_map(RemoteModule::volumes));
     json!({
         "serviceAccountName": NAME,
         "automountServiceAccountToken": true,
@@ -183,7 +188,7 @@ fn pod(options: &Options<'_>) -> Value {
         "securityContext": {
             "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container(options)],
-        "volumes": [{"name": "settings", "configMap": {"name": NAME}}]})
+        "volumes": volumes})
 }
 
 /// The nodes that a pod may run on.
@@ -198,18 +203,12 @@ pub(super) fn resources() -> Value {
 
 fn container(options: &Options<'_>) -> Value {
     let probe = |path: &str| json!({"path": path, "port": "health"});
-    json!({
+    let mut mounts = vec![json!({"name": "settings", "mountPath": "/etc/sqledge-ha", "readOnly": true})];
+    mounts.extend(options.remote_module.iter().flat_map(RemoteModule::mounts));
+    let mut container = json!({
         "name": NAME,
         "image": options.image,
-        "args": [
-            "serve",
-            format!("--listen={EVERYWHERE}:{PORT}"),
-            format!("--health-listen={EVERYWHERE}:{HEALTH_PORT}"),
-            "--self-signed",
-            format!("--service={}", options.service),
-            format!("--webhook-configuration={NAME}"),
-            "--settings=/etc/sqledge-ha/settings.yaml",
-            "--log-format=json"],
+        "args": arguments(options),
         "ports": [{"name": "webhook", "containerPort": PORT}, {"name": "health", "containerPort": HEALTH_PORT}],
         "livenessProbe": {"httpGet": probe("/livez"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
         "readinessProbe": {"httpGet": probe("/readyz"), "periodSeconds": 2, "timeoutSeconds": 2},
@@ -218,5 +217,25 @@ fn container(options: &Options<'_>) -> Value {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
             "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": "settings", "mountPath": "/etc/sqledge-ha", "readOnly": true}]})
+        "volumeMounts": mounts});
+    let environment: Vec<Value> = options.remote_module.iter().flat_map(RemoteModule::environment).collect();
+    if let Some(container) = container.as_object_mut().filter(|_| !environment.is_empty()) {
+        container.insert("env".to_owned(), json!(environment));
+    }
+    container
+}
+
+fn arguments(options: &Options<'_>) -> Vec<String> {
+    let mut arguments = vec![
+        "serve".to_owned(),
+        format!("--listen={EVERYWHERE}:{PORT}"),
+        format!("--health-listen={EVERYWHERE}:{HEALTH_PORT}"),
+        "--self-signed".to_owned(),
+        format!("--service={}", options.service),
+        format!("--webhook-configuration={NAME}"),
+        "--settings=/etc/sqledge-ha/settings.yaml".to_owned(),
+        "--log-format=json".to_owned(),
+    ];
+    arguments.extend(options.remote_module.iter().flat_map(RemoteModule::arguments));
+    arguments
 }

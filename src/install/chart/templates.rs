@@ -8,6 +8,7 @@ use super::expressions::Expressions;
 use super::{Error, File};
 use crate::install::FailurePolicy;
 use crate::install::module::Module;
+use crate::install::remote_module::{CA, CACHE, CREDENTIALS, RemoteModule};
 use crate::install::webhook::{NAME, Options, manifests};
 use crate::webhook::self_signed::Service;
 
@@ -17,10 +18,17 @@ pub(super) fn files(module: &Module) -> Result<Vec<File>, Error> {
     let namespace = expressions.text(".Release.Namespace");
     let image = expressions.text("include \"sqledge-ha.image\" .");
     let images = expressions.raw(IMAGES);
+    let [reference, ca_secret, credentials_secret] =
+        [MODULE, CA_SECRET, CREDENTIALS_SECRET].map(|value| expressions.text(value));
     let options = Options {
         module,
         service: &Service::new(NAME, &namespace)?,
         image: &image,
+        remote_module: Some(RemoteModule {
+            reference: &reference,
+            ca_secret: Some(&ca_secret),
+            credentials_secret: Some(&credentials_secret),
+        }),
         replicas: 1,
         failure_policy: FailurePolicy::default(),
         timeout_seconds: 1,
@@ -37,6 +45,11 @@ pub(super) fn files(module: &Module) -> Result<Vec<File>, Error> {
 
 /// The repositories of the settings at the end of a list of texts in CEL.
 const IMAGES: &str = "{{ range ((.Values.settings).images) }}, '{{ .repository | trimAll \"/\" }}'{{ end }}";
+
+/// The values that name a module in a registry, and what is needed to pull it.
+const MODULE: &str = ".Values.module";
+const CA_SECRET: &str = ".Values.registry.caSecret";
+const CREDENTIALS_SECRET: &str = ".Values.registry.credentialsSecret";
 
 /// An object that becomes a template.
 struct Template<'e> {
@@ -99,8 +112,24 @@ impl Template<'_> {
         let annotations = "/spec/template/metadata/annotations";
         self.put(&format!("{annotations}/sqledge-ha~1settings"), "{{ toYaml .Values.settings | quote }}")?;
         self.member(annotations, "{{- with .Values.podAnnotations }}\n{{- toYaml . | nindent DEPTH }}\n{{- end }}")?;
+        self.remote_module("/spec/template/spec", "/spec/template/spec/containers/0")?;
         self.pod("/spec/template/spec")?;
         self.container("/spec/template/spec/containers/0")
+    }
+
+    /// What is there only with a module in a registry.
+    fn remote_module(&mut self, pod: &str, container: &str) -> Result<(), Error> {
+        for (volume, value) in [(CACHE, MODULE), (CA, CA_SECRET), (CREDENTIALS, CREDENTIALS_SECRET)] {
+            let is_of_volume = |item: &Value| item.get("name").is_some_and(|name| name == volume);
+            self.around(&format!("{pod}/volumes"), is_of_volume, &given(value), END)?;
+            self.around(&format!("{container}/volumeMounts"), is_of_volume, &given(value), END)?;
+        }
+        // The first is how both flags for a module begin.
+        for (flag, value) in [("--module", MODULE), ("--registry-ca-cert", CA_SECRET)] {
+            let is_flag = |argument: &Value| argument.as_str().is_some_and(|argument| argument.starts_with(flag));
+            self.around(&format!("{container}/args"), is_flag, &given(value), END)?;
+        }
+        self.member_if(CREDENTIALS_SECRET, container, "env")
     }
 
     fn pod(&mut self, pod: &str) -> Result<(), Error> {
@@ -205,6 +234,14 @@ impl Template<'_> {
         self.member(pointer, &lines)
     }
 
+    /// Keeps a member, without expressions in it, only where a value is given.
+    fn member_if(&mut self, value: &str, pointer: &str, name: &str) -> Result<(), Error> {
+        let missing = Error::Missing { kind: self.kind(), place: format!("{pointer}/{name}") };
+        let member = self.at(pointer)?.as_object_mut().and_then(|members| members.remove(name)).ok_or(missing)?;
+        let yaml = serde_saphyr::to_string(&json!({name: member}))?;
+        self.member(pointer, &format!("{}\n{yaml}{END}", given(value)))
+    }
+
     /// Adds lines at the end of a list.
     fn last(&mut self, pointer: &str, lines: &str) -> Result<(), Error> {
         let word = self.expressions.lines(lines);
@@ -230,6 +267,11 @@ impl Template<'_> {
         items.insert(first, json!(before));
         Ok(())
     }
+}
+
+/// What begins lines that are there only where a value is given.
+fn given(value: &str) -> String {
+    format!("{{{{- if {value} }}}}")
 }
 
 /// Where a certificate of one's own is.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Error;
 use crate::command::settings_schema;
 use crate::install::webhook::{IMAGE_REPOSITORY, node_selector, resources};
+use crate::registry::SCHEME;
 
 /// Something that can be chosen.
 struct Choice {
@@ -72,6 +73,27 @@ fn choices() -> Vec<Choice> {
         ),
         choice("imagePullSecrets", objects(), json!([]), "Secrets for the image's registry, each as {name: NAME}."),
         choice(
+            "module",
+            json!({"type": "string", "pattern": format!("^({})?$", reference())}),
+            json!(""),
+            "A module in a registry, registry://HOST/REPOSITORY@sha256:DIGEST, which each pod pulls at its start: \
+             a container that restarts in the same pod needs no registry, a new pod does. With :TAG instead, which may \
+             mean another module tomorrow, every start does. The registrations and rights stay those of this version. \
+             Empty: the module inside the image.",
+        ),
+        choice(
+            "registry.caSecret",
+            secret_name(),
+            json!(""),
+            "A Secret with the certificate of the registry's authority, ca.crt, to trust beside those of the system.",
+        ),
+        choice(
+            "registry.credentialsSecret",
+            secret_name(),
+            json!(""),
+            "A Secret of type kubernetes.io/dockerconfigjson with credentials for the registry.",
+        ),
+        choice(
             "certificate.secretName",
             text(),
             json!(""),
@@ -107,6 +129,21 @@ fn choices() -> Vec<Choice> {
         choice("podMonitor.interval", text(), json!(""), "How often, such as 30s. Empty: as it does by default."),
         choice("podMonitor.labels", strings(), json!({}), "Labels by which a Prometheus selects its monitors."),
     ]
+}
+
+/// The name of a Secret, or nothing.
+fn secret_name() -> Value {
+    json!({"type": "string", "maxLength": 253, "pattern": "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$"})
+}
+
+/// References as [`Place`](crate::registry::Place) takes them, in an expression that every Helm understands.
+fn reference() -> String {
+    let label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
+    // Something in it tells a registry from the first part of a path.
+    let host = format!(r"(localhost|{label}(\.{label})+|{label}(\.{label})*:[0-9]+)");
+    let repository = "(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+";
+    let (tag, digest) = (":[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "@sha256:[0-9a-f]{64}");
+    format!("{SCHEME}{host}{repository}({tag}({digest})?|{digest})")
 }
 
 /// The schema of the policy's settings. Repositories get into an expression in CEL.
