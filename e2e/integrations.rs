@@ -22,7 +22,7 @@ fn yaml(path: &str) -> Value {
 
 /// Whether the command would take this command line.
 fn is_understood(line: &str) {
-    let line = line.split(" #").next().unwrap_or_default();
+    let line = line.split(" #").next().unwrap_or_default().split(" | ").next().unwrap_or_default();
     if let Err(error) = Cli::try_parse_from(line.split_whitespace()) {
         panic!("{line}: {error}");
     }

@@ -311,10 +311,10 @@ fn a_rule_leads_to_its_page_where_terminals_follow_links() {
     let forced = [("FORCE_HYPERLINK", "1")];
     let link = concat!("\u{1b}]8;;https://github.com/sqledge-ha/sqledge-ha/blob/v", env!("CARGO_PKG_VERSION"));
     let with_links = linted(&forced, "always");
-    assert!(with_links.contains(&format!("{link}/policy/RULES.md#single-replica\u{1b}\\")), "{with_links}");
+    assert!(with_links.contains(&format!("{link}/policy/RULES.md#load-balancer-service\u{1b}\\")), "{with_links}");
     assert!(!linted(&[], "always").contains(link), "nobody has said that links are followed");
     assert_eq!(linted(&forced, "never"), linted(&[], "never"));
-    assert!(fs::read_to_string(here().join("policy/RULES.md")).unwrap().contains("\n## single-replica\n"));
+    assert!(fs::read_to_string(here().join("policy/RULES.md")).unwrap().contains("\n## load-balancer-service\n"));
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn a_module_of_somebody_elses_is_pushed_with_the_revision_that_is_given() {
         manifest["annotations"].clone()
     };
     // The commit of this command says nothing about it.
-    let own = json!({"io.kubewarden.policy.title": "other", "io.kubewarden.policy.usage": ""});
+    let own = json!({"io.kubewarden.policy.title": "other"});
     assert_eq!(annotations(&[]), own);
     assert_eq!(annotations(&["--revision", "0123abcd"])["org.opencontainers.image.revision"], "0123abcd");
 }

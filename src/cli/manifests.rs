@@ -34,10 +34,10 @@ pub struct Fix {
     /// What to mend. Standard input is written to standard output.
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Print what would change, and change nothing; exit code 1 if anything would
+    /// Print what would change, and change nothing; exit code 1 if anything would, or an error is left
     #[arg(long)]
     pub diff: bool,
-    /// Change nothing; exit code 1 if anything would change
+    /// Change nothing; exit code 1 if anything would change, or an error is left
     #[arg(long)]
     pub check: bool,
     /// Also make fixes that may move or destroy something

@@ -32,7 +32,10 @@ pub enum Glance<'t> {
 /// ```
 #[must_use]
 pub fn glance(chunk: &str) -> Glance<'_> {
-    let seen = if chunk.trim_start().starts_with('{') { json(chunk) } else { block_mapping(chunk) };
+    let text = chunk.trim_start();
+    // Two braces begin an action of a template.
+    let is_json = text.starts_with('{') && !text.starts_with("{{");
+    let seen = if is_json { json(chunk) } else { block_mapping(chunk) };
     match seen {
         Some(Some(kind)) => Glance::Object(kind),
         Some(None) => Glance::NoObject,
