@@ -198,3 +198,17 @@ fn a_module_or_a_configuration_without_an_end_is_given_up_too() {
         assert!(ran.code == code && ran.said.ends_with(told), "{arguments:?}: {ran:?}");
     }
 }
+
+#[test]
+fn patches_of_a_kustomization_are_no_workloads() {
+    let folder = folder(&["base/sql.yaml", "prod/patches/replicas.yaml", "prod/image.yaml", "prod/other.yaml"]);
+    let kustomization = "resources: [../base]\npatches:\n- path: ./image.yaml\n- path: patches/replicas.yaml\n";
+    fs::write(folder.path().join("prod/kustomization.yaml"), kustomization).unwrap();
+    assert_eq!(files(folder.path(), &[]), ["base/sql.yaml", "prod/other.yaml"]);
+    let named = lint(folder.path(), &["prod/image.yaml", "prod/patches/replicas.yaml"]);
+    assert_eq!(named.code, 3, "{named:?}");
+    assert!(named.output.contains("2 files are patches of a kustomization and not checked alone"), "{named:?}");
+    assert!(!named.output.contains("no workload here"), "{named:?}");
+    assert_eq!(crate::fix::fix(folder.path(), &["--unsafe"], "").code, 0);
+    assert_eq!(fs::read_to_string(folder.path().join("prod/image.yaml")).unwrap(), EXAMPLE);
+}

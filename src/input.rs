@@ -7,6 +7,7 @@
 //! | `exclusion` | which of them are left out |
 //! | `whole` | what a file or a stream holds, up to a limit |
 //! | `helm`, `kustomize` | the command lines of the tools that render |
+//! | `patches` | which files are patches of a kustomization |
 //! | `tool` | running one of them, whatever it does |
 //! | `rendered`, `template` | which file a rendered document comes from, and where in it a line stands |
 
@@ -20,6 +21,7 @@ use crate::manifest::{Problem, decode};
 mod exclusion;
 mod helm;
 mod kustomize;
+mod patches;
 mod reached;
 mod rendered;
 mod template;
@@ -28,6 +30,7 @@ mod walk;
 mod whole;
 
 pub use self::exclusion::Exclusion;
+pub(crate) use self::patches::Patches;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
 pub use self::walk::{Found, LeftOut, find, find_except};

@@ -45,6 +45,8 @@ pub struct Manifest {
     findings: Vec<Located>,
     objects: usize,
     workloads: usize,
+    /// Whether a kustomization makes something else of it.
+    is_patch: bool,
     /// The engines that run here and that the rules leave alone.
     ungoverned: Vec<Engine>,
     problems: Vec<Problem>,
@@ -215,8 +217,13 @@ fn notes(outcome: &Outcome, partial: bool) -> Vec<String> {
             ));
         }
     }
+    let patches = outcome.manifests.iter().filter(|manifest| manifest.is_patch).count();
+    if patches > 0 {
+        let are = if patches == 1 { "1 file is a patch" } else { &format!("{patches} files are patches") };
+        notes.push(format!("{are} of a kustomization and not checked alone; --kustomize DIR checks what comes of it"));
+    }
     let is_complete = !partial && outcome.unread.is_empty();
-    if is_complete && outcome.workloads == 0 && outcome.ungoverned == 0 {
+    if is_complete && outcome.workloads == 0 && outcome.ungoverned == 0 && patches == 0 {
         notes.push("no workload here runs SQL Edge or SQL Server".to_owned());
     }
     notes

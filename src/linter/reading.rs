@@ -56,6 +56,9 @@ pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Unreachab
     match source.read() {
         Ok(text) => {
             let half = begin(name, text, sieve);
+            if half.runs_engine() && source.path().is_some_and(|path| sieve.patches().name(path)) {
+                return Ok(Half::of_patch(half.manifest, source));
+            }
             let source = Some(source.clone());
             let mut half = Half { manifest: Manifest { source, ..half.manifest }, ..half };
             // Of most files nothing is looked at again; what came in on standard input may have to go out.
@@ -100,6 +103,20 @@ pub(super) fn complete(halves: Vec<Half>, settings: &Settings) -> Vec<Manifest> 
 }
 
 impl Half {
+    /// Whether there is an engine in it, and nothing that could not be read.
+    fn runs_engine(&self) -> bool {
+        let Manifest { workloads, ungoverned, problems, .. } = &self.manifest;
+        problems.is_empty() && (*workloads > 0 || !ungoverned.is_empty())
+    }
+
+    /// Of a patch only is known that it is one: what it makes of an object, Kustomize knows.
+    fn of_patch(manifest: Manifest, source: &Source) -> Self {
+        let Manifest { name, objects, .. } = manifest;
+        let source = Some(source.clone());
+        let manifest = Manifest { name, objects, source, is_patch: true, ..Manifest::default() };
+        Half { manifest, services: Vec::new(), labels: Labels::default() }
+    }
+
     fn is_idle(&self) -> bool {
         let manifest = &self.manifest;
         let is_empty = manifest.held.is_empty() && manifest.findings.is_empty() && manifest.problems.is_empty();

@@ -15,6 +15,7 @@ use sqledge_ha_policy::selector::is_added_by_controllers;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::workload::Workload;
 
+use crate::input::Patches;
 use crate::manifest::{Glance, glance};
 
 /// Why a document may matter.
@@ -34,6 +35,7 @@ pub(super) enum Concern {
 /// Looks at texts, with settings.
 pub(super) struct Sieve<'s> {
     settings: &'s Settings,
+    patches: Patches,
     template: Finder<'static>,
     binary: Finder<'static>,
     kind: Finder<'static>,
@@ -41,11 +43,22 @@ pub(super) struct Sieve<'s> {
 
 impl<'s> Sieve<'s> {
     pub(super) fn new(settings: &'s Settings) -> Self {
-        Sieve { settings, template: Finder::new("{{"), binary: Finder::new("binary"), kind: Finder::new("kind") }
+        let patches = Patches::default();
+        Sieve {
+            settings,
+            patches,
+            template: Finder::new("{{"),
+            binary: Finder::new("binary"),
+            kind: Finder::new("kind"),
+        }
     }
 
     pub(super) fn settings(&self) -> &'s Settings {
         self.settings
+    }
+
+    pub(super) fn patches(&self) -> &Patches {
+        &self.patches
     }
 
     pub(super) fn concern(&self, chunk: &str) -> Concern {
