@@ -40,6 +40,17 @@ pub mod cli {
 pub mod input {
     use crate::manifest::Problem;
 
+    /// Files that are patches: a text is none.
+    #[derive(Debug, Default)]
+    pub struct Patches {}
+
+    impl Patches {
+        /// Whether it is one.
+        pub fn name(&self, _: &std::path::Path) -> bool {
+            false
+        }
+    }
+
     /// A text.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Source(String);
