@@ -1,5 +1,7 @@
 //! A text is edited like its value, and nothing else of it changes.
 
+use std::ops::Range;
+
 use granit_parser::{Event, Parser};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value, json};
@@ -83,7 +85,11 @@ impl Step<'_> {
         if matches!(self.edit, Edit::Set { .. }) && !value.is_object() && !value.is_array() {
             return (start, start);
         }
-        (start, self.before[end..].find('\n').map_or(self.before.len(), |feed| end + feed))
+        let line_end = |byte: usize| self.before[byte..].find('\n').map_or(self.before.len(), |feed| byte + feed);
+        // Of a collection in brackets on several lines only the key is located.
+        let brackets =
+            flow_collections(self.before).into_iter().filter(|open| (start..=line_end(end)).contains(&open.start));
+        (start, line_end(brackets.map(|brackets| brackets.end).max().unwrap_or_default().max(end)))
     }
 
     fn line_endings_stay(&self) {
@@ -120,6 +126,21 @@ fn comments(text: &str) -> Vec<(usize, String)> {
         _ => None,
     });
     comments.collect()
+}
+
+/// Where the collections in braces and brackets of a text stand.
+fn flow_collections(text: &str) -> Vec<Range<usize>> {
+    let (mut open, mut found) = (Vec::new(), Vec::new());
+    for (event, span) in Parser::new_from_str(text).flatten() {
+        let Some(place) = span.byte_range() else { continue };
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => open.push(place.start),
+            Event::SequenceEnd | Event::MappingEnd => found.extend(open.pop().map(|start| start..place.end)),
+            _ => {}
+        }
+    }
+    found.retain(|place| text[place.start..].starts_with(['{', '[']));
+    found
 }
 
 /// The documents beside an edited one stay as they are.
