@@ -30,7 +30,12 @@ impl Patches {
 
     fn of(&self, directory: &Path) -> Arc<HashSet<String>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(directory.to_owned()).or_insert_with(|| Arc::new(named_in(directory))))
+        if let Some(names) = known.get(directory) {
+            return Arc::clone(names);
+        }
+        let names = Arc::new(named_in(directory));
+        known.insert(directory.to_owned(), Arc::clone(&names));
+        names
     }
 }
 
