@@ -67,6 +67,8 @@ pub enum Command {
         format: TableFormat,
     },
     /// Answer an AdmissionReview with the embedded module, as a cluster would get it
+    ///
+    /// A refusal is an answer like any other: the exit code is 0.
     Review(Review),
     /// Answer the API server: an admission webhook that runs the module
     Serve(Box<Serve>),

@@ -61,7 +61,7 @@ impl Fault {
         {
             return Problem {
                 message: "this is a Helm or Go template, not YAML".into(),
-                help: Some("render it first: helm template RELEASE CHART | sqledge-ha lint -".into()),
+                help: Some("let it be rendered (--helm CHART), or leave it out (--exclude)".into()),
                 byte: start + byte,
             };
         }

@@ -48,7 +48,7 @@ fn templates_are_named_and_point_at_the_action() {
     ] {
         let problem = problem(text);
         assert_eq!((problem.message.as_str(), problem.byte), (TEMPLATE, place), "{text:?}");
-        assert!(problem.help.is_some_and(|help| help.contains("helm template") && help.contains("sqledge-ha lint -")));
+        assert!(problem.help.is_some_and(|help| help.contains("--helm CHART") && help.contains("--exclude")));
     }
 }
 
