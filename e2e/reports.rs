@@ -323,12 +323,29 @@ fn no_report_takes_the_place_of_a_manifest() {
     let manifest = include_str!("examples/right.yaml");
     fs::write(folder.path().join("a.yaml"), manifest).unwrap();
     symlink("a.yaml", folder.path().join("link.sarif")).unwrap();
-    for output in ["json=a.yaml", "sarif=link.sarif"] {
-        for input in [".", "a.yaml"] {
-            let ran = run(folder.path(), &["lint", "--output", output, input]);
-            assert!(ran.code == 2 && ran.said.contains("the report would replace the manifest"), "{ran:?}");
-            assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), manifest);
-        }
+    // What cannot be read is not lost either, nor what holds no object.
+    let others: [(&str, &[u8]); 4] = [
+        ("broken.yaml", b"kind: Pod\na: ["),
+        ("latin.json", b"\"\xe9\""),
+        ("values.yaml", b"a: 1\n"),
+        ("half.json", b"{\"kind\": "),
+    ];
+    others.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+    for output in [
+        "json=a.yaml",
+        "sarif=link.sarif",
+        "json=broken.yaml",
+        "json=latin.json",
+        "json=values.yaml",
+        "sarif=half.json",
+    ] {
+        let ran = run(folder.path(), &["lint", "--output", output, "."]);
+        assert!(ran.code == 2 && ran.said.contains("the report would replace what is checked"), "{output}: {ran:?}");
+        assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), manifest);
+    }
+    for (name, text) in others {
+        assert_eq!(fs::read(folder.path().join(name)).unwrap(), text);
+        fs::remove_file(folder.path().join(name)).unwrap();
     }
     // A report of before lies among the manifests.
     for _ in 0..2 {

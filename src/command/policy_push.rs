@@ -20,12 +20,12 @@ pub fn run(flags: &PolicyPush) -> Result<Outcome, Failure> {
         return Err(Failure::usage(format!("{place}: a digest is what comes of pushing; name a tag alone")));
     }
     let access = flags.access.access()?;
-    let (module, known) = match &flags.module {
-        None => (Cow::Borrowed(EMBEDDED), REVISION),
-        Some(path) => (Cow::Owned(module_at(path)?), None),
+    let module = match &flags.module {
+        None => Cow::Borrowed(EMBEDDED),
+        Some(path) => Cow::Owned(module_at(path)?),
     };
     // A file of the very same bytes has the same origin, and so the same digest in every registry.
-    let known = if *module == *EMBEDDED { REVISION } else { known };
+    let known = REVISION.filter(|_| *module == *EMBEDDED);
     let artifact = Artifact::new(&module, flags.revision.as_deref().or(known)).map_err(|error| {
         let name = flags.module.as_ref().map_or_else(|| "the embedded module".into(), |path| path.to_string_lossy());
         Failure::unreadable(format!("{name}: {error}"))

@@ -20,10 +20,11 @@ use crate::rule_pages;
 pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     problems(outcome, output)?;
     let renderer = Renderer::styled();
+    let follows_links = supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout);
     let (mut texts, mut others) = (Texts::new(outcome), Texts::new(outcome));
     for located in &outcome.findings {
         let Some(place) = texts.finding(located) else { continue };
-        let mut group = title(located).element(frame(&place, AnnotationKind::Primary, label(located)));
+        let mut group = title(located, follows_links).element(frame(&place, AnnotationKind::Primary, label(located)));
         for related in &located.related {
             let Some(place) = others.related(related) else { continue };
             group = group.element(frame(&place, AnnotationKind::Context, Some(related.message.clone())));
@@ -107,14 +108,10 @@ fn label(located: &Located) -> Option<String> {
     }
 }
 
-fn title(located: &Located) -> Title<'_> {
+fn title(located: &Located, follows_links: bool) -> Title<'_> {
     let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
     let title = severity.primary_title(&*located.finding.message).id(located.finding.rule);
-    if supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
-        title.id_url(rule_pages::address(located.finding.rule))
-    } else {
-        title
-    }
+    if follows_links { title.id_url(rule_pages::address(located.finding.rule)) } else { title }
 }
 
 /// Which of the objects that a template makes is meant, and where it stands.

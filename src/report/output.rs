@@ -27,18 +27,23 @@ pub fn check(files: &[ReportFile]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes sure that no report takes the place of a manifest. An old report in the same place is no manifest.
+/// Makes sure that no report takes the place of something that was read, or that could not be. Only JSON that holds no
+/// objects may be replaced: it may be a report of before.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 if one does.
 pub fn spares_manifests(files: &[ReportFile], outcome: &Outcome) -> Result<(), Failure> {
     for file in files.iter().filter(|file| file.path.exists()) {
         let target = real_path(&file.path).ok();
-        let paths = outcome.manifests.iter().filter(|manifest| manifest.holds_objects());
-        let mut paths = paths.filter_map(|manifest| manifest.source.as_ref()?.path());
-        if paths.any(|path| path.canonicalize().ok() == target) {
+        let is_report = |path: &Path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        let read = outcome.manifests.iter().filter_map(|manifest| {
+            let path = manifest.source.as_ref()?.path()?;
+            (manifest.holds_objects() || !is_report(path)).then_some(path)
+        });
+        let unread = outcome.unread.iter().map(|unread| Path::new(&unread.name));
+        if read.chain(unread).any(|path| target.is_some() && path.canonicalize().ok() == target) {
             let path = plain(&file.path.to_string_lossy());
-            return Err(Failure::usage(format!("--output: the report would replace the manifest {path}")));
+            return Err(Failure::usage(format!("--output: the report would replace what is checked: {path}")));
         }
     }
     Ok(())
