@@ -33,7 +33,7 @@ pub use self::exclusion::Exclusion;
 pub(crate) use self::patches::Patches;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
-pub use self::walk::{Found, LeftOut, find, find_except};
+pub use self::walk::{Found, LeftOut, find, find_and_read};
 pub(crate) use self::whole::{Limit, OF_A_CONFIGURATION, read_path, read_within};
 use crate::cli::Rendering;
 
@@ -135,17 +135,26 @@ fn problem(message: String) -> Problem {
     Problem { message, help: None, byte: 0 }
 }
 
-/// Finds the texts below `paths`, except what is left out, and lets the tools render what they are asked to. The current
-/// directory is meant only where nothing at all is named.
-pub fn gather(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion) -> Found {
+/// Finds the texts below `paths`, except what is left out, lets the tools render what they are asked to, and reads it all by
+/// `read`. The current directory is meant only where nothing at all is named.
+pub fn gather<T, R>(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion, read: &R) -> Found<T>
+where
+    T: Send,
+    R: Fn(&Source) -> T + Sync,
+{
     let nothing_else = rendering.helm.chart.is_none() && rendering.kustomize.is_empty();
-    let mut found = if paths.is_empty() && !nothing_else { Found::default() } else { find_except(paths, exclusion) };
+    let mut found =
+        if paths.is_empty() && !nothing_else { Found::default() } else { find_and_read(paths, exclusion, read) };
     let helm = &rendering.helm;
     let charts = helm.chart.iter().map(|chart| (Renderer::Helm, chart, helm::render(chart, helm)));
     let folders = rendering.kustomize.iter().map(|folder| (Renderer::Kustomize, folder, kustomize::render(folder)));
     for (by, of, text) in charts.chain(folders) {
         match text {
-            Ok(text) => found.sources.push(Source::Printed(Arc::new(Printed { by, of: of.clone(), text }))),
+            Ok(text) => {
+                let source = Source::Printed(Arc::new(Printed { by, of: of.clone(), text }));
+                let text = read(&source);
+                found.texts.push((source, text));
+            }
             Err(problem) => found.unreachable.push(Unreachable { name: name(of), problem }),
         }
     }

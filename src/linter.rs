@@ -20,15 +20,12 @@ use sqledge_ha_policy::objects::MOST_RELATIONS;
 use sqledge_ha_policy::settings::Settings;
 
 use self::judging::judge_relations;
-use self::reading::{Half, begin, complete, read};
+use self::reading::{Half, begin, complete};
 pub use self::related::RelatedPlace;
 use self::sieve::Sieve;
 use crate::cli::Level;
 use crate::input::{Source, Unreachable};
 use crate::manifest::{Document, Problem};
-
-/// So few files that no thread is left with more than its share when the others are done.
-const FILES_AT_ONCE: usize = 16;
 
 /// A text with everything in it that rules can look at.
 #[derive(Debug, Default)]
@@ -153,19 +150,34 @@ impl Manifest {
     }
 }
 
-/// Reads and judges `sources` as one application; with `partial`, as a part of one.
-pub fn lint(sources: &[Source], unreachable: Vec<Unreachable>, settings: &Settings, partial: bool) -> Outcome {
+/// What one source came to by itself, before all others are known.
+#[derive(Debug)]
+pub struct Reading(Result<Box<Half>, Problem>);
+
+/// What reads sources, side by side, and judges what stands alone in each.
+pub fn reader(settings: &Settings) -> impl Fn(&Source) -> Reading + Sync {
+    let sieve = Sieve::new(settings);
+    move |source| Reading(reading::read(source, &sieve).map(Box::new))
+}
+
+/// Judges what a [`reader`] has read as one application; with `partial`, as a part of one.
+pub fn lint(
+    texts: Vec<(Source, Reading)>,
+    unreachable: Vec<Unreachable>,
+    settings: &Settings,
+    partial: bool,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let unread = |Unreachable { name, problem }| Unread { name, manifest: None, problem };
     outcome.unread = unreachable.into_iter().map(unread).collect();
-    let sieve = Sieve::new(settings);
-    let side_by_side = sources.par_iter().with_max_len(FILES_AT_ONCE);
-    let read: Vec<Result<Half, Unreachable>> = side_by_side.map(|source| read(source, &sieve)).collect();
-    let mut halves = Vec::with_capacity(read.len());
-    for half in read {
+    let mut halves = Vec::with_capacity(texts.len());
+    for (source, Reading(half)) in texts {
         match half {
-            Ok(half) => halves.push(half),
-            Err(unreachable) => outcome.unread.push(unread(unreachable)),
+            Ok(mut half) => {
+                half.comes_from(source);
+                halves.push(half);
+            }
+            Err(problem) => outcome.unread.push(unread(Unreachable { name: source.name(), problem })),
         }
     }
     outcome.manifests = complete(halves, settings);
@@ -198,7 +210,7 @@ fn finish(outcome: &mut Outcome, settings: &Settings, partial: bool) {
 /// Judges texts that are at hand, each with what reports call it, as one application; with `partial`, as a part of one.
 pub fn lint_texts(texts: Vec<(String, String)>, settings: &Settings, partial: bool) -> Outcome {
     let sieve = Sieve::new(settings);
-    let halves = texts.into_par_iter().map(|(name, text)| begin(name, text, &sieve)).collect();
+    let halves = texts.into_par_iter().map(|(name, text)| Box::new(begin(name, text, &sieve))).collect();
     let mut outcome = Outcome { manifests: complete(halves, settings), ..Outcome::default() };
     finish(&mut outcome, settings, partial);
     outcome

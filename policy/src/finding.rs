@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use crate::edit::{Edit, Inapplicable, apply};
-use crate::node::Node;
+use crate::node::{Node, reach};
 
 /// What a rule, or one finding of it, leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -99,10 +99,7 @@ impl Related {
         if cfg!(feature = "guest") || places.len() >= Related::MOST {
             return;
         }
-        let text = |path: &[&'static str]| {
-            let value = path.iter().try_fold(object.value()?, |value, key| value.get(*key))?;
-            value.as_str().map(str::to_owned)
-        };
+        let text = |path: &[&'static str]| reach(object.value()?, path)?.as_str().map(str::to_owned);
         let identity = [&["apiVersion"][..], &["kind"], &["metadata", "namespace"], &["metadata", "name"]];
         places.push(Related { object: identity.map(text), pointer: at.pointer(), label: label.into() });
     }

@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::node::reach;
+
 /// A kind of object that the rules know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names are those of the Kubernetes kinds")]
@@ -137,7 +139,7 @@ pub fn pod_paths() -> Vec<Vec<&'static str>> {
 /// Whether a controller that is itself judged owns this object: its verdict was given with the owner, and a refused
 /// child is an outage.
 pub fn has_judged_owner(object: &Value) -> bool {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = reach(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
     owners.into_iter().flatten().any(|owner| {
         let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
         let group = group_of(text("apiVersion"));

@@ -32,6 +32,21 @@ pub struct Node<'a> {
     missing: Option<&'a str>,
 }
 
+/// The member that is reached by `names`, one after the other; `None` if there is none. Faster than a JSON Pointer, which
+/// has to be taken apart.
+///
+/// ```
+/// use serde_json::json;
+/// use sqledge_ha_policy::node::reach;
+///
+/// let service = json!({"metadata": {"name": "sql"}});
+/// assert_eq!(reach(&service, &["metadata", "name"]), Some(&json!("sql")));
+/// assert_eq!(reach(&service, &["spec", "selector"]), None);
+/// ```
+pub fn reach<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    names.iter().try_fold(value, |value, name| value.get(*name))
+}
+
 impl<'a> Node<'a> {
     /// The whole object.
     pub fn root(value: &'a Value) -> Self {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::address::is_load_balancer;
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
 use crate::kind::{Kind, has_judged_owner};
+use crate::node::reach;
 use crate::selector::{is_added_by_controllers, matches};
 use crate::service::Service;
 use crate::subject::{DEFAULT_NAMESPACE, namespace_of};
@@ -16,6 +18,23 @@ use crate::subject::{DEFAULT_NAMESPACE, namespace_of};
 /// How many relations of one object are looked at where many are judged together, so that sets in which all carry the
 /// same labels take a time that is linear.
 pub const MOST_RELATIONS: usize = 32;
+
+/// What one object of a set is found by. Reading it takes most of the time that building a set takes, and can be done side by
+/// side.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    object: &'a Value,
+    namespace: &'a str,
+    role: Role<'a>,
+}
+
+/// What an object is to others.
+#[derive(Clone, Copy, Debug)]
+enum Role<'a> {
+    Service { selector: Option<&'a Map<String, Value>>, is_balancer: bool },
+    Workload(Pods<'a>),
+    Other,
+}
 
 /// A set of objects, indexed so that looking for relations stays cheap in large sets.
 ///
@@ -31,11 +50,14 @@ pub const MOST_RELATIONS: usize = 32;
 pub struct Objects<'a> {
     closed: bool,
     together: bool,
-    by_name: HashMap<&'a str, Vec<&'a Value>>,
+    /// All of them.
+    objects: Vec<&'a Value>,
     /// They come first: whether there is one is what most rules ask.
     balancers: Index<'a, Selector<'a>>,
     services: Index<'a, Selector<'a>>,
     workloads: Index<'a, Pods<'a>>,
+    /// All by name. Rules never ask for it.
+    by_name: OnceLock<HashMap<&'a str, Vec<&'a Value>>>,
     has_left_out: AtomicBool,
 }
 
@@ -58,27 +80,59 @@ struct Pods<'a> {
 /// Objects by namespace, label and value.
 #[derive(Debug)]
 struct Index<'a, T> {
-    by_label: HashMap<&'a str, HashMap<&'a str, HashMap<&'a str, Vec<T>>>>,
+    by_label: HashMap<(&'a str, &'a str, &'a str), Vec<T>>,
     /// Objects that have to be looked at whatever the labels.
     others: HashMap<&'a str, Vec<T>>,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads an object; `None` if it is of no kind that the rules know.
+    pub fn read(object: &'a Value) -> Option<Self> {
+        let kind = Kind::of_object(object)?;
+        let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
+        let role = if kind == Kind::Service {
+            let selector = reach(object, &["spec", "selector"]).and_then(Value::as_object);
+            Role::Service { selector, is_balancer: is_load_balancer(&Service::read(object)) }
+        } else if let Some(template) = kind.pod_template().filter(|_| !has_judged_owner(object)) {
+            let labels = reach(object, template).and_then(|template| reach(template, &["metadata", "labels"]));
+            let name = name_of(object).unwrap_or_default();
+            Role::Workload(Pods { object, labels: labels.and_then(Value::as_object), kind, name })
+        } else {
+            Role::Other
+        };
+        Some(Entry { object, namespace, role })
+    }
+}
+
+fn name_of(object: &Value) -> Option<&str> {
+    reach(object, &["metadata", "name"])?.as_str()
 }
 
 impl<'a> Objects<'a> {
     /// Everything there is: what is not among `objects` does not exist.
     pub fn closed(objects: impl IntoIterator<Item = &'a Value>) -> Self {
-        Objects { closed: true, ..Objects::partial(objects) }
+        Objects::closed_of(objects.into_iter().filter_map(Entry::read))
     }
 
-    /// A part of what there is, all of which is judged.
-    pub fn partial(objects: impl IntoIterator<Item = &'a Value>) -> Self {
-        Objects { together: true, ..Objects::open(objects) }
+    /// The same, made of what has been read.
+    pub fn closed_of(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        Objects { closed: true, ..Objects::partial_of(entries) }
+    }
+
+    /// A part of what there is, all of which is judged, made of what has been read.
+    pub fn partial_of(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        Objects { together: true, ..Objects::open_of(entries) }
     }
 
     /// Some of what there is, beside the object that is judged.
     pub fn open(objects: impl IntoIterator<Item = &'a Value>) -> Self {
+        Objects::open_of(objects.into_iter().filter_map(Entry::read))
+    }
+
+    fn open_of(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
         let mut set = Objects::default();
-        for object in objects {
-            set.add(object);
+        for entry in entries {
+            set.add(entry);
         }
         set
     }
@@ -88,22 +142,29 @@ impl<'a> Objects<'a> {
         self.has_left_out.load(Ordering::Relaxed)
     }
 
-    fn add(&mut self, object: &'a Value) {
-        let Some(kind) = Kind::of_object(object) else { return };
-        let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
-        let name = object.pointer("/metadata/name").and_then(Value::as_str);
-        if let Some(name) = name {
-            self.by_name.entry(name).or_default().push(object);
+    fn add(&mut self, Entry { object, namespace, role }: Entry<'a>) {
+        self.objects.push(object);
+        match role {
+            Role::Service { selector, is_balancer } => {
+                let index = if is_balancer { &mut self.balancers } else { &mut self.services };
+                index.add(namespace, Selector { object, selector });
+            }
+            Role::Workload(pods) => self.workloads.add(namespace, pods),
+            Role::Other => {}
         }
-        if kind == Kind::Service {
-            let is_balancer = is_load_balancer(&Service::read(object));
-            let index = if is_balancer { &mut self.balancers } else { &mut self.services };
-            index.add(namespace, object);
-        } else if let Some(template) = kind.pod_template().filter(|_| !has_judged_owner(object)) {
-            let template = template.iter().try_fold(object, |value, key| value.get(key));
-            let labels = template.and_then(|template| template.pointer("/metadata/labels")).and_then(Value::as_object);
-            self.workloads.add(namespace, Pods { object, labels, kind, name: name.unwrap_or_default() });
-        }
+    }
+
+    fn named(&self, name: &str) -> &[&'a Value] {
+        let by_name = self.by_name.get_or_init(|| {
+            let mut by_name: HashMap<&str, Vec<&Value>> = HashMap::new();
+            for object in &self.objects {
+                if let Some(name) = name_of(object) {
+                    by_name.entry(name).or_default().push(object);
+                }
+            }
+            by_name
+        });
+        by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// As many as are looked at: all, unless all are judged, each with all others.
@@ -125,10 +186,8 @@ impl<T> Default for Index<'_, T> {
 
 impl<'a> Index<'a, Selector<'a>> {
     /// Files a Service under one pair of its selector: whoever has all pairs has that one.
-    fn add(&mut self, namespace: &'a str, object: &'a Value) {
-        let selector = object.pointer("/spec/selector").and_then(Value::as_object);
-        let service = Selector { object, selector };
-        match selector.into_iter().flat_map(pairs).next() {
+    fn add(&mut self, namespace: &'a str, service: Selector<'a>) {
+        match service.selector.into_iter().flat_map(pairs).next() {
             Some((key, value)) => self.file(namespace, key, value, service),
             None => self.others.entry(namespace).or_default().push(service),
         }
@@ -164,13 +223,11 @@ impl<'a> Index<'a, Pods<'a>> {
 
 impl<'a, T> Index<'a, T> {
     fn file(&mut self, namespace: &'a str, key: &'a str, value: &'a str, object: T) {
-        let values = self.by_label.entry(namespace).or_default().entry(key).or_default();
-        values.entry(value).or_default().push(object);
+        self.by_label.entry((namespace, key, value)).or_default().push(object);
     }
 
-    fn under(&self, namespace: &str, key: &str, value: &str) -> &[T] {
-        let values = self.by_label.get(namespace).and_then(|keys| keys.get(key));
-        values.and_then(|values| values.get(value)).map_or(&[], Vec::as_slice)
+    fn under<'s>(&'s self, namespace: &'s str, key: &'s str, value: &'s str) -> &'s [T] {
+        self.by_label.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
     }
 
     fn others(&self, namespace: &str) -> &[T] {
@@ -202,7 +259,7 @@ impl Cluster for Objects<'_> {
             let own = Kind::of_object(object).map(Kind::name);
             own == Some(kind) && namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace
         };
-        match self.by_name.get(name).into_iter().flatten().find(is_meant) {
+        match self.named(name).iter().find(is_meant) {
             Some(object) => Lookup::Known(Some(Cow::Borrowed(object))),
             None if self.closed => Lookup::Known(None),
             None => Lookup::Unknown("the object is not in view".to_owned()),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
 use crate::finding::{Action, Finding, Findings};
 use crate::kind::{Kind, has_judged_owner};
-use crate::node::{Node, push_key};
+use crate::node::{Node, push_key, reach};
 use crate::relevance::may_run_engine;
 use crate::request::{Members, Request, Unreadable, parse_payload, parse_value};
 use crate::rules;
@@ -54,7 +54,7 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
     }
     // Only a live object has a resourceVersion when it is created: this is the audit scanner, which sees everything
     // and patches nothing.
-    let is_audit = request.operation == "CREATE" && object.pointer("/metadata/resourceVersion").is_some();
+    let is_audit = request.operation == "CREATE" && reach(&object, &["metadata", "resourceVersion"]).is_some();
     let world = World { cluster, closed: is_audit || cluster.closed() };
     if is_audit {
         settings.mode = Mode::Validate;
@@ -118,7 +118,7 @@ const BODY: [&str; 2] = ["spec", "template"];
 /// Whether nothing that is judged changes, or the object is on its way out, or its owner was judged.
 fn passes_unseen(object: &Value, old: Option<&Value>) -> bool {
     let unchanged = old.is_some_and(|old| BODY.iter().all(|part| object.get(part) == old.get(part)));
-    let is_terminating = object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
+    let is_terminating = reach(object, &["metadata", "deletionTimestamp"]).is_some_and(|time| !time.is_null());
     unchanged || is_terminating || has_judged_owner(object)
 }
 
@@ -236,7 +236,7 @@ fn review_scale(
         namespace => namespace,
     };
     let name = match &*request.name {
-        "" => scale.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default(),
+        "" => reach(scale, &["metadata", "name"]).and_then(Value::as_str).unwrap_or_default(),
         name => name,
     };
     let parent = match world.get(api_version, kind.name(), namespace, name) {

@@ -3,6 +3,7 @@
 //! Each rule is one file below `rules/`, named after its id; this list is their order everywhere.
 
 use crate::finding::{Action, Finding, Findings, Grade, apply};
+use crate::node::reach;
 use crate::settings::{Mode, Settings};
 use crate::subject::Subject;
 use serde_json::Value;
@@ -161,7 +162,7 @@ fn drop_inapplicable_fix(finding: &mut Finding, object: &Value) {
 /// Whether the object's annotation `sqledge-ha/ignore` switches the rule off, where the settings allow it.
 fn is_exempt(object: &Value, rule: &str, settings: &Settings) -> bool {
     settings.exemptions && {
-        let annotation = object.pointer("/metadata/annotations/sqledge-ha~1ignore").and_then(Value::as_str);
+        let annotation = reach(object, &["metadata", "annotations", "sqledge-ha/ignore"]).and_then(Value::as_str);
         annotation.is_some_and(|list| list.split([',', ' ']).any(|id| id == rule))
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, Lookup, Narrow, Resource};
 use crate::kind::{Kind, has_judged_owner};
-use crate::node::Node;
+use crate::node::{Node, reach};
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::workload::Workload;
@@ -174,5 +174,5 @@ pub fn governed<'v>(objects: &'v [Cow<'_, Value>], service: &Service<'_>, settin
 
 /// `metadata.namespace`, unless it is absent or empty.
 pub fn namespace_of(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|namespace| !namespace.is_empty())
+    reach(object, &["metadata", "namespace"]).and_then(Value::as_str).filter(|namespace| !namespace.is_empty())
 }

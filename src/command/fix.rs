@@ -23,8 +23,8 @@ use crate::report::{self, counted};
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
-    let found = input::find_except(&flags.inputs.paths, &exclusion);
-    let mut before = linter::lint(&found.sources, found.unreachable, &settings, flags.inputs.partial);
+    let found = input::find_and_read(&flags.inputs.paths, &exclusion, &linter::reader(&settings));
+    let mut before = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
         before.leave_out_ignored();
     }

@@ -14,8 +14,8 @@ use crate::{input, linter, report};
 pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
     report::output::check(&flags.reporting.output)?;
-    let found = input::gather(&flags.inputs.paths, &flags.rendering, &exclusion);
-    let mut outcome = linter::lint(&found.sources, found.unreachable, &settings, flags.inputs.partial);
+    let found = input::gather(&flags.inputs.paths, &flags.rendering, &exclusion, &linter::reader(&settings));
+    let mut outcome = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
         outcome.leave_out_ignored();
     }

@@ -1,4 +1,4 @@
-//! From paths to files: directories as git sees them, each file once.
+//! From paths to files: directories as git sees them, each file once. Files are read while others are still looked for.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{self, Sender};
 
 use ignore::{DirEntry, WalkBuilder};
 use rayon::prelude::*;
@@ -18,11 +19,17 @@ use crate::exit::plain;
 /// The endings of manifests in a directory.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
+/// So many files are read by one thread in one go: few enough for all threads to end together.
+const FILES_AT_ONCE: usize = 16;
+/// So many files are handed over while the search goes on, by name: they lie on the disk as they were made, as a rule in
+/// that order, and not as the search meets them.
+const BATCH: usize = 128;
+
 /// What a search came to.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The texts: files by name, then the others.
-    pub sources: Vec<Source>,
+#[derive(Debug)]
+pub struct Found<T> {
+    /// The texts, and what came of reading them: files by name, then the others.
+    pub texts: Vec<(Source, T)>,
     /// The paths that lead nowhere.
     pub unreachable: Vec<Unreachable>,
     /// What was left out because somebody asked for that.
@@ -54,40 +61,81 @@ impl LeftOut {
     }
 }
 
-/// Finds the texts below `paths`, as [`find_except`] does, and leaves nothing out.
-pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<Unreachable>) {
-    let found = find_except(paths, &Exclusion::default());
-    (found.sources, found.unreachable)
+impl<T> Default for Found<T> {
+    fn default() -> Self {
+        Found { texts: Vec::new(), unreachable: Vec::new(), left_out: LeftOut::default() }
+    }
 }
 
-/// Finds the texts below `paths`, sorted by name, each once; no path stands for the current directory.
+/// Finds the texts below `paths`, as [`find_and_read`] does, leaves nothing out, and reads nothing.
+pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<Unreachable>) {
+    let found = find_and_read(paths, &Exclusion::default(), &|_: &Source| ());
+    (found.texts.into_iter().map(|(source, ())| source).collect(), found.unreachable)
+}
+
+/// Finds the texts below `paths`, sorted by name, each once; no path stands for the current directory. What is found is
+/// read by `read`, side by side.
 ///
 /// A file that is named is read whatever it is called, unless `exclusion` says otherwise. Directories are searched as
 /// ripgrep does: without hidden files and directories, and without what `.gitignore` (in a repository) and `.ignore`
 /// (anywhere) leave out. Links to directories are not followed, so that no loop can catch the search.
-pub fn find_except(paths: &[PathBuf], exclusion: &Exclusion) -> Found {
+///
+/// A file below two directories that are named may be read twice, but counts once. Whatever could be a pipe is read once.
+pub fn find_and_read<T, R>(paths: &[PathBuf], exclusion: &Exclusion, read: &R) -> Found<T>
+where
+    T: Send,
+    R: Fn(&Source) -> T + Sync,
+{
     let here = [PathBuf::from(".")];
-    let mut search = Search { exclusion, files: Vec::new(), roots: Vec::new(), found: Found::default() };
-    for path in if paths.is_empty() { &here } else { paths } {
-        search.add(path);
-    }
-    search.finish(paths.len() > 1)
+    let mut search = Search::new(exclusion);
+    let (sender, early) = mpsc::channel();
+    rayon::in_place_scope(|scope| {
+        let read_early = |files: Vec<Reached>| {
+            let sender: Sender<(Reached, T)> = sender.clone();
+            scope.spawn(move |_| {
+                files.into_par_iter().with_max_len(FILES_AT_ONCE).for_each_with(sender, |sender, file| {
+                    let text = read(&Source::File(file.path.clone()));
+                    // The other end outlives the scope.
+                    let _ = sender.send((file, text));
+                });
+            });
+        };
+        for path in if paths.is_empty() { &here } else { paths } {
+            search.add(path, &read_early);
+        }
+    });
+    drop(sender);
+    let early = early.into_iter().map(|(file, text)| (file, Some(text))).collect();
+    search.finish(early, paths.len() > 1, read)
 }
 
 struct Search<'e> {
     exclusion: &'e Exclusion,
+    /// The files that are not read while the search goes on: they may be reached by several ways, and may be pipes.
     files: Vec<Reached>,
     /// The directories that are searched.
     roots: Vec<PathBuf>,
-    found: Found,
+    reads_standard_input: bool,
+    unreachable: Vec<Unreachable>,
+    left_out: LeftOut,
 }
 
-impl Search<'_> {
-    fn add(&mut self, path: &Path) {
+impl<'e> Search<'e> {
+    fn new(exclusion: &'e Exclusion) -> Self {
+        Search {
+            exclusion,
+            files: Vec::new(),
+            roots: Vec::new(),
+            reads_standard_input: false,
+            unreachable: Vec::new(),
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// Looks for files at a path. Those below a directory are handed to `read_early`, some at a time.
+    fn add(&mut self, path: &Path, read_early: &impl Fn(Vec<Reached>)) {
         if path.as_os_str() == STANDARD_INPUT {
-            if !self.found.sources.contains(&Source::StandardInput) {
-                self.found.sources.push(Source::StandardInput);
-            }
+            self.reads_standard_input = true;
             return;
         }
         let (is_link, is_directory) = match kind(path) {
@@ -95,10 +143,10 @@ impl Search<'_> {
             Err(error) => return self.miss(path, &error),
         };
         if self.exclusion.excludes(path, is_directory) {
-            let left_out = &mut self.found.left_out;
+            let left_out = &mut self.left_out;
             *if is_directory { &mut left_out.directories } else { &mut left_out.files } += 1;
         } else if is_directory {
-            self.walk(path);
+            self.walk(path, read_early);
         } else {
             self.files.push(Reached { path: path.to_owned(), way: if is_link { Way::Link } else { Way::Named } });
         }
@@ -109,46 +157,75 @@ impl Search<'_> {
             io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
             _ => error.to_string(),
         };
-        self.found.unreachable.push(Unreachable { name: plain(&path.to_string_lossy()), problem: problem(why) });
+        self.unreachable.push(Unreachable { name: plain(&path.to_string_lossy()), problem: problem(why) });
     }
 
     /// One thread reads a tree faster than several take turns at it: 10,000 names in 5 ms.
-    fn walk(&mut self, root: &Path) {
+    fn walk(&mut self, root: &Path, read_early: &impl Fn(Vec<Reached>)) {
         let left_out = Arc::new(Counters::default());
         let mut walker = WalkBuilder::new(root);
         if !self.exclusion.is_empty() {
             let (exclusion, left_out) = (self.exclusion.clone(), Arc::clone(&left_out));
             walker.filter_entry(move |entry| entry.depth() == 0 || !left_out.leaves_out(&exclusion, entry));
         }
+        let mut batch = Vec::new();
         for entry in walker.build() {
             match entry {
                 Ok(entry) if is_manifest(&entry) => {
-                    let way = if is_link(&entry) { Way::Link } else { Way::Below(self.roots.len()) };
-                    self.files.push(Reached { path: entry.into_path(), way });
+                    if is_link(&entry) {
+                        self.files.push(Reached { path: entry.into_path(), way: Way::Link });
+                        continue;
+                    }
+                    batch.push(Reached { path: entry.into_path(), way: Way::Below(self.roots.len()) });
+                    if batch.len() == BATCH {
+                        read_early(by_name(std::mem::take(&mut batch)));
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => {
                     let problem = problem(plain(&error.to_string()));
-                    self.found.unreachable.push(Unreachable { name: name(root), problem });
+                    self.unreachable.push(Unreachable { name: name(root), problem });
                 }
             }
         }
+        read_early(by_name(batch));
         self.roots.push(root.to_owned());
-        self.found.left_out.files += left_out.files.load(Relaxed);
-        self.found.left_out.directories += left_out.directories.load(Relaxed);
+        self.left_out.files += left_out.files.load(Relaxed);
+        self.left_out.directories += left_out.directories.load(Relaxed);
     }
 
-    /// Sorts the files. One file may be reached by several ways: named, below a directory, through a link.
-    fn finish(mut self, several: bool) -> Found {
-        self.files.par_sort_unstable_by(|one, other| by_directory(&one.path, &other.path));
-        if several || self.files.iter().any(|file| file.way == Way::Link) {
+    /// Sorts the files, those that have been read and the others, and reads these. One file may be reached by several
+    /// ways: named, below a directory, through a link.
+    fn finish<T: Send>(
+        self,
+        early: Vec<(Reached, Option<T>)>,
+        several: bool,
+        read: &(impl Fn(&Source) -> T + Sync),
+    ) -> Found<T> {
+        let mut files = early;
+        let has_link = self.files.iter().any(|file| file.way == Way::Link);
+        files.extend(self.files.into_iter().map(|file| (file, None)));
+        files.par_sort_unstable_by(|(one, _), (other, _)| by_directory(&one.path, &other.path));
+        if several || has_link {
             let mut directories = Directories::of(&self.roots);
-            let mut seen = HashSet::with_capacity(self.files.len());
-            self.files.retain(|file| seen.insert(directories.real(file)));
+            let mut seen = HashSet::with_capacity(files.len());
+            files.retain(|(file, _)| seen.insert(directories.real(file)));
         }
-        self.found.sources.splice(0..0, self.files.into_iter().map(|file| Source::File(file.path)));
-        self.found
+        let files = files.into_iter().map(|(file, text)| (Source::File(file.path), text));
+        let sources: Vec<(Source, Option<T>)> =
+            files.chain(self.reads_standard_input.then_some((Source::StandardInput, None))).collect();
+        let read = |(source, text): (Source, Option<T>)| {
+            let text = text.unwrap_or_else(|| read(&source));
+            (source, text)
+        };
+        let texts = sources.into_par_iter().with_max_len(FILES_AT_ONCE).map(read).collect();
+        Found { texts, unreachable: self.unreachable, left_out: self.left_out }
     }
+}
+
+fn by_name(mut files: Vec<Reached>) -> Vec<Reached> {
+    files.sort_unstable_by(|one, other| by_directory(&one.path, &other.path));
+    files
 }
 
 /// The order of paths: by the names of directories, one after the other.

@@ -58,7 +58,6 @@ fn read_at_most(limit: Limit, input: impl Read, length: impl FnOnce() -> io::Res
         input.read_to_end(&mut bytes)?;
         limit.check(bytes.len() as u64)?;
     }
-    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

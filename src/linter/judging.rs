@@ -7,7 +7,8 @@ use serde_json::Value;
 use sqledge_ha_policy::cluster::NoCluster;
 use sqledge_ha_policy::finding::{Edit, Finding, Findings};
 use sqledge_ha_policy::kind::{Kind, has_judged_owner};
-use sqledge_ha_policy::objects::Objects;
+use sqledge_ha_policy::node::reach;
+use sqledge_ha_policy::objects::{Entry, Objects};
 use sqledge_ha_policy::rules;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::subject::Subject;
@@ -28,13 +29,13 @@ pub(super) fn judge_relations(outcome: &mut Outcome, settings: &Settings, partia
     let mut found = std::mem::take(&mut outcome.findings);
     let manifests = outcome.manifests.iter().enumerate();
     let documents = manifests.flat_map(|(index, manifest)| manifest.held.iter().map(move |document| (index, document)));
-    let places: Vec<Place<'_>> = documents
-        .flat_map(|(manifest, document)| {
-            parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
-        })
-        .collect();
-    let objects = places.iter().map(|place| place.part.value);
-    let world = if partial { Objects::partial(objects) } else { Objects::closed(objects) };
+    let documents: Vec<(usize, &Document)> = documents.collect();
+    let placed = |&(manifest, document): &(usize, &'_ Document)| {
+        parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
+    };
+    let places: Vec<Place<'_>> = documents.par_iter().flat_map_iter(placed).collect();
+    let entries: Vec<Entry<'_>> = places.par_iter().filter_map(|place| Entry::read(place.part.value)).collect();
+    let world = if partial { Objects::partial_of(entries) } else { Objects::closed_of(entries) };
     let text = |manifest: usize| outcome.manifests.get(manifest).map_or("", |manifest| manifest.text.as_str());
     let judged: Vec<Vec<Located>> =
         places.par_iter().map(|place| place.judge(text(place.manifest), settings, &world)).collect();
@@ -96,12 +97,13 @@ impl Place<'_> {
     }
 }
 
-pub(super) fn identity(object: &Value) -> Identity {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    Identity {
-        api_version: text("/apiVersion"),
-        kind: text("/kind"),
-        namespace: text("/metadata/namespace"),
-        name: text("/metadata/name"),
-    }
+/// What an object calls itself: the parts of its [`Identity`], in their order.
+pub(super) fn names(object: &Value) -> [Option<&str>; 4] {
+    let text = |path: &[&str]| reach(object, path).and_then(Value::as_str);
+    [text(&["apiVersion"]), text(&["kind"]), text(&["metadata", "namespace"]), text(&["metadata", "name"])]
+}
+
+fn identity(object: &Value) -> Identity {
+    let [api_version, kind, namespace, name] = names(object).map(|name| name.map(str::to_owned));
+    Identity { api_version, kind, namespace, name }
 }

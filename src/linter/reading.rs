@@ -16,13 +16,14 @@ use super::judging::judge_alone;
 use super::parts::parts;
 use super::sieve::{Concern, Labels, Sieve};
 use super::{Located, Manifest};
-use crate::input::{Source, Unreachable};
+use crate::input::Source;
 use crate::manifest::{Document, Problem, chunks, read_chunk};
 
 /// So many documents are enough work for one thread.
 const DOCUMENTS_AT_ONCE: usize = 64;
 
 /// A text after the first step.
+#[derive(Debug)]
 pub(super) struct Half {
     manifest: Manifest,
     services: Vec<Unparsed>,
@@ -30,6 +31,7 @@ pub(super) struct Half {
 }
 
 /// A document that is left for the second step.
+#[derive(Debug)]
 struct Unparsed {
     chunk: Range<usize>,
     index: usize,
@@ -51,24 +53,18 @@ struct Piece {
 }
 
 /// Reads a source, as far as the first step.
-pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Unreachable> {
-    let name = source.name();
-    match source.read() {
-        Ok(text) => {
-            let half = begin(name, text, sieve);
-            if half.runs_engine() && source.path().is_some_and(|path| sieve.patches().name(path)) {
-                return Ok(Half::of_patch(half.manifest, source));
-            }
-            let source = Some(source.clone());
-            let mut half = Half { manifest: Manifest { source, ..half.manifest }, ..half };
-            // Of most files nothing is looked at again; what came in on standard input may have to go out.
-            if half.is_idle() && half.manifest.source.as_ref().is_some_and(|source| source.path().is_some()) {
-                half.manifest.text = String::new();
-            }
-            Ok(half)
-        }
-        Err(problem) => Err(Unreachable { name, problem }),
+pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Problem> {
+    let mut half = begin(source.name(), source.read()?, sieve);
+    if half.runs_engine() && source.path().is_some_and(|path| sieve.patches().name(path)) {
+        return Ok(Half::of_patch(half.manifest));
     }
+    // Of most files nothing is looked at again; what came in on standard input may have to go out.
+    if half.is_idle() && source.path().is_some() {
+        half.manifest.text = String::new();
+    } else {
+        half.manifest.text.shrink_to_fit();
+    }
+    Ok(half)
 }
 
 /// The first step.
@@ -93,7 +89,7 @@ pub(super) fn begin(name: String, text: String, sieve: &Sieve<'_>) -> Half {
 }
 
 /// The second step, with the labels of all texts.
-pub(super) fn complete(halves: Vec<Half>, settings: &Settings) -> Vec<Manifest> {
+pub(super) fn complete(halves: Vec<Box<Half>>, settings: &Settings) -> Vec<Manifest> {
     let mut labels = Labels::default();
     let mut halves = halves;
     for half in &mut halves {
@@ -110,11 +106,15 @@ impl Half {
     }
 
     /// Of a patch only is known that it is one: what it makes of an object, Kustomize knows.
-    fn of_patch(manifest: Manifest, source: &Source) -> Self {
+    fn of_patch(manifest: Manifest) -> Self {
         let Manifest { name, objects, .. } = manifest;
-        let source = Some(source.clone());
-        let manifest = Manifest { name, objects, source, is_patch: true, ..Manifest::default() };
+        let manifest = Manifest { name, objects, is_patch: true, ..Manifest::default() };
         Half { manifest, services: Vec::new(), labels: Labels::default() }
+    }
+
+    /// Says where it comes from.
+    pub(super) fn comes_from(&mut self, source: Source) {
+        self.manifest.source = Some(source);
     }
 
     fn is_idle(&self) -> bool {
@@ -189,7 +189,9 @@ impl Piece {
     fn look(&mut self, mut document: Document, settings: &Settings) {
         let mut essences = Vec::new();
         let mut has_service = false;
-        for part in parts(&document.value) {
+        let parts = parts(&document.value);
+        let is_list = parts.len() > 1;
+        for part in parts {
             self.objects += usize::from(part.value.get("kind").is_some());
             let Some(kind) = Kind::of_object(part.value) else { continue };
             has_service |= kind == Kind::Service;
@@ -213,7 +215,9 @@ impl Piece {
                     *object = essence(std::mem::take(object), kind);
                 }
             }
-            self.held.push(if has_service { document.compact() } else { document.without_places() });
+            // Few have findings that lie between objects: reading one object again takes less than keeping all places, but
+            // a list would be read once for each item.
+            self.held.push(if is_list { document.compact() } else { document.without_places() });
         }
     }
 }

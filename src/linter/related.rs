@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use sqledge_ha_policy::finding::Related;
 
-use super::judging::{Place, identity};
+use super::judging::{Place, names};
 use super::{Identity, Located};
 
 /// Where the other end of a relation stands.
@@ -29,17 +29,16 @@ pub struct RelatedPlace {
 /// Finds what the findings relate to. Of several objects that call themselves the same, as in variants of one
 /// application side by side, the nearest is meant.
 pub(super) fn locate<'m>(places: &[Place<'_>], text: &(impl Fn(usize) -> &'m str + Sync), findings: &mut [Located]) {
-    let wanted: HashSet<Identity> =
-        findings.iter().flat_map(|located| &located.finding.related).map(identity_of).collect();
+    let wanted: HashSet<Names<'_>> =
+        findings.iter().flat_map(|located| &located.finding.related).map(names_of).collect();
     if wanted.is_empty() {
         return;
     }
-    let mut named: HashMap<Identity, Vec<&Place<'_>>> = HashMap::new();
-    for place in places {
-        let identity = identity(place.part.value);
-        if wanted.contains(&identity) {
-            named.entry(identity).or_default().push(place);
-        }
+    let candidates = places.par_iter().map(|place| (names(place.part.value), place));
+    let candidates: Vec<(Names<'_>, &Place<'_>)> = candidates.filter(|(names, _)| wanted.contains(names)).collect();
+    let mut named: HashMap<Names<'_>, Vec<&Place<'_>>> = HashMap::new();
+    for (names, place) in candidates {
+        named.entry(names).or_default().push(place);
     }
     findings.par_iter_mut().for_each(|located| {
         let (manifest, document) = (located.manifest, located.document);
@@ -51,14 +50,21 @@ pub(super) fn locate<'m>(places: &[Place<'_>], text: &(impl Fn(usize) -> &'m str
             let key = |place: &Place<'_>| {
                 (place.manifest, place.document.index, place.part.prefix.clone(), related.pointer.to_string())
             };
-            let candidates = named.get(&identity_of(&related)).into_iter().flatten();
+            let candidates = named.get(&names_of(&related)).into_iter().flatten();
             let nearest = candidates.filter(|place| !shown.contains(&key(place))).min_by_key(distance);
             if let Some(place) = nearest {
                 shown.insert(key(place));
-                located.related.push(place.related(related, text(place.manifest)));
+                located.related.push(place.related(&related, text(place.manifest)));
             }
         }
     });
+}
+
+/// The parts of an [`Identity`].
+type Names<'o> = [Option<&'o str>; 4];
+
+fn names_of(related: &Related) -> Names<'_> {
+    related.object.each_ref().map(Option::as_deref)
 }
 
 fn identity_of(related: &Related) -> Identity {
@@ -67,15 +73,15 @@ fn identity_of(related: &Related) -> Identity {
 }
 
 impl Place<'_> {
-    fn related(&self, related: Related, text: &str) -> RelatedPlace {
+    fn related(&self, related: &Related, text: &str) -> RelatedPlace {
         let pointer = format!("{}{}", self.part.prefix, related.pointer);
         RelatedPlace {
             manifest: self.manifest,
             document: self.document.index,
             span: self.document.with_places(text).locate(&pointer),
-            object: identity_of(&related),
+            object: identity_of(related),
             pointer,
-            message: related.label.into_owned(),
+            message: related.label.to_string(),
         }
     }
 }

@@ -35,7 +35,7 @@ impl<'t> Builder<'t> {
         Self {
             chunk,
             spans: Spans::for_bytes(chunk.len()),
-            open: Open::default(),
+            open: Open::with_room(),
             anchors: Anchors::default(),
             root: None,
         }

@@ -62,7 +62,7 @@ impl Document {
             return Cow::Borrowed(self);
         }
         let again = read_chunk(text, self.chunk(), 0).into_iter().flatten().find(|other| other.start == self.start);
-        Cow::Owned(Document { spans: again.and_then(|again| again.spans), ..self.clone() })
+        again.map_or(Cow::Borrowed(self), |again| Cow::Owned(Document { index: self.index, ..again }))
     }
 
     /// Where everything in the document's chunk stands.

@@ -15,7 +15,7 @@ use super::spans::{Id, Spans};
 const FEW_KEYS: usize = 32;
 
 /// The open collections of a document, the innermost last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Open {
     frames: Vec<Frame>,
     /// The items of all open sequences.
@@ -45,6 +45,16 @@ pub(super) struct Frame {
 }
 
 impl Open {
+    /// Room for what is open at the same time in an ordinary document.
+    pub(super) fn with_room() -> Self {
+        Open {
+            frames: Vec::with_capacity(16),
+            items: Vec::with_capacity(16),
+            entries: Vec::with_capacity(32),
+            children: Vec::with_capacity(64),
+        }
+    }
+
     pub(super) fn depth(&self) -> usize {
         self.frames.len()
     }

@@ -1,5 +1,7 @@
 //! Bytes to lines and columns.
 
+use memchr::memchr_iter;
+
 /// The mark that some editors put before the first character of a file. It is a character that nobody sees.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -25,7 +27,7 @@ impl<'t> Lines<'t> {
     /// Finds the lines of a text.
     #[must_use]
     pub fn new(text: &'t str) -> Self {
-        Self { text, feeds: text.match_indices('\n').map(|(byte, _)| byte).collect() }
+        Self { text, feeds: memchr_iter(b'\n', text.as_bytes()).collect() }
     }
 
     /// The line and column of a byte offset. An offset inside of a character means that character, one past the end means the end.

@@ -22,6 +22,10 @@ struct Plain(PrettyFormatter<'static>);
 
 impl Formatter for Plain {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // Nearly all text: what serde itself escapes is not in a fragment.
+        if fragment.bytes().fold(true, |is_plain, byte| is_plain & (b' '..0x7f).contains(&byte)) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((before, from)) = rest.find(may_mislead).and_then(|at| rest.split_at_checked(at)) {
             writer.write_all(before.as_bytes())?;
