@@ -15,7 +15,8 @@ use sqledge_ha_policy::objects::Objects;
 use sqledge_ha_policy::review::validate;
 use sqledge_ha_policy::rules::RULES;
 
-use crate::corpus::{Case, Ran, cases, with_input};
+use crate::corpus::{Case, cases};
+use crate::ran::{Ran, with_input};
 use crate::shared::{folder, manifests};
 
 /// Runs `sqledge-ha fix` in a directory, with `input` on standard input.

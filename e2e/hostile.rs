@@ -15,7 +15,8 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::corpus::{Ran, lint};
+use crate::corpus::lint;
+use crate::ran::{self, Ran};
 
 /// How every literal password of the corpus and of these tests begins.
 const SECRET: &str = "Secret-of-";
@@ -46,8 +47,7 @@ fn commands(character: char) -> bool {
 
 /// What a person sees, without the path of the temporary directory.
 fn shown(directory: &Path, ran: &Ran) -> String {
-    let text = format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code);
-    text.replace(&*directory.to_string_lossy(), "[directory]")
+    ran::shown(ran).replace(&*directory.to_string_lossy(), "[directory]")
 }
 
 fn snapshot(name: &str, text: &str) {

@@ -13,23 +13,14 @@ use serde_json::{Value, json};
 use sqledge_ha::webhook::caches::group_and_version;
 use sqledge_ha::webhook::cluster_client::connect;
 
+use crate::ran::{Ran, with_input};
+
 /// A cluster that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     process: Child,
     /// What the cluster said of itself when it was ready: `kubeconfig`, `server`, `control`.
     pub(crate) description: Value,
-}
-
-/// What a run of `kubectl` left behind.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    /// The exit code.
-    pub(crate) code: i32,
-    /// Standard output.
-    pub(crate) output: String,
-    /// Standard error.
-    pub(crate) said: String,
 }
 
 /// The program that holds the control plane and `kubectl`.
@@ -91,13 +82,7 @@ impl Cluster {
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = Command::new(program());
         command.arg("kubectl").args(arguments).env("KUBECONFIG", self.kubeconfig());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("kubectl can be started");
-        // Whoever does not read its input has closed it.
-        let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = process.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("kubectl writes UTF-8");
-        Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+        with_input(&mut command, input)
     }
 
     /// Runs `kubectl` where nothing may go wrong, and gives what it printed.

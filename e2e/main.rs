@@ -25,6 +25,7 @@ mod integrations;
 mod kubernetes;
 mod module;
 mod not_fixed;
+mod ran;
 mod readings;
 mod registrations;
 mod registry;

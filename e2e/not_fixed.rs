@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use sqledge_ha::manifest::read;
 use tempfile::TempDir;
 
-use crate::corpus::{Ran, with_input};
 use crate::fix::{EXAMPLE, fix};
+use crate::ran::{Ran, with_input};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sqledge-ha");
 

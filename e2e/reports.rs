@@ -16,7 +16,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use sqledge_ha_policy::rules::RULES;
 
-use crate::corpus::{Ran, with_input};
+use crate::ran::{Ran, with_input};
 
 const FORMATS: [&str; 5] = ["human", "json", "sarif", "junit", "github"];
 

@@ -44,6 +44,9 @@ mod peers;
 #[path = "../serve/process.rs"]
 mod process;
 mod profile;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../ran.rs"]
+mod ran;
 mod soak;
 mod template;
 mod throughput;

@@ -14,7 +14,8 @@ use tempfile::TempDir;
 
 use super::shape::{WITH_A_REMOTE_MODULE, assert_nothing_is_lost};
 use super::{objects, printed};
-use crate::kubernetes::{Cluster, Ran};
+use crate::kubernetes::Cluster;
+use crate::ran::Ran;
 use crate::rendered::tool;
 
 const VALUES: [&str; 5] =
@@ -49,9 +50,7 @@ impl Helm {
         for folder in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(folder, self.home.path().join(folder));
         }
-        let output = command.current_dir(path("artifacthub")).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+        command.current_dir(path("artifacthub")).output().unwrap().into()
     }
 
     fn must(&self, arguments: &[&str]) -> String {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sqledge_ha::manifest::read;
 
 use super::{content, folder};
-use crate::corpus::Ran;
 use crate::fix::fix;
+use crate::ran::Ran;
 
 /// A workload whose containers are all engines, on ports of their own, with some volumes.
 fn workload(kind: &str, containers: usize, volumes: &str) -> String {

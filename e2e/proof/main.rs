@@ -34,6 +34,9 @@ mod pods;
 #[path = "../serve/process.rs"]
 mod process;
 mod promises;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../ran.rs"]
+mod ran;
 #[path = "../registrations.rs"]
 mod registrations;
 mod replay;

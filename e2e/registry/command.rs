@@ -8,7 +8,7 @@ use insta::Settings;
 use tempfile::TempDir;
 
 use super::server::{PASSWORD, USER};
-use crate::corpus::Ran;
+use crate::ran::{Ran, shown};
 
 pub(super) struct User {
     home: TempDir,
@@ -113,6 +113,5 @@ pub(super) fn snapshot(name: &str, ran: &Ran) {
     settings.add_filter(r"sha256-[0-9a-f]{64}", "[digest as a tag]");
     settings.add_filter(r"/[^ :]*/\.tmp\w+", "[home]");
     settings.add_filter(r"\b\d{6} bytes", "[size] bytes");
-    let text = format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code);
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    settings.bind(|| insta::assert_snapshot!(name, shown(ran)));
 }

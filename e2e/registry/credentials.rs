@@ -11,9 +11,10 @@ use sqledge_ha::module::EMBEDDED;
 use super::command::{User, login, snapshot};
 use super::scripted::{Answer, scripted};
 use super::server::{PASSWORD, Registry, USER};
+use crate::ran::Ran;
 
 /// Pushes somewhere, as somebody.
-fn push(user: &User, registry: &Registry) -> crate::corpus::Ran {
+fn push(user: &User, registry: &Registry) -> Ran {
     user.run(&["policy", "push", "--plain-http", &registry.place("team/policy:v1")])
 }
 

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::process::Server;
-use crate::kubernetes::{Cluster, Ran};
+use crate::kubernetes::Cluster;
+use crate::ran::Ran;
 use crate::registrations::{list, registrations};
 
 fn example(name: &str) -> String {
