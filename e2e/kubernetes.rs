@@ -14,6 +14,7 @@ use sqledge_ha::webhook::caches::group_and_version;
 use sqledge_ha::webhook::cluster_client::connect;
 
 use crate::ran::{Ran, with_input};
+use crate::tools::tool;
 
 /// A cluster that runs until it is dropped.
 #[derive(Debug)]
@@ -24,11 +25,7 @@ pub(crate) struct Cluster {
 }
 
 /// The program that holds the control plane and `kubectl`.
-fn program() -> PathBuf {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/e2e-cluster");
-    assert!(program.is_file(), "{} is not there: run \"make e2e-cluster\" first", program.display());
-    program
-}
+const PROGRAM: &str = "e2e-cluster";
 
 impl Cluster {
     /// Only the API server and its storage: objects are kept, and nothing happens to them.
@@ -38,7 +35,7 @@ impl Cluster {
 
     /// Starts a cluster with flags of `e2e-cluster serve`, and waits until it is ready.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut command = Command::new(program());
+        let mut command = Command::new(tool(PROGRAM));
         command.arg("serve").args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("the cluster can be started");
         let mut line = String::new();
@@ -80,7 +77,7 @@ impl Cluster {
 
     /// Runs `kubectl` as the administrator, with `input` on standard input.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut command = Command::new(program());
+        let mut command = Command::new(tool(PROGRAM));
         command.arg("kubectl").args(arguments).env("KUBECONFIG", self.kubeconfig());
         with_input(&mut command, input)
     }

@@ -13,6 +13,7 @@ use sqledge_ha::manifest::{Problem, chunks, read_chunk};
 
 use self::documents::{Choices, mutated, written};
 use crate::shared;
+use crate::tools::tool;
 
 /// What `sigs.k8s.io/yaml` makes of a document.
 #[derive(Debug)]
@@ -24,9 +25,7 @@ pub(crate) struct Reading {
 
 /// Lets kubectl's reader read documents, which hold no zero bytes.
 pub(crate) fn readings(documents: &[String]) -> Vec<Reading> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/yaml-reader");
-    assert!(program.is_file(), "{} is not there: run \"make yaml-reader\" first", program.display());
-    let mut process = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process = Command::new(tool("yaml-reader")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let input: Vec<u8> = documents.iter().flat_map(|document| [document.as_bytes(), b"\0"].concat()).collect();
     let mut stdin = process.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(&input));

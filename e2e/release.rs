@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use sqledge_ha::module::EMBEDDED;
 
 use crate::registry::Registry;
+use crate::tools::tool;
 
 /// What a script or a tool said, and whether it was content.
 struct Ran {
@@ -41,10 +42,6 @@ fn script(name: &str) -> Command {
     command
 }
 
-fn cosign() -> PathBuf {
-    root().join("target/tools/bin/cosign")
-}
-
 /// Collects a release whose only program is the one that is tested. What is being worked on may be in it.
 fn collect(folder: &Path) -> Command {
     let program = format!("this-machine={}", env!("CARGO_BIN_EXE_sqledge-ha"));
@@ -62,7 +59,7 @@ impl Release {
     fn new() -> Self {
         let release = Release { folder: tempfile::tempdir().unwrap() };
         must(&mut collect(&release.dist()));
-        must(release.with_key(Command::new(cosign()).arg("generate-key-pair")));
+        must(release.with_key(Command::new(tool("cosign")).arg("generate-key-pair")));
         must(release.with_key(script("sign.sh").arg(release.dist())));
         release
     }
@@ -109,7 +106,7 @@ impl Release {
             })
         };
         let lines: Vec<String> = verification().into_iter().map(here).collect();
-        let path = format!("{}:{}", cosign().parent().unwrap().display(), env::var("PATH").unwrap());
+        let path = format!("{}:{}", tool("cosign").parent().unwrap().display(), env::var("PATH").unwrap());
         run(Command::new("sh").args(["-ec", &lines.join("\n")]).current_dir(self.dist()).env("PATH", path))
     }
 }
@@ -217,7 +214,7 @@ fn a_release_is_verified_as_the_readme_says_and_what_was_changed_is_not() {
     let ran = release.verify(&published);
     assert!(ran.is_content, "{}{}", ran.output, ran.said);
 
-    let mut manifest = Command::new(root().join("target/tools/bin/crane"));
+    let mut manifest = Command::new(tool("crane"));
     manifest.args(["manifest", "--insecure", &registry.place("owner/charts/sqledge-ha:artifacthub.io")]);
     let manifest: Value = serde_json::from_str(&must(&mut manifest)).unwrap();
     let layer = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";

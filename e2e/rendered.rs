@@ -2,20 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::ran::{Ran, shown, with_input};
-
-/// The folder with the tools that tests run.
-pub(crate) fn tool(name: &str) -> PathBuf {
-    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin").join(name);
-    assert!(tool.is_file(), "{} is not there: run \"make e2e-tools e2e-cluster\" first", tool.display());
-    tool
-}
+use crate::tools::{stand_in, tool};
 
 /// A folder for `PATH`.
 struct Tools(TempDir);
@@ -33,11 +27,7 @@ impl Tools {
 
     /// With a shell script in a tool's place.
     fn with_script(self, name: &str, script: &str) -> Self {
-        // A program that is written here might still be open for writing, in a process that another test starts, when it
-        // is run.
-        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/stand-in.sh");
-        symlink(stand_in, self.0.path().join(name)).unwrap();
-        fs::write(self.0.path().join(format!("{name}.script")), script).unwrap();
+        stand_in(self.0.path(), name, script);
         self
     }
 

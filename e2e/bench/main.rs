@@ -50,6 +50,9 @@ mod ran;
 mod soak;
 mod template;
 mod throughput;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tools.rs"]
+mod tools;
 
 use std::path::Path;
 use std::process::Command;

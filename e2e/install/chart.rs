@@ -16,7 +16,7 @@ use super::shape::{WITH_A_REMOTE_MODULE, assert_nothing_is_lost};
 use super::{objects, printed};
 use crate::kubernetes::Cluster;
 use crate::ran::Ran;
-use crate::rendered::tool;
+use crate::tools::tool;
 
 const VALUES: [&str; 5] =
     ["own-certificate", "cert-manager", "everything", "nothing-but-needed", "module-in-a-registry"];

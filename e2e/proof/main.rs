@@ -45,6 +45,9 @@ mod replay;
 mod shared;
 mod site;
 mod tap;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tools.rs"]
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
