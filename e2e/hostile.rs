@@ -17,13 +17,14 @@ use tempfile::TempDir;
 
 use crate::corpus::lint;
 use crate::ran::{self, Ran};
+use crate::shared::text_of;
 
 /// How every literal password of the corpus and of these tests begins.
 const SECRET: &str = "Secret-of-";
 
 /// The example with which nothing is wrong.
 fn right() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/examples/right.yaml")).unwrap()
+    text_of("e2e/examples/right.yaml")
 }
 
 /// Runs the command and makes sure that the outcome is a documented one, fit for a terminal.

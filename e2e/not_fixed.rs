@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use sqledge_ha::manifest::read;
 use tempfile::TempDir;
 
 use crate::fix::{EXAMPLE, fix};
 use crate::ran::{Ran, with_input};
+use crate::shared::objects;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sqledge-ha");
 
@@ -201,8 +201,7 @@ fn a_line_of_twenty_megabytes_is_no_hindrance() {
 
 /// The documents of a text as a List on one line.
 fn in_one_line(text: &str, words: &str) -> String {
-    let items: Vec<Value> = read(text).into_iter().map(|document| document.unwrap().value).collect();
-    json!({"apiVersion": "v1", "kind": "List", "x-long": words, "items": items}).to_string()
+    json!({"apiVersion": "v1", "kind": "List", "x-long": words, "items": objects(text)}).to_string()
 }
 
 #[test]

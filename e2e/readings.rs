@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqledge_ha::manifest::{Problem, chunks, read_chunk};
 
 use self::documents::{Choices, mutated, written};
-use crate::shared;
+use crate::shared::{real_manifests, root};
 use crate::tools::tool;
 
 /// What `sigs.k8s.io/yaml` makes of a document.
@@ -162,11 +162,9 @@ pub(crate) fn documents(texts: impl IntoIterator<Item = String>) -> Vec<String> 
 pub(crate) fn real() -> Vec<String> {
     let mut files = Vec::new();
     for folder in ["e2e/corpus", "e2e/examples", "e2e/fuzz/seeds"] {
-        add_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+        add_files(&root().join(folder), &mut files);
     }
-    for folder in ["wild", "reference"].into_iter().filter_map(shared::folder) {
-        files.extend(shared::manifests(&folder));
-    }
+    files.extend(real_manifests());
     documents(files.iter().filter_map(|file| fs::read_to_string(file).ok()))
 }
 

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use sqledge_ha::module::EMBEDDED;
 
 use crate::registry::Registry;
+use crate::shared::{root, sha256, text_of};
 use crate::tools::tool;
 
 /// What a script or a tool said, and whether it was content.
@@ -30,10 +30,6 @@ fn must(command: &mut Command) -> String {
     let ran = run(command);
     assert!(ran.is_content, "{command:?}\n{}{}", ran.output, ran.said);
     ran.output
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn script(name: &str) -> Command {
@@ -116,7 +112,7 @@ const PUBLISHED: [&str; 3] = ["policies/sqledge-ha", "sqledge-ha", "charts/sqled
 
 /// The README's commands that verify a release.
 fn verification() -> Vec<String> {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let readme = text_of("README.md");
     let section = readme.split_once("### Who built it").unwrap().1;
     let block = section.split("```").find(|block| block.starts_with("console\n")).unwrap();
     let mut lines: Vec<String> = Vec::new();
@@ -131,10 +127,6 @@ fn verification() -> Vec<String> {
         }
     }
     lines
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -8,7 +8,6 @@ mod outputs;
 mod sarif;
 mod terminal;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use sqledge_ha_policy::rules::RULES;
 
 use crate::ran::{Ran, with_input};
+use crate::shared::{root, text_of};
 
 const FORMATS: [&str; 5] = ["human", "json", "sarif", "junit", "github"];
 
@@ -34,18 +34,14 @@ fn run(directory: &Path, arguments: &[&str]) -> Ran {
     run_with(directory, &[], arguments, "")
 }
 
-fn here() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn application() -> PathBuf {
-    here().join("e2e/reports/application")
+    root().join("e2e/reports/application")
 }
 
 /// Checks a SARIF report with the published schema, and gives its run.
 fn sarif_run(text: &str) -> Value {
     let mut report: Value = serde_json::from_str(text).expect("the report is JSON");
-    let schema = fs::read_to_string(here().join("e2e/schemas/sarif-schema-2.1.0.json")).unwrap();
+    let schema = text_of("e2e/schemas/sarif-schema-2.1.0.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     let errors: Vec<String> =
         validator.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
@@ -82,7 +78,7 @@ fn one_application_in_every_format() {
 fn no_password_gets_into_a_report() {
     let manifest = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql"}, "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "sql", "image": "azure-sql-edge", "env": [{"name": "MSSQL_SA_PASSWORD", "value": "Tr0ub4dor"}]}]}}}}"#;
     for format in FORMATS {
-        let ran = run_with(here(), &[], &["lint", "--format", format, "-"], manifest);
+        let ran = run_with(root(), &[], &["lint", "--format", format, "-"], manifest);
         assert!(ran.code == 1 && !ran.output.contains("Tr0ub4dor"), "{}", ran.output);
     }
 }

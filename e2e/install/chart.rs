@@ -6,27 +6,24 @@ mod releases;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::printed;
 use super::shape::{WITH_A_REMOTE_MODULE, assert_nothing_is_lost};
-use super::{objects, printed};
 use crate::kubernetes::Cluster;
 use crate::ran::Ran;
+use crate::shared::{objects, root};
 use crate::tools::tool;
 
 const VALUES: [&str; 5] =
     ["own-certificate", "cert-manager", "everything", "nothing-but-needed", "module-in-a-registry"];
 
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
 fn values(name: &str) -> String {
-    path("e2e/install/values").join(format!("{name}.yaml")).display().to_string()
+    root().join("e2e/install/values").join(format!("{name}.yaml")).display().to_string()
 }
 
 /// The real Helm, which knows nothing of this machine's clusters and repositories.
@@ -50,7 +47,7 @@ impl Helm {
         for folder in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(folder, self.home.path().join(folder));
         }
-        command.current_dir(path("artifacthub")).output().unwrap().into()
+        command.current_dir(root().join("artifacthub")).output().unwrap().into()
     }
 
     fn must(&self, arguments: &[&str]) -> String {
@@ -158,7 +155,7 @@ fn no_file_of_the_chart_is_forgotten() {
         sqledge_ha::install::chart::files().unwrap().into_iter().map(|file| file.path).collect();
     let by_hand =
         ["NOTES.txt", "_helpers.tpl", "checks.yaml", "pod-monitor.yaml"].map(|name| format!("templates/{name}"));
-    let folder = path("artifacthub/chart/templates");
+    let folder = root().join("artifacthub/chart/templates");
     let mut there: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| format!("templates/{}", entry.unwrap().file_name().display()))

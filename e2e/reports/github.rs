@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use super::{application, here, run_with};
+use super::{application, run_with};
+use crate::shared::root;
 
 #[test]
 fn github_is_told_what_only_the_log_shows() {
     let text = fs::read_to_string(application().join("sql.yaml")).unwrap();
     let many = [text.as_str(); 7].join("---\n");
-    let ran = run_with(here(), &[], &["lint", "--format", "github", "-"], &many);
+    let ran = run_with(root(), &[], &["lint", "--format", "github", "-"], &many);
     let errors = ran.output.lines().filter(|line| line.starts_with("::error ")).count();
     assert!(errors > 11, "{}", ran.output);
     let last = ran.output.lines().last().unwrap();

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use super::{FORMATS, application, here, run, sarif_run};
+use super::{FORMATS, application, run, sarif_run};
+use crate::shared::root;
 
 #[test]
 fn no_report_takes_the_place_of_a_manifest() {
@@ -72,7 +73,7 @@ fn a_report_that_cannot_be_written_is_told_and_the_others_are_written() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("directory")).unwrap();
     symlink("nowhere/report", folder.path().join("link")).unwrap();
-    let right = here().join("e2e/examples/right.yaml");
+    let right = root().join("e2e/examples/right.yaml");
     for target in ["missing/report.json", "directory", "link", "/dev/null", ".."] {
         let output = format!("json={target}");
         let arguments = ["lint", "--output", &output, "--output", "sarif=there", right.to_str().unwrap()];

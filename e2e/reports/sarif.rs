@@ -7,13 +7,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sqledge_ha_policy::rules::RULES;
 
-use super::{application, here, results, run, run_with, sarif_run};
+use super::{application, results, run, run_with, sarif_run};
 use crate::corpus::cases;
+use crate::shared::root;
 
 #[test]
 fn every_sarif_report_fits_the_published_schema() {
     for rule in RULES {
-        let folder = here().join("e2e/corpus").join(rule.id);
+        let folder = root().join("e2e/corpus").join(rule.id);
         let ran = run(&folder, &["lint", "--format", "sarif", "--engine", "all", "--partial", "."]);
         let run = sarif_run(&ran.output);
         assert!(results(&run).iter().any(|result| result["ruleId"] == rule.id), "{}", rule.id);
@@ -22,9 +23,9 @@ fn every_sarif_report_fits_the_published_schema() {
             assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
         }
     }
-    let nothing = sarif_run(&run_with(here(), &[], &["lint", "--format", "sarif", "-"], "").output);
+    let nothing = sarif_run(&run_with(root(), &[], &["lint", "--format", "sarif", "-"], "").output);
     assert_eq!((results(&nothing).len(), &nothing["invocations"][0]["executionSuccessful"]), (0, &json!(true)));
-    let missing = sarif_run(&run(here(), &["lint", "--format", "sarif", "nowhere.yaml"]).output);
+    let missing = sarif_run(&run(root(), &["lint", "--format", "sarif", "nowhere.yaml"]).output);
     assert_eq!(missing["invocations"][0]["executionSuccessful"], json!(false));
     let path = "/invocations/0/toolExecutionNotifications/0/locations/0/physicalLocation/artifactLocation/uri";
     assert_eq!(missing.pointer(path), Some(&json!("nowhere.yaml")));
@@ -125,6 +126,6 @@ fn a_place_outside_of_the_current_directory_is_called_by_its_whole_path() {
     let whole = application().join("sql.yaml").canonicalize().unwrap();
     let below = json!({"uri": "sql.yaml", "uriBaseId": "%SRCROOT%"});
     assert_eq!(uri(&application().canonicalize().unwrap(), whole.to_str().unwrap()), below);
-    let elsewhere = uri(&here().join("e2e/schemas"), "../reports/application/sql.yaml");
+    let elsewhere = uri(&root().join("e2e/schemas"), "../reports/application/sql.yaml");
     assert_eq!(elsewhere, json!({"uri": format!("file://{}", whole.display())}));
 }

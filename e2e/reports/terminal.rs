@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use super::{FORMATS, application, here, run, run_with};
+use super::{FORMATS, application, run, run_with};
+use crate::shared::{root, text_of};
 
 #[test]
 fn colours_are_for_people_who_want_them() {
     let file = "e2e/examples/empty-dir.yaml";
     let colours = |variables: &[(&str, &str)], arguments: &[&str]| {
-        let ran = run_with(here(), variables, arguments, "");
+        let ran = run_with(root(), variables, arguments, "");
         ran.output.contains('\u{1b}') || ran.said.contains('\u{1b}')
     };
     assert!(!colours(&[], &["lint", file]), "a pipe has none");
@@ -27,7 +28,7 @@ fn colours_are_for_people_who_want_them() {
     let report = folder.path().join("report.txt");
     let output = format!("human={}", report.display());
     assert!(colours(&[], &["lint", "--color", "always", "--output", &output, file]));
-    assert_eq!(fs::read_to_string(report).unwrap(), run(here(), &["lint", file]).output);
+    assert_eq!(fs::read_to_string(report).unwrap(), run(root(), &["lint", file]).output);
 }
 
 #[test]
@@ -41,5 +42,5 @@ fn a_rule_leads_to_its_page_where_terminals_follow_links() {
     assert!(with_links.contains(&format!("{link}/policy/RULES.md#load-balancer-service\u{1b}\\")), "{with_links}");
     assert!(!linted(&[], "always").contains(link), "nobody has said that links are followed");
     assert_eq!(linted(&forced, "never"), linted(&[], "never"));
-    assert!(fs::read_to_string(here().join("policy/RULES.md")).unwrap().contains("\n## load-balancer-service\n"));
+    assert!(text_of("policy/RULES.md").contains("\n## load-balancer-service\n"));
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Helm, path, values};
+use super::{Helm, values};
 use crate::kubernetes::Cluster;
+use crate::shared::root;
 
 /// What identifies every object of the webhook, and the certificates that the API server trusts.
 fn identities(cluster: &Cluster) -> BTreeMap<String, (Value, Value)> {
@@ -31,7 +32,7 @@ fn publish(cluster: &Cluster) {
 #[test]
 fn helm_takes_over_what_kubectl_installed_and_replaces_nothing() {
     let cluster = Cluster::api_only();
-    cluster.must(&["apply", "-f", &path("artifacthub/webhook").display().to_string()], "");
+    cluster.must(&["apply", "-f", &root().join("artifacthub/webhook").display().to_string()], "");
     publish(&cluster);
     let before = identities(&cluster);
     let helm = Helm::of(&cluster);
