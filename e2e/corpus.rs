@@ -14,7 +14,7 @@ use serde_json::Value;
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::{RULES, Rule};
 
-use crate::ran::{Ran, with_input};
+use crate::ran::{Ran, snapshots, with_input};
 
 /// Runs `sqledge-ha lint` in `directory`, with nothing on standard input.
 pub(crate) fn lint<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A]) -> Ran {
@@ -138,10 +138,7 @@ fn what_a_person_is_told() {
                 case.flags.iter().map(String::as_str).chain([case.file.as_str()]).collect::<Vec<_>>().join(" ");
             writeln!(text, "$ sqledge-ha lint {command}\n{}[exit code {}]\n", ran.output, ran.code).unwrap();
         }
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path("snapshots/corpus");
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
+        let mut settings = snapshots("snapshots/corpus");
         settings.set_description(rule.summary);
         settings.bind(|| insta::assert_snapshot!(rule.id, text));
     }

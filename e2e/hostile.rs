@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::corpus::lint;
-use crate::ran::{self, Ran};
+use crate::ran::{self, Ran, snapshots};
 use crate::shared::text_of;
 
 /// How every literal password of the corpus and of these tests begins.
@@ -52,11 +52,7 @@ fn shown(directory: &Path, ran: &Ran) -> String {
 }
 
 fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("snapshots/hostile");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    snapshots("snapshots/hostile").bind(|| insta::assert_snapshot!(name, text));
 }
 
 /// Lints one file with these bytes, by both reports, and shows what came of it.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::fix::{EXAMPLE, fix};
-use crate::ran::{Ran, with_input};
+use crate::ran::{Ran, snapshots, with_input};
 use crate::shared::objects;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sqledge-ha");
@@ -42,11 +42,7 @@ fn fixed(text: &str) -> String {
 }
 
 fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("snapshots/not_fixed");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    snapshots("snapshots/not_fixed").bind(|| insta::assert_snapshot!(name, text));
 }
 
 /// What a person sees beside a diff.

@@ -36,3 +36,13 @@ pub(crate) fn with_input(command: &mut Command, input: &str) -> Ran {
 pub(crate) fn shown(ran: &Ran) -> String {
     format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code)
 }
+
+/// How what a person sees is compared: with snapshots under names of their own, in a folder that is given from where the
+/// test is written.
+pub(crate) fn snapshots(folder: &str) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
