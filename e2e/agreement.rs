@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use sqledge_ha::cli::Level;
 use sqledge_ha::input::find;
 use sqledge_ha::linter::lint;
-use sqledge_ha::manifest::read;
 use sqledge_ha::module::{Admission, EMBEDDED, Host, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::{Kind, group_of};
 use sqledge_ha_policy::objects::Objects;
@@ -23,7 +22,7 @@ use sqledge_ha_policy::request::Request;
 use sqledge_ha_policy::review::{concerns, validate};
 use sqledge_ha_policy::settings::Settings;
 
-use crate::shared::{folder, manifests};
+use crate::shared::{self, real_manifests};
 use crate::world::generate::objects;
 use crate::world::{deployment, right_world};
 
@@ -33,7 +32,7 @@ fn all_engines() -> Value {
 
 /// The objects of a file, those in Lists included.
 fn objects_of(path: &Path) -> Vec<Value> {
-    read(&fs::read_to_string(path).unwrap()).into_iter().map(|document| document.unwrap().value).collect()
+    shared::objects(&fs::read_to_string(path).unwrap())
 }
 
 /// A request about an object; `old` makes it an UPDATE.
@@ -102,16 +101,14 @@ fn requests(object: &Value) -> Vec<Value> {
 
 #[test]
 fn the_module_and_the_library_agree_on_every_real_object() {
-    for paths in ["wild", "reference"].into_iter().filter_map(folder).map(|folder| manifests(&folder)) {
-        for path in paths {
-            let objects = objects_of(&path);
-            let world = cluster(&objects);
-            let module = instance(&world);
-            for request in objects.iter().flat_map(requests) {
-                let settings = all_engines();
-                let expected = native(&request, &settings, &world);
-                assert_eq!(ask(&module, &request, &settings), expected, "{}", path.display());
-            }
+    for path in real_manifests() {
+        let objects = objects_of(&path);
+        let world = cluster(&objects);
+        let module = instance(&world);
+        for request in objects.iter().flat_map(requests) {
+            let settings = all_engines();
+            let expected = native(&request, &settings, &world);
+            assert_eq!(ask(&module, &request, &settings), expected, "{}", path.display());
         }
     }
 }
@@ -240,15 +237,9 @@ fn the_linters_errors_are_what_review_refuses_or_mends() {
     // A refused object is not mended as well, so that mends would go unseen: refuse them too.
     let validating = json!({"engines": ["sql-edge", "sql-server"], "mode": "validate"});
     let settings = Settings::from_value(&all_engines()).unwrap();
-    for paths in ["wild", "reference"].into_iter().filter_map(folder).map(|folder| manifests(&folder)) {
-        for path in paths {
-            assert_eq!(
-                lint_errors(&path, &settings),
-                review_errors(&objects_of(&path), &validating),
-                "{}",
-                path.display()
-            );
-        }
+    for path in real_manifests() {
+        let reviewed = review_errors(&objects_of(&path), &validating);
+        assert_eq!(lint_errors(&path, &settings), reviewed, "{}", path.display());
     }
 }
 

@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sqledge_ha_policy::settings::{KEYS, Settings};
 
+use crate::shared::text_of;
+
 /// Reads a file of `artifacthub/` strictly, as Artifact Hub does: what it does not know is an error.
 fn read<T: DeserializeOwned>(name: &str) -> T {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacthub").join(name);
-    serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    serde_saphyr::from_str(&text_of(&format!("artifacthub/{name}"))).unwrap()
 }
 
 /// The members of `artifacthub-pkg.yml` that are ours, of those that Artifact Hub knows: artifacthub/hub,

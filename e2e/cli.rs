@@ -1,16 +1,18 @@
 //! The commands as a person uses them: what they print, and how they end.
 
-use assert_cmd::Command;
+use std::process::Command;
+
 use insta::assert_snapshot;
 use sqledge_ha_policy::rules::RULES;
 
+use crate::ran::with_input;
+
 /// Exit code, standard output and standard error of a run in `e2e/`.
 fn run(arguments: &[&str], input: &str) -> String {
-    let mut command = Command::cargo_bin("sqledge-ha").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e");
-    let output = command.current_dir(folder).args(arguments).write_stdin(input).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    format!("exit code {}\n{}{}", output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    let ran = with_input(command.current_dir(folder).args(arguments), input);
+    format!("exit code {}\n{}{}", ran.code, ran.output, ran.said)
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn bash_completes_commands_and_flags() {
              _sqledge__ha sqledge-ha \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"\necho \"${{COMPREPLY[@]}}\"",
             env!("CARGO_BIN_EXE_sqledge-ha")
         );
-        let output = std::process::Command::new("bash").arg("-c").arg(script).output().unwrap();
+        let output = Command::new("bash").arg("-c").arg(script).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{completed}\n"), "{typed}: {output:?}");
     }
 }

@@ -7,42 +7,19 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::{RULES, Rule};
 
-/// What the command left behind.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    /// The exit code.
-    pub(crate) code: i32,
-    /// What it printed.
-    pub(crate) output: String,
-    /// What it said beside the report.
-    pub(crate) said: String,
-}
+use crate::ran::{Ran, snapshots, with_input};
 
 /// Runs `sqledge-ha lint` in `directory`, with nothing on standard input.
 pub(crate) fn lint<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     with_input(command.current_dir(directory).arg("lint").args(arguments), "")
-}
-
-/// Runs a command to its end, with `input` on standard input.
-pub(crate) fn with_input(command: &mut Command, input: &str) -> Ran {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().expect("the command can be started");
-    let mut stdin = process.stdin.take().expect("there is a pipe");
-    // Whoever does not read its input has closed it.
-    let _ = io::Write::write_all(&mut stdin, input.as_bytes());
-    drop(stdin);
-    let output = process.wait_with_output().expect("the command ends");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
-    Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
 }
 
 /// The folder with one folder for each rule.
@@ -161,10 +138,7 @@ fn what_a_person_is_told() {
                 case.flags.iter().map(String::as_str).chain([case.file.as_str()]).collect::<Vec<_>>().join(" ");
             writeln!(text, "$ sqledge-ha lint {command}\n{}[exit code {}]\n", ran.output, ran.code).unwrap();
         }
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path("snapshots/corpus");
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
+        let mut settings = snapshots("snapshots/corpus");
         settings.set_description(rule.summary);
         settings.bind(|| insta::assert_snapshot!(rule.id, text));
     }

@@ -15,8 +15,9 @@ use sqledge_ha_policy::objects::Objects;
 use sqledge_ha_policy::review::validate;
 use sqledge_ha_policy::rules::RULES;
 
-use crate::corpus::{Case, Ran, cases, with_input};
-use crate::shared::{folder, manifests};
+use crate::corpus::{Case, cases};
+use crate::ran::{Ran, with_input};
+use crate::shared::{folder, real_manifests, root};
 
 /// Runs `sqledge-ha fix` in a directory, with `input` on standard input.
 pub(crate) fn fix<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A], input: &str) -> Ran {
@@ -60,8 +61,7 @@ fn what_can_be_fixed_is_shown_or_fixed_in_place_and_then_stays() {
 
 #[test]
 fn standard_input_goes_to_standard_output() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fixed = fix(here, &["--unsafe", "-"], EXAMPLE);
+    let fixed = fix(root(), &["--unsafe", "-"], EXAMPLE);
     let last = "            claimName: till-sales\n";
     let mended = EXAMPLE.replacen("replicas: 2", "replicas: 1", 1).replacen(
         last,
@@ -69,7 +69,7 @@ fn standard_input_goes_to_standard_output() {
         1,
     );
     assert_eq!((fixed.code, fixed.output), (0, mended.clone()), "both kinds of fixes are made, and nothing else");
-    let again = fix(here, &["--unsafe", "-"], &mended);
+    let again = fix(root(), &["--unsafe", "-"], &mended);
     assert_eq!((again.code, again.output), (0, mended));
 }
 
@@ -135,11 +135,6 @@ fn documents(text: &str) -> Vec<Document> {
 /// Every value of a text.
 fn values(text: &str) -> Vec<Value> {
     documents(text).into_iter().map(|document| document.value).collect()
-}
-
-/// What people have published, where it is there.
-fn real_manifests() -> impl Iterator<Item = PathBuf> {
-    ["wild", "reference"].into_iter().filter_map(folder).flat_map(|folder| manifests(&folder))
 }
 
 /// How a manifest is read from standard input that is all there is.

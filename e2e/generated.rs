@@ -2,7 +2,6 @@
 //! `UPDATE_GENERATED=1` they are written instead.
 
 use std::fs;
-use std::path::Path;
 
 use clap::Parser;
 use sqledge_ha::artifact_hub;
@@ -12,9 +11,11 @@ use sqledge_ha::install::chart;
 use sqledge_ha::install::module::Module;
 use sqledge_ha::rule_pages;
 
+use crate::shared::{root, text_of};
+
 /// Compares a file with what it should hold, or writes it.
 fn compare(path: &str, wanted: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = root().join(path);
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, wanted).unwrap();
@@ -33,8 +34,7 @@ fn between_marks(document: &str, name: &str, text: &str) -> String {
 
 #[test]
 fn the_readme_lists_the_rules() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    compare("README.md", &between_marks(&readme, "rules", &rules::table(TableFormat::Markdown)));
+    compare("README.md", &between_marks(&text_of("README.md"), "rules", &rules::table(TableFormat::Markdown)));
 }
 
 #[test]
@@ -75,8 +75,7 @@ fn the_manifests_for_kubewarden_are_what_the_command_prints() {
 
 #[test]
 fn the_package_for_artifact_hub_is_made_of_the_metadata() {
-    let changelog = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CHANGELOG.md")).unwrap();
-    let package = artifact_hub::package::text(&Module::embedded().unwrap(), &changelog).unwrap();
+    let package = artifact_hub::package::text(&Module::embedded().unwrap(), &text_of("CHANGELOG.md")).unwrap();
     compare("artifacthub/artifacthub-pkg.yml", &package);
     compare("artifacthub/artifacthub-repo.yml", artifact_hub::REPOSITORY);
 }

@@ -10,14 +10,10 @@ use std::process::{Child, Command, Stdio};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::install::as_deployed::ports;
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
+use crate::shared::{root, sha256, text_of};
 
 fn output_of(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -27,19 +23,19 @@ fn output_of(command: &mut Command) -> String {
 
 /// What stands in for the program: bytes like others.
 fn stand_in() -> PathBuf {
-    path("e2e/demo.sh")
+    root().join("e2e/demo.sh")
 }
 
 /// A list of authorities, as short as one can be.
 fn trusted() -> PathBuf {
-    path("LICENSE")
+    root().join("LICENSE")
 }
 
 /// An image of it.
 fn layout(folder: &Path, architectures: &[&str]) {
     let program = |architecture: &&str| format!("{architecture}={}", stand_in().display());
     let mut command = Command::new("sh");
-    command.arg(path("e2e/image/layout.sh")).arg(folder).args(architectures.iter().map(program));
+    command.arg(root().join("e2e/image/layout.sh")).arg(folder).args(architectures.iter().map(program));
     output_of(command.env_remove("SOURCE_DATE_EPOCH").env_remove("REVISION").env("CA_CERTIFICATES", trusted()));
 }
 
@@ -110,7 +106,7 @@ struct RootFs {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{:x}", Sha256::digest(bytes))
+    format!("sha256:{}", sha256(bytes))
 }
 
 /// An image of one layer, read as a registry would.
@@ -176,7 +172,7 @@ fn the_image_holds_the_program_the_licence_whom_to_trust_and_nothing_else() {
         let listed =
             output_of(Command::new("tar").env("TZ", "UTC").args(["--numeric-owner", "-tvf"]).arg(&image.layer));
         let files: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
-        let sizes = [path("LICENSE"), trusted(), stand_in()];
+        let sizes = [root().join("LICENSE"), trusted(), stand_in()];
         let sizes = sizes.map(|path| fs::metadata(path).unwrap().len().to_string());
         assert_eq!(
             files,
@@ -211,7 +207,8 @@ fn the_same_program_makes_the_same_image() {
 fn a_folder_that_is_no_image_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let mut command = Command::new("sh");
-    let output = command.arg(path("e2e/image/layout.sh")).arg(folder.path()).arg("amd64=/bin/sh").output().unwrap();
+    let output =
+        command.arg(root().join("e2e/image/layout.sh")).arg(folder.path()).arg("amd64=/bin/sh").output().unwrap();
     assert!(!output.status.success() && folder.path().is_dir());
 }
 
@@ -221,7 +218,7 @@ fn the_image_names_the_commit_of_its_program_where_that_is_known() {
     let [unknown, known] = ["unknown", "known"].map(|name| folder.path().join(name));
     layout(&unknown, &["amd64"]);
     let mut command = Command::new("sh");
-    command.arg(path("e2e/image/layout.sh")).arg(&known).arg(format!("amd64={}", stand_in().display()));
+    command.arg(root().join("e2e/image/layout.sh")).arg(&known).arg(format!("amd64={}", stand_in().display()));
     output_of(command.env("CA_CERTIFICATES", trusted()).env("REVISION", "0123abcd"));
     let revision =
         |folder: &Path| images(folder)["amd64"].config.config.labels.get("org.opencontainers.image.revision").cloned();
@@ -230,7 +227,7 @@ fn the_image_names_the_commit_of_its_program_where_that_is_known() {
 
 #[test]
 fn the_containerfile_makes_the_same_image() {
-    let containerfile = fs::read_to_string(path("Containerfile")).unwrap();
+    let containerfile = text_of("Containerfile");
     let (build, last_stage) = containerfile.split_once("FROM scratch\n").unwrap();
     // What the build script asks for the commit, in reach of what runs it.
     let (before, after) = build.split_once("\nARG SQLEDGE_HA_COMMIT\n").unwrap();
@@ -271,7 +268,7 @@ impl Unpacked {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
-        command.arg(path("e2e/image/sandbox.sh")).arg(self.0.path()).arg("/sqledge-ha").args(arguments);
+        command.arg(root().join("e2e/image/sandbox.sh")).arg(self.0.path()).arg("/sqledge-ha").args(arguments);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
     }
@@ -320,7 +317,7 @@ fn the_webhook_of_the_image_answers_without_rights() {
 
     let alive = answer(probes, "GET /livez HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n");
     assert!(alive.starts_with("HTTP/1.1 200"), "{alive}");
-    let review = fs::read_to_string(path("e2e/examples/deployment-review.json")).unwrap();
+    let review = text_of("e2e/examples/deployment-review.json");
     let request = format!(
         "POST /mutate HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nConnection: close\r\n\
          Content-Length: {}\r\n\r\n{review}",

@@ -10,12 +10,11 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::corpus::{Ran, lint, with_input};
+use crate::corpus::lint;
+use crate::fix::{EXAMPLE, fix};
+use crate::ran::{shown, with_input};
 
-/// Two replicas: one finding for each file.
-const EXAMPLE: &str = include_str!("examples/two-replicas-rolling.yaml");
-
-/// A folder with a manifest at each path.
+/// A folder with a manifest at each path, of which each has findings.
 fn folder(paths: &[&str]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for path in paths {
@@ -34,10 +33,6 @@ fn files(directory: &Path, arguments: &[&str]) -> Vec<String> {
         report["findings"].as_array().unwrap().iter().map(|one| one["file"].as_str().unwrap().to_owned()).collect();
     files.dedup();
     files
-}
-
-fn shown(ran: &Ran) -> String {
-    format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code)
 }
 
 #[test]
@@ -98,21 +93,14 @@ fn a_run_that_left_everything_out_is_no_success_and_says_so() {
     }
 }
 
-fn fix(directory: &Path, arguments: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
-    let output = command.current_dir(directory).arg("fix").args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap(), output: text(output.stdout), said: text(output.stderr) }
-}
-
 #[test]
 fn what_is_left_out_is_not_fixed() {
     let folder = folder(&["a.yaml", "b.yaml"]);
-    fix(folder.path(), &["--exclude=b.yaml", "--unsafe"]);
+    fix(folder.path(), &["--exclude=b.yaml", "--unsafe"], "");
     let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     assert_ne!(text("a.yaml"), EXAMPLE);
     assert_eq!(text("b.yaml"), EXAMPLE);
-    let nothing = fix(folder.path(), &["--exclude=*"]);
+    let nothing = fix(folder.path(), &["--exclude=*"], "");
     insta::assert_snapshot!(shown(&nothing));
 }
 
@@ -123,7 +111,7 @@ fn files_whose_names_look_alike_are_each_fixed_in_their_place() {
     for (byte, name) in [(0xf6, "one"), (0xf7, "other")] {
         fs::write(path(byte), EXAMPLE.replace("  name: ", &format!("  name: {name}-"))).unwrap();
     }
-    let ran = fix(folder.path(), &["--unsafe"]);
+    let ran = fix(folder.path(), &["--unsafe"], "");
     assert!(!ran.said.contains("not fixed"), "{}", ran.said);
     for (byte, name) in [(0xf6, "one-"), (0xf7, "other-")] {
         let text = fs::read_to_string(path(byte)).unwrap();
@@ -133,7 +121,7 @@ fn files_whose_names_look_alike_are_each_fixed_in_their_place() {
 
 #[test]
 fn what_is_rendered_is_not_fixed() {
-    let ran = fix(Path::new(env!("CARGO_MANIFEST_DIR")), &["--helm", "e2e/charts/warehouse"]);
+    let ran = fix(Path::new(env!("CARGO_MANIFEST_DIR")), &["--helm", "e2e/charts/warehouse"], "");
     assert_eq!(ran.code, 2);
     assert!(ran.said.starts_with("error: unexpected argument '--helm' found"), "{}", ran.said);
 }
@@ -176,7 +164,7 @@ fn what_has_no_end_is_given_up() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("it is larger than 1024 MiB"));
     // Of a file the size is known beforehand.
     File::create(folder.path().join("b.yaml")).unwrap().set_len((1 << 30) + 1).unwrap();
-    insta::assert_snapshot!(shown(&fix(folder.path(), &["--unsafe"])));
+    insta::assert_snapshot!(shown(&fix(folder.path(), &["--unsafe"], "")));
     assert_eq!(lint(folder.path(), &["a.yaml"]).code, 0, "the others are fixed");
 }
 
@@ -209,6 +197,6 @@ fn patches_of_a_kustomization_are_no_workloads() {
     assert_eq!(named.code, 3, "{named:?}");
     assert!(named.output.contains("2 files are patches of a kustomization and not checked alone"), "{named:?}");
     assert!(!named.output.contains("no workload here"), "{named:?}");
-    assert_eq!(crate::fix::fix(folder.path(), &["--unsafe"], "").code, 0);
+    assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
     assert_eq!(fs::read_to_string(folder.path().join("prod/image.yaml")).unwrap(), EXAMPLE);
 }

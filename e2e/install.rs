@@ -1,7 +1,5 @@
 //! What installs the rules in a cluster: its shape, and what the API server sends with it.
 
-use serde_json::Value;
-
 pub(crate) mod as_deployed;
 mod chart;
 mod conditions;
@@ -14,9 +12,4 @@ fn printed(arguments: &[&str]) -> String {
     let output = command.args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// The objects in a stream of YAML documents.
-pub(crate) fn objects(text: &str) -> Vec<Value> {
-    sqledge_ha::manifest::read(text).into_iter().map(|document| document.unwrap().value).collect()
 }

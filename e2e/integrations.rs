@@ -1,8 +1,6 @@
 //! What other systems run: the hooks, the action, and the commands that the README shows for them.
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 
 use clap::Parser;
@@ -10,12 +8,10 @@ use serde_json::Value;
 use sqledge_ha::cli::Cli;
 use sqledge_ha::manifest::read;
 
-fn text(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
+use crate::shared::{root, skipped, text_of};
 
 fn yaml(path: &str) -> Value {
-    let mut documents = read(&text(path));
+    let mut documents = read(&text_of(path));
     assert_eq!(documents.len(), 1);
     documents.remove(0).unwrap().value
 }
@@ -30,7 +26,7 @@ fn is_understood(line: &str) {
 
 #[test]
 fn the_readme_shows_commands_that_exist() {
-    let readme = text("README.md");
+    let readme = text_of("README.md");
     let section = |title: &str| readme.split(&format!("\n{title}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
     for (title, least) in [("## In CI", 2), ("### From a registry", 5)] {
         let lines = section(title).lines().map(|line| line.trim_start_matches([' ', '-', '$']));
@@ -51,11 +47,10 @@ fn hooks_run_commands_that_exist() {
         is_understood(&format!("{} a.yaml b.json", hook["entry"].as_str().unwrap()));
         assert_eq!(hook["language"], "rust");
     }
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
+    let manifest = root().join(".pre-commit-hooks.yaml");
     match Command::new("pre-commit").arg("validate-manifest").arg(manifest).output() {
         Ok(output) => assert!(output.status.success(), "{output:?}"),
-        // Past the test harness, which keeps what tests print to itself.
-        Err(_) => _ = writeln!(std::io::stderr(), "SKIPPED: pre-commit is not installed"),
+        Err(_) => skipped("pre-commit is not installed"),
     }
 }
 
@@ -74,7 +69,7 @@ fn script() -> String {
 #[test]
 fn the_action_lints_what_its_inputs_say() {
     let folder = tempfile::tempdir().unwrap();
-    let example = |name: &str| text(&format!("e2e/examples/{name}"));
+    let example = |name: &str| text_of(&format!("e2e/examples/{name}"));
     fs::write(folder.path().join("a $(touch b).yaml"), example("right.yaml")).unwrap();
     fs::write(folder.path().join("-c.yaml"), example("empty-dir.yaml")).unwrap();
     let lint = |path: &str, format: &str, sarif: &str| {

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use sqledge_ha::webhook::caches::group_and_version;
 use sqledge_ha::webhook::cluster_client::connect;
 
+use crate::ran::{Ran, with_input};
+use crate::tools::tool;
+
 /// A cluster that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -21,23 +24,8 @@ pub(crate) struct Cluster {
     pub(crate) description: Value,
 }
 
-/// What a run of `kubectl` left behind.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    /// The exit code.
-    pub(crate) code: i32,
-    /// Standard output.
-    pub(crate) output: String,
-    /// Standard error.
-    pub(crate) said: String,
-}
-
 /// The program that holds the control plane and `kubectl`.
-fn program() -> PathBuf {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/e2e-cluster");
-    assert!(program.is_file(), "{} is not there: run \"make e2e-cluster\" first", program.display());
-    program
-}
+const PROGRAM: &str = "e2e-cluster";
 
 impl Cluster {
     /// Only the API server and its storage: objects are kept, and nothing happens to them.
@@ -47,7 +35,7 @@ impl Cluster {
 
     /// Starts a cluster with flags of `e2e-cluster serve`, and waits until it is ready.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut command = Command::new(program());
+        let mut command = Command::new(tool(PROGRAM));
         command.arg("serve").args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("the cluster can be started");
         let mut line = String::new();
@@ -89,15 +77,9 @@ impl Cluster {
 
     /// Runs `kubectl` as the administrator, with `input` on standard input.
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut command = Command::new(program());
+        let mut command = Command::new(tool(PROGRAM));
         command.arg("kubectl").args(arguments).env("KUBECONFIG", self.kubeconfig());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("kubectl can be started");
-        // Whoever does not read its input has closed it.
-        let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = process.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("kubectl writes UTF-8");
-        Ran { code: output.status.code().unwrap_or(-1), output: text(output.stdout), said: text(output.stderr) }
+        with_input(&mut command, input)
     }
 
     /// Runs `kubectl` where nothing may go wrong, and gives what it printed.

@@ -25,6 +25,7 @@ mod integrations;
 mod kubernetes;
 mod module;
 mod not_fixed;
+mod ran;
 mod readings;
 mod registrations;
 mod registry;
@@ -35,6 +36,7 @@ mod reproducible;
 mod serve;
 mod shared;
 mod single_field;
+mod tools;
 mod webhook_cluster;
 mod wild;
 #[allow(dead_code, reason = "the policy's own tests use the rest")]

@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use sqledge_ha::manifest::read;
 use tempfile::TempDir;
 
-use crate::corpus::{Ran, with_input};
 use crate::fix::{EXAMPLE, fix};
+use crate::ran::{Ran, snapshots, with_input};
+use crate::shared::objects;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sqledge-ha");
 
@@ -42,11 +42,7 @@ fn fixed(text: &str) -> String {
 }
 
 fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("snapshots/not_fixed");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    snapshots("snapshots/not_fixed").bind(|| insta::assert_snapshot!(name, text));
 }
 
 /// What a person sees beside a diff.
@@ -201,8 +197,7 @@ fn a_line_of_twenty_megabytes_is_no_hindrance() {
 
 /// The documents of a text as a List on one line.
 fn in_one_line(text: &str, words: &str) -> String {
-    let items: Vec<Value> = read(text).into_iter().map(|document| document.unwrap().value).collect();
-    json!({"apiVersion": "v1", "kind": "List", "x-long": words, "items": items}).to_string()
+    json!({"apiVersion": "v1", "kind": "List", "x-long": words, "items": objects(text)}).to_string()
 }
 
 #[test]

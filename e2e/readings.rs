@@ -12,7 +12,8 @@ use serde_json::Value;
 use sqledge_ha::manifest::{Problem, chunks, read_chunk};
 
 use self::documents::{Choices, mutated, written};
-use crate::shared;
+use crate::shared::{real_manifests, root};
+use crate::tools::tool;
 
 /// What `sigs.k8s.io/yaml` makes of a document.
 #[derive(Debug)]
@@ -24,9 +25,7 @@ pub(crate) struct Reading {
 
 /// Lets kubectl's reader read documents, which hold no zero bytes.
 pub(crate) fn readings(documents: &[String]) -> Vec<Reading> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/yaml-reader");
-    assert!(program.is_file(), "{} is not there: run \"make yaml-reader\" first", program.display());
-    let mut process = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process = Command::new(tool("yaml-reader")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let input: Vec<u8> = documents.iter().flat_map(|document| [document.as_bytes(), b"\0"].concat()).collect();
     let mut stdin = process.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(&input));
@@ -163,11 +162,9 @@ pub(crate) fn documents(texts: impl IntoIterator<Item = String>) -> Vec<String> 
 pub(crate) fn real() -> Vec<String> {
     let mut files = Vec::new();
     for folder in ["e2e/corpus", "e2e/examples", "e2e/fuzz/seeds"] {
-        add_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+        add_files(&root().join(folder), &mut files);
     }
-    for folder in ["wild", "reference"].into_iter().filter_map(shared::folder) {
-        files.extend(shared::manifests(&folder));
-    }
+    files.extend(real_manifests());
     documents(files.iter().filter_map(|file| fs::read_to_string(file).ok()))
 }
 

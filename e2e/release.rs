@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use sqledge_ha::module::EMBEDDED;
 
 use crate::registry::Registry;
+use crate::shared::{root, sha256, text_of};
+use crate::tools::tool;
 
 /// What a script or a tool said, and whether it was content.
 struct Ran {
@@ -31,18 +32,10 @@ fn must(command: &mut Command) -> String {
     ran.output
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn script(name: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg(root().join("artifacthub/release").join(name));
     command
-}
-
-fn cosign() -> PathBuf {
-    root().join("target/tools/bin/cosign")
 }
 
 /// Collects a release whose only program is the one that is tested. What is being worked on may be in it.
@@ -62,7 +55,7 @@ impl Release {
     fn new() -> Self {
         let release = Release { folder: tempfile::tempdir().unwrap() };
         must(&mut collect(&release.dist()));
-        must(release.with_key(Command::new(cosign()).arg("generate-key-pair")));
+        must(release.with_key(Command::new(tool("cosign")).arg("generate-key-pair")));
         must(release.with_key(script("sign.sh").arg(release.dist())));
         release
     }
@@ -109,7 +102,7 @@ impl Release {
             })
         };
         let lines: Vec<String> = verification().into_iter().map(here).collect();
-        let path = format!("{}:{}", cosign().parent().unwrap().display(), env::var("PATH").unwrap());
+        let path = format!("{}:{}", tool("cosign").parent().unwrap().display(), env::var("PATH").unwrap());
         run(Command::new("sh").args(["-ec", &lines.join("\n")]).current_dir(self.dist()).env("PATH", path))
     }
 }
@@ -119,7 +112,7 @@ const PUBLISHED: [&str; 3] = ["policies/sqledge-ha", "sqledge-ha", "charts/sqled
 
 /// The README's commands that verify a release.
 fn verification() -> Vec<String> {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let readme = text_of("README.md");
     let section = readme.split_once("### Who built it").unwrap().1;
     let block = section.split("```").find(|block| block.starts_with("console\n")).unwrap();
     let mut lines: Vec<String> = Vec::new();
@@ -134,10 +127,6 @@ fn verification() -> Vec<String> {
         }
     }
     lines
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
@@ -217,7 +206,7 @@ fn a_release_is_verified_as_the_readme_says_and_what_was_changed_is_not() {
     let ran = release.verify(&published);
     assert!(ran.is_content, "{}{}", ran.output, ran.said);
 
-    let mut manifest = Command::new(root().join("target/tools/bin/crane"));
+    let mut manifest = Command::new(tool("crane"));
     manifest.args(["manifest", "--insecure", &registry.place("owner/charts/sqledge-ha:artifacthub.io")]);
     let manifest: Value = serde_json::from_str(&must(&mut manifest)).unwrap();
     let layer = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";

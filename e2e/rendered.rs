@@ -2,20 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::corpus::Ran;
-
-/// The folder with the tools that tests run.
-pub(crate) fn tool(name: &str) -> PathBuf {
-    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin").join(name);
-    assert!(tool.is_file(), "{} is not there: run \"make e2e-tools e2e-cluster\" first", tool.display());
-    tool
-}
+use crate::ran::{Ran, shown, with_input};
+use crate::tools::{stand_in, tool};
 
 /// A folder for `PATH`.
 struct Tools(TempDir);
@@ -33,11 +27,7 @@ impl Tools {
 
     /// With a shell script in a tool's place.
     fn with_script(self, name: &str, script: &str) -> Self {
-        // A program that is written here might still be open for writing, in a process that another test starts, when it
-        // is run.
-        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/stand-in.sh");
-        symlink(stand_in, self.0.path().join(name)).unwrap();
-        fs::write(self.0.path().join(format!("{name}.script")), script).unwrap();
+        stand_in(self.0.path(), name, script);
         self
     }
 
@@ -55,13 +45,8 @@ impl Tools {
     fn lint_in(&self, directory: &Path, arguments: &[&str], input: &str) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
         command.current_dir(directory).env("PATH", self.0.path()).arg("lint").args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        // Whoever does not read its input has closed it.
-        let _ = std::io::Write::write_all(&mut process.stdin.take().unwrap(), input.as_bytes());
-        let output = process.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let ran = Ran { code: output.status.code().unwrap(), output: text(output.stdout), said: text(output.stderr) };
+        let ran = with_input(&mut command, input);
+        assert!(ran.code >= 0, "it was killed: {ran:?}");
         let is_bad = |character: char| character.is_control() && character != '\n';
         assert!(!ran.output.contains(is_bad) && !ran.said.contains(is_bad), "{ran:?}");
         assert!(!ran.output.contains("Secret-of-"), "{}", ran.output);
@@ -72,10 +57,6 @@ impl Tools {
     fn report(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.lint(&[&["--format", "json"], arguments].concat()).output).unwrap()
     }
-}
-
-fn shown(ran: &Ran) -> String {
-    format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code)
 }
 
 /// The chart, with values that break two rules.

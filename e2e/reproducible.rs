@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ignore::WalkBuilder;
-use sha2::{Digest, Sha256};
 use sqledge_ha::module::EMBEDDED;
 
-use crate::shared::skipped;
+use crate::shared::{sha256, skipped};
 
 #[allow(dead_code, reason = "the test calls what builds the module, and nothing else")]
 #[path = "../build.rs"]
@@ -114,8 +113,4 @@ fn as_user(user: Option<u32>) -> Command {
     let mut command = Command::new("unshare");
     become_user(&mut command);
     command
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

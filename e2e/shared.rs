@@ -1,12 +1,37 @@
-//! The manifests that tests read beside this repository: real ones, with what must be found in them.
+//! Files that tests read: of this repository, and real manifests beside it, with what must be found in them.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqledge_ha::manifest::read;
+
+/// The folder of this repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The text of a file of this repository.
+pub(crate) fn text_of(path: &str) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The objects in a stream of YAML documents.
+pub(crate) fn objects(text: &str) -> Vec<Value> {
+    read(text).into_iter().map(|document| document.unwrap().value).collect()
+}
+
+/// The digest of bytes, as `sha256sum` prints it.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
 /// The folder `name` beside the checkout; `None`, and loudly so, where it does not exist.
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
+    let folder = root().join("../shared").join(name);
     if folder.is_dir() {
         return Some(folder);
     }
@@ -26,4 +51,9 @@ pub(crate) fn manifests(folder: &Path) -> Vec<PathBuf> {
         entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
     paths.sort();
     paths
+}
+
+/// What people have published, where it is there.
+pub(crate) fn real_manifests() -> impl Iterator<Item = PathBuf> {
+    ["wild", "reference"].into_iter().filter_map(folder).flat_map(|folder| manifests(&folder))
 }

@@ -3,17 +3,16 @@
 //! Where the specification gives a change to two rules, the row says so.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
-use sqledge_ha::manifest::read;
 use sqledge_ha_policy::finding::{Action, Edit, apply};
 use sqledge_ha_policy::kind::Kind;
 use sqledge_ha_policy::objects::Objects;
 use sqledge_ha_policy::rules::judge;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::subject::Subject;
+
+use crate::shared::{objects, text_of};
 
 /// The two examples.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +30,7 @@ impl Example {
             Deployment => "right.yaml",
             StatefulSet => "right-stateful-set.yaml",
         };
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/examples").join(name);
-        let text = fs::read_to_string(path).expect("the example can be read");
-        read(&text).into_iter().map(|document| document.expect("the example is YAML").value).collect()
+        objects(&text_of(&format!("e2e/examples/{name}")))
     }
 }
 

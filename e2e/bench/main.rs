@@ -44,9 +44,15 @@ mod peers;
 #[path = "../serve/process.rs"]
 mod process;
 mod profile;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../ran.rs"]
+mod ran;
 mod soak;
 mod template;
 mod throughput;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tools.rs"]
+mod tools;
 
 use std::path::Path;
 use std::process::Command;

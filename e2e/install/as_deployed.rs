@@ -17,8 +17,9 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-use super::{objects, printed};
+use super::printed;
 use crate::kubernetes::Cluster;
+use crate::shared::objects;
 
 const ACCOUNT: &str = "system:serviceaccount:sqledge-ha:sqledge-ha";
 

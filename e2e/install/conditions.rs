@@ -10,8 +10,8 @@ use sqledge_ha_policy::kind::group_of;
 use sqledge_ha_policy::review::validate;
 use sqledge_ha_policy::settings::Settings;
 
-use super::objects;
 use crate::corpus;
+use crate::shared::objects;
 
 /// Conditions, compiled.
 struct Conditions(Vec<Program>);

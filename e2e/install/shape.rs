@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqledge_ha::install::module::NAMESPACED;
 
-use super::{objects, printed};
+use super::printed;
+use crate::shared::objects;
 
 /// The webhook with the module that the values `module-in-a-registry` of the chart name.
 pub(super) const WITH_A_REMOTE_MODULE: [&str; 5] = [

@@ -3,11 +3,11 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use sqledge_ha::manifest::read;
 
 use super::{content, folder};
-use crate::corpus::Ran;
 use crate::fix::fix;
+use crate::ran::Ran;
+use crate::shared::objects;
 
 /// A workload whose containers are all engines, on ports of their own, with some volumes.
 fn workload(kind: &str, containers: usize, volumes: &str) -> String {
@@ -30,7 +30,7 @@ fn fixed(text: &str) -> (Ran, Vec<Value>) {
     let folder = folder(&[("a.yaml", text.as_bytes())]);
     let ran = fix(folder.path(), &["--unsafe", "a.yaml"], "");
     let after = String::from_utf8(content(&folder, "a.yaml")).unwrap();
-    (ran, read(&after).into_iter().map(|document| document.unwrap().value).collect())
+    (ran, objects(&after))
 }
 
 fn named(objects: &[Value], kind: &str) -> Vec<String> {

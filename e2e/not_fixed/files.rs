@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::{PROGRAM, content, fixed, folder, names, shown, snapshot};
-use crate::corpus::{Ran, with_input};
 use crate::fix::{EXAMPLE, fix};
+use crate::ran::{Ran, with_input};
 
 /// Somebody who may do nothing that not everybody may.
 const NOBODY: u32 = 65534;
@@ -34,8 +34,7 @@ fn while_it_runs(folder: &TempDir, change: impl FnOnce(&Path)) -> Ran {
     drop(writer);
     let output = process.wait_with_output().unwrap();
     fs::remove_file(pipe).unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap(), output: text(output.stdout), said: text(output.stderr) }
+    output.into()
 }
 
 #[test]

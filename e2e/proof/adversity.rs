@@ -1,16 +1,12 @@
 //! The webhook or the API server fails while databases do: what was admitted recovers without either.
 
-use std::process::Command;
 use std::time::Duration;
-
-use assert_cmd::cargo::cargo_bin;
-use serde_json::Value;
 
 use crate::application::Application;
 use crate::machines::{Remedy, cut_power};
 use crate::play::Play;
 use crate::pods::{survived, update};
-use crate::registrations::list;
+use crate::registrations::{list, manifests};
 use crate::site::Site;
 use crate::tap::Way;
 
@@ -34,11 +30,7 @@ fn nobody_answers(play: &Play<'_>) {
 
 /// The webhook's own pods start: otherwise it could never come back.
 fn its_own_pods_start(site: &Site) {
-    let mut printed = Command::new(cargo_bin("sqledge-ha"));
-    let printed = printed.args(["webhook", "manifests"]).output().unwrap();
-    let objects = serde_saphyr::from_multiple::<Value>(std::str::from_utf8(&printed.stdout).unwrap()).unwrap();
-    let is_registration = |object: &Value| object["kind"].as_str().unwrap().ends_with("WebhookConfiguration");
-    let objects: Vec<Value> = objects.into_iter().filter(|object| !is_registration(object)).collect();
+    let (_, objects) = manifests(&[]);
     site.cluster.must(&["apply", "-f", "-"], &list(&objects));
     site.must("sqledge-ha", &["rollout", "status", "deployment/sqledge-ha", "--timeout=90s"], "");
 }

@@ -34,6 +34,9 @@ mod pods;
 #[path = "../serve/process.rs"]
 mod process;
 mod promises;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../ran.rs"]
+mod ran;
 #[path = "../registrations.rs"]
 mod registrations;
 mod replay;
@@ -42,6 +45,9 @@ mod replay;
 mod shared;
 mod site;
 mod tap;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tools.rs"]
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};

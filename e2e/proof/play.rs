@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::application::Application;
 use crate::journal::{View, timeline};
-use crate::kubernetes::Ran;
 use crate::promises::{Account, Database, Promise};
+use crate::ran::Ran;
 use crate::registrations::list;
 use crate::site::{PATIENCE, Site};
 

@@ -9,8 +9,9 @@ use sqledge_ha::webhook::cluster_client::connect;
 use tokio::runtime::Runtime;
 
 use crate::journal::Journal;
-use crate::kubernetes::{Cluster, Ran};
+use crate::kubernetes::Cluster;
 use crate::process::Server;
+use crate::ran::Ran;
 use crate::registrations::{list, registrations};
 use crate::replay;
 use crate::tap::Tap;

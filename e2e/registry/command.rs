@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use insta::Settings;
 use tempfile::TempDir;
 
 use super::server::{PASSWORD, USER};
-use crate::corpus::Ran;
+use crate::ran::{Ran, shown, snapshots};
 
 pub(super) struct User {
     home: TempDir,
@@ -104,15 +103,11 @@ pub(super) fn login(registry: &str, password: &str) -> String {
 
 /// Compares what a person sees, without what is different each time.
 pub(super) fn snapshot(name: &str, ran: &Ran) {
-    let mut settings = Settings::clone_current();
-    settings.set_snapshot_path("../snapshots/registry");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
+    let mut settings = snapshots("../snapshots/registry");
     settings.add_filter(r"127\.0\.0\.1:\d+", "[registry]");
     settings.add_filter(r"sha256:[0-9a-f]{64}", "[digest]");
     settings.add_filter(r"sha256-[0-9a-f]{64}", "[digest as a tag]");
     settings.add_filter(r"/[^ :]*/\.tmp\w+", "[home]");
     settings.add_filter(r"\b\d{6} bytes", "[size] bytes");
-    let text = format!("{}{}[exit code {}]\n", ran.output, ran.said, ran.code);
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    settings.bind(|| insta::assert_snapshot!(name, shown(ran)));
 }

@@ -1,8 +1,6 @@
 //! Who one is to a registry: what docker, podman and their helpers know, and that nobody else gets to see it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,9 +9,11 @@ use sqledge_ha::module::EMBEDDED;
 use super::command::{User, login, snapshot};
 use super::scripted::{Answer, scripted};
 use super::server::{PASSWORD, Registry, USER};
+use crate::ran::Ran;
+use crate::tools::stand_in;
 
 /// Pushes somewhere, as somebody.
-fn push(user: &User, registry: &Registry) -> crate::corpus::Ran {
+fn push(user: &User, registry: &Registry) -> Ran {
     user.run(&["policy", "push", "--plain-http", &registry.place("team/policy:v1")])
 }
 
@@ -62,9 +62,9 @@ fn a_login_works_with_an_authority_of_ones_own() {
 fn helped(registry: &Registry, script: &str) -> User {
     let text = format!("{{\"credHelpers\": {{\"{}\": \"test\"}}}}", registry.address);
     let user = User::unknown().with_file(".docker/config.json", &text).with("PATH", "bin");
-    let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/stand-in.sh");
-    let user = user.with_file("bin/docker-credential-test.script", script);
-    symlink(stand_in, user.home().join("bin/docker-credential-test")).unwrap();
+    let bin = user.home().join("bin");
+    fs::create_dir(&bin).unwrap();
+    stand_in(&bin, "docker-credential-test", script);
     user
 }
 

@@ -9,7 +9,7 @@ use sqledge_ha::registry::Digest;
 use super::command::{User, snapshot};
 use super::scripted::{Answer, scripted, silent};
 use super::server::Registry;
-use crate::corpus::Ran;
+use crate::ran::Ran;
 
 /// Pulls by plain HTTP, which has to fail and leave no file.
 fn refused(place: &str, more: &[&str]) -> Ran {

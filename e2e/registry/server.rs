@@ -11,6 +11,8 @@ use std::thread;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
+use crate::tools::tool;
+
 /// The only user of a registry that asks who one is.
 pub(super) const USER: &str = "tester";
 /// The password of that user; a text that begins like this is never shown.
@@ -59,7 +61,7 @@ impl Registry {
              http:\n  addr: 127.0.0.1:0\n  secret: test\n{http}{auth}"
         );
         fs::write(folder.path().join("config.yml"), configuration).unwrap();
-        let mut command = Command::new(program());
+        let mut command = Command::new(tool("registry"));
         command.args(["serve", "config.yml"]).current_dir(folder.path()).env("OTEL_TRACES_EXPORTER", "none");
         let mut kept = new_log();
         let mut child = command.stdout(kept.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap();
@@ -154,12 +156,6 @@ fn new_log() -> File {
     let path = folder.join(format!("{test}.{number}.log"));
     println!("the log of registry {number}: {}", path.display());
     File::create(path).unwrap()
-}
-
-fn program() -> PathBuf {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/registry");
-    assert!(program.is_file(), "{} is not there: run \"make e2e-tools\" first", program.display());
-    program
 }
 
 /// Writes the certificate of an authority, and one that it has signed, with its key.

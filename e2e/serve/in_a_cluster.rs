@@ -4,12 +4,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::process::Server;
-use crate::kubernetes::{Cluster, Ran};
+use crate::kubernetes::Cluster;
+use crate::ran::Ran;
 use crate::registrations::{list, registrations};
+use crate::shared::text_of;
 
 fn example(name: &str) -> String {
-    let path = format!("{}/e2e/examples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap()
+    text_of(&format!("e2e/examples/{name}.yaml"))
 }
 
 /// A Deployment as people write it, who leave out what can be left out.

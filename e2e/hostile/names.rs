@@ -1,0 +1,94 @@
+//! Names that would rather command the terminal than be shown on it: of objects, of files and in flags.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{commands, file, right, run};
+
+const COMMANDING: &str = "x\\e]0;owned\\a\\e[31m\\u009b2Jyz\\r\\n";
+/// Shows what follows from right to left.
+const REVERSING: &str = "x\\u202ez\\u2066";
+
+fn called(name: &str) -> String {
+    let mut text = right();
+    for key in ["name", "claimName"] {
+        text = text.replace(&format!("{key}: harbour-sensors\n"), &format!("{key}: \"{name}\"\n"));
+    }
+    text =
+        text.replace("type: LoadBalancer", "type: ClusterIP").replace("mountPath: /var/opt/mssql", "mountPath: /data");
+    text.replace(
+        "          resources:",
+        &format!("            - name: \"MSSQL_DATA_DIR\"\n              value: \"/{name}\"\n          resources:"),
+    )
+}
+
+#[test]
+fn names_do_not_command_the_terminal() {
+    file("escapes.yaml", called(COMMANDING), 1);
+    file("raw-escapes.yaml", right().replace("name: tds", "name: \"\u{1b}[31mtds\""), 4);
+    file("raw-reversal.yaml", right().replace("replicas: 1", "replicas: 2 # \u{202e}1 :sacilper"), 1);
+    file("a-key-with-escapes.yaml", "a: 1\n\"k\\e[31m\\u202e\": 1\n\"k\\e[31m\\u202e\": 2\n", 4);
+}
+
+#[test]
+fn names_in_json_do_not_command_the_terminal_either() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.yaml"), called(COMMANDING)).unwrap();
+    let ran = run(directory.path(), &["--format", "json", "a.yaml"]);
+    assert_eq!(ran.output.chars().find(|character| commands(*character) && *character != '\n'), None, "{}", ran.output);
+}
+
+/// Runs with colours although nobody looks, and makes sure that the only control sequences are colours.
+fn only_colours(directory: &Path, arguments: &[OsString]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+    let command = command.current_dir(directory).env("CLICOLOR_FORCE", "1").arg("lint").args(arguments);
+    let output = command.output().unwrap();
+    for bytes in [output.stdout, output.stderr] {
+        let text = String::from_utf8(bytes).unwrap();
+        let parts = text.split('\u{1b}');
+        for part in parts.skip(1) {
+            let colour = part.strip_prefix('[').and_then(|part| part.split_once('m')).map(|(numbers, _)| numbers);
+            let is_colour = colour
+                .is_some_and(|numbers| numbers.chars().all(|character| character.is_ascii_digit() || character == ';'));
+            assert!(is_colour, "{text:?}");
+        }
+        let other = text.chars().find(|character| commands(*character) && !['\n', '\u{1b}'].contains(character));
+        assert_eq!(other, None, "{text:?}");
+    }
+}
+
+#[test]
+fn with_colours_names_do_not_command_the_terminal_either() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.yaml"), called(COMMANDING)).unwrap();
+    only_colours(directory.path(), &["a.yaml".into()]);
+}
+
+#[test]
+fn names_of_files_do_not_command_the_terminal() {
+    let directory = TempDir::new().unwrap();
+    let name = "\u{1b}]0;owned\u{7}.yaml";
+    fs::write(directory.path().join(name), right().replace("replicas: 1", "replicas: 2")).unwrap();
+    only_colours(directory.path(), &[name.into()]);
+}
+
+#[test]
+fn names_of_missing_files_do_not_command_the_terminal() {
+    only_colours(TempDir::new().unwrap().path(), &["\u{1b}]0;missing\u{7}.yaml".into()]);
+}
+
+#[test]
+fn flags_do_not_command_the_terminal() {
+    let directory = TempDir::new().unwrap();
+    only_colours(directory.path(), &["--config".into(), "\u{1b}]0;missing\u{7}.yaml".into()]);
+    only_colours(directory.path(), &["--rule".into(), "\u{1b}]0;owned\u{7}=off".into()]);
+}
+
+#[test]
+fn names_do_not_reverse_what_is_shown() {
+    file("reversals.yaml", called(REVERSING), 1);
+}

@@ -1,0 +1,81 @@
+//! Releases in a cluster: they take over what `kubectl` installed, and replace nothing when they are upgraded.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Helm, values};
+use crate::kubernetes::Cluster;
+use crate::shared::root;
+
+/// What identifies every object of the webhook, and the certificates that the API server trusts.
+fn identities(cluster: &Cluster) -> BTreeMap<String, (Value, Value)> {
+    let kinds = "serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,configmap,service,deployment,\
+                 poddisruptionbudget,mutatingwebhookconfiguration,validatingwebhookconfiguration";
+    let found = kinds.split(',').map(|kind| {
+        let text = cluster.must(&["get", kind, "sqledge-ha", "-n", "sqledge-ha", "-o", "json"], "");
+        let object: Value = serde_json::from_str(&text).unwrap();
+        let bundle = object.pointer("/webhooks/0/clientConfig/caBundle").cloned().unwrap_or_default();
+        (kind.to_owned(), (object["metadata"]["uid"].clone(), bundle))
+    });
+    found.collect()
+}
+
+/// Writes into the registrations whom to trust, as the webhook does.
+fn publish(cluster: &Cluster) {
+    let patch = r#"[{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "LS0tLS0="}]"#;
+    for kind in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
+        cluster.must(&["patch", kind, "sqledge-ha", "--type=json", "-p", patch], "");
+    }
+}
+
+#[test]
+fn helm_takes_over_what_kubectl_installed_and_replaces_nothing() {
+    let cluster = Cluster::api_only();
+    cluster.must(&["apply", "-f", &root().join("artifacthub/webhook").display().to_string()], "");
+    publish(&cluster);
+    let before = identities(&cluster);
+    let helm = Helm::of(&cluster);
+    let install = ["install", "sqledge-ha", "chart", "--namespace", "sqledge-ha"];
+    let refused = helm.run(&install);
+    assert!(refused.code != 0 && refused.said.contains("exists and cannot be imported"), "{}", refused.said);
+    helm.must(&[&install[..], &["--take-ownership", "--server-side=false"]].concat());
+    assert_eq!(identities(&cluster), before);
+    let replicas = |cluster: &Cluster| {
+        cluster.must(&["get", "deployment", "sqledge-ha", "-n", "sqledge-ha", "-o=jsonpath={.spec.replicas}"], "")
+    };
+    assert_eq!(replicas(&cluster), "2");
+    // From now on it is a release like any other.
+    helm.must(&["upgrade", "sqledge-ha", "chart", "--namespace", "sqledge-ha", "--set", "replicas=3"]);
+    assert_eq!((replicas(&cluster), identities(&cluster)), ("3".to_owned(), before));
+    helm.must(&["uninstall", "sqledge-ha", "--namespace", "sqledge-ha"]);
+    let left = cluster.must(
+        &[
+            "get",
+            "deployment,service,configmap",
+            "-n",
+            "sqledge-ha",
+            "-l=app.kubernetes.io/name=sqledge-ha",
+            "-o",
+            "name",
+        ],
+        "",
+    );
+    assert_eq!(left, "");
+}
+
+#[test]
+fn a_release_that_is_upgraded_keeps_whom_the_api_server_trusts() {
+    let cluster = Cluster::api_only();
+    let helm = Helm::of(&cluster);
+    helm.must(&["install", "guard", "chart", "--namespace", "sqledge-ha", "--create-namespace"]);
+    publish(&cluster);
+    let before = identities(&cluster);
+    let everything = values("everything");
+    let other = ["--values", everything.as_str(), "--set", "podMonitor.enabled=false"];
+    helm.must(&[&["upgrade", "guard", "chart", "--namespace", "sqledge-ha"][..], &other].concat());
+    assert_eq!(identities(&cluster), before);
+    // There is one webhook in a cluster.
+    let second = helm.run(&["install", "other", "chart", "--namespace", "other", "--create-namespace"]);
+    assert!(second.code != 0 && second.said.contains("invalid ownership metadata"), "{}", second.said);
+}

@@ -1,0 +1,46 @@
+//! Colours and links: only for people, and only where they are wanted.
+
+use std::fs;
+
+use super::{FORMATS, application, run, run_with};
+use crate::shared::{root, text_of};
+
+#[test]
+fn colours_are_for_people_who_want_them() {
+    let file = "e2e/examples/empty-dir.yaml";
+    let colours = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let ran = run_with(root(), variables, arguments, "");
+        ran.output.contains('\u{1b}') || ran.said.contains('\u{1b}')
+    };
+    assert!(!colours(&[], &["lint", file]), "a pipe has none");
+    assert!(colours(&[("CLICOLOR_FORCE", "1")], &["lint", file]));
+    assert!(!colours(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], &["lint", file]));
+    assert!(colours(&[("NO_COLOR", "1")], &["lint", "--color", "always", file]), "the flag is nearer");
+    assert!(colours(&[], &["--color=always", "lint", file]));
+    assert!(!colours(&[("CLICOLOR_FORCE", "1")], &["lint", "--color", "never", file]));
+    assert!(colours(&[], &["lint", "--color", "always", "--help"]));
+    assert!(!colours(&[("CLICOLOR_FORCE", "1")], &["lint", "--color=never", "--help"]));
+    assert!(!colours(&[("CLICOLOR_FORCE", "1")], &["lint", "--color=never", "--wrong"]));
+    for format in FORMATS.iter().filter(|format| **format != "human") {
+        assert!(!colours(&[], &["lint", "--color", "always", "--format", format, file]), "{format}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.txt");
+    let output = format!("human={}", report.display());
+    assert!(colours(&[], &["lint", "--color", "always", "--output", &output, file]));
+    assert_eq!(fs::read_to_string(report).unwrap(), run(root(), &["lint", file]).output);
+}
+
+#[test]
+fn a_rule_leads_to_its_page_where_terminals_follow_links() {
+    let linted = |variables: &[(&str, &str)], color: &str| {
+        run_with(&application(), variables, &["lint", "--color", color], "").output
+    };
+    let forced = [("FORCE_HYPERLINK", "1")];
+    let link = concat!("\u{1b}]8;;https://github.com/sqledge-ha/sqledge-ha/blob/v", env!("CARGO_PKG_VERSION"));
+    let with_links = linted(&forced, "always");
+    assert!(with_links.contains(&format!("{link}/policy/RULES.md#load-balancer-service\u{1b}\\")), "{with_links}");
+    assert!(!linted(&[], "always").contains(link), "nobody has said that links are followed");
+    assert_eq!(linted(&forced, "never"), linted(&[], "never"));
+    assert!(text_of("policy/RULES.md").contains("\n## load-balancer-service\n"));
+}

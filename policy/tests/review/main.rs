@@ -1,0 +1,180 @@
+//! When rules are asked, and what becomes of their findings: the principles of a decision, one test each.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected should fail on the spot"
+)]
+
+mod changes;
+mod neighbours;
+mod scaling;
+mod words;
+#[allow(dead_code, reason = "each test binary uses its own part of the world")]
+#[path = "../world/mod.rs"]
+mod world;
+
+use serde_json::{Value, json};
+use sqledge_ha_policy::finding::{Edit, apply};
+use sqledge_ha_policy::objects::Objects;
+use sqledge_ha_policy::review::validate;
+use sqledge_ha_policy::verdict::Verdict;
+
+use world::{deployment, right_world, service, stateful_set};
+
+/// A request about `object`; `old` makes it an UPDATE.
+fn request(object: &Value, old: Option<&Value>) -> Value {
+    let (group, version) = match object["apiVersion"].as_str().unwrap().split_once('/') {
+        Some((group, version)) => (group, version),
+        None => ("", object["apiVersion"].as_str().unwrap()),
+    };
+    json!({
+        "uid": "1", "operation": if old.is_some() { "UPDATE" } else { "CREATE" }, "namespace": "default",
+        "kind": {"group": group, "version": version, "kind": object["kind"]},
+        "name": object["metadata"]["name"], "object": object, "oldObject": old,
+    })
+}
+
+fn decide(request: &Value, settings: Value, world: &Objects<'_>) -> Verdict {
+    validate(json!({"request": request, "settings": settings}).to_string().as_bytes(), world)
+}
+
+fn create(object: &Value) -> Verdict {
+    let others = right_world();
+    decide(&request(object, None), json!({}), &Objects::open(&others))
+}
+
+fn update(old: &Value, new: &Value) -> Verdict {
+    let others = right_world();
+    decide(&request(new, Some(old)), json!({}), &Objects::open(&others))
+}
+
+fn with(object: &Value, changes: &[(&str, Value)]) -> Value {
+    let mut object = object.clone();
+    for (pointer, value) in changes {
+        let edit = Edit::Set { pointer: (*pointer).to_owned(), value: value.clone() };
+        apply(&mut object, &[edit]).expect("the change fits the object");
+    }
+    object
+}
+
+const SELECTOR: &str = "/spec/template/spec/nodeSelector";
+
+const REPLICAS: &str = "/spec/replicas";
+
+fn annotation<'v>(verdict: &'v Verdict, key: &str) -> &'v str {
+    verdict.audit_annotations.iter().find(|(known, _)| *known == key).map_or("", |(_, value)| value)
+}
+
+#[test]
+fn a_right_object_passes_without_a_word() {
+    for object in [deployment(), stateful_set(), service()] {
+        assert_eq!(create(&object), Verdict::accept(), "{object}");
+    }
+}
+
+#[test]
+fn omissions_are_mended_contradictions_refused_and_advice_is_a_warning() {
+    let omission = create(&with(&deployment(), &[(SELECTOR, json!(null))]));
+    assert!(omission.accepted);
+    assert_eq!(
+        omission.mutated_object.as_ref().unwrap().pointer(SELECTOR),
+        Some(&json!({"kubernetes.io/arch": "amd64"}))
+    );
+    assert_eq!(annotation(&omission, "mended"), "amd64-node-selector");
+    let contradiction = create(&with(&deployment(), &[(SELECTOR, json!({"kubernetes.io/arch": "arm64"}))]));
+    assert_eq!((contradiction.accepted, contradiction.code), (false, Some(403)));
+    assert!(contradiction.mutated_object.is_none());
+    assert_eq!(annotation(&contradiction, "refused"), "amd64-node-selector");
+    let advice = create(&with(&deployment(), &[(REPLICAS, json!(0))]));
+    assert!(advice.accepted && advice.mutated_object.is_none());
+    assert!(advice.warnings[0].starts_with("single-replica: "), "{advice:?}");
+}
+
+#[test]
+fn settings_override_the_action_of_each_rule() {
+    let object = with(&deployment(), &[(SELECTOR, json!(null))]);
+    let others = right_world();
+    let with_action = |action: &str| {
+        let settings = json!({"rules": {"amd64-node-selector": action}});
+        decide(&request(&object, None), settings, &Objects::open(&others))
+    };
+    assert!(with_action("mutate").mutated_object.is_some());
+    assert!(!with_action("reject").accepted);
+    assert_eq!(annotation(&with_action("warn"), "warned"), "amd64-node-selector");
+    assert_eq!(with_action("off"), Verdict::accept());
+}
+
+#[test]
+fn validate_mode_refuses_what_it_would_have_mended() {
+    let object = with(&deployment(), &[(SELECTOR, json!(null))]);
+    let others = right_world();
+    let verdict = decide(&request(&object, None), json!({"mode": "validate"}), &Objects::open(&others));
+    assert!(!verdict.accepted && verdict.mutated_object.is_none());
+}
+
+#[test]
+fn every_pod_shaped_kind_is_judged_and_nothing_else() {
+    let template =
+        with(&deployment()["spec"]["template"], &[("/spec/nodeSelector", json!({"kubernetes.io/arch": "arm64"}))]);
+    let plain = json!({"template": template});
+    let cases = [
+        ("apps/v1", "Deployment", plain.clone(), false),
+        ("apps/v1beta1", "Deployment", plain.clone(), false),
+        ("extensions/v1beta1", "Deployment", plain.clone(), false),
+        ("apps/v1", "StatefulSet", plain.clone(), false),
+        ("apps/v1", "DaemonSet", plain.clone(), false),
+        ("apps/v1", "ReplicaSet", plain.clone(), false),
+        ("v1", "ReplicationController", plain.clone(), false),
+        ("v1", "Pod", template["spec"].clone(), false),
+        ("batch/v1", "Job", plain.clone(), false),
+        ("batch/v1", "CronJob", json!({"jobTemplate": {"spec": plain}}), false),
+        ("argoproj.io/v1alpha1", "Rollout", plain.clone(), false),
+        ("apps.openshift.io/v1", "DeploymentConfig", plain.clone(), false),
+        ("serving.knative.dev/v1", "Service", plain.clone(), false),
+        ("example.com/v1", "Deployment", plain.clone(), true),
+        ("v1", "ConfigMap", plain, true),
+    ];
+    for (api_version, kind, spec, accepted) in cases {
+        let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "spec": spec});
+        assert_eq!(create(&object).accepted, accepted, "{api_version} {kind}");
+    }
+    let alone = json!({"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": template});
+    assert!(!create(&alone).accepted);
+}
+
+#[test]
+fn an_annotation_exempts_only_where_the_settings_allow_it() {
+    let annotated = with(
+        &deployment(),
+        &[(REPLICAS, json!(3)), ("/metadata/annotations/sqledge-ha~1ignore", json!("single-replica, graceful-stop"))],
+    );
+    let others = right_world();
+    let decide_with = |settings: Value| decide(&request(&annotated, None), settings, &Objects::open(&others));
+    assert!(!decide_with(json!({})).accepted);
+    assert_eq!(decide_with(json!({"exemptions": true})), Verdict::accept());
+}
+
+#[test]
+fn engines_and_images_come_from_the_settings() {
+    let image = |image: &str| {
+        with(
+            &deployment(),
+            &[
+                (REPLICAS, json!(3)),
+                ("/spec/template/spec/containers/0/image", json!(image)),
+                ("/spec/template/spec/containers/0/env", json!([])),
+            ],
+        )
+    };
+    let accepted =
+        |image: &Value, settings: Value| decide(&request(image, None), settings, &Objects::default()).accepted;
+    let server = image("mcr.microsoft.com/mssql/server:2022-latest");
+    assert!(accepted(&server, json!({})));
+    assert!(!accepted(&server, json!({"engines": ["sql-server"]})));
+    let own = image("registry.example.com/team/edge:3");
+    assert!(accepted(&own, json!({})));
+    assert!(!accepted(&own, json!({"images": [{"repository": "team/edge", "engine": "sql-edge"}]})));
+}

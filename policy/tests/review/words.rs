@@ -1,0 +1,89 @@
+//! What is said: every reason, in short, and nothing of a secret; also of what cannot be read or hides its names.
+
+use serde_json::json;
+use sqledge_ha_policy::cluster::NoCluster;
+use sqledge_ha_policy::objects::Objects;
+use sqledge_ha_policy::review::validate;
+use sqledge_ha_policy::verdict::{LONGEST_WARNING, Verdict};
+
+use super::world::deployment;
+use super::{REPLICAS, create, decide, request, with};
+
+#[test]
+fn a_refusal_lists_every_reason_and_no_environment_value() {
+    let secret = json!([{"name": "MSSQL_SA_PASSWORD", "value": "hunter2hunter2"}, {"name": "MSSQL_DATA_DIR", "value": "/hunter2"}]);
+    let wrong = with(
+        &deployment(),
+        &[
+            (REPLICAS, json!(3)),
+            ("/spec/template/spec/containers/0/env", secret),
+            ("/spec/template/spec/nodeName", json!("n")),
+        ],
+    );
+    let verdict = create(&wrong);
+    let message = verdict.message.clone().unwrap();
+    for rule in ["single-replica", "persistent-data", "unpinned-node"] {
+        assert!(message.contains(rule), "{message}");
+    }
+    assert!(!format!("{verdict:?}").contains("hunter2"), "{message}");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_without_quoting_it() {
+    let cases = [
+        (&b"hunter2"[..], "the payload cannot be read"),
+        (b"", "the payload cannot be read"),
+        (b"[]", "the admission request cannot be read"),
+        (b"{}", "the admission request cannot be read"),
+        (b"{\"request\": 5}", "the admission request cannot be read"),
+        (b"{\"request\": {\"namespace\": {\"hunter2\": 1}}}", "a name in the admission request cannot be read"),
+        (b"{\"request\": {\"kind\": \"hunter2\"}}", "the kind in the admission request cannot be read"),
+        (b"{\"request\": {}, \"settings\": [\"hunter2\"]}", "the settings are not valid"),
+        (b"{\"request\": {}, \"settings\": {\"exemptions\": \"hunter2\"}}", "the settings are not valid"),
+        (b"\xff\xfe", "the payload cannot be read"),
+    ];
+    for (payload, message) in cases {
+        let verdict = validate(payload, &NoCluster);
+        assert_eq!((verdict.accepted, verdict.code), (false, Some(500)));
+        let said = verdict.message.unwrap();
+        assert!(said.starts_with(message) && !said.contains("hunter2"), "{said}");
+    }
+    assert_eq!(validate(b"{\"request\": {}}", &NoCluster), Verdict::accept());
+}
+
+#[test]
+fn an_object_nested_too_deep_is_refused_and_not_a_crash() {
+    let mut nested = json!("azure-sql-edge");
+    for _ in 0..100 {
+        nested = json!({"x": [nested]});
+    }
+    let deep = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": nested}).to_string();
+    let payload = format!(
+        r#"{{"request":{{"operation":"CREATE","kind":{{"group":"apps","version":"v1","kind":"Deployment"}},"object":{deep}}}}}"#
+    );
+    assert_eq!(validate(payload.as_bytes(), &NoCluster).code, Some(500));
+}
+
+#[test]
+fn names_hidden_behind_escapes_are_found() {
+    let wrong = with(&deployment(), &[(REPLICAS, json!(3)), ("/spec/template/spec/containers/0/env", json!([]))]);
+    let payload = json!({"request": request(&wrong, None)}).to_string();
+    let hidden = payload.replace("azure-sql-edge", "azure\\u002dsql-edge").replace("mssql", "ms\\u0073ql");
+    assert!(hidden != payload && !hidden.contains("azure-sql-edge"));
+    assert!(!validate(hidden.as_bytes(), &NoCluster).accepted);
+}
+
+#[test]
+fn warnings_are_short() {
+    let object = with(
+        &deployment(),
+        &[
+            (REPLICAS, json!(0)),
+            ("/spec/template/spec/terminationGracePeriodSeconds", json!(3)),
+            ("/spec/template/spec/containers/0/volumeMounts/0/mountPath", json!("/var/opt/mssql/data")),
+        ],
+    );
+    let verdict = decide(&request(&object, None), json!({}), &Objects::default());
+    assert!(verdict.warnings.len() >= 4);
+    assert!(verdict.warnings.iter().all(|line| line.chars().count() <= LONGEST_WARNING), "{:?}", verdict.warnings);
+}
