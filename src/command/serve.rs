@@ -99,7 +99,7 @@ fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Vec<u8>, Failure> {
     if cache.is_none() {
         tracing::info!("there is no home to keep the module in; --module-cache names a folder");
     }
-    let pulled = pull(place, &flags.access()?, cache.as_ref())?;
+    let pulled = pull(place, &flags.access.access()?, cache.as_ref())?;
     let (reference, cached) = (&pulled.immutable, pulled.is_cached);
     tracing::info!(%reference, cached, bytes = pulled.module.len(), "the module is there");
     if place.digest().is_none() {
