@@ -168,6 +168,27 @@ fn the_home_is_the_usual_place_to_keep_modules() {
 }
 
 #[test]
+fn the_module_in_use_and_the_one_before_are_kept() {
+    let (mut registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let (user, place) = (User::unknown(), registry.place("team/policy:v1"));
+    let modules = ["1", "2", "3"].map(|revision| {
+        let ran = user.run(&["policy", "push", "--plain-http", "--revision", revision, &place]);
+        format!("registry://{}", ran.output.trim_end())
+    });
+    fs::write(cache.path().join("notes"), "").unwrap();
+    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    for module in &modules {
+        drop(serve(module, &kept));
+    }
+    // One module, which two manifests name, and what somebody else has put there.
+    assert_eq!(files(cache.path()).len(), 4);
+    registry.stop();
+    for module in &modules[1..] {
+        assert_eq!(origin(&serve(module, &kept))["cached"], true);
+    }
+}
+
+#[test]
 fn a_webhook_that_waits_for_its_module_is_alive_and_not_ready() {
     let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
     let module = format!("registry://{}", User::unknown().push(&registry.place("team/policy:v1")));

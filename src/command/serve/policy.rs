@@ -13,7 +13,7 @@ use crate::command::policy::{module_at, place};
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::module::{EMBEDDED, Error, Host, Limits, NoWorld, metadata};
-use crate::registry::{Cache, Place, SCHEME, pull};
+use crate::registry::{Cache, Digest, Place, SCHEME, pull};
 use crate::webhook::caches::{self, Kind};
 use crate::webhook::routes::Stage;
 use crate::webhook::workers::StageSettings;
@@ -44,26 +44,37 @@ impl Policy {
         let settings = StageSettings::new(&value);
         let limits = &flags.limits;
         let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
-        let wasm = module(flags)?;
+        let Found { wasm, kept } = found(flags)?;
         let is_embedded = *wasm == *EMBEDDED;
         let known = Settings::from_value(&value).ok().filter(|_| is_embedded);
         let host = Host::limited(&wasm, limits).map_err(|error| refused(flags, &error))?;
         let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
         check(&host, &settings).map_err(|message| Failure::usage(format!("{}: {message}", named(flags))))?;
+        // Only now: a module that does not work is no reason to let go of the one that did.
+        if let Some((cache, manifest)) = kept {
+            cache.tidy(&manifest);
+        }
         Ok(Policy { host, settings, known, kinds })
     }
 }
 
-/// The module that the flags name: from a registry, from a file, or the embedded one.
-fn module(flags: &Serve) -> Result<Cow<'static, [u8]>, Failure> {
-    let Some(path) = &flags.module else { return Ok(Cow::Borrowed(EMBEDDED)) };
-    if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
-        return pulled(&place(reference)?, &flags.registry).map(Cow::Owned);
-    }
-    module_at(path).map(Cow::Owned)
+/// A module.
+struct Found {
+    wasm: Cow<'static, [u8]>,
+    /// Where it is kept, if it was pulled, and by which manifest.
+    kept: Option<(Cache, Digest)>,
 }
 
-fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Vec<u8>, Failure> {
+/// The module that the flags name: from a registry, from a file, or the embedded one.
+fn found(flags: &Serve) -> Result<Found, Failure> {
+    let Some(path) = &flags.module else { return Ok(Found { wasm: Cow::Borrowed(EMBEDDED), kept: None }) };
+    if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
+        return pulled(&place(reference)?, &flags.registry);
+    }
+    Ok(Found { wasm: Cow::Owned(module_at(path)?), kept: None })
+}
+
+fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Found, Failure> {
     let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::of_the_user);
     if cache.is_none() {
         tracing::info!("there is no home to keep the module in; --module-cache names a folder");
@@ -74,7 +85,8 @@ fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Vec<u8>, Failure> {
     if place.digest().is_none() {
         tracing::warn!(%reference, "a tag may mean another module at the next start: name this reference instead");
     }
-    Ok(pulled.module)
+    let kept = cache.zip(pulled.immutable.digest().cloned());
+    Ok(Found { wasm: Cow::Owned(pulled.module), kept })
 }
 
 fn named(flags: &Serve) -> String {
