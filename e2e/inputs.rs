@@ -176,7 +176,18 @@ fn a_module_or_a_configuration_without_an_end_is_given_up_too() {
     let cases: [(&[&str], i32, &str); 5] = [
         (&["policy", "inspect", "/dev/zero"], 4, module),
         (&["policy", "push", "localhost:1/a/b:v1", "--plain-http", "--module", "/dev/zero"], 4, module),
-        (&["serve", "--insecure-http", "--listen=127.0.0.1:0", "--no-cluster", "--module=/dev/zero"], 4, module),
+        (
+            &[
+                "serve",
+                "--insecure-http",
+                "--listen=127.0.0.1:0",
+                "--health-listen=127.0.0.1:0",
+                "--no-cluster",
+                "--module=/dev/zero",
+            ],
+            4,
+            module,
+        ),
         (&["lint", "--config", "/dev/zero"], 2, configuration),
         (&["policy", "pull", "localhost:1/a/b:v1", "-o", "b", "--ca-cert", "/dev/zero"], 2, configuration),
     ];

@@ -4,6 +4,7 @@ mod install;
 mod manifests;
 mod registry;
 mod serve;
+mod time;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,8 +17,8 @@ pub use self::install::{Policy, PolicyAccess, PolicyManifest, Webhook, WebhookMa
 pub use self::manifests::{
     EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFile, ReportFormat, Reporting,
 };
-pub use self::registry::{InspectionFormat, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
-pub use self::serve::{ClusterAccess, ModuleRegistry, Serve, ServeLimits, Tls};
+pub use self::registry::{InspectionFormat, Named, OfPolicy, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
+pub use self::serve::{ClusterAccess, ModuleRegistry, OfModule, Serve, ServeLimits, Tls};
 use crate::exit::{Failure, Outcome};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.

@@ -131,16 +131,16 @@ fn arguments(manifests: &[Value], folder: &Path) -> Vec<String> {
     arguments.iter().map(here).collect()
 }
 
-/// The ports that the process says it listens on. The rest of its log is read and dropped.
+/// The ports that the process says it listens on: of reviews and of probes. The rest of its log is read and dropped.
 pub(crate) fn ports(process: &mut Child) -> [u16; 2] {
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let ports = ["listening for reviews", "listening for probes"].map(|message| {
+    let [probes, reviews] = ["listening for probes", "listening for reviews"].map(|message| {
         let mut lines = lines.by_ref().map(|line| serde_json::from_str::<Value>(&line).unwrap());
         let line = lines.find(|line| line["message"] == message).unwrap();
         line["address"].as_str().unwrap().rsplit_once(':').unwrap().1.parse().unwrap()
     });
     std::thread::spawn(move || lines.for_each(drop));
-    ports
+    [reviews, probes]
 }
 
 #[test]

@@ -16,7 +16,8 @@ use super::printed;
 use super::shape::{WITH_A_REMOTE_MODULE, assert_nothing_is_lost};
 use crate::kubernetes::Cluster;
 use crate::ran::Ran;
-use crate::shared::{objects, root};
+use crate::registry::Registry;
+use crate::shared::{objects, root, text_of};
 use crate::tools::tool;
 
 const VALUES: [&str; 5] =
@@ -126,6 +127,25 @@ fn helm_finds_nothing_to_complain_of() {
     helm.must(&["lint", "--strict", "chart"]);
     for name in VALUES {
         helm.must(&["lint", "--strict", "chart", "--values", &values(name)]);
+    }
+}
+
+#[test]
+fn the_readme_of_the_chart_says_how_it_is_installed_from_a_registry() {
+    let (registry, helm, folder) = (Registry::plain(), Helm::without_a_cluster(), TempDir::new().unwrap());
+    let (there, here) = ("oci://ghcr.io/sqledge-ha/charts", format!("oci://{}", registry.place("charts")));
+    helm.must(&["package", "chart", "--destination", folder.path().to_str().unwrap()]);
+    let package = folder.path().join(concat!("sqledge-ha-", env!("CARGO_PKG_VERSION"), ".tgz"));
+    helm.must(&["push", package.to_str().unwrap(), &here, "--plain-http"]);
+    let readme = text_of("artifacthub/chart/README.md");
+    let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("helm install ")).collect();
+    assert_eq!(commands.len(), 2, "{commands:#?}");
+    for command in commands {
+        assert!(command.contains(&format!(" {there}/sqledge-ha ")), "{command}");
+        // Both commands take the same flags; this one needs no cluster.
+        let command = format!("template {} --plain-http", command.replace(there, &here));
+        let installed = objects(&helm.must(&command.split(' ').collect::<Vec<_>>()));
+        assert_eq!(installed.len(), rendered(&[]).len());
     }
 }
 

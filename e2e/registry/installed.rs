@@ -90,7 +90,7 @@ impl Pod {
             if line["message"] == "the module is there" {
                 is_cached = line["cached"].as_bool();
             }
-            if line["message"] == "listening for probes" {
+            if line["message"] == "listening for reviews" {
                 listens = true;
                 break;
             }

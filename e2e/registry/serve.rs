@@ -12,10 +12,21 @@ use sqledge_ha::registry::Digest;
 use tempfile::TempDir;
 
 use super::command::{User, snapshot};
+use super::scripted::silent;
 use super::server::Registry;
 use crate::serve::process::Server;
 
 const REVIEW: &str = include_str!("../examples/deployment-review.json");
+
+/// A webhook on ports of its own that pulls by plain HTTP.
+const SERVE: [&str; 6] = [
+    "serve",
+    "--insecure-http",
+    "--listen=127.0.0.1:0",
+    "--health-listen=127.0.0.1:0",
+    "--no-cluster",
+    "--registry-plain-http",
+];
 
 /// A webhook that runs a module of a registry, and has answered once.
 fn serve(module: &str, more: &[&str]) -> Server {
@@ -64,8 +75,8 @@ fn a_tag_is_warned_of_and_asked_for_each_time() {
     let warning = server.wait_for_line(|line| line["level"] == "WARN");
     assert_eq!(warning["reference"], Value::from(place), "{warning}");
     registry.stop();
-    let arguments = [&["serve", "--insecure-http", "--listen=127.0.0.1:0", "--no-cluster"], &kept[..]].concat();
-    let ran = User::unknown().run(&[&arguments[..], &["--registry-plain-http", "--module", &module]].concat());
+    let arguments = [&SERVE[..], &kept, &["--log-level=error", "--module", &module]].concat();
+    let ran = User::unknown().run(&arguments);
     assert_eq!(ran.code, 4);
     snapshot("serve-registry-down", &ran);
 }
@@ -95,17 +106,9 @@ fn a_module_that_was_changed_in_the_registry_is_neither_run_nor_kept() {
     let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
     let place = User::unknown().push(&registry.place("team/policy:v1"));
     fs::write(registry.blob(&Digest::of(EMBEDDED).to_string()), &EMBEDDED[1..]).unwrap();
-    let ran = User::unknown().run(&[
-        "serve",
-        "--insecure-http",
-        "--listen=127.0.0.1:0",
-        "--no-cluster",
-        "--registry-plain-http",
-        "--module-cache",
-        cache.path().to_str().unwrap(),
-        "--module",
-        &format!("registry://{place}"),
-    ]);
+    let module = format!("registry://{place}");
+    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    let ran = User::unknown().run(&[&SERVE[..], &kept, &["--module", &module]].concat());
     assert!(ran.code == 4 && ran.said.contains("the module that came has the digest "), "{ran:?}");
     assert!(files(cache.path()).is_empty());
 }
@@ -127,32 +130,21 @@ fn a_full_disk_leaves_nothing_half_in_the_cache() {
     let registry = Registry::plain();
     let user = User::unknown().with_room(64);
     let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
-    let mut command = user.command(&[
-        "serve",
-        "--insecure-http",
-        "--listen=127.0.0.1:0",
-        "--health-listen=127.0.0.1:0",
-        "--no-cluster",
-        "--registry-plain-http",
-        "--module-cache",
-        "cache",
-        "--module",
-        &module,
-    ]);
+    let mut command = user.command(&[&SERVE[..], &["--module-cache", "cache", "--module", &module]].concat());
     let log = user.home().join("log");
     let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
     let started = std::time::Instant::now();
     let said = loop {
         let mut said = String::new();
         File::open(&log).unwrap().read_to_string(&mut said).unwrap();
-        if said.contains("listening for probes") || started.elapsed() > crate::serve::process::SOON {
+        if said.contains("listening for reviews") || started.elapsed() > crate::serve::process::SOON {
             break said;
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     };
     let _ = child.kill();
     let _ = child.wait();
-    assert!(said.contains("listening for probes") && said.contains("is not kept"), "{said}");
+    assert!(said.contains("listening for reviews") && said.contains("is not kept"), "{said}");
     // The manifest fits.
     let kept = files(&user.home().join("cache"));
     assert_eq!(kept.len(), 1, "{kept:?}");
@@ -167,10 +159,69 @@ fn the_home_is_the_usual_place_to_keep_modules() {
     // Where somebody else listens it ends, with the module already there.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("--listen={}", taken.local_addr().unwrap());
-    let arguments = ["serve", "--insecure-http", "--no-cluster", "--registry-plain-http", &listen, "--module", &module];
-    assert_eq!(user.run(&arguments).code, 2);
+    let arguments = SERVE.map(|flag| if flag.starts_with("--listen=") { &*listen } else { flag });
+    assert_eq!(user.run(&[&arguments[..], &["--module", &module]].concat()).code, 2);
     let folder = user.home().join("caches/sqledge-ha");
     assert_eq!(files(&folder).len(), 2);
     let mode = fs::metadata(&files(&folder)[0]).unwrap().permissions().mode();
     assert_eq!(mode & 0o111, 0);
+}
+
+#[test]
+fn the_module_in_use_and_the_one_before_are_kept() {
+    let (mut registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let (user, place) = (User::unknown(), registry.place("team/policy:v1"));
+    let modules = ["1", "2", "3"].map(|revision| {
+        let ran = user.run(&["policy", "push", "--plain-http", "--revision", revision, &place]);
+        format!("registry://{}", ran.output.trim_end())
+    });
+    fs::write(cache.path().join("notes"), "").unwrap();
+    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    for module in &modules {
+        drop(serve(module, &kept));
+    }
+    // One module, which two manifests name, and what somebody else has put there.
+    assert_eq!(files(cache.path()).len(), 4);
+    registry.stop();
+    for module in &modules[1..] {
+        assert_eq!(origin(&serve(module, &kept))["cached"], true);
+    }
+}
+
+#[test]
+fn a_webhook_that_waits_for_its_module_is_alive_and_not_ready() {
+    let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let module = format!("registry://{}", User::unknown().push(&registry.place("team/policy:v1")));
+    registry.pause();
+    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    let server = Server::starting(&[&["--module", &module, "--registry-plain-http"], &kept[..]].concat());
+    assert_eq!(server.probe("/livez").0, 200);
+    assert_eq!(server.probe("/readyz"), (503, "the module is not loaded yet\n".to_owned()));
+    assert!(server.probe("/metrics").1.contains("sqledge_ha_build_info"));
+    registry.resume();
+    server.wait_until_ready();
+    // What is only known now is told as well.
+    assert!(server.probe("/metrics").1.contains("sqledge_ha_certificate"));
+}
+
+#[test]
+fn a_webhook_whose_module_does_not_come_ends_and_says_why() {
+    let module = format!("registry://{}/team/policy:v1", silent());
+    let arguments = ["--module", &module, "--registry-plain-http", "--registry-time-out=3s"];
+    let mut server = Server::starting(&arguments);
+    assert_eq!((server.probe("/livez").0, server.probe("/readyz").0), (200, 503));
+    assert_eq!(server.wait().code(), Some(4));
+    let why = "the registry did not answer within 3s";
+    server.wait_for_line(|line| line.as_str().is_some_and(|line| line.starts_with("error: ") && line.ends_with(why)));
+}
+
+#[test]
+fn a_webhook_that_is_told_to_end_does_not_wait_for_its_module() {
+    let module = format!("registry://{}/team/policy:v1", silent());
+    let mut server = Server::starting(&["--module", &module, "--registry-plain-http", "--registry-time-out=1h"]);
+    // It hears signals from when it answers probes on.
+    assert_eq!(server.probe("/livez").0, 200);
+    server.terminate();
+    assert!(server.wait().success());
+    server.wait_for_line(|line| line["message"] == "stopped before it had started");
 }

@@ -128,6 +128,21 @@ impl Registry {
         (String::from_utf8(answer).unwrap(), body)
     }
 
+    /// Lets the registry answer nobody before it is resumed.
+    pub(super) fn pause(&self) {
+        self.send_signal("-STOP");
+    }
+
+    /// Lets it answer again, also what it was asked meanwhile.
+    pub(super) fn resume(&self) {
+        self.send_signal("-CONT");
+    }
+
+    fn send_signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Ends the registry, and leaves its address to nobody.
     pub(super) fn stop(&mut self) {
         let _ = self.child.kill();

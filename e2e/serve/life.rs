@@ -184,14 +184,21 @@ fn refused(arguments: &[&str]) -> String {
 #[test]
 fn what_cannot_be_served_is_told_before_anything_is_served() {
     let files = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--no-cluster"];
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--no-cluster"], "--tls-cert"),
+        (&["--no-cluster", "--tls-cert=tls.crt"], "not provided:\n  --tls-key <FILE>"),
+        (&["--no-cluster", "--tls-key=tls.key"], "not provided:\n  --tls-cert <FILE>"),
+        (&["--no-cluster", "--tls-key=tls.key", "--insecure-http"], "'--tls-key <FILE>' cannot be used with"),
+        (&["--tls-key=tls.key", "--self-signed", "--service=a.b.svc"], "'--tls-key <FILE>' cannot be used with"),
         (&["--insecure-http", "--no-cluster", "--listen=0.0.0.0:0"], "listen on 127.0.0.1"),
         (&["--tls-cert=missing", "--tls-key=tls.key", "--no-cluster"], "cannot read missing"),
         (&["--tls-cert=tls.crt", "--tls-key=tls.crt", "--no-cluster"], "cannot use tls.crt: there is no private key"),
         (&[files.as_slice(), &["--settings=wrong.yaml"]].concat(), "did you mean `sql-edge`"),
         (&[files.as_slice(), &["--module=wrong.wasm"]].concat(), "wrong.wasm: this is not a Wasm module"),
         (&[files.as_slice(), &["--deadline=soon"]].concat(), "--deadline"),
+        (&[files.as_slice(), &["--deadline=0s"]].concat(), "'--deadline <TIME>': nothing can be done in no time"),
+        (&[files.as_slice(), &["--head-time-out=0s"]].concat(), "'--head-time-out <TIME>': nothing can be done"),
+        (&[files.as_slice(), &["--grace=500000000000y"]].concat(), "'--grace <TIME>': it is longer than a year"),
         (&["--tls-cert=tls.crt", "--tls-key=tls.key"], "--no-cluster"),
     ];
     for (arguments, expected) in cases {

@@ -31,6 +31,11 @@ pub(crate) struct Server {
 impl Server {
     /// A webhook with a certificate in files, that looks nothing up.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Server::starting(arguments).started()
+    }
+
+    /// The same, from when it answers probes on.
+    pub(crate) fn starting(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.write(folder.path());
@@ -43,19 +48,19 @@ impl Server {
         let authority = Authority::new();
         authority.write(folder.path());
         let cluster = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--kubeconfig", kubeconfig];
-        Server::spawn(folder, authority, &cluster, arguments)
+        Server::spawn(folder, authority, &cluster, arguments).started()
     }
 
     /// A webhook that makes its own certificate and keeps it in a cluster.
     pub(crate) fn start_self_signed(kubeconfig: &str, arguments: &[&str]) -> Self {
         let certificate = ["--self-signed", "--kubeconfig", kubeconfig];
-        Server::spawn(tempfile::tempdir().unwrap(), Authority::new(), &certificate, arguments)
+        Server::spawn(tempfile::tempdir().unwrap(), Authority::new(), &certificate, arguments).started()
     }
 
     /// A webhook that speaks plain HTTP, and looks nothing up.
     pub(crate) fn start_plain(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Server::spawn(folder, Authority::new(), &["--insecure-http", "--no-cluster"], arguments)
+        Server::spawn(folder, Authority::new(), &["--insecure-http", "--no-cluster"], arguments).started()
     }
 
     fn spawn(folder: TempDir, authority: Authority, certificate: &[&str], arguments: &[&str]) -> Self {
@@ -81,9 +86,14 @@ impl Server {
         });
         let mut server =
             Server { child, reviews: ([0; 4], 0).into(), probes: ([0; 4], 0).into(), authority, lines, folder };
-        server.reviews = server.address("listening for reviews");
         server.probes = server.address("listening for probes");
         server
+    }
+
+    /// When it answers reviews as well.
+    fn started(mut self) -> Self {
+        self.reviews = self.address("listening for reviews");
+        self
     }
 
     fn address(&self, message: &str) -> SocketAddr {

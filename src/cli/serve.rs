@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::exit::Failure;
-use crate::registry::{Access, Flags};
+use super::registry::{Named, RegistryAccess};
+use super::time::{some_time, time};
+use crate::registry::Flags;
 use crate::webhook::log::{LogFormat, LogLevel};
 use crate::webhook::workers::OnError;
 
 /// `serve`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Serve {
     /// Where AdmissionReviews come in: POST /mutate and POST /validate
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
-    /// Where /livez, /readyz and /metrics are, over plain HTTP
+    /// Where /livez, /readyz and /metrics are, over plain HTTP. The kubelet asks by the address of the pod and not by
+    /// 127.0.0.1: 0.0.0.0 is every address of IPv4, and `[::]` those of IPv6 as well
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub health_listen: SocketAddr,
     /// A YAML file with the policy's settings [default: those of the policy]
@@ -52,7 +54,7 @@ pub struct Serve {
 }
 
 /// The certificate that `serve` presents.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Certificate (one of three)")]
 pub struct Tls {
     /// The certificate chain, PEM; read again when its contents change
@@ -62,7 +64,7 @@ pub struct Tls {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Create a certificate and its authority, keep them in a Secret, and renew them
-    #[arg(long, requires = "service", conflicts_with_all = ["tls_cert", "no_cluster"])]
+    #[arg(long, requires = "service", conflicts_with_all = ["tls_cert", "tls_key", "no_cluster"])]
     pub self_signed: bool,
     /// The Service that the API server reaches this webhook by
     #[arg(long, value_name = "NAME.NAMESPACE.svc", requires = "self_signed")]
@@ -71,12 +73,12 @@ pub struct Tls {
     #[arg(long, value_name = "NAME", requires = "self_signed", default_value = "sqledge-ha")]
     pub webhook_configuration: String,
     /// Speak plain HTTP, on a loopback address only: for benchmarks
-    #[arg(long, conflicts_with_all = ["tls_cert", "self_signed"])]
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "self_signed"])]
     pub insecure_http: bool,
 }
 
 /// The cluster that look-ups are answered from.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterAccess {
     /// How to reach the cluster [default: as a pod of it]
@@ -88,50 +90,37 @@ pub struct ClusterAccess {
 }
 
 /// The registry that `serve` pulls its module from.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Registry (for --module registry://…)")]
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = OfModule::HEADING)]
 pub struct ModuleRegistry {
-    /// Where pulled modules are kept, so that the registry need not be there at the next start
-    /// [default: sqledge-ha in XDG_CACHE_HOME, or in ~/.cache]
+    /// Where pulled modules are kept, this one and the one before, so that the registry need not be there at the next
+    /// start [default: sqledge-ha in XDG_CACHE_HOME, or in ~/.cache]
     #[arg(long, value_name = "FOLDER")]
     pub module_cache: Option<PathBuf>,
-    /// Speak plain HTTP with the registry: what is sent, credentials too, can be read on the way
-    #[arg(long, conflicts_with = "registry_ca_cert")]
-    pub registry_plain_http: bool,
-    /// Certificates of authorities to trust beside those of the system, PEM
-    #[arg(long, value_name = "FILE")]
-    pub registry_ca_cert: Option<PathBuf>,
-    /// How long the registry may keep silent; everything together may take ten times as long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
-    pub registry_time_out: Duration,
+    /// How the registry is reached.
+    #[command(flatten)]
+    pub access: RegistryAccess<OfModule>,
 }
 
-impl ModuleRegistry {
-    /// What the flags mean.
-    ///
-    /// # Errors
-    /// [`Failure`] with exit code 2 if the certificates cannot be used.
-    pub fn access(&self) -> Result<Access, Failure> {
-        const FLAGS: Flags = Flags {
-            plain_http: "--registry-plain-http",
-            ca_cert: "--registry-ca-cert",
-            time_out: "--registry-time-out",
-        };
-        let (ca_cert, time_out) = (self.registry_ca_cert.as_deref(), self.registry_time_out);
-        let access = Access::new(FLAGS, self.registry_plain_http, ca_cert, time_out);
-        access.map_err(|error| Failure::usage(format!("--registry-ca-cert: {error}")))
-    }
+/// The flags of `serve`, which has others as well.
+#[derive(Clone, Debug)]
+pub enum OfModule {}
+
+impl Named for OfModule {
+    const HEADING: &'static str = "Registry (for --module registry://…)";
+    const FLAGS: Flags =
+        Flags { plain_http: "--registry-plain-http", ca_cert: "--registry-ca-cert", time_out: "--registry-time-out" };
 }
 
 /// Bounds of what `serve` does at once.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServeLimits {
     /// Threads that run the module, each with an instance of its own [default: one for each processor]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
     /// How long one call of the module may run
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = some_time)]
     pub deadline: Duration,
     /// How much memory an instance of the module may use
     #[arg(long, value_name = "MEBIBYTES", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -146,15 +135,15 @@ pub struct ServeLimits {
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
     /// How long a TLS handshake, or the head of a request, may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
     pub head_time_out: Duration,
     /// How long the body of a request may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
     pub body_time_out: Duration,
     /// After SIGTERM: how long requests are still accepted while /readyz says no
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub drain: Duration,
     /// After that: how long requests under way may take
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
     pub grace: Duration,
 }

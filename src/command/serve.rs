@@ -1,38 +1,35 @@
 //! `sqledge-ha serve`: the admission webhook.
 
-use std::borrow::Cow;
+mod policy;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-use sqledge_ha_policy::settings::Settings;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::cli::{ModuleRegistry, Serve, ServeLimits};
-use crate::command::policy::{module_at, place};
-use crate::config;
+use self::policy::Policy;
+use crate::cli::{Serve, ServeLimits};
 use crate::exit::{Failure, Outcome};
-use crate::module::{EMBEDDED, Error, Host, Limits, NoWorld, World, metadata};
-use crate::registry::{Cache, Place, SCHEME, pull};
-use crate::webhook::caches::{self, Kind};
+use crate::module::World;
 use crate::webhook::gate::{Capacity, Gate};
 use crate::webhook::health::{self, Health, Readiness};
-use crate::webhook::life::{self, Farewell};
+use crate::webhook::life::{Farewell, Fatal, Life, Watcher};
 use crate::webhook::listener::{ConnectionLimits, Listener, Room, Transport, WhenFull};
 use crate::webhook::log;
 use crate::webhook::metrics::Metrics;
-use crate::webhook::routes::{self, Reception, Stage};
+use crate::webhook::routes::{self, Reception};
 use crate::webhook::surroundings::Surroundings;
-use crate::webhook::workers::{Desk, StageSettings, Workers};
+use crate::webhook::workers::{Desk, Workers};
 
 /// Runs the webhook until the process is asked to end.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong settings, a wrong module or certificate, or an address that is not to be had;
-/// with exit code 4 for files that cannot be read; with exit code 70 if a part of the webhook ends unasked.
+/// with exit code 4 for files that cannot be read and a module that cannot be pulled; with exit code 70 if a part of the
+/// webhook ends unasked.
 pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
     if flags.tls.insecure_http && !flags.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
@@ -41,9 +38,8 @@ pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
         )));
     }
     log::start(flags.log_format, flags.log_level);
-    let policy = Policy::load(flags)?;
     let runtime = runtime(workers(flags)).map_err(|error| Failure::usage(format!("cannot start threads: {error}")))?;
-    let served = runtime.block_on(serve(flags, policy));
+    let served = runtime.block_on(serve(flags));
     // Threads that wait for something else are not waited for.
     runtime.shutdown_background();
     served.map(|()| Outcome::Clean)
@@ -59,100 +55,52 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(threads).thread_name("connections").enable_all().build()
 }
 
-/// The module and its settings, which fit each other.
-struct Policy {
-    host: Host,
-    settings: StageSettings,
-    /// The settings once more, if the module is the embedded one: what cannot matter to it can be passed over.
-    known: Option<Settings>,
-    kinds: Vec<Kind>,
-}
-
-impl Policy {
-    fn load(flags: &Serve) -> Result<Self, Failure> {
-        let file = flags.settings.as_deref().map(config::bare).transpose()?;
-        let value = file.map_or(Value::Null, |file| file.value);
-        let settings = StageSettings::new(&value);
-        let limits = &flags.limits;
-        let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
-        let wasm = module(flags)?;
-        let is_embedded = *wasm == *EMBEDDED;
-        let known = Settings::from_value(&value).ok().filter(|_| is_embedded);
-        let host = Host::limited(&wasm, limits).map_err(|error| refused(flags, &error))?;
-        let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
-        check(&host, &settings).map_err(|message| Failure::usage(format!("{}: {message}", named(flags))))?;
-        Ok(Policy { host, settings, known, kinds })
+impl From<Fatal> for Failure {
+    fn from(fatal: Fatal) -> Self {
+        Failure { outcome: Outcome::Bug, message: fatal.to_string() }
     }
 }
 
-/// The module that the flags name: from a registry, from a file, or the embedded one.
-fn module(flags: &Serve) -> Result<Cow<'static, [u8]>, Failure> {
-    let Some(path) = &flags.module else { return Ok(Cow::Borrowed(EMBEDDED)) };
-    if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
-        return pulled(&place(reference)?, &flags.registry).map(Cow::Owned);
-    }
-    module_at(path).map(Cow::Owned)
+/// Answers probes from the first moment on: a module that is long on its way is no reason to start the process anew.
+async fn serve(flags: &Serve) -> Result<(), Failure> {
+    let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
+    let health = Health { readiness: Arc::clone(&readiness), metrics: Arc::clone(&metrics) };
+    let mut life = Life::begin(probes(flags, health).await?, Arc::clone(&readiness))?;
+    let Some(started) = life.wait_for(start(flags, &readiness, &metrics)).await? else { return Ok(()) };
+    let (webhook, watchers) = started?;
+    let farewell = Farewell { drain: flags.limits.drain, grace: flags.limits.grace };
+    Ok(life.run(webhook, watchers, farewell).await?)
 }
 
-fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Vec<u8>, Failure> {
-    let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::of_the_user);
-    if cache.is_none() {
-        tracing::info!("there is no home to keep the module in; --module-cache names a folder");
-    }
-    let pulled = pull(place, &flags.access()?, cache.as_ref())?;
-    let (reference, cached) = (&pulled.immutable, pulled.is_cached);
-    tracing::info!(%reference, cached, bytes = pulled.module.len(), "the module is there");
-    if place.digest().is_none() {
-        tracing::warn!(%reference, "a tag may mean another module at the next start: name this reference instead");
-    }
-    Ok(pulled.module)
-}
-
-fn named(flags: &Serve) -> String {
-    flags.module.as_deref().map_or_else(|| "the embedded module".to_owned(), |path| path.display().to_string())
-}
-
-fn refused(flags: &Serve, error: &Error) -> Failure {
-    Failure::usage(format!("{}: {error}", named(flags)))
-}
-
-/// Starts the module once and asks it whether it understands the settings.
-fn check(host: &Host, settings: &StageSettings) -> Result<(), String> {
-    let instance = host.instance(Arc::new(NoWorld)).map_err(|error| error.to_string())?;
-    for stage in [Stage::Mutate, Stage::Validate] {
-        let answer = instance.validate_settings_text(settings.of(stage)).map_err(|error| error.to_string())?;
-        if !answer.valid {
-            return Err(format!("the settings are not valid: {}", answer.message.unwrap_or_default()));
-        }
-    }
-    Ok(())
-}
-
-async fn serve(flags: &Serve, policy: Policy) -> Result<(), Failure> {
-    let surroundings = Surroundings::of(&flags.tls, &flags.cluster, &policy.kinds, policy.known.as_ref()).await?;
-    let mut metrics = Metrics::default();
-    surroundings.collectors.into_iter().for_each(|collector| metrics.collect_from(collector));
-    let metrics = Arc::new(metrics);
-    let readiness = Arc::new(Readiness::new(surroundings.conditions));
-    let webhook = Listener {
-        socket: listen("reviews", flags.listen).await?,
-        transport: surroundings.transport,
-        router: routes::router(reception(flags, policy, surroundings.world, &metrics, &readiness)?),
-        limits: review_connections(&flags.limits),
-        metrics: Arc::clone(&metrics),
-    };
-    let health = Health { readiness: Arc::clone(&readiness), metrics };
-    let health = Listener {
+async fn probes(flags: &Serve, health: Health) -> Result<Listener, Failure> {
+    Ok(Listener {
         socket: listen("probes", flags.health_listen).await?,
         transport: Transport::Plain,
         router: health::router(Arc::new(health)),
         limits: probe_connections(&flags.limits),
         // What probes do is not what the figures are about.
         metrics: Arc::new(Metrics::default()),
+    })
+}
+
+/// Everything that has to be there before reviews are answered, and what has to run meanwhile.
+async fn start(
+    flags: &Serve,
+    readiness: &Arc<Readiness>,
+    metrics: &Arc<Metrics>,
+) -> Result<(Listener, Vec<Watcher>), Failure> {
+    let policy = Policy::load(flags).await?;
+    let surroundings = Surroundings::of(&flags.tls, &flags.cluster, &policy.kinds, policy.known.as_ref()).await?;
+    surroundings.collectors.into_iter().for_each(|collector| metrics.collect_from(collector));
+    let webhook = Listener {
+        socket: listen("reviews", flags.listen).await?,
+        transport: surroundings.transport,
+        router: routes::router(reception(flags, policy, surroundings.world, metrics, readiness)?),
+        limits: review_connections(&flags.limits),
+        metrics: Arc::clone(metrics),
     };
-    let farewell = Farewell { drain: flags.limits.drain, grace: flags.limits.grace };
-    let ended = life::run(webhook, health, readiness, farewell, surroundings.watchers).await;
-    ended.map_err(|fatal| Failure { outcome: Outcome::Bug, message: fatal.to_string() })
+    readiness.has_started(surroundings.conditions);
+    Ok((webhook, surroundings.watchers))
 }
 
 /// One peer gets half of the connections: generous to API servers, which are few, and still nobody can take them all.

@@ -1,11 +1,11 @@
 //! The Helm chart of the webhook. Its templates are the objects of [`super::webhook`], with expressions of Helm in place of
 //! what the chart's values decide, so that both ways to install stay one. What needs no object stands in the chart's folder
-//! and is written by hand.
+//! and is written by hand; of the README all but a table.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `about` | `Chart.yaml` |
-//! | `values` | what can be chosen: `values.yaml` and its schema |
+//! | `values` | what can be chosen: `values.yaml`, its schema, and a table for the README |
 //! | `templates` | the objects, and what the values change in them |
 //! | `expressions` | how expressions of Helm get into YAML |
 
@@ -62,4 +62,9 @@ pub fn files() -> Result<Vec<File>, Error> {
     ];
     files.extend(templates::files(&module)?);
     Ok(files)
+}
+
+/// The table in the chart's README of what can be chosen.
+pub fn values_table() -> String {
+    values::table()
 }

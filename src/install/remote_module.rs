@@ -27,8 +27,9 @@ const CACHE_FOLDER: &str = "/var/cache/sqledge-ha";
 const CA_FOLDER: &str = "/etc/sqledge-ha-registry-ca";
 const CREDENTIALS_FOLDER: &str = "/etc/sqledge-ha-registry-credentials";
 
-/// How long the cache may become, in MiB: room for four of the longest modules. A digest names one. With a tag it may be
-/// another one at each restart, and none is taken out; the kubelet then replaces the pod, which begins with nothing.
+/// How long the cache may become, in MiB: room for four of the longest modules. Three of them are the one in use, the one
+/// before, and the next, which comes before an older one goes. None goes for one that does not work: if a tag names one of
+/// those after the other, the kubelet in the end replaces the pod, which begins with nothing.
 const CACHE_MEBIBYTES: u64 = 4 * (LONGEST_MODULE >> 20);
 
 impl RemoteModule<'_> {

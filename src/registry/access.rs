@@ -70,7 +70,7 @@ impl Access {
 
     /// Waits for what is to be done with a registry.
     ///
-    /// It must not be called on a tokio runtime.
+    /// It blocks: on a tokio runtime only `spawn_blocking` may call it.
     pub(super) fn wait<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let whole = self.time_out * WHOLE;

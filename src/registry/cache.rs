@@ -1,10 +1,13 @@
 //! What was pulled before: a folder of files, each named by the digest of its content.
 
+use std::cmp::Reverse;
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use super::artifact::{self, LONGEST_MANIFEST};
 use super::digest::Digest;
 use crate::replace::replace;
 
@@ -13,6 +16,26 @@ use crate::replace::replace;
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
+}
+
+/// What the name of a file begins with. The digits of the digest follow.
+const PREFIX: &str = "sha256-";
+
+/// A file of a cache.
+struct Kept {
+    digest: Digest,
+    length: u64,
+    used: SystemTime,
+}
+
+impl Kept {
+    /// `None` for anything that no cache has put there.
+    fn of(entry: &DirEntry) -> Option<Self> {
+        let name = entry.file_name();
+        let digest = format!("sha256:{}", name.to_str()?.strip_prefix(PREFIX)?).parse().ok()?;
+        let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        Some(Kept { digest, length: about.len(), used: about.modified().unwrap_or(SystemTime::UNIX_EPOCH) })
+    }
 }
 
 impl Cache {
@@ -50,13 +73,54 @@ impl Cache {
         }
     }
 
+    /// Takes out what is not needed any more once the policy whose manifest is named has turned out to work: all but
+    /// this one and the one that was used before it, which somebody may go back to. Only files that are called as this
+    /// cache calls them are taken out.
+    ///
+    /// Other processes may use the same folder: what is missed is pulled again, and what is open stays readable.
+    pub fn tidy(&self, manifest: &Digest) {
+        let Some(present) = self.policy(manifest) else { return };
+        present.iter().for_each(|digest| self.mark_as_used(digest));
+        let mut others = self.files();
+        others.retain(|file| !present.contains(&file.digest));
+        others.sort_by_key(|file| Reverse(file.used));
+        let mut manifests = others.iter().filter(|file| file.length <= LONGEST_MANIFEST);
+        let before = manifests.find_map(|file| self.policy(&file.digest));
+        let is_of_before = |file: &&Kept| before.iter().flatten().any(|digest| *digest == file.digest);
+        let stale = others.iter().filter(|file| !is_of_before(file));
+        let removed = stale.filter(|file| fs::remove_file(self.path(&file.digest)).is_ok()).count();
+        if removed > 0 {
+            tracing::info!(folder = %self.folder.display(), files = removed, "older modules are no longer kept");
+        }
+    }
+
+    /// What a policy consists of: its manifest, if that is here, and the module that it names.
+    fn policy(&self, manifest: &Digest) -> Option<[Digest; 2]> {
+        let layer = artifact::layer(&self.read(manifest, LONGEST_MANIFEST)?).ok()?;
+        Some([manifest.clone(), layer.digest])
+    }
+
+    fn mark_as_used(&self, digest: &Digest) {
+        let _ = File::open(self.path(digest)).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
+    fn files(&self) -> Vec<Kept> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten();
+        entries.filter_map(|entry| Kept::of(&entry.ok()?)).collect()
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("sha256-{}", digest.hex()))
+        self.folder.join(format!("{PREFIX}{}", digest.hex()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use oci_client::manifest::WASM_LAYER_MEDIA_TYPE;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -81,5 +145,83 @@ mod tests {
         let cache = Cache::new(&folder.path().join("file"));
         cache.keep(&Digest::of(b""), b"");
         assert_eq!(cache.read(&Digest::of(b""), 0), None);
+    }
+
+    /// Keeps a policy that was used some minutes ago; gives the paths of its manifest and its module, and the digest of
+    /// the manifest.
+    fn keep(cache: &Cache, title: &str, module: &[u8], minutes: u64) -> ([PathBuf; 2], Digest) {
+        let config = json!({"mediaType": "x", "digest": "x", "size": 2});
+        let layer = json!({"mediaType": WASM_LAYER_MEDIA_TYPE, "digest": Digest::of(module).to_string(),
+            "size": module.len()});
+        let manifest =
+            json!({"schemaVersion": 2, "config": config, "layers": [layer], "annotations": {"title": title}});
+        let manifest = manifest.to_string();
+        let digests = [Digest::of(manifest.as_bytes()), Digest::of(module)];
+        for (digest, content) in digests.iter().zip([manifest.as_bytes(), module]) {
+            cache.keep(digest, content);
+            let used = SystemTime::now() - Duration::from_secs(60 * minutes);
+            File::open(cache.path(digest)).unwrap().set_modified(used).unwrap();
+        }
+        (digests.clone().map(|digest| cache.path(&digest)), digests[0].clone())
+    }
+
+    fn are_there(paths: &[PathBuf]) -> Vec<bool> {
+        paths.iter().map(|path| path.exists()).collect()
+    }
+
+    #[test]
+    fn the_policy_in_use_and_the_one_before_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let (oldest, _) = keep(&cache, "", b"oldest", 30);
+        // What somebody has gone back to is older than it looks, and was used before the others.
+        let (present, manifest) = keep(&cache, "", b"present", 20);
+        let (before, _) = keep(&cache, "", b"before", 5);
+        let (older, _) = keep(&cache, "", b"older", 10);
+        cache.tidy(&manifest);
+        let paths = [present.clone(), before.clone(), older, oldest].concat();
+        assert_eq!(are_there(&paths), [true, true, true, true, false, false, false, false]);
+        // The next one comes after that which is in use now.
+        let (next, manifest) = keep(&cache, "", b"next", 0);
+        cache.tidy(&manifest);
+        assert_eq!(are_there(&[next, present, before].concat()), [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_module_stays_for_as_long_as_one_of_its_manifests() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let (oldest, _) = keep(&cache, "1", b"module", 30);
+        let (before, _) = keep(&cache, "2", b"module", 20);
+        let (present, manifest) = keep(&cache, "3", b"another", 10);
+        cache.tidy(&manifest);
+        assert_eq!(are_there(&[present, before].concat()), [true; 4]);
+        assert_eq!(are_there(&oldest), [false, true]);
+    }
+
+    #[test]
+    fn what_is_of_somebody_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let (_, manifest) = keep(&cache, "", b"present", 0);
+        let hex = "0".repeat(64);
+        let files = ["notes".to_owned(), ".tmpAbCdEf".to_owned(), hex.clone(), format!("sha256-{hex}.txt")];
+        let files = files.map(|name| folder.path().join(name));
+        files.iter().for_each(|path| fs::write(path, "").unwrap());
+        let links = folder.path().join(format!("sha256-{}", "1".repeat(64)));
+        std::os::unix::fs::symlink(&files[0], &links).unwrap();
+        let directory = folder.path().join(format!("sha256-{hex}"));
+        fs::create_dir(&directory).unwrap();
+        cache.tidy(&manifest);
+        assert_eq!(are_there(&[&files[..], &[links, directory]].concat()), [true; 6]);
+    }
+
+    #[test]
+    fn nothing_is_taken_out_for_a_policy_that_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let (kept, _) = keep(&cache, "", b"kept", 10);
+        cache.tidy(&Digest::of(b"manifest"));
+        assert_eq!(are_there(&kept), [true; 2]);
     }
 }

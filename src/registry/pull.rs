@@ -34,7 +34,7 @@ impl Pulled {
 
 /// Pulls the policy at a place. What its digest names and the cache has is not asked for again.
 ///
-/// It must not be called on a tokio runtime.
+/// It blocks: on a tokio runtime only `spawn_blocking` may call it.
 ///
 /// # Errors
 /// [`Error`], fit to be shown.

@@ -10,7 +10,7 @@ use super::problem::{Error, Problem};
 
 /// Pushes an artifact to a place, which has a tag, and gives the reference under which it stays the same for ever.
 ///
-/// It must not be called on a tokio runtime.
+/// It blocks: on a tokio runtime only `spawn_blocking` may call it.
 ///
 /// # Errors
 /// [`Error`], fit to be shown. The tag is as it was then, unless the registry has changed what it was given.

@@ -34,7 +34,7 @@ pub enum Signatures {
 /// refers to it, in either way that registries keep that:
 /// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
 ///
-/// It must not be called on a tokio runtime.
+/// It blocks: on a tokio runtime only `spawn_blocking` may call it.
 pub fn signatures(place: &Place, access: &Access) -> Signatures {
     let Some(digest) = place.digest() else {
         return Signatures::Unknown { why: "there is no digest that could be signed".to_owned() };

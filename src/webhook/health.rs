@@ -1,7 +1,7 @@
 //! Probes and figures, on a listener of their own: `/livez`, `/readyz`, `/metrics`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -19,17 +19,18 @@ pub struct Condition {
     pub missing: &'static str,
 }
 
-/// Whether requests are welcome.
+/// Whether requests are welcome: not before the webhook has started, nor once it is stopping.
 #[derive(Default)]
 pub struct Readiness {
-    conditions: Vec<Condition>,
+    conditions: OnceLock<Vec<Condition>>,
     stopping: AtomicBool,
 }
 
 impl Readiness {
-    /// Requests are welcome as long as every condition holds.
-    pub fn new(conditions: Vec<Condition>) -> Self {
-        Readiness { conditions, stopping: AtomicBool::new(false) }
+    /// There is a module, and the webhook listens: requests are welcome as long as every condition holds.
+    pub fn has_started(&self, conditions: Vec<Condition>) {
+        // Nothing starts twice.
+        let _ = self.conditions.set(conditions);
     }
 
     /// No new requests are welcome.
@@ -44,9 +45,11 @@ impl Readiness {
 
     /// What is missing, in words; empty if requests are welcome.
     pub fn missing(&self) -> Vec<&'static str> {
+        let conditions = self.conditions.get();
+        let starting = conditions.is_none().then_some("the module is not loaded yet");
+        let missing = conditions.into_iter().flatten().filter(|condition| !(condition.holds)());
         let stopping = self.stops().then_some("the webhook is stopping");
-        let missing = self.conditions.iter().filter(|condition| !(condition.holds)());
-        missing.map(|condition| condition.missing).chain(stopping).collect()
+        starting.into_iter().chain(missing.map(|condition| condition.missing)).chain(stopping).collect()
     }
 }
 
@@ -87,10 +90,12 @@ mod tests {
 
     #[test]
     fn requests_are_welcome_between_the_last_condition_and_the_end() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.missing(), ["the module is not loaded yet"]);
         let loaded = Arc::new(AtomicBool::new(false));
         let condition = Arc::clone(&loaded);
         let holds = Box::new(move || condition.load(Ordering::Relaxed));
-        let readiness = Readiness::new(vec![Condition { holds, missing: "there is no certificate yet" }]);
+        readiness.has_started(vec![Condition { holds, missing: "there is no certificate yet" }]);
         assert_eq!(readiness.missing(), ["there is no certificate yet"]);
         loaded.store(true, Ordering::Relaxed);
         assert!(readiness.missing().is_empty());

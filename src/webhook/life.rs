@@ -36,46 +36,75 @@ pub enum Fatal {
     Ended(&'static str),
 }
 
-/// Runs the listeners until the process is asked to end, and then ends them without dropping an answer.
-///
-/// `watchers` are what else has to run meanwhile: certificates, caches.
-///
-/// # Errors
-/// [`Fatal`]: the process has to end, for whoever started it to start it again.
-pub async fn run(
-    webhook: Listener,
-    health: Listener,
+/// The webhook from its first probe on.
+pub struct Life {
+    ends: Ends,
     readiness: Arc<Readiness>,
-    farewell: Farewell,
-    watchers: Vec<Watcher>,
-) -> Result<(), Fatal> {
-    let mut ends = Ends { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
-    let (stop, stopped) = watch::channel(false);
-    // Probes are answered to the last.
-    let (_never, not_stopped) = watch::channel(false);
-    // What runs in these sets ends with them.
-    let mut watchers: JoinSet<()> = watchers.into_iter().collect();
-    let mut health = JoinSet::from_iter([health.run(not_stopped, Duration::ZERO)]);
-    let mut webhook = JoinSet::from_iter([webhook.run(stopped, farewell.grace)]);
-    tokio::select! {
-        () = ends.wait() => {}
-        Some(_) = webhook.join_next() => return Err(Fatal::Ended("the listener for reviews")),
-        Some(_) = health.join_next() => return Err(Fatal::Ended("the listener for probes")),
-        Some(_) = watchers.join_next() => return Err(Fatal::Ended("a watcher of the webhook")),
-    }
-    tracing::info!(drain = ?farewell.drain, grace = ?farewell.grace, "stopping; once more to stop at once");
-    readiness.is_stopping();
-    let orderly = async {
-        sleep(farewell.drain).await;
-        let _ = stop.send(true);
-        let _ = webhook.join_next().await;
-    };
-    tokio::select! {
-        () = orderly => tracing::info!("stopped"),
-        () = ends.wait() => tracing::warn!("stopped at once"),
-    }
-    Ok(())
+    /// What runs in this set ends with it.
+    probes: JoinSet<()>,
+    /// Probes are answered to the last.
+    _never: watch::Sender<bool>,
 }
+
+impl Life {
+    /// Answers probes from now on, on the tokio runtime that this is called on.
+    ///
+    /// # Errors
+    /// [`Fatal::Signals`].
+    pub fn begin(probes: Listener, readiness: Arc<Readiness>) -> Result<Self, Fatal> {
+        let ends = Ends { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        let (never, not_stopped) = watch::channel(false);
+        let probes = JoinSet::from_iter([probes.run(not_stopped, Duration::ZERO)]);
+        Ok(Life { ends, readiness, probes, _never: never })
+    }
+
+    /// Waits for what has to be there before reviews are answered; `None` if the process is asked to end meanwhile.
+    ///
+    /// # Errors
+    /// [`Fatal`]: the process has to end, for whoever started it to start it again.
+    pub async fn wait_for<T>(&mut self, start: impl Future<Output = T>) -> Result<Option<T>, Fatal> {
+        tokio::select! {
+            started = start => Ok(Some(started)),
+            () = self.ends.wait() => {
+                tracing::info!("stopped before it had started");
+                Ok(None)
+            }
+            Some(_) = self.probes.join_next() => Err(Fatal::Ended(PROBES)),
+        }
+    }
+
+    /// Runs the webhook until the process is asked to end, and then ends it without dropping an answer.
+    ///
+    /// `watchers` are what else has to run meanwhile: certificates, caches.
+    ///
+    /// # Errors
+    /// [`Fatal`]: the process has to end, for whoever started it to start it again.
+    pub async fn run(mut self, webhook: Listener, watchers: Vec<Watcher>, farewell: Farewell) -> Result<(), Fatal> {
+        let (stop, stopped) = watch::channel(false);
+        let mut watchers: JoinSet<()> = watchers.into_iter().collect();
+        let mut webhook = JoinSet::from_iter([webhook.run(stopped, farewell.grace)]);
+        tokio::select! {
+            () = self.ends.wait() => {}
+            Some(_) = webhook.join_next() => return Err(Fatal::Ended("the listener for reviews")),
+            Some(_) = self.probes.join_next() => return Err(Fatal::Ended(PROBES)),
+            Some(_) = watchers.join_next() => return Err(Fatal::Ended("a watcher of the webhook")),
+        }
+        tracing::info!(drain = ?farewell.drain, grace = ?farewell.grace, "stopping; once more to stop at once");
+        self.readiness.is_stopping();
+        let orderly = async {
+            sleep(farewell.drain).await;
+            let _ = stop.send(true);
+            let _ = webhook.join_next().await;
+        };
+        tokio::select! {
+            () = orderly => tracing::info!("stopped"),
+            () = self.ends.wait() => tracing::warn!("stopped at once"),
+        }
+        Ok(())
+    }
+}
+
+const PROBES: &str = "the listener for probes";
 
 /// The signals that ask a process to end.
 struct Ends {
@@ -120,7 +149,14 @@ mod tests {
     async fn a_webhook_that_lost_a_part_does_not_live_on() {
         let farewell = Farewell { drain: Duration::ZERO, grace: Duration::ZERO };
         let watchers: [Watcher; 2] = [Box::pin(std::future::pending()), Box::pin(async { panic!("lost") })];
-        let ended = run(listener().await, listener().await, Arc::default(), farewell, watchers.into()).await;
+        let life = Life::begin(listener().await, Arc::default()).unwrap();
+        let ended = life.run(listener().await, watchers.into(), farewell).await;
         assert_eq!(ended.unwrap_err().to_string(), "a watcher of the webhook ended, and nobody asked for that");
+    }
+
+    #[tokio::test]
+    async fn what_was_waited_for_is_handed_on() {
+        let mut life = Life::begin(listener().await, Arc::default()).unwrap();
+        assert_eq!(life.wait_for(async { "module" }).await.unwrap(), Some("module"));
     }
 }

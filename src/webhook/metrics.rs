@@ -1,6 +1,7 @@
 //! Figures for Prometheus. Labels take few values, whatever requests say.
 
 use std::sync::atomic::AtomicI64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -50,7 +51,8 @@ struct Reason {
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    /// Told of more while it is already asked for what there is.
+    registry: Mutex<Registry>,
     requests: Family<Request, Counter>,
     latency: Family<Latency, Histogram, fn() -> Histogram>,
     rule_hits: Family<RuleHit, Counter>,
@@ -78,7 +80,7 @@ impl Default for Metrics {
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Family::default(),
-            registry,
+            registry: Mutex::new(registry),
         };
         metrics.register()
     }
@@ -86,7 +88,7 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(mut self) -> Self {
-        let registry = &mut self.registry;
+        let registry = self.registry.get_mut().unwrap_or_else(PoisonError::into_inner);
         let requests = "AdmissionReviews answered, by path, operation, API group of the kind, and decision";
         registry.register("requests", requests, self.requests.clone());
         let latency = "Time from the head of a request to its answer";
@@ -108,8 +110,8 @@ impl Metrics {
     }
 
     /// Adds figures that are gathered when they are asked for.
-    pub fn collect_from(&mut self, collector: Box<dyn Collector>) {
-        self.registry.register_collector(collector);
+    pub fn collect_from(&self, collector: Box<dyn Collector>) {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).register_collector(collector);
     }
 
     /// Counts an answered review.
@@ -144,8 +146,9 @@ impl Metrics {
     /// All figures in the OpenMetrics text format.
     pub fn text(&self) -> String {
         let mut text = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string does not fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
         text
     }
 }

@@ -77,7 +77,7 @@ fn a_module_of_a_registry_is_pulled_with_flags_that_serve_has_and_files_that_the
     };
     assert_eq!((serve.registry.module_cache.unwrap(), false), folder("module-cache"));
     let (authority, is_read_only) = folder("registry-ca");
-    assert_eq!((serve.registry.registry_ca_cert.unwrap(), true), (authority.join("ca.crt"), is_read_only));
+    assert_eq!((serve.registry.access.ca_cert.unwrap(), true), (authority.join("ca.crt"), is_read_only));
     let (credentials, is_read_only) = folder("registry-credentials");
     let environment = json!([{"name": "DOCKER_CONFIG", "value": credentials}]);
     assert_eq!((&container(&all)["env"], true), (&environment, is_read_only));

@@ -1,4 +1,7 @@
-//! What can be chosen when the chart is installed: one list, of which `values.yaml` and its schema are made.
+//! What can be chosen when the chart is installed: one list, of which `values.yaml`, its schema and the table in the README
+//! are made.
+
+use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
@@ -218,4 +221,14 @@ fn comment(description: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Every choice as a line of a table in Markdown.
+pub(super) fn table() -> String {
+    let mut text = "| value | default | what it is |\n|---|---|---|\n".to_owned();
+    for Choice { path, description, default, .. } in choices() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "| `{path}` | `{default}` | {description} |");
+    }
+    text
 }
