@@ -26,7 +26,7 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     let found = input::find_except(&flags.inputs.paths, &exclusion);
     let mut before = linter::lint(&found.sources, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
-        before.leave_out_ignored();
+        before.leave_out_ignored(&settings, flags.inputs.partial);
     }
     let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
     let mut delivery = Delivery { flags, changed: 0, fixed: 0, unwritten: 0 };
