@@ -9,7 +9,7 @@ use similar::TextDiff;
 use self::rewriting::rewrite;
 use crate::cli::{Fix, Level};
 use crate::config::{self, Linting};
-use crate::exit::{Failure, Outcome, plain, say};
+use crate::exit::{Failure, Outcome, in_words, plain, say};
 use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
 use crate::linter::{self, Located, Manifest};
@@ -75,7 +75,7 @@ impl Delivery<'_> {
         if let Some(path) = path.filter(|_| !self.is_dry())
             && let Err(error) = rewrite(path, &self.flags.inputs.paths, &before.text, after)
         {
-            say("error", &format!("{}: not fixed: {error}", before.name));
+            say("error", &format!("{}: not fixed: {}", before.name, in_words(&error)));
             self.unwritten += 1;
             return Ok(());
         }
