@@ -13,8 +13,6 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqledge_ha::cli::Level;
-use sqledge_ha::input::find;
-use sqledge_ha::linter::lint;
 use sqledge_ha::module::{Admission, EMBEDDED, Host, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::{Kind, group_of};
 use sqledge_ha_policy::objects::Objects;
@@ -22,7 +20,7 @@ use sqledge_ha_policy::request::Request;
 use sqledge_ha_policy::review::{concerns, validate};
 use sqledge_ha_policy::settings::Settings;
 
-use crate::shared::{self, real_manifests};
+use crate::shared::{self, lint_file, real_manifests};
 use crate::world::generate::objects;
 use crate::world::{deployment, right_world};
 
@@ -208,8 +206,7 @@ fn the_module_and_the_library_agree_on_generated_objects() {
 
 /// The rules for which the linter reports an error, with the objects they stand on.
 fn lint_errors(path: &Path, settings: &Settings) -> BTreeSet<(Option<String>, Option<String>, String)> {
-    let (sources, missing) = find(&[path.to_owned()]);
-    let outcome = lint(&sources, missing, settings, false);
+    let outcome = lint_file(path, settings, false);
     let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors
         .map(|located| (located.object.kind.clone(), located.object.name.clone(), located.finding.rule.to_owned()))

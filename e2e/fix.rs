@@ -78,7 +78,7 @@ fn what_only_a_person_can_decide_is_left_and_told() {
     let (folder, path) = folder_with_a_manifest();
     let ran = fix(folder.path(), &["sql.yaml"], "");
     assert_eq!(ran.code, 1);
-    assert!(ran.said.contains("left: 1 finding of single-replica: --unsafe fixes it"), "{}", ran.said);
+    assert!(ran.said.contains("left: sql.yaml:18:13: single-replica: --unsafe fixes it"), "{}", ran.said);
     assert!(fs::read_to_string(&path).unwrap().contains("replicas: 2"));
 }
 

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use sqledge_ha::input::{Exclusion, find_and_read};
+use sqledge_ha::linter::{Outcome, lint, reader};
 use sqledge_ha::manifest::read;
+use sqledge_ha_policy::settings::Settings;
 
 /// The folder of this repository.
 pub(crate) fn root() -> &'static Path {
@@ -22,6 +25,12 @@ pub(crate) fn text_of(path: &str) -> String {
 /// The objects in a stream of YAML documents.
 pub(crate) fn objects(text: &str) -> Vec<Value> {
     read(text).into_iter().map(|document| document.unwrap().value).collect()
+}
+
+/// What `lint` finds in a file.
+pub(crate) fn lint_file(path: &Path, settings: &Settings, partial: bool) -> Outcome {
+    let found = find_and_read(&[path.to_owned()], &Exclusion::default(), &reader(settings));
+    lint(found.texts, found.unreachable, settings, partial)
 }
 
 /// The digest of bytes, as `sha256sum` prints it.

@@ -6,12 +6,11 @@ use std::path::Path;
 
 use serde_json::Value;
 use sqledge_ha::cli::Level;
-use sqledge_ha::input::find;
-use sqledge_ha::linter::{Outcome, lint};
+use sqledge_ha::linter::Outcome;
 use sqledge_ha_policy::engine::Engine;
 use sqledge_ha_policy::settings::Settings;
 
-use crate::shared::folder;
+use crate::shared::{folder, lint_file};
 
 const EXPECTED_RULES: [&str; 6] = [
     "single-replica",
@@ -24,8 +23,7 @@ const EXPECTED_RULES: [&str; 6] = [
 
 fn lint_alone(path: &Path, partial: bool) -> Outcome {
     let settings = Settings { engines: vec![Engine::SqlEdge, Engine::SqlServer], ..Settings::default() };
-    let (sources, missing) = find(&[path.to_owned()]);
-    lint(&sources, missing, &settings, partial)
+    lint_file(path, &settings, partial)
 }
 
 /// How often each of the six rules reports something.

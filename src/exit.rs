@@ -1,6 +1,6 @@
 //! How the command ends: its exit codes, and its last words.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -45,10 +45,10 @@ impl Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
+impl From<io::Error> for Failure {
     /// Standard output is gone. A reader that has seen enough, such as `head`, is no failure.
-    fn from(error: std::io::Error) -> Self {
-        let outcome = if error.kind() == std::io::ErrorKind::BrokenPipe { Outcome::Clean } else { Outcome::Unreadable };
+    fn from(error: io::Error) -> Self {
+        let outcome = if error.kind() == ErrorKind::BrokenPipe { Outcome::Clean } else { Outcome::Unreadable };
         let message =
             if outcome == Outcome::Clean { String::new() } else { format!("cannot write the output: {error}") };
         Failure { outcome, message }
@@ -81,9 +81,40 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|character| if may_mislead(character) { '\u{fffd}' } else { character }).collect()
 }
 
+/// What a person is told of an error of the system: of what is met most, the same everywhere.
+pub fn in_words(error: &io::Error) -> String {
+    let known = match error.kind() {
+        // Somebody has found words for it.
+        _ if error.get_ref().is_some() => None,
+        ErrorKind::NotFound => Some("there is no such file or directory"),
+        ErrorKind::IsADirectory => Some("it is a directory"),
+        ErrorKind::PermissionDenied => Some("permission denied"),
+        _ => None,
+    };
+    known.map_or_else(|| error.to_string(), str::to_owned)
+}
+
 /// Tells a person something that is not part of the report.
 pub fn say(kind: &str, message: &str) {
     let message: String = message.split('\n').map(plain).collect::<Vec<_>>().join("\n");
     // Without standard error there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "{kind}: {message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_put_in_words_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = File::open(folder.path().join("missing")).unwrap_err();
+        assert_eq!(in_words(&missing), "there is no such file or directory");
+        assert_eq!(in_words(&fs::read(folder.path()).unwrap_err()), "it is a directory");
+        assert_eq!(in_words(&ErrorKind::PermissionDenied.into()), "permission denied");
+        let told = io::Error::new(ErrorKind::NotFound, "there is no helper");
+        assert_eq!(in_words(&told), "there is no helper");
+    }
 }

@@ -81,6 +81,6 @@ fn the_choice_between_claims_is_left_to_a_person() {
     let volumes = "      volumes:\n      - {name: backup, persistentVolumeClaim: {claimName: backup}}\n      \
                    - {name: data, persistentVolumeClaim: {claimName: data}}\n";
     let (ran, objects) = fixed(&workload("Deployment", 1, volumes));
-    assert!(ran.code == 1 && ran.said.contains("1 finding of persistent-data: only a person can decide"), "{ran:?}");
+    assert!(ran.code == 1 && ran.said.contains("left: a.yaml:15:59: persistent-data: only a person"), "{ran:?}");
     assert_eq!(objects[0]["spec"]["template"]["spec"]["containers"][0].get("volumeMounts"), None);
 }

@@ -7,8 +7,6 @@ mod dying_machines;
 use std::collections::BTreeSet;
 
 use sqledge_ha::cli::Level;
-use sqledge_ha::input::find;
-use sqledge_ha::linter::lint;
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::{RULES, Rule};
 use sqledge_ha_policy::settings::Settings;
@@ -20,6 +18,7 @@ use crate::play::{Play, seconds};
 use crate::pods::update;
 use crate::promises::{Account, Promise};
 use crate::registrations::list;
+use crate::shared::lint_file;
 use crate::site::Site;
 
 pub(crate) use self::cases::cases;
@@ -68,8 +67,7 @@ fn errors(application: &Application) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("application.json");
     std::fs::write(&path, list(&application.objects)).unwrap();
-    let (sources, missing) = find(&[path]);
-    let outcome = lint(&sources, missing, &Settings::default(), false);
+    let outcome = lint_file(&path, &Settings::default(), false);
     let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors.map(|located| located.finding.rule.to_owned()).collect()
 }

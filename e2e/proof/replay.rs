@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqledge_ha::cli::Level;
-use sqledge_ha::input::find;
-use sqledge_ha::linter::lint;
 use sqledge_ha::module::{EMBEDDED, Host, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::Kind;
 use sqledge_ha_policy::objects::Objects;
@@ -18,6 +16,7 @@ use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::verdict::Verdict;
 
 use crate::ledger::{self, Table};
+use crate::shared::lint_file;
 use crate::tap::Recorded;
 
 /// Reviews by the settings, as JSON, that they were judged with.
@@ -110,8 +109,7 @@ fn linted(object: &Value, settings: &Value) -> BTreeSet<String> {
     fs::write(&path, object.to_string()).unwrap();
     let mut settings = settings.clone();
     settings["mode"] = json!("mutate");
-    let (sources, missing) = find(&[path]);
-    let outcome = lint(&sources, missing, &Settings::from_value(&settings).unwrap(), true);
+    let outcome = lint_file(&path, &Settings::from_value(&settings).unwrap(), true);
     let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors.map(|located| located.finding.rule.to_owned()).collect()
 }

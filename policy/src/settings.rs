@@ -212,8 +212,11 @@ fn named<T: Copy>(what: &str, name: &str, choices: &[(&'static str, T)]) -> Resu
             return Ok(*choice);
         }
     }
-    let names: Vec<&str> = choices.iter().map(|(known, _)| *known).collect();
-    Err(unknown(what, name, &names))
+    Err(unknown(what, name, &names(choices)))
+}
+
+fn names<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
+    choices.iter().map(|(name, _)| *name).collect()
 }
 
 /// Makes sure that `name` is one of the `known`.
@@ -230,7 +233,12 @@ fn image(value: &Value) -> Result<ImageMapping, String> {
     if repository.is_empty() || repository.contains(['@', ':', ' ']) {
         return Err("`repository` in `images` is an image's path without registry, tag and digest".to_owned());
     }
-    let engine = choice("engine", members.get("engine").unwrap_or(&Value::Null), &Engine::NAMES)?;
+    let Some(engine) = members.get("engine").filter(|engine| !is_unset(engine)) else {
+        let mut message = "`engine` in `images` is missing; ".to_owned();
+        push_known(&mut message, &names(&Engine::NAMES));
+        return Err(message);
+    };
+    let engine = choice("engine", engine, &Engine::NAMES)?;
     Ok(ImageMapping { repository: repository.to_owned(), engine })
 }
 
@@ -256,14 +264,17 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> String {
             message.push_str(other);
             message.push_str("`?");
         }
-        _ => {
-            message.push_str("known are ");
-            let mut names = String::new();
-            known.iter().for_each(|other| push_part(&mut names, ", ", other));
-            message.push_str(&names);
-        }
+        _ => push_known(&mut message, known),
     }
     message
+}
+
+/// Adds which names there are.
+fn push_known(message: &mut String, known: &[&str]) {
+    let mut names = String::new();
+    known.iter().for_each(|name| push_part(&mut names, ", ", name));
+    message.push_str("known are ");
+    message.push_str(&names);
 }
 
 #[cfg(test)]
@@ -342,6 +353,18 @@ mod tests {
             (
                 json!({"images": [{"repository": "r.io:5/x", "engine": "sql-edge"}]}),
                 "`repository` in `images` is an image's path without registry, tag and digest",
+            ),
+            (
+                json!({"images": [{"repository": "team/edge"}]}),
+                "`engine` in `images` is missing; known are sql-edge, sql-server",
+            ),
+            (
+                json!({"images": [{"repository": "team/edge", "engine": ""}]}),
+                "`engine` in `images` is missing; known are sql-edge, sql-server",
+            ),
+            (
+                json!({"images": [{"repository": "team/edge", "engine": "mssql"}]}),
+                "there is no engine `mssql`; known are sql-edge, sql-server",
             ),
             (json!(["x"]), "settings are a mapping of names to values"),
         ];

@@ -2,7 +2,6 @@
 
 mod rewriting;
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use similar::TextDiff;
@@ -10,12 +9,12 @@ use similar::TextDiff;
 use self::rewriting::rewrite;
 use crate::cli::{Fix, Level};
 use crate::config::{self, Linting};
-use crate::exit::{Failure, Outcome, plain, say};
+use crate::exit::{Failure, Outcome, in_words, plain, say};
 use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
 use crate::linter::{self, Located, Manifest};
-use crate::manifest::{Lines, Refusal};
-use crate::report::{self, counted};
+use crate::manifest::Refusal;
+use crate::report::{self, Texts, counted};
 
 /// Mends manifests in place, or shows what it would change.
 ///
@@ -26,7 +25,7 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     let found = input::find_and_read(&flags.inputs.paths, &exclusion, &linter::reader(&settings));
     let mut before = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
-        before.leave_out_ignored();
+        before.leave_out_ignored(&settings, flags.inputs.partial);
     }
     let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
     let mut delivery = Delivery { flags, changed: 0, fixed: 0, unwritten: 0 };
@@ -76,7 +75,7 @@ impl Delivery<'_> {
         if let Some(path) = path.filter(|_| !self.is_dry())
             && let Err(error) = rewrite(path, &self.flags.inputs.paths, &before.text, after)
         {
-            say("error", &format!("{}: not fixed: {error}", before.name));
+            say("error", &format!("{}: not fixed: {}", before.name, in_words(&error)));
             self.unwritten += 1;
             return Ok(());
         }
@@ -102,49 +101,33 @@ fn fit(diff: String) -> String {
     diff.lines().map(|line| fit(line) + "\n").collect()
 }
 
-/// Says what was fixed, what was not, and why.
+/// Says what was fixed, what was not, where that stands in the fixed text, and why.
 fn tell(delivery: &Delivery<'_>, after: &Fixing) {
     let verb = if delivery.is_dry() { "would fix" } else { "fixed" };
     say(verb, &format!("{} in {}", counted(delivery.fixed, "finding"), counted(delivery.changed, "file")));
-    let mut left: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut texts = Texts::new(&after.outcome);
     for (located, fate) in after.outcome.findings.iter().zip(&after.fates) {
-        let why = match fate {
+        let (what, why) = match fate {
             Fate::Fixed => continue,
-            Fate::Refused(why) => {
-                say(
-                    "refused",
-                    &format!("{}: {why}{}", place(&after.outcome, located), defined(&after.outcome, located, *why)),
-                );
-                continue;
-            }
-            Fate::Unsafe => "--unsafe fixes it, and may move or destroy something",
-            Fate::Left => "only a person can decide",
+            Fate::Refused(why) => ("refused", format!("{why}{}", defined(&mut texts, located, *why))),
+            Fate::Unsafe => ("left", "--unsafe fixes it, and may move or destroy something".to_owned()),
+            Fate::Left => ("left", "only a person can decide".to_owned()),
         };
-        *left.entry((located.finding.rule, why)).or_default() += 1;
+        let place = position(&mut texts, located.manifest, located.span.start);
+        say(what, &format!("{place}: {}: {why}", located.finding.rule));
     }
-    for ((rule, why), count) in left {
-        say("left", &format!("{} of {rule}: {why}", counted(count, "finding")));
-    }
-}
-
-/// A finding's place and rule, as editors take it.
-fn place(outcome: &linter::Outcome, located: &Located) -> String {
-    let Some(manifest) = outcome.manifests.get(located.manifest) else { return String::new() };
-    format!("{}: {}", position(manifest, located.span.start), located.finding.rule)
 }
 
 /// Where what cannot be edited is defined, if that is elsewhere.
-fn defined(outcome: &linter::Outcome, located: &Located, why: Refusal) -> String {
-    match (why, outcome.manifests.get(located.manifest)) {
-        (Refusal::Shared(byte), Some(manifest)) => {
-            format!(", at {}", position(manifest, located.chunk.start + byte))
-        }
-        _ => String::new(),
-    }
+fn defined(texts: &mut Texts<'_>, located: &Located, why: Refusal) -> String {
+    let Refusal::Shared(byte) = why else { return String::new() };
+    format!(", at {}", position(texts, located.manifest, located.chunk.start + byte))
 }
 
-fn position(manifest: &Manifest, byte: usize) -> String {
-    let position = Lines::new(&manifest.text).position(byte);
+/// A place, as editors take it.
+fn position(texts: &mut Texts<'_>, manifest: usize, byte: usize) -> String {
+    let Some((manifest, lines)) = texts.lines(manifest) else { return String::new() };
+    let position = lines.position(byte);
     format!("{}:{}:{}", plain(&manifest.name), position.line, position.column)
 }
 

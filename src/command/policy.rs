@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, in_words};
 use crate::input::{Limit, read_within};
 use crate::module::{EMBEDDED, metadata};
 use crate::registry::{LONGEST_MODULE, Place, Unclear};
@@ -35,7 +35,9 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Output(error) => error.into(),
-            Error::File { path, source } => Failure::unreadable(format!("cannot write {}: {source}", path.display())),
+            Error::File { path, source } => {
+                Failure::unreadable(format!("cannot write {}: {}", path.display(), in_words(&source)))
+            }
             other => Failure { outcome: Outcome::Bug, message: other.to_string() },
         }
     }

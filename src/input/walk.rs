@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::reached::{Directories, Reached, Way};
 use super::{Exclusion, STANDARD_INPUT, Source, Unreachable, name, problem};
-use crate::exit::plain;
+use crate::exit::{in_words, plain};
 
 /// The endings of manifests in a directory.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -153,10 +153,7 @@ impl<'e> Search<'e> {
     }
 
     fn miss(&mut self, path: &Path, error: &io::Error) {
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
-            _ => error.to_string(),
-        };
+        let why = in_words(error);
         self.unreachable.push(Unreachable { name: plain(&path.to_string_lossy()), problem: problem(why) });
     }
 
@@ -183,7 +180,7 @@ impl<'e> Search<'e> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let problem = problem(plain(&error.to_string()));
+                    let problem = problem(unsearchable(&error));
                     self.unreachable.push(Unreachable { name: name(root), problem });
                 }
             }
@@ -285,4 +282,25 @@ fn is_manifest(entry: &DirEntry) -> bool {
 fn has_manifest_ending(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// Where a search cannot go on, and why.
+fn unsearchable(error: &ignore::Error) -> String {
+    let (ignore::Error::WithPath { path, .. }, Some(error)) = (error, error.io_error()) else {
+        return plain(&error.to_string());
+    };
+    // The walker names the path once more around what the system says.
+    let of_system = error.get_ref().and_then(|walker| walker.source()?.downcast_ref::<io::Error>());
+    format!("{} cannot be read: {}", plain(&path.to_string_lossy()), in_words(of_system.unwrap_or(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_told_in_the_same_words_as_a_file() {
+        let error = WalkBuilder::new("nowhere").build().next().unwrap().unwrap_err();
+        assert_eq!(unsearchable(&error), "nowhere cannot be read: there is no such file or directory");
+    }
 }

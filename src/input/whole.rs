@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::exit::in_words;
+
 /// How much of something is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
@@ -33,8 +35,12 @@ pub(crate) fn read_path(path: &Path) -> io::Result<Vec<u8>> {
 /// The bytes of any file, pipe or device.
 ///
 /// # Errors
-/// Those of the system; and if there are more than the limit.
+/// Those of the system, in words; and if there are more than the limit.
 pub(crate) fn read_within(limit: Limit, path: &Path) -> io::Result<Vec<u8>> {
+    open_and_read(limit, path).map_err(|error| io::Error::new(error.kind(), in_words(&error)))
+}
+
+fn open_and_read(limit: Limit, path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     read_at_most(limit, &file, || Ok(file.metadata()?.len()))
 }

@@ -7,32 +7,88 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 use rayon::prelude::*;
-use sqledge_ha_policy::finding::quoted;
+use sqledge_ha_policy::finding::{Action, quoted};
 use sqledge_ha_policy::rules;
+use sqledge_ha_policy::settings::Settings;
 
 use super::{Located, Manifest, Outcome};
 use crate::manifest::Lines;
 
 /// What such a comment begins with.
 const MARK: &str = "# sqledge-ha: ignore";
+/// So many of the comments that let nothing pass are named.
+const MOST_NAMED: usize = 5;
 
 impl Outcome {
-    /// Leaves out the findings that comments let pass, and notes comments that cannot be understood.
-    pub fn leave_out_ignored(&mut self) {
+    /// Leaves out the findings that comments let pass. Notes comments that cannot be understood, and those that let
+    /// nothing pass, unless there is more than was judged with `settings`: all is `partial`, or something was not read.
+    pub fn leave_out_ignored(&mut self, settings: &Settings, partial: bool) {
         let before = self.findings.len();
         let mark = Finder::new(MARK);
-        let comments: Vec<Vec<Comment<'_>>> =
+        let mut comments: Vec<Vec<Comment<'_>>> =
             self.manifests.par_iter().map(|manifest| comments(&mark, &manifest.text)).collect();
-        let is_ignored = |located: &Located| {
+        self.findings.retain(|located| {
             let text = self.manifests.get(located.manifest).map_or("", |manifest| manifest.text.as_str());
-            let comments = comments.get(located.manifest);
-            comments.into_iter().flatten().any(|comment| comment.lets_pass(located, text))
-        };
-        self.findings.retain(|located| !is_ignored(located));
+            let comments = comments.get_mut(located.manifest);
+            !comments.is_some_and(|comments| let_pass(comments, located, text))
+        });
         self.ignored = Some(before - self.findings.len());
         for (manifest, comments) in self.manifests.iter().zip(&comments) {
             self.notes.extend(comments.iter().filter_map(|comment| comment.complaint(manifest)));
         }
+        // What a patch makes of an object may need the comment that the object has.
+        let has_patches = self.manifests.iter().any(|manifest| manifest.is_patch);
+        if !partial && self.unread.is_empty() && !has_patches {
+            self.notes.extend(about_unused(&self.manifests, &comments, settings));
+        }
+    }
+}
+
+/// Whether any of a text's comments lets a finding in it pass; those that do are used from then on.
+fn let_pass(comments: &mut [Comment<'_>], located: &Located, text: &str) -> bool {
+    let mut passes = false;
+    for comment in comments.iter_mut().filter(|comment| comment.lets_pass(located, text)) {
+        comment.is_used = true;
+        passes = true;
+    }
+    passes
+}
+
+/// Says which comments let nothing pass, if there are such.
+fn about_unused(manifests: &[Manifest], comments: &[Vec<Comment<'_>>], settings: &Settings) -> Option<String> {
+    let mut places = Vec::new();
+    let mut count = 0;
+    for (manifest, comments) in manifests.iter().zip(comments) {
+        let unused = unused(manifest, comments, settings);
+        count += unused.len();
+        let named = unused.iter().take(MOST_NAMED.saturating_sub(places.len()));
+        places.extend(named.map(|comment| comment.place(manifest)));
+    }
+    let lets = match count {
+        0 => return None,
+        1 => "comment lets",
+        _ => "comments let",
+    };
+    let more = if count > places.len() { format!(" and {} more", count - places.len()) } else { String::new() };
+    Some(format!("{count} ignore {lets} nothing pass: {}{more}", places.join(", ")))
+}
+
+/// The comments of a text that let nothing pass, although there could have been something.
+fn unused<'c, 't>(manifest: &Manifest, comments: &'c [Comment<'t>], settings: &Settings) -> Vec<&'c Comment<'t>> {
+    let unused: Vec<&Comment<'_>> = comments
+        .iter()
+        .filter(|comment| !comment.is_used && comment.is_asked_for(settings) && manifest.holds(comment.byte))
+        .collect();
+    // With other values a template may come out such that it needs the comment.
+    if !unused.is_empty() && manifest.is_rendered() { Vec::new() } else { unused }
+}
+
+impl Manifest {
+    /// Whether a byte of the text is in a document that was judged.
+    fn holds(&self, byte: usize) -> bool {
+        let after = self.held.partition_point(|document| document.chunk().start <= byte);
+        let document = after.checked_sub(1).and_then(|index| self.held.get(index));
+        document.is_some_and(|document| document.chunk().contains(&byte))
     }
 }
 
@@ -45,6 +101,8 @@ struct Comment<'t> {
     /// The line that it stands on.
     line: Range<usize>,
     is_alone: bool,
+    /// Whether it lets a finding pass.
+    is_used: bool,
 }
 
 fn comments<'t>(mark: &Finder<'_>, text: &'t str) -> Vec<Comment<'t>> {
@@ -62,7 +120,8 @@ impl<'t> Comment<'t> {
         }
         let list = comment.strip_prefix(MARK)?.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         let is_alone = in_front.trim().is_empty();
-        Some(Comment { byte, rules: list.map(|(rules, _)| rules), line: start..byte + comment.len(), is_alone })
+        let (rules, line) = (list.map(|(rules, _)| rules), start..byte + comment.len());
+        Some(Comment { byte, rules, line, is_alone, is_used: false })
     }
 
     fn names(&self) -> impl Iterator<Item = &'t str> {
@@ -86,6 +145,20 @@ impl<'t> Comment<'t> {
         self.is_alone && (is_above || chunk.contains(&self.byte) && is_idle(text, chunk.start..self.line.start))
     }
 
+    /// Whether all rules that it names are known, and none of them is off.
+    fn is_asked_for(&self, settings: &Settings) -> bool {
+        let is_asked = |name| {
+            let rule = rules::find(name);
+            rule.is_some_and(|rule| settings.action(rule.id).unwrap_or(rule.default_action) != Action::Off)
+        };
+        self.rules.is_some() && self.names().all(is_asked)
+    }
+
+    /// Its line, as editors take it.
+    fn place(&self, manifest: &Manifest) -> String {
+        format!("{}:{}", manifest.name, Lines::new(&manifest.text).position(self.byte).line)
+    }
+
     /// Says what is wrong with the comment itself.
     fn complaint(&self, manifest: &Manifest) -> Option<String> {
         let wrong = if self.rules.is_none() {
@@ -107,9 +180,9 @@ fn is_idle(text: &str, range: Range<usize>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sqledge_ha_policy::settings::Settings;
-
-    use crate::linter::{Outcome, lint_texts};
+    use super::*;
+    use crate::input::Source;
+    use crate::linter::lint_texts;
 
     const DEPLOYMENT: &str = "\
 ---
@@ -130,15 +203,24 @@ spec: #3
           #8
 ";
 
-    /// The findings, and the notes, with comments put in at numbers.
-    fn judged(comments: &[(usize, &str)]) -> Outcome {
+    /// The Deployment with comments put in at numbers.
+    fn deployment(comments: &[(usize, &str)]) -> String {
         let mut text = DEPLOYMENT.to_owned();
         for (number, comment) in comments {
             text = text.replace(&format!("#{number}\n"), &format!("# sqledge-ha: ignore{comment}\n"));
         }
-        let mut outcome = lint_texts(vec![("sql.yaml".to_owned(), text)], &Settings::default(), false);
-        outcome.leave_out_ignored();
+        text
+    }
+
+    /// The findings, and the notes, of a text.
+    fn judged_by(text: &str, settings: &Settings, partial: bool) -> Outcome {
+        let mut outcome = lint_texts(vec![("sql.yaml".to_owned(), text.to_owned())], settings, partial);
+        outcome.leave_out_ignored(settings, partial);
         outcome
+    }
+
+    fn judged(comments: &[(usize, &str)]) -> Outcome {
+        judged_by(&deployment(comments), &Settings::default(), false)
     }
 
     fn rules(outcome: &Outcome) -> Vec<&str> {
@@ -169,5 +251,45 @@ spec: #3
                 "sql.yaml:10:36: there is no rule `recreate-stratgy`; `sqledge-ha rules` lists them",
             ]
         );
+    }
+
+    #[test]
+    fn comments_that_let_nothing_pass_are_noted_together() {
+        let unused = judged(&[(3, "[recreate-strategy]"), (4, "[recreate-strategy]")]).notes;
+        assert_eq!(unused, ["1 ignore comment lets nothing pass: sql.yaml:8"], "the other lets one pass");
+        let many = judged(&[2, 4, 5, 6, 7, 8].map(|number| (number, "[single-replica]"))).notes;
+        let named = "sql.yaml:6, sql.yaml:8, sql.yaml:10, sql.yaml:12, sql.yaml:14";
+        assert_eq!(many, [format!("6 ignore comments let nothing pass: {named} and 1 more")]);
+        assert!(judged(&[(1, "[recreate-strategy, single-replica]")]).notes.is_empty(), "one of two rules is enough");
+    }
+
+    #[test]
+    fn a_comment_is_not_unused_where_something_may_need_it_that_was_not_judged() {
+        let text = deployment(&[(4, "[single-replica]")]);
+        assert_eq!(judged_by(&text, &Settings::default(), false).notes.len(), 1);
+        assert!(judged_by(&text, &Settings::default(), true).notes.is_empty(), "a part");
+        let mut off = Settings::default();
+        off.set_action("single-replica", "off").unwrap();
+        assert!(judged_by(&text, &off, false).notes.is_empty(), "a rule that is not asked");
+        assert!(judged_by(&format!("{text}---\nkind: [\n"), &Settings::default(), false).notes.is_empty(), "unread");
+        let other = "---\nkind: ConfigMap\ndata:\n  # sqledge-ha: ignore[single-replica]\n  a: b\n";
+        assert!(judged_by(&[DEPLOYMENT, other].concat(), &Settings::default(), false).notes.is_empty(), "no subject");
+    }
+
+    #[test]
+    fn a_comment_is_not_unused_where_a_patch_or_other_values_may_need_it() {
+        let notes = |text: &str, change: fn(&mut Manifest)| {
+            let settings = Settings::default();
+            let mut outcome = lint_texts(vec![("sql.yaml".to_owned(), text.to_owned())], &settings, false);
+            outcome.manifests.iter_mut().for_each(change);
+            outcome.leave_out_ignored(&settings, false);
+            outcome.notes.len()
+        };
+        let text = deployment(&[(4, "[single-replica]")]);
+        assert_eq!(notes(&text, |_| {}), 1);
+        assert_eq!(notes(&text, |manifest| manifest.is_patch = true), 0);
+        let rendered = format!("# Source: sql/templates/sql.yaml\n{text}");
+        assert_eq!(notes(&rendered, |_| {}), 1);
+        assert_eq!(notes(&rendered, |manifest| manifest.source = Some(Source::StandardInput)), 0);
     }
 }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anstream::StripStream;
 
 use crate::cli::{ReportFile, ReportFormat};
-use crate::exit::{Failure, plain, say};
+use crate::exit::{Failure, in_words, plain, say};
 use crate::linter::Outcome;
-use crate::replace::replace;
+use crate::replace::{no_folder, replace};
 
 /// Makes sure that no two reports go to one file.
 ///
@@ -54,7 +54,8 @@ pub fn write_all(files: &[ReportFile], outcome: &Outcome) -> bool {
     let mut has_failed = false;
     for file in files {
         if let Err(error) = write(file, outcome) {
-            say("error", &format!("--output: {}: not written: {error}", plain(&file.path.to_string_lossy())));
+            let path = plain(&file.path.to_string_lossy());
+            say("error", &format!("--output: {path}: not written: {}", in_words(&error)));
             has_failed = true;
         }
     }
@@ -83,13 +84,13 @@ fn real_path(path: &Path) -> io::Result<PathBuf> {
     }
     let name = path.file_name().ok_or_else(|| io::Error::other("it is a directory"))?;
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    Ok(folder.canonicalize().map_err(|error| no_folder(error, folder))?.join(name))
+    Ok(folder.canonicalize().map_err(|error| unusable(&error, folder))?.join(name))
 }
 
-fn no_folder(error: io::Error, folder: &Path) -> io::Error {
-    let folder = plain(&folder.to_string_lossy());
-    match error.kind() {
-        io::ErrorKind::NotFound => io::Error::other(format!("there is no directory `{folder}`; make it first")),
-        _ => io::Error::other(format!("in the directory `{folder}`: {error}")),
+fn unusable(error: &io::Error, folder: &Path) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        return no_folder(folder);
     }
+    let path = plain(&folder.to_string_lossy());
+    io::Error::new(error.kind(), format!("in the directory `{path}`: {}", in_words(error)))
 }

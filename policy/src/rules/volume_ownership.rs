@@ -1,5 +1,5 @@
 //! # What must hold
-//! The engine may write to a fresh volume: where a claim is mounted, the pod's `securityContext.fsGroup` is set, or the
+//! The engine can write to a fresh volume: where a claim is mounted, the pod's `securityContext.fsGroup` is set, or the
 //! engine runs as root (uid 0), or an init container changes the ownership of the volume. With the setting
 //! `fsGroup: none`, for platforms that assign a group of their own such as OpenShift, this is not asked.
 //!
@@ -42,7 +42,7 @@ use crate::workload::{EngineContainer, Workload};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "volume-ownership",
-    summary: "the engine may write to a fresh volume",
+    summary: "the engine can write to a fresh volume",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
     is_relational: false,
@@ -58,7 +58,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     findings.push(
         Finding::omission(
             &current,
-            "the engine may not write to a fresh volume",
+            "nothing lets the engine write to a fresh volume",
             Fix::safe([Edit::set(&workload.pod, &["securityContext", "fsGroup"], group)]),
         )
         .because("a new volume belongs to root, and the engine runs as uid 10001: permission denied")

@@ -118,11 +118,11 @@ fn add_inline(tree: &Tree<'_>, id: Id, children: &[Id], text: String) -> Result<
     };
     let start = tree.start(*last);
     let line = tree.line_start(start);
-    let is_alone = tree.text.get(line..start).is_some_and(|before| before.trim().is_empty());
-    let separator = if is_alone && line > open {
-        format!(",{}{:indent$}", tree.line_ending(), "", indent = start - line)
-    } else {
-        ", ".to_owned()
+    // Tabs or spaces: what stands in front of the last child stands in front of this one.
+    let indentation = tree.text.get(line..start).filter(|before| line > open && before.trim().is_empty());
+    let separator = match indentation {
+        Some(indentation) => format!(",{}{indentation}", tree.line_ending()),
+        None => ", ".to_owned(),
     };
     Ok(Splice::at(tree.end(*last), separator + &text))
 }

@@ -62,6 +62,14 @@ fn a_key_is_inserted_where_its_mapping_ends() {
             "{\n  \"spec\": {\n    \"a\": 1,\n    \"nodeSelector\": {\"kubernetes.io/arch\": \"amd64\"}\n  }\n}\n",
         ),
         (
+            "{\r\n\t\"spec\": {\r\n\t \t\"a\": 1\r\n\t}\r\n}",
+            "{\r\n\t\"spec\": {\r\n\t \t\"a\": 1,\r\n\t \t\"nodeSelector\": {\"kubernetes.io/arch\": \"amd64\"}\r\n\t}\r\n}",
+        ),
+        (
+            "spec: {\n \ta: 1, # one\n \tb: 2 # two\n }\n",
+            "spec: {\n \ta: 1, # one\n \tb: 2,\n \tnodeSelector: {kubernetes.io/arch: amd64} # two\n }\n",
+        ),
+        (
             "spec:\n  text: |\n    a\n    b\n",
             "spec:\n  text: |\n    a\n    b\n  nodeSelector:\n    kubernetes.io/arch: amd64\n",
         ),
