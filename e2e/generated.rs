@@ -95,6 +95,5 @@ fn the_chart_is_made_of_the_manifests() {
 #[test]
 fn the_readme_of_the_chart_lists_the_values() {
     let path = "artifacthub/chart/README.md";
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-    compare(path, &between_marks(&readme, "values", &chart::values_table()));
+    compare(path, &between_marks(&text_of(path), "values", &chart::values_table()));
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::command::{User, login};
 use super::server::{PASSWORD, Registry};
-use crate::install::objects;
+use crate::shared::objects;
 
 /// The key of a Secret, and what it holds.
 struct Secret<'s> {

@@ -193,7 +193,7 @@ impl<'a> Index<'a, Selector<'a>> {
         }
     }
 
-    fn selecting(&self, namespace: &str, pods: Pods<'_>) -> impl Iterator<Item = &'a Value> {
+    fn selecting<'s>(&'s self, namespace: &'s str, pods: Pods<'s>) -> impl Iterator<Item = &'a Value> {
         let labelled = pods.labels.into_iter().flat_map(pairs);
         let services = labelled.flat_map(move |(key, value)| self.under(namespace, key, value));
         let services = services.chain(self.others(namespace));
@@ -213,7 +213,11 @@ impl<'a> Index<'a, Pods<'a>> {
         self.others.entry(namespace).or_default().push(pods);
     }
 
-    fn selected_by(&self, namespace: &str, selector: &Map<String, Value>) -> impl Iterator<Item = &'a Value> {
+    fn selected_by<'s>(
+        &'s self,
+        namespace: &'s str,
+        selector: &'s Map<String, Value>,
+    ) -> impl Iterator<Item = &'a Value> {
         let labelled = pairs(selector).map(|(key, value)| self.under(namespace, key, value));
         let rarest = labelled.min_by_key(|list| list.len()).unwrap_or_else(|| self.others(namespace));
         let is_selected = |pods: &&Pods<'a>| matches(selector, pods.labels, pods.kind, pods.name);

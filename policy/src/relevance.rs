@@ -1,22 +1,27 @@
 //! Which objects need not be parsed, because nothing in their text can name an engine.
 
+use memchr::memchr3_iter;
+
 use crate::engine::MARKERS;
 use crate::kind::Kind;
 use crate::settings::Settings;
 
-/// Rare in manifests, and one of them is in every marker.
-const RARE: [u8; 2] = *b"q_";
+/// Rare in manifests, and one of the first two is in every marker.
+const RARE: [u8; 3] = *b"q_\\";
 
 /// Whether the text of an object can hold an engine. Most requests end here, so that one pass over the
 /// text has to be enough.
 pub fn may_run_engine(object: &str, settings: &Settings) -> bool {
     let bytes = object.as_bytes();
-    let is_hit = |(at, byte): (usize, &u8)| {
+    let [q, line, backslash] = RARE;
+    let is_hit = |at: usize| match bytes.get(at) {
         // A text with letters written as `\uXXXX`, or slashes as `\/`, might spell a marker in them.
-        let is_unusual_escape = *byte == b'\\' && matches!(bytes.get(at + 1), Some(b'u' | b'/'));
-        is_unusual_escape || RARE.contains(byte) && is_marker_around(bytes, at, *byte)
+        Some(b'\\') => matches!(bytes.get(at + 1), Some(b'u' | b'/')),
+        Some(byte) => is_marker_around(bytes, at, *byte),
+        None => false,
     };
-    bytes.iter().enumerate().any(is_hit) || settings.images.iter().any(|image| object.contains(&image.repository))
+    memchr3_iter(q, line, backslash, bytes).any(is_hit)
+        || settings.images.iter().any(|image| object.contains(&image.repository))
 }
 
 /// Whether rules that look an object up can see more in it than its name and its owners: in a Service, and in what may

@@ -11,9 +11,12 @@ pub const CONTROLLER_REVISION_HASH: &str = "controller-revision-hash";
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
-/// Whether controllers put this label on pods, so that no pod template shows it.
+/// The labels that controllers put on pods, so that no pod template shows them.
+pub const ADDED_BY_CONTROLLERS: [&str; 4] = [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, POD_NAME, POD_INDEX];
+
+/// Whether controllers put this label on pods.
 pub fn is_added_by_controllers(label: &str) -> bool {
-    [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, POD_NAME, POD_INDEX].contains(&label)
+    ADDED_BY_CONTROLLERS.contains(&label)
 }
 
 /// Whether a Service's `selector` matches the pods of a workload with these pod `labels`. An empty selector matches

@@ -30,10 +30,12 @@ pub(super) fn judge_relations(outcome: &mut Outcome, settings: &Settings, partia
     let manifests = outcome.manifests.iter().enumerate();
     let documents = manifests.flat_map(|(index, manifest)| manifest.held.iter().map(move |document| (index, document)));
     let documents: Vec<(usize, &Document)> = documents.collect();
-    let placed = |&(manifest, document): &(usize, &'_ Document)| {
-        parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
-    };
-    let places: Vec<Place<'_>> = documents.par_iter().flat_map_iter(placed).collect();
+    let places: Vec<Place<'_>> = documents
+        .into_par_iter()
+        .flat_map_iter(|(manifest, document)| {
+            parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
+        })
+        .collect();
     let entries: Vec<Entry<'_>> = places.par_iter().filter_map(|place| Entry::read(place.part.value)).collect();
     let world = if partial { Objects::partial_of(entries) } else { Objects::closed_of(entries) };
     let text = |manifest: usize| outcome.manifests.get(manifest).map_or("", |manifest| manifest.text.as_str());

@@ -14,7 +14,7 @@ use sqledge_ha_policy::workload::Workload;
 
 use super::judging::judge_alone;
 use super::parts::parts;
-use super::sieve::{Concern, Labels, Sieve};
+use super::sieve::{Concern, Labels, Selecting, Sieve};
 use super::{Located, Manifest};
 use crate::input::Source;
 use crate::manifest::{Document, Problem, chunks, read_chunk};
@@ -37,6 +37,16 @@ struct Unparsed {
     index: usize,
 }
 
+/// What one chunk of a text is.
+enum Chunk {
+    /// Nothing that concerns the rules, and so many objects.
+    Idle { objects: usize },
+    /// A Service, which is left for the second step.
+    Service,
+    /// Anything else has been read.
+    Read(Box<Piece>),
+}
+
 /// What one chunk of a text came to.
 #[derive(Default)]
 struct Piece {
@@ -49,7 +59,6 @@ struct Piece {
     workloads: usize,
     ungoverned: Vec<Engine>,
     labels: Labels,
-    is_service: bool,
 }
 
 /// Reads a source, as far as the first step.
@@ -70,20 +79,16 @@ pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Problem> 
 /// The first step.
 pub(super) fn begin(name: String, text: String, sieve: &Sieve<'_>) -> Half {
     let ranges: Vec<Range<usize>> = chunks(&text).collect();
-    let pieces: Vec<Piece> = ranges
-        .par_iter()
-        .with_min_len(DOCUMENTS_AT_ONCE)
-        .map(|chunk| Piece::read(&text, chunk.clone(), sieve))
-        .collect();
+    let look = |range: &Range<usize>| Chunk::look(&text, range.clone(), sieve);
+    let chunks: Vec<Chunk> = if ranges.len() <= DOCUMENTS_AT_ONCE {
+        ranges.iter().map(look).collect()
+    } else {
+        ranges.par_iter().with_min_len(DOCUMENTS_AT_ONCE).map(look).collect()
+    };
     let mut half = Half { manifest: Manifest::new(name, text), services: Vec::new(), labels: Labels::default() };
     let mut index = 0;
-    for (piece, chunk) in pieces.into_iter().zip(ranges) {
-        if piece.is_service {
-            half.services.push(Unparsed { chunk, index });
-        }
-        let count = piece.count;
-        half.labels.extend(half.manifest.take(piece, index));
-        index += count;
+    for (chunk, range) in chunks.into_iter().zip(ranges) {
+        index += half.take(chunk, range, index);
     }
     half
 }
@@ -95,10 +100,28 @@ pub(super) fn complete(halves: Vec<Box<Half>>, settings: &Settings) -> Vec<Manif
     for half in &mut halves {
         labels.extend(std::mem::take(&mut half.labels));
     }
-    halves.into_par_iter().map(|half| half.complete(&labels, settings)).collect()
+    let selecting = labels.selecting();
+    halves.into_par_iter().map(|half| half.complete(&selecting, settings)).collect()
 }
 
 impl Half {
+    /// Takes what a chunk is, whose first document is number `index`; gives how many documents it is.
+    fn take(&mut self, chunk: Chunk, range: Range<usize>, index: usize) -> usize {
+        match chunk {
+            Chunk::Idle { objects } => self.manifest.objects += objects,
+            Chunk::Service => {
+                self.manifest.objects += 1;
+                self.services.push(Unparsed { chunk: range, index });
+            }
+            Chunk::Read(piece) => {
+                let count = piece.count;
+                self.labels.extend(self.manifest.take(*piece, index));
+                return count;
+            }
+        }
+        1
+    }
+
     /// Whether there is an engine in it, and nothing that could not be read.
     fn runs_engine(&self) -> bool {
         let Manifest { workloads, ungoverned, problems, .. } = &self.manifest;
@@ -123,12 +146,12 @@ impl Half {
         self.services.is_empty() && is_empty
     }
 
-    fn complete(mut self, labels: &Labels, settings: &Settings) -> Manifest {
+    fn complete(mut self, selecting: &Selecting, settings: &Settings) -> Manifest {
         let text = &self.manifest.text;
         let wanted: Vec<&Unparsed> = self
             .services
             .iter()
-            .filter(|service| text.get(service.chunk.clone()).is_some_and(|chunk| labels.may_be_selected(chunk)))
+            .filter(|service| text.get(service.chunk.clone()).is_some_and(|chunk| selecting.may_be(chunk)))
             .collect();
         let pieces: Vec<Piece> = wanted
             .par_iter()
@@ -164,15 +187,17 @@ impl Manifest {
     }
 }
 
-impl Piece {
-    fn read(text: &str, chunk: Range<usize>, sieve: &Sieve<'_>) -> Self {
-        match sieve.concern(text.get(chunk.clone()).unwrap_or_default()) {
-            Concern::Nothing { objects } => Piece { count: 1, objects, ..Piece::default() },
-            Concern::Service => Piece { count: 1, objects: 1, is_service: true, ..Piece::default() },
-            Concern::Engine => Piece::parse(text, chunk, sieve.settings()),
+impl Chunk {
+    fn look(text: &str, range: Range<usize>, sieve: &Sieve<'_>) -> Self {
+        match sieve.concern(text.get(range.clone()).unwrap_or_default()) {
+            Concern::Nothing { objects } => Chunk::Idle { objects },
+            Concern::Service => Chunk::Service,
+            Concern::Engine => Chunk::Read(Box::new(Piece::parse(text, range, sieve.settings()))),
         }
     }
+}
 
+impl Piece {
     fn parse(text: &str, chunk: Range<usize>, settings: &Settings) -> Self {
         let mut piece = Piece::default();
         for read in read_chunk(text, chunk, 0) {

@@ -11,7 +11,7 @@ use memchr::{memchr, memchr_iter};
 use serde_json::Value;
 use sqledge_ha_policy::kind::Kind;
 use sqledge_ha_policy::relevance::may_run_engine;
-use sqledge_ha_policy::selector::is_added_by_controllers;
+use sqledge_ha_policy::selector::ADDED_BY_CONTROLLERS;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::workload::Workload;
 
@@ -126,20 +126,57 @@ impl Labels {
         self.is_open |= other.is_open;
     }
 
-    /// Whether a Service may select one of the workloads, as far as its text shows.
-    pub(super) fn may_be_selected(&self, service: &str) -> bool {
-        let mut words = service.split(|character| !is_of_word(character));
-        self.is_open || words.any(|word| self.values.contains(word) || is_added_by_controllers(word))
+    /// What tells the Services that may select one of the workloads, once all are known.
+    pub(super) fn selecting(self) -> Selecting {
+        let mut selecting = Selecting { words: self.values, is_open: self.is_open, shapes: vec![false; SHAPES] };
+        selecting.words.extend(ADDED_BY_CONTROLLERS.map(str::to_owned));
+        for word in &selecting.words {
+            if let Some(shape) = selecting.shapes.get_mut(shape(word.as_bytes())) {
+                *shape = true;
+            }
+        }
+        selecting
     }
 }
 
+/// Tells the Services that may select something from the others.
+pub(super) struct Selecting {
+    /// One of these is in the text of each of them.
+    words: HashSet<String>,
+    /// Whether any Service may.
+    is_open: bool,
+    /// The shapes of the words: most words of a text are told apart by theirs, without being hashed.
+    shapes: Vec<bool>,
+}
+
+impl Selecting {
+    /// Whether a Service may be one, as far as its text shows.
+    pub(super) fn may_be(&self, service: &str) -> bool {
+        let mut words = service.as_bytes().split(|byte| !is_of_word(*byte));
+        self.is_open || words.any(|word| self.holds(word))
+    }
+
+    fn holds(&self, word: &[u8]) -> bool {
+        self.shapes.get(shape(word)) == Some(&true) && str::from_utf8(word).is_ok_and(|word| self.words.contains(word))
+    }
+}
+
+/// How many shapes of words there are.
+const SHAPES: usize = 4096;
+
+/// A number that words of another length, beginning or end hardly share.
+fn shape(word: &[u8]) -> usize {
+    let (first, last) = (word.first().copied().unwrap_or_default(), word.last().copied().unwrap_or_default());
+    (usize::from(first) * 61 + usize::from(last) * 7 + word.len() * 331) % SHAPES
+}
+
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(is_of_word)
+    !text.is_empty() && text.bytes().all(is_of_word)
 }
 
 /// The characters of label values, and of their keys.
-fn is_of_word(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | '/')
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
 }
 
 #[cfg(test)]
@@ -203,7 +240,7 @@ mod tests {
             let (object, settings) = (workload(labels), Settings::default());
             let mut known = Labels::default();
             known.add(&Workload::read(&object, Kind::Deployment, &settings).unwrap());
-            known.may_be_selected(service)
+            known.selecting().may_be(service)
         };
         let labels = json!({"app": "sql", "tier": "db"});
         assert!(may(labels.clone(), "selector: {app: sql}") && may(labels.clone(), "selector:\n  tier: 'db'\n"));

@@ -59,28 +59,53 @@ fn json(chunk: &str) -> Option<Option<&str>> {
 
 /// The kind, if there is one, of a document that is a block mapping.
 fn block_mapping(chunk: &str) -> Option<Option<&str>> {
-    let mut kind = None;
-    let mut has_begun = false;
-    for line in lines(chunk)? {
+    if !ends_lines_plainly(chunk) {
+        return None;
+    }
+    let bytes = chunk.as_bytes();
+    let mut feeds = memchr_iter(b'\n', bytes);
+    let mut mapping = BlockMapping::default();
+    let mut start = 0;
+    loop {
+        // Most lines are indented, and need not be cut out of the text.
+        if !mapping.has_begun || bytes.get(start) != Some(&b' ') {
+            mapping.go_on(line_at(chunk, start)?)?;
+        }
+        let Some(feed) = feeds.next() else { break };
+        start = feed + 1;
+    }
+    mapping.has_begun.then_some(mapping.kind)
+}
+
+/// A block mapping, as far as it has been seen.
+#[derive(Default)]
+struct BlockMapping<'t> {
+    kind: Option<&'t str>,
+    has_begun: bool,
+}
+
+impl<'t> BlockMapping<'t> {
+    /// Looks at the next line; `None` if nothing is sure any more.
+    fn go_on(&mut self, line: &'t str) -> Option<()> {
         match line.as_bytes() {
             [] | [b'#', ..] => {}
-            [b' ', ..] if has_begun || line.trim_start_matches(' ').starts_with(['#', '\r']) => {}
-            [b'-', b'-', b'-', rest @ ..] if !has_begun && is_blank(rest) => {}
-            [b'-', b' ' | b'\r', ..] | [b'-'] if has_begun => {}
+            [b' ', ..] if self.has_begun || line.trim_start_matches(' ').starts_with(['#', '\r']) => {}
+            [b'-', b'-', b'-', rest @ ..] if !self.has_begun && is_blank(rest) => {}
+            [b'-', b' ' | b'\r', ..] | [b'-'] if self.has_begun => {}
             [b'k', b'i', b'n', b'd', ..] => {
-                if kind.is_some() {
+                if self.kind.is_some() {
                     return None;
                 }
-                kind = Some(word(line.strip_prefix("kind: ")?)?);
-                has_begun = true;
+                self.kind = Some(word(line.strip_prefix("kind: ")?)?);
+                self.has_begun = true;
             }
-            [b'a'..=b'z' | b'A'..=b'Z', ..] => has_begun = true,
+            [b'a'..=b'z' | b'A'..=b'Z', ..] => self.has_begun = true,
             [b'\r'] => {}
             [b'{', b'{', ..] if is_control(line) => {}
             _ => return None,
         }
+        Some(())
     }
-    has_begun.then_some(kind)
 }
 
 /// Whether a line is one action of a Helm template that prints nothing: it leaves out or repeats lines, all of which are seen.
@@ -92,19 +117,18 @@ fn is_control(line: &str) -> bool {
     matches!(word, Some("if" | "else" | "end" | "range" | "with")) || action.starts_with("/*")
 }
 
-/// The lines of a text without their line feeds; `None` if a bare carriage return ends any, or a character that does so for
-/// `kubectl` alone.
-fn lines(chunk: &str) -> Option<impl Iterator<Item = &str>> {
+/// Whether line feeds, with a carriage return before them or without, end all lines, and nothing that only `kubectl` takes for
+/// an end.
+fn ends_lines_plainly(chunk: &str) -> bool {
     let bytes = chunk.as_bytes();
-    if memchr(b'\r', bytes).is_some() && memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n')) {
-        return None;
-    }
-    if old_line_break(chunk).is_some() {
-        return None;
-    }
-    let mut start = 0;
-    let ends = memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
-    Some(ends.filter_map(move |end| chunk.get(std::mem::replace(&mut start, end + 1)..end)))
+    let is_plain = |at: usize| bytes.get(at + 1) == Some(&b'\n');
+    memchr_iter(b'\r', bytes).all(is_plain) && old_line_break(chunk).is_none()
+}
+
+/// The line that begins at a byte, without its line feed.
+fn line_at(chunk: &str, start: usize) -> Option<&str> {
+    let rest = chunk.get(start..)?;
+    rest.get(..memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len()))
 }
 
 fn is_blank(rest: &[u8]) -> bool {

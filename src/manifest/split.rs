@@ -4,9 +4,11 @@
 //! what it likes. The markers are YAML's: `---` and `...` in the first column, followed by a blank or the end of the line. No
 //! scalar may contain such a line, not even a quoted or a block scalar (YAML 1.1, section 4.3.1), so lines are all there is to see.
 
+use std::iter::Peekable;
 use std::ops::Range;
 
 use memchr::memchr;
+use memchr::memmem::{FindIter, find_iter};
 
 use super::position::BYTE_ORDER_MARK;
 
@@ -15,6 +17,8 @@ use super::position::BYTE_ORDER_MARK;
 pub struct Chunks<'t> {
     text: &'t str,
     at: usize,
+    /// The line feeds before what begins as a marker does.
+    feeds: [Peekable<FindIter<'t, 'static>>; 2],
 }
 
 /// Finds the documents of a text without parsing them. A range holds a document's directives and its `---`; ranges that hold
@@ -24,7 +28,22 @@ pub struct Chunks<'t> {
 /// lines may end with a bare carriage return. [`read_chunk`](super::read_chunk) returns all that there is.
 #[must_use]
 pub fn chunks(text: &str) -> Chunks<'_> {
-    Chunks { text, at: if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 } }
+    let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+    let feeds = ["\n---", "\n..."].map(|marker| find_iter(text.as_bytes(), marker).peekable());
+    Chunks { text, at, feeds }
+}
+
+impl Chunks<'_> {
+    /// The first line from a byte on, at which a line begins, that may be a marker.
+    fn next_marker(&mut self, byte: usize) -> Option<usize> {
+        let mut next = None;
+        for feeds in &mut self.feeds {
+            while feeds.next_if(|feed| feed + 1 < byte).is_some() {}
+            let line = feeds.peek().map(|feed| feed + 1);
+            next = next.into_iter().chain(line).min();
+        }
+        next
+    }
 }
 
 impl Iterator for Chunks<'_> {
@@ -60,6 +79,10 @@ impl Iterator for Chunks<'_> {
                 None => filled = filled || is_content(line, marked),
             }
             self.at += length;
+            if filled {
+                // Only markers matter from here on.
+                self.at = self.next_marker(self.at).unwrap_or(self.text.len());
+            }
         }
         filled.then_some(start..self.at)
     }
@@ -92,6 +115,9 @@ fn marker(line: &str) -> Option<Marker> {
 ///
 /// What follows a bare carriage return, or a line break of YAML 1.1, is on a line of its own: a comment ends there.
 fn is_content(line: &str, marked: bool) -> bool {
+    if line.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return true;
+    }
     line.split(['\r', '\u{85}', '\u{2028}', '\u{2029}']).any(|line| {
         let text = line.trim_start_matches([' ', '\t', '\n']);
         !(text.is_empty() || text.starts_with('#') || !marked && line.starts_with('%'))
