@@ -175,7 +175,7 @@ pub fn lint(
         match half {
             Ok(mut half) => {
                 half.comes_from(source);
-                halves.push(half);
+                halves.push(*half);
             }
             Err(problem) => outcome.unread.push(unread(Unreachable { name: source.name(), problem })),
         }
@@ -210,7 +210,7 @@ fn finish(outcome: &mut Outcome, settings: &Settings, partial: bool) {
 /// Judges texts that are at hand, each with what reports call it, as one application; with `partial`, as a part of one.
 pub fn lint_texts(texts: Vec<(String, String)>, settings: &Settings, partial: bool) -> Outcome {
     let sieve = Sieve::new(settings);
-    let halves = texts.into_par_iter().map(|(name, text)| Box::new(begin(name, text, &sieve))).collect();
+    let halves = texts.into_par_iter().map(|(name, text)| begin(name, text, &sieve)).collect();
     let mut outcome = Outcome { manifests: complete(halves, settings), ..Outcome::default() };
     finish(&mut outcome, settings, partial);
     outcome

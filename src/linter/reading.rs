@@ -94,7 +94,7 @@ pub(super) fn begin(name: String, text: String, sieve: &Sieve<'_>) -> Half {
 }
 
 /// The second step, with the labels of all texts.
-pub(super) fn complete(halves: Vec<Box<Half>>, settings: &Settings) -> Vec<Manifest> {
+pub(super) fn complete(halves: Vec<Half>, settings: &Settings) -> Vec<Manifest> {
     let mut labels = Labels::default();
     let mut halves = halves;
     for half in &mut halves {
