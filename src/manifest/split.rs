@@ -126,7 +126,9 @@ fn is_content(line: &str, marked: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::chunks;
+    use proptest::prelude::*;
+
+    use super::{Marker, chunks, is_content, marker};
 
     fn split(text: &str) -> Vec<&str> {
         chunks(text).map(|range| &text[range]).collect()
@@ -171,5 +173,47 @@ mod tests {
             assert!(split(text).is_empty(), "{text:?}");
         }
         assert_eq!(split("---\n# x\n---\n---\na\n---\n"), ["---\na\n"]);
+    }
+
+    /// The same, line by line: which lines begin a document, and which end one.
+    fn split_by_lines(text: &str) -> Vec<String> {
+        let mut documents = Vec::new();
+        let (mut open, mut marked, mut filled) = (String::new(), false, false);
+        let mut end = |open: &mut String, filled: bool| {
+            let document = std::mem::take(open);
+            documents.extend(filled.then_some(document));
+        };
+        for line in text.split_inclusive('\n') {
+            match marker(line) {
+                Some(Marker::End) => {
+                    end(&mut open, filled);
+                    (marked, filled) = (false, false);
+                    continue;
+                }
+                Some(Marker::Start(content)) => {
+                    if filled || marked {
+                        end(&mut open, filled);
+                    }
+                    (marked, filled) = (true, content);
+                }
+                None => filled = filled || is_content(line, marked),
+            }
+            open.push_str(line);
+        }
+        end(&mut open, filled);
+        documents
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
+        #[test]
+        fn no_marker_is_jumped_over(lines in prop::collection::vec(prop::sample::select(vec![
+            "a: 1", "  b", "", " ", "# c", "---", "--- d", "--- # e", "---\t", "----", " ---", "...", "... # f", "....", "-", "- g", "--",
+            "..", "%YAML 1.1", "\r", "---\r", "é",
+        ]), 0..12), last in prop::bool::ANY) {
+            let text = lines.join("\n") + if last { "\n" } else { "" };
+            prop_assert_eq!(split(&text), split_by_lines(&text));
+        }
     }
 }
