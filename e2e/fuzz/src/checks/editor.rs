@@ -89,7 +89,26 @@ impl Step<'_> {
         // Of a collection in brackets on several lines only the key is located.
         let brackets =
             flow_collections(self.before).into_iter().filter(|open| (start..=line_end(end)).contains(&open.start));
-        (start, line_end(brackets.map(|brackets| brackets.end).max().unwrap_or_default().max(end)))
+        (self.key_line(start), line_end(brackets.map(|brackets| brackets.end).max().unwrap_or_default().max(end)))
+    }
+
+    /// The line of the key whose value begins at a byte, if the value has a line of its own: what stands between them goes
+    /// with both. Else the byte.
+    fn key_line(&self, value: usize) -> usize {
+        let line_start = |byte: usize| self.before[..byte].rfind('\n').map_or(0, |feed| feed + 1);
+        let mut line = line_start(value);
+        if !self.before[line..value].trim().is_empty() {
+            return value;
+        }
+        while let Some(feed) = line.checked_sub(1) {
+            let above = line_start(feed);
+            let text = self.before[above..feed].trim();
+            line = above;
+            if !text.is_empty() && !text.starts_with('#') {
+                break;
+            }
+        }
+        line
     }
 
     fn line_endings_stay(&self) {
