@@ -41,7 +41,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> 
 
 /// The error without the name of the temporary file, which would mean nothing to anybody.
 fn not_made(kind: io::ErrorKind, folder: &Path) -> io::Error {
-    if kind == io::ErrorKind::NotFound {
+    if kind == io::ErrorKind::NotFound && !folder.is_dir() {
         return no_folder(folder);
     }
     io::Error::new(kind, format!("no file can be made in its directory: {}", in_words(&kind.into())))

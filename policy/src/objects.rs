@@ -50,13 +50,13 @@ enum Role<'a> {
 pub struct Objects<'a> {
     closed: bool,
     together: bool,
-    /// All of them.
+    /// All that are of a kind that the rules know.
     objects: Vec<&'a Value>,
     /// They come first: whether there is one is what most rules ask.
     balancers: Index<'a, Selector<'a>>,
     services: Index<'a, Selector<'a>>,
     workloads: Index<'a, Pods<'a>>,
-    /// All by name. Rules never ask for it.
+    /// All by name. No rule asks for it: it is made when the parent of a scale request is looked for.
     by_name: OnceLock<HashMap<&'a str, Vec<&'a Value>>>,
     has_left_out: AtomicBool,
 }

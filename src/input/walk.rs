@@ -180,8 +180,8 @@ impl<'e> Search<'e> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let problem = problem(unsearchable(&error));
-                    self.unreachable.push(Unreachable { name: name(root), problem });
+                    let (path, why) = unsearchable(&error);
+                    self.unreachable.push(Unreachable { name: name(path.unwrap_or(root)), problem: problem(why) });
                 }
             }
         }
@@ -202,7 +202,6 @@ impl<'e> Search<'e> {
         let mut files = early;
         let has_link = self.files.iter().any(|file| file.way == Way::Link);
         files.extend(self.files.into_iter().map(|file| (file, None)));
-        // What was found together is sorted already.
         files.par_sort_by(|(one, _), (other, _)| by_directory(&one.path, &other.path));
         if several || has_link {
             let mut directories = Directories::of(&self.roots);
@@ -295,13 +294,13 @@ fn has_manifest_ending(path: &Path) -> bool {
 }
 
 /// Where a search cannot go on, and why.
-fn unsearchable(error: &ignore::Error) -> String {
+fn unsearchable(error: &ignore::Error) -> (Option<&Path>, String) {
     let (ignore::Error::WithPath { path, .. }, Some(error)) = (error, error.io_error()) else {
-        return plain(&error.to_string());
+        return (None, plain(&error.to_string()));
     };
     // The walker names the path once more around what the system says.
     let of_system = error.get_ref().and_then(|walker| walker.source()?.downcast_ref::<io::Error>());
-    format!("{} cannot be read: {}", plain(&path.to_string_lossy()), in_words(of_system.unwrap_or(error)))
+    (Some(path), in_words(of_system.unwrap_or(error)))
 }
 
 #[cfg(test)]
@@ -311,6 +310,6 @@ mod tests {
     #[test]
     fn a_directory_that_cannot_be_read_is_told_in_the_same_words_as_a_file() {
         let error = WalkBuilder::new("nowhere").build().next().unwrap().unwrap_err();
-        assert_eq!(unsearchable(&error), "nowhere cannot be read: there is no such file or directory");
+        assert_eq!(unsearchable(&error), (Some(Path::new("nowhere")), "there is no such file or directory".to_owned()));
     }
 }

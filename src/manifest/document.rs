@@ -61,8 +61,17 @@ impl Document {
         if self.spans.is_some() {
             return Cow::Borrowed(self);
         }
-        let again = read_chunk(text, self.chunk(), 0).into_iter().flatten().find(|other| other.start == self.start);
-        again.map_or(Cow::Borrowed(self), |again| Cow::Owned(Document { index: self.index, ..again }))
+        // Its chunk may hold many others, which need not be read again.
+        let again = text.get(self.start..self.chunk.end).and_then(|rest| compose(rest).ok()?.document);
+        again.map_or(Cow::Borrowed(self), |(value, spans)| {
+            Cow::Owned(Document {
+                index: self.index,
+                value,
+                chunk: self.chunk(),
+                start: self.start,
+                spans: Some(spans),
+            })
+        })
     }
 
     /// Where everything in the document's chunk stands.

