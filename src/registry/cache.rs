@@ -25,8 +25,12 @@ const PREFIX: &str = "sha256-";
 struct Kept {
     digest: Digest,
     length: u64,
+    /// When it last turned out to work.
     used: SystemTime,
 }
+
+/// When what has never turned out to work was used.
+const NEVER: SystemTime = SystemTime::UNIX_EPOCH;
 
 impl Kept {
     /// `None` for anything that no cache has put there.
@@ -34,7 +38,7 @@ impl Kept {
         let name = entry.file_name();
         let digest = format!("sha256:{}", name.to_str()?.strip_prefix(PREFIX)?).parse().ok()?;
         let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-        Some(Kept { digest, length: about.len(), used: about.modified().unwrap_or(SystemTime::UNIX_EPOCH) })
+        Some(Kept { digest, length: about.len(), used: about.modified().unwrap_or(NEVER) })
     }
 }
 
@@ -64,18 +68,27 @@ impl Cache {
         None
     }
 
-    /// Keeps what the digest names, as a whole or not at all.
+    /// Keeps what the digest names, as a whole or not at all. It counts as used once [`Cache::tidy`] is told so: what was
+    /// just pulled may not work.
     pub(super) fn keep(&self, digest: &Digest, content: &[u8]) {
         let path = self.path(digest);
-        let kept = fs::create_dir_all(&self.folder).and_then(|()| replace(&path, |file| file.write_all(content)));
+        let used = fs::metadata(&path).and_then(|about| about.modified()).unwrap_or(NEVER);
+        let kept = fs::create_dir_all(&self.folder).and_then(|()| {
+            replace(&path, |file| {
+                file.write_all(content)?;
+                // Where files have no such time it is the wrong one that goes, at worst.
+                let _ = file.set_modified(used);
+                Ok(())
+            })
+        });
         if let Err(error) = kept {
             tracing::warn!(path = %path.display(), %error, "what was pulled is not kept for the next start");
         }
     }
 
     /// Takes out what is not needed any more once the policy whose manifest is named has turned out to work: all but
-    /// this one and the one that was used before it, which somebody may go back to. Only files that are called as this
-    /// cache calls them are taken out.
+    /// this one and the one that was used before it, which somebody may go back to. One that never worked is the one
+    /// before only if there is no other. Only files that are called as this cache calls them are taken out.
     ///
     /// Other processes may use the same folder: what is missed is pulled again, and what is open stays readable.
     pub fn tidy(&self, manifest: &Digest) {
@@ -147,9 +160,8 @@ mod tests {
         assert_eq!(cache.read(&Digest::of(b""), 0), None);
     }
 
-    /// Keeps a policy that was used some minutes ago; gives the paths of its manifest and its module, and the digest of
-    /// the manifest.
-    fn keep(cache: &Cache, title: &str, module: &[u8], minutes: u64) -> ([PathBuf; 2], Digest) {
+    /// Keeps a policy as one that was just pulled; gives the digests of its manifest and its module.
+    fn pull(cache: &Cache, title: &str, module: &[u8]) -> [Digest; 2] {
         let config = json!({"mediaType": "x", "digest": "x", "size": 2});
         let layer = json!({"mediaType": WASM_LAYER_MEDIA_TYPE, "digest": Digest::of(module).to_string(),
             "size": module.len()});
@@ -159,7 +171,16 @@ mod tests {
         let digests = [Digest::of(manifest.as_bytes()), Digest::of(module)];
         for (digest, content) in digests.iter().zip([manifest.as_bytes(), module]) {
             cache.keep(digest, content);
-            let used = SystemTime::now() - Duration::from_secs(60 * minutes);
+        }
+        digests
+    }
+
+    /// Keeps a policy that was used some minutes ago; gives the paths of its manifest and its module, and the digest of
+    /// the manifest.
+    fn keep(cache: &Cache, title: &str, module: &[u8], minutes: u64) -> ([PathBuf; 2], Digest) {
+        let digests = pull(cache, title, module);
+        let used = SystemTime::now() - Duration::from_secs(60 * minutes);
+        for digest in &digests {
             File::open(cache.path(digest)).unwrap().set_modified(used).unwrap();
         }
         (digests.clone().map(|digest| cache.path(&digest)), digests[0].clone())
@@ -185,6 +206,34 @@ mod tests {
         let (next, manifest) = keep(&cache, "", b"next", 0);
         cache.tidy(&manifest);
         assert_eq!(are_there(&[next, present, before].concat()), [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_has_never_worked_does_not_stand_in_for_what_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let (oldest, _) = keep(&cache, "", b"oldest", 20);
+        let (before, _) = keep(&cache, "", b"before", 10);
+        // Pulled and refused.
+        pull(&cache, "", b"refused");
+        let present = pull(&cache, "", b"present");
+        cache.tidy(&present[0]);
+        let present = present.map(|digest| cache.path(&digest));
+        let paths = [present, before, oldest].concat();
+        assert_eq!(are_there(&paths), [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_is_pulled_has_not_worked_yet_and_what_is_pulled_again_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let used = |digest: &Digest| fs::metadata(cache.path(digest)).unwrap().modified().unwrap();
+        let policy = pull(&cache, "", b"module");
+        assert_eq!(policy.each_ref().map(used), [NEVER; 2]);
+        cache.tidy(&policy[0]);
+        let times = policy.each_ref().map(used);
+        assert!(times.iter().all(|used| *used > NEVER), "{times:?}");
+        assert_eq!(pull(&cache, "", b"module").each_ref().map(used), times);
     }
 
     #[test]
