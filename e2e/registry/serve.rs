@@ -196,7 +196,8 @@ fn a_webhook_that_waits_for_its_module_is_alive_and_not_ready() {
     let kept = ["--module-cache", cache.path().to_str().unwrap()];
     let server = Server::starting(&[&["--module", &module, "--registry-plain-http"], &kept[..]].concat());
     assert_eq!(server.probe("/livez").0, 200);
-    assert_eq!(server.probe("/readyz"), (503, "the module is not loaded yet\n".to_owned()));
+    let missing = "the webhook has not started yet: its module is on its way, or what it needs around it\n";
+    assert_eq!(server.probe("/readyz"), (503, missing.to_owned()));
     assert!(server.probe("/metrics").1.contains("sqledge_ha_build_info"));
     registry.resume();
     server.wait_until_ready();
