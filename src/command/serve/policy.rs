@@ -74,6 +74,7 @@ fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Found, Failure> {
     if cache.is_none() {
         tracing::info!("there is no home to keep the module in; --module-cache names a folder");
     }
+    tracing::info!(reference = %place, "pulling the module");
     let pulled = pull(place, &flags.access.access()?, cache.as_ref())?;
     let (reference, cached) = (&pulled.immutable, pulled.is_cached);
     tracing::info!(%reference, cached, bytes = pulled.module.len(), "the module is there");
