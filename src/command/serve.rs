@@ -28,8 +28,8 @@ use crate::webhook::workers::{Desk, Workers};
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong settings, a wrong module or certificate, or an address that is not to be had;
-/// with exit code 4 for files that cannot be read and a module that cannot be pulled; with exit code 70 if a part of the
-/// webhook ends unasked.
+/// with exit code 4 for a module file that cannot be read and a module that cannot be pulled; with exit code 70 if a part
+/// of the webhook ends unasked.
 pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
     if flags.tls.insecure_http && !flags.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
