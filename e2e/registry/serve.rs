@@ -160,7 +160,9 @@ fn the_home_is_the_usual_place_to_keep_modules() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("--listen={}", taken.local_addr().unwrap());
     let arguments = SERVE.map(|flag| if flag.starts_with("--listen=") { &*listen } else { flag });
-    assert_eq!(user.run(&[&arguments[..], &["--module", &module]].concat()).code, 2);
+    let ran = user.run(&[&arguments[..], &["--module", &module]].concat());
+    let why = format!("cannot listen for reviews on {}: ", taken.local_addr().unwrap());
+    assert!(ran.code == 2 && ran.said.contains(&why), "{ran:?}");
     let folder = user.home().join("caches/sqledge-ha");
     assert_eq!(files(&folder).len(), 2);
     let mode = fs::metadata(&files(&folder)[0]).unwrap().permissions().mode();

@@ -169,7 +169,7 @@ fn reception(
 }
 
 async fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    let failed = |error: io::Error| Failure::usage(format!("cannot listen on {address}: {error}"));
+    let failed = |error: io::Error| Failure::usage(format!("cannot listen for {what} on {address}: {error}"));
     let bound = match TcpListener::bind(address).await {
         Err(error) => match without_ipv6(address, &error) {
             Some(other) => TcpListener::bind(other).await,
