@@ -228,9 +228,12 @@ fn what_cannot_be_served_is_told_before_anything_is_served() {
         (&[files.as_slice(), &["--settings=wrong.yaml"]].concat(), "did you mean `sql-edge`"),
         (&[files.as_slice(), &["--module=wrong.wasm"]].concat(), "wrong.wasm: this is not a Wasm module"),
         (&[files.as_slice(), &["--deadline=soon"]].concat(), "--deadline"),
-        (&[files.as_slice(), &["--deadline=0s"]].concat(), "'--deadline <TIME>': nothing can be done in no time"),
-        (&[files.as_slice(), &["--head-time-out=0s"]].concat(), "'--head-time-out <TIME>': nothing can be done"),
-        (&[files.as_slice(), &["--grace=500000000000y"]].concat(), "'--grace <TIME>': it is longer than a year"),
+        (
+            &[files.as_slice(), &["--deadline=0s"]].concat(),
+            "'--deadline <TIME>': it has to be longer than 0, such as 30s",
+        ),
+        (&[files.as_slice(), &["--head-time-out=0s"]].concat(), "'--head-time-out <TIME>': it has to be longer than 0"),
+        (&[files.as_slice(), &["--grace=500000000000y"]].concat(), "'--grace <TIME>': it is longer than a year (365d)"),
         (&["--tls-cert=tls.crt", "--tls-key=tls.key"], "--no-cluster"),
     ];
     for (arguments, expected) in cases {
