@@ -13,8 +13,10 @@
 //! | `workers` | the threads that run the module, and what becomes of its failures |
 //! | `cluster_client`, `caches` | the cluster, and what the module looks up in it, kept by watches |
 //! | `surroundings` | certificate and cluster, made of the command line |
+//! | `blocking` | what takes long at start, beside the probes |
 //! | `health`, `metrics`, `figures`, `log`, `life` | how it fares: probes, figures, lines, start and end |
 
+pub mod blocking;
 pub mod caches;
 pub mod certificate;
 pub mod cluster_client;

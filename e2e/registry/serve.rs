@@ -160,7 +160,9 @@ fn the_home_is_the_usual_place_to_keep_modules() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("--listen={}", taken.local_addr().unwrap());
     let arguments = SERVE.map(|flag| if flag.starts_with("--listen=") { &*listen } else { flag });
-    assert_eq!(user.run(&[&arguments[..], &["--module", &module]].concat()).code, 2);
+    let ran = user.run(&[&arguments[..], &["--module", &module]].concat());
+    let why = format!("cannot listen for reviews on {}: ", taken.local_addr().unwrap());
+    assert!(ran.code == 2 && ran.said.contains(&why), "{ran:?}");
     let folder = user.home().join("caches/sqledge-ha");
     assert_eq!(files(&folder).len(), 2);
     let mode = fs::metadata(&files(&folder)[0]).unwrap().permissions().mode();
@@ -196,7 +198,8 @@ fn a_webhook_that_waits_for_its_module_is_alive_and_not_ready() {
     let kept = ["--module-cache", cache.path().to_str().unwrap()];
     let server = Server::starting(&[&["--module", &module, "--registry-plain-http"], &kept[..]].concat());
     assert_eq!(server.probe("/livez").0, 200);
-    assert_eq!(server.probe("/readyz"), (503, "the module is not loaded yet\n".to_owned()));
+    let missing = "the webhook has not started yet: its module is on its way, or what it needs around it\n";
+    assert_eq!(server.probe("/readyz"), (503, missing.to_owned()));
     assert!(server.probe("/metrics").1.contains("sqledge_ha_build_info"));
     registry.resume();
     server.wait_until_ready();

@@ -137,6 +137,38 @@ fn requests_are_not_welcome_before_there_is_a_certificate() {
 }
 
 #[test]
+fn a_webhook_that_is_told_to_end_does_not_wait_for_its_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let [kubeconfig, asked] = ["kubeconfig", "asked"].map(|name| folder.path().join(name));
+    // Longer than this test waits for an end.
+    let script = format!("echo $$ > '{}'; exec sleep 120", asked.display());
+    let exec = serde_json::json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "sh",
+        "args": ["-c", script], "interactiveMode": "Never"});
+    let cluster = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{{name: a, context: {{cluster: a, user: a}}}}]\n\
+         users: [{{name: a, user: {{exec: {exec}}}}}]\n\
+         clusters: [{{name: a, cluster: {{server: \"http://127.0.0.1:1\"}}}}]\n"
+    );
+    fs::write(&kubeconfig, cluster).unwrap();
+    let mut server = Server::starting_in(kubeconfig.to_str().unwrap(), &[]);
+    let started = Instant::now();
+    let plugin = loop {
+        let said = fs::read_to_string(&asked).unwrap_or_default();
+        if said.ends_with('\n') {
+            break said;
+        }
+        assert!(started.elapsed() < SOON, "nobody is asked for credentials: {:#?}", server.log());
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!((server.probe("/livez").0, server.probe("/readyz").0), (200, 503));
+    server.terminate();
+    assert!(server.wait().success());
+    server.wait_for_line(|line| line["message"] == "stopped before it had started");
+    let ended = std::process::Command::new("kill").arg(plugin.trim()).status().unwrap();
+    assert!(ended.success());
+}
+
+#[test]
 fn requests_are_welcome_once_the_cluster_has_been_seen() {
     let api = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -196,9 +228,12 @@ fn what_cannot_be_served_is_told_before_anything_is_served() {
         (&[files.as_slice(), &["--settings=wrong.yaml"]].concat(), "did you mean `sql-edge`"),
         (&[files.as_slice(), &["--module=wrong.wasm"]].concat(), "wrong.wasm: this is not a Wasm module"),
         (&[files.as_slice(), &["--deadline=soon"]].concat(), "--deadline"),
-        (&[files.as_slice(), &["--deadline=0s"]].concat(), "'--deadline <TIME>': nothing can be done in no time"),
-        (&[files.as_slice(), &["--head-time-out=0s"]].concat(), "'--head-time-out <TIME>': nothing can be done"),
-        (&[files.as_slice(), &["--grace=500000000000y"]].concat(), "'--grace <TIME>': it is longer than a year"),
+        (
+            &[files.as_slice(), &["--deadline=0s"]].concat(),
+            "'--deadline <TIME>': it has to be longer than 0, such as 30s",
+        ),
+        (&[files.as_slice(), &["--head-time-out=0s"]].concat(), "'--head-time-out <TIME>': it has to be longer than 0"),
+        (&[files.as_slice(), &["--grace=500000000000y"]].concat(), "'--grace <TIME>': it is longer than a year (365d)"),
         (&["--tls-cert=tls.crt", "--tls-key=tls.key"], "--no-cluster"),
     ];
     for (arguments, expected) in cases {

@@ -44,11 +44,16 @@ impl Server {
 
     /// A webhook with a certificate in files, that looks into a cluster.
     pub(crate) fn start_in(kubeconfig: &str, arguments: &[&str]) -> Self {
+        Server::starting_in(kubeconfig, arguments).started()
+    }
+
+    /// The same, from when it answers probes on.
+    pub(crate) fn starting_in(kubeconfig: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.write(folder.path());
         let cluster = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--kubeconfig", kubeconfig];
-        Server::spawn(folder, authority, &cluster, arguments).started()
+        Server::spawn(folder, authority, &cluster, arguments)
     }
 
     /// A webhook that makes its own certificate and keeps it in a cluster.

@@ -28,8 +28,8 @@ use crate::webhook::workers::{Desk, Workers};
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong settings, a wrong module or certificate, or an address that is not to be had;
-/// with exit code 4 for files that cannot be read and a module that cannot be pulled; with exit code 70 if a part of the
-/// webhook ends unasked.
+/// with exit code 4 for a module file that cannot be read and a module that cannot be pulled; with exit code 70 if a part
+/// of the webhook ends unasked.
 pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
     if flags.tls.insecure_http && !flags.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
@@ -169,7 +169,7 @@ fn reception(
 }
 
 async fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    let failed = |error: io::Error| Failure::usage(format!("cannot listen on {address}: {error}"));
+    let failed = |error: io::Error| Failure::usage(format!("cannot listen for {what} on {address}: {error}"));
     let bound = match TcpListener::bind(address).await {
         Err(error) => match without_ipv6(address, &error) {
             Some(other) => TcpListener::bind(other).await,

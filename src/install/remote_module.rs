@@ -28,8 +28,8 @@ const CA_FOLDER: &str = "/etc/sqledge-ha-registry-ca";
 const CREDENTIALS_FOLDER: &str = "/etc/sqledge-ha-registry-credentials";
 
 /// How long the cache may become, in MiB: room for four of the longest modules. Three of them are the one in use, the one
-/// before, and the next, which comes before an older one goes. None goes for one that does not work: if a tag names one of
-/// those after the other, the kubelet in the end replaces the pod, which begins with nothing.
+/// before, and the next. Nothing is taken out before the new module has turned out to work; if a tag names one broken
+/// module after the other, the volume fills up and the kubelet replaces the pod.
 const CACHE_MEBIBYTES: u64 = 4 * (LONGEST_MODULE >> 20);
 
 impl RemoteModule<'_> {

@@ -19,6 +19,9 @@ pub struct Condition {
     pub missing: &'static str,
 }
 
+/// What to say as long as it is not known which conditions there are.
+const NOT_STARTED: &str = "the webhook has not started yet: its module is on its way, or what it needs around it";
+
 /// Whether requests are welcome: not before the webhook has started, nor once it is stopping.
 #[derive(Default)]
 pub struct Readiness {
@@ -46,7 +49,7 @@ impl Readiness {
     /// What is missing, in words; empty if requests are welcome.
     pub fn missing(&self) -> Vec<&'static str> {
         let conditions = self.conditions.get();
-        let starting = conditions.is_none().then_some("the module is not loaded yet");
+        let starting = conditions.is_none().then_some(NOT_STARTED);
         let missing = conditions.into_iter().flatten().filter(|condition| !(condition.holds)());
         let stopping = self.stops().then_some("the webhook is stopping");
         starting.into_iter().chain(missing.map(|condition| condition.missing)).chain(stopping).collect()
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn requests_are_welcome_between_the_last_condition_and_the_end() {
         let readiness = Readiness::default();
-        assert_eq!(readiness.missing(), ["the module is not loaded yet"]);
+        assert_eq!(readiness.missing(), [NOT_STARTED]);
         let loaded = Arc::new(AtomicBool::new(false));
         let condition = Arc::clone(&loaded);
         let holds = Box::new(move || condition.load(Ordering::Relaxed));

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use prometheus_client::collector::Collector;
 use sqledge_ha_policy::settings::Settings;
+use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 
+use super::blocking::beside;
 use super::caches::{Caches, Kind};
 use super::certificate::{Certificate, server_config};
 use super::cluster_client;
@@ -101,11 +103,15 @@ async fn client(access: &ClusterAccess) -> Result<Option<Client>, Failure> {
     if access.no_cluster {
         return Ok(None);
     }
-    let client = cluster_client::connect(access.kubeconfig.as_deref()).await;
-    client.map(Some).map_err(|error| {
-        let help = "name a cluster with --kubeconfig, or look nothing up with --no-cluster";
-        Failure::usage(format!("{error}; {help}"))
-    })
+    let (kubeconfig, runtime) = (access.kubeconfig.clone(), Handle::current());
+    // A kubeconfig may name a program that makes the credentials. It takes its time, and kube awaits nothing meanwhile.
+    let connected = beside(move || {
+        runtime.block_on(cluster_client::connect(kubeconfig.as_deref())).map_err(|error| {
+            let help = "name a cluster with --kubeconfig, or look nothing up with --no-cluster";
+            Failure::usage(format!("{error}; {help}"))
+        })
+    });
+    connected.await.map(Some)
 }
 
 fn usage(error: impl std::fmt::Display) -> Failure {

@@ -1,19 +1,18 @@
 //! The module that the webhook runs, and the settings that go with it.
 
 use std::borrow::Cow;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use serde_json::Value;
 use sqledge_ha_policy::settings::Settings;
-use tokio::task::spawn_blocking;
 
 use crate::cli::{ModuleRegistry, Serve};
 use crate::command::policy::{module_at, place};
 use crate::config;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Failure;
 use crate::module::{EMBEDDED, Error, Host, Limits, NoWorld, metadata};
 use crate::registry::{Cache, Digest, Place, SCHEME, pull};
+use crate::webhook::blocking::beside;
 use crate::webhook::caches::{self, Kind};
 use crate::webhook::routes::Stage;
 use crate::webhook::workers::StageSettings;
@@ -31,11 +30,7 @@ impl Policy {
     /// Loads the module that the flags name, beside whatever else the runtime has to do: it may be long on its way.
     pub(super) async fn load(flags: &Serve) -> Result<Self, Failure> {
         let flags = flags.clone();
-        let loaded = spawn_blocking(move || Policy::load_and_wait(&flags)).await;
-        loaded.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(error) => Err(Failure { outcome: Outcome::Bug, message: error.to_string() }),
-        })
+        beside(move || Policy::load_and_wait(&flags)).await
     }
 
     fn load_and_wait(flags: &Serve) -> Result<Self, Failure> {
@@ -79,6 +74,7 @@ fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Found, Failure> {
     if cache.is_none() {
         tracing::info!("there is no home to keep the module in; --module-cache names a folder");
     }
+    tracing::info!(reference = %place, "pulling the module");
     let pulled = pull(place, &flags.access.access()?, cache.as_ref())?;
     let (reference, cached) = (&pulled.immutable, pulled.is_cached);
     tracing::info!(%reference, cached, bytes = pulled.module.len(), "the module is there");
