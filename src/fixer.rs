@@ -48,7 +48,7 @@ pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bo
     let judge = |texts| {
         let mut judged = lint_texts(texts, settings, partial);
         if outcome.ignored.is_some() {
-            judged.leave_out_ignored(settings, partial);
+            judged.drop_ignored();
         }
         judged
     };

@@ -25,7 +25,8 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     let found = input::find_and_read(&flags.inputs.paths, &exclusion, &linter::reader(&settings));
     let mut before = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
-        before.leave_out_ignored(&settings, flags.inputs.partial);
+        before.drop_ignored();
+        before.note_comments(&settings, flags.inputs.partial);
     }
     let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
     let mut delivery = Delivery { flags, changed: 0, fixed: 0, unwritten: 0 };
