@@ -65,6 +65,9 @@ pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bo
         count_fixed(&judged, &fates, &mut fixed);
         judged = judge(texts);
     }
+    for (after, before) in judged.manifests.iter_mut().zip(&outcome.manifests) {
+        after.source.clone_from(&before.source);
+    }
     Fixing { outcome: judged, fates, fixed }
 }
 
