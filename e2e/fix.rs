@@ -82,6 +82,32 @@ fn what_only_a_person_can_decide_is_left_and_told() {
     assert!(fs::read_to_string(&path).unwrap().contains("replicas: 2"));
 }
 
+/// Two applications, of which the first grows when it is fixed, and a comment in the second that lets nothing pass.
+fn two_applications() -> String {
+    let other = EXAMPLE.replace("till-sales", "till-orders");
+    let other = other.replacen("replicas: 2\n", "replicas: 2 # sqledge-ha: ignore[linux-node]\n", 1);
+    format!("{EXAMPLE}---\n{other}")
+}
+
+#[test]
+fn places_are_those_of_the_text_that_is_in_the_file_in_the_end() {
+    let (folder, path) = folder_with_a_manifest();
+    fs::write(&path, two_applications()).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    symlink(&path, elsewhere.path().join("sql.yaml")).unwrap();
+    let told = |directory: &Path, flags: &[&str], line: usize| {
+        let ran = fix(directory, flags, "");
+        let left = format!("left: sql.yaml:{line}:13: single-replica: ");
+        let note = format!("note: 1 ignore comment lets nothing pass: sql.yaml:{line}:15\n");
+        assert!(ran.said.contains(&left) && ran.said.contains(&note), "{flags:?}: {}", ran.said);
+    };
+    told(folder.path(), &["--check"], 91);
+    told(folder.path(), &["--diff"], 91);
+    told(elsewhere.path(), &["."], 91);
+    told(folder.path(), &["."], 93);
+    told(folder.path(), &["--check"], 93);
+}
+
 #[test]
 fn what_comes_through_an_alias_is_refused_with_its_place() {
     let folder = tempfile::tempdir().unwrap();

@@ -48,7 +48,7 @@ pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bo
     let judge = |texts| {
         let mut judged = lint_texts(texts, settings, partial);
         if outcome.ignored.is_some() {
-            judged.leave_out_ignored(settings, partial);
+            judged.drop_ignored();
         }
         judged
     };
@@ -64,6 +64,9 @@ pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bo
         }
         count_fixed(&judged, &fates, &mut fixed);
         judged = judge(texts);
+    }
+    for (after, before) in judged.manifests.iter_mut().zip(&outcome.manifests) {
+        after.source.clone_from(&before.source);
     }
     Fixing { outcome: judged, fates, fixed }
 }

@@ -10,6 +10,7 @@ mod reading;
 mod related;
 mod sieve;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use sqledge_ha_policy::finding::{Action, Finding};
 use sqledge_ha_policy::objects::MOST_RELATIONS;
 use sqledge_ha_policy::settings::Settings;
 
+pub use self::ignores::notes_on_comments;
 use self::judging::judge_relations;
 use self::reading::{Half, begin, complete};
 pub use self::related::RelatedPlace;
@@ -38,6 +40,10 @@ pub struct Manifest {
     pub source: Option<Source>,
     /// The documents whose relations matter, without whatever else is in them.
     held: Vec<Document>,
+    /// The chunks of which every object was judged, in their order.
+    judged: Vec<Range<usize>>,
+    /// Where the comments begin that let a finding pass.
+    used_comments: BTreeSet<usize>,
     /// What is wrong with single objects.
     findings: Vec<Located>,
     objects: usize,
@@ -119,6 +125,8 @@ pub struct Outcome {
     pub ungoverned: usize,
     /// How many findings comments let pass; `None` if comments are not looked at.
     pub ignored: Option<usize>,
+    /// Whether some have so many relations that not all were looked at.
+    has_left_out: bool,
 }
 
 impl Outcome {
@@ -197,9 +205,9 @@ fn finish(outcome: &mut Outcome, settings: &Settings, partial: bool) {
         let unread = problems.map(|problem| Unread { name: manifest.name.clone(), manifest: Some(index), problem });
         outcome.unread.extend(unread);
     }
-    let has_left_out = judge_relations(outcome, settings, partial);
+    outcome.has_left_out = judge_relations(outcome, settings, partial);
     outcome.notes = notes(outcome, partial);
-    if has_left_out {
+    if outcome.has_left_out {
         outcome.notes.push(format!(
             "a Service here selects more than {MOST_RELATIONS} databases, or a database is selected by as many Services: \
              only the first {MOST_RELATIONS} of each were compared"

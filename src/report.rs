@@ -26,7 +26,7 @@ mod place;
 mod plain_json;
 pub mod sarif;
 
-pub(crate) use self::place::{Texts, counted};
+pub(crate) use self::place::counted;
 
 /// Writes a report. That for people has colours in it: whoever gives `output` strips them where they do not belong.
 ///

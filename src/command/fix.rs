@@ -2,6 +2,7 @@
 
 mod rewriting;
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 
 use similar::TextDiff;
@@ -12,9 +13,9 @@ use crate::config::{self, Linting};
 use crate::exit::{Failure, Outcome, in_words, plain, say};
 use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
-use crate::linter::{self, Located, Manifest};
-use crate::manifest::Refusal;
-use crate::report::{self, Texts, counted};
+use crate::linter::{self, Located, Manifest, notes_on_comments};
+use crate::manifest::{Lines, Refusal, edit};
+use crate::report::{self, counted};
 
 /// Mends manifests in place, or shows what it would change.
 ///
@@ -25,17 +26,23 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     let found = input::find_and_read(&flags.inputs.paths, &exclusion, &linter::reader(&settings));
     let mut before = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
-        before.leave_out_ignored(&settings, flags.inputs.partial);
+        before.drop_ignored();
     }
     let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
-    let mut delivery = Delivery { flags, changed: 0, fixed: 0, unwritten: 0 };
+    let mut delivery = Delivery { flags, changed: 0, fixed: 0, unwritten: 0, stays: Vec::new() };
     let manifests = before.manifests.iter().zip(&after.outcome.manifests).zip(&after.fixed);
     for ((before, after), fixed) in manifests {
         delivery.deliver(before, &after.text, *fixed)?;
     }
     report::human::problems(&before, &mut anstream::stderr().lock())?;
-    tell(&delivery, &after);
+    tell(&delivery, &before, &after);
     before.notes.iter().for_each(|note| say("note", note));
+    if !flags.judging.no_ignores {
+        let partial = flags.inputs.partial;
+        let is_all = before.has_judged_all(partial) && after.outcome.has_judged_all(partial);
+        let notes = notes_on_comments(&delivery.standing(&before, &after), &settings, is_all);
+        notes.iter().for_each(|note| say("note", note));
+    }
     if let Some(note) = found.left_out.note().filter(|_| before.workloads == 0) {
         say("note", &note);
     }
@@ -50,6 +57,8 @@ struct Delivery<'f> {
     fixed: usize,
     /// The files that could not be.
     unwritten: usize,
+    /// Of each file, whether it has its old text in the end.
+    stays: Vec<bool>,
 }
 
 impl Delivery<'_> {
@@ -60,6 +69,7 @@ impl Delivery<'_> {
     /// Shows a change, or makes it.
     fn deliver(&mut self, before: &Manifest, after: &str, fixed: usize) -> io::Result<()> {
         let path = before.source.as_ref().and_then(Source::path);
+        self.stays.push(self.is_dry() || before.text == after);
         if path.is_none() && !self.is_dry() {
             // What comes in on standard input goes out, changed or not, and with every byte that no edit touches.
             print(after)?;
@@ -77,11 +87,18 @@ impl Delivery<'_> {
         {
             say("error", &format!("{}: not fixed: {}", before.name, in_words(&error)));
             self.unwritten += 1;
+            self.stays.last_mut().into_iter().for_each(|stays| *stays = true);
             return Ok(());
         }
         self.changed += 1;
         self.fixed += fixed;
         Ok(())
+    }
+
+    /// The texts that a person finds in the files in the end.
+    fn standing<'m>(&self, before: &'m linter::Outcome, after: &'m Fixing) -> Vec<&'m Manifest> {
+        let both = before.manifests.iter().zip(&after.outcome.manifests);
+        both.zip(&self.stays).map(|((before, after), stays)| if *stays { before } else { after }).collect()
     }
 }
 
@@ -101,34 +118,63 @@ fn fit(diff: String) -> String {
     diff.lines().map(|line| fit(line) + "\n").collect()
 }
 
-/// Says what was fixed, what was not, where that stands in the fixed text, and why.
-fn tell(delivery: &Delivery<'_>, after: &Fixing) {
+/// Says what was fixed, what was not, where that stands in the text that a person finds, and why.
+fn tell(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) {
     let verb = if delivery.is_dry() { "would fix" } else { "fixed" };
     say(verb, &format!("{} in {}", counted(delivery.fixed, "finding"), counted(delivery.changed, "file")));
-    let mut texts = Texts::new(&after.outcome);
+    let stays = |located: &&Located| delivery.stays.get(located.manifest) == Some(&true);
+    // Of several that are alike the first counts, which is put in last.
+    let standing: HashMap<Key<'_>, &Located> =
+        before.findings.iter().filter(stays).rev().map(|located| (key(located), located)).collect();
+    let mut places = Places { last: None };
     for (located, fate) in after.outcome.findings.iter().zip(&after.fates) {
+        // What only fixing brings about stands in the fixed text alone.
+        let (located, manifests) = match standing.get(&key(located)) {
+            Some(standing) => (*standing, &before.manifests),
+            None => (located, &after.outcome.manifests),
+        };
+        let Some(manifest) = manifests.get(located.manifest) else { continue };
         let (what, why) = match fate {
             Fate::Fixed => continue,
-            Fate::Refused(why) => ("refused", format!("{why}{}", defined(&mut texts, located, *why))),
+            Fate::Refused(why) => ("refused", format!("{why}{}", defined(&mut places, manifest, located, *why))),
             Fate::Unsafe => ("left", "--unsafe fixes it, and may move or destroy something".to_owned()),
             Fate::Left => ("left", "only a person can decide".to_owned()),
         };
-        let place = position(&mut texts, located.manifest, located.span.start);
+        let place = places.position(manifest, located.span.start);
         say(what, &format!("{place}: {}: {why}", located.finding.rule));
     }
 }
 
-/// Where what cannot be edited is defined, if that is elsewhere.
-fn defined(texts: &mut Texts<'_>, located: &Located, why: Refusal) -> String {
-    let Refusal::Shared(byte) = why else { return String::new() };
-    format!(", at {}", position(texts, located.manifest, located.chunk.start + byte))
+/// What tells a finding from others, in whichever text: its manifest, document, rule and pointer.
+type Key<'f> = (usize, usize, &'static str, &'f str);
+
+fn key(located: &Located) -> Key<'_> {
+    (located.manifest, located.document, located.finding.rule, located.finding.pointer.as_str())
 }
 
-/// A place, as editors take it.
-fn position(texts: &mut Texts<'_>, manifest: usize, byte: usize) -> String {
-    let Some((manifest, lines)) = texts.lines(manifest) else { return String::new() };
-    let position = lines.position(byte);
-    format!("{}:{}:{}", plain(&manifest.name), position.line, position.column)
+/// Where what cannot be edited is defined, if that is elsewhere.
+fn defined<'m>(places: &mut Places<'m>, manifest: &'m Manifest, located: &Located, why: Refusal) -> String {
+    let Refusal::Shared(_) = why else { return String::new() };
+    // The byte is one of the fixed text, and the finding may be one of the old.
+    let fix = located.finding.fix.as_ref();
+    let refused = fix.and_then(|fix| edit(manifest.text.get(located.chunk.clone())?, &fix.edits).err());
+    let Some(Refusal::Shared(byte)) = refused else { return String::new() };
+    format!(", at {}", places.position(manifest, located.chunk.start + byte))
+}
+
+/// Finds places. The lines of the text that was asked about last are kept: findings come text by text.
+struct Places<'m> {
+    last: Option<(&'m Manifest, Lines<'m>)>,
+}
+
+impl<'m> Places<'m> {
+    /// A place, as editors take it.
+    fn position(&mut self, manifest: &'m Manifest, byte: usize) -> String {
+        let last = self.last.take().filter(|(last, _)| std::ptr::eq(*last, manifest));
+        let (_, lines) = self.last.insert(last.unwrap_or_else(|| (manifest, Lines::new(&manifest.text))));
+        let position = lines.position(byte);
+        format!("{}:{}:{}", plain(&manifest.name), position.line, position.column)
+    }
 }
 
 fn end(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) -> Outcome {

@@ -17,7 +17,8 @@ pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     let found = input::gather(&flags.inputs.paths, &flags.rendering, &exclusion, &linter::reader(&settings));
     let mut outcome = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
-        outcome.leave_out_ignored(&settings, flags.inputs.partial);
+        outcome.drop_ignored();
+        outcome.note_comments(&settings, flags.inputs.partial);
     }
     if outcome.workloads == 0 {
         outcome.notes.extend(found.left_out.note());

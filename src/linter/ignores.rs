@@ -3,8 +3,10 @@
 //! A comment counts for the lines of the finding if it ends one of them, or stands alone above the first; and for the
 //! whole document if it stands alone above everything in it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use granit_parser::{Event, Parser};
 use memchr::memmem::Finder;
 use rayon::prelude::*;
 use sqledge_ha_policy::finding::{Action, quoted};
@@ -20,50 +22,188 @@ const MARK: &str = "# sqledge-ha: ignore";
 const MOST_NAMED: usize = 5;
 
 impl Outcome {
-    /// Leaves out the findings that comments let pass. Notes comments that cannot be understood, and those that let
-    /// nothing pass, unless there is more than was judged with `settings`: all is `partial`, or something was not read.
-    pub fn leave_out_ignored(&mut self, settings: &Settings, partial: bool) {
+    /// Leaves out the findings that comments let pass.
+    pub fn drop_ignored(&mut self) {
         let before = self.findings.len();
         let mark = Finder::new(MARK);
-        let mut comments: Vec<Vec<Comment<'_>>> =
-            self.manifests.par_iter().map(|manifest| comments(&mark, &manifest.text)).collect();
-        self.findings.retain(|located| {
-            let text = self.manifests.get(located.manifest).map_or("", |manifest| manifest.text.as_str());
-            let comments = comments.get_mut(located.manifest);
-            !comments.is_some_and(|comments| let_pass(comments, located, text))
-        });
-        self.ignored = Some(before - self.findings.len());
-        for (manifest, comments) in self.manifests.iter().zip(&comments) {
-            self.notes.extend(comments.iter().filter_map(|comment| comment.complaint(manifest)));
+        let mut texts: Vec<Commented<'_>> =
+            self.manifests.par_iter().map(|manifest| Commented::read(&mark, &manifest.text)).collect();
+        self.findings.retain(|located| !texts.get_mut(located.manifest).is_some_and(|text| text.lets_pass(located)));
+        let used: Vec<BTreeSet<usize>> = texts.into_iter().map(|text| text.used).collect();
+        for (manifest, used) in self.manifests.iter_mut().zip(used) {
+            manifest.used_comments = used;
         }
+        self.ignored = Some(before - self.findings.len());
+    }
+
+    /// Notes comments that cannot be understood, and if all was judged, also those that let nothing pass.
+    pub fn note_comments(&mut self, settings: &Settings, partial: bool) {
+        let manifests: Vec<&Manifest> = self.manifests.iter().collect();
+        let notes = notes_on_comments(&manifests, settings, self.has_judged_all(partial));
+        self.notes.extend(notes);
+    }
+
+    /// Whether all was judged that a comment may be there for.
+    pub fn has_judged_all(&self, partial: bool) -> bool {
         // What a patch makes of an object may need the comment that the object has.
         let has_patches = self.manifests.iter().any(|manifest| manifest.is_patch);
-        if !partial && self.unread.is_empty() && !has_patches {
-            self.notes.extend(about_unused(&self.manifests, &comments, settings));
+        let is_complete = !partial && self.unread.is_empty() && self.ungoverned == 0;
+        is_complete && !has_patches && !self.has_left_out
+    }
+}
+
+/// A text with its comments, of which those are known that let a finding pass.
+struct Commented<'t> {
+    text: &'t str,
+    comments: Vec<Comment<'t>>,
+    /// All rules that they name.
+    named: BTreeSet<&'t str>,
+    /// Where those begin that let a finding pass.
+    used: BTreeSet<usize>,
+    on_lines: Common<'t>,
+    above: Common<'t>,
+    at_head: Common<'t>,
+}
+
+impl<'t> Commented<'t> {
+    fn read(mark: &Finder<'_>, text: &'t str) -> Self {
+        let comments = comments(mark, text);
+        let named = comments.iter().flat_map(Comment::names).collect();
+        let [on_lines, above, at_head] = [Common::default(), Common::default(), Common::default()];
+        Commented { text, comments, named, used: BTreeSet::new(), on_lines, above, at_head }
+    }
+
+    /// Whether any of the comments lets a finding pass; those that do are used from then on.
+    fn lets_pass(&mut self, located: &Located) -> bool {
+        let rule = located.finding.rule;
+        if !self.named.contains(rule) {
+            return false;
+        }
+        let (text, comments) = (self.text, self.comments.as_slice());
+        let (lines, chunk) = (lines_of(text, &located.span), &located.chunk);
+        let first = lines.start..lines.start;
+        let passes = [
+            self.on_lines.lets_pass(&lines, rule, &mut self.used, || on_lines(comments, &lines)),
+            self.above.lets_pass(&first, rule, &mut self.used, || above(text, comments, lines.start)),
+            self.at_head.lets_pass(chunk, rule, &mut self.used, || at_head(text, comments, chunk)),
+        ];
+        passes.contains(&true)
+    }
+}
+
+/// The comments that count for one place, by the rules that they name. Findings of one place follow each other, and
+/// however many there are, its comments are looked at once.
+#[derive(Default)]
+struct Common<'t> {
+    place: Option<Range<usize>>,
+    /// Where the comments begin, as far as they are not used.
+    rules: BTreeMap<&'t str, Vec<usize>>,
+}
+
+impl<'t> Common<'t> {
+    fn lets_pass<'c>(
+        &mut self,
+        place: &Range<usize>,
+        rule: &str,
+        used: &mut BTreeSet<usize>,
+        find: impl FnOnce() -> Vec<&'c Comment<'t>>,
+    ) -> bool
+    where
+        't: 'c,
+    {
+        if self.place.as_ref() != Some(place) {
+            self.place = Some(place.clone());
+            self.rules.clear();
+            for comment in find() {
+                comment.names().for_each(|name| self.rules.entry(name).or_default().push(comment.byte));
+            }
+        }
+        let Some(comments) = self.rules.get_mut(rule) else { return false };
+        used.extend(comments.drain(..));
+        true
+    }
+}
+
+/// The whole lines that bytes stand on.
+fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
+    let before = text.get(..span.start).unwrap_or_default();
+    let after = text.get(span.end..).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |feed| feed + 1);
+    start..span.end + after.find('\n').unwrap_or(after.len())
+}
+
+/// The comments before a byte, and the others.
+fn divided<'c, 't>(comments: &'c [Comment<'t>], byte: usize) -> (&'c [Comment<'t>], &'c [Comment<'t>]) {
+    comments.split_at(comments.partition_point(|comment| comment.byte < byte))
+}
+
+/// The comments on some lines.
+fn on_lines<'c, 't>(comments: &'c [Comment<'t>], lines: &Range<usize>) -> Vec<&'c Comment<'t>> {
+    let (_, following) = divided(comments, lines.start);
+    following.iter().take_while(|comment| comment.byte < lines.end).collect()
+}
+
+/// The comments that stand alone above a line, with nothing that counts between.
+fn above<'c, 't>(text: &str, comments: &'c [Comment<'t>], line: usize) -> Vec<&'c Comment<'t>> {
+    let (preceding, _) = divided(comments, line);
+    let mut found = Vec::new();
+    let mut below = line;
+    for comment in preceding.iter().rev() {
+        if !is_idle(text, comment.line.end..below) {
+            break;
+        }
+        found.extend(comment.is_alone.then_some(comment));
+        if !is_idle(text, comment.line.clone()) {
+            break;
+        }
+        below = comment.line.start;
+    }
+    found
+}
+
+/// The comments that stand alone above everything in a chunk.
+fn at_head<'c, 't>(text: &str, comments: &'c [Comment<'t>], chunk: &Range<usize>) -> Vec<&'c Comment<'t>> {
+    let (_, following) = divided(comments, chunk.start);
+    let mut found = Vec::new();
+    let mut above = chunk.start;
+    for comment in following.iter().take_while(|comment| comment.byte < chunk.end) {
+        if !is_idle(text, above..comment.line.start) {
+            break;
+        }
+        found.extend(comment.is_alone.then_some(comment));
+        if !is_idle(text, comment.line.clone()) {
+            break;
+        }
+        above = comment.line.end;
+    }
+    found
+}
+
+/// Says which comments in texts cannot be understood; with `unused_too`, also which let nothing pass.
+pub fn notes_on_comments(manifests: &[&Manifest], settings: &Settings, unused_too: bool) -> Vec<String> {
+    let mark = Finder::new(MARK);
+    let read: Vec<Vec<Comment<'_>>> = manifests.par_iter().map(|manifest| comments(&mark, &manifest.text)).collect();
+    let (mut notes, mut places, mut count) = (Vec::new(), Vec::new(), 0);
+    for (manifest, comments) in manifests.iter().zip(&read).filter(|(_, comments)| !comments.is_empty()) {
+        let lines = Lines::new(&manifest.text);
+        let place = |comment: &Comment<'_>| {
+            let position = lines.position(comment.byte);
+            format!("{}:{}:{}", manifest.name, position.line, position.column)
+        };
+        let wrong = comments.iter().filter_map(|comment| Some((comment, comment.complaint()?)));
+        notes.extend(wrong.map(|(comment, complaint)| format!("{}: {complaint}", place(comment))));
+        if unused_too {
+            let unused = unused(manifest, comments, settings);
+            count += unused.len();
+            places.extend(unused.into_iter().take(MOST_NAMED.saturating_sub(places.len())).map(place));
         }
     }
+    notes.extend(about_unused(count, &places));
+    notes
 }
 
-/// Whether any of a text's comments lets a finding in it pass; those that do are used from then on.
-fn let_pass(comments: &mut [Comment<'_>], located: &Located, text: &str) -> bool {
-    let mut passes = false;
-    for comment in comments.iter_mut().filter(|comment| comment.lets_pass(located, text)) {
-        comment.is_used = true;
-        passes = true;
-    }
-    passes
-}
-
-/// Says which comments let nothing pass, if there are such.
-fn about_unused(manifests: &[Manifest], comments: &[Vec<Comment<'_>>], settings: &Settings) -> Option<String> {
-    let mut places = Vec::new();
-    let mut count = 0;
-    for (manifest, comments) in manifests.iter().zip(comments) {
-        let unused = unused(manifest, comments, settings);
-        count += unused.len();
-        let named = unused.iter().take(MOST_NAMED.saturating_sub(places.len()));
-        places.extend(named.map(|comment| comment.place(manifest)));
-    }
+/// Says that so many comments let nothing pass, if there are such, and where the first of them stand.
+fn about_unused(count: usize, places: &[String]) -> Option<String> {
     let lets = match count {
         0 => return None,
         1 => "comment lets",
@@ -73,23 +213,42 @@ fn about_unused(manifests: &[Manifest], comments: &[Vec<Comment<'_>>], settings:
     Some(format!("{count} ignore {lets} nothing pass: {}{more}", places.join(", ")))
 }
 
-/// The comments of a text that let nothing pass, although there could have been something.
+/// The comments of a text that let nothing pass, although all was judged that they could be there for.
 fn unused<'c, 't>(manifest: &Manifest, comments: &'c [Comment<'t>], settings: &Settings) -> Vec<&'c Comment<'t>> {
-    let unused: Vec<&Comment<'_>> = comments
-        .iter()
-        .filter(|comment| !comment.is_used && comment.is_asked_for(settings) && manifest.holds(comment.byte))
-        .collect();
+    let is_unused =
+        |comment: &&Comment<'_>| !manifest.used_comments.contains(&comment.byte) && comment.is_asked_for(settings);
+    let unused: Vec<&Comment<'_>> = comments.iter().filter(is_unused).collect();
     // With other values a template may come out such that it needs the comment.
-    if !unused.is_empty() && manifest.is_rendered() { Vec::new() } else { unused }
+    if unused.is_empty() || manifest.is_rendered() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for chunk in &manifest.judged {
+        let until = |byte: usize| unused.partition_point(|comment| comment.byte < byte);
+        let within = unused.get(until(chunk.start)..until(chunk.end)).unwrap_or_default();
+        if !within.is_empty() {
+            let real = real_comments(&manifest.text, chunk);
+            found.extend(within.iter().copied().filter(|comment| holds(&real, comment.byte)));
+        }
+    }
+    found
 }
 
-impl Manifest {
-    /// Whether a byte of the text is in a document that was judged.
-    fn holds(&self, byte: usize) -> bool {
-        let after = self.held.partition_point(|document| document.chunk().start <= byte);
-        let document = after.checked_sub(1).and_then(|index| self.held.get(index));
-        document.is_some_and(|document| document.chunk().contains(&byte))
-    }
+/// Where comments stand in a chunk, as the parser sees it: what looks like one may be a line of a script.
+fn real_comments(text: &str, chunk: &Range<usize>) -> Vec<Range<usize>> {
+    let events = Parser::new_from_str(text.get(chunk.clone()).unwrap_or_default()).map_while(Result::ok);
+    let mut comments: Vec<Range<usize>> = events
+        .filter_map(|(event, span)| if matches!(event, Event::Comment(..)) { span.byte_range() } else { None })
+        .map(|range| chunk.start + range.start..chunk.start + range.end)
+        .collect();
+    comments.sort_by_key(|comment| comment.start);
+    comments
+}
+
+/// Whether one of some ranges, which are in order, holds a byte.
+fn holds(ranges: &[Range<usize>], byte: usize) -> bool {
+    let after = ranges.partition_point(|range| range.start <= byte);
+    after.checked_sub(1).and_then(|last| ranges.get(last)).is_some_and(|range| range.contains(&byte))
 }
 
 /// One such comment.
@@ -101,8 +260,6 @@ struct Comment<'t> {
     /// The line that it stands on.
     line: Range<usize>,
     is_alone: bool,
-    /// Whether it lets a finding pass.
-    is_used: bool,
 }
 
 fn comments<'t>(mark: &Finder<'_>, text: &'t str) -> Vec<Comment<'t>> {
@@ -121,28 +278,11 @@ impl<'t> Comment<'t> {
         let list = comment.strip_prefix(MARK)?.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         let is_alone = in_front.trim().is_empty();
         let (rules, line) = (list.map(|(rules, _)| rules), start..byte + comment.len());
-        Some(Comment { byte, rules, line, is_alone, is_used: false })
+        Some(Comment { byte, rules, line, is_alone })
     }
 
     fn names(&self) -> impl Iterator<Item = &'t str> {
         self.rules.into_iter().flat_map(|rules| rules.split(',')).map(str::trim)
-    }
-
-    fn lets_pass(&self, located: &Located, text: &str) -> bool {
-        self.names().any(|name| name == located.finding.rule) && self.is_about(located, text)
-    }
-
-    fn is_about(&self, located: &Located, text: &str) -> bool {
-        let before = text.get(..located.span.start).unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |feed| feed + 1);
-        let after = text.get(located.span.end..).unwrap_or_default();
-        let end = located.span.end + after.find('\n').unwrap_or(after.len());
-        if (start..end).contains(&self.byte) {
-            return true;
-        }
-        let is_above = self.byte < start && is_idle(text, self.line.end..start);
-        let chunk = located.chunk.clone();
-        self.is_alone && (is_above || chunk.contains(&self.byte) && is_idle(text, chunk.start..self.line.start))
     }
 
     /// Whether all rules that it names are known, and none of them is off.
@@ -154,21 +294,13 @@ impl<'t> Comment<'t> {
         self.rules.is_some() && self.names().all(is_asked)
     }
 
-    /// Its line, as editors take it.
-    fn place(&self, manifest: &Manifest) -> String {
-        format!("{}:{}", manifest.name, Lines::new(&manifest.text).position(self.byte).line)
-    }
-
     /// Says what is wrong with the comment itself.
-    fn complaint(&self, manifest: &Manifest) -> Option<String> {
-        let wrong = if self.rules.is_none() {
-            "say which rules to ignore, e.g. ignore[whole-data-root]".to_owned()
-        } else {
-            let unknown = self.names().find(|name| rules::find(name).is_none())?;
-            format!("there is no rule {}; `sqledge-ha rules` lists them", quoted(unknown))
-        };
-        let position = Lines::new(&manifest.text).position(self.byte);
-        Some(format!("{}:{}:{}: {wrong}", manifest.name, position.line, position.column))
+    fn complaint(&self) -> Option<String> {
+        if self.rules.is_none() {
+            return Some("say which rules to ignore, e.g. ignore[whole-data-root]".to_owned());
+        }
+        let unknown = self.names().find(|name| rules::find(name).is_none())?;
+        Some(format!("there is no rule {}; `sqledge-ha rules` lists them", quoted(unknown)))
     }
 }
 
@@ -215,7 +347,8 @@ spec: #3
     /// The findings, and the notes, of a text.
     fn judged_by(text: &str, settings: &Settings, partial: bool) -> Outcome {
         let mut outcome = lint_texts(vec![("sql.yaml".to_owned(), text.to_owned())], settings, partial);
-        outcome.leave_out_ignored(settings, partial);
+        outcome.drop_ignored();
+        outcome.note_comments(settings, partial);
         outcome
     }
 
@@ -256,9 +389,9 @@ spec: #3
     #[test]
     fn comments_that_let_nothing_pass_are_noted_together() {
         let unused = judged(&[(3, "[recreate-strategy]"), (4, "[recreate-strategy]")]).notes;
-        assert_eq!(unused, ["1 ignore comment lets nothing pass: sql.yaml:8"], "the other lets one pass");
+        assert_eq!(unused, ["1 ignore comment lets nothing pass: sql.yaml:8:3"], "the other lets one pass");
         let many = judged(&[2, 4, 5, 6, 7, 8].map(|number| (number, "[single-replica]"))).notes;
-        let named = "sql.yaml:6, sql.yaml:8, sql.yaml:10, sql.yaml:12, sql.yaml:14";
+        let named = "sql.yaml:6:1, sql.yaml:8:3, sql.yaml:10:36, sql.yaml:12:7, sql.yaml:14:21";
         assert_eq!(many, [format!("6 ignore comments let nothing pass: {named} and 1 more")]);
         assert!(judged(&[(1, "[recreate-strategy, single-replica]")]).notes.is_empty(), "one of two rules is enough");
     }
@@ -282,7 +415,8 @@ spec: #3
             let settings = Settings::default();
             let mut outcome = lint_texts(vec![("sql.yaml".to_owned(), text.to_owned())], &settings, false);
             outcome.manifests.iter_mut().for_each(change);
-            outcome.leave_out_ignored(&settings, false);
+            outcome.drop_ignored();
+            outcome.note_comments(&settings, false);
             outcome.notes.len()
         };
         let text = deployment(&[(4, "[single-replica]")]);
@@ -291,5 +425,70 @@ spec: #3
         let rendered = format!("# Source: sql/templates/sql.yaml\n{text}");
         assert_eq!(notes(&rendered, |_| {}), 1);
         assert_eq!(notes(&rendered, |manifest| manifest.source = Some(Source::StandardInput)), 0);
+    }
+
+    /// What is said of comments that let nothing pass.
+    fn unused(text: &str) -> Vec<String> {
+        let mut notes = judged_by(text, &Settings::default(), false).notes;
+        notes.retain(|note| note.contains("nothing pass"));
+        notes
+    }
+
+    #[test]
+    fn a_comment_is_not_unused_in_an_object_that_its_owner_answers_for() {
+        let pod = |owner: &str| {
+            format!(
+                "{DEPLOYMENT}---\n# sqledge-ha: ignore[stable-data-path]\napiVersion: v1\nkind: Pod\n\
+                 metadata:\n  name: sql-1\n{owner}spec:\n  containers:\n    - name: sql\n      \
+                 image: azure-sql-edge # sqledge-ha: ignore[single-replica]\n"
+            )
+        };
+        let owner =
+            "  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: sql, uid: u, controller: true}]\n";
+        assert_eq!(unused(&pod("")).len(), 1);
+        assert!(unused(&pod(owner)).is_empty());
+    }
+
+    #[test]
+    fn a_comment_is_not_unused_where_an_engine_was_not_asked_for() {
+        let list = |image: &str| {
+            format!(
+                "apiVersion: v1\nkind: List\nitems:\n  - apiVersion: apps/v1\n    kind: Deployment\n    \
+                 metadata: {{name: sql}}\n    spec: \n      # sqledge-ha: ignore[single-replica]\n      template:\n        \
+                 metadata: {{labels: {{app: sql}}}}\n        spec:\n          containers: [{{name: sql, image: {image}}}]\n  \
+                 - apiVersion: v1\n    kind: Service\n    metadata: {{name: sql}}\n    \
+                 spec: {{selector: {{app: sql}}, ports: [{{port: 1433}}]}}\n"
+            )
+        };
+        assert_eq!(unused(&list("azure-sql-edge")).len(), 1);
+        let server = list("mcr.microsoft.com/mssql/server:2022-latest");
+        assert!(unused(&server).is_empty());
+        let beside = format!("{}---\n{server}", deployment(&[(4, "[single-replica]")]));
+        assert!(unused(&beside).is_empty(), "it may be there for what another document runs");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_comment_is_not_noted() {
+        let script = "          args:\n            - |\n              # sqledge-ha: ignore[single-replica]\n              \
+                      run\n            - \"a # sqledge-ha: ignore[single-replica]\"\n";
+        assert!(unused(&format!("{DEPLOYMENT}{script}")).is_empty());
+        let beside = format!("{}{script}", deployment(&[(7, "[single-replica]")]));
+        assert_eq!(unused(&beside), ["1 ignore comment lets nothing pass: sql.yaml:14:21"]);
+    }
+
+    #[test]
+    fn in_a_run_of_comments_each_counts() {
+        let run = |number, more: &str| {
+            let comments = "# sqledge-ha: ignore[single-replica]\n# another\n\n".repeat(3);
+            let last = "# sqledge-ha: ignore[recreate-strategy]\n";
+            let text = DEPLOYMENT.replace(&format!("#{number}\n"), &format!("{last}{comments}{more}"));
+            judged_by(&text, &Settings::default(), false)
+        };
+        for number in [1, 2] {
+            assert!(!rules(&run(number, "")).contains(&"recreate-strategy"), "{number}");
+        }
+        assert!(rules(&run(2, "x-other: 1\n")).contains(&"recreate-strategy"), "something stands between");
+        let head = run(1, "x-other: 1\n");
+        assert!(!rules(&head).contains(&"recreate-strategy"), "the head is all that stands above");
     }
 }

@@ -51,6 +51,8 @@ enum Chunk {
 #[derive(Default)]
 struct Piece {
     held: Vec<Document>,
+    /// The chunk, if every object in it is judged.
+    judged: Option<Range<usize>>,
     findings: Vec<Located>,
     problems: Vec<Problem>,
     /// How many documents it is, whether they are held or not.
@@ -164,6 +166,7 @@ impl Half {
             self.manifest.take(Piece { objects: 0, ..piece }, index);
         }
         self.manifest.held.sort_by_key(|document| document.index);
+        self.manifest.judged.sort_by_key(|chunk| chunk.start);
         self.manifest.problems.sort_by_key(|problem| problem.byte);
         self.manifest
     }
@@ -177,6 +180,7 @@ impl Manifest {
     /// Takes what a chunk came to, whose first document is number `index`; gives the labels of the pods in it.
     fn take(&mut self, piece: Piece, index: usize) -> Labels {
         self.held.extend(piece.held.into_iter().map(|document| document.following(index)));
+        self.judged.extend(piece.judged);
         let located = |located: Located| Located { document: located.document + index, ..located };
         self.findings.extend(piece.findings.into_iter().map(located));
         self.problems.extend(piece.problems);
@@ -200,28 +204,35 @@ impl Chunk {
 impl Piece {
     fn parse(text: &str, chunk: Range<usize>, settings: &Settings) -> Self {
         let mut piece = Piece::default();
-        for read in read_chunk(text, chunk, 0) {
+        let mut is_judged = true;
+        for read in read_chunk(text, chunk.clone(), 0) {
             piece.count += 1;
             match read {
-                Ok(document) => piece.look(document, settings),
+                Ok(document) => is_judged &= piece.look(document, settings),
                 Err(problem) => piece.problems.push(problem),
             }
         }
+        piece.judged = Some(chunk).filter(|_| is_judged && !piece.held.is_empty());
         piece
     }
 
-    /// Judges what stands alone in a document, and holds what has relations until all is read.
-    fn look(&mut self, mut document: Document, settings: &Settings) {
+    /// Judges what stands alone in a document, and holds what has relations until all is read. Says whether every object
+    /// in it is judged.
+    fn look(&mut self, mut document: Document, settings: &Settings) -> bool {
         let mut essences = Vec::new();
         let mut has_service = false;
         let parts = parts(&document.value);
         let is_list = parts.len() > 1;
+        let (objects, mut judged) = (parts.len(), 0);
         for part in parts {
             self.objects += usize::from(part.value.get("kind").is_some());
             let Some(kind) = Kind::of_object(part.value) else { continue };
-            has_service |= kind == Kind::Service;
-            let Some(workload) = Workload::read(part.value, kind, settings) else { continue };
             let is_judged = !has_judged_owner(part.value);
+            if kind == Kind::Service {
+                has_service = true;
+                judged += usize::from(is_judged);
+            }
+            let Some(workload) = Workload::read(part.value, kind, settings) else { continue };
             if !workload.is_governed() {
                 let first = workload.ungoverned.first().filter(|_| is_judged);
                 self.ungoverned.extend(first.map(|container| container.engine));
@@ -229,6 +240,7 @@ impl Piece {
             }
             self.labels.add(&workload);
             self.workloads += usize::from(is_judged);
+            judged += usize::from(is_judged && workload.ungoverned.is_empty());
             essences.push((part.prefix.clone(), kind));
             if is_judged {
                 self.findings.extend(judge_alone(&document, part, kind, settings));
@@ -244,5 +256,6 @@ impl Piece {
             // a list would be read once for each item.
             self.held.push(if is_list { document.compact() } else { document.without_places() });
         }
+        judged == objects
     }
 }
