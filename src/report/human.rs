@@ -6,6 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{
     Annotation, AnnotationKind, Element, Group, Level as Severity, Message, Origin, Renderer, Snippet, Title,
 };
+use memchr::memrchr;
 
 use super::place::{Place, Texts, is_delicate, summary};
 use crate::cli::Level;
@@ -92,12 +93,17 @@ fn discreet(text: &str, lines: Range<usize>, span: Range<usize>) -> (Range<usize
     (first.clone(), first)
 }
 
+/// Where the line of a byte begins; of a line that is longer than anything that is shown, where looking for that ends.
 fn line_start(text: &str, byte: usize) -> usize {
-    text.get(..byte).and_then(|before| before.rfind('\n')).map_or(0, |feed| feed + 1)
+    let farthest = text.floor_char_boundary(byte.saturating_sub(4 * WIDEST_ROOM));
+    let before = text.get(farthest..byte).unwrap_or_default();
+    memrchr(b'\n', before.as_bytes()).map_or(farthest, |feed| farthest + feed + 1)
 }
 
+/// Where the line of a byte ends; of a line that is not shown as a whole, where looking for that ends.
 fn line_end(text: &str, byte: usize) -> usize {
-    let line = text.get(byte..).and_then(|after| after.split('\n').next()).unwrap_or_default();
+    let farthest = text.ceil_char_boundary(text.len().min(byte + LONGEST_LINE + 1));
+    let line = text.get(byte..farthest).and_then(|after| after.split('\n').next()).unwrap_or_default();
     byte + line.trim_end_matches('\r').len()
 }
 
