@@ -44,7 +44,19 @@ pub struct Node<'a> {
 /// assert_eq!(reach(&service, &["spec", "selector"]), None);
 /// ```
 pub fn reach<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
-    names.iter().try_fold(value, |value, name| value.get(*name))
+    names.iter().try_fold(value, |value, name| member(value.as_object()?, name))
+}
+
+/// Up to so many members are looked through.
+const FEW_MEMBERS: usize = 12;
+
+/// The member of a name. The maps of the command, unlike those of the module, hash names to find them, which takes longer
+/// than to compare a name with a few others.
+fn member<'v>(map: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    if cfg!(target_arch = "wasm32") || map.len() > FEW_MEMBERS {
+        return map.get(name);
+    }
+    map.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
 }
 
 impl<'a> Node<'a> {
@@ -74,7 +86,7 @@ impl<'a> Node<'a> {
 
     /// The member `name` as a bare value.
     pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.map()?.get(name)
+        member(self.map()?, name)
     }
 
     /// The items of an array; nothing for anything else.
