@@ -226,6 +226,19 @@ mod tests {
     use crate::testing::test;
 
     #[test]
+    fn members_are_found_in_short_and_in_long_maps() {
+        for members in [1, FEW_MEMBERS, FEW_MEMBERS + 1, 3 * FEW_MEMBERS] {
+            let object: Value = (0..members).map(|number| (format!("member-{number}"), json!(number))).collect();
+            for number in 0..members {
+                let name = format!("member-{number}");
+                assert_eq!(Node::root(&object).get(&name), Some(&json!(number)), "of {members}");
+                assert_eq!(reach(&object, &[&name]), Some(&json!(number)), "of {members}");
+            }
+            assert_eq!(reach(&object, &["member"]), None, "of {members}");
+        }
+    }
+
+    #[test]
     fn a_pointer_escapes_what_rfc_6901_says() {
         let object = json!({"nodeSelector": {"kubernetes.io/arch": "amd64", "a~b": 1}});
         let selector = Node::root(&object).at("nodeSelector");

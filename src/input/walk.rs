@@ -157,7 +157,7 @@ impl<'e> Search<'e> {
         self.unreachable.push(Unreachable { name: plain(&path.to_string_lossy()), problem: problem(why) });
     }
 
-    /// One thread reads a tree faster than several take turns at it: 10,000 names in 5 ms.
+    /// One thread looks through a tree, faster than several would that take turns at it; the others read meanwhile.
     fn walk(&mut self, root: &Path, read_early: &impl Fn(Vec<Reached>)) {
         let left_out = Arc::new(Counters::default());
         let mut walker = WalkBuilder::new(root);
@@ -311,5 +311,17 @@ mod tests {
     fn a_directory_that_cannot_be_read_is_told_in_the_same_words_as_a_file() {
         let error = WalkBuilder::new("nowhere").build().next().unwrap().unwrap_err();
         assert_eq!(unsearchable(&error), (Some(Path::new("nowhere")), "there is no such file or directory".to_owned()));
+    }
+
+    #[test]
+    fn what_is_in_a_directory_stands_together() {
+        let folder = "a/folder/with/a/long/name";
+        let sorted = ["a", "a/b", "a/b/c", "a/b-c", "a/bc"].map(|path| format!("{folder}/{path}"));
+        for one in 0..sorted.len() {
+            for other in 0..sorted.len() {
+                let order = by_directory(Path::new(&sorted[one]), Path::new(&sorted[other]));
+                assert_eq!(order, one.cmp(&other), "{} {}", sorted[one], sorted[other]);
+            }
+        }
     }
 }

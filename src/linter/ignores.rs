@@ -2,32 +2,31 @@
 //!
 //! A comment counts for the lines of the finding if it ends one of them, or stands alone above the first; and for the
 //! whole document if it stands alone above everything in it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `comment` | one such comment |
+//! | `notes` | what there is to say about the comments themselves |
+
+mod comment;
+mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use granit_parser::{Event, Parser};
-use memchr::memmem::Finder;
 use rayon::prelude::*;
-use sqledge_ha_policy::finding::{Action, quoted};
-use sqledge_ha_policy::rules;
 use sqledge_ha_policy::settings::Settings;
 
+use self::comment::{Comment, comments};
+pub use self::notes::notes_on_comments;
 use super::{Located, Manifest, Outcome};
-use crate::manifest::Lines;
-
-/// What such a comment begins with.
-const MARK: &str = "# sqledge-ha: ignore";
-/// So many of the comments that let nothing pass are named.
-const MOST_NAMED: usize = 5;
 
 impl Outcome {
     /// Leaves out the findings that comments let pass.
     pub fn drop_ignored(&mut self) {
         let before = self.findings.len();
-        let mark = Finder::new(MARK);
         let mut texts: Vec<Commented<'_>> =
-            self.manifests.par_iter().map(|manifest| Commented::read(&mark, &manifest.text)).collect();
+            self.manifests.par_iter().map(|manifest| Commented::read(&manifest.text)).collect();
         self.findings.retain(|located| !texts.get_mut(located.manifest).is_some_and(|text| text.lets_pass(located)));
         let used: Vec<BTreeSet<usize>> = texts.into_iter().map(|text| text.used).collect();
         for (manifest, used) in self.manifests.iter_mut().zip(used) {
@@ -66,8 +65,8 @@ struct Commented<'t> {
 }
 
 impl<'t> Commented<'t> {
-    fn read(mark: &Finder<'_>, text: &'t str) -> Self {
-        let comments = comments(mark, text);
+    fn read(text: &'t str) -> Self {
+        let comments = comments(text);
         let named = comments.iter().flat_map(Comment::names).collect();
         let [on_lines, above, at_head] = [Common::default(), Common::default(), Common::default()];
         Commented { text, comments, named, used: BTreeSet::new(), on_lines, above, at_head }
@@ -177,131 +176,6 @@ fn at_head<'c, 't>(text: &str, comments: &'c [Comment<'t>], chunk: &Range<usize>
         above = comment.line.end;
     }
     found
-}
-
-/// Says which comments in texts cannot be understood; with `unused_too`, also which let nothing pass.
-pub fn notes_on_comments(manifests: &[&Manifest], settings: &Settings, unused_too: bool) -> Vec<String> {
-    let mark = Finder::new(MARK);
-    let read: Vec<Vec<Comment<'_>>> = manifests.par_iter().map(|manifest| comments(&mark, &manifest.text)).collect();
-    let (mut notes, mut places, mut count) = (Vec::new(), Vec::new(), 0);
-    for (manifest, comments) in manifests.iter().zip(&read).filter(|(_, comments)| !comments.is_empty()) {
-        let lines = Lines::new(&manifest.text);
-        let place = |comment: &Comment<'_>| {
-            let position = lines.position(comment.byte);
-            format!("{}:{}:{}", manifest.name, position.line, position.column)
-        };
-        let wrong = comments.iter().filter_map(|comment| Some((comment, comment.complaint()?)));
-        notes.extend(wrong.map(|(comment, complaint)| format!("{}: {complaint}", place(comment))));
-        if unused_too {
-            let unused = unused(manifest, comments, settings);
-            count += unused.len();
-            places.extend(unused.into_iter().take(MOST_NAMED.saturating_sub(places.len())).map(place));
-        }
-    }
-    notes.extend(about_unused(count, &places));
-    notes
-}
-
-/// Says that so many comments let nothing pass, if there are such, and where the first of them stand.
-fn about_unused(count: usize, places: &[String]) -> Option<String> {
-    let lets = match count {
-        0 => return None,
-        1 => "comment lets",
-        _ => "comments let",
-    };
-    let more = if count > places.len() { format!(" and {} more", count - places.len()) } else { String::new() };
-    Some(format!("{count} ignore {lets} nothing pass: {}{more}", places.join(", ")))
-}
-
-/// The comments of a text that let nothing pass, although all was judged that they could be there for.
-fn unused<'c, 't>(manifest: &Manifest, comments: &'c [Comment<'t>], settings: &Settings) -> Vec<&'c Comment<'t>> {
-    let is_unused =
-        |comment: &&Comment<'_>| !manifest.used_comments.contains(&comment.byte) && comment.is_asked_for(settings);
-    let unused: Vec<&Comment<'_>> = comments.iter().filter(is_unused).collect();
-    // With other values a template may come out such that it needs the comment.
-    if unused.is_empty() || manifest.is_rendered() {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    for chunk in &manifest.judged {
-        let until = |byte: usize| unused.partition_point(|comment| comment.byte < byte);
-        let within = unused.get(until(chunk.start)..until(chunk.end)).unwrap_or_default();
-        if !within.is_empty() {
-            let real = real_comments(&manifest.text, chunk);
-            found.extend(within.iter().copied().filter(|comment| holds(&real, comment.byte)));
-        }
-    }
-    found
-}
-
-/// Where comments stand in a chunk, as the parser sees it: what looks like one may be a line of a script.
-fn real_comments(text: &str, chunk: &Range<usize>) -> Vec<Range<usize>> {
-    let events = Parser::new_from_str(text.get(chunk.clone()).unwrap_or_default()).map_while(Result::ok);
-    let mut comments: Vec<Range<usize>> = events
-        .filter_map(|(event, span)| if matches!(event, Event::Comment(..)) { span.byte_range() } else { None })
-        .map(|range| chunk.start + range.start..chunk.start + range.end)
-        .collect();
-    comments.sort_by_key(|comment| comment.start);
-    comments
-}
-
-/// Whether one of some ranges, which are in order, holds a byte.
-fn holds(ranges: &[Range<usize>], byte: usize) -> bool {
-    let after = ranges.partition_point(|range| range.start <= byte);
-    after.checked_sub(1).and_then(|last| ranges.get(last)).is_some_and(|range| range.contains(&byte))
-}
-
-/// One such comment.
-struct Comment<'t> {
-    /// Where it begins.
-    byte: usize,
-    /// What stands between the brackets; `None` if there are none.
-    rules: Option<&'t str>,
-    /// The line that it stands on.
-    line: Range<usize>,
-    is_alone: bool,
-}
-
-fn comments<'t>(mark: &Finder<'_>, text: &'t str) -> Vec<Comment<'t>> {
-    mark.find_iter(text.as_bytes()).filter_map(|byte| Comment::read(text, byte)).collect()
-}
-
-impl<'t> Comment<'t> {
-    fn read(text: &'t str, byte: usize) -> Option<Self> {
-        let (before, comment) = text.split_at_checked(byte)?;
-        let start = before.rfind('\n').map_or(0, |feed| feed + 1);
-        let comment = comment.split('\n').next()?;
-        let in_front = before.get(start..)?;
-        if !in_front.is_empty() && !in_front.ends_with([' ', '\t']) {
-            return None; // It goes on with what stands in front of it.
-        }
-        let list = comment.strip_prefix(MARK)?.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        let is_alone = in_front.trim().is_empty();
-        let (rules, line) = (list.map(|(rules, _)| rules), start..byte + comment.len());
-        Some(Comment { byte, rules, line, is_alone })
-    }
-
-    fn names(&self) -> impl Iterator<Item = &'t str> {
-        self.rules.into_iter().flat_map(|rules| rules.split(',')).map(str::trim)
-    }
-
-    /// Whether all rules that it names are known, and none of them is off.
-    fn is_asked_for(&self, settings: &Settings) -> bool {
-        let is_asked = |name| {
-            let rule = rules::find(name);
-            rule.is_some_and(|rule| settings.action(rule.id).unwrap_or(rule.default_action) != Action::Off)
-        };
-        self.rules.is_some() && self.names().all(is_asked)
-    }
-
-    /// Says what is wrong with the comment itself.
-    fn complaint(&self) -> Option<String> {
-        if self.rules.is_none() {
-            return Some("say which rules to ignore, e.g. ignore[whole-data-root]".to_owned());
-        }
-        let unknown = self.names().find(|name| rules::find(name).is_none())?;
-        Some(format!("there is no rule {}; `sqledge-ha rules` lists them", quoted(unknown)))
-    }
 }
 
 /// Whether there is nothing but blanks, comments and a document's marker.
