@@ -13,7 +13,7 @@
 //! | `glance` | what a document is, as far as its text shows |
 //! | `compose`, `builder` | parser events -> value and places; `frame` its open collections, `anchor` and `merge` what YAML repeats, `key` what a key becomes |
 //! | `scalar`, `number`, `tag` | what a scalar means |
-//! | `spans` | where a pointer's target stands |
+//! | `spans` | where a pointer's target stands; `comments` where comments stand |
 //! | `edit` | changes of the text that change nothing else |
 //! | `fault`, `problem`, `template` | what is wrong, and how to say it |
 //! | `position` | bytes -> lines and columns |
@@ -32,6 +32,7 @@
 
 mod anchor;
 mod builder;
+mod comments;
 mod compose;
 mod document;
 mod edit;
@@ -52,6 +53,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use comments::comments;
 pub use document::{Document, read, read_chunk};
 pub use edit::{Refusal, edit, yaml};
 pub use glance::{Glance, glance};

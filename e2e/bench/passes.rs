@@ -129,7 +129,6 @@ fn events_of(document: &str) -> usize {
     // As the linter reads it.
     let is_json = document.trim_start().starts_with(['{', '[']);
     let options = options! {
-        emit_comments: false,
         simple_key_max_lookahead: if is_json { usize::MAX } else { 1024 },
         block_scalar_eof_without_line_feed: true,
     };

@@ -41,7 +41,6 @@ pub(super) fn compose(chunk: &str) -> Result<Composed, Fault> {
     // YAML limits a key to 1,024 characters, so that a parser need not look far for its colon. JSON does not.
     let is_json = chunk.trim_start().starts_with(['{', '[']);
     let options = options! {
-        emit_comments: false,
         simple_key_max_lookahead: if is_json { usize::MAX } else { 1024 },
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,

@@ -4,21 +4,24 @@
 //! what it likes. The markers are YAML's: `---` and `...` in the first column, followed by a blank or the end of the line. No
 //! scalar may contain such a line, not even a quoted or a block scalar (YAML 1.1, section 4.3.1), so lines are all there is to see.
 
-use std::iter::Peekable;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::memchr;
-use memchr::memmem::{FindIter, find_iter};
+use memchr::memmem::Finder;
 
 use super::position::BYTE_ORDER_MARK;
+
+/// Line feeds before what begins as a marker does.
+static MARKERS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["\n---", "\n..."].map(Finder::new));
 
 /// The byte ranges of the documents of a text, in order; see [`chunks`].
 #[derive(Clone, Debug)]
 pub struct Chunks<'t> {
     text: &'t str,
     at: usize,
-    /// The line feeds before what begins as a marker does.
-    feeds: [Peekable<FindIter<'t, 'static>>; 2],
+    /// The next lines that begin as the markers do, as far as they have been looked for.
+    ahead: [usize; 2],
 }
 
 /// Finds the documents of a text without parsing them. A range holds a document's directives and its `---`; ranges that hold
@@ -29,20 +32,19 @@ pub struct Chunks<'t> {
 #[must_use]
 pub fn chunks(text: &str) -> Chunks<'_> {
     let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
-    let feeds = ["\n---", "\n..."].map(|marker| find_iter(text.as_bytes(), marker).peekable());
-    Chunks { text, at, feeds }
+    Chunks { text, at, ahead: [0; 2] }
 }
 
 impl Chunks<'_> {
-    /// The first line from a byte on, at which a line begins, that may be a marker.
-    fn next_marker(&mut self, byte: usize) -> Option<usize> {
-        let mut next = None;
-        for feeds in &mut self.feeds {
-            while feeds.next_if(|feed| feed + 1 < byte).is_some() {}
-            let line = feeds.peek().map(|feed| feed + 1);
-            next = next.into_iter().chain(line).min();
+    /// The first line from a byte on, before which a line ends, that may be a marker; or the end of the text.
+    fn next_marker(&mut self, byte: usize) -> usize {
+        let rest = self.text.as_bytes().get(byte - 1..).unwrap_or_default();
+        for (marker, line) in MARKERS.iter().zip(&mut self.ahead) {
+            if *line < byte {
+                *line = marker.find(rest).map_or(self.text.len(), |feed| byte + feed);
+            }
         }
-        next
+        self.ahead.into_iter().fold(self.text.len(), usize::min)
     }
 }
 
@@ -81,7 +83,7 @@ impl Iterator for Chunks<'_> {
             self.at += length;
             if filled {
                 // Only markers matter from here on.
-                self.at = self.next_marker(self.at).unwrap_or(self.text.len());
+                self.at = self.next_marker(self.at);
             }
         }
         filled.then_some(start..self.at)

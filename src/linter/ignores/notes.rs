@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use granit_parser::{Event, Parser};
 use rayon::prelude::*;
 use sqledge_ha_policy::finding::{Action, quoted};
 use sqledge_ha_policy::rules;
@@ -10,7 +9,7 @@ use sqledge_ha_policy::settings::Settings;
 
 use super::comment::{Comment, comments};
 use crate::linter::Manifest;
-use crate::manifest::Lines;
+use crate::manifest::{self, Lines};
 
 /// So many of the comments that let nothing pass are named.
 const MOST_NAMED: usize = 5;
@@ -71,13 +70,8 @@ fn unused<'c, 't>(manifest: &Manifest, comments: &'c [Comment<'t>], settings: &S
 
 /// Where comments stand in a chunk, as the parser sees it: what looks like one may be a line of a script.
 fn real_comments(text: &str, chunk: &Range<usize>) -> Vec<Range<usize>> {
-    let events = Parser::new_from_str(text.get(chunk.clone()).unwrap_or_default()).map_while(Result::ok);
-    let mut comments: Vec<Range<usize>> = events
-        .filter_map(|(event, span)| if matches!(event, Event::Comment(..)) { span.byte_range() } else { None })
-        .map(|range| chunk.start + range.start..chunk.start + range.end)
-        .collect();
-    comments.sort_by_key(|comment| comment.start);
-    comments
+    let comments = manifest::comments(text.get(chunk.clone()).unwrap_or_default());
+    comments.into_iter().map(|range| chunk.start + range.start..chunk.start + range.end).collect()
 }
 
 /// Whether one of some ranges, which are in order, holds a byte.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sqledge_ha_policy::finding::{Edit, apply};
 
 use crate::checks::text::{escaped, pointers, text_and_choices};
-use crate::manifest::{chunks, edit, read, read_chunk};
+use crate::manifest::{self, chunks, edit, read, read_chunk};
 
 /// Edits one document of a text, and checks what came of it.
 pub fn check(bytes: &[u8]) {
@@ -138,13 +138,8 @@ fn only(chunk: &str) -> Value {
 }
 
 /// The comments of a text that can be read, and where each begins.
-fn comments(text: &str) -> Vec<(usize, String)> {
-    let events = Parser::new_from_str(text).flatten();
-    let comments = events.filter_map(|(event, span)| match event {
-        Event::Comment(comment, _) => Some((span.byte_range()?.start, comment.into_owned())),
-        _ => None,
-    });
-    comments.collect()
+fn comments(text: &str) -> Vec<(usize, &str)> {
+    manifest::comments(text).into_iter().map(|place| (place.start, &text[place])).collect()
 }
 
 /// Where the collections in braces and brackets of a text stand.
