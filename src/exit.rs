@@ -49,8 +49,11 @@ impl From<io::Error> for Failure {
     /// Standard output is gone. A reader that has seen enough, such as `head`, is no failure.
     fn from(error: io::Error) -> Self {
         let outcome = if error.kind() == ErrorKind::BrokenPipe { Outcome::Clean } else { Outcome::Unreadable };
-        let message =
-            if outcome == Outcome::Clean { String::new() } else { format!("cannot write the output: {error}") };
+        let message = if outcome == Outcome::Clean {
+            String::new()
+        } else {
+            format!("cannot write the output: {}", in_words(&error))
+        };
         Failure { outcome, message }
     }
 }
@@ -91,7 +94,16 @@ pub fn in_words(error: &io::Error) -> String {
         ErrorKind::PermissionDenied => Some("permission denied"),
         _ => None,
     };
-    known.map_or_else(|| error.to_string(), str::to_owned)
+    known.map_or_else(|| without_number(error), str::to_owned)
+}
+
+/// What the system says, as a part of a sentence. Its number of the error says nothing more.
+fn without_number(error: &io::Error) -> String {
+    let said = error.to_string();
+    let Some(number) = error.raw_os_error() else { return said };
+    let words = said.strip_suffix(&format!(" (os error {number})")).unwrap_or(&said);
+    let mut characters = words.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 /// Tells a person something that is not part of the report.
@@ -114,6 +126,7 @@ mod tests {
         assert_eq!(in_words(&missing), "there is no such file or directory");
         assert_eq!(in_words(&fs::read(folder.path()).unwrap_err()), "it is a directory");
         assert_eq!(in_words(&ErrorKind::PermissionDenied.into()), "permission denied");
+        assert_eq!(in_words(&io::Error::from_raw_os_error(28)), "no space left on device");
         let told = io::Error::new(ErrorKind::NotFound, "there is no helper");
         assert_eq!(in_words(&told), "there is no helper");
     }

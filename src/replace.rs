@@ -17,7 +17,7 @@ use crate::exit::{in_words, plain};
 pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let before = fs::metadata(path).ok();
     if before.as_ref().is_some_and(|before| !before.is_file()) {
-        return Err(io::Error::other("it is no file that could be replaced"));
+        return Err(io::Error::other("it is no regular file, and is not replaced"));
     }
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let mut temporary = Builder::new();

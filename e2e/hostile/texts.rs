@@ -11,7 +11,7 @@ fn a_letter_is_no_yaml() {
 fn half_a_document_is_not_read() {
     file(
         "half-in-flow.yaml",
-        "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template: {metadata: {labels: {app: mssql-till",
+        "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template: {spec: {containers: [{image: azure-sql-edge",
         4,
     );
     let right = right();

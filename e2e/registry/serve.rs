@@ -1,10 +1,11 @@
 //! The webhook with a module from a registry: pulled at start, kept, and never run unless it is what its digest names.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqledge_ha::module::EMBEDDED;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use super::command::{User, snapshot};
 use super::scripted::silent;
 use super::server::Registry;
-use crate::serve::process::Server;
+use crate::serve::process::{SOON, Server};
 
 const REVIEW: &str = include_str!("../examples/deployment-review.json");
 
@@ -39,6 +40,25 @@ fn serve(module: &str, more: &[&str]) -> Server {
 /// The line of the log that says where the module is from.
 fn origin(server: &Server) -> Value {
     server.wait_for_line(|line| line["message"] == "the module is there")
+}
+
+/// What a webhook of a user has said by the time it listens; then it is stopped.
+fn until_it_listens(user: &User, more: &[&str]) -> String {
+    let log = user.home().join("log");
+    let mut command = user.command(&[&SERVE[..], more].concat());
+    let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let started = Instant::now();
+    let said = loop {
+        let said = fs::read_to_string(&log).unwrap();
+        if said.contains("listening for reviews") || started.elapsed() > SOON {
+            break said;
+        }
+        sleep(Duration::from_millis(20));
+    };
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(said.contains("listening for reviews"), "{said}");
+    said
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -130,21 +150,8 @@ fn a_full_disk_leaves_nothing_half_in_the_cache() {
     let registry = Registry::plain();
     let user = User::unknown().with_room(64);
     let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
-    let mut command = user.command(&[&SERVE[..], &["--module-cache", "cache", "--module", &module]].concat());
-    let log = user.home().join("log");
-    let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
-    let started = std::time::Instant::now();
-    let said = loop {
-        let mut said = String::new();
-        File::open(&log).unwrap().read_to_string(&mut said).unwrap();
-        if said.contains("listening for reviews") || started.elapsed() > crate::serve::process::SOON {
-            break said;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    };
-    let _ = child.kill();
-    let _ = child.wait();
-    assert!(said.contains("listening for reviews") && said.contains("is not kept"), "{said}");
+    let said = until_it_listens(&user, &["--module-cache", "cache", "--module", &module]);
+    assert!(said.contains("is not kept"), "{said}");
     // The manifest fits.
     let kept = files(&user.home().join("cache"));
     assert_eq!(kept.len(), 1, "{kept:?}");
@@ -156,17 +163,33 @@ fn the_home_is_the_usual_place_to_keep_modules() {
     let registry = Registry::plain();
     let user = User::unknown().with("XDG_CACHE_HOME", "caches");
     let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
-    // Where somebody else listens it ends, with the module already there.
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let listen = format!("--listen={}", taken.local_addr().unwrap());
-    let arguments = SERVE.map(|flag| if flag.starts_with("--listen=") { &*listen } else { flag });
-    let ran = user.run(&[&arguments[..], &["--module", &module]].concat());
-    let why = format!("cannot listen for reviews on {}: ", taken.local_addr().unwrap());
-    assert!(ran.code == 2 && ran.said.contains(&why), "{ran:?}");
+    until_it_listens(&user, &["--module", &module]);
     let folder = user.home().join("caches/sqledge-ha");
     assert_eq!(files(&folder).len(), 2);
     let mode = fs::metadata(&files(&folder)[0]).unwrap().permissions().mode();
     assert_eq!(mode & 0o111, 0);
+}
+
+#[test]
+fn what_is_wrong_here_is_told_before_the_module_comes() {
+    let (registry, user) = (Registry::plain(), User::unknown());
+    let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
+    registry.pause();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("--listen={}", taken.local_addr().unwrap());
+    let said = |flags: &[&str]| {
+        let arguments = ["serve", "--health-listen=127.0.0.1:0", "--registry-plain-http", "--module", &module];
+        let ran = user.run(&[&arguments, flags].concat());
+        assert_eq!(ran.code, 2, "{ran:?}");
+        ran.said
+    };
+    let address = said(&["--insecure-http", "--no-cluster", &listen]);
+    let why = format!("cannot listen for reviews on {}: address already in use", taken.local_addr().unwrap());
+    assert!(address.contains(&why), "{address}");
+    let certificate = said(&["--listen=127.0.0.1:0", "--no-cluster", "--tls-cert=missing", "--tls-key=missing"]);
+    assert!(certificate.contains("cannot read missing: there is no such file"), "{certificate}");
+    let cluster = said(&["--listen=127.0.0.1:0", "--insecure-http", "--kubeconfig=missing"]);
+    assert!(cluster.contains("cannot use the kubeconfig missing"), "{cluster}");
 }
 
 #[test]

@@ -2,17 +2,18 @@
 
 mod policy;
 
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 
 use self::policy::Policy;
 use crate::cli::{Serve, ServeLimits};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, in_words};
 use crate::module::World;
 use crate::webhook::gate::{Capacity, Gate};
 use crate::webhook::health::{self, Health, Readiness};
@@ -38,7 +39,7 @@ pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
         )));
     }
     log::start(flags.log_format, flags.log_level);
-    let runtime = runtime(workers(flags)).map_err(|error| Failure::usage(format!("cannot start threads: {error}")))?;
+    let runtime = runtime(workers(flags)).map_err(|error| no_threads(&error))?;
     let served = runtime.block_on(serve(flags));
     // Threads that wait for something else are not waited for.
     runtime.shutdown_background();
@@ -51,8 +52,12 @@ fn workers(flags: &Serve) -> usize {
     flags.limits.workers.map_or_else(processors, usize::from)
 }
 
-fn runtime(threads: usize) -> std::io::Result<Runtime> {
+fn runtime(threads: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(threads).thread_name("connections").enable_all().build()
+}
+
+fn no_threads(error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot start threads: {}", in_words(error)))
 }
 
 impl From<Fatal> for Failure {
@@ -74,7 +79,7 @@ async fn serve(flags: &Serve) -> Result<(), Failure> {
 
 async fn probes(flags: &Serve, health: Health) -> Result<Listener, Failure> {
     Ok(Listener {
-        socket: listen("probes", flags.health_listen).await?,
+        socket: listen("probes", reserve("probes", flags.health_listen)?)?,
         transport: Transport::Plain,
         router: health::router(Arc::new(health)),
         limits: probe_connections(&flags.limits),
@@ -89,11 +94,14 @@ async fn start(
     readiness: &Arc<Readiness>,
     metrics: &Arc<Metrics>,
 ) -> Result<(Listener, Vec<Watcher>), Failure> {
+    // What can be wrong here is told before a module is pulled, which may take long.
+    let reserved = reserve("reviews", flags.listen)?;
+    let mut surroundings = Surroundings::of(&flags.tls, &flags.cluster).await?;
     let policy = Policy::load(flags).await?;
-    let surroundings = Surroundings::of(&flags.tls, &flags.cluster, &policy.kinds, policy.known.as_ref()).await?;
+    surroundings.watch(&policy.kinds, policy.known.as_ref());
     surroundings.collectors.into_iter().for_each(|collector| metrics.collect_from(collector));
     let webhook = Listener {
-        socket: listen("reviews", flags.listen).await?,
+        socket: listen("reviews", reserved)?,
         transport: surroundings.transport,
         router: routes::router(reception(flags, policy, surroundings.world, metrics, readiness)?),
         limits: review_connections(&flags.limits),
@@ -135,6 +143,8 @@ fn patience(limits: &ServeLimits) -> Duration {
 const MOST_STREAMS: u32 = 256;
 /// How long a client may take to read an answer.
 const ANSWER_TIME_OUT: Duration = Duration::from_secs(10);
+/// How many connections may wait to be accepted.
+const WAITING: u32 = 1024;
 /// How many connections the health listener has open at once.
 const PROBES: usize = 64;
 /// How long a probe may take for its request.
@@ -162,24 +172,42 @@ fn reception(
         gate: Gate::new(Capacity { requests: limits.max_in_flight as usize, body, bodies: 8 * body }),
         body_time_out: limits.body_time_out,
         shortcut: policy.known,
-        workers: started.map_err(|error| Failure::usage(format!("cannot start threads: {error}")))?,
+        workers: started.map_err(|error| no_threads(&error))?,
         readiness: Arc::clone(readiness),
         metrics: Arc::clone(metrics),
     }))
 }
 
-async fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    let failed = |error: io::Error| Failure::usage(format!("cannot listen for {what} on {address}: {error}"));
-    let bound = match TcpListener::bind(address).await {
+/// Takes an address, on which nobody is heard yet: who connects is refused until [`listen`].
+fn reserve(what: &str, address: SocketAddr) -> Result<TcpSocket, Failure> {
+    let bound = match bind(address) {
         Err(error) => match without_ipv6(address, &error) {
-            Some(other) => TcpListener::bind(other).await,
+            Some(other) => bind(other),
             None => Err(error),
         },
         bound => bound,
     };
-    let socket = bound.map_err(failed)?;
-    tracing::info!(address = %socket.local_addr().map_err(failed)?, "listening for {what}");
+    bound.map_err(|error| cannot_listen(what, &address, &error))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A process that was here before may have left connections that are not quite gone.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
     Ok(socket)
+}
+
+fn listen(what: &str, reserved: TcpSocket) -> Result<TcpListener, Failure> {
+    let address = reserved.local_addr().map_err(|error| cannot_listen(what, &"its address", &error))?;
+    let socket = reserved.listen(WAITING).map_err(|error| cannot_listen(what, &address, &error))?;
+    tracing::info!(%address, "listening for {what}");
+    Ok(socket)
+}
+
+fn cannot_listen(what: &str, address: &dyn Display, error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot listen for {what} on {address}: {}", in_words(error)))
 }
 
 /// Where to listen instead of `[::]` on a machine whose kernel does not speak IPv6 at all.

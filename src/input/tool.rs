@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::problem;
-use crate::exit::{plain, say};
+use crate::exit::{in_words, plain, say};
 use crate::manifest::Problem;
 
 /// Most bytes that a tool may print.
@@ -44,9 +44,11 @@ pub(super) fn run(program: &str, call: &str, arguments: &[OsString]) -> Result<S
             let _ = child.wait();
             return Err(otherwise(format!("`{call}` printed more than {} MiB", LIMIT >> 20)));
         }
-        Output::Broken(error) => return Err(otherwise(format!("what `{call}` prints cannot be read: {error}"))),
+        Output::Broken(error) => {
+            return Err(otherwise(format!("what `{call}` prints cannot be read: {}", in_words(&error))));
+        }
     };
-    let status = child.wait().map_err(|error| otherwise(format!("`{call}` is lost: {error}")))?;
+    let status = child.wait().map_err(|error| otherwise(format!("`{call}` is lost: {}", in_words(&error))))?;
     // Something that the tool started may keep the pipe open; nobody waits for that.
     let words = words(&listened.words.recv_timeout(PATIENCE).unwrap_or_default());
     if !status.success() {
@@ -63,7 +65,7 @@ fn not_started(program: &str, error: &io::Error) -> Failed {
     if error.kind() == io::ErrorKind::NotFound && !is_in_path(program) {
         return Failed::Missing;
     }
-    Failed::Otherwise(problem(format!("`{program}` cannot be started: {error}")))
+    Failed::Otherwise(problem(format!("`{program}` cannot be started: {}", in_words(error))))
 }
 
 /// Whether a file of that name is where programs are looked for. One that cannot be started is not missing.

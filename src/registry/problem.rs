@@ -12,7 +12,7 @@ use super::access::Flags;
 use super::credentials;
 use super::digest::Digest;
 use super::place::Place;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{self, Failure, Outcome};
 
 /// Why something did not come from a registry, or did not get there.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +209,7 @@ fn root(error: &reqwest::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    innermost.downcast_ref().map_or_else(|| innermost.to_string(), exit::in_words)
 }
 
 /// A problem, told with where it was met and what to do about it.

@@ -54,20 +54,31 @@ pub fn problems(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
 
 /// Shows a place of one text. The renderer looks at every line it is given, so it is given only those in question.
 fn frame<'t>(place: &Place<'_>, kind: AnnotationKind, label: Option<String>) -> Snippet<'t, Annotation<'t>> {
-    let (text, span) = (&*place.text, place.span.clone());
-    let lines_in_question = line_start(text, span.start)..line_end(text, span.end);
-    let (window, span) = discreet(text, lines_in_question.clone(), span);
-    // What is left out at the front leaves its room, so that columns stay what they are.
-    let room = text
-        .get(lines_in_question.start..window.start)
-        .map_or(0, |left_out| left_out.chars().take(WIDEST_ROOM).count());
-    let source = " ".repeat(room) + text.get(window.clone()).unwrap_or_default();
-    let start = room + span.start - window.start;
-    let within = start..start + span.len();
-    Snippet::source(source)
+    let (excerpt, within) = excerpt(&place.text, place.span.clone());
+    Snippet::source(excerpt)
         .path(place.title())
         .line_start(place.shown().map_or(1, |region| region.start.line))
         .annotation(kind.span(within).label(label))
+}
+
+/// The lines of some bytes, as far as they may be shown, and where the bytes are in them.
+fn excerpt(text: &str, span: Range<usize>) -> (String, Range<usize>) {
+    let lines = line_start(text, span.start)..line_end(text, span.end);
+    let (window, span) = discreet(text, lines.clone(), span);
+    let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+    let (before, after) = (part(lines.start..window.start), part(window.end..lines.end));
+    // What is left out at the front leaves its room, so that columns stay what they are.
+    let mut excerpt = " ".repeat(before.chars().take(WIDEST_ROOM).count());
+    if !before.trim().is_empty() {
+        excerpt.pop();
+        excerpt.push('…');
+    }
+    let start = excerpt.len() + span.start - window.start;
+    excerpt.push_str(part(window));
+    if !after.trim().is_empty() {
+        excerpt.push('…');
+    }
+    (excerpt, start..start + span.len())
 }
 
 /// Longest line that is shown whole, in bytes.

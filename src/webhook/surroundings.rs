@@ -39,38 +39,35 @@ pub struct Surroundings {
     pub watchers: Vec<Watcher>,
     /// Figures of all that.
     pub collectors: Vec<Box<dyn Collector>>,
+    /// The cluster, if there is one to look at.
+    client: Option<Client>,
 }
 
 impl Surroundings {
-    /// Loads or asks for a certificate, and starts to watch the kinds that the module looks up. `settings` are those of
-    /// the embedded module, if it is that one: it is known what matters to it.
+    /// Loads or asks for a certificate, and finds the cluster. Nothing of it depends on the module, which may be long on
+    /// its way: what is wrong is told before.
     ///
     /// # Errors
     /// [`Failure`] with exit code 2 for files that do not hold what they should, and a cluster that is not to be found.
-    pub async fn of(
-        tls: &Tls,
-        access: &ClusterAccess,
-        kinds: &[Kind],
-        settings: Option<&Settings>,
-    ) -> Result<Self, Failure> {
+    pub async fn of(tls: &Tls, access: &ClusterAccess) -> Result<Self, Failure> {
         let mut surroundings = Surroundings {
             transport: Transport::Plain,
             world: Arc::new(NoWorld),
             conditions: Vec::new(),
             watchers: Vec::new(),
             collectors: Vec::new(),
+            client: client(access).await?,
         };
-        let client = client(access).await?;
-        if let Some(client) = &client {
-            surroundings.watch(client, kinds, settings);
-        }
         if !tls.insecure_http {
-            surroundings.present(tls, client)?;
+            surroundings.present(tls)?;
         }
         Ok(surroundings)
     }
 
-    fn watch(&mut self, client: &Client, kinds: &[Kind], settings: Option<&Settings>) {
+    /// Starts to watch the kinds that the module looks up. `settings` are those of the embedded module, if it is that one:
+    /// it is known what matters to it.
+    pub fn watch(&mut self, kinds: &[Kind], settings: Option<&Settings>) {
+        let Some(client) = &self.client else { return };
         let caches = Caches::start(client, kinds.iter().cloned(), settings);
         self.world = Arc::clone(&caches) as Arc<dyn World>;
         self.collectors.push(Box::new(CacheFigures(Arc::clone(&caches))));
@@ -79,14 +76,14 @@ impl Surroundings {
         self.conditions.push(Condition { holds, missing: "the cluster's objects are not in view yet" });
     }
 
-    fn present(&mut self, tls: &Tls, client: Option<Client>) -> Result<(), Failure> {
+    fn present(&mut self, tls: &Tls) -> Result<(), Failure> {
         let certificate = Certificate::new();
         if let (Some(chain), Some(key)) = (&tls.tls_cert, &tls.tls_key) {
             let files = TlsFiles::load(chain.clone(), key.clone(), Arc::clone(&certificate)).map_err(usage)?;
             self.watchers.push(Box::pin(files.follow(tls_files::POLL)));
-        } else if let (Some(service), Some(client)) = (&tls.service, client) {
+        } else if let (Some(service), Some(client)) = (&tls.service, &self.client) {
             let service: Service = service.parse().map_err(usage)?;
-            let own = SelfSigned::new(client, service, &tls.webhook_configuration, Arc::clone(&certificate));
+            let own = SelfSigned::new(client.clone(), service, &tls.webhook_configuration, Arc::clone(&certificate));
             self.watchers.push(Box::pin(own.run()));
         }
         let config = server_config(Arc::clone(&certificate));
