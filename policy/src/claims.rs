@@ -46,9 +46,9 @@ pub fn declared<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> Ve
 /// place of each volume that is no claim. Left to a person are directories that a variable chose and nothing is mounted
 /// at, because an edit would show the variable's value, and the choice between several claims. `size` is a Kubernetes
 /// quantity.
-pub fn add(
-    workload: &Workload<'_>,
-    engine: &EngineContainer<'_>,
+pub fn add<'a>(
+    workload: &Workload<'a>,
+    engine: &EngineContainer<'a>,
     lost: &[(&DataDirectory, Option<&Mount<'_>>)],
     size: &str,
 ) -> Fix {

@@ -137,8 +137,11 @@ impl<'a> Node<'a> {
 
     /// JSON Pointer (RFC 6901) of this node or, where it is missing, of its nearest ancestor that exists.
     pub fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        find(self.root, self.value, &mut pointer);
+        let (mut way, mut pointer) = (Vec::new(), String::new());
+        if !ptr::eq(self.root, self.value) {
+            find(self.root, self.value, &mut way);
+        }
+        way.iter().rev().for_each(|step| step.push_to(&mut pointer));
         pointer
     }
 
@@ -164,36 +167,44 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// Extends `pointer`, which leads to `here`, until it leads to `wanted`: the same place in memory, not an equal value.
-fn find(here: &Value, wanted: &Value, pointer: &mut String) -> bool {
-    if ptr::eq(here, wanted) {
-        return true;
-    }
-    let length = pointer.len();
-    let mut leads = |key: &str, value: &Value| {
-        push_key(pointer, key);
-        let found = find(value, wanted, pointer);
-        if !found {
-            pointer.truncate(length);
+/// One step of the way to a value.
+enum Step<'a> {
+    Member(&'a str),
+    Item(usize),
+}
+
+impl Step<'_> {
+    fn push_to(&self, pointer: &mut String) {
+        match self {
+            Step::Member(name) => push_key(pointer, name),
+            Step::Item(index) => push_key(pointer, &index.to_string()),
         }
-        found
-    };
-    match here {
-        Value::Object(members) => members.iter().any(|(key, value)| leads(key, value)),
-        Value::Array(items) => items.iter().enumerate().any(|(index, item)| leads(&index.to_string(), item)),
-        _ => false,
     }
+}
+
+/// Finds `wanted` below `here`: the same place in memory, not an equal value. `way` gets the steps that lead there, the
+/// last one first: most values are passed by, and nothing is written down of them.
+fn find<'a>(here: &'a Value, wanted: &Value, way: &mut Vec<Step<'a>>) -> bool {
+    let mut leads = |value: &'a Value| {
+        ptr::eq(value, wanted) || (matches!(value, Value::Object(_) | Value::Array(_)) && find(value, wanted, way))
+    };
+    let step = match here {
+        Value::Object(members) => members.iter().find(|(_, value)| leads(value)).map(|(name, _)| Step::Member(name)),
+        Value::Array(items) => items.iter().position(leads).map(Step::Item),
+        _ => None,
+    };
+    let is_found = step.is_some();
+    way.extend(step);
+    is_found
 }
 
 /// Appends one reference token to a JSON Pointer, escaped as RFC 6901 demands.
 pub fn push_key(pointer: &mut String, key: &str) {
     pointer.push('/');
-    for character in key.chars() {
-        match character {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            other => pointer.push(other),
-        }
+    if key.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
+        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    } else {
+        pointer.push_str(key);
     }
 }
 

@@ -180,6 +180,29 @@ fn backing<'a>(name: &str, pod: &Node<'a>, templates: Option<&Node<'a>>) -> Back
     other.map_or(Backing::NoSource, |(key, _)| Backing::Other(key))
 }
 
+/// Where a container's files lie.
+#[derive(Clone, Debug)]
+pub struct Files<'a> {
+    /// What is mounted in it.
+    pub mounts: Vec<Mount<'a>>,
+    /// The directories that hold database files.
+    pub directories: Vec<DataDirectory>,
+}
+
+impl<'a> Files<'a> {
+    /// The mounts that hold database files, each once.
+    pub fn data_mounts(&self) -> Vec<&Mount<'a>> {
+        let mut holding: Vec<&Mount<'a>> = Vec::new();
+        for path in self.directories.iter().filter_map(|directory| directory.path.as_deref()) {
+            let Some(mount) = deciding_mount(&self.mounts, path) else { continue };
+            if !holding.iter().any(|known| known.path == mount.path) {
+                holding.push(mount);
+            }
+        }
+        holding
+    }
+}
+
 /// The mount that decides where `directory` lies: the deepest one above it, whatever the order.
 pub fn deciding_mount<'m, 'a>(mounts: &'m [Mount<'a>], directory: &str) -> Option<&'m Mount<'a>> {
     mounts.iter().filter(|mount| is_within(directory, &mount.path)).max_by_key(|mount| mount.path.len())

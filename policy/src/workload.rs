@@ -1,14 +1,16 @@
 //! An object that runs the engine: its pod, and the containers that matter in it.
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value};
 
-use crate::engine::{Engine, detect};
+use crate::engine::{Detection, Engine, detect};
 use crate::environment::{Environment, Variable};
 use crate::kind::Kind;
 use crate::node::Node;
 use crate::scheduling::{BETA_OS, OS};
 use crate::settings::Settings;
-use crate::volumes::{Mount, data_directories, deciding_mount, mounts};
+use crate::volumes::{Files, data_directories, mounts};
 
 /// The port on which the engine listens unless `MSSQL_TCP_PORT` says otherwise.
 pub const DEFAULT_PORT: i64 = 1433;
@@ -41,6 +43,8 @@ pub struct EngineContainer<'a> {
     pub engine: Engine,
     /// Whether the image's name says so, rather than the environment.
     pub by_image: bool,
+    /// Once a rule has asked: many do.
+    files: OnceCell<Files<'a>>,
 }
 
 impl<'a> Workload<'a> {
@@ -58,7 +62,7 @@ impl<'a> Workload<'a> {
             if on_windows && !detection.by_image {
                 continue;
             }
-            let engine = EngineContainer { node, engine: detection.engine, by_image: detection.by_image };
+            let engine = EngineContainer::of(node, detection);
             if settings.engines.contains(&engine.engine) {
                 workload.engines.push(engine);
             } else {
@@ -109,26 +113,20 @@ impl<'a> Workload<'a> {
         (self.kind == Kind::StatefulSet).then(|| self.object.path(&["spec", "volumeClaimTemplates"]))
     }
 
-    /// The mounts of one of its containers.
-    pub fn mounts(&self, container: &Node<'a>) -> Vec<Mount<'a>> {
-        mounts(container, &self.pod, self.claim_templates().as_ref())
-    }
-
-    /// The mounts that hold database files of one of its engines, each once.
-    pub fn data_mounts(&self, engine: &EngineContainer<'a>) -> Vec<Mount<'a>> {
-        let mounts = self.mounts(&engine.node);
-        let mut holding: Vec<Mount<'a>> = Vec::new();
-        for directory in data_directories(&engine.environment()) {
-            let Some(mount) = directory.path.and_then(|path| deciding_mount(&mounts, &path)) else { continue };
-            if !holding.iter().any(|known| known.path == mount.path) {
-                holding.push(mount.clone());
-            }
-        }
-        holding
+    /// Where one of its engines keeps its files.
+    pub fn files<'e>(&self, engine: &'e EngineContainer<'a>) -> &'e Files<'a> {
+        engine.files.get_or_init(|| Files {
+            mounts: mounts(&engine.node, &self.pod, self.claim_templates().as_ref()),
+            directories: data_directories(&engine.environment()),
+        })
     }
 }
 
 impl<'a> EngineContainer<'a> {
+    fn of(node: Node<'a>, Detection { engine, by_image }: Detection) -> Self {
+        EngineContainer { node, engine, by_image, files: OnceCell::new() }
+    }
+
     /// Its environment.
     pub fn environment(&self) -> Environment<'a> {
         Environment::of(&self.node)
@@ -196,7 +194,7 @@ mod tests {
     fn the_port_and_availability_groups_come_from_the_environment() {
         let container = |env: Value| json!({"image": "mcr.microsoft.com/mssql/server", "env": env});
         let engine = |node: &Value| {
-            let engine = EngineContainer { node: Node::root(node), engine: Engine::SqlServer, by_image: true };
+            let engine = EngineContainer::of(Node::root(node), Detection { engine: Engine::SqlServer, by_image: true });
             (engine.port(), engine.has_availability_groups())
         };
         assert_eq!(engine(&container(json!([]))), (Some(1433), false));

@@ -68,11 +68,12 @@ fn describe(engine: &EngineContainer<'_>) -> String {
     engine.node.at("name").str().map_or_else(|| product.to_owned(), |name| format!("{product} in {}", quoted(name)))
 }
 
-fn reason(workload: &Workload<'_>, one: &EngineContainer<'_>, other: &EngineContainer<'_>) -> &'static str {
+fn reason<'a>(workload: &Workload<'a>, one: &EngineContainer<'a>, other: &EngineContainer<'a>) -> &'static str {
     let port = one.port();
     let ports_clash = port.is_some() && port == other.port();
-    let mounts = workload.data_mounts(other);
-    let files_clash = workload.data_mounts(one).iter().any(|mount| mounts.iter().any(|other| same_place(mount, other)));
+    let mounts = workload.files(other).data_mounts();
+    let files_clash =
+        workload.files(one).data_mounts().iter().any(|mount| mounts.iter().any(|other| same_place(mount, other)));
     match (ports_clash, files_clash) {
         (true, true) => "both want the same port of the pod, and the same files on the claim",
         (true, false) => "both want the same port of the pod: the one that comes second does not start",

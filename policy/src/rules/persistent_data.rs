@@ -43,7 +43,7 @@ use crate::claims;
 use crate::finding::{Action, Finding, Findings, push_part, quoted};
 use crate::node::Node;
 use crate::subject::Subject;
-use crate::volumes::{Backing, DATA_ROOT, DataDirectory, Mount, data_directories, deciding_mount};
+use crate::volumes::{Backing, DATA_ROOT, DataDirectory, Files, Mount, deciding_mount};
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
@@ -63,19 +63,18 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-fn judge(subject: &Subject<'_>, workload: &Workload<'_>, engine: &EngineContainer<'_>) -> Option<Finding> {
-    let mounts = workload.mounts(&engine.node);
-    let directories = data_directories(&engine.environment());
+fn judge<'a>(subject: &Subject<'_>, workload: &Workload<'a>, engine: &EngineContainer<'a>) -> Option<Finding> {
+    let Files { mounts, directories } = workload.files(engine);
     let mut lost = Vec::new();
-    for directory in &directories {
+    for directory in directories {
         let Some(path) = &directory.path else { continue };
-        let mount = deciding_mount(&mounts, path);
+        let mount = deciding_mount(mounts, path);
         if !mount.is_some_and(|mount| mount.backing.is_claim()) {
             lost.push((directory, mount));
         }
     }
-    let Some((directory, mount)) = lost.first() else { return unseen(engine, &directories) };
-    let (place, label) = place(workload, engine, &mounts, directory, *mount);
+    let Some((directory, mount)) = lost.first() else { return unseen(engine, directories) };
+    let (place, label) = place(workload, engine, mounts, directory, *mount);
     let message = "the database files are not on a persistent volume claim";
     // What envFrom brings may move the default directories onto a claim that is mounted.
     let may_be_moved = engine.environment().has_unseen_source()
@@ -182,9 +181,9 @@ fn fate(mount: &Mount<'_>) -> String {
     }
 }
 
-fn help(
-    workload: &Workload<'_>,
-    engine: &EngineContainer<'_>,
+fn help<'a>(
+    workload: &Workload<'a>,
+    engine: &EngineContainer<'a>,
     lost: &[(&DataDirectory, Option<&Mount<'_>>)],
 ) -> String {
     let is_default = lost.iter().all(|(directory, mount)| directory.variable.is_none() && mount.is_none());

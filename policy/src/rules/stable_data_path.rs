@@ -66,7 +66,7 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(workload) = subject.workload() else { return };
     for engine in &workload.engines {
         let environment = engine.environment();
-        for mount in workload.data_mounts(engine) {
+        for mount in workload.files(engine).data_mounts() {
             let expression = mount.node.at("subPathExpr");
             let Some(field) = expression.str().and_then(|text| changing_field(text, &environment, workload.kind))
             else {

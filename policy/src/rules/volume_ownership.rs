@@ -67,11 +67,11 @@ fn check(subject: &Subject<'_>, findings: &mut Findings) {
 }
 
 /// Whether a claim is mounted in the container, and nothing makes it the engine's own.
-fn lacks_ownership(workload: &Workload<'_>, engine: &EngineContainer<'_>) -> bool {
+fn lacks_ownership<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
     let own = engine.node.path(&["securityContext", "runAsUser"]);
     let user = if own.exists() { own } else { workload.pod.path(&["securityContext", "runAsUser"]) };
     user.int() != Some(0)
-        && workload.mounts(&engine.node).iter().any(|mount| mount.backing.is_claim() && !is_prepared(workload, mount))
+        && workload.files(engine).mounts.iter().any(|mount| mount.backing.is_claim() && !is_prepared(workload, mount))
 }
 
 /// Whether an init container that mounts the same volume changes ownership.

@@ -30,7 +30,7 @@
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, push_part};
 use crate::subject::Subject;
-use crate::volumes::{DATA_ROOT, Mount, data_directories, deciding_mount};
+use crate::volumes::{DATA_ROOT, Files, Mount, deciding_mount};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -49,13 +49,12 @@ const PARTS: [(&str, &str); 2] =
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(workload) = subject.workload() else { return };
     for engine in &workload.engines {
-        let mounts = workload.mounts(&engine.node);
-        let lost = lost_parts(&mounts);
+        let Files { mounts, directories } = workload.files(engine);
+        let lost = lost_parts(mounts);
         // Databases that are on no claim are persistent-data's to report.
-        let directories = data_directories(&engine.environment());
         let mut paths = directories.iter().filter_map(|directory| directory.path.as_deref());
-        let Some(mount) = paths.clone().find_map(|path| decided_by_claim(&mounts, path)) else { continue };
-        if !lost.is_empty() && paths.all(|path| decided_by_claim(&mounts, path).is_some()) {
+        let Some(mount) = paths.clone().find_map(|path| decided_by_claim(mounts, path)) else { continue };
+        if !lost.is_empty() && paths.all(|path| decided_by_claim(mounts, path).is_some()) {
             findings.push(
                 Finding::contradiction(&mount.node.at("mountPath"), "not everything the engine keeps is on a claim")
                     .because(format!("{lost} end with the pod"))

@@ -48,7 +48,7 @@ pub const RULE: Rule = Rule {
 fn check(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(workload) = subject.workload() else { return };
     for engine in &workload.engines {
-        for mount in workload.data_mounts(engine) {
+        for mount in workload.files(engine).data_mounts() {
             let of_mount = read_only(&mount.node);
             let of_claim = match &mount.backing {
                 Backing::Claim(source) => read_only(source),
