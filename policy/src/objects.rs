@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -21,19 +22,30 @@ pub const MOST_RELATIONS: usize = 32;
 
 /// What one object of a set is found by. Reading it takes most of the time that building a set takes, and can be done side by
 /// side.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry<'a> {
     object: &'a Value,
-    namespace: &'a str,
     role: Role<'a>,
+    /// What it is filed under.
+    drawers: Vec<Drawer>,
 }
 
 /// What an object is to others.
 #[derive(Clone, Copy, Debug)]
 enum Role<'a> {
-    Service { selector: Option<&'a Map<String, Value>>, is_balancer: bool },
+    Balancer(Selector<'a>),
+    Service(Selector<'a>),
     Workload(Pods<'a>),
     Other,
+}
+
+/// The hash of a namespace, and of a label with its value if there is one.
+type Drawer = u64;
+
+fn drawer(namespace: &str, label: Option<(&str, &str)>) -> Drawer {
+    /// One for all sets: objects are read before it is known which set they will be in.
+    static HASH: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    HASH.hash_one((namespace, label))
 }
 
 /// A set of objects, indexed so that looking for relations stays cheap in large sets.
@@ -53,9 +65,9 @@ pub struct Objects<'a> {
     /// All that are of a kind that the rules know.
     objects: Vec<&'a Value>,
     /// They come first: whether there is one is what most rules ask.
-    balancers: Index<'a, Selector<'a>>,
-    services: Index<'a, Selector<'a>>,
-    workloads: Index<'a, Pods<'a>>,
+    balancers: Index<Selector<'a>>,
+    services: Index<Selector<'a>>,
+    workloads: Index<Pods<'a>>,
     /// All by name. No rule asks for it: it is made when the parent of a scale request is looked for.
     by_name: OnceLock<HashMap<&'a str, Vec<&'a Value>>>,
     has_left_out: AtomicBool,
@@ -65,6 +77,7 @@ pub struct Objects<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Selector<'a> {
     object: &'a Value,
+    namespace: &'a str,
     selector: Option<&'a Map<String, Value>>,
 }
 
@@ -72,17 +85,18 @@ struct Selector<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Pods<'a> {
     object: &'a Value,
+    namespace: &'a str,
     labels: Option<&'a Map<String, Value>>,
     kind: Kind,
     name: &'a str,
 }
 
-/// Objects by namespace, label and value.
+/// Objects by what they are filed under. In one vector, in the order of the drawers: a set is built in a moment, and what is
+/// of one drawer stays in the order in which it came. Two labels may come to share a drawer, so that whoever looks into one
+/// has to look at the objects.
 #[derive(Debug)]
-struct Index<'a, T> {
-    by_label: HashMap<(&'a str, &'a str, &'a str), Vec<T>>,
-    /// Objects that have to be looked at whatever the labels.
-    others: HashMap<&'a str, Vec<T>>,
+struct Index<T> {
+    filed: Vec<(Drawer, T)>,
 }
 
 impl<'a> Entry<'a> {
@@ -90,17 +104,34 @@ impl<'a> Entry<'a> {
     pub fn read(object: &'a Value) -> Option<Self> {
         let kind = Kind::of_object(object)?;
         let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
-        let role = if kind == Kind::Service {
-            let selector = reach(object, &["spec", "selector"]).and_then(Value::as_object);
-            Role::Service { selector, is_balancer: is_load_balancer(&Service::read(object)) }
+        Some(if kind == Kind::Service {
+            Entry::of_service(Selector {
+                object,
+                namespace,
+                selector: reach(object, &["spec", "selector"]).and_then(Value::as_object),
+            })
         } else if let Some(template) = kind.pod_template().filter(|_| !has_judged_owner(object)) {
             let labels = reach(object, template).and_then(|template| reach(template, &["metadata", "labels"]));
             let name = name_of(object).unwrap_or_default();
-            Role::Workload(Pods { object, labels: labels.and_then(Value::as_object), kind, name })
+            Entry::of_pods(Pods { object, namespace, labels: labels.and_then(Value::as_object), kind, name })
         } else {
-            Role::Other
-        };
-        Some(Entry { object, namespace, role })
+            Entry { object, role: Role::Other, drawers: Vec::new() }
+        })
+    }
+
+    /// Files a Service under one pair of its selector: whoever has all pairs has that one.
+    fn of_service(service: Selector<'a>) -> Self {
+        let first = service.selector.into_iter().flat_map(pairs).next();
+        let is_balancer = is_load_balancer(&Service::read(service.object));
+        let role = if is_balancer { Role::Balancer(service) } else { Role::Service(service) };
+        Entry { object: service.object, role, drawers: vec![drawer(service.namespace, first)] }
+    }
+
+    /// Files a workload under every label of its pods, and under its namespace for who selects by other things.
+    fn of_pods(pods: Pods<'a>) -> Self {
+        let labels = pods.labels.into_iter().flat_map(pairs).map(Some);
+        let drawers = labels.chain([None]).map(|label| drawer(pods.namespace, label)).collect();
+        Entry { object: pods.object, role: Role::Workload(pods), drawers }
     }
 }
 
@@ -134,6 +165,9 @@ impl<'a> Objects<'a> {
         for entry in entries {
             set.add(entry);
         }
+        set.balancers.sort();
+        set.services.sort();
+        set.workloads.sort();
         set
     }
 
@@ -142,14 +176,12 @@ impl<'a> Objects<'a> {
         self.has_left_out.load(Ordering::Relaxed)
     }
 
-    fn add(&mut self, Entry { object, namespace, role }: Entry<'a>) {
+    fn add(&mut self, Entry { object, role, drawers }: Entry<'a>) {
         self.objects.push(object);
         match role {
-            Role::Service { selector, is_balancer } => {
-                let index = if is_balancer { &mut self.balancers } else { &mut self.services };
-                index.add(namespace, Selector { object, selector });
-            }
-            Role::Workload(pods) => self.workloads.add(namespace, pods),
+            Role::Balancer(service) => self.balancers.file(&drawers, service),
+            Role::Service(service) => self.services.file(&drawers, service),
+            Role::Workload(pods) => self.workloads.file(&drawers, pods),
             Role::Other => {}
         }
     }
@@ -178,64 +210,53 @@ impl<'a> Objects<'a> {
     }
 }
 
-impl<T> Default for Index<'_, T> {
+impl<T> Default for Index<T> {
     fn default() -> Self {
-        Index { by_label: HashMap::new(), others: HashMap::new() }
+        Index { filed: Vec::new() }
     }
 }
 
-impl<'a> Index<'a, Selector<'a>> {
-    /// Files a Service under one pair of its selector: whoever has all pairs has that one.
-    fn add(&mut self, namespace: &'a str, service: Selector<'a>) {
-        match service.selector.into_iter().flat_map(pairs).next() {
-            Some((key, value)) => self.file(namespace, key, value, service),
-            None => self.others.entry(namespace).or_default().push(service),
-        }
+impl<T: Copy> Index<T> {
+    fn file(&mut self, drawers: &[Drawer], object: T) {
+        self.filed.extend(drawers.iter().map(|drawer| (*drawer, object)));
     }
 
+    fn sort(&mut self) {
+        self.filed.sort_by_key(|(drawer, _)| *drawer);
+    }
+
+    /// What is filed there, and at most what shares the drawer.
+    fn under(&self, namespace: &str, label: Option<(&str, &str)>) -> &[(Drawer, T)] {
+        let wanted = drawer(namespace, label);
+        let first = self.filed.partition_point(|(drawer, _)| *drawer < wanted);
+        let rest = self.filed.get(first..).unwrap_or_default();
+        rest.get(..rest.partition_point(|(drawer, _)| *drawer == wanted)).unwrap_or_default()
+    }
+}
+
+impl<'a> Index<Selector<'a>> {
     fn selecting<'s>(&'s self, namespace: &'s str, pods: Pods<'s>) -> impl Iterator<Item = &'a Value> {
-        let labelled = pods.labels.into_iter().flat_map(pairs);
-        let services = labelled.flat_map(move |(key, value)| self.under(namespace, key, value));
-        let services = services.chain(self.others(namespace));
-        let selects = move |service: &&Selector<'a>| {
-            service.selector.is_some_and(|selector| matches(selector, pods.labels, pods.kind, pods.name))
+        let labels = pods.labels.into_iter().flat_map(pairs).map(Some);
+        let services = labels.chain([None]).flat_map(move |label| self.under(namespace, label));
+        let selects = move |service: &Selector<'a>| {
+            service.namespace == namespace
+                && service.selector.is_some_and(|selector| matches(selector, pods.labels, pods.kind, pods.name))
         };
-        services.filter(selects).map(|service| service.object)
+        services.map(|(_, service)| service).filter(move |service| selects(service)).map(|service| service.object)
     }
 }
 
-impl<'a> Index<'a, Pods<'a>> {
-    /// Files a workload under every label of its pods.
-    fn add(&mut self, namespace: &'a str, pods: Pods<'a>) {
-        for (key, value) in pods.labels.into_iter().flat_map(pairs) {
-            self.file(namespace, key, value, pods);
-        }
-        self.others.entry(namespace).or_default().push(pods);
-    }
-
+impl<'a> Index<Pods<'a>> {
     fn selected_by<'s>(
         &'s self,
         namespace: &'s str,
         selector: &'s Map<String, Value>,
     ) -> impl Iterator<Item = &'a Value> {
-        let labelled = pairs(selector).map(|(key, value)| self.under(namespace, key, value));
-        let rarest = labelled.min_by_key(|list| list.len()).unwrap_or_else(|| self.others(namespace));
-        let is_selected = |pods: &&Pods<'a>| matches(selector, pods.labels, pods.kind, pods.name);
-        rarest.iter().filter(is_selected).map(|pods| pods.object)
-    }
-}
-
-impl<'a, T> Index<'a, T> {
-    fn file(&mut self, namespace: &'a str, key: &'a str, value: &'a str, object: T) {
-        self.by_label.entry((namespace, key, value)).or_default().push(object);
-    }
-
-    fn under<'s>(&'s self, namespace: &'s str, key: &'s str, value: &'s str) -> &'s [T] {
-        self.by_label.get(&(namespace, key, value)).map_or(&[], Vec::as_slice)
-    }
-
-    fn others(&self, namespace: &str) -> &[T] {
-        self.others.get(namespace).map_or(&[], Vec::as_slice)
+        let labelled = pairs(selector).map(|label| self.under(namespace, Some(label)));
+        let rarest = labelled.min_by_key(|list| list.len()).unwrap_or_else(|| self.under(namespace, None));
+        let is_selected =
+            move |pods: &Pods<'a>| pods.namespace == namespace && matches(selector, pods.labels, pods.kind, pods.name);
+        rarest.iter().map(|(_, pods)| pods).filter(move |pods| is_selected(pods)).map(|pods| pods.object)
     }
 }
 
@@ -249,7 +270,7 @@ impl Cluster for Objects<'_> {
     fn list(&self, _: Resource, namespace: &str, narrow: Narrow<'_>) -> Lookup<Vec<Cow<'_, Value>>> {
         let found = match narrow {
             Narrow::SelectorMatching { labels, kind, name } => {
-                let pods = Pods { object: &Value::Null, labels: Some(labels), kind, name };
+                let pods = Pods { object: &Value::Null, namespace, labels: Some(labels), kind, name };
                 let balancers = self.balancers.selecting(namespace, pods);
                 self.first(balancers.chain(self.services.selecting(namespace, pods)))
             }

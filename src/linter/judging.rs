@@ -30,13 +30,16 @@ pub(super) fn judge_relations(outcome: &mut Outcome, settings: &Settings, partia
     let manifests = outcome.manifests.iter().enumerate();
     let documents = manifests.flat_map(|(index, manifest)| manifest.held.iter().map(move |document| (index, document)));
     let documents: Vec<(usize, &Document)> = documents.collect();
-    let places: Vec<Place<'_>> = documents
+    let (places, entries): (Vec<Place<'_>>, Vec<Option<Entry<'_>>>) = documents
         .into_par_iter()
         .flat_map_iter(|(manifest, document)| {
-            parts(&document.value).into_iter().map(move |part| Place { manifest, document, part })
+            parts(&document.value).into_iter().map(move |part| {
+                let entry = Entry::read(part.value);
+                (Place { manifest, document, part }, entry)
+            })
         })
-        .collect();
-    let entries: Vec<Entry<'_>> = places.par_iter().filter_map(|place| Entry::read(place.part.value)).collect();
+        .unzip();
+    let entries = entries.into_iter().flatten();
     let world = if partial { Objects::partial_of(entries) } else { Objects::closed_of(entries) };
     let text = |manifest: usize| outcome.manifests.get(manifest).map_or("", |manifest| manifest.text.as_str());
     let judged: Vec<Vec<Located>> =
