@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use crate::engine::LICENCE_VARIABLE;
+use crate::engine::{LICENCE_VARIABLE, detect};
 use crate::kind::Kind;
+use crate::node::Node;
+use crate::settings::Settings;
 
 /// What relations do not depend on, in the `spec` of what makes pods.
 const CONTROLLER: [&str; 4] = ["selector", "strategy", "updateStrategy", "volumeClaimTemplates"];
@@ -45,22 +47,30 @@ pub fn essence(mut object: Value, kind: Kind) -> Value {
             let containers = pod.get_mut(list).and_then(Value::as_array_mut);
             for container in containers.into_iter().flatten() {
                 leave_out(container, &CONTAINER);
-                container.get_mut("env").and_then(Value::as_array_mut).into_iter().for_each(leave_out_variables);
+                let is_known = is_known_by_image(container);
+                let variables = container.get_mut("env").and_then(Value::as_array_mut);
+                variables.into_iter().for_each(|variables| leave_out_variables(variables, is_known));
             }
         }
     }
     object
 }
 
-/// Leaves out variables, unless some are made of others.
-fn leave_out_variables(variables: &mut Vec<Value>) {
+/// Whether the image tells the engine, whatever the settings are: then no variable has to.
+fn is_known_by_image(container: &Value) -> bool {
+    let detection = detect(&Node::root(container), Kind::Pod, &Settings::default());
+    detection.is_some_and(|detection| detection.by_image)
+}
+
+/// Leaves out variables, unless some are made of others. `is_known`: no variable has to tell what runs.
+fn leave_out_variables(variables: &mut Vec<Value>, is_known: bool) {
     let is_composed = |variable: &Value| variable["value"].as_str().is_some_and(|value| value.contains("$("));
     if variables.iter().any(is_composed) {
         return;
     }
     let is_among =
         |variable: &Value, names: &[&str]| variable["name"].as_str().is_some_and(|name| names.contains(&name));
-    variables.retain(|variable| is_among(variable, &TELLING) || is_among(variable, &DECIDING));
+    variables.retain(|variable| !is_known && is_among(variable, &TELLING) || is_among(variable, &DECIDING));
     variables.iter_mut().filter(|variable| is_among(variable, &TELLING)).for_each(|variable| {
         leave_out(variable, &["value", "valueFrom"]);
     });
@@ -69,7 +79,9 @@ fn leave_out_variables(variables: &mut Vec<Value>) {
 
 /// Leaves out members, and the room that they took.
 fn leave_out(value: &mut Value, names: &[&str]) {
-    if let Value::Object(members) = value {
+    if let Value::Object(members) = value
+        && members.keys().any(|name| names.contains(&name.as_str()))
+    {
         let left: Vec<(String, Value)> =
             std::mem::take(members).into_iter().filter(|(name, _)| !names.contains(&name.as_str())).collect();
         *members = left.into_iter().collect();
@@ -83,7 +95,6 @@ mod tests {
     use super::*;
     use crate::objects::Objects;
     use crate::rules::judge_relations;
-    use crate::settings::Settings;
     use crate::subject::Subject;
     use crate::testing::{deployment, service, test};
 
@@ -109,6 +120,10 @@ mod tests {
             left(json!([{"name": "ACCEPT_EULA", "value": "Y"}, {"name": "TZ", "value": "UTC"}, secret, port, 5])),
             json!([{"name": "ACCEPT_EULA"}, {"name": "SA_PASSWORD"}, port])
         );
+        let known = json!({"spec": {"containers": [{"image": "azure-sql-edge", "env": [
+            {"name": "ACCEPT_EULA", "value": "Y"}, {"name": "MSSQL_TCP_PORT", "value": "5"}]}]}});
+        let left_of_known = &essence(known, Kind::Pod)["spec"]["containers"][0]["env"];
+        assert_eq!(*left_of_known, json!([{"name": "MSSQL_TCP_PORT", "value": "5"}]), "the image says what runs");
         let composed = json!([{"name": "P", "value": "5"}, {"name": "MSSQL_TCP_PORT", "value": "$(P)"}]);
         assert_eq!(left(composed.clone()), composed);
     }
