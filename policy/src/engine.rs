@@ -50,7 +50,7 @@ const IMAGES: [(&str, Engine); 7] = [
     ("mssql-server-linux", Engine::SqlServer),
 ];
 
-/// Texts of which one stands in every image above, as few as there are.
+/// Texts of which one stands in every image above, as few as there can be: API servers look for them in every pod.
 pub const IMAGE_MARKERS: [&str; 2] = ["azure-sql-edge", "mssql"];
 
 /// The variable that every engine needs, so that an unknown image is known by it.

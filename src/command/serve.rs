@@ -1,16 +1,15 @@
 //! `sqledge-ha serve`: the admission webhook.
 
+mod address;
 mod policy;
 
-use std::fmt::Display;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 
+use self::address::Reserved;
 use self::policy::Policy;
 use crate::cli::{Serve, ServeLimits};
 use crate::exit::{Failure, Outcome, in_words};
@@ -79,7 +78,7 @@ async fn serve(flags: &Serve) -> Result<(), Failure> {
 
 async fn probes(flags: &Serve, health: Health) -> Result<Listener, Failure> {
     Ok(Listener {
-        socket: listen("probes", reserve("probes", flags.health_listen)?)?,
+        socket: Reserved::at(flags.health_listen, "probes")?.listen()?,
         transport: Transport::Plain,
         router: health::router(Arc::new(health)),
         limits: probe_connections(&flags.limits),
@@ -95,13 +94,13 @@ async fn start(
     metrics: &Arc<Metrics>,
 ) -> Result<(Listener, Vec<Watcher>), Failure> {
     // What can be wrong here is told before a module is pulled, which may take long.
-    let reserved = reserve("reviews", flags.listen)?;
+    let address = Reserved::at(flags.listen, "reviews")?;
     let mut surroundings = Surroundings::of(&flags.tls, &flags.cluster).await?;
     let policy = Policy::load(flags).await?;
     surroundings.watch(&policy.kinds, policy.known.as_ref());
     surroundings.collectors.into_iter().for_each(|collector| metrics.collect_from(collector));
     let webhook = Listener {
-        socket: listen("reviews", reserved)?,
+        socket: address.listen()?,
         transport: surroundings.transport,
         router: routes::router(reception(flags, policy, surroundings.world, metrics, readiness)?),
         limits: review_connections(&flags.limits),
@@ -143,8 +142,6 @@ fn patience(limits: &ServeLimits) -> Duration {
 const MOST_STREAMS: u32 = 256;
 /// How long a client may take to read an answer.
 const ANSWER_TIME_OUT: Duration = Duration::from_secs(10);
-/// How many connections may wait to be accepted.
-const WAITING: u32 = 1024;
 /// How many connections the health listener has open at once.
 const PROBES: usize = 64;
 /// How long a probe may take for its request.
@@ -176,62 +173,4 @@ fn reception(
         readiness: Arc::clone(readiness),
         metrics: Arc::clone(metrics),
     }))
-}
-
-/// Takes an address, on which nobody is heard yet: who connects is refused until [`listen`].
-fn reserve(what: &str, address: SocketAddr) -> Result<TcpSocket, Failure> {
-    let bound = match bind(address) {
-        Err(error) => match without_ipv6(address, &error) {
-            Some(other) => bind(other),
-            None => Err(error),
-        },
-        bound => bound,
-    };
-    bound.map_err(|error| cannot_listen(what, &address, &error))
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A process that was here before may have left connections that are not quite gone.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
-}
-
-fn listen(what: &str, reserved: TcpSocket) -> Result<TcpListener, Failure> {
-    let address = reserved.local_addr().map_err(|error| cannot_listen(what, &"its address", &error))?;
-    let socket = reserved.listen(WAITING).map_err(|error| cannot_listen(what, &address, &error))?;
-    tracing::info!(%address, "listening for {what}");
-    Ok(socket)
-}
-
-fn cannot_listen(what: &str, address: &dyn Display, error: &io::Error) -> Failure {
-    Failure::usage(format!("cannot listen for {what} on {address}: {}", in_words(error)))
-}
-
-/// Where to listen instead of `[::]` on a machine whose kernel does not speak IPv6 at all.
-fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
-    // EAFNOSUPPORT, for which the standard library has no name.
-    const NO_SUCH_FAMILY: i32 = 97;
-    let is_everywhere = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-    (is_everywhere && error.raw_os_error() == Some(NO_SUCH_FAMILY)).then_some(everywhere)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_without_ipv6_is_listened_on_by_ipv4() {
-        let instead = |address: &str, code| {
-            let error = io::Error::from_raw_os_error(code);
-            without_ipv6(address.parse().unwrap(), &error).map(|address| address.to_string())
-        };
-        assert_eq!(instead("[::]:8443", 97).as_deref(), Some("0.0.0.0:8443"));
-        // In use, or somebody's own choice: that is told.
-        assert_eq!(instead("[::]:8443", 98), None);
-        assert_eq!(instead("[::1]:8443", 97), None);
-    }
 }
