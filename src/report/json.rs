@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use sqledge_ha_policy::finding::{Action, Fix};
 
 use super::place::{Place, Region, Texts, level_name, statement, unread_file};
-use super::plain_json::{self, Items};
+use super::plain_json;
 use crate::cli::Level;
 use crate::linter::{Identity, Located, Outcome, RelatedPlace, Unread};
 use crate::manifest::Position;
@@ -29,22 +29,21 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
         fixable: outcome.fixable(),
         ignored: outcome.ignored.unwrap_or_default(),
     };
-    let report = Report { version: VERSION, summary, findings: [], errors: Problems(outcome), notes: &outcome.notes };
-    let groups: Vec<&[Located]> = outcome.findings.chunk_by(|one, other| one.manifest == other.manifest).collect();
-    let make = |group: &&[Located], items: &mut Items| {
-        let (mut texts, mut others) = (Texts::new(outcome), Texts::new(outcome));
-        let mut findings = group.iter().filter_map(|located| finding(located, &mut texts, &mut others));
-        findings.try_for_each(|finding| items.push(&finding))
+    let report = Report {
+        version: VERSION,
+        summary,
+        findings: Findings(outcome),
+        errors: Problems(outcome),
+        notes: &outcome.notes,
     };
-    plain_json::write_with_list(&report, "findings", &groups, make, output)
+    plain_json::write(&report, output)
 }
 
 #[derive(Serialize)]
 struct Report<'o> {
     version: u8,
     summary: Summary,
-    /// Written into it, group by group.
-    findings: [(); 0],
+    findings: Findings<'o>,
     errors: Problems<'o>,
     notes: &'o [String],
 }
@@ -58,6 +57,16 @@ struct Summary {
     warnings: usize,
     fixable: usize,
     ignored: usize,
+}
+
+/// The findings, each made when it is written.
+struct Findings<'o>(&'o Outcome);
+
+impl Serialize for Findings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (mut texts, mut others) = (Texts::new(self.0), Texts::new(self.0));
+        serializer.collect_seq(self.0.findings.iter().filter_map(|located| finding(located, &mut texts, &mut others)))
+    }
 }
 
 #[derive(Serialize)]
