@@ -57,6 +57,6 @@ pub use comments::comments;
 pub use document::{Document, read, read_chunk};
 pub use edit::{Refusal, edit, yaml};
 pub use glance::{Glance, glance};
-pub use position::{Lines, Position};
+pub use position::{BYTE_ORDER_MARK, Lines, Position};
 pub use problem::{Problem, decode};
 pub use split::{Chunks, chunks};

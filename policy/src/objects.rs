@@ -96,7 +96,9 @@ struct Pods<'a> {
 /// has to look at the objects.
 #[derive(Debug)]
 struct Index<T> {
-    filed: Vec<(Drawer, T)>,
+    objects: Vec<T>,
+    /// The drawers, and which of the objects are in them.
+    filed: Vec<(Drawer, u32)>,
 }
 
 impl<'a> Entry<'a> {
@@ -212,37 +214,44 @@ impl<'a> Objects<'a> {
 
 impl<T> Default for Index<T> {
     fn default() -> Self {
-        Index { filed: Vec::new() }
+        Index { objects: Vec::new(), filed: Vec::new() }
     }
 }
 
 impl<T: Copy> Index<T> {
     fn file(&mut self, drawers: &[Drawer], object: T) {
-        self.filed.extend(drawers.iter().map(|drawer| (*drawer, object)));
+        // More would not fit into any memory.
+        let number = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
+        self.objects.push(object);
+        self.filed.extend(drawers.iter().map(|drawer| (*drawer, number)));
     }
 
     fn sort(&mut self) {
-        self.filed.sort_by_key(|(drawer, _)| *drawer);
+        self.filed.sort_unstable();
     }
 
     /// What is filed there, and at most what shares the drawer.
-    fn under(&self, namespace: &str, label: Option<(&str, &str)>) -> &[(Drawer, T)] {
+    fn under(&self, namespace: &str, label: Option<(&str, &str)>) -> &[(Drawer, u32)] {
         let wanted = drawer(namespace, label);
         let first = self.filed.partition_point(|(drawer, _)| *drawer < wanted);
         let rest = self.filed.get(first..).unwrap_or_default();
         rest.get(..rest.partition_point(|(drawer, _)| *drawer == wanted)).unwrap_or_default()
+    }
+
+    fn objects<'s>(&'s self, filed: &'s [(Drawer, u32)]) -> impl Iterator<Item = T> + 's {
+        filed.iter().filter_map(|(_, number)| self.objects.get(*number as usize).copied())
     }
 }
 
 impl<'a> Index<Selector<'a>> {
     fn selecting<'s>(&'s self, namespace: &'s str, pods: Pods<'s>) -> impl Iterator<Item = &'a Value> {
         let labels = pods.labels.into_iter().flat_map(pairs).map(Some);
-        let services = labels.chain([None]).flat_map(move |label| self.under(namespace, label));
+        let filed = labels.chain([None]).map(move |label| self.under(namespace, label));
         let selects = move |service: &Selector<'a>| {
             service.namespace == namespace
                 && service.selector.is_some_and(|selector| matches(selector, pods.labels, pods.kind, pods.name))
         };
-        services.map(|(_, service)| service).filter(move |service| selects(service)).map(|service| service.object)
+        filed.flat_map(|filed| self.objects(filed)).filter(selects).map(|service| service.object)
     }
 }
 
@@ -256,7 +265,7 @@ impl<'a> Index<Pods<'a>> {
         let rarest = labelled.min_by_key(|list| list.len()).unwrap_or_else(|| self.under(namespace, None));
         let is_selected =
             move |pods: &Pods<'a>| pods.namespace == namespace && matches(selector, pods.labels, pods.kind, pods.name);
-        rarest.iter().map(|(_, pods)| pods).filter(move |pods| is_selected(pods)).map(|pods| pods.object)
+        self.objects(rarest).filter(is_selected).map(|pods| pods.object)
     }
 }
 

@@ -16,18 +16,18 @@ pub fn comments(chunk: &str) -> Vec<Range<usize>> {
     let mut from = 0;
     for event in Parser::new_from_str(chunk) {
         let Ok((event, span)) = event else { return found };
-        // Of a block scalar its lines: a comment may stand behind the `|`.
+        // Of a block scalar that is not empty these are its lines: a comment may stand behind the `|`.
         let (start, end) = bytes(&span);
-        if matches!(event, Event::Scalar(..)) && start < end {
+        if let Event::Scalar(text, ..) = event {
             between(chunk, from..start, &mut found);
-            from = end;
+            from = from.max(if text.contains('#') { end } else { start });
         }
     }
     between(chunk, from..chunk.len(), &mut found);
     found
 }
 
-/// Adds the comments of a part without scalars.
+/// Adds the comments of a part in which no scalar holds a `#`.
 fn between(chunk: &str, part: Range<usize>, found: &mut Vec<Range<usize>>) {
     let (mut from, until) = (part.start, part.end);
     while let Some(start) = chunk.get(from..until).and_then(|rest| rest.find('#')).map(|start| from + start) {
@@ -66,6 +66,9 @@ mod tests {
             ("a: b\n  c # d\n", &["# d"]),
             ("a: b\n  # c\nd: e\n", &["# c"]),
             ("a: \n# b\nc:\n", &["# b"]),
+            ("a: | # b", &["# b"]),
+            ("a:\r\n- >+ # b\r\n\r\n", &["# b"]),
+            ("a: |- # b\nc: 1\n", &["# b"]),
             ("%YAML 1.1 # a\n---\nb: 1\n", &["# a"]),
         ] {
             assert_eq!(found(chunk), wanted, "{chunk:?}");
@@ -80,6 +83,7 @@ mod tests {
             ("a: | # b\n  # c\n  d\n# e\nf: >-\n  # g\n\n  # h\n\n# i\n", &["# b", "# e", "# i"]),
             ("a: &b#c 1\nd: !e#f g # h\n", &["# h"]),
             ("a: |\n  # b", &[]),
+            ("a: |\n  # b\nc: |+ # d\n\n", &["# d"]),
         ] {
             assert_eq!(found(chunk), wanted, "{chunk:?}");
         }

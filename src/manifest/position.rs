@@ -3,7 +3,7 @@
 use memchr::memchr_iter;
 
 /// The mark that some editors put before the first character of a file. It is a character that nobody sees.
-pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A place in a text, as editors and SARIF count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,6 +12,7 @@ use super::place::{Place, Texts, is_delicate, summary};
 use crate::cli::Level;
 use crate::exit::plain;
 use crate::linter::{Located, Outcome, Unread};
+use crate::manifest::BYTE_ORDER_MARK;
 use crate::rule_pages;
 
 /// Writes a report. Colours are in it; whoever gives `output` strips them where they do not belong.
@@ -67,15 +68,16 @@ fn excerpt(text: &str, span: Range<usize>) -> (String, Range<usize>) {
     let (window, span) = discreet(text, lines.clone(), span);
     let part = |range: Range<usize>| text.get(range).unwrap_or_default();
     let (before, after) = (part(lines.start..window.start), part(window.end..lines.end));
+    let is_something = |text: &str| !text.trim_start_matches(BYTE_ORDER_MARK).trim().is_empty();
     // What is left out at the front leaves its room, so that columns stay what they are.
     let mut excerpt = " ".repeat(before.chars().take(WIDEST_ROOM).count());
-    if !before.trim().is_empty() {
+    if is_something(before) {
         excerpt.pop();
         excerpt.push('…');
     }
     let start = excerpt.len() + span.start - window.start;
     excerpt.push_str(part(window));
-    if !after.trim().is_empty() {
+    if is_something(after) {
         excerpt.push('…');
     }
     (excerpt, start..start + span.len())

@@ -7,11 +7,13 @@ use hyper::header::{HeaderValue, USER_AGENT};
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
+use crate::exit::in_words;
+
 /// Why there is no way to the API server. Whether it answers is another question.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file that `--kubeconfig` names cannot be used.
-    #[error("cannot use the kubeconfig {}: {source}", path.display())]
+    #[error("cannot use the kubeconfig {}: {}", path.display(), why(source))]
     Kubeconfig {
         /// The file.
         path: PathBuf,
@@ -46,6 +48,14 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
     Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))
+}
+
+/// What is wrong with a kubeconfig. Where it cannot be read, kube names the file once more.
+fn why(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, _) => in_words(error),
+        other => other.to_string(),
+    }
 }
 
 async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {

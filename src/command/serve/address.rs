@@ -10,7 +10,8 @@ use crate::exit::{Failure, in_words};
 /// How many connections may wait to be accepted.
 const WAITING: u32 = 1024;
 
-/// An address that nobody else can have, and on which nobody is heard yet: who connects is refused.
+/// An address on which nobody listens, and on which nobody is heard yet: who connects is refused. Somebody else may still
+/// come first; [`Reserved::listen`] tells.
 pub(super) struct Reserved {
     socket: TcpSocket,
     address: SocketAddr,

@@ -89,7 +89,7 @@ fn is_asked_for(comment: &Comment<'_>, settings: &Settings) -> bool {
     comment.rules.is_some() && comment.names().all(is_asked)
 }
 
-/// Says what is wrong with the comment itcomment.
+/// Says what is wrong with the comment itself.
 fn complaint(comment: &Comment<'_>) -> Option<String> {
     if comment.rules.is_none() {
         return Some("say which rules to ignore, e.g. ignore[whole-data-root]".to_owned());

@@ -137,7 +137,8 @@ fn only(chunk: &str) -> Value {
     }
 }
 
-/// The comments of a text that can be read, and where each begins.
+/// The comments of a text that can be read, and where each begins. They are found as the command finds them: what it
+/// takes for none is not missed.
 fn comments(text: &str) -> Vec<(usize, &str)> {
     manifest::comments(text).into_iter().map(|place| (place.start, &text[place])).collect()
 }
