@@ -57,8 +57,7 @@ pub const IMAGE_MARKERS: [&str; 2] = ["azure-sql-edge", "mssql"];
 pub const LICENCE_VARIABLE: &str = "ACCEPT_EULA";
 
 /// Texts of which at least one stands in every object that runs an engine, apart from the images in the settings: what
-/// holds none of them need not be parsed. Most clients, which name
-/// `mssql` at every turn, hold none.
+/// holds none of them need not be parsed. Most clients, which name `mssql` at every turn, hold none.
 pub const MARKERS: [&str; 5] =
     ["azure-sql-edge", "mssql/server", "mssql/rhel/server", "mssql-server-linux", LICENCE_VARIABLE];
 

@@ -244,11 +244,11 @@ impl<T: Copy> Index<T> {
 }
 
 impl<'a> Index<Selector<'a>> {
-    fn selecting<'s>(&'s self, namespace: &'s str, pods: Pods<'s>) -> impl Iterator<Item = &'a Value> {
+    fn selecting<'s>(&'s self, pods: Pods<'s>) -> impl Iterator<Item = &'a Value> {
         let labels = pods.labels.into_iter().flat_map(pairs).map(Some);
-        let filed = labels.chain([None]).map(move |label| self.under(namespace, label));
+        let filed = labels.chain([None]).map(move |label| self.under(pods.namespace, label));
         let selects = move |service: &Selector<'a>| {
-            service.namespace == namespace
+            service.namespace == pods.namespace
                 && service.selector.is_some_and(|selector| matches(selector, pods.labels, pods.kind, pods.name))
         };
         filed.flat_map(|filed| self.objects(filed)).filter(selects).map(|service| service.object)
@@ -280,8 +280,8 @@ impl Cluster for Objects<'_> {
         let found = match narrow {
             Narrow::SelectorMatching { labels, kind, name } => {
                 let pods = Pods { object: &Value::Null, namespace, labels: Some(labels), kind, name };
-                let balancers = self.balancers.selecting(namespace, pods);
-                self.first(balancers.chain(self.services.selecting(namespace, pods)))
+                let balancers = self.balancers.selecting(pods);
+                self.first(balancers.chain(self.services.selecting(pods)))
             }
             Narrow::LabelsMatching(selector) => self.first(self.workloads.selected_by(namespace, selector)),
         };

@@ -69,6 +69,7 @@ mod tests {
     fn texts_that_may_spell_a_marker_otherwise_are_looked_into() {
         let mut settings = Settings::default();
         assert!(may_run_engine(r"azure\u002dsql", &settings) && may_run_engine(r"team\/edge", &settings));
+        assert!(!may_run_engine("warehouse-mssql, /opt/mssql-tools/bin, MSSQL_HOST", &settings), "a client");
         assert!(!may_run_engine(r#"a \"quoted\" line\n"#, &settings) && !may_run_engine("team/edge", &settings));
         settings
             .images

@@ -200,6 +200,7 @@ mod tests {
             ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", one),
             ("kind: ConfigMap\ndata: {x: '{{ a }}'}\n", one),
             ("kind: Deployment\nspec: {image: web}\n", one),
+            ("kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n", one),
             ("name: values\n", Concern::Nothing { objects: 0 }),
             ("name: values\nobject: {kind: \"\\x50od\", image: mssql}\n", Concern::Nothing { objects: 0 }),
             ("{{ include \"database\" . }}\n", Concern::Engine),

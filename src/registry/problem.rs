@@ -27,7 +27,7 @@ pub enum Problem {
     #[error("the registry cannot be reached: {0}")]
     Unreachable(String),
     /// Nothing came for too long.
-    #[error("the registry did not answer within {}", in_words(.0))]
+    #[error("the registry did not answer within {}", duration(.0))]
     TimedOut(Duration),
     /// The connection ended before the answer did.
     #[error("the connection to the registry broke off: {0}")]
@@ -96,7 +96,7 @@ pub enum Problem {
     Runtime(#[from] io::Error),
 }
 
-fn in_words(time: &Duration) -> String {
+fn duration(time: &Duration) -> String {
     humantime::format_duration(*time).to_string()
 }
 

@@ -165,3 +165,23 @@ fn problem<'t>(unread: &'t Unread, place: Option<&Place<'_>>) -> Group<'t> {
     let help: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());
     Severity::ERROR.primary_title(&unread.problem.message).element(origin).elements(help)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_of_a_line_is_marked_and_leaves_its_room() {
+        let shown = |text: &str, part: &str| {
+            let start = text.find(part).unwrap();
+            let (excerpt, within) = excerpt(text, start..start + part.len());
+            assert_eq!(&excerpt[within], part);
+            excerpt
+        };
+        assert_eq!(shown("a: 1\n  - {b: é, c: 2}\n", "2"), "  - {b: é, c: 2}");
+        assert_eq!(shown("x:\n  - {value: é, c: 2}\n", "c"), format!("{}…c…", " ".repeat("  - {value: é,".len() - 1)));
+        assert_eq!(shown("  args: b\n", "b"), "       …b");
+        let long = "1".repeat(LONGEST_LINE);
+        assert_eq!(shown(&format!("\u{feff}{{a: {long}}}"), "{"), " {…", "nobody sees the mark");
+    }
+}
