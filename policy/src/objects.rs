@@ -316,6 +316,63 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
+    /// Services and workloads with these labels, several of each, in two namespaces.
+    fn crowd(labels: &[Value]) -> Vec<Value> {
+        let mut objects = Vec::new();
+        for namespace in ["db", "web"].repeat(3) {
+            for labels in labels {
+                let number = objects.len().to_string();
+                let service = json!({"name": number, "namespace": namespace});
+                objects.push(json!({"apiVersion": "v1", "kind": "Service", "metadata": service,
+                    "spec": {"selector": labels}}));
+                let workload = json!({"name": "sql", "namespace": namespace, "uid": number});
+                objects.push(json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": workload,
+                    "spec": {"template": {"metadata": {"labels": labels}}}}));
+            }
+        }
+        objects
+    }
+
+    #[test]
+    fn relations_are_those_that_a_look_at_everything_finds() {
+        let by_name = json!({"statefulset.kubernetes.io/pod-name": "sql-0"});
+        let labels =
+            [json!({}), json!({"app": "sql"}), json!({"app": "sql", "tier": "db"}), json!({"app": "x"}), by_name];
+        let (objects, kind, mut count) = (crowd(&labels), Kind::StatefulSet, 0);
+        let world = Objects::open(&objects);
+        for (namespace, labels) in
+            ["db", "web", "none"].into_iter().flat_map(|one| labels.iter().map(move |two| (one, two)))
+        {
+            let labels = labels.as_object().unwrap();
+            let found = |narrow| {
+                let Lookup::Known(found) = world.list(Resource::Services, namespace, narrow) else { panic!() };
+                found.into_iter().map(Cow::into_owned).collect::<Vec<Value>>()
+            };
+            let all = |kind: &str, is_related: &dyn Fn(&Value) -> bool| -> Vec<Value> {
+                let mut all = objects.clone();
+                all.retain(|object| {
+                    object["kind"] == kind && namespace_of(object) == Some(namespace) && is_related(object)
+                });
+                all
+            };
+            let selects = |service: &Value| {
+                service["spec"]["selector"]
+                    .as_object()
+                    .is_some_and(|selector| matches(selector, Some(labels), kind, "sql"))
+            };
+            let mut services = found(Narrow::SelectorMatching { labels, kind, name: "sql" });
+            services.sort_by_key(|service| objects.iter().position(|object| object == service));
+            assert_eq!(services, all("Service", &selects));
+            let is_selected = |workload: &Value| {
+                matches(labels, workload["spec"]["template"]["metadata"]["labels"].as_object(), kind, "sql")
+            };
+            let workloads = found(Narrow::LabelsMatching(labels));
+            assert_eq!(workloads, all("StatefulSet", &is_selected));
+            count += services.len() + workloads.len();
+        }
+        assert!(count > 50, "{count}");
+    }
+
     #[test]
     fn of_many_relations_the_first_are_looked_at_and_load_balancers_first() {
         let service = |number: usize, kind: &str| {

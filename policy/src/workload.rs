@@ -191,6 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_that_holds_several_directories_counts_once() {
+        let mounts = |paths: &[&str]| {
+            let mounts: Vec<Value> = paths.iter().map(|path| json!({"name": "v", "mountPath": path})).collect();
+            let object = json!({"spec": {"containers": [{"image": IMAGE, "volumeMounts": mounts,
+                "env": [{"name": "MSSQL_LOG_DIR", "value": "/var/opt/mssql/log"}]}]}});
+            let workload = Workload::read(&object, Kind::Pod, &Settings::default()).unwrap();
+            workload.files(workload.engines.first().unwrap()).data_mounts().len()
+        };
+        assert_eq!(mounts(&["/var/opt/mssql"]), 1);
+        assert_eq!(mounts(&["/var/opt/mssql/data", "/var/opt/mssql/log", "/elsewhere"]), 2);
+    }
+
+    #[test]
     fn the_port_and_availability_groups_come_from_the_environment() {
         let container = |env: Value| json!({"image": "mcr.microsoft.com/mssql/server", "env": env});
         let engine = |node: &Value| {
