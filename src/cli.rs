@@ -17,7 +17,9 @@ pub use self::install::{Policy, PolicyAccess, PolicyManifest, Webhook, WebhookMa
 pub use self::manifests::{
     EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFile, ReportFormat, Reporting,
 };
-pub use self::registry::{InspectionFormat, Named, OfPolicy, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
+pub use self::registry::{
+    InspectionFormat, PolicyFlags, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess, RegistryFlagNames,
+};
 pub use self::serve::{ClusterAccess, ModuleRegistry, OfModule, Serve, ServeLimits, Tls};
 use crate::exit::{Failure, Outcome};
 

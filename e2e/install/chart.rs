@@ -133,7 +133,7 @@ fn helm_finds_nothing_to_complain_of() {
 #[test]
 fn the_readme_of_the_chart_says_how_it_is_installed_from_a_registry() {
     let (registry, helm, folder) = (Registry::plain(), Helm::without_a_cluster(), TempDir::new().unwrap());
-    let (there, here) = ("oci://ghcr.io/sqledge-ha/charts", format!("oci://{}", registry.place("charts")));
+    let (there, here) = ("oci://ghcr.io/sqledge-ha/charts", format!("oci://{}", registry.reference("charts")));
     helm.must(&["package", "chart", "--destination", folder.path().to_str().unwrap()]);
     let package = folder.path().join(concat!("sqledge-ha-", env!("CARGO_PKG_VERSION"), ".tgz"));
     helm.must(&["push", package.to_str().unwrap(), &here, "--plain-http"]);

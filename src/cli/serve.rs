@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::registry::{Named, RegistryAccess};
+use super::registry::{RegistryAccess, RegistryFlagNames};
 use super::time::{some_time, time};
-use crate::registry::Flags;
+use crate::registry::FlagNames;
 use crate::webhook::log::{LogFormat, LogLevel};
 use crate::webhook::workers::OnError;
 
@@ -93,11 +93,11 @@ pub struct ClusterAccess {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = OfModule::HEADING)]
 pub struct ModuleRegistry {
-    /// Where pulled modules are kept, this one and the one before, so that the registry need not be there at the next
-    /// start [default: sqledge-ha in XDG_CACHE_HOME, or in ~/.cache]
-    #[arg(long, value_name = "FOLDER")]
+    /// Directory for the pulled module; with a digest reference, a restart needs no registry [default: sqledge-ha in
+    /// XDG_CACHE_HOME, or in ~/.cache]
+    #[arg(long, value_name = "DIRECTORY")]
     pub module_cache: Option<PathBuf>,
-    /// How the registry is reached.
+    /// How to connect to the registry.
     #[command(flatten)]
     pub access: RegistryAccess<OfModule>,
 }
@@ -106,10 +106,10 @@ pub struct ModuleRegistry {
 #[derive(Clone, Debug)]
 pub enum OfModule {}
 
-impl Named for OfModule {
+impl RegistryFlagNames for OfModule {
     const HEADING: &'static str = "Registry (for --module registry://…)";
-    const FLAGS: Flags =
-        Flags { plain_http: "--registry-plain-http", ca_cert: "--registry-ca-cert", time_out: "--registry-time-out" };
+    const FLAGS: FlagNames =
+        FlagNames { plain_http: "--registry-plain-http", ca_cert: "--registry-ca-cert", timeout: "--registry-timeout" };
 }
 
 /// Bounds of what `serve` does at once.

@@ -3,7 +3,7 @@
 use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::WebhookManifests;
-use crate::command::policy::place;
+use crate::command::policy::parse_reference;
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::install::module::Module;
@@ -46,7 +46,7 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
         None => (DEFAULT_SETTINGS.to_owned(), Settings::default()),
     };
     let published = published_image();
-    let reference = flags.module.as_deref().map(place).transpose()?.map(|place| format!("{SCHEME}{place}"));
+    let reference = flags.module.as_deref().map(parse_reference).transpose()?.map(|reference| format!("{SCHEME}{reference}"));
     let options = Options {
         module: &Module::embedded()?,
         service: &service(&flags.namespace)?,

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::registry::LONGEST_MODULE;
+use crate::registry::MAX_MODULE_BYTES;
 
 /// A module in a registry.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ const CREDENTIALS_FOLDER: &str = "/etc/sqledge-ha-registry-credentials";
 /// How long the cache may become, in MiB: room for four of the longest modules. Three of them are the one in use, the one
 /// before, and the next. Nothing is taken out before the new module has turned out to work; if a tag names one broken
 /// module after the other, the volume fills up and the kubelet replaces the pod.
-const CACHE_MEBIBYTES: u64 = 4 * (LONGEST_MODULE >> 20);
+const CACHE_MEBIBYTES: u64 = 4 * (MAX_MODULE_BYTES >> 20);
 
 impl RemoteModule<'_> {
     /// The flags of `serve`.

@@ -1,7 +1,7 @@
 //! What the chart refuses, each with its place: values that it does not understand, and clusters that it is not for.
 
 use sqledge_ha::command::webhook::NOT_FOR_THE_WEBHOOK;
-use sqledge_ha::registry::Place;
+use sqledge_ha::registry::ArtifactReference;
 
 use super::template;
 
@@ -24,7 +24,7 @@ fn the_schema_takes_the_references_that_the_command_takes() {
         (format!("registry.local/policy@sha256:{}", "A".repeat(64)), false),
     ] {
         let reference = format!("registry://{reference}");
-        assert_eq!(reference.parse::<Place>().is_ok(), is_one, "{reference}");
+        assert_eq!(reference.parse::<ArtifactReference>().is_ok(), is_one, "{reference}");
         let ran = template("sqledge-ha", &["--set", &format!("module={reference}")]);
         assert_eq!(ran.code == 0, is_one, "{reference}: {}", ran.said);
     }

@@ -7,11 +7,11 @@ use serde_json::Value;
 use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::{ModuleRegistry, Serve};
-use crate::command::policy::{module_at, place};
+use crate::command::policy::{parse_reference, read_module};
 use crate::config;
 use crate::exit::Failure;
 use crate::module::{EMBEDDED, Error, Host, Limits, NoWorld, metadata};
-use crate::registry::{Cache, Digest, Place, SCHEME, pull};
+use crate::registry::{ArtifactReference, Cache, Digest, SCHEME, pull};
 use crate::webhook::blocking::beside;
 use crate::webhook::caches::{self, Kind};
 use crate::webhook::routes::Stage;
@@ -39,15 +39,15 @@ impl Policy {
         let settings = StageSettings::new(&value);
         let limits = &flags.limits;
         let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
-        let Found { wasm, kept } = found(flags)?;
+        let Found { wasm, cached } = found(flags)?;
         let is_embedded = *wasm == *EMBEDDED;
         let known = Settings::from_value(&value).ok().filter(|_| is_embedded);
         let host = Host::limited(&wasm, limits).map_err(|error| refused(flags, &error))?;
         let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
         check(&host, &settings).map_err(|message| Failure::usage(format!("{}: {message}", named(flags))))?;
-        // Only now: a module that does not work is no reason to let go of the one that did.
-        if let Some((cache, manifest)) = kept {
-            cache.tidy(&manifest);
+        // Only after the new module works: a broken one must not replace the cached one.
+        if let Some((cache, digests)) = cached {
+            cache.remove_unused(&digests);
         }
         Ok(Policy { host, settings, known, kinds })
     }
@@ -56,33 +56,32 @@ impl Policy {
 /// A module.
 struct Found {
     wasm: Cow<'static, [u8]>,
-    /// Where it is kept, if it was pulled, and by which manifest.
-    kept: Option<(Cache, Digest)>,
+    /// The cache of a pulled module, and the digests of its files.
+    cached: Option<(Cache, [Digest; 2])>,
 }
 
 /// The module that the flags name: from a registry, from a file, or the embedded one.
 fn found(flags: &Serve) -> Result<Found, Failure> {
-    let Some(path) = &flags.module else { return Ok(Found { wasm: Cow::Borrowed(EMBEDDED), kept: None }) };
+    let Some(path) = &flags.module else { return Ok(Found { wasm: Cow::Borrowed(EMBEDDED), cached: None }) };
     if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
-        return pulled(&place(reference)?, &flags.registry);
+        return pulled(&parse_reference(reference)?, &flags.registry);
     }
-    Ok(Found { wasm: Cow::Owned(module_at(path)?), kept: None })
+    Ok(Found { wasm: Cow::Owned(read_module(path)?), cached: None })
 }
 
-fn pulled(place: &Place, flags: &ModuleRegistry) -> Result<Found, Failure> {
+fn pulled(module: &ArtifactReference, flags: &ModuleRegistry) -> Result<Found, Failure> {
     let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::of_the_user);
     if cache.is_none() {
-        tracing::info!("there is no home to keep the module in; --module-cache names a folder");
+        tracing::info!("no home directory to cache the module in; set --module-cache");
     }
-    tracing::info!(reference = %place, "pulling the module");
-    let pulled = pull(place, &flags.access.access()?, cache.as_ref())?;
-    let (reference, cached) = (&pulled.immutable, pulled.is_cached);
-    tracing::info!(%reference, cached, bytes = pulled.module.len(), "the module is there");
-    if place.digest().is_none() {
-        tracing::warn!(%reference, "a tag may mean another module at the next start: name this reference instead");
+    tracing::info!(reference = %module, "pulling the module");
+    let pulled = pull(module, &flags.access.client_options()?, cache.as_ref())?;
+    let (reference, cached) = (&pulled.digest_reference, pulled.is_cached);
+    tracing::info!(%reference, cached, bytes = pulled.module.len(), "module loaded");
+    if module.digest().is_none() {
+        tracing::warn!(%reference, "the tag can change; use this digest reference");
     }
-    let kept = cache.zip(pulled.immutable.digest().cloned());
-    Ok(Found { wasm: Cow::Owned(pulled.module), kept })
+    Ok(Found { wasm: Cow::Owned(pulled.module), cached: cache.map(|cache| (cache, pulled.digests)) })
 }
 
 fn named(flags: &Serve) -> String {

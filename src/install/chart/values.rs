@@ -139,7 +139,7 @@ fn secret_name() -> Value {
     json!({"type": "string", "maxLength": 253, "pattern": "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$"})
 }
 
-/// References as [`Place`](crate::registry::Place) takes them, in an expression that every Helm understands.
+/// References as [`ArtifactReference`](crate::registry::ArtifactReference) takes them, in an expression that every Helm understands.
 fn reference() -> String {
     let label = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?";
     // Something in it tells a registry from the first part of a path.

@@ -1,4 +1,4 @@
-//! A wire between the command and a registry, which breaks.
+//! A proxy between the command and a registry that interrupts connections.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,41 +6,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Which way something goes.
+/// The direction of data: up is to the registry.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     Up,
     Down,
 }
 
-pub(super) struct Wire {
+pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     left: Arc<AtomicUsize>,
 }
 
-impl Wire {
-    /// A wire to a registry that breaks, once and for all, when this many bytes have gone one way.
-    pub(super) fn to(registry: SocketAddr, way: Way, bytes: usize) -> Self {
+impl Proxy {
+    /// A proxy that closes all connections after this many bytes in one direction.
+    pub(super) fn to(registry: SocketAddr, direction: Direction, bytes: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let left = Arc::new(AtomicUsize::new(bytes));
-        let wire = Wire { address, left: Arc::clone(&left) };
+        let proxy = Proxy { address, left: Arc::clone(&left) };
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(registry) else { return };
-                let ways =
-                    [(Way::Up, client.try_clone().unwrap(), server.try_clone().unwrap()), (Way::Down, server, client)];
-                for (this, from, to) in ways {
-                    let left = (this == way).then(|| Arc::clone(&left));
+                let directions = [
+                    (Direction::Up, client.try_clone().unwrap(), server.try_clone().unwrap()),
+                    (Direction::Down, server, client),
+                ];
+                for (this, from, to) in directions {
+                    let left = (this == direction).then(|| Arc::clone(&left));
                     thread::spawn(move || carry(from, to, left));
                 }
             }
         });
-        wire
+        proxy
     }
 
-    /// Lets everything through from now on.
-    pub(super) fn mend(&self) {
+    /// Forwards everything from now on.
+    pub(super) fn repair(&self) {
         self.left.store(usize::MAX, Ordering::SeqCst);
     }
 }

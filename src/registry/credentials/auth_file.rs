@@ -1,4 +1,4 @@
-//! One file of credentials, as docker and podman write it.
+//! A file of logins in the format of docker and podman.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -9,15 +9,14 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::super::place::Place;
-use super::Unusable;
+use super::super::reference::ArtifactReference;
+use super::CredentialsError;
 use crate::input::{OF_A_CONFIGURATION, read_within};
 
-/// What a file says: <https://docs.docker.com/reference/cli/docker/login/#credential-stores> and
-/// containers-auth.json(5).
+/// The format: <https://docs.docker.com/reference/cli/docker/login/#credential-stores> and containers-auth.json(5).
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Stored {
+pub(super) struct AuthFile {
     #[serde(default)]
     auths: BTreeMap<String, Entry>,
     creds_store: Option<String>,
@@ -33,62 +32,60 @@ struct Entry {
     identitytoken: Option<String>,
 }
 
-/// What is found for a registry.
-#[derive(PartialEq)]
+/// The login for a registry.
 pub(super) enum Secret {
-    /// A name and a password.
+    /// User and password.
     Login { user: String, password: String },
-    /// A helper by this name has them.
-    KeptBy(String),
+    /// The credential helper with this name has them.
+    Helper(String),
 }
 
-/// The user whom Azure's registry knows by a token:
+/// The user name for identity tokens of Azure's registry:
 /// <https://learn.microsoft.com/azure/container-registry/container-registry-authentication>
 pub(super) const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
 
-impl Stored {
-    /// Reads a file. `None` if there is none.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, Unusable> {
-        let unusable = |why: String| Unusable::File { path: path.to_owned(), why };
+impl AuthFile {
+    /// Reads a file; `None` if it does not exist.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, CredentialsError> {
+        let invalid = |reason: String| CredentialsError::File { path: path.to_owned(), reason };
         match read_within(OF_A_CONFIGURATION, path) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
-                // The parser's own words may quote a password.
-                unusable(format!("line {}, column {} is not as it should be", error.line(), error.column()))
+                // The parser's message may quote a password.
+                invalid(format!("unexpected content at line {}, column {}", error.line(), error.column()))
             }),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-            Err(error) => Err(unusable(error.to_string())),
+            Err(error) => Err(invalid(error.to_string())),
         }
     }
 
-    /// What is known for a place: by a helper for its registry, by an entry, the longest path first, or by the helper for
-    /// everything.
+    /// Finds the login for a reference: the helper for its registry, else the entry with the longest matching path, else
+    /// the default helper.
     ///
     /// # Errors
     /// What is wrong with the entry.
-    pub(super) fn find(&self, place: &Place) -> Result<Option<Secret>, String> {
-        let registry = place.registry();
+    pub(super) fn find(&self, reference: &ArtifactReference) -> Result<Option<Secret>, String> {
+        let registry = reference.registry();
         let is_named = |name: &&String| !name.is_empty();
         if let Some(helper) = self.cred_helpers.get(registry).filter(is_named) {
-            return Ok(Some(Secret::KeptBy(helper.clone())));
+            return Ok(Some(Secret::Helper(helper.clone())));
         }
-        let whole = format!("{registry}/{}", place.repository());
-        let paths = whole.match_indices('/').map(|(end, _)| end).chain([whole.len()]).rev();
-        for path in paths.filter_map(|end| whole.get(..end)) {
+        let full = format!("{registry}/{}", reference.repository());
+        let paths = full.match_indices('/').map(|(end, _)| end).chain([full.len()]).rev();
+        for path in paths.filter_map(|end| full.get(..end)) {
             let entry = self.auths.iter().find(|(key, _)| canonical(key) == path).map(|(_, entry)| entry);
-            // An entry may be empty: then the helper for everything has the rest.
+            // An entry is empty if the default helper has the login.
             if let Some(login) = entry.map(|entry| entry.login(path)).transpose()?.flatten() {
                 return Ok(Some(login));
             }
         }
-        Ok(self.creds_store.as_ref().filter(is_named).map(|store| Secret::KeptBy(store.clone())))
+        Ok(self.creds_store.as_ref().filter(is_named).map(|store| Secret::Helper(store.clone())))
     }
 }
 
 impl Entry {
     fn login(&self, path: &str) -> Result<Option<Secret>, String> {
         let decoded = self.auth.as_deref().filter(|auth| !auth.is_empty()).map(decode);
-        let decoded =
-            decoded.map(|login| login.ok_or(format!("`auth` of {path} is not as it should be"))).transpose()?;
+        let decoded = decoded.map(|login| login.ok_or(format!("`auth` of {path} cannot be decoded"))).transpose()?;
         let named = self.username.clone().zip(self.password.clone());
         if let Some(token) = self.identitytoken.clone().filter(|token| !token.is_empty()) {
             let user = decoded.map(|(user, _)| user).filter(|user| !user.is_empty());
@@ -98,7 +95,7 @@ impl Entry {
     }
 }
 
-/// `user:password`, encoded, with or without padding.
+/// Decodes `user:password`, with or without padding.
 fn decode(auth: &str) -> Option<(String, String)> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoded = GeneralPurpose::new(&STANDARD, config).decode(auth).ok()?;
@@ -107,7 +104,7 @@ fn decode(auth: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// The path that an entry is for. Docker writes some as addresses, with a path that means nothing.
+/// The registry or repository of an entry. Docker writes some keys as URLs, whose path has no meaning.
 fn canonical(key: &str) -> &str {
     let address = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
     let path = address.map_or(key, |address| address.split('/').next().unwrap_or_default());
@@ -118,51 +115,51 @@ fn canonical(key: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn found(text: &str, place: &str) -> Result<String, String> {
-        let stored: Stored = serde_json::from_str(text).unwrap();
-        Ok(match stored.find(&place.parse().unwrap())? {
+    fn find(text: &str, reference: &str) -> Result<String, String> {
+        let file: AuthFile = serde_json::from_str(text).unwrap();
+        Ok(match file.find(&reference.parse().unwrap())? {
             Some(Secret::Login { user, password }) => format!("{user} {password}"),
-            Some(Secret::KeptBy(helper)) => format!("by {helper}"),
+            Some(Secret::Helper(helper)) => format!("helper {helper}"),
             None => "none".to_owned(),
         })
     }
 
     #[test]
-    fn entries_are_found_by_their_path_the_longest_first() {
+    fn the_entry_with_the_longest_matching_path_is_used() {
         // me:secret, with and without padding.
         let text = r#"{"auths": {"r.test": {"auth": "bWU6c2VjcmV0"}, "r.test/team": {"username": "team", "password": "p:w"},
             "https://index.docker.io/v1/": {"auth": "aHViOnNlY3JldA=="}, "empty.test": {}}}"#;
-        assert_eq!(found(text, "r.test/other/policy:v1").unwrap(), "me secret");
-        assert_eq!(found(text, "r.test/team/policy:v1").unwrap(), "team p:w");
-        assert_eq!(found(text, "r.test/teams/policy:v1").unwrap(), "me secret");
-        assert_eq!(found(text, "docker.io/policy:v1").unwrap(), "hub secret");
-        assert_eq!(found(text, "r.test:5000/policy:v1").unwrap(), "none");
-        assert_eq!(found(text, "empty.test/policy:v1").unwrap(), "none");
+        assert_eq!(find(text, "r.test/other/policy:v1").unwrap(), "me secret");
+        assert_eq!(find(text, "r.test/team/policy:v1").unwrap(), "team p:w");
+        assert_eq!(find(text, "r.test/teams/policy:v1").unwrap(), "me secret");
+        assert_eq!(find(text, "docker.io/policy:v1").unwrap(), "hub secret");
+        assert_eq!(find(text, "r.test:5000/policy:v1").unwrap(), "none");
+        assert_eq!(find(text, "empty.test/policy:v1").unwrap(), "none");
     }
 
     #[test]
-    fn helpers_keep_what_is_not_written() {
+    fn helpers_are_used_for_registries_without_an_entry() {
         let text = r#"{"auths": {"a.test": {}, "b.test": {"auth": "bWU6c2VjcmV0"}}, "credsStore": "desktop",
             "credHelpers": {"c.test": "cloud", "d.test": ""}}"#;
-        assert_eq!(found(text, "a.test/policy:v1").unwrap(), "by desktop");
-        assert_eq!(found(text, "b.test/policy:v1").unwrap(), "me secret");
-        assert_eq!(found(text, "c.test/policy:v1").unwrap(), "by cloud");
-        assert_eq!(found(text, "d.test/policy:v1").unwrap(), "by desktop");
+        assert_eq!(find(text, "a.test/policy:v1").unwrap(), "helper desktop");
+        assert_eq!(find(text, "b.test/policy:v1").unwrap(), "me secret");
+        assert_eq!(find(text, "c.test/policy:v1").unwrap(), "helper cloud");
+        assert_eq!(find(text, "d.test/policy:v1").unwrap(), "helper desktop");
     }
 
     #[test]
-    fn a_token_is_the_password_of_its_user() {
+    fn an_identity_token_is_used_as_the_password() {
         // The user of Azure's registry, and no password.
         let text = r#"{"auths": {"a.test": {"auth": "MDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwOg==",
             "identitytoken": "t"}, "b.test": {"identitytoken": "t"}}}"#;
-        for place in ["a.test/policy:v1", "b.test/policy:v1"] {
-            assert_eq!(found(text, place).unwrap(), format!("{TOKEN_USER} t"));
+        for reference in ["a.test/policy:v1", "b.test/policy:v1"] {
+            assert_eq!(find(text, reference).unwrap(), format!("{TOKEN_USER} t"));
         }
     }
 
     #[test]
-    fn what_is_wrong_with_an_entry_is_told_without_it() {
+    fn an_invalid_entry_is_not_quoted() {
         let text = r#"{"auths": {"a.test": {"auth": "Secret!"}}}"#;
-        assert_eq!(found(text, "a.test/policy:v1").unwrap_err(), "`auth` of a.test is not as it should be");
+        assert_eq!(find(text, "a.test/policy:v1").unwrap_err(), "`auth` of a.test is not as it should be");
     }
 }
