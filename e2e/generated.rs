@@ -4,11 +4,12 @@
 use std::fs;
 
 use clap::Parser;
+use serde_json::Value;
 use sqledge_ha::artifact_hub;
 use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
-use sqledge_ha::install::module::Module;
+use sqledge_ha::install::module::ModuleMetadata;
 use sqledge_ha::rule_pages;
 
 use crate::shared::{root, text_of};
@@ -75,7 +76,7 @@ fn the_manifests_for_kubewarden_are_what_the_command_prints() {
 
 #[test]
 fn the_package_for_artifact_hub_is_made_of_the_metadata() {
-    let package = artifact_hub::package::text(&Module::embedded().unwrap(), &text_of("CHANGELOG.md")).unwrap();
+    let package = artifact_hub::package::text(&ModuleMetadata::embedded().unwrap(), &text_of("CHANGELOG.md")).unwrap();
     compare("artifacthub/artifacthub-pkg.yml", &package);
     compare("artifacthub/artifacthub-repo.yml", artifact_hub::REPOSITORY);
 }
@@ -86,14 +87,15 @@ fn the_form_is_made_of_the_settings() {
 }
 
 #[test]
-fn the_chart_is_made_of_the_manifests() {
-    for file in chart::files().unwrap() {
-        compare(&format!("artifacthub/chart/{}", file.path), &file.text);
-    }
+fn the_chart_has_the_rules_and_match_conditions_of_the_program() {
+    let templates = chart::named_templates(&ModuleMetadata::embedded().unwrap()).unwrap();
+    compare("artifacthub/chart/templates/_generated.tpl", &templates);
 }
 
 #[test]
-fn the_readme_of_the_chart_lists_the_values() {
-    let path = "artifacthub/chart/README.md";
-    compare(path, &between_marks(&text_of(path), "values", &chart::values_table()));
+fn the_schema_of_the_chart_contains_the_schema_of_the_settings() {
+    let path = "artifacthub/chart/values.schema.json";
+    let mut schema: Value = serde_json::from_str(&text_of(path)).unwrap();
+    schema["properties"]["settings"] = chart::settings_schema();
+    compare(path, &format!("{schema:#}\n"));
 }

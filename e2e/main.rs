@@ -27,7 +27,6 @@ mod module;
 mod not_fixed;
 mod ran;
 mod readings;
-mod registrations;
 mod registry;
 mod release;
 mod rendered;
@@ -38,6 +37,7 @@ mod shared;
 mod single_field;
 mod tools;
 mod webhook_cluster;
+mod webhook_configurations;
 mod wild;
 #[allow(dead_code, reason = "the policy's own tests use the rest")]
 #[path = "../policy/tests/world/mod.rs"]

@@ -22,9 +22,9 @@ use sqledge_ha_policy::review::validate;
 
 use crate::kubernetes::Cluster;
 use crate::ledger::{self, Table};
-use crate::registrations::list;
 use crate::shared::{folder, manifests};
 use crate::site::{RUNTIME, Site};
+use crate::webhook_configurations::list;
 
 /// The label of namespaces in which SQL Server is governed as well.
 const ALL: &str = "all-engines";

@@ -6,9 +6,9 @@ use crate::application::Application;
 use crate::machines::{Remedy, cut_power};
 use crate::play::Play;
 use crate::pods::{survived, update};
-use crate::registrations::{list, manifests};
 use crate::site::Site;
 use crate::tap::Way;
+use crate::webhook_configurations::{list, manifests};
 
 /// A pod is deleted, and then its machine dies.
 fn recovers(play: &Play<'_>) {

@@ -37,8 +37,6 @@ mod promises;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../ran.rs"]
 mod ran;
-#[path = "../registrations.rs"]
-mod registrations;
 mod replay;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../shared.rs"]
@@ -48,6 +46,8 @@ mod tap;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tools.rs"]
 mod tools;
+#[path = "../webhook_configurations.rs"]
+mod webhook_configurations;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};

@@ -17,9 +17,9 @@ use crate::ledger::{self, Table};
 use crate::play::{Play, seconds};
 use crate::pods::update;
 use crate::promises::{Account, Promise};
-use crate::registrations::list;
 use crate::shared::lint_file;
 use crate::site::Site;
+use crate::webhook_configurations::list;
 
 pub(crate) use self::cases::cases;
 pub(crate) use self::dying_machines::{a_machine_dies, only_arm64_is_left};

@@ -9,8 +9,8 @@ use crate::application::Application;
 use crate::journal::{View, timeline};
 use crate::promises::{Account, Database, Promise};
 use crate::ran::Ran;
-use crate::registrations::list;
 use crate::site::{PATIENCE, Site};
+use crate::webhook_configurations::list;
 
 /// A database that runs.
 pub(crate) struct Play<'s> {

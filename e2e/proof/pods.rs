@@ -11,8 +11,8 @@ use crate::facts::PodFact;
 use crate::ledger::{self, Table};
 use crate::play::{Play, seconds};
 use crate::promises::{Account, Promise};
-use crate::registrations::list;
 use crate::site::{PATIENCE, Site};
+use crate::webhook_configurations::list;
 
 /// The flags of this site's cluster.
 pub(crate) const FLAGS: [&str; 2] = ["--nodes=amd64-a=amd64,arm64-a=arm64", "--pod-stop=2s"];

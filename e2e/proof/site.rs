@@ -12,9 +12,9 @@ use crate::journal::Journal;
 use crate::kubernetes::Cluster;
 use crate::process::Server;
 use crate::ran::Ran;
-use crate::registrations::{list, registrations};
 use crate::replay;
 use crate::tap::Tap;
+use crate::webhook_configurations::{list, webhook_configurations};
 
 /// Where journals and taps run.
 pub(crate) static RUNTIME: LazyLock<Runtime> =
@@ -77,7 +77,7 @@ impl Site {
         let server = Server::start_in(self.cluster.kubeconfig(), &[&flag]);
         server.wait_until_ready();
         let tap = RUNTIME.block_on(Tap::before(server.reviews, &server.authority));
-        let mut configurations = registrations(tap.address, &tap.certificate, &[&flag]);
+        let mut configurations = webhook_configurations(tap.address, &tap.certificate, &[&flag]);
         for configuration in &mut configurations {
             let own = format!("sqledge-ha{}{name}", if name.is_empty() { "" } else { "-" });
             configuration["metadata"]["name"] = json!(own);

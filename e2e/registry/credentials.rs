@@ -81,7 +81,7 @@ fn failing_helpers_are_named_but_not_quoted() {
     let registry = Registry::with_password();
     let pushed = |script: &str| push(&with_helper(&registry, script), &registry);
     snapshot("helper-fails", &pushed("echo Secret-of-the-helper; echo Secret-of-it >&2; exit 3"));
-    snapshot("helper-babbles", &pushed("echo Secret-of-the-helper"));
+    snapshot("helper-returns-no-json", &pushed("echo Secret-of-the-helper"));
     snapshot("helper-has-none", &pushed("echo credentials not found in native keychain; exit 1"));
     let missing = with_helper(&registry, "");
     fs::remove_file(missing.home().join("bin/docker-credential-test")).unwrap();
@@ -118,6 +118,6 @@ fn the_login_is_exchanged_for_a_token() {
     });
     let pull = ["policy", "pull", "--plain-http", &format!("{address}/team/policy:v1"), "-o", "policy.wasm"];
     // Authenticated; the tag does not exist.
-    snapshot("token-is-taken", &User::logged_in(&address.to_string()).run(&pull));
-    snapshot("token-is-refused", &User::unknown().run(&pull));
+    snapshot("token-with-login", &User::logged_in(&address.to_string()).run(&pull));
+    snapshot("token-without-login", &User::unknown().run(&pull));
 }

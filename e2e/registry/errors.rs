@@ -89,7 +89,7 @@ fn incomplete_references_are_usage_errors() {
         snapshot(&format!("reference-{name}"), &ran);
     }
     let digest = format!("registry.test/team/policy@{}", Digest::from_content(b""));
-    snapshot("push-to-a-digest", &User::unknown().run(&["policy", "push", &digest]));
+    snapshot("push-to-digest", &User::unknown().run(&["policy", "push", &digest]));
 }
 
 #[test]
@@ -160,6 +160,6 @@ fn responses_above_the_limit_are_rejected() {
         });
         fail(&format!("{address}/team/policy:v1"), &["--plain-http"])
     };
-    snapshot("module-longer-than-said", &module_of_size(6));
-    snapshot("module-too-long", &module_of_size((64 << 20) + 1));
+    snapshot("module-larger-than-announced", &module_of_size(6));
+    snapshot("module-too-large", &module_of_size((64 << 20) + 1));
 }

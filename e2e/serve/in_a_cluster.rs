@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::process::Server;
 use crate::kubernetes::Cluster;
 use crate::ran::Ran;
-use crate::registrations::{list, registrations};
 use crate::shared::text_of;
+use crate::webhook_configurations::{list, webhook_configurations};
 
 fn example(name: &str) -> String {
     text_of(&format!("e2e/examples/{name}.yaml"))
@@ -35,7 +35,7 @@ impl Admission {
         let cluster = Cluster::api_only();
         let server = Server::start_in(cluster.kubeconfig(), &["--log-level=debug"]);
         server.wait_until_ready();
-        let registrations = registrations(server.reviews, server.authority.pem(), &[]);
+        let registrations = webhook_configurations(server.reviews, server.authority.pem(), &[]);
         cluster.must(&["apply", "-f", "-"], &list(&registrations));
         let admission = Admission { cluster, server };
         admission.wait_until_registered();

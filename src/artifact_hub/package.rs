@@ -1,8 +1,7 @@
-//! `artifacthub-pkg.yml`: what Artifact Hub shows of a version of the policy, and what Rancher makes a policy of.
+//! `artifacthub-pkg.yml`: a version of the policy for Artifact Hub and Rancher.
 //!
-//! The annotations beside `kubewarden/mutation` and `kubewarden/resources` are Kubewarden's own: rules, look-ups and the
-//! form as YAML inside of text, which Rancher reads (rancher/kubewarden-ui, `pkg/kubewarden/types/artifacthub.ts`, at
-//! dca2ea46).
+//! The annotations other than `kubewarden/mutation` and `kubewarden/resources` are for Rancher: rules, look-ups and the
+//! form as YAML in strings (rancher/kubewarden-ui, `pkg/kubewarden/types/artifacthub.ts`, at dca2ea46).
 //! Source: artifacthub/hub, `docs/metadata/artifacthub-pkg.yml` and `docs/kubewarden_annotations.md`, at 0d8b1c0b.
 
 use std::collections::BTreeMap;
@@ -11,20 +10,20 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::questions;
-use crate::install::module::Module;
+use crate::install::module::ModuleMetadata;
 
-/// Why there is no package.
+/// The package cannot be generated.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The changelog does not say when this version came out.
+    /// The changelog has no section for this version.
     #[error("the changelog has no heading `## [{0}] - YYYY-MM-DD`")]
     NoDate(String),
-    /// Something could not be written as YAML.
+    /// The package cannot be converted to YAML.
     #[error("cannot write the package: {0}")]
-    Unwritable(#[from] serde_saphyr::SerializeError),
+    Yaml(#[from] serde_saphyr::SerializeError),
 }
 
-/// The file's members, in the order of Artifact Hub's documentation.
+/// The file, in the order of Artifact Hub's documentation.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Package<'m> {
@@ -69,39 +68,38 @@ struct Recommendation {
     url: &'static str,
 }
 
-/// What runs the policy.
 const KUBEWARDEN: &str = "https://artifacthub.io/packages/helm/kubewarden/kubewarden-controller";
 
-/// The file for the module's version, which came out when `changelog` says.
+/// The file for the module's version. `changelog` has the date of its release.
 ///
 /// # Errors
 /// [`Error::NoDate`] for a changelog without this version.
-pub fn text(module: &Module, changelog: &str) -> Result<String, Error> {
-    let about = |name: &str| module.annotation(&format!("io.kubewarden.policy.{name}"));
-    let version = about("version");
-    let image = format!("{}:v{version}", about("ociUrl"));
+pub fn text(module: &ModuleMetadata, changelog: &str) -> Result<String, Error> {
+    let annotation = |name: &str| module.annotation(&format!("io.kubewarden.policy.{name}"));
+    let version = annotation("version");
+    let image = format!("{}:v{version}", annotation("ociUrl"));
     let package = Package {
         version,
-        name: about("title"),
+        name: annotation("title"),
         category: "database",
         display_name: module.annotation("io.artifacthub.displayName"),
         created_at: created_at(changelog, version)?,
-        description: about("description"),
-        license: about("license"),
-        home_url: about("url"),
+        description: annotation("description"),
+        license: annotation("license"),
+        home_url: annotation("url"),
         install: install(&image),
         containers_images: [Image { name: "policy", image }],
         keywords: module.annotation("io.artifacthub.keywords").split(',').map(str::trim).collect(),
-        links: links(about("source"), version),
-        readme: about("usage"),
-        provider: Provider { name: about("title") },
+        links: links(annotation("source"), version),
+        readme: annotation("usage"),
+        provider: Provider { name: annotation("title") },
         recommendations: [Recommendation { url: KUBEWARDEN }],
         annotations: annotations(module)?,
     };
     Ok(serde_saphyr::to_string(&package)?)
 }
 
-/// The beginning of the day on which a version came out, as RFC 3339 has it.
+/// The date of a version's release in RFC 3339.
 fn created_at(changelog: &str, version: &str) -> Result<String, Error> {
     let heading = format!("## [{version}] - ");
     let day = changelog.lines().find_map(|line| line.strip_prefix(&heading));
@@ -121,8 +119,8 @@ fn links(source: &str, version: &str) -> Vec<Link> {
 fn install(image: &str) -> String {
     format!(
         "\
-With Kubewarden 1.35 or later, on Kubernetes 1.30 or later. The command that is published beside the policy prints two
-ClusterAdmissionPolicies, of which one mends and the other judges what came of it, and the rights for their look-ups:
+Needs Kubewarden 1.35 and Kubernetes 1.30, or later versions. The command `sqledge-ha`, which each release includes, prints
+permissions for look-ups and two ClusterAdmissionPolicies: one mutates objects, the other checks the final objects.
 
 ```console
 sqledge-ha policy access | kubectl apply -f -
@@ -130,12 +128,12 @@ sqledge-ha policy manifest --mode mutate | kubectl apply -f -
 sqledge-ha policy manifest --mode validate | kubectl apply -f -
 ```
 
-A policy of your own names the module `registry://{image}`.
+To write your own policy, use the module `registry://{image}`.
 "
     )
 }
 
-fn annotations(module: &Module) -> Result<BTreeMap<&'static str, String>, Error> {
+fn annotations(module: &ModuleMetadata) -> Result<BTreeMap<&'static str, String>, Error> {
     let yaml = |values: Vec<Value>| serde_saphyr::to_string(&values);
     Ok(BTreeMap::from([
         ("kubewarden/mutation", module.is_mutating().to_string()),
@@ -151,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_as_old_as_the_changelog_says() {
+    fn the_date_of_a_version_is_from_the_changelog() {
         let changelog = "## [Unreleased]\n\n## [1.2.0] - 2027-03-04\n\n## [1.1.0] - 2027-02-03\n";
         assert_eq!(created_at(changelog, "1.1.0").unwrap(), "2027-02-03T00:00:00Z");
         let error = created_at(changelog, "1.3.0").unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Manifests use no field that their kind does not have: a misspelt one would be ignored, or refused.
+//! All fields of the manifests exist in their kinds. The API server would ignore or reject a misspelled field.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ use sqledge_ha::install::module::NAMESPACED;
 use super::printed;
 use crate::shared::objects;
 
-/// The webhook with the module that the values `module-in-a-registry` of the chart name.
+/// The webhook with the module in the values file `module-in-a-registry`.
 pub(super) const WITH_A_REMOTE_MODULE: [&str; 5] = [
     "webhook",
     "manifests",
@@ -24,39 +24,39 @@ pub(super) const WITH_A_REMOTE_MODULE: [&str; 5] = [
     "--registry-credentials-secret=registry-login",
 ];
 
-/// Reads an object as its Kubernetes type and writes it again.
-fn again<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
+/// Deserializes an object as its Kubernetes type and serializes it.
+fn round_trip<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
     serde_json::to_value(serde_json::from_value::<T>(object.clone()).unwrap()).unwrap()
 }
 
-/// Makes sure that every field of an object is one that its kind has.
-pub(super) fn assert_nothing_is_lost(object: &Value) {
+/// Checks that the kind of an object has all its fields.
+pub(super) fn assert_all_fields_are_known(object: &Value) {
     let kind = object["kind"].as_str().unwrap();
     let typed = match kind {
-        "Namespace" => again::<Namespace>(object),
-        "ServiceAccount" => again::<ServiceAccount>(object),
-        "ClusterRole" => again::<ClusterRole>(object),
-        "ClusterRoleBinding" => again::<ClusterRoleBinding>(object),
-        "Role" => again::<Role>(object),
-        "RoleBinding" => again::<RoleBinding>(object),
-        "ConfigMap" => again::<ConfigMap>(object),
-        "Service" => again::<Service>(object),
-        "Deployment" => again::<Deployment>(object),
-        "PodDisruptionBudget" => again::<PodDisruptionBudget>(object),
-        "MutatingWebhookConfiguration" => again::<MutatingWebhookConfiguration>(object),
-        "ValidatingWebhookConfiguration" => again::<ValidatingWebhookConfiguration>(object),
-        _ => panic!("no type is known for {kind}"),
+        "Namespace" => round_trip::<Namespace>(object),
+        "ServiceAccount" => round_trip::<ServiceAccount>(object),
+        "ClusterRole" => round_trip::<ClusterRole>(object),
+        "ClusterRoleBinding" => round_trip::<ClusterRoleBinding>(object),
+        "Role" => round_trip::<Role>(object),
+        "RoleBinding" => round_trip::<RoleBinding>(object),
+        "ConfigMap" => round_trip::<ConfigMap>(object),
+        "Service" => round_trip::<Service>(object),
+        "Deployment" => round_trip::<Deployment>(object),
+        "PodDisruptionBudget" => round_trip::<PodDisruptionBudget>(object),
+        "MutatingWebhookConfiguration" => round_trip::<MutatingWebhookConfiguration>(object),
+        "ValidatingWebhookConfiguration" => round_trip::<ValidatingWebhookConfiguration>(object),
+        _ => panic!("add the type of {kind}"),
     };
     assert_eq!(&typed, object);
 }
 
 #[test]
-fn every_field_of_the_webhook_is_known_to_kubernetes() {
+fn kubernetes_has_all_fields_of_the_webhook() {
     let all = objects(&printed(&["webhook", "manifests"]));
     assert_eq!(all.len(), 12);
-    all.iter().for_each(assert_nothing_is_lost);
-    objects(&printed(&WITH_A_REMOTE_MODULE)).iter().for_each(assert_nothing_is_lost);
-    objects(&printed(&["policy", "access"])).iter().for_each(assert_nothing_is_lost);
+    all.iter().for_each(assert_all_fields_are_known);
+    objects(&printed(&WITH_A_REMOTE_MODULE)).iter().for_each(assert_all_fields_are_known);
+    objects(&printed(&["policy", "access"])).iter().for_each(assert_all_fields_are_known);
 }
 
 /// The fields of `spec` in ClusterAdmissionPolicy, policies.kubewarden.io/v1: kubewarden/kubewarden-controller,
@@ -82,7 +82,7 @@ const CLUSTER_WIDE: [&str; 18] = [
     "timeoutSeconds",
 ];
 
-/// Those that AdmissionPolicy does not have: kubewarden/kubewarden-controller, api/policies/v1/admissionpolicy_types.go
+/// Fields that AdmissionPolicy does not have: kubewarden/kubewarden-controller, api/policies/v1/admissionpolicy_types.go
 /// at 815b486e, next to clusteradmissionpolicy_types.go at 0915fa0f.
 const NOT_NAMESPACED: [&str; 3] =
     ["allowInsideAdmissionControllerNamespace", "contextAwareResources", "namespaceSelector"];
@@ -92,7 +92,7 @@ fn policy(mode: &str) -> Value {
 }
 
 #[test]
-fn every_field_of_the_policies_is_known_to_kubewarden() {
+fn kubewarden_has_all_fields_of_the_policies() {
     for (mode, kind) in [
         ("mutate", "ClusterAdmissionPolicy"),
         ("validate", "ClusterAdmissionPolicy"),
@@ -113,7 +113,7 @@ fn every_field_of_the_policies_is_known_to_kubewarden() {
         has_only("rules", &["apiGroups", "apiVersions", "resources", "operations", "scope"]);
         has_only("contextAwareResources", &["apiVersion", "kind"]);
         has_only("matchConditions", &["name", "expression"]);
-        // The least and the most that the definition allows; an evaluation may not take longer than the call.
+        // The range in the CustomResourceDefinition; an evaluation cannot take longer than the call.
         let seconds = |field: &str| spec[field].as_i64().unwrap();
         let (evaluation, call) = (seconds("timeoutEvalSeconds"), seconds("timeoutSeconds"));
         assert!(2 <= evaluation && evaluation <= call && call <= 30);
@@ -121,13 +121,13 @@ fn every_field_of_the_policies_is_known_to_kubewarden() {
 }
 
 #[test]
-fn kubewarden_lets_a_namespaced_policy_name_every_resource_of_ours() {
+fn kubewarden_allows_all_resources_of_the_namespaced_policy() {
     let policy = policy("namespaced");
     let texts = |list: &Value| -> Vec<String> {
         list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
     for rule in policy["spec"]["rules"].as_array().unwrap() {
-        // Kubewarden looks at every group with every resource; a subresource counts as what it is of.
+        // Kubewarden checks every pair of group and resource, without the subresource.
         for group in texts(&rule["apiGroups"]) {
             let allowed = NAMESPACED.iter().find(|(known, _)| *known == group);
             let (_, allowed) = allowed.unwrap_or_else(|| panic!("{rule}"));
@@ -140,45 +140,45 @@ fn kubewarden_lets_a_namespaced_policy_name_every_resource_of_ours() {
 }
 
 #[test]
-fn the_webhook_is_never_installed_where_the_cluster_keeps_its_own() {
+fn namespaces_of_the_cluster_are_rejected() {
     for namespace in ["default", "kube-node-lease", "kube-public", "kube-system", "Guard", "a.b", ""] {
         let mut program = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
         let output = program.args(["webhook", "manifests", "--namespace", namespace]).output().unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{namespace}");
         let said = String::from_utf8(output.stderr).unwrap();
-        let reason = if said.contains("lower-case") { "lower-case letters" } else { "this one is the cluster's" };
+        let reason = if said.contains("lower-case") { "use lower-case letters" } else { "this namespace belongs to" };
         assert!(said.contains(&format!("--namespace {namespace}: {reason}")), "{said}");
-        assert_eq!(reason == "lower-case letters", !namespace.starts_with(['d', 'k']), "{said}");
+        assert_eq!(reason == "use lower-case letters", !namespace.starts_with(['d', 'k']), "{said}");
     }
 }
 
 #[test]
-fn a_module_is_named_as_serve_wants_it_or_refused() {
+fn the_reference_of_a_module_is_normalized_or_rejected() {
     let webhook = |arguments: &[&str]| {
         let mut program = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
         program.args(["webhook", "manifests"]).args(arguments).output().unwrap()
     };
-    // As `policy push` prints it, and as Kubewarden writes it.
+    // In the form of `policy push`, and of Kubewarden.
     for reference in ["registry.local/policy:v1", "registry://registry.local/policy:v1"] {
         let output = String::from_utf8(webhook(&["--module", reference]).stdout).unwrap();
         assert!(output.contains("--module=registry://registry.local/policy:v1"), "{output}");
         assert!(output.contains("emptyDir") && !output.contains("secretName") && !output.contains("env:"), "{output}");
     }
-    for (arguments, told) in [
-        (["--module", "policy.wasm"], "policy.wasm: it does not begin with the name of a registry"),
-        (["--module", "registry.local/policy"], "it has neither a tag nor a digest"),
+    for (arguments, error) in [
+        (["--module", "policy.wasm"], "policy.wasm: the reference has no registry host"),
+        (["--module", "registry.local/policy"], "the reference has no tag or digest"),
         (["--registry-ca-secret", "authority"], "--module <REFERENCE>"),
         (["--registry-credentials-secret", "login"], "--module <REFERENCE>"),
     ] {
         let output = webhook(&arguments);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(told), "{said}");
+        assert!(said.contains(error), "{said}");
     }
 }
 
 #[test]
-fn the_audit_scanner_finds_every_resource_of_the_validating_policy() {
+fn the_validating_policy_names_only_built_in_resources() {
     let validating = policy("validate");
     assert_eq!(
         (&validating["spec"]["backgroundAudit"], &validating["spec"]["mutating"]),
@@ -195,19 +195,19 @@ fn the_audit_scanner_finds_every_resource_of_the_validating_policy() {
 }
 
 #[test]
-fn all_ways_to_install_ask_under_the_same_conditions() {
+fn all_webhooks_and_policies_have_the_same_match_conditions() {
     let all = objects(&printed(&["webhook", "manifests"]));
     let mut conditions: Vec<Value> =
         all.iter().filter_map(|object| object.pointer("/webhooks/0/matchConditions").cloned()).collect();
     conditions.extend(["mutate", "validate", "namespaced"].map(|mode| policy(mode)["spec"]["matchConditions"].clone()));
     assert_eq!(conditions.len(), 5);
     assert!(conditions.iter().all(|other| *other == conditions[0]));
-    // More than the API server takes.
+    // The limit of the API server.
     assert!(conditions[0].as_array().unwrap().len() <= 64);
 }
 
 #[test]
-fn options_reach_every_place() {
+fn options_are_used_in_all_objects() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.yaml");
     let settings = "# ours\nimages: [{repository: team/edge, engine: sql-edge}]\n";
@@ -238,8 +238,8 @@ fn options_reach_every_place() {
         let webhook = &of(kind)["webhooks"][0];
         assert_eq!((&webhook["failurePolicy"], &webhook["timeoutSeconds"]), (&"Ignore".into(), &7.into()));
         assert_eq!(webhook["clientConfig"]["service"]["namespace"], "guard");
-        let left_out = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
-        assert_eq!(left_out, &serde_json::json!(["kube-system", "guard"]));
+        let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
+        assert_eq!(excluded, &serde_json::json!(["kube-system", "guard"]));
         assert!(webhook["matchConditions"].to_string().contains("'team/edge'"), "{webhook}");
     }
     let policy = objects(&printed(&[
@@ -256,9 +256,9 @@ fn options_reach_every_place() {
 }
 
 #[test]
-fn settings_that_are_not_valid_are_told_with_their_place() {
+fn invalid_settings_are_reported_with_their_file() {
     let folder = tempfile::tempdir().unwrap();
-    for (settings, told) in [
+    for (settings, error) in [
         ("engine: [sql-edge]\n", "settings.yaml: there is no setting `engine`; did you mean `engines`?"),
         ("engines: [sql-edge\n", "settings.yaml"),
     ] {
@@ -269,7 +269,7 @@ fn settings_that_are_not_valid_are_told_with_their_place() {
                 program.current_dir(&folder).args(command).args(["--settings", "settings.yaml"]).output().unwrap();
             assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
             let said = String::from_utf8(output.stderr).unwrap();
-            assert!(said.contains(told), "{said}");
+            assert!(said.contains(error), "{said}");
         }
     }
 }

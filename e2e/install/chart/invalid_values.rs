@@ -1,14 +1,14 @@
-//! What the chart refuses, each with its place: values that it does not understand, and clusters that it is not for.
+//! Values, namespaces and clusters that the chart rejects.
 
-use sqledge_ha::command::webhook::NOT_FOR_THE_WEBHOOK;
+use sqledge_ha::command::webhook::CLUSTER_NAMESPACES;
 use sqledge_ha::registry::ArtifactReference;
 
 use super::template;
 
 #[test]
-fn the_schema_takes_the_references_that_the_command_takes() {
+fn the_schema_and_the_command_accept_the_same_references() {
     let digest = format!("sha256:{}", "0".repeat(64));
-    for (reference, is_one) in [
+    for (reference, is_valid) in [
         (format!("registry.local:5000/team/policy@{digest}"), true),
         (format!("Registry-1.local/a__b/c.d-e--f:V1.2_3@{digest}"), true),
         ("localhost/policy:v1".to_owned(), true),
@@ -24,15 +24,15 @@ fn the_schema_takes_the_references_that_the_command_takes() {
         (format!("registry.local/policy@sha256:{}", "A".repeat(64)), false),
     ] {
         let reference = format!("registry://{reference}");
-        assert_eq!(reference.parse::<ArtifactReference>().is_ok(), is_one, "{reference}");
+        assert_eq!(reference.parse::<ArtifactReference>().is_ok(), is_valid, "{reference}");
         let ran = template("sqledge-ha", &["--set", &format!("module={reference}")]);
-        assert_eq!(ran.code == 0, is_one, "{reference}: {}", ran.said);
+        assert_eq!(ran.code == 0, is_valid, "{reference}: {}", ran.said);
     }
 }
 
 #[test]
-fn what_is_wrong_is_refused_with_its_place() {
-    for (value, told) in [
+fn invalid_values_are_rejected_with_their_path() {
+    for (value, error) in [
         ("replicas=0", "at '/replicas': minimum: got 0, want 1"),
         ("replica=2", "additional properties 'replica' not allowed"),
         ("image.tags=v1", "at '/image': additional properties 'tags' not allowed"),
@@ -46,20 +46,20 @@ fn what_is_wrong_is_refused_with_its_place() {
         ("module=/policy.wasm", "at '/module': '/policy.wasm' does not match pattern"),
         ("module=registry.local/policy:v1", "at '/module': 'registry.local/policy:v1' does not match pattern"),
         ("registry.caSecret=My_CA", "at '/registry/caSecret': 'My_CA' does not match pattern"),
-        ("registry.caSecret=authority", "are for a module in a registry: give module as well"),
-        ("registry.credentialsSecret=login", "are for a module in a registry: give module as well"),
-        ("certificate.secretName=mine", "certificate.secretName the API server has to be told whom to trust"),
-        ("certificate.caBundle=PEM", "are for a certificate of your own"),
+        ("registry.caSecret=authority", "registry.caSecret and registry.credentialsSecret need module"),
+        ("registry.credentialsSecret=login", "registry.caSecret and registry.credentialsSecret need module"),
+        ("certificate.secretName=mine", "with certificate.secretName the API server needs the CA bundle"),
+        ("certificate.caBundle=PEM", "need certificate.secretName"),
     ] {
         let ran = template("sqledge-ha", &["--set", value]);
         assert_eq!((ran.code, ran.output.as_str()), (1, ""), "{value}");
-        assert!(ran.said.contains(told), "{value}: {}", ran.said);
+        assert!(ran.said.contains(error), "{value}: {}", ran.said);
     }
 }
 
 #[test]
-fn the_chart_is_never_installed_where_the_cluster_keeps_its_own() {
-    for namespace in NOT_FOR_THE_WEBHOOK {
+fn namespaces_of_the_cluster_are_rejected() {
+    for namespace in CLUSTER_NAMESPACES {
         let ran = template(namespace, &[]);
         assert!(ran.code == 1 && ran.said.contains("add --namespace sqledge-ha --create-namespace"), "{}", ran.said);
     }
@@ -67,7 +67,7 @@ fn the_chart_is_never_installed_where_the_cluster_keeps_its_own() {
 }
 
 #[test]
-fn a_cluster_that_is_too_old_is_told() {
+fn old_clusters_are_rejected() {
     assert_eq!(template("sqledge-ha", &["--kube-version", "1.30.4-eks-1"]).code, 0);
     let ran = template("sqledge-ha", &["--kube-version", "1.29.9"]);
     assert!(ran.code == 1 && ran.said.contains("requires kubeVersion: >=1.30.0-0"), "{}", ran.said);

@@ -1,4 +1,4 @@
-//! What can be chosen: it reaches its place, in a form that the webhook, the pod and the cluster understand.
+//! The values of the chart: where they are used, and that the webhook and the cluster accept them.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use sqledge_ha::cli::{self, Cli};
 use sqledge_ha::install::match_conditions::match_conditions;
 use sqledge_ha_policy::settings::Settings;
 
-use super::{container, of, rendered, values};
+use super::{container, of, rendered, values_file};
 
 #[test]
-fn values_reach_every_place() {
-    let all = rendered(&["--values", &values("everything")]);
+fn values_are_used_in_all_objects() {
+    let all = rendered(&["--values", &values_file("everything")]);
     assert_eq!(all.len(), 12);
     let deployment = &of(&all, "Deployment")["spec"];
     let pod = &deployment["template"]["spec"];
@@ -28,7 +28,7 @@ fn values_reach_every_place() {
     assert!(image.starts_with("registry.local/guard/sqledge-ha@sha256:e3b0"), "{image}");
     assert_eq!(container["imagePullPolicy"], "IfNotPresent");
     assert_eq!(container["resources"]["requests"]["memory"], "96Mi");
-    // Helm merges what the file does not mention.
+    // Helm merges the defaults.
     assert_eq!(container["resources"]["limits"]["memory"], "512Mi");
     let arguments = container["args"].as_array().unwrap();
     assert_eq!(arguments[arguments.len() - 2..], [json!("--log-level=debug"), json!("--on-error=allow")]);
@@ -46,7 +46,7 @@ fn values_reach_every_place() {
 }
 
 #[test]
-fn settings_start_the_pods_anew() {
+fn new_settings_restart_the_pods() {
     let annotation = |arguments: &[&str]| {
         let all = rendered(arguments);
         of(&all, "Deployment")["spec"]["template"]["metadata"]["annotations"]["sqledge-ha/settings"].clone()
@@ -55,7 +55,7 @@ fn settings_start_the_pods_anew() {
 }
 
 #[test]
-fn the_image_is_named_by_digest_or_tag() {
+fn the_image_has_a_digest_or_a_tag() {
     let image = |arguments: &[&str]| container(&rendered(arguments))["image"].clone();
     let published = concat!("ghcr.io/sqledge-ha/sqledge-ha:v", env!("CARGO_PKG_VERSION"));
     assert_eq!(image(&[]), published);
@@ -63,8 +63,8 @@ fn the_image_is_named_by_digest_or_tag() {
 }
 
 #[test]
-fn a_module_of_a_registry_is_pulled_with_flags_that_serve_has_and_files_that_the_pod_has() {
-    let all = rendered(&["--values", &values("module-in-a-registry")]);
+fn the_flags_for_a_module_in_a_registry_match_the_volumes() {
+    let all = rendered(&["--values", &values_file("module-in-a-registry")]);
     let arguments = container(&all)["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
     let cli = Cli::try_parse_from(["sqledge-ha"].into_iter().chain(arguments)).unwrap();
     let cli::Command::Serve(serve) = cli.command else { panic!("the container serves") };
@@ -84,9 +84,9 @@ fn a_module_of_a_registry_is_pulled_with_flags_that_serve_has_and_files_that_the
 }
 
 #[test]
-fn with_a_certificate_of_ones_own_no_right_to_secrets_or_registrations_is_left() {
+fn with_your_own_certificate_the_webhook_has_look_up_permissions_only() {
     for (name, trusted) in [("own-certificate", "caBundle"), ("cert-manager", "annotations")] {
-        let all = rendered(&["--values", &values(name)]);
+        let all = rendered(&["--values", &values_file(name)]);
         assert!(
             !all.iter().any(|object| ["Role", "RoleBinding"].contains(&object["kind"].as_str().unwrap())),
             "{name}"
@@ -98,19 +98,19 @@ fn with_a_certificate_of_ones_own_no_right_to_secrets_or_registrations_is_left()
         let volumes = &of(&all, "Deployment")["spec"]["template"]["spec"]["volumes"];
         assert_eq!(volumes[1]["secret"]["secretName"], "sqledge-ha-certificate");
         for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-            let registration = of(&all, kind);
-            let bundle = &registration["webhooks"][0]["clientConfig"]["caBundle"];
+            let configuration = of(&all, kind);
+            let bundle = &configuration["webhooks"][0]["clientConfig"]["caBundle"];
             assert_eq!(
                 bundle.as_str().is_some_and(|bundle| bundle.starts_with("LS0tLS1CRUdJTi")),
                 trusted == "caBundle"
             );
-            let annotations = &registration["metadata"]["annotations"];
+            let annotations = &configuration["metadata"]["annotations"];
             assert_eq!(annotations["cert-manager.io/inject-ca-from"] == "guard/sqledge-ha", trusted == "annotations");
         }
     }
 }
 
-/// Of a PodMonitor what the chart uses: prometheus-operator/prometheus-operator, `pkg/apis/monitoring/v1/podmonitor_types.go`.
+/// The fields of a PodMonitor that the chart uses: prometheus-operator/prometheus-operator, `pkg/apis/monitoring/v1/podmonitor_types.go`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PodMonitorSpec {
@@ -127,8 +127,8 @@ struct PodMetricsEndpoint {
 }
 
 #[test]
-fn the_figures_are_read_from_a_port_that_the_pods_have() {
-    let all = rendered(&["--values", &values("everything")]);
+fn the_pod_monitor_names_a_port_of_the_pods() {
+    let all = rendered(&["--values", &values_file("everything")]);
     let monitor = of(&all, "PodMonitor");
     assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
     let spec: PodMonitorSpec = serde_json::from_value(monitor["spec"].clone()).unwrap();

@@ -1,33 +1,33 @@
-//! The two webhook configurations: what the API server sends to `sqledge-ha serve`, and what it does without an answer.
+//! The webhook configurations: which requests the API server sends to `sqledge-ha serve`.
 
 use serde_json::{Value, json};
 
-use super::webhook::{NAME, Options};
-use super::{Manifest, match_conditions};
+use super::options::{NAME, Options};
+use super::{CommentedObject, match_conditions};
 
 /// The mutating and the validating webhook configuration.
-pub fn registrations(options: &Options<'_>) -> [Manifest; 2] {
+pub fn webhook_configurations(options: &Options<'_>) -> [CommentedObject; 2] {
     let mut mutating = webhook(options, "mutate");
     if let Some(webhook) = mutating.as_object_mut() {
-        // What another webhook changes after this one, such as a container that it adds, is looked at again.
+        // Other webhooks may change the object later, e.g. add a container.
         webhook.insert("reinvocationPolicy".to_owned(), json!("IfNeeded"));
     }
     [
-        Manifest {
+        CommentedObject {
             comment: "\
-Mends what was left out. The certificate that the API server has to trust (`caBundle`) is entered by the webhook
-itself, some seconds after its first replica has started; until then nobody answers.
+Mutates objects. The webhook itself writes the CA bundle (`caBundle`) here, some seconds after its first replica has
+started. Until then the API server cannot call it.
 
-failurePolicy decides what becomes of a request while no replica answers. With `Fail` it is refused, but only if it
-creates or changes something that may run an engine, scales a workload beyond one replica, or changes a Service that
-selects pods. Everything else never leaves the API server: other workloads, what is being deleted, and whatever
-a controller creates. A failed database pod is replaced whether the webhook is up or not. With `Ignore` nothing is
-held up, and what is wrong gets in.",
+failurePolicy decides about a request while no replica answers. With `Fail` the API server rejects it, but only if it
+- creates or changes a workload that may run a database,
+- creates or changes a Service with a selector, or
+- scales a workload above one replica.
+The API server does not send other requests: other workloads, objects that are being deleted, and objects that a checked
+controller creates, such as the replacement pod of a database. With `Ignore` the API server allows the request unchecked.",
             object: configuration("MutatingWebhookConfiguration", &mutating),
         },
-        Manifest {
-            comment: "\
-Judges what came of it, other webhooks' changes included, and patches nothing.",
+        CommentedObject {
+            comment: "Checks the final objects, after the changes of all mutating webhooks. Never mutates.",
             object: configuration("ValidatingWebhookConfiguration", &webhook(options, "validate")),
         },
     ]
@@ -48,12 +48,12 @@ fn webhook(options: &Options<'_>, path: &str) -> Value {
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
         "matchPolicy": "Equivalent",
-        "namespaceSelector": elsewhere(&["kube-system", &options.service.namespace]),
+        "namespaceSelector": namespaces_except(&["kube-system", &options.service.namespace]),
         "matchConditions": match_conditions::match_conditions(options.policy),
     })
 }
 
-/// Selects all namespaces but these.
-pub fn elsewhere(namespaces: &[&str]) -> Value {
+/// A selector of all namespaces but these.
+pub fn namespaces_except(namespaces: &[&str]) -> Value {
     json!({"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": namespaces}]})
 }
