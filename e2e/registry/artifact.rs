@@ -102,7 +102,7 @@ fn another_module_is_pushed_with_the_given_revision() {
 }
 
 #[test]
-fn a_pulled_file_rereferences_another_and_keeps_its_mode() {
+fn a_pulled_file_replaces_another_and_keeps_its_mode() {
     let (registry, user) = (Registry::plain(), User::unknown());
     let reference = user.push(&registry.reference("team/policy:v1"));
     let path = user.home().join("policy.wasm");

@@ -160,6 +160,6 @@ mod tests {
     #[test]
     fn an_invalid_entry_is_not_quoted() {
         let text = r#"{"auths": {"a.test": {"auth": "Secret!"}}}"#;
-        assert_eq!(find(text, "a.test/policy:v1").unwrap_err(), "`auth` of a.test is not as it should be");
+        assert_eq!(find(text, "a.test/policy:v1").unwrap_err(), "`auth` of a.test cannot be decoded");
     }
 }
