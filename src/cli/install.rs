@@ -103,6 +103,6 @@ pub enum Policy {
     Push(PolicyPush),
     /// Pull a policy from a registry and check its digest
     Pull(PolicyPull),
-    /// Describe a policy: what it checks and needs. It is the embedded one, in a file, or in a registry
+    /// Describe a policy: the embedded one, a file, or one in a registry
     Inspect(PolicyInspect),
 }
