@@ -1,8 +1,6 @@
 //! How the command ends: its exit codes, and its last words.
 
-use std::io::{self, ErrorKind, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
+use std::io::{self, ErrorKind};
 
 use sqledge_ha_policy::finding::may_mislead;
 
@@ -59,8 +57,9 @@ impl From<io::Error> for Failure {
 }
 
 /// Runs `work` and turns whatever comes of it into an exit code: an outcome, a failure, or a bug.
-pub fn guarded(work: impl FnOnce() -> Result<Outcome, Failure>) -> ExitCode {
-    let outcome = match catch_unwind(AssertUnwindSafe(work)) {
+#[cfg(not(target_family = "wasm"))]
+pub fn guarded(work: impl FnOnce() -> Result<Outcome, Failure>) -> std::process::ExitCode {
+    let outcome = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(failure)) => {
             if !failure.message.is_empty() {
@@ -73,7 +72,7 @@ pub fn guarded(work: impl FnOnce() -> Result<Outcome, Failure>) -> ExitCode {
             Outcome::Bug
         }
     };
-    ExitCode::from(outcome as u8)
+    std::process::ExitCode::from(outcome as u8)
 }
 
 /// A text without characters that would drive a terminal: file names may hold them.
@@ -107,9 +106,11 @@ fn without_number(error: &io::Error) -> String {
 }
 
 /// Tells a person something that is not part of the report.
+#[cfg(not(target_family = "wasm"))]
 pub fn say(kind: &str, message: &str) {
     let message: String = message.split('\n').map(plain).collect::<Vec<_>>().join("\n");
-    // Without standard error there is nobody to tell.
+    use std::io::Write;
+    // If standard error is closed, there is no other place for the message.
     let _ = writeln!(anstream::stderr(), "{kind}: {message}");
 }
 

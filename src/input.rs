@@ -11,33 +11,51 @@
 //! | `tool` | running one of them, whatever it does |
 //! | `rendered`, `template` | which file a rendered document comes from, and where in it a line stands |
 
+#[cfg(not(target_family = "wasm"))]
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::exit::plain;
+#[cfg(not(target_family = "wasm"))]
 use crate::manifest::{Problem, decode};
 
+#[cfg(not(target_family = "wasm"))]
 mod exclusion;
+#[cfg(not(target_family = "wasm"))]
 mod helm;
+#[cfg(not(target_family = "wasm"))]
 mod kustomize;
+#[cfg(not(target_family = "wasm"))]
 mod patches;
+#[cfg(not(target_family = "wasm"))]
 mod reached;
 mod rendered;
 mod template;
+#[cfg(not(target_family = "wasm"))]
 mod tool;
+#[cfg(not(target_family = "wasm"))]
 mod walk;
+#[cfg(not(target_family = "wasm"))]
 mod whole;
 
+#[cfg(not(target_family = "wasm"))]
 pub use self::exclusion::Exclusion;
+#[cfg(not(target_family = "wasm"))]
 pub(crate) use self::patches::Patches;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
+#[cfg(not(target_family = "wasm"))]
 pub use self::walk::{Found, LeftOut, find, find_and_read};
-pub(crate) use self::whole::{Limit, OF_A_CONFIGURATION, read_path, read_within};
+#[cfg(feature = "registry")]
+pub(crate) use self::whole::Limit;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use self::whole::{OF_A_CONFIGURATION, read_path, read_within};
+#[cfg(not(target_family = "wasm"))]
 use crate::cli::Rendering;
 
 /// The path that stands for standard input.
+#[cfg(not(target_family = "wasm"))]
 const STANDARD_INPUT: &str = "-";
 /// How reports call standard input.
 pub const STANDARD_INPUT_NAME: &str = "<stdin>";
@@ -75,6 +93,7 @@ pub enum Renderer {
 
 impl Source {
     /// The text at a path, or standard input for `-`.
+    #[cfg(not(target_family = "wasm"))]
     pub fn named(path: &Path) -> Self {
         if path.as_os_str() == STANDARD_INPUT { Source::StandardInput } else { Source::File(path.to_owned()) }
     }
@@ -97,6 +116,7 @@ impl Source {
     ///
     /// # Errors
     /// [`Problem`] if it cannot be read, has no end in sight, or is not UTF-8.
+    #[cfg(not(target_family = "wasm"))]
     pub fn read(&self) -> Result<String, Problem> {
         let bytes = match self {
             Source::Printed(printed) => return Ok(printed.text.clone()),
@@ -123,6 +143,7 @@ fn name(path: &Path) -> String {
 }
 
 /// A path that leads to no text.
+#[cfg(not(target_family = "wasm"))]
 #[derive(Clone, Debug)]
 pub struct Unreachable {
     /// How reports call it.
@@ -131,12 +152,14 @@ pub struct Unreachable {
     pub problem: Problem,
 }
 
+#[cfg(not(target_family = "wasm"))]
 fn problem(message: String) -> Problem {
     Problem { message, help: None, byte: 0 }
 }
 
 /// Finds the texts below `paths`, except what is left out, lets the tools render what they are asked to, and reads it all by
 /// `read`. The current directory is meant only where nothing at all is named.
+#[cfg(not(target_family = "wasm"))]
 pub fn gather<T, R>(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion, read: &R) -> Found<T>
 where
     T: Send,

@@ -12,32 +12,49 @@
 
 use std::io::{self, Write};
 
-use crate::cli::ReportFormat;
-use crate::linter::Outcome;
+use crate::linter::LintResult;
 
 mod address;
+#[cfg(feature = "serve")]
 pub mod explanation;
 pub mod github;
 pub mod human;
 pub mod json;
 pub mod junit;
+#[cfg(not(target_family = "wasm"))]
 pub mod output;
 mod place;
 mod plain_json;
 pub mod sarif;
 
+#[cfg(not(target_family = "wasm"))]
 pub(crate) use self::place::counted;
+
+/// The format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// For people, with the affected lines.
+    Human,
+    /// For programs; a stable contract.
+    Json,
+    /// SARIF 2.1.0, with fixes.
+    Sarif,
+    /// JUnit XML.
+    Junit,
+    /// Workflow commands of GitHub Actions.
+    Github,
+}
 
 /// Writes a report. That for people has colours in it: whoever gives `output` strips them where they do not belong.
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(format: ReportFormat, outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn write(format: ReportFormat, result: &LintResult, output: &mut impl Write) -> io::Result<()> {
     match format {
-        ReportFormat::Human => human::write(outcome, output),
-        ReportFormat::Json => json::write(outcome, output),
-        ReportFormat::Sarif => sarif::write(outcome, output),
-        ReportFormat::Junit => junit::write(outcome, output),
-        ReportFormat::Github => github::write(outcome, output),
+        ReportFormat::Human => human::write(result, output),
+        ReportFormat::Json => json::write(result, output),
+        ReportFormat::Sarif => sarif::write(result, output),
+        ReportFormat::Junit => junit::write(result, output),
+        ReportFormat::Github => github::write(result, output),
     }
 }

@@ -9,9 +9,9 @@ use super::address::Addresses;
 use super::place::{
     Place, Region, Texts, counted, level_name, object_name, problem_and_help, statement_and_help, summary, unread_file,
 };
-use crate::cli::Level;
 use crate::exit::plain;
-use crate::linter::{Located, Outcome, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding};
 
 /// How many annotations of one level GitHub shows of a step.
 const SHOWN: usize = 10;
@@ -23,9 +23,9 @@ const TITLE: &str = "sqledge-ha";
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn write(outcome: &LintResult, output: &mut impl Write) -> io::Result<()> {
     let (mut texts, addresses) = (Texts::new(outcome), Addresses::here());
-    for unread in &outcome.unread {
+    for unread in &outcome.errors {
         writeln!(output, "{}", problem(unread, &mut texts, &addresses))?;
     }
     for located in &outcome.findings {
@@ -36,7 +36,7 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "::notice title={TITLE}::{}", data(note))?;
     }
     writeln!(output, "{}", summary(outcome))?;
-    let errors = outcome.count(Level::Error) + outcome.unread.len();
+    let errors = outcome.count(Level::Error) + outcome.errors.len();
     let hidden = errors.saturating_sub(SHOWN) + outcome.count(Level::Warning).saturating_sub(SHOWN);
     if hidden > 0 {
         let (of, are) = (counted(hidden, "annotation"), if hidden == 1 { "is" } else { "are" });
@@ -45,7 +45,7 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn finding(located: &Located, place: &Place<'_>, addresses: &Addresses) -> String {
+fn finding(located: &LocatedFinding, place: &Place<'_>, addresses: &Addresses) -> String {
     let level = level_name(located.level());
     let mut command = format!("::{level} file={}", property(addresses.of(&place.file).path()));
     if let Some(Region { start, end }) = place.region {
@@ -60,7 +60,7 @@ fn finding(located: &Located, place: &Place<'_>, addresses: &Addresses) -> Strin
     command
 }
 
-fn problem(unread: &Unread, texts: &mut Texts<'_>, addresses: &Addresses) -> String {
+fn problem(unread: &InputError, texts: &mut Texts<'_>, addresses: &Addresses) -> String {
     let place = texts.unread(unread);
     let file = unread_file(unread, place.as_ref());
     let mut command = format!("::error file={}", property(addresses.of(file).path()));

@@ -9,9 +9,9 @@ use annotate_snippets::{
 use memchr::memrchr;
 
 use super::place::{Place, Texts, is_delicate, summary};
-use crate::cli::Level;
 use crate::exit::plain;
-use crate::linter::{Located, Outcome, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding};
 use crate::manifest::BYTE_ORDER_MARK;
 use crate::rule_pages;
 
@@ -19,7 +19,7 @@ use crate::rule_pages;
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn write(outcome: &LintResult, output: &mut impl Write) -> io::Result<()> {
     problems(outcome, output)?;
     let renderer = Renderer::styled();
     let follows_links = supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout);
@@ -44,9 +44,9 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says when `output` cannot be written.
-pub fn problems(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn problems(outcome: &LintResult, output: &mut impl Write) -> io::Result<()> {
     let mut texts = Texts::new(outcome);
-    for unread in &outcome.unread {
+    for unread in &outcome.errors {
         let place = texts.unread(unread);
         writeln!(output, "{}\n", Renderer::styled().render(&[problem(unread, place.as_ref())]))?;
     }
@@ -121,7 +121,7 @@ fn line_end(text: &str, byte: usize) -> usize {
 }
 
 /// What is said beside the marked place.
-fn label(located: &Located) -> Option<String> {
+fn label(located: &LocatedFinding) -> Option<String> {
     match (&located.finding.label, &located.finding.missing) {
         (Some(label), _) => Some(label.to_string()),
         (None, Some(key)) => Some(format!("`{key}` is missing here")),
@@ -129,14 +129,14 @@ fn label(located: &Located) -> Option<String> {
     }
 }
 
-fn title(located: &Located, follows_links: bool) -> Title<'_> {
+fn title(located: &LocatedFinding, follows_links: bool) -> Title<'_> {
     let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
     let title = severity.primary_title(&*located.finding.message).id(located.finding.rule);
     if follows_links { title.id_url(rule_pages::address(located.finding.rule)) } else { title }
 }
 
 /// Which of the objects that a template makes is meant, and where it stands.
-fn rendered(located: &Located, place: &Place<'_>) -> Option<String> {
+fn rendered(located: &LocatedFinding, place: &Place<'_>) -> Option<String> {
     let region = place.rendered?;
     let name: Vec<String> = located.object.kind.iter().chain(&located.object.name).map(|part| plain(part)).collect();
     let line = if place.region.is_some() { format!(" at line {}", region.start.line) } else { String::new() };
@@ -144,7 +144,7 @@ fn rendered(located: &Located, place: &Place<'_>) -> Option<String> {
 }
 
 /// Adds why it matters, where it is rendered, and what to do.
-fn explained<'t>(mut group: Group<'t>, located: &'t Located, rendered: Option<&'t str>) -> Group<'t> {
+fn explained<'t>(mut group: Group<'t>, located: &'t LocatedFinding, rendered: Option<&'t str>) -> Group<'t> {
     for note in located.finding.reason.as_deref().into_iter().chain(rendered) {
         group = group.element(Severity::NOTE.no_name().message(note));
     }
@@ -156,14 +156,14 @@ fn help(text: &str) -> Message<'_> {
 }
 
 /// A problem with its place but without the line: nobody knows what stands on a line that cannot be read.
-fn problem<'t>(unread: &'t Unread, place: Option<&Place<'_>>) -> Group<'t> {
+fn problem<'t>(unread: &'t InputError, place: Option<&Place<'_>>) -> Group<'t> {
     let origin = Origin::path(place.map_or_else(|| unread.name.clone(), Place::title));
     let origin = match place.and_then(Place::shown) {
         Some(region) => origin.line(region.start.line).char_column(region.start.column),
         None => origin,
     };
-    let help: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());
-    Severity::ERROR.primary_title(&unread.problem.message).element(origin).elements(help)
+    let help: Option<Element<'_>> = unread.error.help.as_deref().map(|text| help(text).into());
+    Severity::ERROR.primary_title(&unread.error.message).element(origin).elements(help)
 }
 
 #[cfg(test)]

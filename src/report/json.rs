@@ -8,8 +8,8 @@ use sqledge_ha_policy::finding::{Action, Fix};
 
 use super::place::{Place, Region, Texts, level_name, statement, unread_file};
 use super::plain_json;
-use crate::cli::Level;
-use crate::linter::{Identity, Located, Outcome, RelatedPlace, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding, ObjectId, RelatedLocation};
 use crate::manifest::Position;
 
 /// The version of the contract.
@@ -19,9 +19,9 @@ const VERSION: u8 = 1;
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn write(outcome: &LintResult, output: &mut impl Write) -> io::Result<()> {
     let summary = Summary {
-        files: outcome.manifests.len(),
+        files: outcome.files.len(),
         objects: outcome.objects,
         workloads: outcome.workloads,
         errors: outcome.count(Level::Error),
@@ -60,7 +60,7 @@ struct Summary {
 }
 
 /// The findings, each made when it is written.
-struct Findings<'o>(&'o Outcome);
+struct Findings<'o>(&'o LintResult);
 
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,7 +76,7 @@ struct Finding<'o> {
     action: Action,
     message: String,
     help: &'o str,
-    object: &'o Identity,
+    object: &'o ObjectId,
     pointer: &'o str,
     file: Cow<'o, str>,
     document: usize,
@@ -87,7 +87,7 @@ struct Finding<'o> {
     related: Vec<Related<'o>>,
 }
 
-fn finding<'o>(located: &'o Located, texts: &mut Texts<'o>, others: &mut Texts<'o>) -> Option<Finding<'o>> {
+fn finding<'o>(located: &'o LocatedFinding, texts: &mut Texts<'o>, others: &mut Texts<'o>) -> Option<Finding<'o>> {
     let Place { file, region, rendered, .. } = texts.finding(located)?;
     let finding = &located.finding;
     Some(Finding {
@@ -119,7 +119,7 @@ struct Related<'o> {
     message: &'o str,
 }
 
-fn related_place<'o>(related: &'o RelatedPlace, texts: &mut Texts<'o>) -> Option<Related<'o>> {
+fn related_place<'o>(related: &'o RelatedLocation, texts: &mut Texts<'o>) -> Option<Related<'o>> {
     let Place { file, region, rendered, .. } = texts.related(related)?;
     Some(Related {
         file,
@@ -159,12 +159,12 @@ impl From<Region> for Span {
 }
 
 /// What could not be read.
-struct Problems<'o>(&'o Outcome);
+struct Problems<'o>(&'o LintResult);
 
 impl Serialize for Problems<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut texts = Texts::new(self.0);
-        serializer.collect_seq(self.0.unread.iter().map(|unread| problem(unread, &mut texts)))
+        serializer.collect_seq(self.0.errors.iter().map(|unread| problem(unread, &mut texts)))
     }
 }
 
@@ -184,14 +184,14 @@ struct LineAndColumn {
     column: usize,
 }
 
-fn problem<'o>(unread: &'o Unread, texts: &mut Texts<'o>) -> Problem<'o> {
+fn problem<'o>(unread: &'o InputError, texts: &mut Texts<'o>) -> Problem<'o> {
     let place = texts.unread(unread);
     let position = place.as_ref().and_then(|place| place.region).map(|region| region.start);
     let rendered = place.as_ref().and_then(|place| place.rendered).map(|region| region.start);
     Problem {
         file: unread_file(unread, place.as_ref()).to_owned(),
-        message: &unread.problem.message,
-        help: unread.problem.help.as_deref(),
+        message: &unread.error.message,
+        help: unread.error.help.as_deref(),
         line: position.map(|position| position.line),
         column: position.map(|position| position.column),
         rendered: rendered.map(|Position { line, column, .. }| LineAndColumn { line, column }),

@@ -13,21 +13,21 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 
 use super::address::Addresses;
 use super::place::{Place, Texts, object_name, problem_and_help, statement, statement_and_help, unread_file};
-use crate::cli::Level;
 use crate::exit::plain;
-use crate::linter::Outcome;
+use crate::linter::Level;
+use crate::linter::LintResult;
 use crate::manifest::Position;
 
 /// Writes a report.
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn write(outcome: &LintResult, output: &mut impl Write) -> io::Result<()> {
     let (mut texts, addresses) = (Texts::new(outcome), Addresses::here());
     let path = |name: &str| addresses.of(name).path().to_owned();
     let mut suites = Suites::default();
-    for unread in &outcome.unread {
-        let status = failed(NonSuccessKind::Error, "unreadable", &unread.problem.message);
+    for unread in &outcome.errors {
+        let status = failed(NonSuccessKind::Error, "unreadable", &unread.error.message);
         let place = texts.unread(unread);
         let suite = suites.of(path(unread_file(unread, place.as_ref())));
         suite.add("can be read", status, start(place.as_ref()), problem_and_help(unread));
@@ -43,7 +43,7 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
         let suite = suites.of(path(&place.file));
         suite.add(&name, status, start(Some(&place)), statement_and_help(finding));
     }
-    for manifest in outcome.manifests.iter().filter(|manifest| manifest.is_judged() && !manifest.is_rendered()) {
+    for manifest in outcome.files.iter().filter(|manifest| manifest.has_workloads() && !manifest.is_rendered()) {
         suites.of(path(&manifest.name)).pass_if_empty();
     }
     let mut report = Report::new("sqledge-ha");

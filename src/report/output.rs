@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anstream::StripStream;
 
-use crate::cli::{ReportFile, ReportFormat};
+use super::ReportFormat;
+use crate::cli::ReportFile;
 use crate::exit::{Failure, in_words, plain, say};
-use crate::linter::Outcome;
+use crate::linter::LintResult;
 use crate::replace::{no_folder, replace};
 
 /// Makes sure that no two reports go to one file.
@@ -32,15 +33,15 @@ pub fn check(files: &[ReportFile]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 if one does.
-pub fn spares_manifests(files: &[ReportFile], outcome: &Outcome) -> Result<(), Failure> {
+pub fn spares_manifests(files: &[ReportFile], outcome: &LintResult) -> Result<(), Failure> {
     for file in files.iter().filter(|file| file.path.exists()) {
         let target = real_path(&file.path).ok();
         let is_report = |path: &Path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-        let read = outcome.manifests.iter().filter_map(|manifest| {
+        let read = outcome.files.iter().filter_map(|manifest| {
             let path = manifest.source.as_ref()?.path()?;
-            (manifest.holds_objects() || !is_report(path)).then_some(path)
+            (manifest.has_objects() || !is_report(path)).then_some(path)
         });
-        let unread = outcome.unread.iter().map(|unread| Path::new(&unread.name));
+        let unread = outcome.errors.iter().map(|unread| Path::new(&unread.name));
         if read.chain(unread).any(|path| target.is_some() && path.canonicalize().ok() == target) {
             let path = plain(&file.path.to_string_lossy());
             return Err(Failure::usage(format!("--output: the report would replace what is checked: {path}")));
@@ -50,7 +51,7 @@ pub fn spares_manifests(files: &[ReportFile], outcome: &Outcome) -> Result<(), F
 }
 
 /// Writes the reports that go to files, and says which of them cannot be written. Gives whether there was such a one.
-pub fn write_all(files: &[ReportFile], outcome: &Outcome) -> bool {
+pub fn write_all(files: &[ReportFile], outcome: &LintResult) -> bool {
     let mut has_failed = false;
     for file in files {
         if let Err(error) = write(file, outcome) {
@@ -62,7 +63,7 @@ pub fn write_all(files: &[ReportFile], outcome: &Outcome) -> bool {
     has_failed
 }
 
-fn write(file: &ReportFile, outcome: &Outcome) -> io::Result<()> {
+fn write(file: &ReportFile, outcome: &LintResult) -> io::Result<()> {
     replace(&real_path(&file.path)?, |target| {
         if file.format == ReportFormat::Human {
             fill(BufWriter::new(StripStream::new(target)), file.format, outcome)
@@ -72,7 +73,7 @@ fn write(file: &ReportFile, outcome: &Outcome) -> io::Result<()> {
     })
 }
 
-fn fill(mut output: impl Write, format: ReportFormat, outcome: &Outcome) -> io::Result<()> {
+fn fill(mut output: impl Write, format: ReportFormat, outcome: &LintResult) -> io::Result<()> {
     super::write(format, outcome, &mut output)?;
     output.flush()
 }

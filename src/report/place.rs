@@ -8,15 +8,15 @@ use std::ops::Range;
 
 use sqledge_ha_policy::finding::Finding;
 
-use crate::cli::Level;
 use crate::exit::plain;
 use crate::input::Rendered;
-use crate::linter::{Identity, Located, Manifest, Outcome, RelatedPlace, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LintedFile, LocatedFinding, ObjectId, RelatedLocation};
 use crate::manifest::{Lines, Position};
 
 /// Finds lines and columns. What is known of the text that was asked about last is kept: findings come text by text.
 pub(crate) struct Texts<'o> {
-    outcome: &'o Outcome,
+    outcome: &'o LintResult,
     last: Option<Text<'o>>,
 }
 
@@ -70,12 +70,12 @@ impl Place<'_> {
 
 impl<'o> Texts<'o> {
     /// The texts of an outcome.
-    pub(crate) fn new(outcome: &'o Outcome) -> Self {
+    pub(crate) fn new(outcome: &'o LintResult) -> Self {
         Texts { outcome, last: None }
     }
 
-    fn text(&mut self, index: usize) -> Option<(&'o Manifest, &Text<'o>)> {
-        let manifest = self.outcome.manifests.get(index)?;
+    fn text(&mut self, index: usize) -> Option<(&'o LintedFile, &Text<'o>)> {
+        let manifest = self.outcome.files.get(index)?;
         if self.last.as_ref().is_none_or(|last| last.index != index) {
             let rendered = manifest.source.as_ref().and_then(|source| source.rendered(&manifest.text));
             self.last = Some(Text { index, lines: Lines::new(&manifest.text), rendered });
@@ -84,7 +84,7 @@ impl<'o> Texts<'o> {
     }
 
     /// The lines of a text that is a file; `None` if it is rendered.
-    pub(crate) fn lines(&mut self, index: usize) -> Option<(&'o Manifest, &Lines<'o>)> {
+    pub(crate) fn lines(&mut self, index: usize) -> Option<(&'o LintedFile, &Lines<'o>)> {
         self.text(index).filter(|(_, text)| text.rendered.is_none()).map(|(manifest, text)| (manifest, &text.lines))
     }
 
@@ -108,24 +108,24 @@ impl<'o> Texts<'o> {
     }
 
     /// Where a finding stands.
-    pub(crate) fn finding(&mut self, located: &Located) -> Option<Place<'o>> {
-        self.place(located.manifest, &located.span)
+    pub(crate) fn finding(&mut self, located: &LocatedFinding) -> Option<Place<'o>> {
+        self.place(located.file, &located.span)
     }
 
     /// Where the other end of a relation stands.
-    pub(crate) fn related(&mut self, related: &RelatedPlace) -> Option<Place<'o>> {
-        self.place(related.manifest, &related.span)
+    pub(crate) fn related(&mut self, related: &RelatedLocation) -> Option<Place<'o>> {
+        self.place(related.file, &related.span)
     }
 
     /// Where something could not be read, if its text is there.
-    pub(crate) fn unread(&mut self, unread: &Unread) -> Option<Place<'o>> {
-        let byte = unread.problem.byte;
-        self.place(unread.manifest?, &(byte..byte))
+    pub(crate) fn unread(&mut self, unread: &InputError) -> Option<Place<'o>> {
+        let byte = unread.error.byte;
+        self.place(unread.file?, &(byte..byte))
     }
 }
 
 /// Which file something that could not be read is in.
-pub(crate) fn unread_file<'p>(unread: &'p Unread, place: Option<&'p Place<'_>>) -> &'p str {
+pub(crate) fn unread_file<'p>(unread: &'p InputError, place: Option<&'p Place<'_>>) -> &'p str {
     place.map_or(unread.name.as_str(), |place| &place.file)
 }
 
@@ -160,15 +160,15 @@ pub(crate) fn statement_and_help(finding: &Finding) -> String {
 }
 
 /// Why something could not be read, and on a line of its own what to do.
-pub(crate) fn problem_and_help(unread: &Unread) -> String {
-    match &unread.problem.help {
-        Some(help) => format!("{}\nHelp: {help}", unread.problem.message),
-        None => unread.problem.message.clone(),
+pub(crate) fn problem_and_help(unread: &InputError) -> String {
+    match &unread.error.help {
+        Some(help) => format!("{}\nHelp: {help}", unread.error.message),
+        None => unread.error.message.clone(),
     }
 }
 
 /// An object by its kind, namespace and name.
-pub(crate) fn object_name(object: &Identity) -> String {
+pub(crate) fn object_name(object: &ObjectId) -> String {
     let kind = object.kind.as_deref().unwrap_or("object");
     let name = object.name.as_deref().unwrap_or("without a name");
     plain(&match &object.namespace {
@@ -183,15 +183,15 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 }
 
 /// One line that says it all.
-pub(crate) fn summary(outcome: &Outcome) -> String {
+pub(crate) fn summary(outcome: &LintResult) -> String {
     let seen = format!(
         "{} among {} in {}",
         counted(outcome.workloads, "workload"),
         counted(outcome.objects, "object"),
-        counted(outcome.manifests.len(), "file")
+        counted(outcome.files.len(), "file")
     );
     let (errors, warnings) = (outcome.count(Level::Error), outcome.count(Level::Warning));
-    let unread = match outcome.unread.len() {
+    let unread = match outcome.errors.len() {
         0 => String::new(),
         count => format!("; {} could not be read", counted(count, "input")),
     };
@@ -209,7 +209,7 @@ pub(crate) fn summary(outcome: &Outcome) -> String {
 }
 
 /// What comments let pass.
-fn ignored(outcome: &Outcome) -> String {
+fn ignored(outcome: &LintResult) -> String {
     match outcome.ignored {
         None | Some(0) => String::new(),
         Some(count) => format!(", {count} ignored"),

@@ -15,7 +15,6 @@ mod rule;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use rayon::prelude::*;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
@@ -26,8 +25,9 @@ use self::log::{
 use super::address::{Address, Addresses};
 use super::place::Place;
 use super::plain_json;
-use crate::cli::Level;
-use crate::linter::{Identity, Located, Outcome};
+use crate::linter::Level;
+use crate::linter::{LintResult, LocatedFinding, ObjectId};
+use crate::parallel;
 
 /// Most results of a run: GitHub refuses a file with more (*SARIF results exceed one or more limits*).
 const MOST_RESULTS: usize = 25_000;
@@ -39,7 +39,7 @@ const BATCH: usize = 64;
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn write(outcome: &LintResult, output: &mut impl Write) -> io::Result<()> {
     let addresses = Addresses::here();
     let results = Results::of(outcome, &addresses);
     let run = Run {
@@ -54,7 +54,7 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
         column_kind: "unicodeCodePoints",
         original_uri_base_ids: UriBases { source_root: SourceRoot { description: Message::of(SOURCE_ROOT) } },
         invocations: [Invocation {
-            execution_successful: outcome.unread.is_empty(),
+            execution_successful: outcome.errors.is_empty(),
             tool_execution_notifications: notification::all(outcome, &addresses, results.left_out()),
         }],
         results,
@@ -66,14 +66,14 @@ const SOURCE_ROOT: &str = "the directory that the command ran in";
 
 /// The findings as results, each made shortly before it is written. The gravest are kept where there are too many.
 struct Results<'o> {
-    outcome: &'o Outcome,
+    outcome: &'o LintResult,
     addresses: &'o Addresses,
     errors: usize,
     warnings: usize,
 }
 
 impl<'o> Results<'o> {
-    fn of(outcome: &'o Outcome, addresses: &'o Addresses) -> Self {
+    fn of(outcome: &'o LintResult, addresses: &'o Addresses) -> Self {
         let errors = outcome.count(Level::Error).min(MOST_RESULTS);
         let warnings = outcome.count(Level::Warning).min(MOST_RESULTS - errors);
         Results { outcome, addresses, errors, warnings }
@@ -84,9 +84,9 @@ impl<'o> Results<'o> {
     }
 
     /// The findings to write, in their order.
-    fn kept(&self) -> Vec<&'o Located> {
+    fn kept(&self) -> Vec<&'o LocatedFinding> {
         let (mut errors, mut warnings) = (self.errors, self.warnings);
-        let mut has_room = |located: &&Located| {
+        let mut has_room = |located: &&LocatedFinding| {
             let room = if located.level() == Level::Error { &mut errors } else { &mut warnings };
             let has_room = *room > 0;
             *room = room.saturating_sub(1);
@@ -99,12 +99,12 @@ impl<'o> Results<'o> {
 impl Serialize for Results<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let kept = self.kept();
-        let groups: Vec<&[&Located]> = kept.chunk_by(|one, other| one.manifest == other.manifest).collect();
+        let groups: Vec<&[&LocatedFinding]> = kept.chunk_by(|one, other| one.file == other.file).collect();
         let mut sequence = serializer.serialize_seq(Some(kept.len()))?;
         let mut known: HashMap<String, usize> = HashMap::new();
         for batch in groups.chunks(BATCH) {
-            let results: Vec<Vec<log::Result>> =
-                batch.par_iter().map(|group| finding::results(group, self.outcome, self.addresses)).collect();
+            let results =
+                parallel::map(batch.to_vec(), 1, |group| finding::results(group, self.outcome, self.addresses));
             for mut result in results.into_iter().flatten() {
                 let count = known.entry(result.partial_fingerprints.identity.clone()).or_default();
                 *count += 1;
@@ -127,7 +127,7 @@ fn artifact(address: &Address<'_>) -> ArtifactLocation {
 }
 
 /// A place in an object: the object's API version, kind, namespace and name, and the pointer into its document.
-fn logical(object: &Identity, pointer: &str) -> LogicalLocation {
+fn logical(object: &ObjectId, pointer: &str) -> LogicalLocation {
     let parts = [&object.api_version, &object.kind, &object.namespace, &object.name];
     let path: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     LogicalLocation {
@@ -138,7 +138,7 @@ fn logical(object: &Identity, pointer: &str) -> LogicalLocation {
 }
 
 /// What stands where, with what is said of it.
-fn location(place: &Place<'_>, addresses: &Addresses, object: &Identity, pointer: &str) -> Location {
+fn location(place: &Place<'_>, addresses: &Addresses, object: &ObjectId, pointer: &str) -> Location {
     Location {
         id: None,
         message: None,
@@ -157,15 +157,17 @@ mod tests {
 
     use super::*;
     use crate::linter::lint_texts;
+    use crate::prefilter::Prefilter;
 
     #[test]
     fn of_too_many_findings_warnings_are_left_out_first() {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: sql}\nspec: {containers: [{image: azure-sql-edge}]}\n";
-        let mut outcome = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Settings::default(), true);
+        let mut outcome =
+            lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Prefilter::new(&Settings::default()), true);
         let of_level = |level| outcome.findings.iter().find(|located| located.level() == level).unwrap();
         let (error, warning) = (of_level(Level::Error), of_level(Level::Warning));
-        let copy = |located: &Located| Located {
-            chunk: located.chunk.clone(),
+        let copy = |located: &LocatedFinding| LocatedFinding {
+            chunk: located.document_span.clone(),
             span: located.span.clone(),
             object: located.object.clone(),
             finding: located.finding.clone(),

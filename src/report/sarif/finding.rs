@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::log::{ArtifactChange, Content, Fingerprints, Fix, Location, Message, Region, Replacement, Result};
 use super::{artifact, location, rule};
-use crate::fixer::{self, Alone};
-use crate::linter::{Located, Manifest, Outcome};
+use crate::fixer::{self, SingleFix};
+use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::Lines;
 use crate::report::address::Addresses;
 use crate::report::place::{Place, Texts, is_delicate, level_name, statement_and_help};
@@ -16,15 +16,15 @@ use crate::report::place::{Place, Texts, is_delicate, level_name, statement_and_
 const MOST_READ: usize = 16 * 1024 * 1024;
 
 /// The results of findings that are all in one text.
-pub(super) fn results(group: &[&Located], outcome: &Outcome, addresses: &Addresses) -> Vec<Result> {
+pub(super) fn results(group: &[&LocatedFinding], outcome: &LintResult, addresses: &Addresses) -> Vec<Result> {
     let (mut texts, mut others) = (Texts::new(outcome), Texts::new(outcome));
-    let fixes = group.first().and_then(|located| Fixes::of(outcome.manifests.get(located.manifest)?, group));
+    let fixes = group.first().and_then(|located| Fixes::of(outcome.files.get(located.file)?, group));
     let mut results = Vec::with_capacity(group.len());
     for located in group {
         let Some(place) = texts.finding(located) else { continue };
         let replacements = fixes.as_ref().and_then(|fixes| fixes.of_finding(located));
         let fix = replacements
-            .zip(texts.lines(located.manifest))
+            .zip(texts.lines(located.file))
             .map(|(replacements, (manifest, lines))| fix(located, replacements, manifest, lines, addresses));
         results.push(Result {
             rule_id: located.finding.rule,
@@ -40,7 +40,7 @@ pub(super) fn results(group: &[&Located], outcome: &Outcome, addresses: &Address
     results
 }
 
-fn related(located: &Located, texts: &mut Texts<'_>, addresses: &Addresses) -> Vec<Location> {
+fn related(located: &LocatedFinding, texts: &mut Texts<'_>, addresses: &Addresses) -> Vec<Location> {
     let mut locations = Vec::with_capacity(located.related.len());
     for related in &located.related {
         let Some(place) = texts.related(related) else { continue };
@@ -53,27 +53,27 @@ fn related(located: &Located, texts: &mut Texts<'_>, addresses: &Addresses) -> V
 
 /// The fixes of one text's findings, each as it is alone.
 struct Fixes<'m> {
-    text: Alone<'m>,
+    text: SingleFix<'m>,
     /// How many there are in each document.
     counts: HashMap<usize, usize>,
 }
 
 impl<'m> Fixes<'m> {
     /// Those of a group of findings; `None` if none has one.
-    fn of(manifest: &'m Manifest, group: &[&Located]) -> Option<Self> {
+    fn of(manifest: &'m LintedFile, group: &[&LocatedFinding]) -> Option<Self> {
         let mut counts = HashMap::new();
         for located in group.iter().filter(|located| located.finding.fix.is_some()) {
             *counts.entry(located.document).or_default() += 1;
         }
-        (!counts.is_empty()).then(|| Fixes { text: Alone::of(manifest), counts })
+        (!counts.is_empty()).then(|| Fixes { text: SingleFix::new(manifest), counts })
     }
 
     /// What the fix of a finding changes; `None` if it has none, or none that can be made in this text, or if a password
     /// may be in what would be shown.
-    fn of_finding(&self, located: &Located) -> Option<Vec<fixer::Replacement>> {
+    fn of_finding(&self, located: &LocatedFinding) -> Option<Vec<fixer::Replacement>> {
         let fix = located.finding.fix.as_ref()?;
         let count = self.counts.get(&located.document)?;
-        if located.chunk.len().saturating_mul(*count) > MOST_READ {
+        if located.document_span.len().saturating_mul(*count) > MOST_READ {
             return None;
         }
         let replacements = self.text.replacements(located, fix).ok()?;
@@ -83,9 +83,9 @@ impl<'m> Fixes<'m> {
 }
 
 fn fix(
-    located: &Located,
+    located: &LocatedFinding,
     replacements: Vec<fixer::Replacement>,
-    manifest: &Manifest,
+    manifest: &LintedFile,
     lines: &Lines<'_>,
     addresses: &Addresses,
 ) -> Fix {
@@ -109,7 +109,7 @@ fn fix(
 }
 
 /// What a finding is, without the line that it is on, nor the place of its object in a List.
-fn identity(located: &Located, place: &Place<'_>, addresses: &Addresses) -> String {
+fn identity(located: &LocatedFinding, place: &Place<'_>, addresses: &Addresses) -> String {
     let address = addresses.of(&place.file);
     let (finding, object) = (&located.finding, &located.object);
     let names = [&object.api_version, &object.kind, &object.namespace, &object.name, &finding.missing];

@@ -2,15 +2,15 @@
 
 use super::log::{Location, Message, Notification, Region};
 use super::{MOST_RESULTS, physical};
-use crate::linter::{Outcome, Unread};
+use crate::linter::{InputError, LintResult};
 use crate::report::address::Addresses;
 use crate::report::place::{Texts, counted, problem_and_help, unread_file};
 
 /// The notifications of a run, of whose findings some are left out.
-pub(super) fn all(outcome: &Outcome, addresses: &Addresses, left_out: usize) -> Vec<Notification> {
+pub(super) fn all(outcome: &LintResult, addresses: &Addresses, left_out: usize) -> Vec<Notification> {
     let mut texts = Texts::new(outcome);
     let mut notifications: Vec<Notification> =
-        outcome.unread.iter().map(|unread| problem(unread, &mut texts, addresses)).collect();
+        outcome.errors.iter().map(|unread| problem(unread, &mut texts, addresses)).collect();
     if left_out > 0 {
         let message = format!(
             "{} left out, warnings before errors: a run may have {MOST_RESULTS} results",
@@ -23,7 +23,7 @@ pub(super) fn all(outcome: &Outcome, addresses: &Addresses, left_out: usize) -> 
     notifications
 }
 
-fn problem(unread: &Unread, texts: &mut Texts<'_>, addresses: &Addresses) -> Notification {
+fn problem(unread: &InputError, texts: &mut Texts<'_>, addresses: &Addresses) -> Notification {
     let place = texts.unread(unread);
     let region = place.as_ref().and_then(|place| place.region).map(|region| Region::from(region.start));
     let physical_location = physical(&addresses.of(unread_file(unread, place.as_ref())), region);
