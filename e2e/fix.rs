@@ -125,8 +125,8 @@ fn values_from_an_alias_are_not_fixed() {
     fs::write(&path, &text).unwrap();
     let ran = fix(folder.path(), &["sql.yaml"], "");
     assert_eq!(ran.code, 1);
-    let refused = "not fixed: sql.yaml:15:26: recreate-strategy: ";
-    assert!(ran.said.contains(refused), "{}", ran.said);
+    let message = "not fixed: sql.yaml:15:26: recreate-strategy: ";
+    assert!(ran.said.contains(message), "{}", ran.said);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
 
@@ -221,17 +221,17 @@ fn only_lines_with_findings_change_in_published_manifests() {
         let changes = TextDiff::from_lines(&before, &after);
         let mut at = 0;
         for change in changes.iter_all_changes() {
-            let told = || format!("{}: {change}{findings:#?}", path.display());
+            let context = || format!("{}: {change}{findings:#?}", path.display());
             match change.tag() {
                 ChangeTag::Equal => {}
                 ChangeTag::Delete => {
                     let line = change.old_index().unwrap();
-                    assert!(findings.iter().any(|finding| names_line(finding, line)), "{}", told());
+                    assert!(findings.iter().any(|finding| names_line(finding, line)), "{}", context());
                 }
                 ChangeTag::Insert => {
                     let document = documents.iter().find(|document| document.chunk().contains(&at)).unwrap();
                     let mut here = findings.iter().filter(|finding| finding["document"] == document.index);
-                    assert!(here.any(|finding| is_from_edits(change.value(), finding)), "{}", told());
+                    assert!(here.any(|finding| is_from_edits(change.value(), finding)), "{}", context());
                 }
             }
             if change.tag() != ChangeTag::Delete {
@@ -364,6 +364,6 @@ fn pipes_are_not_written_back() {
     let ran = fix(folder.path(), &["pipe.yaml"], "");
     writer.join().unwrap();
     assert_eq!(ran.code, 4, "{ran:?}");
-    let refused = "pipe.yaml: not fixed: a pipe or device cannot be written back";
-    assert!(ran.said.contains(refused) && ran.said.contains("fixed: 0 findings in 0 files"), "{}", ran.said);
+    let message = "pipe.yaml: not fixed: a pipe or device cannot be written back";
+    assert!(ran.said.contains(message) && ran.said.contains("fixed: 0 findings in 0 files"), "{}", ran.said);
 }

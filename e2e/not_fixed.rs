@@ -67,11 +67,11 @@ fn check_diff_and_fix(folder: &TempDir, code: i32) -> String {
 /// Fixes a folder with a broken file and one that can be fixed.
 fn beside_a_broken_file(name: &str, bytes: &[u8]) {
     let folder = folder(&[(name, bytes), ("sql.yaml", EXAMPLE.as_bytes())]);
-    let told = check_diff_and_fix(&folder, 4);
+    let messages = check_diff_and_fix(&folder, 4);
     assert!(content(&folder, name) == bytes, "{name} changed");
     assert_eq!(content(&folder, "sql.yaml"), fixed(EXAMPLE).as_bytes(), "beside {name}");
     assert_eq!(names(&folder).len(), 2, "no temporary file");
-    snapshot(name.split_once('.').unwrap().0, &told);
+    snapshot(name.split_once('.').unwrap().0, &messages);
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn hostile_files_stay_and_the_others_are_fixed() {
 fn documents_next_to_a_broken_one_are_fixed() {
     let broken = "---\nkind: [\n  # sql\n";
     let folder = folder(&[("sql.yaml", format!("{EXAMPLE}{broken}").as_bytes())]);
-    let told = check_diff_and_fix(&folder, 4);
+    let messages = check_diff_and_fix(&folder, 4);
     assert_eq!(String::from_utf8(content(&folder, "sql.yaml")).unwrap(), fixed(EXAMPLE) + broken);
-    snapshot("a-broken-document", &told);
+    snapshot("a-broken-document", &messages);
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn empty_files_stay_empty() {
         ("only-line-ends", "\r\n\r\n"),
     ] {
         let folder = folder(&[("sql.yaml", text.as_bytes())]);
-        let told = check_diff_and_fix(&folder, 3);
+        let messages = check_diff_and_fix(&folder, 3);
         assert_eq!(content(&folder, "sql.yaml"), text.as_bytes(), "{name}");
-        snapshot("nothing", &told);
+        snapshot("nothing", &messages);
         let through = fix(folder.path(), &["-"], text);
         assert_eq!((through.code, through.output.as_str()), (3, text));
     }

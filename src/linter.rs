@@ -197,9 +197,8 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
     let (entries, objects): (Vec<Option<Entry<'_>>>, Vec<ObjectLocation<'_>>) = read.into_iter().flatten().unzip();
     let entries = entries.into_iter().flatten();
     let index = if partial { Objects::partial_of(entries) } else { Objects::closed_of(entries) };
-    let text = |file: usize| result.files.get(file).map_or("", |file| file.text.as_str());
     let found = parallel::map(objects.iter().collect(), 16, |object: &ObjectLocation<'_>| {
-        object.check_relations(text(object.file), prefilter.settings(), &index)
+        object.locate(check_relations(object.object(), prefilter.settings(), &index))
     });
     let mut findings = std::mem::take(&mut result.findings);
     findings.extend(found.into_iter().flatten());
@@ -207,7 +206,7 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
         let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
-    let findings = related::locate_related(&objects, &text, findings);
+    let findings = related::locate_related(&objects, findings);
     let is_truncated = index.has_left_out();
     result.findings = findings;
     result.is_truncated = is_truncated;

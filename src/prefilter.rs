@@ -118,7 +118,7 @@ impl<'s> Prefilter<'s> {
             || self.binary.find(bytes).is_some()
     }
 
-    /// A document without the parts that rules about relations do not read, once its objects alone were checked.
+    /// A document without the values that rules about relations do not read, once its objects alone were checked.
     /// `workloads` are the pointers and kinds of the database workloads in it.
     pub(crate) fn reduce(&self, mut document: Document, workloads: &[(String, Kind)]) -> Document {
         if !self.is_enabled {
@@ -129,10 +129,7 @@ impl<'s> Prefilter<'s> {
                 *object = essence(std::mem::take(object), *kind);
             }
         }
-        let is_list = workloads.iter().any(|(pointer, _)| !pointer.is_empty());
-        // Few findings are about relations: to parse their documents again takes less than to keep all spans. A List would
-        // be parsed once for each finding.
-        if is_list { document.compact() } else { document.without_places() }
+        document.compact()
     }
 }
 

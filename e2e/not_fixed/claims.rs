@@ -57,14 +57,14 @@ fn each_database_container_gets_its_own_claim() {
 fn no_claim_is_added_if_the_name_exists() {
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: sql-mssql-data}\nspec: {storageClassName: fast}\n";
     let deployment = workload("Deployment", 1, "");
-    let refused = "persistent-data: there is a claim of that name already";
+    let message = "persistent-data: there is a claim of that name already";
     let (ran, objects) = fixed(&format!("{deployment}---\n{claim}"));
-    assert!(ran.code == 1 && ran.said.contains(refused), "{ran:?}");
+    assert!(ran.code == 1 && ran.said.contains(message), "{ran:?}");
     assert_eq!(named(&objects, "PersistentVolumeClaim").len(), 1);
 
     let folder = folder(&[("claim.yaml", claim.as_bytes()), ("sql.yaml", deployment.as_bytes())]);
     let ran = fix(folder.path(), &["--unsafe", "."], "");
-    assert!(ran.code == 1 && ran.said.contains(refused), "{ran:?}");
+    assert!(ran.code == 1 && ran.said.contains(message), "{ran:?}");
     assert!(!fs::read_to_string(folder.path().join("sql.yaml")).unwrap().contains("persistentVolumeClaim"));
 }
 

@@ -38,10 +38,7 @@ pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     } else {
         print(&result, format, io::stdout().lock())?;
     }
-    let outcome = if has_failed { Outcome::Unreadable } else { outcome(&result, flags) };
-    // The process ends next. To free a large result object by object would take longer.
-    std::mem::forget(result);
-    Ok(outcome)
+    Ok(if has_failed { Outcome::Unreadable } else { outcome(&result, flags) })
 }
 
 fn print(result: &LintResult, format: ReportFormat, output: impl Write) -> io::Result<()> {

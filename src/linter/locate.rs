@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 use sqledge_ha_policy::finding::{Edit, Finding, Related};
-use sqledge_ha_policy::settings::Settings;
 
-use super::check::check_relations;
 use super::list_items::ListItem;
 use super::{LocatedFinding, ObjectFinding, ObjectId, RelatedLocation};
 use crate::manifest::Document;
@@ -23,19 +21,9 @@ impl ObjectLocation<'_> {
         self.item.value
     }
 
-    /// The findings of the rules that look up other objects. `text` is that of the file.
-    pub(super) fn check_relations(
-        &self,
-        text: &str,
-        settings: &Settings,
-        cluster: &dyn sqledge_ha_policy::cluster::Cluster,
-    ) -> Vec<LocatedFinding> {
-        let findings = check_relations(self.object(), settings, cluster);
-        if findings.is_empty() { Vec::new() } else { self.locate(findings, &self.document.with_places(text)) }
-    }
-
-    /// Adds the locations to findings. `document` is that of the object, with its spans.
-    pub(super) fn locate(&self, findings: Vec<ObjectFinding>, document: &Document) -> Vec<LocatedFinding> {
+    /// Adds the locations to findings on the object.
+    pub(super) fn locate(&self, findings: Vec<ObjectFinding>) -> Vec<LocatedFinding> {
+        let document = self.document;
         let located = |ObjectFinding { object, finding }| {
             let finding = self.in_document(finding);
             LocatedFinding {
@@ -62,13 +50,13 @@ impl ObjectLocation<'_> {
         finding
     }
 
-    /// The location of a related part of the object. `text` is that of the file.
-    pub(super) fn related(&self, related: &Related, text: &str) -> RelatedLocation {
+    /// The location of a related part of the object.
+    pub(super) fn related(&self, related: &Related) -> RelatedLocation {
         let pointer = format!("{}{}", self.item.prefix, related.pointer);
         RelatedLocation {
             file: self.file,
             document: self.document.index,
-            span: self.document.with_places(text).locate(&pointer),
+            span: self.document.locate(&pointer),
             object: ObjectId::from(related.object.clone()),
             pointer,
             message: related.label.to_string(),

@@ -222,7 +222,7 @@ impl DocumentScan {
             workloads.push((item.prefix.clone(), kind));
             if is_checked {
                 let findings = check_object(object, kind, settings);
-                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings, &document));
+                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings));
             }
         }
         if has_service || !workloads.is_empty() {

@@ -1,6 +1,5 @@
 //! A document that has been read, and the two ways to read one.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -10,9 +9,6 @@ use super::fault::{Cause, Fault};
 use super::problem::Problem;
 use super::spans::Spans;
 use super::split::chunks;
-
-/// The places of a document that has forgotten them.
-static NOWHERE: Spans = Spans::NOWHERE;
 
 /// One document of a text: its value, and where everything in it stands.
 #[derive(Clone, Debug)]
@@ -25,8 +21,7 @@ pub struct Document {
     chunk: Range<usize>,
     /// Where the document begins, from which its places are counted.
     start: usize,
-    /// `None` once they are forgotten.
-    spans: Option<Spans>,
+    spans: Spans,
 }
 
 impl Document {
@@ -45,38 +40,13 @@ impl Document {
     /// The same document without the room that reading it took.
     #[must_use]
     pub fn compact(mut self) -> Self {
-        self.spans.iter_mut().for_each(Spans::compact);
+        self.spans.compact();
         self
-    }
-
-    /// The same document without its places, which are most of what it takes. [`Document::with_places`] finds them again.
-    #[must_use]
-    pub fn without_places(self) -> Self {
-        Document { spans: None, ..self }
-    }
-
-    /// The document with its places, which are read again from the whole text if they were forgotten.
-    #[must_use]
-    pub fn with_places(&self, text: &str) -> Cow<'_, Self> {
-        if self.spans.is_some() {
-            return Cow::Borrowed(self);
-        }
-        // Its chunk may hold many others, which need not be read again.
-        let again = text.get(self.start..self.chunk.end).and_then(|rest| compose(rest).ok()?.document);
-        again.map_or(Cow::Borrowed(self), |(value, spans)| {
-            Cow::Owned(Document {
-                index: self.index,
-                value,
-                chunk: self.chunk(),
-                start: self.start,
-                spans: Some(spans),
-            })
-        })
     }
 
     /// Where everything in the document's chunk stands.
     pub(super) fn spans(&self) -> &Spans {
-        self.spans.as_ref().unwrap_or(&NOWHERE)
+        &self.spans
     }
 
     /// The range of bytes in the whole text to show for a JSON Pointer (RFC 6901), such that it is short and begins on the right
@@ -145,9 +115,9 @@ pub fn read_chunk(text: &str, chunk: Range<usize>, index: usize) -> Vec<Result<D
         match composed {
             Ok(Composed { document, next }) => {
                 let index = index + documents.len();
-                documents.extend(document.map(|(value, spans)| {
-                    Ok(Document { index, value, chunk: chunk.clone(), start, spans: Some(spans) })
-                }));
+                documents.extend(
+                    document.map(|(value, spans)| Ok(Document { index, value, chunk: chunk.clone(), start, spans })),
+                );
                 let Some(next) = next else { break };
                 start += next;
             }

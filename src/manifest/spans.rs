@@ -73,8 +73,6 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    pub(super) const NOWHERE: Self = Self { nodes: Vec::new(), children: Vec::new() };
-
     /// Room for about as many values as an ordinary document of this many bytes has.
     pub(super) fn for_bytes(bytes: usize) -> Self {
         let values = (bytes / 16).min(256);

@@ -37,7 +37,8 @@ pub(crate) struct ServiceMatcher {
     words: HashSet<String>,
     /// Whether every Service matches.
     matches_all: bool,
-    /// The fingerprints of the words: they rule out most words of a text without hashing.
+    /// The fingerprints of the words: they rule out most words of a text without hashing. Without them, a run over files of
+    /// which one in a hundred has a database takes 22 % more instructions.
     fingerprints: Vec<bool>,
 }
 

@@ -171,16 +171,3 @@ fn places_do_not_depend_on_the_value() {
 fn a_lone_scalar_is_shown() {
     leads("--- # c\n'text'\n", &[("", "'text'"), ("/a", "'text'")]);
 }
-
-#[test]
-fn places_that_were_forgotten_are_found_again() {
-    let stream = "{\"a\": 1} {\"b\": {\"c\": 2}}\n{\"d\": [3]}\n---\n# e\nf: &g 4\nh: *g\r\n---\ni: 5\n...\n";
-    let documents = documents(stream);
-    assert_eq!(documents.len(), 5);
-    for (document, pointer) in documents.iter().zip(["/a", "/b/c", "/d/0", "/h", "/i"]) {
-        let forgetful = document.clone().without_places();
-        let again = forgetful.with_places(stream);
-        assert_eq!((again.locate(pointer), again.index), (document.locate(pointer), document.index), "{pointer}");
-        assert_ne!(again.locate(pointer), forgetful.locate(pointer));
-    }
-}
