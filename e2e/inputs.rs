@@ -206,8 +206,8 @@ fn patches_of_a_kustomization_are_no_workloads() {
     assert_eq!(files(folder.path(), &[]), ["base/sql.yaml", "prod/other.yaml"]);
     let named = lint(folder.path(), &["prod/image.yaml", "prod/patches/replicas.yaml"]);
     assert_eq!(named.code, 3, "{named:?}");
-    assert!(named.output.contains("2 files are patches of a kustomization and not checked alone"), "{named:?}");
-    assert!(!named.output.contains("no workload here"), "{named:?}");
+    assert!(named.output.contains("skipped 2 Kustomize patches"), "{named:?}");
+    assert!(!named.output.contains("found no SQL Edge"), "{named:?}");
     assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
     assert_eq!(fs::read_to_string(folder.path().join("prod/image.yaml")).unwrap(), EXAMPLE);
 }

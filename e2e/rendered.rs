@@ -230,7 +230,7 @@ fn with(script: &str) -> String {
 fn a_tool_does_not_command_the_terminal() {
     let script = "printf 'kind: Deployment\\n'; printf '\\033[31mred\\r\\n\\a\\342\\200\\256back\\n' >&2";
     insta::assert_snapshot!(with(script), @r"
-    note: no workload here runs SQL Edge or SQL Server
+    note: found no SQL Edge or SQL Server workload
     nothing was checked: 0 workloads among 1 object in 1 file
     helm: �[31mred
     ��back

@@ -111,5 +111,5 @@ fn wrong_outputs_are_wrong_usage() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let said = run(folder.path(), &["lint", "--output", "yaml=report"]).said;
-    assert!(said.contains("there is no format `yaml`, only human, json, sarif, junit, github"), "{said}");
+    assert!(said.contains("unknown format `yaml`; valid formats: human, json, sarif, junit, github"), "{said}");
 }
