@@ -222,7 +222,7 @@ fn of_real_manifests_only_lines_are_touched_that_a_finding_names() {
                     assert!(findings.iter().any(|finding| names_line(finding, line)), "{}", told());
                 }
                 ChangeTag::Insert => {
-                    let document = documents.iter().find(|document| document.chunk().contains(&at)).unwrap();
+                    let document = documents.iter().find(|document| document.span().contains(&at)).unwrap();
                     let mut here = findings.iter().filter(|finding| finding["document"] == document.index);
                     assert!(here.any(|finding| comes_of(change.value(), finding)), "{}", told());
                 }

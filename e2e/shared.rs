@@ -30,7 +30,7 @@ pub(crate) fn objects(text: &str) -> Vec<Value> {
 /// What `lint` finds in a file.
 pub(crate) fn lint_file(path: &Path, settings: &Settings, partial: bool) -> Outcome {
     let found = find_and_read(&[path.to_owned()], &Exclusion::default(), &reader(settings));
-    lint(found.texts, found.unreachable, settings, partial)
+    lint(found.texts, found.missing, settings, partial)
 }
 
 /// The digest of bytes, as `sha256sum` prints it.

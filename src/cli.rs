@@ -19,7 +19,7 @@ pub use self::manifests::{
 };
 pub use self::registry::{InspectionFormat, Named, OfPolicy, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
 pub use self::serve::{ClusterAccess, ModuleRegistry, OfModule, Serve, ServeLimits, Tls};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
 ///
@@ -138,7 +138,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // Nobody is left to tell if even that cannot be printed.
         let _ = error.print();
-        Failure { outcome: if asked_for { Outcome::Clean } else { Outcome::Usage }, message: String::new() }
+        Failure { status: if asked_for { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
     })
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::cli::{Cli, Command, Policy, Webhook};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 
 pub mod explain;
 pub mod fix;
@@ -14,6 +14,7 @@ pub mod policy_inspect;
 pub mod policy_manifest;
 pub mod policy_pull;
 pub mod policy_push;
+mod report_output;
 pub mod review;
 pub mod rules;
 pub mod serve;
@@ -24,7 +25,7 @@ pub mod webhook;
 ///
 /// # Errors
 /// [`Failure`] with what to tell and the exit code.
-pub fn run(cli: Cli) -> Result<Outcome, Failure> {
+pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
         Command::Lint(flags) => lint::run(&flags),
         Command::Fix(flags) => fix::run(&flags),
@@ -46,9 +47,9 @@ pub fn run(cli: Cli) -> Result<Outcome, Failure> {
     }
 }
 
-fn print(text: &str) -> Result<Outcome, Failure> {
+fn print(text: &str) -> Result<ExitStatus, Failure> {
     let mut output = anstream::stdout().lock();
     output.write_all(text.as_bytes())?;
     output.flush()?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }

@@ -13,7 +13,7 @@ use sqledge_ha_policy::settings::Settings;
 pub use self::alone::{Alone, Replacement};
 use self::claims::Claims;
 use crate::linter::{Located, Manifest, Outcome, lint_texts};
-use crate::manifest::{Refusal, edit, yaml};
+use crate::manifest::{EditError, edit, yaml};
 
 /// What became of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Fate {
     /// Its edits are made.
     Fixed,
     /// Its edits cannot be made in this text.
-    Refused(Refusal),
+    Refused(EditError),
     /// It has edits that may destroy or move something, and nobody asked for those.
     Unsafe,
     /// It has none: a person has to decide.
@@ -117,9 +117,9 @@ impl<'m> EditedText<'m> {
         }
     }
 
-    fn make(&mut self, chunk: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), Refusal> {
+    fn make(&mut self, chunk: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), EditError> {
         if fix.documents.iter().any(|document| claims.has(document)) {
-            return Err(Refusal::Taken);
+            return Err(EditError::ClaimExists);
         }
 
         let text = match self.edited.get(&chunk.start) {
@@ -150,9 +150,9 @@ impl<'m> EditedText<'m> {
 }
 
 /// A chunk's text with the edits of one fix.
-fn edited(chunk: &str, fix: &Fix) -> Result<String, Refusal> {
+fn edited(chunk: &str, fix: &Fix) -> Result<String, EditError> {
     if !fix.documents.is_empty() && chunk.trim_start().starts_with('{') {
-        return Err(Refusal::OneObject);
+        return Err(EditError::JsonFile);
     }
     edit(chunk, &fix.edits)
 }

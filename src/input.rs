@@ -1,66 +1,68 @@
-//! From what a person names to texts: files, directories as git sees them, standard input, and what Helm and Kustomize
-//! render.
+//! Collects the texts to check: files, directories, standard input, and the output of Helm and Kustomize.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `walk`, `reached` | paths -> files, each once |
-//! | `exclusion` | which of them are left out |
-//! | `whole` | what a file or a stream holds, up to a limit |
-//! | `helm`, `kustomize` | the command lines of the tools that render |
-//! | `patches` | which files are patches of a kustomization |
-//! | `tool` | running one of them, whatever it does |
-//! | `rendered`, `template` | which file a rendered document comes from, and where in it a line stands |
+//! | `walk`, `found_file` | paths -> files, each once |
+//! | `exclusion` | excluded paths |
+//! | `bounded_read` | reading a file or a stream up to a limit |
+//! | `helm`, `kustomize` | the command lines of the rendering tools |
+//! | `tool` | running a tool with limits on its output |
+//! | `patches` | the patch files of a kustomization |
+//! | `rendered`, `template` | the file and the line that a rendered document comes from |
+//! | `normalize` | paths without `.` and `..` |
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::exit::plain;
-use crate::manifest::{Problem, decode};
+use crate::escape::escape;
+use crate::manifest::{ReadError, decode};
 
+mod bounded_read;
 mod exclusion;
+mod found_file;
 mod helm;
 mod kustomize;
+mod normalize;
 mod patches;
-mod reached;
 mod rendered;
 mod template;
 mod tool;
 mod walk;
-mod whole;
 
+pub(crate) use self::bounded_read::{CONFIG_LIMIT, SizeLimit, read_limited, read_path};
 pub use self::exclusion::Exclusion;
+pub use self::helm::HelmChart;
+pub(crate) use self::normalize::normalize;
 pub(crate) use self::patches::Patches;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
-pub use self::walk::{Found, LeftOut, find, find_and_read};
-pub(crate) use self::whole::{Limit, OF_A_CONFIGURATION, read_path, read_within};
-use crate::cli::Rendering;
+pub use self::walk::{ExcludedCount, FoundInputs, find, find_and_read};
 
-/// The path that stands for standard input.
+/// The path argument for standard input.
 const STANDARD_INPUT: &str = "-";
-/// How reports call standard input.
+/// The name of standard input in reports.
 pub const STANDARD_INPUT_NAME: &str = "<stdin>";
 
-/// One text to read.
+/// A text to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A file.
     File(PathBuf),
     /// Standard input, which can be read once.
     StandardInput,
-    /// What a tool printed.
-    Printed(Arc<Printed>),
+    /// The output of a rendering tool.
+    Rendered(Arc<RenderedOutput>),
 }
 
-/// What a tool printed.
+/// The output of a rendering tool.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Printed {
+pub struct RenderedOutput {
     /// The tool.
-    pub by: Renderer,
-    /// What it rendered: a chart, or a kustomization's folder.
-    pub of: PathBuf,
-    /// The text.
+    pub renderer: Renderer,
+    /// The chart, or the kustomization directory.
+    pub path: PathBuf,
+    /// The rendered manifests.
     pub text: String,
 }
 
@@ -74,88 +76,97 @@ pub enum Renderer {
 }
 
 impl Source {
-    /// The text at a path, or standard input for `-`.
-    pub fn named(path: &Path) -> Self {
+    /// The source of a path argument: a file, or standard input for `-`.
+    pub fn from_argument(path: &Path) -> Self {
         if path.as_os_str() == STANDARD_INPUT { Source::StandardInput } else { Source::File(path.to_owned()) }
     }
 
-    /// How reports call it.
+    /// The name in reports.
     pub fn name(&self) -> String {
         match self {
             Source::File(path) => name(path),
             Source::StandardInput => STANDARD_INPUT_NAME.to_owned(),
-            Source::Printed(printed) => name(&printed.of),
+            Source::Rendered(output) => name(&output.path),
         }
     }
 
-    /// The file that it is in; `None` for anything else.
+    /// The path of a file; `None` for other sources.
     pub fn path(&self) -> Option<&Path> {
         if let Source::File(path) = self { Some(path) } else { None }
     }
 
-    /// Its text.
+    /// Reads the text.
     ///
     /// # Errors
-    /// [`Problem`] if it cannot be read, has no end in sight, or is not UTF-8.
-    pub fn read(&self) -> Result<String, Problem> {
+    /// [`ReadError`] if it cannot be read, is larger than 1 GiB, or is not UTF-8.
+    pub fn read(&self) -> Result<String, ReadError> {
         let bytes = match self {
-            Source::Printed(printed) => return Ok(printed.text.clone()),
-            Source::StandardInput => whole::read_stream(io::stdin().lock()),
-            Source::File(path) => whole::read_path(path),
+            Source::Rendered(output) => return Ok(output.text.clone()),
+            Source::StandardInput => bounded_read::read_stream(io::stdin().lock()),
+            Source::File(path) => read_path(path),
         };
-        decode(bytes.map_err(|error| problem(error.to_string()))?)
+        decode(bytes.map_err(|error| read_error(error.to_string()))?)
     }
 
-    /// Which files the documents of its text come from, if it is rendered.
+    /// The origin of each document of its text; `None` if the text is not rendered.
     pub fn rendered(&self, text: &str) -> Option<Rendered> {
         match self {
             Source::File(_) => None,
-            Source::StandardInput => Rendered::handed_over(text),
-            Source::Printed(printed) => Some(Rendered::printed(printed, text)),
+            Source::StandardInput => Rendered::from_stream(text),
+            Source::Rendered(output) => Some(Rendered::from_output(output, text)),
         }
     }
 }
 
-/// How reports call the file at a path.
+/// The name of a path in reports.
 fn name(path: &Path) -> String {
     let name = path.to_string_lossy();
-    plain(name.strip_prefix("./").unwrap_or(&name))
+    escape(name.strip_prefix("./").unwrap_or(&name))
 }
 
-/// A path that leads to no text.
+/// A path that cannot be read.
 #[derive(Clone, Debug)]
-pub struct Unreachable {
-    /// How reports call it.
+pub struct MissingInput {
+    /// The name in reports.
     pub name: String,
-    /// Why not.
-    pub problem: Problem,
+    /// The reason.
+    pub error: ReadError,
 }
 
-fn problem(message: String) -> Problem {
-    Problem { message, help: None, byte: 0 }
+fn read_error(message: String) -> ReadError {
+    ReadError { message, help: None, byte: 0 }
 }
 
-/// Finds the texts below `paths`, except what is left out, lets the tools render what they are asked to, and reads it all by
-/// `read`. The current directory is meant only where nothing at all is named.
-pub fn gather<T, R>(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion, read: &R) -> Found<T>
+/// The charts and kustomizations to render.
+#[derive(Clone, Debug, Default)]
+pub struct Rendering {
+    /// A Helm chart.
+    pub helm: Option<HelmChart>,
+    /// Kustomization directories.
+    pub kustomize: Vec<PathBuf>,
+}
+
+/// Finds the texts below `paths` except excluded ones, renders charts and kustomizations, and reads every text with `read`. Without
+/// any path, chart or kustomization, searches the current directory.
+pub fn collect<T, R>(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion, read: &R) -> FoundInputs<T>
 where
     T: Send,
     R: Fn(&Source) -> T + Sync,
 {
-    let nothing_else = rendering.helm.chart.is_none() && rendering.kustomize.is_empty();
+    let Rendering { helm, kustomize } = rendering;
+    let renders = helm.is_some() || !kustomize.is_empty();
     let mut found =
-        if paths.is_empty() && !nothing_else { Found::default() } else { find_and_read(paths, exclusion, read) };
-    let helm = &rendering.helm;
-    let charts = helm.chart.iter().map(|chart| (Renderer::Helm, chart, helm::render(chart, helm)));
-    let folders = rendering.kustomize.iter().map(|folder| (Renderer::Kustomize, folder, kustomize::render(folder)));
-    for (by, of, text) in charts.chain(folders) {
+        if paths.is_empty() && renders { FoundInputs::default() } else { find_and_read(paths, exclusion, read) };
+    let charts = helm.iter().map(|chart| (Renderer::Helm, &chart.path, chart.render()));
+    let kustomizations = kustomize.iter().map(|path| (Renderer::Kustomize, path, kustomize::render(path)));
+    for (renderer, path, text) in charts.chain(kustomizations) {
         match text {
             Ok(text) => {
-                let source = Source::Printed(Arc::new(Printed { by, of: of.clone(), text }));
+                let source = Source::Rendered(Arc::new(RenderedOutput { renderer, path: path.clone(), text }));
                 let text = read(&source);
                 found.texts.push((source, text));
             }
-            Err(problem) => found.unreachable.push(Unreachable { name: name(of), problem }),
+            Err(error) => found.missing.push(MissingInput { name: name(path), error }),
         }
     }
     found

@@ -25,9 +25,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub mod artifact_hub;
+pub mod atomic_write;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod escape;
 pub mod exit;
 pub mod fixer;
 pub mod input;
@@ -35,14 +37,14 @@ pub mod inspection;
 pub mod install;
 pub mod linter;
 pub mod manifest;
+pub mod message;
 pub mod module;
 pub mod registry;
-pub mod replace;
 pub mod report;
-pub mod rule_pages;
+pub mod rule_docs;
 pub mod webhook;
 
 /// Runs the command with its arguments, the program's name first, and gives its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    exit::guarded(|| command::run(cli::parse(arguments)?))
+    exit::run_guarded(|| command::run(cli::parse(arguments)?))
 }

@@ -26,8 +26,8 @@ use self::reading::{Half, begin, complete};
 pub use self::related::RelatedPlace;
 use self::sieve::Sieve;
 use crate::cli::Level;
-use crate::input::{Source, Unreachable};
-use crate::manifest::{Document, Problem};
+use crate::input::{MissingInput, Source};
+use crate::manifest::{Document, ReadError};
 
 /// A text with everything in it that rules can look at.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ pub struct Manifest {
     is_patch: bool,
     /// The engines that run here and that the rules leave alone.
     ungoverned: Vec<Engine>,
-    problems: Vec<Problem>,
+    problems: Vec<ReadError>,
 }
 
 /// A finding in a text.
@@ -103,7 +103,7 @@ pub struct Unread {
     /// Which of the manifests, if its text is there to show.
     pub manifest: Option<usize>,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: ReadError,
 }
 
 /// Everything a report needs.
@@ -160,7 +160,7 @@ impl Manifest {
 
 /// What one source came to by itself, before all others are known.
 #[derive(Debug)]
-pub struct Reading(Result<Box<Half>, Problem>);
+pub struct Reading(Result<Box<Half>, ReadError>);
 
 /// What reads sources, side by side, and judges what stands alone in each.
 pub fn reader(settings: &Settings) -> impl Fn(&Source) -> Reading + Sync {
@@ -171,12 +171,12 @@ pub fn reader(settings: &Settings) -> impl Fn(&Source) -> Reading + Sync {
 /// Judges what a [`reader`] has read as one application; with `partial`, as a part of one.
 pub fn lint(
     texts: Vec<(Source, Reading)>,
-    unreachable: Vec<Unreachable>,
+    unreachable: Vec<MissingInput>,
     settings: &Settings,
     partial: bool,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let unread = |Unreachable { name, problem }| Unread { name, manifest: None, problem };
+    let unread = |MissingInput { name, error: problem }| Unread { name, manifest: None, problem };
     outcome.unread = unreachable.into_iter().map(unread).collect();
     let mut halves = Vec::with_capacity(texts.len());
     for (source, Reading(half)) in texts {
@@ -185,7 +185,7 @@ pub fn lint(
                 half.comes_from(source);
                 halves.push(*half);
             }
-            Err(problem) => outcome.unread.push(unread(Unreachable { name: source.name(), problem })),
+            Err(problem) => outcome.unread.push(unread(MissingInput { name: source.name(), error: problem })),
         }
     }
     outcome.manifests = complete(halves, settings);

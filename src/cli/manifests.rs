@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sqledge_ha_policy::engine::Engine;
 
-use crate::exit::plain;
+use crate::escape::escape;
+use crate::input;
 
 /// `lint`.
 #[derive(Debug, Args)]
@@ -68,8 +69,8 @@ pub struct Inputs {
     pub exclude: Vec<String>,
 }
 
-/// What tools render, judged together with the paths.
-#[derive(Debug, Default, Args)]
+/// Charts and kustomizations to render and check together with the paths.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Rendering {
     /// A chart.
     #[command(flatten)]
@@ -79,8 +80,8 @@ pub struct Rendering {
     pub kustomize: Vec<PathBuf>,
 }
 
-/// A chart, and how it is rendered.
-#[derive(Debug, Default, Args)]
+/// A chart with the options of `helm template`.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Helm {
     /// A chart, rendered with the helm that is installed. Findings point to its templates
     ///
@@ -100,6 +101,14 @@ pub struct Helm {
     /// The chart's namespace, as templates see it
     #[arg(long, value_name = "NAMESPACE", requires = "chart")]
     pub namespace: Option<OsString>,
+}
+
+impl From<Rendering> for input::Rendering {
+    fn from(Rendering { helm, kustomize }: Rendering) -> Self {
+        let Helm { chart, values, set, release_name, namespace } = helm;
+        let helm = chart.map(|path| input::HelmChart { path, values, set, release_name, namespace });
+        input::Rendering { helm, kustomize }
+    }
 }
 
 /// How findings are told.
@@ -129,7 +138,7 @@ impl ReportFile {
         let formats = ReportFormat::value_variants().iter().filter_map(ReportFormat::to_possible_value);
         let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
         let format = ReportFormat::from_str(format, false)
-            .map_err(|_| format!("there is no format `{}`, only {}", plain(format), names.join(", ")))?;
+            .map_err(|_| format!("there is no format `{}`, only {}", escape(format), names.join(", ")))?;
         if path.is_empty() || path == "-" {
             return Err("a file is needed, e.g. sarif=report.sarif; --format says what is printed".to_owned());
         }

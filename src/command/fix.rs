@@ -10,21 +10,23 @@ use similar::TextDiff;
 use self::rewriting::rewrite;
 use crate::cli::{Fix, Level};
 use crate::config::{self, Linting};
-use crate::exit::{Failure, Outcome, in_words, plain, say};
+use crate::escape::escape;
+use crate::exit::{ExitStatus, Failure};
 use crate::fixer::{Fate, Fixing, fix};
 use crate::input::{self, Source};
 use crate::linter::{self, Located, Manifest, notes_on_comments};
-use crate::manifest::{Lines, Refusal, edit};
+use crate::manifest::{EditError, Lines, edit};
+use crate::message::{describe_io_error, print_message};
 use crate::report::{self, counted};
 
 /// Mends manifests in place, or shows what it would change.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
-pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
+pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
     let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
     let found = input::find_and_read(&flags.inputs.paths, &exclusion, &linter::reader(&settings));
-    let mut before = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
+    let mut before = linter::lint(found.texts, found.missing, &settings, flags.inputs.partial);
     if !flags.judging.no_ignores {
         before.drop_ignored();
     }
@@ -34,17 +36,17 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     for ((before, after), fixed) in manifests {
         delivery.deliver(before, &after.text, *fixed)?;
     }
-    report::human::problems(&before, &mut anstream::stderr().lock())?;
+    report::human::write_errors(&before, &mut anstream::stderr().lock())?;
     tell(&delivery, &before, &after);
-    before.notes.iter().for_each(|note| say("note", note));
+    before.notes.iter().for_each(|note| print_message("note", note));
     if !flags.judging.no_ignores {
         let partial = flags.inputs.partial;
         let is_all = before.has_judged_all(partial) && after.outcome.has_judged_all(partial);
         let notes = notes_on_comments(&delivery.standing(&before, &after), &settings, is_all);
-        notes.iter().for_each(|note| say("note", note));
+        notes.iter().for_each(|note| print_message("note", note));
     }
-    if let Some(note) = found.left_out.note().filter(|_| before.workloads == 0) {
-        say("note", &note);
+    if let Some(note) = found.excluded.note().filter(|_| before.workloads == 0) {
+        print_message("note", &note);
     }
     Ok(end(&delivery, &before, &after))
 }
@@ -85,7 +87,7 @@ impl Delivery<'_> {
         if let Some(path) = path.filter(|_| !self.is_dry())
             && let Err(error) = rewrite(path, &self.flags.inputs.paths, &before.text, after)
         {
-            say("error", &format!("{}: not fixed: {}", before.name, in_words(&error)));
+            print_message("error", &format!("{}: not fixed: {}", before.name, describe_io_error(&error)));
             self.unwritten += 1;
             self.stays.last_mut().into_iter().for_each(|stays| *stays = true);
             return Ok(());
@@ -114,14 +116,14 @@ fn fit(diff: String) -> String {
     if !io::stdout().is_terminal() {
         return diff;
     }
-    let fit = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
+    let fit = |line: &str| line.split('\t').map(escape).collect::<Vec<_>>().join("\t");
     diff.lines().map(|line| fit(line) + "\n").collect()
 }
 
 /// Says what was fixed, what was not, where that stands in the text that a person finds, and why.
 fn tell(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) {
     let verb = if delivery.is_dry() { "would fix" } else { "fixed" };
-    say(verb, &format!("{} in {}", counted(delivery.fixed, "finding"), counted(delivery.changed, "file")));
+    print_message(verb, &format!("{} in {}", counted(delivery.fixed, "finding"), counted(delivery.changed, "file")));
     let stays = |located: &&Located| delivery.stays.get(located.manifest) == Some(&true);
     // Of several that are alike the first counts, which is put in last.
     let standing: HashMap<Key<'_>, &Located> =
@@ -141,7 +143,7 @@ fn tell(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) {
             Fate::Left => ("left", "only a person can decide".to_owned()),
         };
         let place = places.position(manifest, located.span.start);
-        say(what, &format!("{place}: {}: {why}", located.finding.rule));
+        print_message(what, &format!("{place}: {}: {why}", located.finding.rule));
     }
 }
 
@@ -153,12 +155,12 @@ fn key(located: &Located) -> Key<'_> {
 }
 
 /// Where what cannot be edited is defined, if that is elsewhere.
-fn defined<'m>(places: &mut Places<'m>, manifest: &'m Manifest, located: &Located, why: Refusal) -> String {
-    let Refusal::Shared(_) = why else { return String::new() };
+fn defined<'m>(places: &mut Places<'m>, manifest: &'m Manifest, located: &Located, why: EditError) -> String {
+    let EditError::Aliased(_) = why else { return String::new() };
     // The byte is one of the fixed text, and the finding may be one of the old.
     let fix = located.finding.fix.as_ref();
     let refused = fix.and_then(|fix| edit(manifest.text.get(located.chunk.clone())?, &fix.edits).err());
-    let Some(Refusal::Shared(byte)) = refused else { return String::new() };
+    let Some(EditError::Aliased(byte)) = refused else { return String::new() };
     format!(", at {}", places.position(manifest, located.chunk.start + byte))
 }
 
@@ -173,21 +175,21 @@ impl<'m> Places<'m> {
         let last = self.last.take().filter(|(last, _)| std::ptr::eq(*last, manifest));
         let (_, lines) = self.last.insert(last.unwrap_or_else(|| (manifest, Lines::new(&manifest.text))));
         let position = lines.position(byte);
-        format!("{}:{}:{}", plain(&manifest.name), position.line, position.column)
+        format!("{}:{}:{}", escape(&manifest.name), position.line, position.column)
     }
 }
 
-fn end(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) -> Outcome {
+fn end(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) -> ExitStatus {
     let would_change = delivery.is_dry() && delivery.changed > 0;
     let partial = delivery.flags.inputs.partial;
     let nothing = before.workloads == 0 && (!partial || before.ungoverned > 0);
     if delivery.unwritten > 0 || !before.unread.is_empty() {
-        Outcome::Unreadable
+        ExitStatus::Unreadable
     } else if would_change || after.outcome.count(Level::Error) > 0 {
-        Outcome::Findings
+        ExitStatus::Findings
     } else if nothing {
-        Outcome::NothingToCheck
+        ExitStatus::NothingToCheck
     } else {
-        Outcome::Clean
+        ExitStatus::Clean
     }
 }

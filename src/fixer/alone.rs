@@ -7,7 +7,7 @@ use sqledge_ha_policy::finding::Fix;
 
 use super::{addition, edited, ending};
 use crate::linter::{Located, Manifest};
-use crate::manifest::Refusal;
+use crate::manifest::EditError;
 
 /// A text, of which the findings are mended one at a time.
 pub struct Alone<'m> {
@@ -33,8 +33,8 @@ impl<'m> Alone<'m> {
     /// What the fix of a finding changes: what `fix` would write, were there nothing else to mend.
     ///
     /// # Errors
-    /// [`Refusal`] if its edits cannot be made in this text.
-    pub fn replacements(&self, located: &Located, fix: &Fix) -> Result<Vec<Replacement>, Refusal> {
+    /// [`EditError`] if its edits cannot be made in this text.
+    pub fn replacements(&self, located: &Located, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
         let (chunk, length) = (&located.chunk, self.text.len());
         let old = self.text.get(chunk.clone()).unwrap_or_default();
         let new = edited(old, fix)?;

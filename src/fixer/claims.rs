@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::linter::Manifest;
 use crate::linter::parts::parts;
-use crate::manifest::{chunks, read_chunk};
+use crate::manifest::{document_spans, read_span};
 
 /// The kind of what is collected.
 const KIND: &str = "PersistentVolumeClaim";
@@ -31,8 +31,9 @@ impl Claims {
     }
 
     fn collect(&mut self, text: &str) {
-        let named = chunks(text).filter(|chunk| text.get(chunk.clone()).is_some_and(|chunk| chunk.contains(KIND)));
-        for document in named.flat_map(|chunk| read_chunk(text, chunk, 0)).flatten() {
+        let named =
+            document_spans(text).filter(|chunk| text.get(chunk.clone()).is_some_and(|chunk| chunk.contains(KIND)));
+        for document in named.flat_map(|chunk| read_span(text, chunk, 0)).flatten() {
             parts(&document.value).into_iter().for_each(|part| self.add(part.value));
         }
     }

@@ -68,7 +68,7 @@ impl Place<'_> {
         let kind = Kind::of_object(object).filter(|_| !has_judged_owner(object));
         let subject = kind.and_then(|kind| Subject::read(object, kind, settings, world));
         let findings = subject.map(|subject| rules::judge_relations(&subject)).unwrap_or_default();
-        if findings.is_empty() { Vec::new() } else { self.locate(findings, &self.document.with_places(text)) }
+        if findings.is_empty() { Vec::new() } else { self.locate(findings, &self.document.with_spans(text)) }
     }
 
     /// Says where findings stand in the document, which knows its places.
@@ -80,7 +80,7 @@ impl Place<'_> {
             located.push(Located {
                 manifest: self.manifest,
                 document: document.index,
-                chunk: document.chunk(),
+                chunk: document.span(),
                 span: document.locate(&finding.pointer),
                 object: Arc::clone(&object),
                 finding,

@@ -17,7 +17,7 @@ use super::parts::parts;
 use super::sieve::{Concern, Labels, Selecting, Sieve};
 use super::{Located, Manifest};
 use crate::input::Source;
-use crate::manifest::{Document, Problem, chunks, read_chunk};
+use crate::manifest::{Document, ReadError, document_spans, read_span};
 
 /// So many documents are enough work for one thread.
 const DOCUMENTS_AT_ONCE: usize = 64;
@@ -54,7 +54,7 @@ struct Piece {
     /// The chunk, if every object in it is judged.
     judged: Option<Range<usize>>,
     findings: Vec<Located>,
-    problems: Vec<Problem>,
+    problems: Vec<ReadError>,
     /// How many documents it is, whether they are held or not.
     count: usize,
     objects: usize,
@@ -64,9 +64,9 @@ struct Piece {
 }
 
 /// Reads a source, as far as the first step.
-pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Problem> {
+pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, ReadError> {
     let mut half = begin(source.name(), source.read()?, sieve);
-    if half.runs_engine() && source.path().is_some_and(|path| sieve.patches().name(path)) {
+    if half.runs_engine() && source.path().is_some_and(|path| sieve.patches().contains(path)) {
         return Ok(Half::of_patch(half.manifest));
     }
     // Of most files nothing is looked at again; what came in on standard input may have to go out.
@@ -80,7 +80,7 @@ pub(super) fn read(source: &Source, sieve: &Sieve<'_>) -> Result<Half, Problem> 
 
 /// The first step.
 pub(super) fn begin(name: String, text: String, sieve: &Sieve<'_>) -> Half {
-    let ranges: Vec<Range<usize>> = chunks(&text).collect();
+    let ranges: Vec<Range<usize>> = document_spans(&text).collect();
     let look = |range: &Range<usize>| Chunk::look(&text, range.clone(), sieve);
     let chunks: Vec<Chunk> = if ranges.len() <= DOCUMENTS_AT_ONCE {
         ranges.iter().map(look).collect()
@@ -179,7 +179,7 @@ impl Manifest {
 
     /// Takes what a chunk came to, whose first document is number `index`; gives the labels of the pods in it.
     fn take(&mut self, piece: Piece, index: usize) -> Labels {
-        self.held.extend(piece.held.into_iter().map(|document| document.following(index)));
+        self.held.extend(piece.held.into_iter().map(|document| document.with_index_offset(index)));
         self.judged.extend(piece.judged);
         let located = |located: Located| Located { document: located.document + index, ..located };
         self.findings.extend(piece.findings.into_iter().map(located));
@@ -205,7 +205,7 @@ impl Piece {
     fn parse(text: &str, chunk: Range<usize>, settings: &Settings) -> Self {
         let mut piece = Piece::default();
         let mut is_judged = true;
-        for read in read_chunk(text, chunk.clone(), 0) {
+        for read in read_span(text, chunk.clone(), 0) {
             piece.count += 1;
             match read {
                 Ok(document) => is_judged &= piece.look(document, settings),
@@ -254,7 +254,7 @@ impl Piece {
             }
             // Few have findings that lie between objects: reading one object again takes less than keeping all places, but
             // a list would be read once for each item.
-            self.held.push(if is_list { document.compact() } else { document.without_places() });
+            self.held.push(if is_list { document.compact() } else { document.without_spans() });
         }
         judged == objects
     }

@@ -78,7 +78,7 @@ impl Place<'_> {
         RelatedPlace {
             manifest: self.manifest,
             document: self.document.index,
-            span: self.document.with_places(text).locate(&pointer),
+            span: self.document.with_spans(text).locate(&pointer),
             object: identity_of(related),
             pointer,
             message: related.label.to_string(),

@@ -16,7 +16,7 @@ use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::workload::Workload;
 
 use crate::input::Patches;
-use crate::manifest::{Glance, glance};
+use crate::manifest::{DocumentKind, classify};
 
 /// Why a document may matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +62,9 @@ impl<'s> Sieve<'s> {
     }
 
     pub(super) fn concern(&self, chunk: &str) -> Concern {
-        match glance(chunk) {
-            Glance::Object(kind) => self.concern_of(kind, chunk),
-            Glance::NoObject if is_text(chunk) => Concern::Nothing { objects: 0 },
+        match classify(chunk) {
+            DocumentKind::Object(kind) => self.concern_of(kind, chunk),
+            DocumentKind::NotAnObject if is_text(chunk) => Concern::Nothing { objects: 0 },
             _ if self.kind.find(chunk.as_bytes()).is_some() || self.may_spell_otherwise(chunk) => Concern::Engine,
             _ => Concern::Nothing { objects: 0 },
         }
@@ -186,7 +186,7 @@ mod tests {
 
     use super::super::parts::parts;
     use super::*;
-    use crate::manifest::{chunks, read_chunk};
+    use crate::manifest::{document_spans, read_span};
 
     fn concern(text: &str) -> Concern {
         Sieve::new(&Settings::default()).concern(text)
@@ -300,9 +300,9 @@ mod tests {
         #[test]
         fn nothing_that_matters_is_passed_over(text in texts()) {
             let settings = Settings::default();
-            for chunk in chunks(&text) {
+            for chunk in document_spans(&text) {
                 let concern = concern(text.get(chunk.clone()).unwrap());
-                for document in read_chunk(&text, chunk, 0).into_iter().flatten() {
+                for document in read_span(&text, chunk, 0).into_iter().flatten() {
                     for part in parts(&document.value) {
                         let Some(kind) = Kind::of_object(part.value) else { continue };
                         let is_workload = Workload::read(part.value, kind, &settings).is_some();

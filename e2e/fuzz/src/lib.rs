@@ -38,7 +38,7 @@ pub mod cli {
 /// Files, of which there are none here: texts are at hand.
 #[cfg(feature = "text")]
 pub mod input {
-    use crate::manifest::Problem;
+    use crate::manifest::ReadError;
 
     /// Files that are patches: a text is none.
     #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ pub mod input {
 
     impl Patches {
         /// Whether it is one.
-        pub fn name(&self, _: &std::path::Path) -> bool {
+        pub fn contains(&self, _: &std::path::Path) -> bool {
             false
         }
     }
@@ -72,17 +72,17 @@ pub mod input {
         }
 
         /// Its text.
-        pub fn read(&self) -> Result<String, Problem> {
+        pub fn read(&self) -> Result<String, ReadError> {
             Ok(self.0.clone())
         }
     }
 
     /// A file that cannot be read.
     #[derive(Clone, Debug)]
-    pub struct Unreachable {
+    pub struct MissingInput {
         /// How reports call it.
         pub name: String,
         /// Why not.
-        pub problem: Problem,
+        pub error: ReadError,
     }
 }

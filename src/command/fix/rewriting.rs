@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::atomic_write::atomic_write;
 use crate::input;
-use crate::replace::replace;
 
 /// Replaces a file's content, unless somebody else did so meanwhile.
 pub(super) fn rewrite(path: &Path, roots: &[PathBuf], before: &str, after: &str) -> io::Result<()> {
@@ -18,7 +18,7 @@ pub(super) fn rewrite(path: &Path, roots: &[PathBuf], before: &str, after: &str)
     if input::read_path(&path)? != before.as_bytes() {
         return Err(io::Error::other("it changed since it was read; run fix again"));
     }
-    replace(&path, |file| file.write_all(after.as_bytes()))
+    atomic_write(&path, |file| file.write_all(after.as_bytes()))
 }
 
 /// Where a file really is. A link may not lead out of what was given.
