@@ -156,6 +156,8 @@ lint: setup deny ## what must be clean before a commit
 	rustfmt --edition 2024 --check $(SOURCES)
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked -p sqledge-ha-policy --features guest --target wasm32-unknown-unknown -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features --lib --target wasm32-unknown-unknown -- -D warnings
 	$(CLIPPY_FUZZ) -- -D warnings
 	$(CLIPPY_FUZZ) --no-default-features --features module -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet

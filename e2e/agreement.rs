@@ -1,4 +1,4 @@
-//! One verdict everywhere: the module, the library and the linter decide alike.
+//! The module, the library and the linter give the same answers.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::cli::Level;
+use sqledge_ha::linter::Level;
 use sqledge_ha::module::{Admission, EMBEDDED, Host, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::{Kind, group_of};
 use sqledge_ha_policy::objects::Objects;
@@ -43,7 +43,7 @@ fn request(object: &Value, old: Option<&Value>) -> Value {
         "namespace": metadata["namespace"].as_str().unwrap_or("default"), "object": object, "oldObject": old})
 }
 
-/// What the library says, as the module would.
+/// The answer of the library.
 fn native(request: &Value, settings: &Value, world: &[Value]) -> Response {
     let payload = json!({"request": request, "settings": settings}).to_string();
     let verdict = validate(payload.as_bytes(), &Objects::open(world));
@@ -65,7 +65,7 @@ fn ask(instance: &Instance, request: &Value, settings: &Value) -> Response {
     instance.validate(&to_raw_value(request).unwrap(), settings).unwrap()
 }
 
-/// What the module can see of these objects: an API server serves them in today's version, whatever they came in.
+/// The objects that the module can look up, in the version in which an API server serves them.
 fn cluster(objects: &[Value]) -> Vec<Value> {
     let stored = |object: &Value| {
         let mut object = object.clone();
@@ -79,7 +79,7 @@ fn cluster(objects: &[Value]) -> Vec<Value> {
     objects.iter().filter_map(stored).collect()
 }
 
-/// Whatever is asked of an object in these tests: that it be created, and changed from and into something else.
+/// Requests that create the object, and that update it from and to another one.
 fn requests(object: &Value) -> Vec<Value> {
     let mut other = object.clone();
     if let Some(spec) = other.get_mut("spec").and_then(Value::as_object_mut) {
@@ -112,8 +112,8 @@ fn the_module_and_the_library_agree_on_every_real_object() {
 }
 
 #[test]
-fn no_name_in_an_object_has_a_meaning_on_the_way() {
-    // What serde_json calls raw text: a driver may be given an attribute of any name.
+fn reserved_names_of_serde_json_are_ordinary_keys() {
+    // serde_json uses this key for raw values; a CSI driver can have an attribute with any name.
     let attributes = json!({"$serde_json::private::RawValue": "x", "size": "1"});
     let mut object = deployment();
     let pod = object.pointer_mut("/spec/template/spec").unwrap();
@@ -125,8 +125,8 @@ fn no_name_in_an_object_has_a_meaning_on_the_way() {
     let response = native(&request, &settings, &[]);
     assert!(response.accepted, "{response:?}");
     assert_eq!(ask(&instance(&[]), &request, &settings), response);
-    let mended = response.mutated_object.clone().unwrap();
-    let kept = mended["spec"]["template"]["spec"]["volumes"].as_array().unwrap().last().unwrap();
+    let mutated = response.mutated_object.clone().unwrap();
+    let kept = mutated["spec"]["template"]["spec"]["volumes"].as_array().unwrap().last().unwrap();
     assert_eq!(kept["csi"]["volumeAttributes"], attributes);
 
     let text = request.to_string();
@@ -136,11 +136,11 @@ fn no_name_in_an_object_has_a_meaning_on_the_way() {
     let patch = BASE64_STANDARD.decode(answer["response"]["patch"].as_str().unwrap()).unwrap();
     let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     json_patch::patch(&mut object, &patch).unwrap();
-    assert_eq!(object, mended);
+    assert_eq!(object, mutated);
 }
 
 #[test]
-fn an_instance_that_has_answered_others_answers_like_a_new_one() {
+fn used_and_new_instances_give_the_same_answers() {
     let world = right_world();
     let host = Host::new(EMBEDDED).unwrap();
     let new = || host.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
@@ -152,7 +152,7 @@ fn an_instance_that_has_answered_others_answers_like_a_new_one() {
             let request = request(&object, None);
             prop_assert_eq!(ask(&used, &request, settings), ask(&new(), &request, settings));
         }
-        // What cannot be read leaves no trace either.
+        // Unreadable requests do not change the instance either.
         let unreadable = used.call("validate", br#"{"request": ["#);
         prop_assert!(unreadable.is_ok());
         Ok(())
@@ -161,11 +161,11 @@ fn an_instance_that_has_answered_others_answers_like_a_new_one() {
 }
 
 #[test]
-fn what_the_webhook_does_not_ask_about_the_module_accepts_without_a_word() {
+fn the_module_allows_requests_that_the_webhook_does_not_check() {
     let world = right_world();
     let module = instance(&world);
     let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
-    let spared = Cell::new(0);
+    let unchecked = Cell::new(0);
     let outcome = runner.run(&(objects(), objects(), any::<bool>()), |(object, other, with_engine)| {
         for settings in [json!({}), all_engines(), json!({"images": [{"repository": "my/edge", "engine": "sql-edge"}]})]
         {
@@ -174,7 +174,7 @@ fn what_the_webhook_does_not_ask_about_the_module_accepts_without_a_word() {
                 let text = if with_engine { text } else { text.replace("sql", "web").replace("ACCEPT_EULA", "MODE") };
                 let parsed = Request::parse(&text).unwrap();
                 if !concerns(&parsed, &Settings::from_value(&settings).unwrap()).unwrap() {
-                    spared.set(spared.get() + 1);
+                    unchecked.set(unchecked.get() + 1);
                     let response = module.validate_text(&text, &settings.to_string()).unwrap();
                     prop_assert_eq!(response, Response { accepted: true, ..Response::default() });
                 }
@@ -183,7 +183,7 @@ fn what_the_webhook_does_not_ask_about_the_module_accepts_without_a_word() {
         Ok(())
     });
     outcome.unwrap();
-    assert!(spared.get() > 400, "{}", spared.get());
+    assert!(unchecked.get() > 400, "{}", unchecked.get());
 }
 
 #[test]
@@ -204,16 +204,16 @@ fn the_module_and_the_library_agree_on_generated_objects() {
     outcome.unwrap();
 }
 
-/// The rules for which the linter reports an error, with the objects they stand on.
+/// The objects and rules of the linter's errors.
 fn lint_errors(path: &Path, settings: &Settings) -> BTreeSet<(Option<String>, Option<String>, String)> {
-    let outcome = lint_file(path, settings, false);
-    let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
+    let result = lint_file(path, settings, false);
+    let errors = result.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors
         .map(|located| (located.object.kind.clone(), located.object.name.clone(), located.finding.rule.to_owned()))
         .collect()
 }
 
-/// The rules for which `review` refuses or mends in a closed world, with the objects they stand on.
+/// The objects and rules for which `review` rejects or mutates, with all objects known.
 fn review_errors(objects: &[Value], settings: &Value) -> BTreeSet<(Option<String>, Option<String>, String)> {
     let world = Objects::closed(objects);
     let mut errors = BTreeSet::new();
@@ -230,8 +230,8 @@ fn review_errors(objects: &[Value], settings: &Value) -> BTreeSet<(Option<String
 }
 
 #[test]
-fn the_linters_errors_are_what_review_refuses_or_mends() {
-    // A refused object is not mended as well, so that mends would go unseen: refuse them too.
+fn linter_errors_match_review() {
+    // A rejected object is not mutated, so its mutations would not show: reject them, too.
     let validating = json!({"engines": ["sql-edge", "sql-server"], "mode": "validate"});
     let settings = Settings::from_value(&all_engines()).unwrap();
     for path in real_manifests() {
@@ -241,7 +241,7 @@ fn the_linters_errors_are_what_review_refuses_or_mends() {
 }
 
 #[test]
-fn the_linters_errors_are_what_review_refuses_or_mends_for_generated_objects() {
+fn linter_errors_match_review_for_generated_objects() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("application.json");
     let validating = json!({"engines": ["sql-edge", "sql-server"], "mode": "validate"});

@@ -60,7 +60,7 @@ fn build(folder: &str, user: Option<u32>) -> String {
 #[test]
 #[ignore = "run by three_builds_have_one_digest"]
 fn build_the_module() {
-    build_script::embed().unwrap();
+    build_script::module::embed().unwrap();
 }
 
 /// Copies what git would: the sources, without what was built.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use sqledge_ha::command::sources::{lint, scanner};
 use sqledge_ha::input::{Exclusion, find_and_read};
-use sqledge_ha::linter::{Outcome, lint, reader};
+use sqledge_ha::linter::LintResult;
 use sqledge_ha::manifest::read;
+use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha_policy::settings::Settings;
 
 /// The folder of this repository.
@@ -28,9 +30,10 @@ pub(crate) fn objects(text: &str) -> Vec<Value> {
 }
 
 /// What `lint` finds in a file.
-pub(crate) fn lint_file(path: &Path, settings: &Settings, partial: bool) -> Outcome {
-    let found = find_and_read(&[path.to_owned()], &Exclusion::default(), &reader(settings));
-    lint(found.texts, found.missing, settings, partial)
+pub(crate) fn lint_file(path: &Path, settings: &Settings, partial: bool) -> LintResult {
+    let prefilter = Prefilter::new(settings);
+    let found = find_and_read(&[path.to_owned()], &Exclusion::default(), &scanner(&prefilter));
+    lint(found, &prefilter, partial)
 }
 
 /// The digest of bytes, as `sha256sum` prints it.

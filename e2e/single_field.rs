@@ -1,6 +1,4 @@
-//! One change to a right example is one rule's business: it is an error of the rule that owns it, and of no other.
-//!
-//! Where the specification gives a change to two rules, the row says so.
+//! Every change of one field in a correct example is an error of one rule; of two, if the row says so.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +32,7 @@ impl Example {
     }
 }
 
-/// The rules that report an error when these objects are all there is.
+/// The rules with errors in a whole application.
 fn errors(objects: &[Value]) -> BTreeSet<&'static str> {
     let world = Objects::closed(objects);
     let settings = Settings::default();
@@ -44,8 +42,8 @@ fn errors(objects: &[Value]) -> BTreeSet<&'static str> {
     findings.filter(|finding| finding.action != Action::Warn).map(|finding| finding.rule).collect()
 }
 
-/// A change: the example, the kind of object in it, where, and what then stands there (nothing, for `None`). The rules
-/// that report it.
+/// A change: the example, the kind of object, the pointer, the new value (`None` removes the field), and the rules that
+/// report it.
 type Row = (Example, &'static str, String, Option<Value>, &'static [&'static str]);
 
 const ONE_WRITER: &[&str] = &["single-replica"];
@@ -249,14 +247,14 @@ fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn nothing_is_wrong_with_the_examples() {
+fn the_examples_have_no_errors() {
     for example in [Deployment, StatefulSet] {
         assert_eq!(errors(&example.objects()), BTreeSet::new(), "{example:?}");
     }
 }
 
 #[test]
-fn one_change_is_one_rules_business() {
+fn each_change_is_an_error_of_its_rules_only() {
     let rows = rows();
     assert!(rows.len() >= 150, "{} rows", rows.len());
     let mut wrong = Vec::new();
@@ -279,11 +277,11 @@ fn one_change_is_one_rules_business() {
 }
 
 #[test]
-fn every_rule_owns_a_change() {
+fn every_rule_has_a_change() {
     let owned: BTreeSet<&str> = rows().into_iter().flat_map(|(.., owners)| owners).copied().collect();
     for rule in sqledge_ha_policy::rules::RULES {
         // The table is about errors; and no single field makes a path that changes with the pod. The corpus shows both.
         let is_elsewhere = rule.default_action == Action::Warn || rule.id == "stable-data-path";
-        assert!(is_elsewhere || owned.contains(rule.id), "{} owns no change", rule.id);
+        assert!(is_elsewhere || owned.contains(rule.id), "{} has no change", rule.id);
     }
 }

@@ -20,17 +20,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "serve")]
 mod admission;
+#[cfg(feature = "serve")]
 mod callback;
+#[cfg(feature = "serve")]
 mod grants;
+#[cfg(feature = "serve")]
 mod host;
+#[cfg(feature = "serve")]
 mod mask;
 pub mod metadata;
+#[cfg(feature = "serve")]
 mod room;
+#[cfg(feature = "serve")]
 mod world;
 
+#[cfg(feature = "serve")]
 pub use admission::{Admission, Unpatchable, Unreadable};
+#[cfg(feature = "serve")]
 pub use host::{Error, Host, Instance, Limits, Response, SettingsResponse};
+#[cfg(feature = "serve")]
 pub use world::{Get, List, NoWorld, ObjectSet, Objects, World};
 
 /// The module, annotated: what `policy wasm` writes and `policy push` publishes.

@@ -12,6 +12,7 @@
 //! | `explanation` | the text of `review --explain` |
 
 mod escaped_json;
+#[cfg(feature = "serve")]
 pub mod explanation;
 pub mod github;
 pub mod human;
@@ -22,4 +23,20 @@ mod path;
 pub mod sarif;
 mod text;
 
+#[cfg(not(target_family = "wasm"))]
 pub(crate) use self::text::counted;
+
+/// The format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// For people, with the affected lines.
+    Human,
+    /// For programs; a stable contract.
+    Json,
+    /// SARIF 2.1.0, with fixes.
+    Sarif,
+    /// JUnit XML.
+    Junit,
+    /// Workflow commands of GitHub Actions.
+    Github,
+}

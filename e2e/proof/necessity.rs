@@ -6,7 +6,7 @@ mod dying_machines;
 
 use std::collections::BTreeSet;
 
-use sqledge_ha::cli::Level;
+use sqledge_ha::linter::Level;
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::{RULES, Rule};
 use sqledge_ha_policy::settings::Settings;

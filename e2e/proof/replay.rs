@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::cli::Level;
+use sqledge_ha::linter::Level;
 use sqledge_ha::module::{EMBEDDED, Host, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::Kind;
 use sqledge_ha_policy::objects::Objects;

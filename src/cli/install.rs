@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::registry::{PolicyInspect, PolicyPull, PolicyPush};
+#[cfg(feature = "serve")]
 use crate::install::FailurePolicy;
+#[cfg(feature = "serve")]
 use crate::install::kubewarden::Mode;
 
 /// `webhook`.
+#[cfg(feature = "serve")]
 #[derive(Debug, Subcommand)]
 pub enum Webhook {
     /// Print everything that runs `sqledge-ha serve` in a cluster, to be piped into `kubectl apply -f -`
@@ -16,6 +19,7 @@ pub enum Webhook {
 }
 
 /// `webhook manifests`.
+#[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub struct WebhookManifests {
     /// The namespace to install in; objects there are not judged
@@ -49,6 +53,7 @@ pub struct WebhookManifests {
 }
 
 /// `policy manifest`.
+#[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub struct PolicyManifest {
     /// Which policy
@@ -72,6 +77,7 @@ pub struct PolicyManifest {
 }
 
 /// `policy access`.
+#[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub struct PolicyAccess {
     /// The namespace of the policy server
@@ -96,8 +102,10 @@ pub enum Policy {
     /// Print the JSON Schema of the settings
     SettingsSchema,
     /// Print a policy for Kubewarden, to be piped into `kubectl apply -f -`
+    #[cfg(feature = "serve")]
     Manifest(PolicyManifest),
     /// Print the rights that the policies' look-ups need
+    #[cfg(feature = "serve")]
     Access(PolicyAccess),
     /// Publish the module in a registry, and print the reference under which it stays the same
     Push(PolicyPush),

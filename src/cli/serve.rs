@@ -1,4 +1,4 @@
-//! `serve`.
+//! `review` and `serve`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +11,23 @@ use super::time::{some_time, time};
 use crate::registry::Flags;
 use crate::webhook::log::{LogFormat, LogLevel};
 use crate::webhook::workers::OnError;
+
+/// `review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// A JSON file with an AdmissionReview or an AdmissionRequest, or `-` for standard input
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+    /// Manifests of the objects in the cluster, for the module to look up
+    #[arg(long, value_name = "PATH")]
+    pub cluster: Vec<PathBuf>,
+    /// A YAML file with settings under `policy:`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Explain the request and the answer on standard error
+    #[arg(long)]
+    pub explain: bool,
+}
 
 /// `serve`.
 #[derive(Clone, Debug, Args)]

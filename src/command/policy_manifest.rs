@@ -19,7 +19,7 @@ pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
     let module = Module::embedded()?;
     let (value, settings) = match &flags.settings {
         Some(path) => {
-            let settings = config::bare(path)?;
+            let settings = config::read_settings_file(path)?;
             (settings.value, settings.policy)
         }
         None => (Value::Null, Settings::default()),

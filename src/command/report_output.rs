@@ -8,22 +8,22 @@ use std::path::{Path, PathBuf};
 use anstream::StripStream;
 
 use crate::atomic_write::{atomic_write, missing_directory};
-use crate::cli::{ReportFile, ReportFormat};
+use crate::cli::ReportFile;
 use crate::escape::escape;
 use crate::exit::Failure;
-use crate::linter::Outcome;
+use crate::linter::LintResult;
 use crate::message::{describe_io_error, print_message};
-use crate::report::{github, human, json, junit, sarif};
+use crate::report::{ReportFormat, github, human, json, junit, sarif};
 
 /// Prints a report on standard output, with colors if they are wanted there.
 ///
 /// # Errors
 /// Errors of standard output.
-pub(super) fn print(format: ReportFormat, outcome: &Outcome) -> io::Result<()> {
+pub(super) fn print(format: ReportFormat, result: &LintResult) -> io::Result<()> {
     if format == ReportFormat::Human {
-        write(format, outcome, anstream::stdout().lock())
+        write(format, result, anstream::stdout().lock())
     } else {
-        write(format, outcome, io::stdout().lock())
+        write(format, result, io::stdout().lock())
     }
 }
 
@@ -47,15 +47,15 @@ pub(super) fn reject_duplicates(files: &[ReportFile]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure`] with exit code 2.
-pub(super) fn reject_overwrites(files: &[ReportFile], outcome: &Outcome) -> Result<(), Failure> {
+pub(super) fn reject_overwrites(files: &[ReportFile], result: &LintResult) -> Result<(), Failure> {
     for file in files.iter().filter(|file| file.path.exists()) {
         let target = real_path(&file.path).ok();
         let is_json = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let read = outcome.manifests.iter().filter_map(|manifest| {
+        let read = result.files.iter().filter_map(|manifest| {
             let path = manifest.source.as_ref()?.path()?;
-            (manifest.holds_objects() || !is_json(path)).then_some(path)
+            (manifest.has_objects() || !is_json(path)).then_some(path)
         });
-        let unreadable = outcome.unread.iter().map(|unread| Path::new(&unread.name));
+        let unreadable = result.errors.iter().map(|error| Path::new(&error.name));
         if read.chain(unreadable).any(|path| target.is_some() && path.canonicalize().ok() == target) {
             let path = escape(&file.path.to_string_lossy());
             return Err(Failure::usage(format!("--output: the report would overwrite an input: {path}")));
@@ -65,10 +65,10 @@ pub(super) fn reject_overwrites(files: &[ReportFile], outcome: &Outcome) -> Resu
 }
 
 /// Writes the reports to their files and prints errors. Returns whether all files were written.
-pub(super) fn write_files(files: &[ReportFile], outcome: &Outcome) -> bool {
+pub(super) fn write_files(files: &[ReportFile], result: &LintResult) -> bool {
     let mut is_complete = true;
     for file in files {
-        if let Err(error) = write_file(file, outcome) {
+        if let Err(error) = write_file(file, result) {
             let path = escape(&file.path.to_string_lossy());
             print_message("error", &format!("--output: cannot write {path}: {}", describe_io_error(&error)));
             is_complete = false;
@@ -78,28 +78,28 @@ pub(super) fn write_files(files: &[ReportFile], outcome: &Outcome) -> bool {
 }
 
 /// Each file is replaced atomically, or stays unchanged.
-fn write_file(file: &ReportFile, outcome: &Outcome) -> io::Result<()> {
+fn write_file(file: &ReportFile, result: &LintResult) -> io::Result<()> {
     atomic_write(&real_path(&file.path)?, |target| {
         if file.format == ReportFormat::Human {
-            write(file.format, outcome, StripStream::new(target))
+            write(file.format, result, StripStream::new(target))
         } else {
-            write(file.format, outcome, target)
+            write(file.format, result, target)
         }
     })
 }
 
-fn write(format: ReportFormat, outcome: &Outcome, output: impl Write) -> io::Result<()> {
+fn write(format: ReportFormat, result: &LintResult, output: impl Write) -> io::Result<()> {
     let output = &mut BufWriter::new(output);
     let directory = std::env::current_dir().unwrap_or_default();
     match format {
         ReportFormat::Human => {
             let with_links = supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout);
-            human::write(outcome, with_links, output)
+            human::write(result, with_links, output)
         }
-        ReportFormat::Json => json::write(outcome, output),
-        ReportFormat::Sarif => sarif::write(outcome, &directory, output),
-        ReportFormat::Junit => junit::write(outcome, &directory, output),
-        ReportFormat::Github => github::write(outcome, &directory, output),
+        ReportFormat::Json => json::write(result, output),
+        ReportFormat::Sarif => sarif::write(result, &directory, output),
+        ReportFormat::Junit => junit::write(result, &directory, output),
+        ReportFormat::Github => github::write(result, &directory, output),
     }?;
     output.flush()
 }

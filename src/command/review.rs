@@ -11,7 +11,7 @@ use crate::cli::Review;
 use crate::config;
 use crate::exit::{ExitStatus, Failure};
 use crate::input::{self, Source};
-use crate::linter::parts::parts;
+use crate::linter::list_items::objects_in;
 use crate::manifest::{ReadError, read};
 use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unpatchable, Unreadable, World};
 use crate::report::explanation;
@@ -70,7 +70,7 @@ fn objects(flags: &Review) -> Result<Vec<Value>, Failure> {
         let failed = |error: ReadError| unreadable(&source.name(), &error);
         for document in read(&source.read().map_err(failed)?) {
             let value = document.map_err(failed)?.value;
-            objects.extend(parts(&value).into_iter().map(|part| part.value.clone()));
+            objects.extend(objects_in(&value).into_iter().map(|part| part.value.clone()));
         }
     }
     Ok(objects)

@@ -40,7 +40,7 @@ impl From<Unwritable> for Failure {
 pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
     let (settings, policy) = match &flags.settings {
         Some(path) => {
-            let settings = config::bare(path)?;
+            let settings = config::read_settings_file(path)?;
             (settings.text, settings.policy)
         }
         None => (DEFAULT_SETTINGS.to_owned(), Settings::default()),

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::read_error;
+use super::collect::read_error;
 use crate::escape::escape;
 use crate::manifest::ReadError;
 use crate::message::{describe_io_error, print_message};

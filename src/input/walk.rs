@@ -11,8 +11,9 @@ use std::sync::mpsc::{self, Sender};
 use ignore::{DirEntry, WalkBuilder};
 use rayon::prelude::*;
 
+use super::collect::{STANDARD_INPUT, read_error};
 use super::found_file::{FoundBy, FoundFile, RealDirectories};
-use super::{Exclusion, MissingInput, STANDARD_INPUT, Source, name, read_error};
+use super::{Exclusion, MissingInput, Source, name};
 use crate::escape::escape;
 use crate::message::describe_io_error;
 

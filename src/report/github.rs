@@ -9,9 +9,9 @@ use std::path::Path;
 use super::location::{LineRange, Location, SourceFiles};
 use super::path::ReportPath;
 use super::text::{counted, error_and_help, error_file, level_name, message_and_help, object_name, summary};
-use crate::cli::Level;
 use crate::escape::escape;
-use crate::linter::{Located, Outcome, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding};
 
 /// The number of annotations of one level that GitHub shows for a step.
 const SHOWN_ANNOTATIONS: usize = 10;
@@ -23,22 +23,22 @@ const TITLE: &str = "sqledge-ha";
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(outcome: &Outcome, directory: &Path, output: &mut impl Write) -> io::Result<()> {
-    let mut files = SourceFiles::new(outcome);
-    for unread in &outcome.unread {
-        writeln!(output, "{}", error_command(unread, &mut files, directory))?;
+pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> io::Result<()> {
+    let mut files = SourceFiles::new(result);
+    for error in &result.errors {
+        writeln!(output, "{}", error_command(error, &mut files, directory))?;
     }
-    for located in &outcome.findings {
+    for located in &result.findings {
         let Some(location) = files.finding(located) else { continue };
         writeln!(output, "{}", finding_command(located, &location, directory))?;
     }
-    for note in &outcome.notes {
+    for note in &result.notes {
         writeln!(output, "::notice title={TITLE}::{}", escape_data(note))?;
     }
-    writeln!(output, "{}", summary(outcome))?;
-    let errors = outcome.count(Level::Error) + outcome.unread.len();
+    writeln!(output, "{}", summary(result))?;
+    let errors = result.count(Level::Error) + result.errors.len();
     let hidden =
-        errors.saturating_sub(SHOWN_ANNOTATIONS) + outcome.count(Level::Warning).saturating_sub(SHOWN_ANNOTATIONS);
+        errors.saturating_sub(SHOWN_ANNOTATIONS) + result.count(Level::Warning).saturating_sub(SHOWN_ANNOTATIONS);
     if hidden > 0 {
         let (annotations, are) = (counted(hidden, "annotation"), if hidden == 1 { "is" } else { "are" });
         writeln!(output, "{annotations} {are} only in this log: GitHub shows {SHOWN_ANNOTATIONS} of each level")?;
@@ -46,7 +46,7 @@ pub fn write(outcome: &Outcome, directory: &Path, output: &mut impl Write) -> io
     Ok(())
 }
 
-fn finding_command(located: &Located, location: &Location<'_>, directory: &Path) -> String {
+fn finding_command(located: &LocatedFinding, location: &Location<'_>, directory: &Path) -> String {
     let level = level_name(located.level());
     let path = ReportPath::new(&location.file, directory);
     let mut command = format!("::{level} file={}", escape_property(path.as_str()));
@@ -63,14 +63,14 @@ fn finding_command(located: &Located, location: &Location<'_>, directory: &Path)
     command
 }
 
-fn error_command(unread: &Unread, files: &mut SourceFiles<'_>, directory: &Path) -> String {
-    let location = files.error(unread);
-    let path = ReportPath::new(error_file(unread, location.as_ref()), directory);
+fn error_command(error: &InputError, files: &mut SourceFiles<'_>, directory: &Path) -> String {
+    let location = files.error(error);
+    let path = ReportPath::new(error_file(error, location.as_ref()), directory);
     let mut command = format!("::error file={}", escape_property(path.as_str()));
     if let Some(LineRange { start, .. }) = location.as_ref().and_then(|location| location.range) {
         let _ = write!(command, ",line={},col={}", start.line, start.column);
     }
-    let _ = write!(command, ",title={TITLE}::{}", escape_data(&error_and_help(unread)));
+    let _ = write!(command, ",title={TITLE}::{}", escape_data(&error_and_help(error)));
     command
 }
 

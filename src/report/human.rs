@@ -10,9 +10,9 @@ use memchr::memrchr;
 
 use super::location::{Location, SourceFiles, may_contain_secret};
 use super::text::summary;
-use crate::cli::Level;
 use crate::escape::escape;
-use crate::linter::{Located, Outcome, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding};
 use crate::manifest::BYTE_ORDER_MARK;
 use crate::rule_docs;
 
@@ -21,11 +21,11 @@ use crate::rule_docs;
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(outcome: &Outcome, with_links: bool, output: &mut impl Write) -> io::Result<()> {
-    write_errors(outcome, output)?;
+pub fn write(result: &LintResult, with_links: bool, output: &mut impl Write) -> io::Result<()> {
+    write_errors(result, output)?;
     let renderer = Renderer::styled();
-    let (mut files, mut related_files) = (SourceFiles::new(outcome), SourceFiles::new(outcome));
-    for located in &outcome.findings {
+    let (mut files, mut related_files) = (SourceFiles::new(result), SourceFiles::new(result));
+    for located in &result.findings {
         let Some(location) = files.finding(located) else { continue };
         let mut group = title(located, with_links).element(snippet(&location, AnnotationKind::Primary, label(located)));
         for related in &located.related {
@@ -35,21 +35,21 @@ pub fn write(outcome: &Outcome, with_links: bool, output: &mut impl Write) -> io
         let rendered = rendered_note(located, &location);
         writeln!(output, "{}\n", renderer.render(&[with_notes(group, located, rendered.as_deref())]))?;
     }
-    for note in &outcome.notes {
+    for note in &result.notes {
         writeln!(output, "{}", renderer.render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
     }
-    writeln!(output, "{}", summary(outcome))
+    writeln!(output, "{}", summary(result))
 }
 
 /// Writes the input errors.
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write_errors(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    let mut files = SourceFiles::new(outcome);
-    for unread in &outcome.unread {
-        let location = files.error(unread);
-        writeln!(output, "{}\n", Renderer::styled().render(&[error_group(unread, location.as_ref())]))?;
+pub fn write_errors(result: &LintResult, output: &mut impl Write) -> io::Result<()> {
+    let mut files = SourceFiles::new(result);
+    for error in &result.errors {
+        let location = files.error(error);
+        writeln!(output, "{}\n", Renderer::styled().render(&[error_group(error, location.as_ref())]))?;
     }
     Ok(())
 }
@@ -122,7 +122,7 @@ fn line_end(text: &str, byte: usize) -> usize {
 }
 
 /// The text next to the marked span.
-fn label(located: &Located) -> Option<String> {
+fn label(located: &LocatedFinding) -> Option<String> {
     match (&located.finding.label, &located.finding.missing) {
         (Some(label), _) => Some(label.to_string()),
         (None, Some(key)) => Some(format!("missing `{key}`")),
@@ -130,14 +130,14 @@ fn label(located: &Located) -> Option<String> {
     }
 }
 
-fn title(located: &Located, with_links: bool) -> Title<'_> {
+fn title(located: &LocatedFinding, with_links: bool) -> Title<'_> {
     let severity = if located.level() == Level::Error { Severity::ERROR } else { Severity::WARNING };
     let title = severity.primary_title(&*located.finding.message).id(located.finding.rule);
     if with_links { title.id_url(rule_docs::url(located.finding.rule)) } else { title }
 }
 
 /// The rendered object of a finding, and its line.
-fn rendered_note(located: &Located, location: &Location<'_>) -> Option<String> {
+fn rendered_note(located: &LocatedFinding, location: &Location<'_>) -> Option<String> {
     let range = location.rendered?;
     let name: Vec<String> = located.object.kind.iter().chain(&located.object.name).map(|part| escape(part)).collect();
     let line = if location.range.is_some() { format!(", line {}", range.start.line) } else { String::new() };
@@ -145,7 +145,7 @@ fn rendered_note(located: &Located, location: &Location<'_>) -> Option<String> {
 }
 
 /// Adds the reason, the rendered object and the help.
-fn with_notes<'t>(mut group: Group<'t>, located: &'t Located, rendered: Option<&'t str>) -> Group<'t> {
+fn with_notes<'t>(mut group: Group<'t>, located: &'t LocatedFinding, rendered: Option<&'t str>) -> Group<'t> {
     for note in located.finding.reason.as_deref().into_iter().chain(rendered) {
         group = group.element(Severity::NOTE.no_name().message(note));
     }
@@ -157,14 +157,14 @@ fn help(text: &str) -> Message<'_> {
 }
 
 /// An input error with its location, but without the line, which can contain a secret.
-fn error_group<'t>(unread: &'t Unread, location: Option<&Location<'_>>) -> Group<'t> {
-    let origin = Origin::path(location.map_or_else(|| unread.name.clone(), Location::title));
+fn error_group<'t>(error: &'t InputError, location: Option<&Location<'_>>) -> Group<'t> {
+    let origin = Origin::path(location.map_or_else(|| error.name.clone(), Location::title));
     let origin = match location.and_then(Location::range_in_text) {
         Some(range) => origin.line(range.start.line).char_column(range.start.column),
         None => origin,
     };
-    let help: Option<Element<'_>> = unread.problem.help.as_deref().map(|text| help(text).into());
-    Severity::ERROR.primary_title(&unread.problem.message).element(origin).elements(help)
+    let help: Option<Element<'_>> = error.error.help.as_deref().map(|text| help(text).into());
+    Severity::ERROR.primary_title(&error.error.message).element(origin).elements(help)
 }
 
 #[cfg(test)]

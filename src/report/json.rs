@@ -9,8 +9,8 @@ use sqledge_ha_policy::finding::{Action, Fix};
 use super::escaped_json;
 use super::location::{LineRange, Location, SourceFiles};
 use super::text::{error_file, level_name, message_and_reason};
-use crate::cli::Level;
-use crate::linter::{Identity, Located, Outcome, RelatedPlace, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding, ObjectId, RelatedLocation};
 use crate::manifest::Position;
 
 /// The version of the contract.
@@ -20,22 +20,22 @@ const VERSION: u8 = 1;
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+pub fn write(result: &LintResult, output: &mut impl Write) -> io::Result<()> {
     let summary = Summary {
-        files: outcome.manifests.len(),
-        objects: outcome.objects,
-        workloads: outcome.workloads,
-        errors: outcome.count(Level::Error),
-        warnings: outcome.count(Level::Warning),
-        fixable: outcome.fixable(),
-        ignored: outcome.ignored.unwrap_or_default(),
+        files: result.files.len(),
+        objects: result.objects,
+        workloads: result.workloads,
+        errors: result.count(Level::Error),
+        warnings: result.count(Level::Warning),
+        fixable: result.fixable(),
+        ignored: result.ignored.unwrap_or_default(),
     };
     let report = Report {
         version: VERSION,
         summary,
-        findings: Findings(outcome),
-        errors: InputErrors(outcome),
-        notes: &outcome.notes,
+        findings: Findings(result),
+        errors: InputErrors(result),
+        notes: &result.notes,
     };
     escaped_json::write(&report, output)
 }
@@ -61,7 +61,7 @@ struct Summary {
 }
 
 /// The findings; each entry is created when it is written.
-struct Findings<'o>(&'o Outcome);
+struct Findings<'o>(&'o LintResult);
 
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -78,7 +78,7 @@ struct FindingEntry<'o> {
     action: Action,
     message: String,
     help: &'o str,
-    object: &'o Identity,
+    object: &'o ObjectId,
     pointer: &'o str,
     file: Cow<'o, str>,
     document: usize,
@@ -90,7 +90,7 @@ struct FindingEntry<'o> {
 }
 
 fn finding_entry<'o>(
-    located: &'o Located,
+    located: &'o LocatedFinding,
     files: &mut SourceFiles<'o>,
     related_files: &mut SourceFiles<'o>,
 ) -> Option<FindingEntry<'o>> {
@@ -125,7 +125,7 @@ struct RelatedEntry<'o> {
     message: &'o str,
 }
 
-fn related_entry<'o>(related: &'o RelatedPlace, files: &mut SourceFiles<'o>) -> Option<RelatedEntry<'o>> {
+fn related_entry<'o>(related: &'o RelatedLocation, files: &mut SourceFiles<'o>) -> Option<RelatedEntry<'o>> {
     let Location { file, range, rendered, .. } = files.related(related)?;
     Some(RelatedEntry {
         file,
@@ -139,12 +139,12 @@ fn related_entry<'o>(related: &'o RelatedPlace, files: &mut SourceFiles<'o>) -> 
 }
 
 /// The input errors.
-struct InputErrors<'o>(&'o Outcome);
+struct InputErrors<'o>(&'o LintResult);
 
 impl Serialize for InputErrors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut files = SourceFiles::new(self.0);
-        serializer.collect_seq(self.0.unread.iter().map(|unread| error_entry(unread, &mut files)))
+        serializer.collect_seq(self.0.errors.iter().map(|error| error_entry(error, &mut files)))
     }
 }
 
@@ -164,14 +164,14 @@ struct LineAndColumn {
     column: usize,
 }
 
-fn error_entry<'o>(unread: &'o Unread, files: &mut SourceFiles<'o>) -> ErrorEntry<'o> {
-    let location = files.error(unread);
+fn error_entry<'o>(error: &'o InputError, files: &mut SourceFiles<'o>) -> ErrorEntry<'o> {
+    let location = files.error(error);
     let position = location.as_ref().and_then(|location| location.range).map(|range| range.start);
     let rendered = location.as_ref().and_then(|location| location.rendered).map(|range| range.start);
     ErrorEntry {
-        file: error_file(unread, location.as_ref()).to_owned(),
-        message: &unread.problem.message,
-        help: unread.problem.help.as_deref(),
+        file: error_file(error, location.as_ref()).to_owned(),
+        message: &error.error.message,
+        help: error.error.help.as_deref(),
         line: position.map(|position| position.line),
         column: position.map(|position| position.column),
         rendered: rendered.map(|Position { line, column, .. }| LineAndColumn { line, column }),

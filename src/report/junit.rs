@@ -13,26 +13,26 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 use super::location::{Location, SourceFiles};
 use super::path::ReportPath;
 use super::text::{error_and_help, error_file, message_and_help, message_and_reason, object_name};
-use crate::cli::Level;
 use crate::escape::escape;
-use crate::linter::Outcome;
+use crate::linter::Level;
+use crate::linter::LintResult;
 use crate::manifest::Position;
 
 /// Writes a report of a run in `directory`.
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(outcome: &Outcome, directory: &Path, output: &mut impl Write) -> io::Result<()> {
-    let mut files = SourceFiles::new(outcome);
+pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> io::Result<()> {
+    let mut files = SourceFiles::new(result);
     let path = |name: &str| ReportPath::new(name, directory).as_str().to_owned();
     let mut suites = Suites::default();
-    for unread in &outcome.unread {
-        let status = failed(NonSuccessKind::Error, "unreadable", &unread.problem.message);
-        let location = files.error(unread);
-        let suite = suites.suite(path(error_file(unread, location.as_ref())));
-        suite.add("is readable", status, start(location.as_ref()), error_and_help(unread));
+    for error in &result.errors {
+        let status = failed(NonSuccessKind::Error, "unreadable", &error.error.message);
+        let location = files.error(error);
+        let suite = suites.suite(path(error_file(error, location.as_ref())));
+        suite.add("is readable", status, start(location.as_ref()), error_and_help(error));
     }
-    for located in &outcome.findings {
+    for located in &result.findings {
         let Some(location) = files.finding(located) else { continue };
         let finding = &located.finding;
         let status = match located.level() {
@@ -43,7 +43,7 @@ pub fn write(outcome: &Outcome, directory: &Path, output: &mut impl Write) -> io
         let suite = suites.suite(path(&location.file));
         suite.add(&name, status, start(Some(&location)), message_and_help(finding));
     }
-    for manifest in outcome.manifests.iter().filter(|manifest| manifest.is_judged() && !manifest.is_rendered()) {
+    for manifest in result.files.iter().filter(|manifest| manifest.has_workloads() && !manifest.is_rendered()) {
         suites.suite(path(&manifest.name)).pass_if_empty();
     }
     let mut report = Report::new("sqledge-ha");

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::input::Rendered;
-use crate::linter::{Located, Manifest, Outcome, RelatedPlace, Unread};
+use crate::linter::{InputError, LintResult, LintedFile, LocatedFinding, RelatedLocation};
 use crate::manifest::{Lines, Position};
 
 /// Finds locations in the texts of a lint result. Caches the lines of the last text, because findings are sorted by text.
 pub(super) struct SourceFiles<'o> {
-    outcome: &'o Outcome,
+    result: &'o LintResult,
     last: Option<SourceFile<'o>>,
 }
 
@@ -65,12 +65,12 @@ impl Location<'_> {
 
 impl<'o> SourceFiles<'o> {
     /// The texts of a lint result.
-    pub(super) fn new(outcome: &'o Outcome) -> Self {
-        SourceFiles { outcome, last: None }
+    pub(super) fn new(result: &'o LintResult) -> Self {
+        SourceFiles { result, last: None }
     }
 
-    fn source_file(&mut self, index: usize) -> Option<(&'o Manifest, &SourceFile<'o>)> {
-        let manifest = self.outcome.manifests.get(index)?;
+    fn source_file(&mut self, index: usize) -> Option<(&'o LintedFile, &SourceFile<'o>)> {
+        let manifest = self.result.files.get(index)?;
         if self.last.as_ref().is_none_or(|last| last.index != index) {
             let rendered = manifest.source.as_ref().and_then(|source| source.rendered(&manifest.text));
             self.last = Some(SourceFile { index, lines: Lines::new(&manifest.text), rendered });
@@ -79,7 +79,7 @@ impl<'o> SourceFiles<'o> {
     }
 
     /// The lines of a file; `None` for a rendered manifest.
-    pub(super) fn lines(&mut self, index: usize) -> Option<(&'o Manifest, &Lines<'o>)> {
+    pub(super) fn lines(&mut self, index: usize) -> Option<(&'o LintedFile, &Lines<'o>)> {
         self.source_file(index)
             .filter(|(_, file)| file.rendered.is_none())
             .map(|(manifest, file)| (manifest, &file.lines))
@@ -107,19 +107,19 @@ impl<'o> SourceFiles<'o> {
     }
 
     /// The location of a finding.
-    pub(super) fn finding(&mut self, located: &Located) -> Option<Location<'o>> {
-        self.location(located.manifest, &located.span)
+    pub(super) fn finding(&mut self, located: &LocatedFinding) -> Option<Location<'o>> {
+        self.location(located.file, &located.span)
     }
 
     /// A related location of a finding.
-    pub(super) fn related(&mut self, related: &RelatedPlace) -> Option<Location<'o>> {
-        self.location(related.manifest, &related.span)
+    pub(super) fn related(&mut self, related: &RelatedLocation) -> Option<Location<'o>> {
+        self.location(related.file, &related.span)
     }
 
     /// The location of an input error, if the text is available.
-    pub(super) fn error(&mut self, unread: &Unread) -> Option<Location<'o>> {
-        let byte = unread.problem.byte;
-        self.location(unread.manifest?, &(byte..byte))
+    pub(super) fn error(&mut self, error: &InputError) -> Option<Location<'o>> {
+        let byte = error.error.byte;
+        self.location(error.file?, &(byte..byte))
     }
 }
 

@@ -16,7 +16,6 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use rayon::prelude::*;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
@@ -27,8 +26,9 @@ use self::log::{
 use super::escaped_json;
 use super::location::Location as FileLocation;
 use super::path::ReportPath;
-use crate::cli::Level;
-use crate::linter::{Identity, Located, Outcome};
+use crate::linter::Level;
+use crate::linter::{LintResult, LocatedFinding, ObjectId};
+use crate::parallel;
 
 /// The maximum number of results of a run; GitHub rejects a file with more (*SARIF results exceed one or more limits*).
 const MAX_RESULTS: usize = 25_000;
@@ -40,8 +40,8 @@ const BATCH: usize = 64;
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(outcome: &Outcome, directory: &Path, output: &mut impl Write) -> io::Result<()> {
-    let results = Results::new(outcome, directory);
+pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> io::Result<()> {
+    let results = Results::new(result, directory);
     let run = Run {
         tool: Tool {
             driver: Driver {
@@ -54,8 +54,8 @@ pub fn write(outcome: &Outcome, directory: &Path, output: &mut impl Write) -> io
         column_kind: "unicodeCodePoints",
         original_uri_base_ids: UriBases { source_root: SourceRoot { description: Message::new(SOURCE_ROOT) } },
         invocations: [Invocation {
-            execution_successful: outcome.unread.is_empty(),
-            tool_execution_notifications: notification::all(outcome, directory, results.omitted()),
+            execution_successful: result.errors.is_empty(),
+            tool_execution_notifications: notification::all(result, directory, results.omitted()),
         }],
         results,
     };
@@ -66,45 +66,45 @@ const SOURCE_ROOT: &str = "the directory in which sqledge-ha ran";
 
 /// The results, each created shortly before it is written. If there are too many, warnings are omitted first.
 struct Results<'o> {
-    outcome: &'o Outcome,
+    result: &'o LintResult,
     directory: &'o Path,
     errors: usize,
     warnings: usize,
 }
 
 impl<'o> Results<'o> {
-    fn new(outcome: &'o Outcome, directory: &'o Path) -> Self {
-        let errors = outcome.count(Level::Error).min(MAX_RESULTS);
-        let warnings = outcome.count(Level::Warning).min(MAX_RESULTS - errors);
-        Results { outcome, directory, errors, warnings }
+    fn new(result: &'o LintResult, directory: &'o Path) -> Self {
+        let errors = result.count(Level::Error).min(MAX_RESULTS);
+        let warnings = result.count(Level::Warning).min(MAX_RESULTS - errors);
+        Results { result, directory, errors, warnings }
     }
 
     fn omitted(&self) -> usize {
-        self.outcome.findings.len() - self.errors - self.warnings
+        self.result.findings.len() - self.errors - self.warnings
     }
 
     /// The findings to write, in order.
-    fn findings(&self) -> Vec<&'o Located> {
+    fn findings(&self) -> Vec<&'o LocatedFinding> {
         let (mut errors, mut warnings) = (self.errors, self.warnings);
-        let mut is_within_limit = |located: &&Located| {
+        let mut is_within_limit = |located: &&LocatedFinding| {
             let remaining = if located.level() == Level::Error { &mut errors } else { &mut warnings };
             let is_within_limit = *remaining > 0;
             *remaining = remaining.saturating_sub(1);
             is_within_limit
         };
-        self.outcome.findings.iter().filter(|located| is_within_limit(located)).collect()
+        self.result.findings.iter().filter(|located| is_within_limit(located)).collect()
     }
 }
 
 impl Serialize for Results<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let findings = self.findings();
-        let groups: Vec<&[&Located]> = findings.chunk_by(|one, other| one.manifest == other.manifest).collect();
+        let groups: Vec<&[&LocatedFinding]> = findings.chunk_by(|one, other| one.file == other.file).collect();
         let mut sequence = serializer.serialize_seq(Some(findings.len()))?;
         let mut known: HashMap<String, usize> = HashMap::new();
         for batch in groups.chunks(BATCH) {
-            let results: Vec<Vec<log::Result>> =
-                batch.par_iter().map(|group| finding::results(group, self.outcome, self.directory)).collect();
+            let results =
+                parallel::map(batch.to_vec(), 1, |group| finding::results(group, self.result, self.directory));
             for mut result in results.into_iter().flatten() {
                 let count = known.entry(result.partial_fingerprints.identity.clone()).or_default();
                 *count += 1;
@@ -126,7 +126,7 @@ fn artifact_location(path: &ReportPath<'_>) -> ArtifactLocation {
 }
 
 /// The object's API version, kind, namespace and name, and the pointer in its document.
-fn logical_location(object: &Identity, pointer: &str) -> LogicalLocation {
+fn logical_location(object: &ObjectId, pointer: &str) -> LogicalLocation {
     let parts = [&object.api_version, &object.kind, &object.namespace, &object.name];
     let path: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     LogicalLocation {
@@ -136,7 +136,7 @@ fn logical_location(object: &Identity, pointer: &str) -> LogicalLocation {
     }
 }
 
-fn location(file_location: &FileLocation<'_>, directory: &Path, object: &Identity, pointer: &str) -> Location {
+fn location(file_location: &FileLocation<'_>, directory: &Path, object: &ObjectId, pointer: &str) -> Location {
     Location {
         id: None,
         message: None,
@@ -155,15 +155,17 @@ mod tests {
 
     use super::*;
     use crate::linter::lint_texts;
+    use crate::prefilter::Prefilter;
 
     #[test]
     fn above_the_limit_warnings_are_omitted_first() {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: sql}\nspec: {containers: [{image: azure-sql-edge}]}\n";
-        let mut outcome = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Settings::default(), true);
-        let of_level = |level| outcome.findings.iter().find(|located| located.level() == level).unwrap();
+        let mut result =
+            lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Prefilter::new(&Settings::default()), true);
+        let of_level = |level| result.findings.iter().find(|located| located.level() == level).unwrap();
         let (error, warning) = (of_level(Level::Error), of_level(Level::Warning));
-        let copy = |located: &Located| Located {
-            chunk: located.chunk.clone(),
+        let copy = |located: &LocatedFinding| LocatedFinding {
+            document_span: located.document_span.clone(),
             span: located.span.clone(),
             object: located.object.clone(),
             finding: located.finding.clone(),
@@ -171,9 +173,9 @@ mod tests {
             ..*located
         };
         let pairs = (0..MAX_RESULTS - 100).flat_map(|_| [copy(warning), copy(error)]);
-        outcome.findings = pairs.collect();
+        result.findings = pairs.collect();
         let mut output = Vec::new();
-        write(&outcome, Path::new("/"), &mut output).unwrap();
+        write(&result, Path::new("/"), &mut output).unwrap();
         let report: Value = serde_json::from_slice(&output).unwrap();
         let results = report["runs"][0]["results"].as_array().unwrap();
         let warnings = results.iter().filter(|result| result["level"] == "warning").count();

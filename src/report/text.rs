@@ -3,9 +3,9 @@
 use sqledge_ha_policy::finding::Finding;
 
 use super::location::Location;
-use crate::cli::Level;
 use crate::escape::escape;
-use crate::linter::{Identity, Outcome, Unread};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, ObjectId};
 
 /// The name of a level.
 pub(super) fn level_name(level: Level) -> &'static str {
@@ -29,20 +29,20 @@ pub(super) fn message_and_help(finding: &Finding) -> String {
 }
 
 /// An input error's message, and its help on a second line.
-pub(super) fn error_and_help(unread: &Unread) -> String {
-    match &unread.problem.help {
-        Some(help) => format!("{}\nHelp: {help}", unread.problem.message),
-        None => unread.problem.message.clone(),
+pub(super) fn error_and_help(error: &InputError) -> String {
+    match &error.error.help {
+        Some(help) => format!("{}\nHelp: {help}", error.error.message),
+        None => error.error.message.clone(),
     }
 }
 
 /// The file of an input error.
-pub(super) fn error_file<'p>(unread: &'p Unread, location: Option<&'p Location<'_>>) -> &'p str {
-    location.map_or(unread.name.as_str(), |location| &location.file)
+pub(super) fn error_file<'p>(error: &'p InputError, location: Option<&'p Location<'_>>) -> &'p str {
+    location.map_or(error.name.as_str(), |location| &location.file)
 }
 
 /// An object's kind, namespace and name.
-pub(super) fn object_name(object: &Identity) -> String {
+pub(super) fn object_name(object: &ObjectId) -> String {
     let kind = object.kind.as_deref().unwrap_or("object");
     let name = object.name.as_deref().unwrap_or("without a name");
     escape(&match &object.namespace {
@@ -57,26 +57,26 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 }
 
 /// The summary line.
-pub(super) fn summary(outcome: &Outcome) -> String {
-    let (objects, files) = (counted(outcome.objects, "object"), counted(outcome.manifests.len(), "file"));
-    let unreadable = match outcome.unread.len() {
+pub(super) fn summary(result: &LintResult) -> String {
+    let (objects, files) = (counted(result.objects, "object"), counted(result.files.len(), "file"));
+    let unreadable = match result.errors.len() {
         0 => String::new(),
         count => format!("; {}", counted(count, "unreadable input")),
     };
-    if outcome.workloads == 0 && outcome.findings.is_empty() {
+    if result.workloads == 0 && result.findings.is_empty() {
         return format!("nothing checked: no SQL Edge workload in {objects}, {files}{unreadable}");
     }
-    let workloads = counted(outcome.workloads, "workload");
-    let ignored = match outcome.ignored {
+    let workloads = counted(result.workloads, "workload");
+    let ignored = match result.ignored {
         None | Some(0) => String::new(),
         Some(count) => format!(" ({count} ignored)"),
     };
-    if outcome.findings.is_empty() {
+    if result.findings.is_empty() {
         return format!("no findings{ignored} in {workloads}, {objects}, {files}{unreadable}");
     }
-    let errors = counted(outcome.count(Level::Error), "error");
-    let warnings = counted(outcome.count(Level::Warning), "warning");
-    let fixable = match outcome.fixable() {
+    let errors = counted(result.count(Level::Error), "error");
+    let warnings = counted(result.count(Level::Warning), "warning");
+    let fixable = match result.fixable() {
         0 => String::new(),
         count => format!("; `sqledge-ha fix` fixes {count}"),
     };

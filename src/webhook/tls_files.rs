@@ -174,7 +174,7 @@ mod tests {
         folder.write("tls.crt", "");
         assert_eq!(text(), format!("cannot use {}: there is no certificate", path("tls.crt")));
         fs::remove_file(path("tls.crt")).unwrap();
-        assert!(text().starts_with(&format!("cannot read {}: there is no such file", path("tls.crt"))));
+        assert!(text().starts_with(&format!("cannot read {}: no such file", path("tls.crt"))));
         assert!(!folder.certificate.is_loaded());
     }
 

@@ -18,71 +18,25 @@ mod command {
     pub mod fixer;
     pub mod linter;
     pub mod manifest;
+    pub(crate) mod parallel;
+    pub mod prefilter;
 }
 #[cfg(feature = "text")]
-pub use command::{fixer, linter, manifest};
-
-/// The part of the command line that the linter speaks of.
+pub(crate) use command::parallel;
 #[cfg(feature = "text")]
-pub mod cli {
-    /// How grave a finding is.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum Level {
-        /// Something to know.
-        Warning,
-        /// Something that must not be.
-        Error,
-    }
-}
+pub use command::{fixer, linter, manifest, prefilter};
 
 /// Files, of which there are none here: texts are at hand.
 #[cfg(feature = "text")]
 pub mod input {
-    use crate::manifest::ReadError;
-
-    /// Files that are patches: a text is none.
-    #[derive(Debug, Default)]
-    pub struct Patches {}
-
-    impl Patches {
-        /// Whether it is one.
-        pub fn contains(&self, _: &std::path::Path) -> bool {
-            false
-        }
-    }
-
     /// A text.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Source(String);
 
     impl Source {
-        /// How reports call it.
-        pub fn name(&self) -> String {
-            "text".to_owned()
-        }
-
-        /// Where it is.
-        pub fn path(&self) -> Option<&std::path::Path> {
-            None
-        }
-
         /// What says where its text comes from.
         pub fn rendered(&self, _: &str) -> Option<()> {
             None
         }
-
-        /// Its text.
-        pub fn read(&self) -> Result<String, ReadError> {
-            Ok(self.0.clone())
-        }
-    }
-
-    /// A file that cannot be read.
-    #[derive(Clone, Debug)]
-    pub struct MissingInput {
-        /// How reports call it.
-        pub name: String,
-        /// Why not.
-        pub error: ReadError,
     }
 }

@@ -34,7 +34,7 @@ impl Policy {
     }
 
     fn load_and_wait(flags: &Serve) -> Result<Self, Failure> {
-        let file = flags.settings.as_deref().map(config::bare).transpose()?;
+        let file = flags.settings.as_deref().map(config::read_settings_file).transpose()?;
         let value = file.map_or(Value::Null, |file| file.value);
         let settings = StageSettings::new(&value);
         let limits = &flags.limits;

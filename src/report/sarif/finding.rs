@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::log::{ArtifactChange, Content, Fingerprints, Fix, Location, Message, Region, Replacement, Result};
 use super::{artifact_location, location, rule};
-use crate::fixer::{self, Alone};
-use crate::linter::{Located, Manifest, Outcome};
+use crate::fixer::{self, SingleFix};
+use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::Lines;
 use crate::report::location::{Location as FileLocation, SourceFiles, may_contain_secret};
 use crate::report::path::ReportPath;
@@ -18,15 +18,15 @@ use crate::report::text::{level_name, message_and_help};
 const MAX_FIX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The results of findings in the same text.
-pub(super) fn results(group: &[&Located], outcome: &Outcome, directory: &Path) -> Vec<Result> {
-    let (mut files, mut related_files) = (SourceFiles::new(outcome), SourceFiles::new(outcome));
-    let fixes = group.first().and_then(|located| Fixes::new(outcome.manifests.get(located.manifest)?, group));
+pub(super) fn results(group: &[&LocatedFinding], result: &LintResult, directory: &Path) -> Vec<Result> {
+    let (mut files, mut related_files) = (SourceFiles::new(result), SourceFiles::new(result));
+    let fixes = group.first().and_then(|located| Fixes::new(result.files.get(located.file)?, group));
     let mut results = Vec::with_capacity(group.len());
     for located in group {
         let Some(file_location) = files.finding(located) else { continue };
         let replacements = fixes.as_ref().and_then(|fixes| fixes.replacements(located));
         let fix = replacements
-            .zip(files.lines(located.manifest))
+            .zip(files.lines(located.file))
             .map(|(replacements, (manifest, lines))| fix(located, replacements, manifest, lines, directory));
         results.push(Result {
             rule_id: located.finding.rule,
@@ -42,7 +42,7 @@ pub(super) fn results(group: &[&Located], outcome: &Outcome, directory: &Path) -
     results
 }
 
-fn related(located: &Located, files: &mut SourceFiles<'_>, directory: &Path) -> Vec<Location> {
+fn related(located: &LocatedFinding, files: &mut SourceFiles<'_>, directory: &Path) -> Vec<Location> {
     let mut locations = Vec::with_capacity(located.related.len());
     for related in &located.related {
         let Some(file_location) = files.related(related) else { continue };
@@ -55,27 +55,27 @@ fn related(located: &Located, files: &mut SourceFiles<'_>, directory: &Path) -> 
 
 /// The fixes of a text's findings, each applied alone.
 struct Fixes<'m> {
-    text: Alone<'m>,
+    text: SingleFix<'m>,
     /// The number of fixes in each document.
     counts: HashMap<usize, usize>,
 }
 
 impl<'m> Fixes<'m> {
     /// The fixes of a group of findings; `None` if there are none.
-    fn new(manifest: &'m Manifest, group: &[&Located]) -> Option<Self> {
+    fn new(manifest: &'m LintedFile, group: &[&LocatedFinding]) -> Option<Self> {
         let mut counts = HashMap::new();
         for located in group.iter().filter(|located| located.finding.fix.is_some()) {
             *counts.entry(located.document).or_default() += 1;
         }
-        (!counts.is_empty()).then(|| Fixes { text: Alone::of(manifest), counts })
+        (!counts.is_empty()).then(|| Fixes { text: SingleFix::new(manifest), counts })
     }
 
     /// The replacements of a finding's fix; `None` if there is no fix, if it cannot be applied, or if the new text may contain a
     /// secret.
-    fn replacements(&self, located: &Located) -> Option<Vec<fixer::Replacement>> {
+    fn replacements(&self, located: &LocatedFinding) -> Option<Vec<fixer::Replacement>> {
         let fix = located.finding.fix.as_ref()?;
         let count = self.counts.get(&located.document)?;
-        if located.chunk.len().saturating_mul(*count) > MAX_FIX_BYTES {
+        if located.document_span.len().saturating_mul(*count) > MAX_FIX_BYTES {
             return None;
         }
         let replacements = self.text.replacements(located, fix).ok()?;
@@ -85,9 +85,9 @@ impl<'m> Fixes<'m> {
 }
 
 fn fix(
-    located: &Located,
+    located: &LocatedFinding,
     replacements: Vec<fixer::Replacement>,
-    manifest: &Manifest,
+    manifest: &LintedFile,
     lines: &Lines<'_>,
     directory: &Path,
 ) -> Fix {
@@ -111,7 +111,7 @@ fn fix(
 }
 
 /// A hash of the finding that does not depend on lines, nor on the object's position in a List.
-fn fingerprint(located: &Located, file_location: &FileLocation<'_>, directory: &Path) -> String {
+fn fingerprint(located: &LocatedFinding, file_location: &FileLocation<'_>, directory: &Path) -> String {
     let path = ReportPath::new(&file_location.file, directory);
     let (finding, object) = (&located.finding, &located.object);
     let names = [&object.api_version, &object.kind, &object.namespace, &object.name, &finding.missing];

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use super::log::{Location, Message, Notification, Region};
 use super::{MAX_RESULTS, physical_location};
-use crate::linter::{Outcome, Unread};
+use crate::linter::{InputError, LintResult};
 use crate::report::location::SourceFiles;
 use crate::report::path::ReportPath;
 use crate::report::text::{counted, error_and_help, error_file};
 
 /// The notifications of a run. `omitted` is the number of omitted findings.
-pub(super) fn all(outcome: &Outcome, directory: &Path, omitted: usize) -> Vec<Notification> {
-    let mut files = SourceFiles::new(outcome);
+pub(super) fn all(result: &LintResult, directory: &Path, omitted: usize) -> Vec<Notification> {
+    let mut files = SourceFiles::new(result);
     let mut notifications: Vec<Notification> =
-        outcome.unread.iter().map(|unread| error_notification(unread, &mut files, directory)).collect();
+        result.errors.iter().map(|error| error_notification(error, &mut files, directory)).collect();
     if omitted > 0 {
         let message = format!(
             "omitted {}, warnings first: GitHub accepts {MAX_RESULTS} results of a run",
@@ -22,16 +22,16 @@ pub(super) fn all(outcome: &Outcome, directory: &Path, omitted: usize) -> Vec<No
         notifications.push(Notification { level: "warning", message: Message::new(&message), locations: Vec::new() });
     }
     let note = |text: &String| Notification { level: "note", message: Message::new(text), locations: Vec::new() };
-    notifications.extend(outcome.notes.iter().map(note));
+    notifications.extend(result.notes.iter().map(note));
     notifications
 }
 
-fn error_notification(unread: &Unread, files: &mut SourceFiles<'_>, directory: &Path) -> Notification {
-    let file_location = files.error(unread);
+fn error_notification(error: &InputError, files: &mut SourceFiles<'_>, directory: &Path) -> Notification {
+    let file_location = files.error(error);
     let region =
         file_location.as_ref().and_then(|file_location| file_location.range).map(|region| Region::from(region.start));
     let physical_location =
-        physical_location(&ReportPath::new(error_file(unread, file_location.as_ref()), directory), region);
+        physical_location(&ReportPath::new(error_file(error, file_location.as_ref()), directory), region);
     let location = Location { id: None, message: None, physical_location, logical_locations: Vec::new() };
-    Notification { level: "error", message: Message::new(&error_and_help(unread)), locations: vec![location] }
+    Notification { level: "error", message: Message::new(&error_and_help(error)), locations: vec![location] }
 }

@@ -1,47 +1,47 @@
-//! What mending one finding, and nothing else, changes in a text.
+//! The changes of one fix in a text.
 
 use std::ops::Range;
 
 use similar::{DiffOp, TextDiff};
 use sqledge_ha_policy::finding::Fix;
 
-use super::{addition, edited, ending};
-use crate::linter::{Located, Manifest};
+use super::{appended, edited, line_ending};
+use crate::linter::{LintedFile, LocatedFinding};
 use crate::manifest::EditError;
 
-/// A text, of which the findings are mended one at a time.
-pub struct Alone<'m> {
-    text: &'m str,
+/// A text in which each finding is fixed as if it were the only one.
+pub struct SingleFix<'f> {
+    text: &'f str,
     ending: &'static str,
 }
 
-/// A part of a text, and what takes its place.
+/// A part of a text and its replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {
-    /// The bytes that go, or where something is put in.
+    /// The bytes to replace; empty to insert.
     pub range: Range<usize>,
-    /// What comes instead.
+    /// The new text.
     pub text: String,
 }
 
-impl<'m> Alone<'m> {
-    /// A manifest as it is.
-    pub fn of(manifest: &'m Manifest) -> Self {
-        Alone { text: &manifest.text, ending: ending(&manifest.text) }
+impl<'f> SingleFix<'f> {
+    /// For the findings in `file`.
+    pub fn new(file: &'f LintedFile) -> Self {
+        SingleFix { text: &file.text, ending: line_ending(&file.text) }
     }
 
-    /// What the fix of a finding changes: what `fix` would write, were there nothing else to mend.
+    /// The changes that the command `fix` would make if there was no other finding.
     ///
     /// # Errors
     /// [`EditError`] if its edits cannot be made in this text.
-    pub fn replacements(&self, located: &Located, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
-        let (chunk, length) = (&located.chunk, self.text.len());
-        let old = self.text.get(chunk.clone()).unwrap_or_default();
+    pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
+        let (span, length) = (&located.document_span, self.text.len());
+        let old = self.text.get(span.clone()).unwrap_or_default();
         let new = edited(old, fix)?;
-        let mut replacements = changes(old, &new, chunk.start);
+        let mut replacements = changes(old, &new, span.start);
         if !fix.documents.is_empty() {
-            let last = if chunk.end == length { new.as_str() } else { self.text };
-            let text = addition(&fix.documents, self.ending, last.ends_with('\n'));
+            let last = if span.end == length { new.as_str() } else { self.text };
+            let text = appended(&fix.documents, self.ending, last.ends_with('\n'));
             match replacements.last_mut() {
                 Some(last) if last.range.end == length => last.text.push_str(&text),
                 _ => replacements.push(Replacement { range: length..length, text }),
@@ -51,8 +51,8 @@ impl<'m> Alone<'m> {
     }
 }
 
-/// Where two texts differ; `start` is where the first begins in the whole. Lines are compared, and of those that differ
-/// only what differs is replaced: what else stands on them may be a password.
+/// The differences of two texts; `start` is the position of the first one in the whole text. Only the differing part of a
+/// line is replaced: the rest of the line can be a password.
 fn changes(old: &str, new: &str, start: usize) -> Vec<Replacement> {
     let diff = TextDiff::from_lines(old, new);
     let lines = |slices: &[&str], range: Range<usize>| slices.get(range).unwrap_or_default().concat();
@@ -68,7 +68,7 @@ fn changes(old: &str, new: &str, start: usize) -> Vec<Replacement> {
     changes
 }
 
-/// What is between the beginning and the end that two texts share.
+/// The difference of two texts without their common start and end.
 fn difference(old: &str, new: &str, start: usize) -> Replacement {
     let shared = |pairs: &mut dyn Iterator<Item = (char, char)>| -> usize {
         pairs.take_while(|(one, other)| one == other).map(|(character, _)| character.len_utf8()).sum()
@@ -86,9 +86,9 @@ mod tests {
 
     use super::*;
     use crate::fixer::fix;
-    use crate::linter::{Outcome, lint_texts};
+    use crate::linter::{LintResult, lint_texts};
+    use crate::prefilter::Prefilter;
 
-    /// The text with the replacements made.
     fn replaced(text: &str, replacements: &[Replacement]) -> String {
         let mut whole = text.to_owned();
         for replacement in replacements.iter().rev() {
@@ -97,23 +97,24 @@ mod tests {
         whole
     }
 
-    fn lint(text: &str, settings: &Settings) -> Outcome {
-        lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], settings, false)
+    fn lint(text: &str, prefilter: &Prefilter<'_>) -> LintResult {
+        lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], prefilter, false)
     }
 
     #[test]
-    fn an_edit_and_a_document_at_the_end_of_a_text_without_an_end_of_line() {
+    fn edits_and_adds_a_document_at_the_end_of_a_text_without_line_ending() {
         let text = "apiVersion: v1\r\nkind: Pod\r\nmetadata: {name: sql}\r\nspec:\r\n  nodeSelector: {kubernetes.io/arch: amd64}\r\n  containers: [{name: sql, image: azure-sql-edge}]";
         let mut settings = Settings::default();
         for rule in sqledge_ha_policy::rules::RULES.iter().filter(|rule| rule.id != "persistent-data") {
             settings.set_action(rule.id, "off").unwrap();
         }
-        let outcome = lint(text, &settings);
-        let [located] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
-        let alone = Alone::of(&outcome.manifests[0]);
-        let replacements = alone.replacements(located, located.finding.fix.as_ref().unwrap()).unwrap();
-        let fixed = fix(&outcome, &settings, false, true);
-        assert_ne!(fixed.outcome.manifests[0].text, text);
-        assert_eq!(replaced(text, &replacements), fixed.outcome.manifests[0].text);
+        let prefilter = Prefilter::new(&settings);
+        let result = lint(text, &prefilter);
+        let [located] = result.findings.as_slice() else { panic!("{:?}", result.findings) };
+        let single = SingleFix::new(&result.files[0]);
+        let replacements = single.replacements(located, located.finding.fix.as_ref().unwrap()).unwrap();
+        let fixed = fix(&result, &prefilter, false, true);
+        assert_ne!(fixed.result.files[0].text, text);
+        assert_eq!(replaced(text, &replacements), fixed.result.files[0].text);
     }
 }
