@@ -229,7 +229,7 @@ fn only_lines_with_findings_change_in_published_manifests() {
                     assert!(findings.iter().any(|finding| names_line(finding, line)), "{}", context());
                 }
                 ChangeTag::Insert => {
-                    let document = documents.iter().find(|document| document.chunk().contains(&at)).unwrap();
+                    let document = documents.iter().find(|document| document.span().contains(&at)).unwrap();
                     let mut here = findings.iter().filter(|finding| finding["document"] == document.index);
                     assert!(here.any(|finding| is_from_edits(change.value(), finding)), "{}", context());
                 }

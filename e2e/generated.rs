@@ -9,7 +9,7 @@ use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
 use sqledge_ha::install::module::Module;
-use sqledge_ha::rule_pages;
+use sqledge_ha::rule_docs;
 
 use crate::shared::{root, text_of};
 
@@ -39,7 +39,7 @@ fn the_readme_lists_the_rules() {
 
 #[test]
 fn the_rules_have_a_page() {
-    compare(rule_pages::PAGE, &rule_pages::page());
+    compare(rule_docs::PAGE_PATH, &rule_docs::page());
 }
 
 #[test]

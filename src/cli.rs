@@ -25,7 +25,7 @@ pub use self::manifests::{CheckOptions, EngineChoice, Fix, Helm, Inputs, Lint, R
 pub use self::registry::{InspectionFormat, Named, OfPolicy, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
 #[cfg(feature = "serve")]
 pub use self::serve::{ClusterAccess, ModuleRegistry, OfModule, Review, Serve, ServeLimits, Tls};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
 ///
@@ -146,7 +146,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // If standard error is closed, the exit code is all that is left.
         let _ = error.print();
-        Failure { outcome: if is_help { Outcome::Clean } else { Outcome::Usage }, message: String::new() }
+        Failure { status: if is_help { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
     })
 }
 

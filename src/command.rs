@@ -7,7 +7,7 @@ use crate::cli::Policy;
 #[cfg(feature = "serve")]
 use crate::cli::Webhook;
 use crate::cli::{Cli, Command};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 
 pub mod explain;
 pub mod fix;
@@ -23,6 +23,7 @@ pub mod policy_manifest;
 pub mod policy_pull;
 #[cfg(feature = "registry")]
 pub mod policy_push;
+mod report_output;
 #[cfg(feature = "serve")]
 pub mod review;
 pub mod rules;
@@ -38,7 +39,7 @@ pub mod webhook;
 ///
 /// # Errors
 /// [`Failure`] with the exit code and a message.
-pub fn run(cli: Cli) -> Result<Outcome, Failure> {
+pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
         Command::Lint(flags) => lint::run(&flags),
         Command::Fix(flags) => fix::run(&flags),
@@ -58,7 +59,7 @@ pub fn run(cli: Cli) -> Result<Outcome, Failure> {
 }
 
 #[cfg(feature = "registry")]
-fn policy(command: &Policy) -> Result<Outcome, Failure> {
+fn policy(command: &Policy) -> Result<ExitStatus, Failure> {
     match command {
         Policy::Wasm { output } => policy::wasm(output),
         Policy::Metadata => policy::metadata(),
@@ -73,9 +74,9 @@ fn policy(command: &Policy) -> Result<Outcome, Failure> {
     }
 }
 
-fn print(text: &str) -> Result<Outcome, Failure> {
+fn print(text: &str) -> Result<ExitStatus, Failure> {
     let mut output = anstream::stdout().lock();
     output.write_all(text.as_bytes())?;
     output.flush()?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }

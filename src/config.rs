@@ -9,7 +9,7 @@ use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::{CheckOptions, Inputs};
 use crate::exit::Failure;
-use crate::input::{Exclusion, OF_A_CONFIGURATION, read_within};
+use crate::input::{CONFIG_LIMIT, Exclusion, read_limited};
 
 /// A configuration file.
 #[derive(Debug, Default, Deserialize)]
@@ -97,7 +97,7 @@ fn read_config_file(path: &Path) -> Result<ConfigFile, Failure> {
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
-    let bytes = read_within(OF_A_CONFIGURATION, path)?;
+    let bytes = read_limited(CONFIG_LIMIT, path)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }
 

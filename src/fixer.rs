@@ -12,7 +12,7 @@ use sqledge_ha_policy::finding::{Fix, Safety};
 use self::claims::Claims;
 pub use self::single_fix::{Replacement, SingleFix};
 use crate::linter::{LintResult, LintedFile, LocatedFinding, lint_texts};
-use crate::manifest::{Refusal, edit, yaml};
+use crate::manifest::{EditError, edit, yaml};
 use crate::prefilter::Prefilter;
 
 /// What happened to a finding.
@@ -21,7 +21,7 @@ pub enum FixOutcome {
     /// Its edits are made.
     Applied,
     /// Its edits cannot be made in this text.
-    Failed(Refusal),
+    Failed(EditError),
     /// Its edits are unsafe: they can move or delete data.
     NeedsUnsafe,
     /// It has no edits.
@@ -116,9 +116,9 @@ impl<'f> EditedText<'f> {
         }
     }
 
-    fn edit(&mut self, span: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), Refusal> {
+    fn edit(&mut self, span: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), EditError> {
         if fix.documents.iter().any(|document| claims.contains(document)) {
-            return Err(Refusal::Taken);
+            return Err(EditError::ClaimExists);
         }
         let text = match self.edited.get(&span.start) {
             Some((_, text)) => text,
@@ -148,9 +148,9 @@ impl<'f> EditedText<'f> {
 }
 
 /// The text of a document with the edits of one fix.
-fn edited(document: &str, fix: &Fix) -> Result<String, Refusal> {
+fn edited(document: &str, fix: &Fix) -> Result<String, EditError> {
     if !fix.documents.is_empty() && document.trim_start().starts_with('{') {
-        return Err(Refusal::OneObject);
+        return Err(EditError::JsonFile);
     }
     edit(document, &fix.edits)
 }

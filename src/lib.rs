@@ -27,7 +27,7 @@
     )
 )]
 
-pub mod exit;
+pub mod escape;
 pub mod fixer;
 pub mod input;
 pub mod linter;
@@ -35,8 +35,10 @@ pub mod manifest;
 mod parallel;
 pub mod prefilter;
 pub mod report;
-pub mod rule_pages;
+pub mod rule_docs;
 
+#[cfg(not(target_family = "wasm"))]
+pub mod atomic_write;
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;
 #[cfg(not(target_family = "wasm"))]
@@ -44,7 +46,9 @@ pub mod command;
 #[cfg(not(target_family = "wasm"))]
 pub mod config;
 #[cfg(not(target_family = "wasm"))]
-pub mod replace;
+pub mod exit;
+#[cfg(not(target_family = "wasm"))]
+pub mod message;
 
 #[cfg(feature = "registry")]
 pub mod inspection;
@@ -63,5 +67,5 @@ pub mod webhook;
 /// Runs the command with its arguments, program name first, and returns the exit code.
 #[cfg(not(target_family = "wasm"))]
 pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode {
-    exit::guarded(|| command::run(cli::parse(arguments)?))
+    exit::run_guarded(|| command::run(cli::parse(arguments)?))
 }

@@ -33,7 +33,7 @@ use self::locate::ObjectLocation;
 pub use self::related::RelatedLocation;
 pub use self::scan::{FileScan, scan};
 use crate::input::Source;
-use crate::manifest::{Document, Problem};
+use crate::manifest::{Document, ReadError};
 use crate::parallel;
 use crate::prefilter::Prefilter;
 
@@ -62,7 +62,7 @@ pub struct LintedFile {
     is_patch: bool,
     /// The databases that are not selected.
     unselected_engines: Vec<Engine>,
-    errors: Vec<Problem>,
+    errors: Vec<ReadError>,
 }
 
 /// A finding with its place in a text.
@@ -99,7 +99,7 @@ pub struct InputError {
     /// Index in [`LintResult::files`], if the text is there to show.
     pub file: Option<usize>,
     /// The error.
-    pub error: Problem,
+    pub error: ReadError,
 }
 
 /// Everything that a report needs.

@@ -24,7 +24,7 @@ use sqledge_ha_policy::relevance::may_run_engine;
 use sqledge_ha_policy::settings::Settings;
 
 pub(crate) use self::services::{DatabaseLabels, ServiceMatcher};
-use crate::manifest::{Document, Glance, glance};
+use crate::manifest::{Document, DocumentKind, classify};
 
 /// Whether a document has to be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +89,9 @@ impl<'s> Prefilter<'s> {
         if !self.is_enabled {
             return Relevance::Relevant;
         }
-        match glance(document) {
-            Glance::Object(kind) => self.relevance_of(kind, document),
-            Glance::NoObject if is_utf8_text(document) => Relevance::Irrelevant { objects: 0 },
+        match classify(document) {
+            DocumentKind::Object(kind) => self.relevance_of(kind, document),
+            DocumentKind::NotAnObject if is_utf8_text(document) => Relevance::Irrelevant { objects: 0 },
             _ if self.kind.find(document.as_bytes()).is_some() || self.may_hide_words(document) => Relevance::Relevant,
             _ => Relevance::Irrelevant { objects: 0 },
         }

@@ -1,34 +1,30 @@
-//! What a report looks like: one file for each format.
+//! The report formats, one file each.
 //!
-//! Reports are written while they are made: the lines of a text are looked for when a finding in it is reached.
+//! Formats write to any `Write` and know no files, terminals or flags. A location is looked up when its finding is written.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `human`, `json`, `sarif`, `junit`, `github` | the formats |
-//! | `place`, `address` | where a finding stands, what is said of it, and how files are called |
-//! | `plain_json` | JSON that cannot drive a terminal |
-//! | `output` | reports in files |
-//! | `explanation` | what `review --explain` tells |
+//! | `location` | the location of a finding in its file |
+//! | `text` | names, messages and the summary line, as all formats print them |
+//! | `path` | file paths and URIs |
+//! | `escaped_json` | JSON that is safe to print in a terminal |
+//! | `explanation` | the text of `review --explain` |
 
-use std::io::{self, Write};
-
-use crate::linter::LintResult;
-
-mod address;
+mod escaped_json;
 #[cfg(feature = "serve")]
 pub mod explanation;
 pub mod github;
 pub mod human;
 pub mod json;
 pub mod junit;
-#[cfg(not(target_family = "wasm"))]
-pub mod output;
-mod place;
-mod plain_json;
+mod location;
+mod path;
 pub mod sarif;
+mod text;
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use self::place::counted;
+pub(crate) use self::text::counted;
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,18 +39,4 @@ pub enum ReportFormat {
     Junit,
     /// Workflow commands of GitHub Actions.
     Github,
-}
-
-/// Writes a report. That for people has colours in it: whoever gives `output` strips them where they do not belong.
-///
-/// # Errors
-/// Those of `output`.
-pub fn write(format: ReportFormat, result: &LintResult, output: &mut impl Write) -> io::Result<()> {
-    match format {
-        ReportFormat::Human => human::write(result, output),
-        ReportFormat::Json => json::write(result, output),
-        ReportFormat::Sarif => sarif::write(result, output),
-        ReportFormat::Junit => junit::write(result, output),
-        ReportFormat::Github => github::write(result, output),
-    }
 }

@@ -1,4 +1,4 @@
-//! Flags and settings: what is misspelt is said with the nearest name, and what is empty is the default.
+//! Flags and settings: errors suggest the most similar name, and empty values mean the default.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{file, right, run, snapshot};
 
 #[test]
-fn mistakes_in_flags_are_said_with_the_nearest_name() {
+fn mistakes_in_flags_suggest_the_most_similar_name() {
     let directory = TempDir::new().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("right.yaml", &right());
@@ -62,7 +62,7 @@ fn empty_settings_are_the_defaults() {
 }
 
 #[test]
-fn an_engine_that_is_not_governed_is_not_green() {
+fn a_run_without_a_selected_database_has_nothing_to_check() {
     file("sql-server-only.yaml", right().replace("azure-sql-edge:1.0.7", "mssql/server:2022-latest"), 3);
     file("no-engine.yaml", right().replace("azure-sql-edge:1.0.7", "web-shop:3").replace("ACCEPT_EULA", "LICENCE"), 3);
 }

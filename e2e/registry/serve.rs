@@ -187,7 +187,7 @@ fn what_is_wrong_here_is_told_before_the_module_comes() {
     let why = format!("cannot listen for reviews on {}: address already in use", taken.local_addr().unwrap());
     assert!(address.contains(&why), "{address}");
     let certificate = said(&["--listen=127.0.0.1:0", "--no-cluster", "--tls-cert=missing", "--tls-key=missing"]);
-    assert!(certificate.contains("cannot read missing: there is no such file"), "{certificate}");
+    assert!(certificate.contains("cannot read missing: no such file"), "{certificate}");
     let cluster = said(&["--listen=127.0.0.1:0", "--insecure-http", "--kubeconfig=missing"]);
     assert!(cluster.contains("cannot use the kubeconfig missing"), "{cluster}");
 }

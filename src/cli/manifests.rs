@@ -7,7 +7,8 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sqledge_ha_policy::engine::Engine;
 
-use crate::exit::plain;
+use crate::escape::escape;
+use crate::input;
 use crate::linter::Level;
 use crate::report::ReportFormat;
 
@@ -78,7 +79,7 @@ pub struct Inputs {
 }
 
 /// Manifests to render and to check together with the paths.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Rendering {
     /// A chart.
     #[command(flatten)]
@@ -88,8 +89,16 @@ pub struct Rendering {
     pub kustomize: Vec<PathBuf>,
 }
 
+impl From<Rendering> for input::Rendering {
+    fn from(Rendering { helm, kustomize }: Rendering) -> Self {
+        let Helm { chart, values, set, release_name, namespace } = helm;
+        let helm = chart.map(|path| input::HelmChart { path, values, set, release_name, namespace });
+        input::Rendering { helm, kustomize }
+    }
+}
+
 /// A chart and the flags to render it.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Helm {
     /// A chart, rendered with the installed helm. Findings point to its templates
     ///
@@ -138,7 +147,7 @@ impl ReportFile {
         let formats = ReportFormat::value_variants().iter().filter_map(ReportFormat::to_possible_value);
         let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
         let format = ReportFormat::from_str(format, false)
-            .map_err(|_| format!("unknown format `{}`; valid formats: {}", plain(format), names.join(", ")))?;
+            .map_err(|_| format!("unknown format `{}`; valid formats: {}", escape(format), names.join(", ")))?;
         if path.is_empty() || path == "-" {
             return Err("name a file, e.g. sarif=report.sarif; --format selects the printed report".to_owned());
         }

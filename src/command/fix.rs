@@ -11,11 +11,13 @@ use self::write_back::write_back;
 use crate::cli::Fix;
 use crate::command::sources;
 use crate::config::{self, LintConfig};
-use crate::exit::{Failure, Outcome, in_words, plain, say};
+use crate::escape::escape;
+use crate::exit::{ExitStatus, Failure};
 use crate::fixer::{FixOutcome, FixResult, fix};
 use crate::input::{self, Source};
 use crate::linter::{Level, LintResult, LintedFile, LocatedFinding, comment_notes};
-use crate::manifest::{Lines, Refusal, edit};
+use crate::manifest::{EditError, Lines, edit};
+use crate::message::{describe_io_error, print_message};
 use crate::prefilter::Prefilter;
 use crate::report::{self, counted};
 
@@ -23,11 +25,11 @@ use crate::report::{self, counted};
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
-pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
+pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
     let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
     let (prefilter, partial) = (Prefilter::new(&settings).with_texts(), flags.inputs.partial);
     let found = input::find_and_read(&flags.inputs.paths, &exclusion, &sources::scanner(&prefilter));
-    let excluded = found.left_out;
+    let excluded = found.excluded;
     let mut before = sources::lint(found, &prefilter, partial);
     if !flags.no_ignores {
         before.apply_ignores();
@@ -37,16 +39,16 @@ pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
     for ((before, after), fixed) in before.files.iter().zip(&after.result.files).zip(&after.fixed) {
         writer.write(before, &after.text, *fixed)?;
     }
-    report::human::problems(&before, &mut anstream::stderr().lock())?;
+    report::human::write_errors(&before, &mut anstream::stderr().lock())?;
     print_summary(&writer, &before, &after);
-    before.notes.iter().for_each(|note| say("note", note));
+    before.notes.iter().for_each(|note| print_message("note", note));
     if !flags.no_ignores {
         let is_complete = before.is_complete(partial) && after.result.is_complete(partial);
         let notes = comment_notes(&writer.final_files(&before, &after), &settings, is_complete);
-        notes.iter().for_each(|note| say("note", note));
+        notes.iter().for_each(|note| print_message("note", note));
     }
     if let Some(note) = excluded.note().filter(|_| before.workloads == 0) {
-        say("note", &note);
+        print_message("note", &note);
     }
     Ok(outcome(&writer, &before, &after))
 }
@@ -86,7 +88,7 @@ impl FixWriter<'_> {
         if let Some(path) = path.filter(|_| !self.is_dry_run())
             && let Err(error) = write_back(path, &self.flags.inputs.paths, &before.text, after)
         {
-            say("error", &format!("{}: not fixed: {}", before.name, in_words(&error)));
+            print_message("error", &format!("{}: not fixed: {}", before.name, describe_io_error(&error)));
             self.failed += 1;
             self.is_unchanged.last_mut().into_iter().for_each(|unchanged| *unchanged = true);
             return Ok(());
@@ -114,14 +116,14 @@ fn printable(diff: String) -> String {
     if !io::stdout().is_terminal() {
         return diff;
     }
-    let escaped = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
+    let escaped = |line: &str| line.split('\t').map(escape).collect::<Vec<_>>().join("\t");
     diff.lines().map(|line| escaped(line) + "\n").collect()
 }
 
 /// Prints what was fixed, and what was not, with the location in the final text and the reason.
 fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
     let verb = if writer.is_dry_run() { "would fix" } else { "fixed" };
-    say(verb, &format!("{} in {}", counted(writer.fixed, "finding"), counted(writer.changed, "file")));
+    print_message(verb, &format!("{} in {}", counted(writer.fixed, "finding"), counted(writer.changed, "file")));
     let is_unchanged = |located: &&LocatedFinding| writer.is_unchanged.get(located.file) == Some(&true);
     // Of several findings with the same key, the first one counts: it is inserted last.
     let unchanged: HashMap<Key<'_>, &LocatedFinding> =
@@ -141,7 +143,7 @@ fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult)
             FixOutcome::NeedsUnsafe => "the fix can move or delete data; apply it with --unsafe".to_owned(),
             FixOutcome::NoFix => format!("no automatic fix; see `sqledge-ha explain {rule}`"),
         };
-        say("not fixed", &format!("{}: {rule}: {reason}", positions.position(file, located.span.start)));
+        print_message("not fixed", &format!("{}: {rule}: {reason}", positions.position(file, located.span.start)));
     }
 }
 
@@ -157,13 +159,13 @@ fn shared_value<'m>(
     positions: &mut Positions<'m>,
     file: &'m LintedFile,
     located: &LocatedFinding,
-    error: Refusal,
+    error: EditError,
 ) -> String {
-    let Refusal::Shared(_) = error else { return String::new() };
+    let EditError::Aliased(_) = error else { return String::new() };
     // The error has a byte of the fixed text, but the finding can be one of the old text.
     let fix = located.finding.fix.as_ref();
     let error = fix.and_then(|fix| edit(file.text.get(located.document_span.clone())?, &fix.edits).err());
-    let Some(Refusal::Shared(byte)) = error else { return String::new() };
+    let Some(EditError::Aliased(byte)) = error else { return String::new() };
     format!(", at {}", positions.position(file, located.document_span.start + byte))
 }
 
@@ -178,19 +180,19 @@ impl<'m> Positions<'m> {
         let last = self.last.take().filter(|(last, _)| std::ptr::eq(*last, file));
         let (_, lines) = self.last.insert(last.unwrap_or_else(|| (file, Lines::new(&file.text))));
         let position = lines.position(byte);
-        format!("{}:{}:{}", plain(&file.name), position.line, position.column)
+        format!("{}:{}:{}", escape(&file.name), position.line, position.column)
     }
 }
 
-fn outcome(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) -> Outcome {
+fn outcome(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) -> ExitStatus {
     let would_change = writer.is_dry_run() && writer.changed > 0;
     if writer.failed > 0 || !before.errors.is_empty() {
-        Outcome::Unreadable
+        ExitStatus::Unreadable
     } else if would_change || after.result.count(Level::Error) > 0 {
-        Outcome::Findings
+        ExitStatus::Findings
     } else if before.is_nothing_to_check(writer.flags.inputs.partial) {
-        Outcome::NothingToCheck
+        ExitStatus::NothingToCheck
     } else {
-        Outcome::Clean
+        ExitStatus::Clean
     }
 }

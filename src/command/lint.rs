@@ -1,26 +1,24 @@
 //! `sqledge-ha lint`.
 
-use std::io::{self, BufWriter, Write};
-
 use crate::cli::Lint;
-use crate::command::sources;
+use crate::command::{report_output, sources};
 use crate::config::{self, LintConfig};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
+use crate::input;
 use crate::linter::LintResult;
 use crate::prefilter::Prefilter;
-use crate::report::ReportFormat;
-use crate::{input, report};
 
 /// Checks manifests and prints the findings.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
-pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
+pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
-    report::output::check(&flags.reporting.output)?;
+    report_output::reject_duplicates(&flags.reporting.output)?;
     let (prefilter, partial) = (Prefilter::new(&settings), flags.inputs.partial);
-    let found = input::gather(&flags.inputs.paths, &flags.rendering, &exclusion, &sources::scanner(&prefilter));
-    let excluded = found.left_out;
+    let found =
+        input::collect(&flags.inputs.paths, &flags.rendering.clone().into(), &exclusion, &sources::scanner(&prefilter));
+    let excluded = found.excluded;
     let mut result = sources::lint(found, &prefilter, partial);
     if !flags.no_ignores {
         result.apply_ignores();
@@ -29,33 +27,22 @@ pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
     if result.workloads == 0 {
         result.notes.extend(excluded.note());
     }
-    report::output::spares_manifests(&flags.reporting.output, &result)?;
+    report_output::reject_overwrites(&flags.reporting.output, &result)?;
     // Files first: the reader of standard output can close it early.
-    let has_failed = report::output::write_all(&flags.reporting.output, &result);
-    let format = flags.reporting.format;
-    if format == ReportFormat::Human {
-        print(&result, format, anstream::stdout().lock())?;
-    } else {
-        print(&result, format, io::stdout().lock())?;
-    }
-    Ok(if has_failed { Outcome::Unreadable } else { outcome(&result, flags) })
-}
-
-fn print(result: &LintResult, format: ReportFormat, output: impl Write) -> io::Result<()> {
-    let mut output = BufWriter::new(output);
-    report::write(format, result, &mut output)?;
-    output.flush()
+    let are_written = report_output::write_files(&flags.reporting.output, &result);
+    report_output::print(flags.reporting.format, &result)?;
+    Ok(if are_written { exit_status(&result, flags) } else { ExitStatus::Unreadable })
 }
 
 /// Unreadable input takes precedence over findings, and a run without anything to check does not succeed.
-fn outcome(result: &LintResult, flags: &Lint) -> Outcome {
+fn exit_status(result: &LintResult, flags: &Lint) -> ExitStatus {
     if !result.errors.is_empty() {
-        Outcome::Unreadable
+        ExitStatus::Unreadable
     } else if result.findings.iter().any(|located| located.level() >= flags.fail_on) {
-        Outcome::Findings
+        ExitStatus::Findings
     } else if result.is_nothing_to_check(flags.inputs.partial) {
-        Outcome::NothingToCheck
+        ExitStatus::NothingToCheck
     } else {
-        Outcome::Clean
+        ExitStatus::Clean
     }
 }

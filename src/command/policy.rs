@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Failure, Outcome, in_words};
-use crate::input::{Limit, read_within};
+use crate::atomic_write::atomic_write;
+use crate::exit::{ExitStatus, Failure};
+use crate::input::{SizeLimit, read_limited};
+use crate::message::describe_io_error;
 use crate::module::{EMBEDDED, metadata};
 use crate::registry::{LONGEST_MODULE, Place, Unclear};
-use crate::replace::replace;
 
 /// Why the module or its metadata could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +37,9 @@ impl From<Error> for Failure {
         match error {
             Error::Output(error) => error.into(),
             Error::File { path, source } => {
-                Failure::unreadable(format!("cannot write {}: {}", path.display(), in_words(&source)))
+                Failure::unreadable(format!("cannot write {}: {}", path.display(), describe_io_error(&source)))
             }
-            other => Failure { outcome: Outcome::Bug, message: other.to_string() },
+            other => Failure { status: ExitStatus::Bug, message: other.to_string() },
         }
     }
 }
@@ -47,19 +48,19 @@ impl From<Error> for Failure {
 ///
 /// # Errors
 /// [`Failure`] with exit code 4 if the file cannot be written.
-pub fn wasm(path: &Path) -> Result<Outcome, Failure> {
+pub fn wasm(path: &Path) -> Result<ExitStatus, Failure> {
     // The module is bytes: no stream that looks for colours may touch it.
     write_module(path, EMBEDDED, &mut io::stdout().lock())?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Runs `policy metadata`.
 ///
 /// # Errors
 /// [`Failure`] if the output cannot be written.
-pub fn metadata() -> Result<Outcome, Failure> {
+pub fn metadata() -> Result<ExitStatus, Failure> {
     write_metadata(&mut io::stdout().lock())?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Writes a module to a file and its path and size in bytes to `out`; for the path `-`, the module itself to `out`.
@@ -71,7 +72,7 @@ pub fn write_module(path: &Path, module: &[u8], out: &mut dyn Write) -> Result<(
     if path == Path::new("-") {
         out.write_all(module)?;
     } else {
-        let written = replace(path, |file| file.write_all(module));
+        let written = atomic_write(path, |file| file.write_all(module));
         written.map_err(|source| Error::File { path: path.to_owned(), source })?;
         writeln!(out, "{}: {} bytes", path.display(), module.len())?;
     }
@@ -93,8 +94,8 @@ pub fn write_metadata(out: &mut dyn Write) -> Result<(), Error> {
 /// # Errors
 /// [`Failure`] with exit code 4 that names the file.
 pub fn module_at(path: &Path) -> Result<Vec<u8>, Failure> {
-    const LIMIT: Limit = Limit { most: LONGEST_MODULE, what: "the most that a module may have" };
-    read_within(LIMIT, path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))
+    const LIMIT: SizeLimit = SizeLimit { bytes: LONGEST_MODULE, help: "" };
+    read_limited(LIMIT, path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))
 }
 
 /// Reads a reference of the command line.

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use super::policy::{module_at, place};
 use crate::cli::PolicyPush;
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{ExitStatus, Failure};
+use crate::message::print_message;
 use crate::module::{EMBEDDED, REVISION};
 use crate::registry::{Artifact, push};
 
@@ -14,7 +15,7 @@ use crate::registry::{Artifact, push};
 /// # Errors
 /// [`Failure`] with exit code 2 for a reference or credentials that cannot be used, with exit code 4 for a module that
 /// cannot be read or a registry that does not take it.
-pub fn run(flags: &PolicyPush) -> Result<Outcome, Failure> {
+pub fn run(flags: &PolicyPush) -> Result<ExitStatus, Failure> {
     let place = place(&flags.place)?;
     if place.digest().is_some() {
         return Err(Failure::usage(format!("{place}: a digest is what comes of pushing; name a tag alone")));
@@ -31,9 +32,9 @@ pub fn run(flags: &PolicyPush) -> Result<Outcome, Failure> {
         Failure::unreadable(format!("{name}: {error}"))
     })?;
     let immutable = push(&artifact, &place, &access)?;
-    say("pushed", &format!("{} bytes as {place}", module.len()));
+    print_message("pushed", &format!("{} bytes as {place}", module.len()));
     let mut output = io::stdout().lock();
     writeln!(output, "{immutable}")?;
     output.flush()?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }

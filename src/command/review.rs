@@ -1,4 +1,4 @@
-//! `sqledge-ha review`: an admission request in, the answer out, through the embedded module.
+//! `sqledge-ha review`: answers an admission request with the embedded module.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -9,48 +9,48 @@ use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::Review;
 use crate::config;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 use crate::input::{self, Source};
 use crate::linter::list_items::objects_in;
-use crate::manifest::{Problem, read};
+use crate::manifest::{ReadError, read};
 use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unpatchable, Unreadable, World};
 use crate::report::explanation;
 
-/// Why there is no answer.
+/// Why a review failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The input is no admission request.
+    /// The input is not an admission request.
     #[error(transparent)]
     Input(#[from] Unreadable),
-    /// The module could not be run.
+    /// The module failed.
     #[error(transparent)]
     Module(#[from] module::Error),
-    /// The module's changes cannot be written as a patch.
+    /// The module's changes cannot be expressed as a patch.
     #[error(transparent)]
     Patch(#[from] Unpatchable),
 }
 
-/// Answers the review in a file, and prints the answer. A refusal is an answer like any other: exit code 0.
+/// Answers the review in a file and prints the answer. The exit code is 0 even if the request is rejected.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a wrong configuration, 4 for input that cannot be read.
-pub fn run(flags: &Review) -> Result<Outcome, Failure> {
+/// [`Failure`] with exit code 2 for an invalid configuration, 4 for input that cannot be read.
+pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
     let settings = flags.config.as_deref().map_or(Ok(Value::Null), config::checked_policy)?;
     let objects = if flags.cluster.is_empty() { None } else { Some(objects(flags)?) };
-    let source = Source::named(&flags.file);
-    let text = source.read().map_err(|problem| unreadable(&source.name(), &problem))?;
+    let source = Source::from_argument(&flags.file);
+    let text = source.read().map_err(|error| unreadable(&source.name(), &error))?;
     let answer = review(text.as_bytes(), &settings, objects);
     let answer = answer.map_err(|error| Failure::unreadable(format!("{}: {error}", source.name())))?;
     writeln!(anstream::stdout(), "{answer:#}")?;
     if flags.explain {
-        // Beside the answer, so that what reads it is not disturbed. Without standard error there is nobody to tell.
+        // On standard error, so that programs can read the answer. If it is closed, the explanation is lost.
         let settings = Settings::from_value(&settings).unwrap_or_default();
         let _ = write!(anstream::stderr(), "{}", explanation::text(&request(&text), &answer, &settings));
     }
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }
 
-/// The admission request in a text that has been answered.
+/// The admission request in a valid input.
 fn request(text: &str) -> Value {
     let mut review = parse_value(text, "the review").unwrap_or_default();
     match review.get_mut("request").map(Value::take) {
@@ -59,15 +59,15 @@ fn request(text: &str) -> Value {
     }
 }
 
-/// The objects in the files that stand for the cluster.
+/// The objects in the files of `--cluster`.
 fn objects(flags: &Review) -> Result<Vec<Value>, Failure> {
     let (sources, missing) = input::find(&flags.cluster);
     if let Some(missing) = missing.first() {
-        return Err(unreadable(&missing.name, &missing.problem));
+        return Err(unreadable(&missing.name, &missing.error));
     }
     let mut objects = Vec::new();
     for source in sources {
-        let failed = |problem: Problem| unreadable(&source.name(), &problem);
+        let failed = |error: ReadError| unreadable(&source.name(), &error);
         for document in read(&source.read().map_err(failed)?) {
             let value = document.map_err(failed)?.value;
             objects.extend(objects_in(&value).into_iter().map(|part| part.value.clone()));
@@ -76,21 +76,20 @@ fn objects(flags: &Review) -> Result<Vec<Value>, Failure> {
     Ok(objects)
 }
 
-fn unreadable(name: &str, problem: &Problem) -> Failure {
-    Failure::unreadable(format!("{name}: {}", problem.message))
+fn unreadable(name: &str, error: &ReadError) -> Failure {
+    Failure::unreadable(format!("{name}: {error}"))
 }
 
-/// Reviews an AdmissionReview, or a bare AdmissionRequest, as the cluster would, and gives the AdmissionReview that
-/// answers it.
+/// Answers an AdmissionReview or an AdmissionRequest as the module would in a cluster, and returns the AdmissionReview.
 ///
-/// `settings` are the policy's; `Value::Null` means the defaults. `objects` are what exists beside the object under
-/// review: nothing else does. With `None` nothing can be looked up, and the answer's audit annotations say so.
+/// `settings` are the policy's settings; `Value::Null` means the defaults. `objects` are the other objects in the cluster. With
+/// `None`, look-ups fail, and the answer's audit annotations say so.
 ///
-/// Settings that are not valid, which the policy server would not start with, refuse the request with code 500.
+/// With invalid settings, with which a policy server would not start, the request is rejected with code 500.
 ///
 /// # Errors
-/// [`Error::Input`] if `input` is no admission request, with the line and column; [`Error::Module`] if the module
-/// fails, which no input brings about; [`Error::Patch`] if it changes an object that is nested too deeply to compare.
+/// [`Error::Input`] with line and column if `input` is not an admission request; [`Error::Module`] if the module fails, which no
+/// input should cause; [`Error::Patch`] if the changed object is nested too deeply to compare.
 pub fn review(input: &[u8], settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
     let admission = Admission::read(input)?;
     let world: Arc<dyn World> = match objects {
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_patched_in() {
+    fn missing_fields_are_added_by_a_patch() {
         let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request()});
         let answer = review_of(&review, &Value::Null, Some(Vec::new()));
         assert_eq!((&answer["uid"], &answer["allowed"]), (&json!("7"), &json!(true)), "{answer}");
@@ -138,14 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_request_is_answered_and_what_could_not_be_looked_up_is_said() {
+    fn a_request_without_look_ups_is_answered_with_an_audit_annotation() {
         let answer = review_of(&request(), &Value::Null, None);
         assert_eq!(answer["allowed"], true, "{answer}");
         assert!(answer["auditAnnotations"]["unchecked"].is_string(), "{answer}");
     }
 
     #[test]
-    fn settings_apply_and_wrong_ones_refuse() {
+    fn valid_settings_apply_and_invalid_settings_reject_the_request() {
         let answer = review_of(&request(), &json!({"mode": "validate"}), None);
         assert_eq!((&answer["allowed"], &answer["status"]["code"]), (&json!(false), &json!(403)), "{answer}");
         let answer = review_of(&request(), &json!({"mod": "validate"}), None);

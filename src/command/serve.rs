@@ -12,7 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 use self::address::Reserved;
 use self::policy::Policy;
 use crate::cli::{Serve, ServeLimits};
-use crate::exit::{Failure, Outcome, in_words};
+use crate::exit::{ExitStatus, Failure};
+use crate::message::describe_io_error;
 use crate::module::World;
 use crate::webhook::gate::{Capacity, Gate};
 use crate::webhook::health::{self, Health, Readiness};
@@ -30,7 +31,7 @@ use crate::webhook::workers::{Desk, Workers};
 /// [`Failure`] with exit code 2 for wrong settings, a wrong module or certificate, or an address that is not to be had;
 /// with exit code 4 for a module file that cannot be read and a module that cannot be pulled; with exit code 70 if a part
 /// of the webhook ends unasked.
-pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
+pub fn run(flags: &Serve) -> Result<ExitStatus, Failure> {
     if flags.tls.insecure_http && !flags.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
             "--insecure-http: {} can be reached from elsewhere; listen on 127.0.0.1 or [::1]",
@@ -42,7 +43,7 @@ pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
     let served = runtime.block_on(serve(flags));
     // Threads that wait for something else are not waited for.
     runtime.shutdown_background();
-    served.map(|()| Outcome::Clean)
+    served.map(|()| ExitStatus::Clean)
 }
 
 /// How many threads run the module.
@@ -56,12 +57,12 @@ fn runtime(threads: usize) -> io::Result<Runtime> {
 }
 
 fn no_threads(error: &io::Error) -> Failure {
-    Failure::usage(format!("cannot start threads: {}", in_words(error)))
+    Failure::usage(format!("cannot start threads: {}", describe_io_error(error)))
 }
 
 impl From<Fatal> for Failure {
     fn from(fatal: Fatal) -> Self {
-        Failure { outcome: Outcome::Bug, message: fatal.to_string() }
+        Failure { status: ExitStatus::Bug, message: fatal.to_string() }
     }
 }
 

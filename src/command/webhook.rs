@@ -5,7 +5,7 @@ use sqledge_ha_policy::settings::Settings;
 use crate::cli::WebhookManifests;
 use crate::command::policy::place;
 use crate::config;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 use crate::install::module::Module;
 use crate::install::remote_module::RemoteModule;
 use crate::install::webhook::{NAME, Options, manifests, published_image};
@@ -22,13 +22,13 @@ engines: [sql-edge]  # sql-server as well, on request
 
 impl From<metadata::Error> for Failure {
     fn from(error: metadata::Error) -> Self {
-        Failure { outcome: Outcome::Bug, message: error.to_string() }
+        Failure { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 
 impl From<Unwritable> for Failure {
     fn from(error: Unwritable) -> Self {
-        Failure { outcome: Outcome::Bug, message: error.to_string() }
+        Failure { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 

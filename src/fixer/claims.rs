@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::linter::LintedFile;
 use crate::linter::list_items::objects_in;
-use crate::manifest::{chunks, read_chunk};
+use crate::manifest::{document_spans, read_span};
 
 const KIND: &str = "PersistentVolumeClaim";
 
@@ -23,8 +23,9 @@ impl Claims {
     }
 
     fn add_all(&mut self, text: &str) {
-        let spans = chunks(text).filter(|span| text.get(span.clone()).is_some_and(|document| document.contains(KIND)));
-        for document in spans.flat_map(|span| read_chunk(text, span, 0)).flatten() {
+        let spans =
+            document_spans(text).filter(|span| text.get(span.clone()).is_some_and(|document| document.contains(KIND)));
+        for document in spans.flat_map(|span| read_span(text, span, 0)).flatten() {
             objects_in(&document.value).into_iter().for_each(|object| self.add(object.value));
         }
     }

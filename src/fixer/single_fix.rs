@@ -7,7 +7,7 @@ use sqledge_ha_policy::finding::Fix;
 
 use super::{appended, edited, line_ending};
 use crate::linter::{LintedFile, LocatedFinding};
-use crate::manifest::Refusal;
+use crate::manifest::EditError;
 
 /// A text in which each finding is fixed as if it were the only one.
 pub struct SingleFix<'f> {
@@ -33,8 +33,8 @@ impl<'f> SingleFix<'f> {
     /// The changes that the command `fix` would make if there was no other finding.
     ///
     /// # Errors
-    /// [`Refusal`] if its edits cannot be made in this text.
-    pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, Refusal> {
+    /// [`EditError`] if its edits cannot be made in this text.
+    pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
         let (span, length) = (&located.document_span, self.text.len());
         let old = self.text.get(span.clone()).unwrap_or_default();
         let new = edited(old, fix)?;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Admission, Inspection};
-use crate::exit::plain;
+use crate::escape::escape;
 use crate::registry::Signatures;
 
 /// How wide names are.
@@ -18,7 +18,7 @@ pub fn human(inspection: &Inspection) -> String {
     if let Some(signatures) = &inspection.signatures {
         lines.extend(signed(signatures));
     }
-    let mut text: String = lines.iter().map(|line| format!("{}\n", plain(line))).collect();
+    let mut text: String = lines.iter().map(|line| format!("{}\n", escape(line))).collect();
     text.push_str(&own(inspection));
     text
 }

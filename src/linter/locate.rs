@@ -29,7 +29,7 @@ impl ObjectLocation<'_> {
             LocatedFinding {
                 file: self.file,
                 document: document.index,
-                document_span: document.chunk(),
+                document_span: document.span(),
                 span: document.locate(&finding.pointer),
                 object,
                 finding,

@@ -14,7 +14,7 @@ use super::list_items::objects_in;
 use super::locate::ObjectLocation;
 use super::{LintedFile, LocatedFinding};
 use crate::input::Source;
-use crate::manifest::{Document, Problem, chunks, read_chunk};
+use crate::manifest::{Document, ReadError, document_spans, read_span};
 use crate::parallel;
 use crate::prefilter::{DatabaseLabels, Prefilter, Relevance, ServiceMatcher};
 
@@ -54,7 +54,7 @@ struct DocumentScan {
     /// The document's span, if every object in it was checked.
     checked_span: Option<Range<usize>>,
     findings: Vec<LocatedFinding>,
-    errors: Vec<Problem>,
+    errors: Vec<ReadError>,
     documents: usize,
     objects: usize,
     workloads: usize,
@@ -64,7 +64,7 @@ struct DocumentScan {
 
 /// The first pass over the text of one file.
 pub fn scan(name: String, text: String, prefilter: &Prefilter<'_>) -> FileScan {
-    let spans: Vec<Range<usize>> = chunks(&text).collect();
+    let spans: Vec<Range<usize>> = document_spans(&text).collect();
     let steps = parallel::map(spans.clone(), BATCH, |span| ScanStep::new(&text, span, prefilter));
     let file = LintedFile { name, text, ..LintedFile::default() };
     let mut scan = FileScan { file, services: Vec::new(), labels: DatabaseLabels::default() };
@@ -155,7 +155,7 @@ impl FileScan {
 impl LintedFile {
     /// Adds a document that starts with document number `index`. Returns the labels of the database pods in it.
     fn add(&mut self, scan: DocumentScan, index: usize) -> DatabaseLabels {
-        self.kept_documents.extend(scan.kept_documents.into_iter().map(|document| document.following(index)));
+        self.kept_documents.extend(scan.kept_documents.into_iter().map(|document| document.with_index_offset(index)));
         self.checked_spans.extend(scan.checked_span);
         let findings = scan.findings.into_iter();
         self.findings.extend(findings.map(|located| LocatedFinding { document: located.document + index, ..located }));
@@ -182,7 +182,7 @@ impl DocumentScan {
     fn new(text: &str, span: Range<usize>, prefilter: &Prefilter<'_>) -> Self {
         let mut scan = DocumentScan::default();
         let mut is_checked = true;
-        for document in read_chunk(text, span.clone(), 0) {
+        for document in read_span(text, span.clone(), 0) {
             scan.documents += 1;
             match document {
                 Ok(document) => is_checked &= scan.check(document, prefilter),

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::runtime::Builder;
 
 use super::problem::Problem;
-use crate::input::{OF_A_CONFIGURATION, read_within};
+use crate::input::{CONFIG_LIMIT, read_limited};
 
 /// The flags of a command that say how a registry is reached, for what is told about them.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +128,7 @@ fn use_ring() {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, UnusableCertificates> {
     let unusable = |why: String| UnusableCertificates { path: path.to_owned(), why };
-    let text = read_within(OF_A_CONFIGURATION, path).map_err(|error| unusable(error.to_string()))?;
+    let text = read_limited(CONFIG_LIMIT, path).map_err(|error| unusable(error.to_string()))?;
     let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|error| unusable(format!("a certificate cannot be read: {error}")))?;
     if certificates.is_empty() {

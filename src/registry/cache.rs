@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::artifact::{self, LONGEST_MANIFEST};
 use super::digest::Digest;
-use crate::replace::replace;
+use crate::atomic_write::atomic_write;
 
 /// A folder that may hold what a registry would send. Whatever goes wrong with it is only logged: the registry has
 /// everything.
@@ -87,7 +87,7 @@ impl Cache {
         let path = self.path(digest);
         let used = fs::metadata(&path).and_then(|about| about.modified()).unwrap_or(NEVER);
         let kept = fs::create_dir_all(&self.folder).and_then(|()| {
-            replace(&path, |file| {
+            atomic_write(&path, |file| {
                 file.write_all(content)?;
                 // Where files have no such time it is the wrong one that goes, at worst.
                 let _ = file.set_modified(used);

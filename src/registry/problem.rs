@@ -12,7 +12,8 @@ use super::access::Flags;
 use super::credentials;
 use super::digest::Digest;
 use super::place::Place;
-use crate::exit::{self, Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
+use crate::message;
 
 /// Why something did not come from a registry, or did not get there.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +210,7 @@ fn root(error: &reqwest::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.downcast_ref().map_or_else(|| innermost.to_string(), exit::in_words)
+    innermost.downcast_ref().map_or_else(|| innermost.to_string(), message::describe_io_error)
 }
 
 /// A problem, told with where it was met and what to do about it.
@@ -242,8 +243,8 @@ impl fmt::Display for Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let is_configuration = matches!(error.problem, Problem::Credentials(_) | Problem::NoAuthorities);
-        let outcome = if is_configuration { Outcome::Usage } else { Outcome::Unreadable };
-        Failure { outcome, message: error.to_string() }
+        let status = if is_configuration { ExitStatus::Usage } else { ExitStatus::Unreadable };
+        Failure { status, message: error.to_string() }
     }
 }
 

@@ -13,7 +13,7 @@ use sqledge_ha_policy::rules;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::workload::Workload;
 
-use crate::exit::plain;
+use crate::escape::escape;
 
 const BOLD: &str = "\x1b[1m";
 const GREEN: &str = "\x1b[1;32m";
@@ -56,7 +56,7 @@ fn section(text: &mut String, heading: &str, lines: impl IntoIterator<Item = Str
         let _ = writeln!(text, "\n{BOLD}{heading}{PLAIN}");
     }
     lines.for_each(|line| {
-        let _ = writeln!(text, "  {}", plain(&line));
+        let _ = writeln!(text, "  {}", escape(&line));
     });
 }
 
@@ -78,7 +78,7 @@ fn asked(request: &Value) -> String {
     if let Some(sub_resource) = text("/subResource") {
         let _ = write!(asked, ", subresource {sub_resource}");
     }
-    plain(&asked)
+    escape(&asked)
 }
 
 /// One line for each rule that spoke up: what became of it, and what must hold.

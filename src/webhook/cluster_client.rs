@@ -7,7 +7,7 @@ use hyper::header::{HeaderValue, USER_AGENT};
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
-use crate::exit::in_words;
+use crate::message::describe_io_error;
 
 /// Why there is no way to the API server. Whether it answers is another question.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
 /// What is wrong with a kubeconfig. Where it cannot be read, kube names the file once more.
 fn why(error: &KubeconfigError) -> String {
     match error {
-        KubeconfigError::ReadConfig(error, _) => in_words(error),
+        KubeconfigError::ReadConfig(error, _) => describe_io_error(error),
         other => other.to_string(),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::certificate::{self, Certificate, Pair};
-use crate::exit::in_words;
+use crate::message::describe_io_error;
 
 /// How often the files are compared with what is presented.
 pub const POLL: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ const MAXIMUM_BYTES: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read.
-    #[error("cannot read {}: {}", path.display(), in_words(source))]
+    #[error("cannot read {}: {}", path.display(), describe_io_error(source))]
     File {
         /// Which one.
         path: PathBuf,
@@ -174,7 +174,7 @@ mod tests {
         folder.write("tls.crt", "");
         assert_eq!(text(), format!("cannot use {}: there is no certificate", path("tls.crt")));
         fs::remove_file(path("tls.crt")).unwrap();
-        assert!(text().starts_with(&format!("cannot read {}: there is no such file", path("tls.crt"))));
+        assert!(text().starts_with(&format!("cannot read {}: no such file", path("tls.crt"))));
         assert!(!folder.certificate.is_loaded());
     }
 

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::atomic_write::atomic_write;
 use crate::input;
-use crate::replace::replace;
 
 /// Replaces the content of a file, unless it changed since it was read.
 pub(super) fn write_back(path: &Path, roots: &[PathBuf], before: &str, after: &str) -> io::Result<()> {
@@ -18,7 +18,7 @@ pub(super) fn write_back(path: &Path, roots: &[PathBuf], before: &str, after: &s
     if input::read_path(&path)? != before.as_bytes() {
         return Err(io::Error::other("the file changed while fix was running; run fix again"));
     }
-    replace(&path, |file| file.write_all(after.as_bytes()))
+    atomic_write(&path, |file| file.write_all(after.as_bytes()))
 }
 
 /// The path without symbolic links. A link to a file outside of the given paths is an error.

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::exit::{Failure, in_words};
+use crate::exit::Failure;
+use crate::message::describe_io_error;
 
 /// How many connections may wait to be accepted.
 const WAITING: u32 = 1024;
@@ -60,7 +61,7 @@ fn bind(address: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
 }
 
 fn cannot_listen(what: &str, address: SocketAddr, error: &io::Error) -> Failure {
-    Failure::usage(format!("cannot listen for {what} on {address}: {}", in_words(error)))
+    Failure::usage(format!("cannot listen for {what} on {address}: {}", describe_io_error(error)))
 }
 
 /// Where to listen instead of `[::]` on a machine whose kernel does not speak IPv6 at all.

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use serde::Deserialize;
 
 use super::Unusable;
-use crate::exit::in_words;
+use crate::message::describe_io_error;
 
 /// What a helper answers.
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ pub(super) fn ask(name: &str, server: &str) -> Result<Option<(String, String)>, 
     }
     let output = run(&program, server).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unusable::NoHelper(program.clone()),
-        _ => unusable(format!("cannot be asked: {}", in_words(&error))),
+        _ => unusable(format!("cannot be asked: {}", describe_io_error(&error))),
     })?;
     if !output.status.success() {
         let has_none = String::from_utf8_lossy(&output.stdout).contains("credentials not found");

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::super::place::Place;
 use super::Unusable;
-use crate::input::{OF_A_CONFIGURATION, read_within};
+use crate::input::{CONFIG_LIMIT, read_limited};
 
 /// What a file says: <https://docs.docker.com/reference/cli/docker/login/#credential-stores> and
 /// containers-auth.json(5).
@@ -50,7 +50,7 @@ impl Stored {
     /// Reads a file. `None` if there is none.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Unusable> {
         let unusable = |why: String| Unusable::File { path: path.to_owned(), why };
-        match read_within(OF_A_CONFIGURATION, path) {
+        match read_limited(CONFIG_LIMIT, path) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
                 // The parser's own words may quote a password.
                 unusable(format!("line {}, column {} is not as it should be", error.line(), error.column()))

@@ -1,19 +1,19 @@
-//! Where pointers lead.
+//! The locations of pointers.
 
 use super::{document, documents};
 
 #[track_caller]
-fn leads(text: &str, places: &[(&str, &str)]) {
+fn assert_locations(text: &str, locations: &[(&str, &str)]) {
     let document = document(text);
-    for (pointer, shown) in places {
+    for (pointer, shown) in locations {
         assert_eq!(text.get(document.locate(pointer)), Some(*shown), "{pointer:?} in {text:?}");
     }
 }
 
 #[test]
-fn scalars_are_shown_with_their_quotes_and_collections_by_their_key() {
+fn a_scalar_is_located_with_its_quotes_and_a_collection_by_its_key() {
     let text = "kind: Pod\nspec:\n  'name': \"a \\\" b\" # c\n  empty:\n  tagged: !!str 5\n  block: |\n    one\n    two\n\n  plain: x\n    y\n";
-    leads(
+    assert_locations(
         text,
         &[
             ("/kind", "Pod"),
@@ -29,10 +29,10 @@ fn scalars_are_shown_with_their_quotes_and_collections_by_their_key() {
 }
 
 #[test]
-fn items_are_shown_by_their_first_entry() {
+fn an_item_is_located_by_its_first_entry() {
     let text =
         "- name: a\n  image: b\n- - x\n  - y\n-\n- env:\n    - A\n- {a: 1}\n- [\n    1]\n- a: |\n    x\n- scalar\n";
-    leads(
+    assert_locations(
         text,
         &[
             ("/0", "name: a"),
@@ -52,9 +52,9 @@ fn items_are_shown_by_their_first_entry() {
 }
 
 #[test]
-fn flow_collections_on_one_line_are_shown_whole() {
+fn a_flow_collection_on_one_line_is_located_as_a_whole() {
     let text = "a: []\nb: {c: [1, 2], d: }\ne: {\n  f: 1\n}\n";
-    leads(
+    assert_locations(
         text,
         &[
             ("/a", "[]"),
@@ -69,9 +69,9 @@ fn flow_collections_on_one_line_are_shown_whole() {
 }
 
 #[test]
-fn json_is_shown_like_yaml() {
+fn json_is_located_like_yaml() {
     let text = "{\n\t\"spec\": {\n\t\t\"items\": [\n\t\t\t{\n\t\t\t\t\"a\": \"é\",\n\t\t\t\t\"b\": 2\n\t\t\t}\n\t\t]\n\t}\n}\n";
-    leads(
+    assert_locations(
         text,
         &[
             ("", "\"spec\""),
@@ -85,9 +85,9 @@ fn json_is_shown_like_yaml() {
 }
 
 #[test]
-fn what_does_not_exist_is_shown_by_its_nearest_ancestor() {
+fn a_missing_value_is_located_by_its_nearest_ancestor() {
     let text = "a:\n  b: 1\n  c:\n    - d\n";
-    leads(
+    assert_locations(
         text,
         &[
             ("/x", "a"),
@@ -109,13 +109,16 @@ fn what_does_not_exist_is_shown_by_its_nearest_ancestor() {
 
 #[test]
 fn pointers_are_unescaped() {
-    leads("a/b: 1\nc~d: 2\n\"\": 3\ne~1f: 4\n", &[("/a~1b", "1"), ("/c~0d", "2"), ("/", "3"), ("/e~01f", "4")]);
+    assert_locations(
+        "a/b: 1\nc~d: 2\n\"\": 3\ne~1f: 4\n",
+        &[("/a~1b", "1"), ("/c~0d", "2"), ("/", "3"), ("/e~01f", "4")],
+    );
 }
 
 #[test]
-fn aliases_are_shown_themselves_and_what_is_below_where_it_stands() {
+fn values_below_an_alias_are_located_in_the_anchored_text() {
     let text = "base: &x\n  a: 1\n  b: {c: 2}\nuse: *x\nlist:\n  - *x\n";
-    leads(
+    assert_locations(
         text,
         &[
             ("/use", "*x"),
@@ -130,9 +133,9 @@ fn aliases_are_shown_themselves_and_what_is_below_where_it_stands() {
 }
 
 #[test]
-fn merged_entries_are_shown_where_they_stand() {
+fn merged_entries_are_located_where_they_are_defined() {
     let text = "x: &x\n  a: 1\n  b: 2\nlist:\n  - <<: *x\n    b: 3\n  - c: 4\n    <<: [*x, {d: 5}]\n";
-    leads(
+    assert_locations(
         text,
         &[
             ("/list/0", "<<"),
@@ -151,16 +154,16 @@ fn merged_entries_are_shown_where_they_stand() {
 #[test]
 fn ranges_count_from_the_start_of_the_whole_text() {
     let text = "\u{feff}a: é\r\n---\r\nb: ü\r\n---\n{\"c\":1}\n{\"d\":\n2}";
-    let places: Vec<_> = documents(text)
+    let located: Vec<_> = documents(text)
         .iter()
         .zip(["/a", "/b", "/c", "/d"])
         .map(|(document, pointer)| &text[document.locate(pointer)])
         .collect();
-    assert_eq!(places, ["é", "ü", "1", "2"]);
+    assert_eq!(located, ["é", "ü", "1", "2"]);
 }
 
 #[test]
-fn places_do_not_depend_on_the_value() {
+fn locations_do_not_depend_on_the_value() {
     let text = "a: 1\nb: 2\n";
     let mut document = document(text);
     document.value.take();
@@ -168,6 +171,6 @@ fn places_do_not_depend_on_the_value() {
 }
 
 #[test]
-fn a_lone_scalar_is_shown() {
-    leads("--- # c\n'text'\n", &[("", "'text'"), ("/a", "'text'")]);
+fn a_single_scalar_is_located() {
+    assert_locations("--- # c\n'text'\n", &[("", "'text'"), ("/a", "'text'")]);
 }

@@ -1,75 +1,75 @@
-//! What a document is, seen from its text: most documents are told apart without being parsed.
+//! Finds the kind of a document without parsing it.
 
 use memchr::{memchr, memchr_iter};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::compose::old_line_break;
+use super::compose::yaml11_line_break;
 
-/// What a document is, as far as its text shows.
+/// The kind of a document, as far as its text shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance<'t> {
+pub enum DocumentKind<'t> {
     /// An object of this kind.
     Object(&'t str),
-    /// Something without a `kind`.
-    NoObject,
-    /// Nothing is sure: only reading tells.
-    Unclear,
+    /// A document without `kind`.
+    NotAnObject,
+    /// The text does not show it; the document must be parsed.
+    Unknown,
 }
 
-/// Looks at a document that is written as manifests are: as JSON, or as a block mapping in the first column whose keys are
-/// plain words.
+/// Classifies a document that is JSON, or a block mapping in the first column with plain words as keys.
 ///
-/// A quoted or plain scalar may go on in the first column, and look like a key there. Then the text has a second line
-/// that begins with `kind`, or the one that it has is no key, and the document is of no kind.
+/// A quoted or plain scalar can continue in the first column and look like a key there. Then either the text has a second line
+/// that begins with `kind`, and the result is [`DocumentKind::Unknown`]; or the only such line is not a key, and the document has
+/// no kind.
 ///
 /// ```
-/// use sqledge_ha::manifest::{Glance, glance};
-/// assert_eq!(glance("# a claim\nkind: PersistentVolumeClaim # of 8Gi\nspec: {}\n"), Glance::Object("PersistentVolumeClaim"));
-/// assert_eq!(glance(r#"{"kind": "Pod"}"#), Glance::Object("Pod"));
-/// assert_eq!(glance("name: values\n"), Glance::NoObject);
-/// assert_eq!(glance("{kind: Pod}"), Glance::Unclear);
+/// use sqledge_ha::manifest::{DocumentKind, classify};
+/// assert_eq!(classify("# a claim\nkind: PersistentVolumeClaim # of 8Gi\nspec: {}\n"), DocumentKind::Object("PersistentVolumeClaim"));
+/// assert_eq!(classify(r#"{"kind": "Pod"}"#), DocumentKind::Object("Pod"));
+/// assert_eq!(classify("name: values\n"), DocumentKind::NotAnObject);
+/// assert_eq!(classify("{kind: Pod}"), DocumentKind::Unknown);
 /// ```
 #[must_use]
-pub fn glance(chunk: &str) -> Glance<'_> {
-    let text = chunk.trim_start();
-    // Two braces begin an action of a template.
+pub fn classify(document: &str) -> DocumentKind<'_> {
+    let text = document.trim_start();
+    // Two braces begin a template action.
     let is_json = text.starts_with('{') && !text.starts_with("{{");
-    let seen = if is_json { json(chunk) } else { block_mapping(chunk) };
-    match seen {
-        Some(Some(kind)) => Glance::Object(kind),
-        Some(None) => Glance::NoObject,
-        None => Glance::Unclear,
+    let kind = if is_json { json(document) } else { block_mapping(document) };
+    match kind {
+        Some(Some(kind)) => DocumentKind::Object(kind),
+        Some(None) => DocumentKind::NotAnObject,
+        None => DocumentKind::Unknown,
     }
 }
 
-/// The kind, if there is one, of a document that is one JSON object and nothing else.
-fn json(chunk: &str) -> Option<Option<&str>> {
-    /// Of two members of one name, serde makes an error.
+/// The kind, if any, of a document that is a single JSON object. The outer `None` means unknown.
+fn json(document: &str) -> Option<Option<&str>> {
+    /// serde returns an error for duplicate members.
     #[derive(Deserialize)]
     struct Members<'t> {
         #[serde(borrow)]
         kind: Option<&'t RawValue>,
     }
-    let Members { kind } = serde_json::from_str(chunk).ok()?;
+    let Members { kind } = serde_json::from_str(document).ok()?;
     let Some(kind) = kind else { return Some(None) };
     let kind = kind.get().strip_prefix('"')?.strip_suffix('"')?;
     is_word(kind).then_some(Some(kind))
 }
 
-/// The kind, if there is one, of a document that is a block mapping.
-fn block_mapping(chunk: &str) -> Option<Option<&str>> {
-    if !ends_lines_plainly(chunk) {
+/// The kind, if any, of a document that is a block mapping. The outer `None` means unknown.
+fn block_mapping(document: &str) -> Option<Option<&str>> {
+    if !ends_lines_plainly(document) {
         return None;
     }
-    let bytes = chunk.as_bytes();
+    let bytes = document.as_bytes();
     let mut feeds = memchr_iter(b'\n', bytes);
     let mut mapping = BlockMapping::default();
     let mut start = 0;
     loop {
-        // Most lines are indented, and need not be cut out of the text.
+        // Most lines are indented and can be skipped.
         if !mapping.has_begun || bytes.get(start) != Some(&b' ') {
-            mapping.go_on(line_at(chunk, start)?)?;
+            mapping.add_line(line_at(document, start)?)?;
         }
         let Some(feed) = feeds.next() else { break };
         start = feed + 1;
@@ -77,7 +77,7 @@ fn block_mapping(chunk: &str) -> Option<Option<&str>> {
     mapping.has_begun.then_some(mapping.kind)
 }
 
-/// A block mapping, as far as it has been seen.
+/// The part of a block mapping read so far.
 #[derive(Default)]
 struct BlockMapping<'t> {
     kind: Option<&'t str>,
@@ -85,8 +85,8 @@ struct BlockMapping<'t> {
 }
 
 impl<'t> BlockMapping<'t> {
-    /// Looks at the next line; `None` if nothing is sure any more.
-    fn go_on(&mut self, line: &'t str) -> Option<()> {
+    /// Reads the next line; `None` if the kind is unknown.
+    fn add_line(&mut self, line: &'t str) -> Option<()> {
         match line.as_bytes() {
             [] | [b'#', ..] => {}
             [b' ', ..] if self.has_begun || line.trim_start_matches(' ').starts_with(['#', '\r']) => {}
@@ -108,7 +108,8 @@ impl<'t> BlockMapping<'t> {
     }
 }
 
-/// Whether a line is one action of a Helm template that prints nothing: it leaves out or repeats lines, all of which are seen.
+/// Whether a line is a single control action of a Helm template, which prints nothing. It can skip or repeat other lines of the
+/// text, but not add any.
 fn is_control(line: &str) -> bool {
     let action = line.trim_end().strip_prefix("{{").and_then(|line| line.strip_suffix("}}"));
     let Some(action) = action.filter(|action| !action.contains("{{")) else { return false };
@@ -117,17 +118,16 @@ fn is_control(line: &str) -> bool {
     matches!(word, Some("if" | "else" | "end" | "range" | "with")) || action.starts_with("/*")
 }
 
-/// Whether line feeds, with a carriage return before them or without, end all lines, and nothing that only `kubectl` takes for
-/// an end.
-fn ends_lines_plainly(chunk: &str) -> bool {
-    let bytes = chunk.as_bytes();
+/// Whether all lines end with LF or CRLF, and none with a line break of YAML 1.1 only.
+fn ends_lines_plainly(document: &str) -> bool {
+    let bytes = document.as_bytes();
     let is_plain = |at: usize| bytes.get(at + 1) == Some(&b'\n');
-    memchr_iter(b'\r', bytes).all(is_plain) && old_line_break(chunk).is_none()
+    memchr_iter(b'\r', bytes).all(is_plain) && yaml11_line_break(document).is_none()
 }
 
-/// The line that begins at a byte, without its line feed.
-fn line_at(chunk: &str, start: usize) -> Option<&str> {
-    let rest = chunk.get(start..)?;
+/// The line that begins at a byte, without the line feed.
+fn line_at(document: &str, start: usize) -> Option<&str> {
+    let rest = document.get(start..)?;
     rest.get(..memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len()))
 }
 
@@ -135,7 +135,7 @@ fn is_blank(rest: &[u8]) -> bool {
     rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
-/// A plain scalar of letters, if the line holds nothing else but a comment.
+/// A plain scalar of letters, if only a comment follows it on the line.
 fn word(value: &str) -> Option<&str> {
     let value = value.trim_start_matches(' ');
     let end = value.find(|character: char| !character.is_ascii_alphabetic()).unwrap_or(value.len());
@@ -150,10 +150,10 @@ fn is_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Glance, glance};
+    use super::{DocumentKind, classify};
 
     #[test]
-    fn ordinary_documents_show_their_kind() {
+    fn common_layouts_have_a_known_kind() {
         for text in [
             "kind: Pod",
             "apiVersion: v1\nkind: Pod\n",
@@ -164,12 +164,12 @@ mod tests {
             r#" {"items": [{"kind": "Job"}], "kind": "Pod"}"#,
             "\n{\"kind\":\n\"Pod\", \"a\": \"\\u00e9\\n\"}\n",
         ] {
-            assert_eq!(glance(text), Glance::Object("Pod"), "{text:?}");
+            assert_eq!(classify(text), DocumentKind::Object("Pod"), "{text:?}");
         }
     }
 
     #[test]
-    fn what_has_no_kind_is_no_object() {
+    fn a_document_without_kind_is_not_an_object() {
         for text in [
             "a: 1\n",
             "# values\nimage: &image\n  kind: Pod\nworker:\n  <<: *image\n",
@@ -179,12 +179,12 @@ mod tests {
             r#"{"kind": null}"#,
             "{}",
         ] {
-            assert_eq!(glance(text), Glance::NoObject, "{text:?}");
+            assert_eq!(classify(text), DocumentKind::NotAnObject, "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_written_otherwise_has_to_be_read() {
+    fn other_layouts_are_unknown() {
         for text in [
             "",
             "# nothing\n",
@@ -222,7 +222,7 @@ mod tests {
             "- kind: Pod\n",
             "\tkind: Pod\n",
         ] {
-            assert_eq!(glance(text), Glance::Unclear, "{text:?}");
+            assert_eq!(classify(text), DocumentKind::Unknown, "{text:?}");
         }
     }
 }
