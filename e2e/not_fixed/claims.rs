@@ -57,7 +57,7 @@ fn each_database_container_gets_its_own_claim() {
 fn no_claim_is_added_if_the_name_exists() {
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: sql-mssql-data}\nspec: {storageClassName: fast}\n";
     let deployment = workload("Deployment", 1, "");
-    let message = "persistent-data: there is a claim of that name already";
+    let message = "persistent-data: a claim of this name exists";
     let (ran, objects) = fixed(&format!("{deployment}---\n{claim}"));
     assert!(ran.code == 1 && ran.said.contains(message), "{ran:?}");
     assert_eq!(named(&objects, "PersistentVolumeClaim").len(), 1);
@@ -71,7 +71,7 @@ fn no_claim_is_added_if_the_name_exists() {
 #[test]
 fn two_workloads_with_one_name_do_not_share_a_claim() {
     let (ran, objects) = fixed(&[workload("Deployment", 1, ""), workload("ReplicaSet", 1, "")].join("---\n"));
-    assert!(ran.said.contains("persistent-data: there is a claim of that name already"), "{ran:?}");
+    assert!(ran.said.contains("persistent-data: a claim of this name exists"), "{ran:?}");
     assert_eq!(named(&objects, "PersistentVolumeClaim"), ["sql-mssql-data"]);
     assert_eq!(objects[1]["spec"]["template"]["spec"].get("volumes"), None);
 }
