@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-#[path = "src/module/metadata.rs"]
+#[path = "src/wasm_host/metadata.rs"]
 #[allow(unreachable_pub, reason = "the library shares this file and exports it")]
 mod metadata;
 

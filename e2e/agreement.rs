@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqledge_ha::cli::Level;
-use sqledge_ha::module::{Admission, EMBEDDED, Host, Instance, ObjectSet, Response};
+use sqledge_ha::wasm_host::{AdmissionReview, CompiledModule, EMBEDDED, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::{Kind, group_of};
 use sqledge_ha_policy::objects::Objects;
 use sqledge_ha_policy::request::Request;
@@ -58,7 +58,7 @@ fn native(request: &Value, settings: &Value, world: &[Value]) -> Response {
 }
 
 fn instance(world: &[Value]) -> Instance {
-    Host::new(EMBEDDED).unwrap().instance(Arc::new(ObjectSet(world.to_vec()))).unwrap()
+    CompiledModule::new(EMBEDDED).unwrap().instance(Arc::new(ObjectSet(world.to_vec()))).unwrap()
 }
 
 fn ask(instance: &Instance, request: &Value, settings: &Value) -> Response {
@@ -129,10 +129,9 @@ fn no_name_in_an_object_has_a_meaning_on_the_way() {
     let kept = mended["spec"]["template"]["spec"]["volumes"].as_array().unwrap().last().unwrap();
     assert_eq!(kept["csi"]["volumeAttributes"], attributes);
 
-    let text = request.to_string();
-    let admission = Admission::read(text.as_bytes()).unwrap();
-    let patch = admission.patch(&response).unwrap();
-    let answer = admission.answer(response, patch);
+    let review = AdmissionReview::read(request.to_string().into()).unwrap();
+    let patch = review.patch(&response).unwrap();
+    let answer = review.answer(response, patch);
     let patch = BASE64_STANDARD.decode(answer["response"]["patch"].as_str().unwrap()).unwrap();
     let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     json_patch::patch(&mut object, &patch).unwrap();
@@ -142,8 +141,8 @@ fn no_name_in_an_object_has_a_meaning_on_the_way() {
 #[test]
 fn an_instance_that_has_answered_others_answers_like_a_new_one() {
     let world = right_world();
-    let host = Host::new(EMBEDDED).unwrap();
-    let new = || host.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
+    let module = CompiledModule::new(EMBEDDED).unwrap();
+    let new = || module.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
     let used = new();
     let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
     let settings = [all_engines(), json!({"mode": "validate", "exposure": "public"}), json!({"mod": "wrong"})];

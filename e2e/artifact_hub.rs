@@ -146,7 +146,7 @@ fn the_annotations_say_what_the_module_says_of_itself() {
             "kubewarden/rules"
         ]
     );
-    let module = sqledge_ha::module::metadata::read(sqledge_ha::module::EMBEDDED).unwrap();
+    let module = sqledge_ha::wasm_host::metadata::read(sqledge_ha::wasm_host::EMBEDDED).unwrap();
     let yaml = |name: &str| serde_saphyr::from_str::<Value>(&annotations[name]).unwrap();
     assert_eq!(yaml("kubewarden/rules"), module["rules"]);
     assert_eq!(yaml("kubewarden/contextAwareResources"), module["contextAwareResources"]);

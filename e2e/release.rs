@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use crate::registry::Registry;
 use crate::shared::{root, sha256, text_of};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ignore::WalkBuilder;
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use crate::shared::{sha256, skipped};
 

@@ -20,8 +20,8 @@ pub use human::human;
 pub use wasm::Wasm;
 
 use crate::command::settings_schema;
-use crate::module::{EMBEDDED, REVISION, metadata};
 use crate::registry::{Digest, Signatures};
+use crate::wasm_host::{EMBEDDED, REVISION, metadata};
 
 /// Everything that is known of a module. As JSON it is a contract; fields may be added.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@
 //! the objects into one world, asks the rules about each, and turns pointers into lines → [`report`] prints, or [`fixer`]
 //! makes the edits in the text.
 //!
-//! The way of the rules into a cluster: [`module`] embeds and runs them → [`registry`] carries the module → [`install`]
+//! The way of the rules into a cluster: [`wasm_host`] embeds and runs them → [`registry`] carries the module → [`install`]
 //! prints what names it, and [`webhook`] answers with it.
 
 #![forbid(unsafe_code)]
@@ -35,11 +35,11 @@ pub mod inspection;
 pub mod install;
 pub mod linter;
 pub mod manifest;
-pub mod module;
 pub mod registry;
 pub mod replace;
 pub mod report;
 pub mod rule_pages;
+pub mod wasm_host;
 pub mod webhook;
 
 /// Runs the command with its arguments, the program's name first, and gives its exit code.

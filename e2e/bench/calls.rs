@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, Host, Instance, NoWorld};
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, NoLookups};
 
 /// Prints what three kinds of requests take.
 pub(crate) fn measure() {
     println!("module: {} bytes, annotated", EMBEDDED.len());
     let started = Instant::now();
-    let host = Host::new(EMBEDDED).unwrap();
+    let host = CompiledModule::new(EMBEDDED).unwrap();
     println!("compiling it: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
-    let instance = host.instance(Arc::new(NoWorld)).unwrap();
+    let instance = host.instance(Arc::new(NoLookups)).unwrap();
     let review: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
     let request = review["request"].clone();
     call("a Deployment that is judged by every rule and mended", &instance, &request);

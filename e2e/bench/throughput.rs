@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use crate::client::Authority;
 use crate::kubernetes::{Cluster, web_deployments};

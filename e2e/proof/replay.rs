@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqledge_ha::cli::Level;
-use sqledge_ha::module::{EMBEDDED, Host, Instance, ObjectSet, Response};
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, ObjectSet, Response};
 use sqledge_ha_policy::kind::Kind;
 use sqledge_ha_policy::objects::Objects;
 use sqledge_ha_policy::review::validate;
@@ -36,7 +36,7 @@ pub(crate) fn everything_agrees() {
 
 /// Replays everything; gives how many reviews there were, and how many different ones.
 fn replay() -> (usize, usize) {
-    let host = Host::new(EMBEDDED).unwrap();
+    let host = CompiledModule::new(EMBEDDED).unwrap();
     let (mut all, mut different) = (0, 0);
     for (settings, reviews) in ARCHIVE.lock().unwrap().iter() {
         let settings: Value = serde_json::from_str(settings).unwrap();

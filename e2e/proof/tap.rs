@@ -16,8 +16,8 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
-use sqledge_ha::webhook::certificate::{Certificate, Pair, server_config};
-use sqledge_ha::webhook::listener::{ConnectionLimits, Listener, Room, Transport, WhenFull};
+use sqledge_ha::webhook::certificate::{Certificate, CertificateAndKey, server_config};
+use sqledge_ha::webhook::listener::{ConnectionLimit, ConnectionLimits, Listener, OverflowPolicy, Transport};
 use sqledge_ha::webhook::metrics::Metrics;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -69,7 +69,7 @@ impl Tap {
     pub(crate) async fn before(webhook: SocketAddr, authority: &Authority) -> Self {
         let own = Authority::new();
         let certificate = Certificate::new();
-        certificate.replace(Pair::from_pem(own.pem().as_bytes(), own.key().as_bytes()).unwrap());
+        certificate.replace(CertificateAndKey::from_pem(own.pem().as_bytes(), own.key().as_bytes()).unwrap());
         let shared = Arc::new(Shared {
             webhook,
             trust: Authority::client_config(&[authority], "http/1.1"),
@@ -84,10 +84,10 @@ impl Tap {
             transport: Transport::Tls(TlsAcceptor::from(server_config(certificate).unwrap())),
             router: router.with_state(Arc::clone(&shared)),
             limits: ConnectionLimits {
-                room: Room { connections: 1000, of_one_peer: 1000, when_full: WhenFull::CloseNewest },
-                head_time_out: Duration::from_secs(60),
+                connections: ConnectionLimit { total: 1000, per_address: 1000, overflow: OverflowPolicy::CloseNewest },
+                head_timeout: Duration::from_secs(60),
                 streams: 100,
-                stream_time_out: Duration::from_secs(60),
+                stream_timeout: Duration::from_secs(60),
             },
             metrics: Arc::new(Metrics::default()),
         };

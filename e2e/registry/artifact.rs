@@ -8,8 +8,8 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::manifest::WASM_LAYER_MEDIA_TYPE;
 use oci_client::secrets::RegistryAuth;
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, metadata};
 use sqledge_ha::registry::Digest;
+use sqledge_ha::wasm_host::{EMBEDDED, metadata};
 
 use super::command::{User, snapshot};
 use super::server::Registry;

@@ -4,7 +4,7 @@ use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use super::command::{User, login, snapshot};
 use super::scripted::{Answer, scripted};

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use sqledge_ha::module::EMBEDDED;
 use sqledge_ha::registry::Digest;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use super::command::{User, snapshot};
 use super::server::Registry;

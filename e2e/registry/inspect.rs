@@ -3,8 +3,8 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, metadata};
 use sqledge_ha::registry::Digest;
+use sqledge_ha::wasm_host::{EMBEDDED, metadata};
 
 use super::command::{User, snapshot};
 use super::server::Registry;

@@ -87,7 +87,7 @@ impl Pod {
         for line in BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok) {
             // What it ends with is no JSON.
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
-            if line["message"] == "the module is there" {
+            if line["message"] == "pulled the module" {
                 is_cached = line["cached"].as_bool();
             }
             if line["message"] == "listening for reviews" {

@@ -8,8 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sqledge_ha::module::EMBEDDED;
 use sqledge_ha::registry::Digest;
+use sqledge_ha::wasm_host::EMBEDDED;
 use tempfile::TempDir;
 
 use super::command::{User, snapshot};
@@ -39,7 +39,7 @@ fn serve(module: &str, more: &[&str]) -> Server {
 
 /// The line of the log that says where the module is from.
 fn origin(server: &Server) -> Value {
-    server.wait_for_line(|line| line["message"] == "the module is there")
+    server.wait_for_line(|line| line["message"] == "pulled the module")
 }
 
 /// What a webhook of a user has said by the time it listens; then it is stopped.
@@ -233,7 +233,7 @@ fn a_webhook_that_waits_for_its_module_is_alive_and_not_ready() {
 #[test]
 fn a_webhook_whose_module_does_not_come_ends_and_says_why() {
     let module = format!("registry://{}/team/policy:v1", silent());
-    let arguments = ["--module", &module, "--registry-plain-http", "--registry-time-out=3s"];
+    let arguments = ["--module", &module, "--registry-plain-http", "--registry-timeout=3s"];
     let mut server = Server::starting(&arguments);
     assert_eq!((server.probe("/livez").0, server.probe("/readyz").0), (200, 503));
     assert_eq!(server.wait().code(), Some(4));
@@ -244,7 +244,7 @@ fn a_webhook_whose_module_does_not_come_ends_and_says_why() {
 #[test]
 fn a_webhook_that_is_told_to_end_does_not_wait_for_its_module() {
     let module = format!("registry://{}/team/policy:v1", silent());
-    let mut server = Server::starting(&["--module", &module, "--registry-plain-http", "--registry-time-out=1h"]);
+    let mut server = Server::starting(&["--module", &module, "--registry-plain-http", "--registry-timeout=1h"]);
     // It hears signals from when it answers probes on.
     assert_eq!(server.probe("/livez").0, 200);
     server.terminate();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::time::some_time;
+use super::time::positive_duration;
 use crate::exit::Failure;
 use crate::registry::{Access, Flags};
 
@@ -38,7 +38,7 @@ pub struct RegistryAccess<N: Named = OfPolicy> {
     #[arg(long = name(N::FLAGS.ca_cert), value_name = "FILE")]
     pub ca_cert: Option<PathBuf>,
     /// How long the registry may keep silent; everything together may take ten times as long
-    #[arg(long = name(N::FLAGS.time_out), value_name = "TIME", default_value = "30s", value_parser = some_time)]
+    #[arg(long = name(N::FLAGS.time_out), value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     pub time_out: Duration,
     #[arg(skip)]
     names: PhantomData<N>,

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Failure, Outcome, in_words};
 use crate::input::{Limit, read_within};
-use crate::module::{EMBEDDED, metadata};
 use crate::registry::{LONGEST_MODULE, Place, Unclear};
 use crate::replace::replace;
+use crate::wasm_host::{EMBEDDED, metadata};
 
 /// Why the module or its metadata could not be written.
 #[derive(Debug, thiserror::Error)]

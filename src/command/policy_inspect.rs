@@ -6,8 +6,8 @@ use super::policy::{module_at, place};
 use crate::cli::{InspectionFormat, PolicyInspect};
 use crate::exit::Failure;
 use crate::inspection::{Inspection, human};
-use crate::module::EMBEDDED;
 use crate::registry::{Place, SCHEME, pull, signatures};
+use crate::wasm_host::EMBEDDED;
 
 /// What there is to tell of a module.
 ///

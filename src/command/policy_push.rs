@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use super::policy::{module_at, place};
 use crate::cli::PolicyPush;
 use crate::exit::{Failure, Outcome, say};
-use crate::module::{EMBEDDED, REVISION};
 use crate::registry::{Artifact, push};
+use crate::wasm_host::{EMBEDDED, REVISION};
 
 /// Pushes the module and prints where it stays the same, and nothing else: scripts read that.
 ///

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 use sqledge_ha_policy::request::parse_value;
 use sqledge_ha_policy::settings::Settings;
@@ -13,21 +14,23 @@ use crate::exit::{Failure, Outcome};
 use crate::input::{self, Source};
 use crate::linter::parts::parts;
 use crate::manifest::{Problem, read};
-use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unpatchable, Unreadable, World};
 use crate::report::explanation;
+use crate::wasm_host::{
+    self, AdmissionReview, CompiledModule, EMBEDDED, LookupSource, NoLookups, ObjectSet, ParseError, PatchError,
+};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The input is no admission request.
     #[error(transparent)]
-    Input(#[from] Unreadable),
+    Input(#[from] ParseError),
     /// The module could not be run.
     #[error(transparent)]
-    Module(#[from] module::Error),
+    Module(#[from] wasm_host::Error),
     /// The module's changes cannot be written as a patch.
     #[error(transparent)]
-    Patch(#[from] Unpatchable),
+    Patch(#[from] PatchError),
 }
 
 /// Answers the review in a file, and prints the answer. A refusal is an answer like any other: exit code 0.
@@ -39,24 +42,17 @@ pub fn run(flags: &Review) -> Result<Outcome, Failure> {
     let objects = if flags.cluster.is_empty() { None } else { Some(objects(flags)?) };
     let source = Source::named(&flags.file);
     let text = source.read().map_err(|problem| unreadable(&source.name(), &problem))?;
-    let answer = review(text.as_bytes(), &settings, objects);
-    let answer = answer.map_err(|error| Failure::unreadable(format!("{}: {error}", source.name())))?;
+    let failed = |error: Error| Failure::unreadable(format!("{}: {error}", source.name()));
+    let review = AdmissionReview::read(Bytes::from(text.into_bytes())).map_err(|error| failed(error.into()))?;
+    let answer = answer(&review, &settings, objects).map_err(failed)?;
     writeln!(anstream::stdout(), "{answer:#}")?;
     if flags.explain {
         // Beside the answer, so that what reads it is not disturbed. Without standard error there is nobody to tell.
         let settings = Settings::from_value(&settings).unwrap_or_default();
-        let _ = write!(anstream::stderr(), "{}", explanation::text(&request(&text), &answer, &settings));
+        let request = parse_value(review.request_text(), "the admission request").unwrap_or_default();
+        let _ = write!(anstream::stderr(), "{}", explanation::text(&request, &answer, &settings));
     }
     Ok(Outcome::Clean)
-}
-
-/// The admission request in a text that has been answered.
-fn request(text: &str) -> Value {
-    let mut review = parse_value(text, "the review").unwrap_or_default();
-    match review.get_mut("request").map(Value::take) {
-        Some(request) if !request.is_null() => request,
-        _ => review,
-    }
 }
 
 /// The objects in the files that stand for the cluster.
@@ -92,15 +88,18 @@ fn unreadable(name: &str, problem: &Problem) -> Failure {
 /// [`Error::Input`] if `input` is no admission request, with the line and column; [`Error::Module`] if the module
 /// fails, which no input brings about; [`Error::Patch`] if it changes an object that is nested too deeply to compare.
 pub fn review(input: &[u8], settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
-    let admission = Admission::read(input)?;
-    let world: Arc<dyn World> = match objects {
+    answer(&AdmissionReview::read(Bytes::copy_from_slice(input))?, settings, objects)
+}
+
+fn answer(review: &AdmissionReview, settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
+    let lookups: Arc<dyn LookupSource> = match objects {
         Some(objects) => Arc::new(ObjectSet(objects)),
-        None => Arc::new(NoWorld),
+        None => Arc::new(NoLookups),
     };
-    let instance = Host::new(EMBEDDED)?.instance(world)?;
-    let response = instance.validate_text(admission.request(), &settings.to_string())?;
-    let patch = admission.patch(&response)?;
-    Ok(admission.answer(response, patch))
+    let instance = CompiledModule::new(EMBEDDED)?.instance(lookups)?;
+    let response = instance.validate_text(review.request_text(), &settings.to_string())?;
+    let patch = review.patch(&response)?;
+    Ok(review.answer(response, patch))
 }
 
 #[cfg(test)]

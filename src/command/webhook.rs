@@ -10,8 +10,8 @@ use crate::install::module::Module;
 use crate::install::remote_module::RemoteModule;
 use crate::install::webhook::{NAME, Options, manifests, published_image};
 use crate::install::{Unwritable, yaml};
-use crate::module::metadata;
 use crate::registry::SCHEME;
+use crate::wasm_host::metadata;
 use crate::webhook::self_signed::Service;
 
 /// What the settings' file says unless another is given.

@@ -15,7 +15,7 @@ mod templates;
 mod values;
 
 use super::module::Module;
-use crate::module::metadata;
+use crate::wasm_host::metadata;
 
 /// A file of the chart.
 #[derive(Clone, Debug)]

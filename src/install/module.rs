@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::module::{EMBEDDED, metadata};
+use crate::wasm_host::{EMBEDDED, metadata};
 
 /// The part of the metadata that manifests are made of.
 #[derive(Clone, Debug)]

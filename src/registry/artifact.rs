@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::digest::Digest;
 use super::problem::Problem;
-use crate::module::metadata;
+use crate::wasm_host::metadata;
 
 /// The longest module that is pulled, in bytes.
 pub const LONGEST_MODULE: u64 = 64 << 20;
@@ -133,7 +133,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::module::EMBEDDED;
+    use crate::wasm_host::EMBEDDED;
 
     #[test]
     fn the_manifest_says_what_the_module_says_of_itself_in_single_lines() {

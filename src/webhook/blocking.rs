@@ -1,4 +1,4 @@
-//! Work that blocks, beside whatever else the runtime has to do.
+//! Blocking work on a thread of its own.
 
 use std::panic::resume_unwind;
 
@@ -6,12 +6,11 @@ use tokio::task::spawn_blocking;
 
 use crate::exit::{Failure, Outcome};
 
-/// Does work that may take long without ever awaiting anything, on a thread of its own: whoever waits for it can be told
-/// meanwhile to wait no longer.
+/// Runs blocking work on another thread, so that the caller can stop waiting for it.
 ///
 /// # Errors
 /// Those of the work.
-pub async fn beside<T: Send + 'static>(
+pub async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let done = spawn_blocking(work).await;

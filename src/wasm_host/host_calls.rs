@@ -1,5 +1,6 @@
-//! How the module's calls to its host are answered: as Kubewarden's policy server does (`runtimes/callback.rs` and
-//! `callback_handler/kubernetes` of its policy evaluator), error texts included, because the module reads them.
+//! Answers the module's calls to its host as Kubewarden's policy server does (`runtimes/callback.rs` and
+//! `callback_handler/kubernetes` of its policy evaluator). The error messages are the same too, because the module reads
+//! them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,19 +9,19 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use super::grants::Grants;
-use super::mask::Mask;
-use super::room::Room;
-use super::world::{Get, List, World};
+use super::field_mask::FieldMask;
+use super::lookup::{Get, List, LookupSource};
+use super::memory_budget::MemoryBudget;
+use super::permissions::ModulePermissions;
 
 /// Answers the calls of one instance.
-pub(super) struct Callback {
-    pub(super) grants: Arc<Grants>,
-    pub(super) world: Arc<dyn World>,
-    pub(super) room: Room,
+pub(super) struct HostCalls {
+    pub(super) permissions: Arc<ModulePermissions>,
+    pub(super) lookups: Arc<dyn LookupSource>,
+    pub(super) budget: MemoryBudget,
 }
 
-/// A list as the API server writes it.
+/// A list in the format of the API server.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed<'q> {
@@ -30,11 +31,11 @@ struct Listed<'q> {
     items: Vec<Box<RawValue>>,
 }
 
-impl Callback {
-    /// Answers one call: JSON in, JSON out.
+impl HostCalls {
+    /// Answers one call. Payload and answer are JSON.
     ///
     /// # Errors
-    /// The text that the module gets to see.
+    /// The message that the module receives.
     pub(super) fn answer(
         &self,
         binding: &str,
@@ -48,7 +49,7 @@ impl Callback {
             ("kubewarden", ..) => return Err(format!("unknown namespace: {namespace}")),
             _ => return Err(format!("unknown binding: {binding}")),
         }
-        self.grants.capability(namespace, operation)?;
+        self.permissions.check_capability(namespace, operation)?;
         match operation {
             "get_resource" => self.get(&parse(payload)?),
             "list_resources_by_namespace" => self.list(&parse(payload)?),
@@ -58,38 +59,37 @@ impl Callback {
 
     fn get(&self, query: &Get) -> Result<Vec<u8>, String> {
         let Get { api_version, kind, name, namespace, field_masks, .. } = query;
-        self.grants.kind(api_version, kind)?;
+        self.permissions.check_kind(api_version, kind)?;
         if namespace.is_none() {
-            // Every kind that the module may look up lives in a namespace.
+            // Every kind in the module's metadata is namespaced.
             return Err(failure(&format!(
                 "Resource {api_version}/{kind} is namespaced, but no namespace was provided"
             )));
         }
-        let found = self.world.get(query).map_err(|why| failure(&why))?;
+        let found = self.lookups.get(query).map_err(|reason| failure(&reason))?;
         let mut object = found.map(Cow::into_owned).ok_or_else(|| {
             failure(&format!("Cannot find {api_version}/{kind} named '{name}' inside of namespace '{namespace:?}'"))
         })?;
         if !field_masks.is_empty() {
-            // What it is and its metadata are never pruned.
             mask(field_masks, &["apiVersion", "kind", "metadata"]).prune(&mut object);
         }
         let text = write(&object)?;
-        let mut room = self.room;
-        room.take(&text).map_err(|why| failure(&why))?;
+        let mut budget = self.budget;
+        budget.spend(&text).map_err(|reason| failure(&reason))?;
         Ok(text.into_bytes())
     }
 
     fn list(&self, query: &List) -> Result<Vec<u8>, String> {
         let List { api_version, kind, field_masks, .. } = query;
-        self.grants.kind(api_version, kind)?;
+        self.permissions.check_kind(api_version, kind)?;
         let mask = mask(field_masks, &[]);
-        let mut room = self.room;
+        let mut budget = self.budget;
         let mut items = Vec::new();
-        for object in self.world.list(query).map_err(|why| failure(&why))? {
-            let mut item = object.map_err(|why| failure(&why))?.into_owned();
+        for object in self.lookups.list(query).map_err(|reason| failure(&reason))? {
+            let mut item = object.map_err(|reason| failure(&reason))?.into_owned();
             mask.prune_item(&mut item);
             let item = to_raw_value(&item).map_err(|error| error.to_string())?;
-            room.take(item.get()).map_err(|why| failure(&why))?;
+            budget.spend(item.get()).map_err(|reason| failure(&reason))?;
             items.push(item);
         }
         let kind = format!("{kind}List");
@@ -105,12 +105,12 @@ fn write(answer: &impl Serialize) -> Result<String, String> {
     serde_json::to_string(answer).map_err(|error| error.to_string())
 }
 
-fn failure(why: &str) -> String {
-    format!("Callback evaluation failure: {why}")
+fn failure(reason: &str) -> String {
+    format!("Callback evaluation failure: {reason}")
 }
 
-fn mask(paths: &[String], always: &[&str]) -> Mask {
-    Mask::new(paths.iter().map(String::as_str).chain(always.iter().copied()))
+fn mask(paths: &[String], always: &[&str]) -> FieldMask {
+    FieldMask::new(paths.iter().map(String::as_str).chain(always.iter().copied()))
 }
 
 #[cfg(test)]
@@ -118,33 +118,33 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::module::ObjectSet;
+    use crate::wasm_host::ObjectSet;
 
-    fn ask(namespace: &str, operation: &str, query: &Value) -> Result<Value, String> {
-        ask_within(Room::UNBOUNDED, namespace, operation, query)
+    fn call(namespace: &str, operation: &str, query: &Value) -> Result<Value, String> {
+        call_within(MemoryBudget::UNBOUNDED, namespace, operation, query)
     }
 
-    fn ask_within(room: Room, namespace: &str, operation: &str, query: &Value) -> Result<Value, String> {
+    fn call_within(budget: MemoryBudget, namespace: &str, operation: &str, query: &Value) -> Result<Value, String> {
         let metadata = json!({
             "hostCapabilities": ["kubernetes/get_resource", "kubernetes/list*"],
             "contextAwareResources": [{"apiVersion": "v1", "kind": "Service"}],
         });
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql", "namespace": "db"},
             "spec": {"type": "ClusterIP", "selector": {"app": "sql"}}});
-        let grants = Arc::new(Grants::from_metadata(&metadata).unwrap());
-        let callback = Callback { grants, world: Arc::new(ObjectSet(vec![service])), room };
-        let answer = callback.answer("kubewarden", namespace, operation, query.to_string().as_bytes())?;
+        let permissions = Arc::new(ModulePermissions::from_metadata(&metadata).unwrap());
+        let calls = HostCalls { permissions, lookups: Arc::new(ObjectSet(vec![service])), budget };
+        let answer = calls.answer("kubewarden", namespace, operation, query.to_string().as_bytes())?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
 
     fn get(kind: &str, name: &str, namespace: Option<&str>) -> Result<Value, String> {
         let query = json!({"api_version": "v1", "kind": kind, "name": name, "namespace": namespace,
             "disable_cache": false, "field_masks": ["spec.type"]});
-        ask("kubernetes", "get_resource", &query)
+        call("kubernetes", "get_resource", &query)
     }
 
     #[test]
-    fn what_exists_is_shown_pruned() {
+    fn get_and_list_return_pruned_objects() {
         let found = get("Service", "sql", Some("db")).unwrap();
         assert_eq!(
             found,
@@ -153,7 +153,7 @@ mod tests {
         );
         let query = json!({"api_version": "v1", "kind": "Service", "namespace": "db", "label_selector": null,
             "field_selector": null, "field_masks": ["spec.selector"]});
-        let listed = ask("kubernetes", "list_resources_by_namespace", &query).unwrap();
+        let listed = call("kubernetes", "list_resources_by_namespace", &query).unwrap();
         assert_eq!(
             listed,
             json!({"apiVersion": "v1", "kind": "ServiceList", "metadata": {}, "items": [
@@ -162,17 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_into_the_module_is_an_error() {
+    fn an_answer_that_does_not_fit_into_the_module_is_an_error() {
         let query = json!({"api_version": "v1", "kind": "Service", "name": "sql", "namespace": "db"});
         for operation in ["get_resource", "list_resources_by_namespace"] {
-            let ask = |memory| ask_within(Room::within(memory), "kubernetes", operation, &query);
-            assert!(ask(64 << 10).is_ok());
-            assert_eq!(ask(1 << 10).unwrap_err(), failure("this is too much for the module's memory"));
+            let call = |memory| call_within(MemoryBudget::new(memory), "kubernetes", operation, &query);
+            assert!(call(64 << 10).is_ok());
+            assert_eq!(call(1 << 10).unwrap_err(), failure("the answer is too much for the module's memory"));
         }
     }
 
     #[test]
-    fn what_is_refused_is_refused_in_the_words_of_the_policy_server() {
+    fn errors_are_those_of_the_policy_server() {
         let cases = [
             (
                 get("Service", "x", Some("db")),
@@ -190,11 +190,11 @@ mod tests {
               The violation has been reported.",
             ),
             (
-                ask("kubernetes", "can_i", &json!({})),
+                call("kubernetes", "can_i", &json!({})),
                 "Policy has not been granted access to the 'kubernetes/can_i' \
               host capability. The violation has been reported.",
             ),
-            (ask("oci", "v1/verify", &json!({})), "unknown namespace: oci"),
+            (call("oci", "v1/verify", &json!({})), "unknown namespace: oci"),
         ];
         for (answer, expected) in cases {
             assert_eq!(answer.unwrap_err(), expected);

@@ -1,4 +1,4 @@
-//! The end of HTTP/2 connections on which much is under way.
+//! Shutdown with HTTP/2 connections under load.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,10 +18,10 @@ use tokio::net::TcpStream;
 use super::client::{Authority, Client};
 use super::http2::{Body, builder, connect_over, whole};
 use super::process::{SOON, Server};
-use super::reviews::mendable;
+use super::reviews::incomplete_review;
 
-/// A TCP connection that counts what fails. This client reads on where it cannot write any more; that of Go, which API
-/// servers use, does not, and loses the answers that are on their way.
+/// A TCP connection that counts errors. hyper's client continues to read after a failed write; Go's, which API servers use,
+/// does not, and would lose answers.
 struct Watched {
     stream: TcpStream,
     failures: Arc<AtomicUsize>,
@@ -60,20 +60,21 @@ impl AsyncWrite for Watched {
 
 /// Sends a review until the webhook is gone, and keeps the UIDs of those that were answered.
 ///
-/// A request that is not answered must be one that the client may send again: it was refused, it was never sent, or its
+/// A request without an answer must be one that the client can send again: it was rejected, it was never sent, or its
 /// stream is above the last one that the webhook says it has seen.
 async fn ask_until_the_end(mut sender: SendRequest<Body>, count: &AtomicUsize) -> BTreeSet<String> {
     let mut answered = BTreeSet::new();
     loop {
         let uid = count.fetch_add(1, Ordering::Relaxed).to_string();
-        let mut review = mendable();
+        let mut review = incomplete_review();
         review["request"]["uid"] = json!(uid);
         let response = match sender.send_request(super::http2::review(whole(review.to_string()))).await {
             Ok(response) => response,
             Err(error) => {
-                let said = format!("{error:?}");
-                let is_safe = error.is_canceled() || said.contains("NO_ERROR") || said.contains("REFUSED_STREAM");
-                assert!(is_safe, "{said}");
+                let error_text = format!("{error:?}");
+                let is_safe =
+                    error.is_canceled() || error_text.contains("NO_ERROR") || error_text.contains("REFUSED_STREAM");
+                assert!(is_safe, "{error_text}");
                 return answered;
             }
         };
@@ -84,7 +85,7 @@ async fn ask_until_the_end(mut sender: SendRequest<Body>, count: &AtomicUsize) -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_that_is_told_to_end_answers_all_that_it_was_asked() {
+async fn shutdown_loses_no_answer_over_http2() {
     for round in 0..8 {
         let failures = Arc::new(AtomicUsize::new(0));
         let mut server = Server::start(&["--log-level=debug"]);
@@ -128,11 +129,11 @@ fn send_on(client: &mut Client) {
 const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 #[test]
-fn a_client_may_still_send_when_the_webhook_has_ended_its_side() {
+fn a_client_can_send_after_the_webhook_has_closed_its_side() {
     let mut server = Server::start(&[]);
     let config = Authority::client_config(&[&server.authority], "h2");
     let mut http1 = server.connect();
-    http1.post("/mutate", &mendable().to_string()).unwrap();
+    http1.post("/mutate", &incomplete_review().to_string()).unwrap();
     let mut http2 = Client::connect_with(server.reviews, config).unwrap();
     http2.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
     // The webhook's settings, so that it speaks HTTP/2 already.

@@ -1,4 +1,4 @@
-//! An object as it is kept: compact JSON text, without what no rule reads.
+//! An object in the cache: compact JSON text, without the fields that no rule reads.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,47 +10,47 @@ use kube::core::DynamicResourceScope;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 
-/// One object from the API server. `apiVersion` and `kind`, which are the same for all that are kept together, are not
-/// in the text; neither are the status, the managed fields and what `kubectl apply` remembers.
+/// An object from the API server, without `apiVersion`, `kind`, `status`, `managedFields` and the last applied
+/// configuration.
 #[derive(Clone)]
-pub(super) struct Kept {
-    /// Name, namespace, owners and version of the resource.
+pub(super) struct CachedObject {
+    /// Name, namespace, owners and resource version.
     pub(super) metadata: ObjectMeta,
-    /// The object.
+    /// The object as JSON.
     pub(super) text: Arc<str>,
-    /// Whether no more of it is left than its name and its owners.
+    /// Whether only name, namespace and owners are left.
     pub(super) is_stub: bool,
 }
 
-impl Kept {
-    /// What is left of it as a stub.
+impl CachedObject {
+    /// The stub of the object.
     pub(super) fn stub(&self) -> Value {
         json!({"metadata": ObjectMeta { resource_version: None, ..self.metadata.clone() }})
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for CachedObject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Kept").field(&self.metadata.name).finish()
+        formatter.debug_tuple("CachedObject").field(&self.metadata.name).finish()
     }
 }
 
-impl<'de> Deserialize<'de> for Kept {
+impl<'de> Deserialize<'de> for CachedObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(KeptVisitor)
+        deserializer.deserialize_map(CachedObjectVisitor)
     }
 }
 
-struct KeptVisitor;
+struct CachedObjectVisitor;
 
-impl<'de> Visitor<'de> for KeptVisitor {
-    type Value = Kept;
+impl<'de> Visitor<'de> for CachedObjectVisitor {
+    type Value = CachedObject;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Kept, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<CachedObject, A::Error> {
         let mut object = Map::new();
         while let Some(key) = members.next_key::<Cow<'de, str>>()? {
             if matches!(key.as_ref(), "apiVersion" | "kind" | "status") {
@@ -60,11 +60,11 @@ impl<'de> Visitor<'de> for KeptVisitor {
             }
         }
         let metadata = object.get_mut("metadata").map(take_metadata).unwrap_or_default();
-        Ok(Kept { metadata, text: Value::Object(object).to_string().into(), is_stub: false })
+        Ok(CachedObject { metadata, text: Value::Object(object).to_string().into(), is_stub: false })
     }
 }
 
-/// Prunes the metadata, and copies what identifies the object.
+/// Prunes the metadata, and returns a copy of the names.
 fn take_metadata(metadata: &mut Value) -> ObjectMeta {
     if let Some(metadata) = metadata.as_object_mut() {
         metadata.remove("managedFields");
@@ -82,7 +82,7 @@ fn take_metadata(metadata: &mut Value) -> ObjectMeta {
     }
 }
 
-impl Resource for Kept {
+impl Resource for CachedObject {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
@@ -116,13 +116,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_kept_without_its_bulk() {
+    fn an_object_is_cached_without_unused_fields() {
         let object = json!({
             "apiVersion": "v1", "kind": "Service", "status": {"loadBalancer": {}}, "spec": {"type": "ClusterIP"},
             "metadata": {"name": "sql", "namespace": "db", "resourceVersion": "7", "managedFields": [{"manager": "x"}],
                 "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "db"}},
         });
-        let kept: Kept = serde_json::from_value(object).unwrap();
+        let kept: CachedObject = serde_json::from_value(object).unwrap();
         let expected = json!({"spec": {"type": "ClusterIP"},
             "metadata": {"name": "sql", "namespace": "db", "resourceVersion": "7", "annotations": {"team": "db"}}});
         assert_eq!(serde_json::from_str::<Value>(&kept.text).unwrap(), expected);
@@ -132,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn an_object_without_metadata_is_read_all_the_same() {
-        let kept: Kept = serde_json::from_str(r#"{"metadata": null, "spec": {}}"#).unwrap();
+    fn an_object_without_metadata_can_be_read() {
+        let kept: CachedObject = serde_json::from_str(r#"{"metadata": null, "spec": {}}"#).unwrap();
         assert_eq!((kept.metadata.name, &*kept.text), (None, r#"{"metadata":null,"spec":{}}"#));
-        assert!(serde_json::from_str::<Kept>("[]").is_err());
+        assert!(serde_json::from_str::<CachedObject>("[]").is_err());
     }
 }

@@ -1,17 +1,17 @@
-//! Field masks: how a module asks for parts of objects only.
+//! Field masks: the parts of objects that a module asks for.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The fields of an object that are wanted: a tree of names. A leaf wants everything below it.
+/// The requested fields of an object as a tree of names. A leaf stands for everything below it.
 #[derive(Debug, Default)]
-pub(super) struct Mask(BTreeMap<String, Mask>);
+pub(super) struct FieldMask(BTreeMap<String, FieldMask>);
 
-impl Mask {
-    /// The tree of dotted paths, e.g. `spec.containers.image`.
+impl FieldMask {
+    /// Builds the tree from dotted paths such as `spec.containers.image`.
     pub(super) fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Self {
-        let mut root = Mask::default();
+        let mut root = FieldMask::default();
         for path in paths {
             let mut node = &mut root;
             for name in path.split('.') {
@@ -21,7 +21,7 @@ impl Mask {
         root
     }
 
-    /// Takes out of `value` what is not wanted. Arrays are transparent: a path goes through every item.
+    /// Removes all fields that were not requested. A path continues in every item of an array.
     pub(super) fn prune(&self, value: &mut Value) {
         match value {
             Value::Object(members) => members.retain(|name, value| self.keeps(name, value)),
@@ -30,8 +30,8 @@ impl Mask {
         }
     }
 
-    /// Leaves of an object what stands of it in a list of the policy server: not `apiVersion` and `kind`, which the list
-    /// tells, the whole of `metadata` but for its bulk, and of the rest what is wanted.
+    /// Prunes an object as the policy server prunes list items: without `apiVersion` and `kind`, which the list has; with
+    /// `metadata`, except for `managedFields` and the last applied configuration; and with the requested fields.
     pub(super) fn prune_item(&self, object: &mut Value) {
         let Some(members) = object.as_object_mut() else { return };
         members.retain(|name, value| match name.as_str() {
@@ -44,7 +44,7 @@ impl Mask {
         });
     }
 
-    /// Whether a member is wanted; it is pruned then.
+    /// Whether a member was requested, in whole or in part. Prunes it.
     fn keeps(&self, name: &str, value: &mut Value) -> bool {
         if self.0.is_empty() {
             return true;
@@ -55,7 +55,7 @@ impl Mask {
     }
 }
 
-/// What the policy server takes out of listed objects to save memory.
+/// Removes the metadata that the policy server removes from listed objects to save memory.
 fn remove_bulk(metadata: &mut Value) {
     if let Some(metadata) = metadata.as_object_mut() {
         metadata.remove("managedFields");
@@ -72,11 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_keeps_its_paths_through_arrays_and_everything_below_them() {
+    fn a_mask_keeps_its_paths_in_all_array_items() {
         let object = json!({"spec": {"a": 1, "items": [{"x": {"deep": 1}, "y": 2}, {"x": 3}, 4]}, "status": {}});
         let pruned = |paths: &[&str]| {
             let mut object = object.clone();
-            Mask::new(paths.iter().copied()).prune(&mut object);
+            FieldMask::new(paths.iter().copied()).prune(&mut object);
             object
         };
         assert_eq!(pruned(&["spec.items.x"]), json!({"spec": {"items": [{"x": {"deep": 1}}, {"x": 3}, 4]}}));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_of_a_list_keeps_its_metadata_without_bulk_and_lacks_its_kind() {
+    fn a_list_item_has_metadata_and_no_kind() {
         let object = json!({
             "apiVersion": "v1", "kind": "Service", "status": {}, "spec": {"type": "ClusterIP", "clusterIP": "None"},
             "metadata": {"name": "sql", "managedFields": [{}],
@@ -93,7 +93,7 @@ mod tests {
         let metadata = json!({"name": "sql", "annotations": {"team": "db"}});
         let item = |paths: &[&str]| {
             let mut object = object.clone();
-            Mask::new(paths.iter().copied()).prune_item(&mut object);
+            FieldMask::new(paths.iter().copied()).prune_item(&mut object);
             object
         };
         assert_eq!(item(&["spec.type"]), json!({"metadata": metadata, "spec": {"type": "ClusterIP"}}));

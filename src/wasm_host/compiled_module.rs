@@ -1,7 +1,7 @@
-//! The module, compiled once, and instances of it that answer.
+//! The compiled module, and its instances, which check requests.
 //!
-//! The policy server makes an instance for each request. An instance may as well be kept and asked again: the module
-//! remembers nothing.
+//! The policy server creates an instance for each request. The module keeps no state between calls, so an instance can
+//! also be used for many requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,49 +16,49 @@ use wapc::WapcHost;
 use wasmtime::{Config, Engine};
 use wasmtime_provider::{EpochDeadlines, ResourceLimits, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
 
-use super::callback::Callback;
-use super::grants::Grants;
+use super::host_calls::HostCalls;
+use super::lookup::LookupSource;
+use super::memory_budget::MemoryBudget;
 use super::metadata;
-use super::room::Room;
-use super::world::World;
+use super::permissions::ModulePermissions;
 
-/// Why the module could not be run.
+/// Why the module cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It carries no metadata that can be read, so that nobody knows what it may look up.
+    /// It has no readable metadata, so its permissions are unknown.
     #[error(transparent)]
     Metadata(#[from] metadata::Error),
-    /// It is no valid Wasm module, or imports what a waPC host does not have.
+    /// It is not a valid Wasm module, or it imports functions that a waPC host does not have.
     #[error("the Wasm module cannot be compiled")]
     Compile(#[source] Box<wasmtime_provider::errors::Error>),
-    /// An instance could not be made or initialised.
+    /// An instance cannot be created or initialized.
     #[error("the Wasm module cannot be started")]
     Start(#[source] Box<wapc::errors::Error>),
-    /// The call trapped or gave an error. The policy server refuses the request then.
+    /// The call trapped or returned an error. The policy server then rejects the request.
     #[error("the Wasm module failed in `{operation}`")]
     Call {
-        /// What was called.
+        /// The name of the called function.
         operation: &'static str,
-        /// What the module or its runtime said.
+        /// The error of the module or of its runtime.
         source: Box<wapc::errors::Error>,
     },
-    /// The answer is not of the shape that was agreed upon.
-    #[error("the Wasm module gave an answer to `{operation}` that cannot be read")]
+    /// The answer does not have the fields of the protocol.
+    #[error("the answer of the Wasm module to `{operation}` cannot be read")]
     Answer {
-        /// What was called.
+        /// The name of the called function.
         operation: &'static str,
-        /// Where the answer departs.
+        /// The first difference.
         source: serde_json::Error,
     },
-    /// The request or the settings could not be written for the module.
-    #[error("the request cannot be written as JSON")]
-    Request(#[source] serde_json::Error),
+    /// The settings cannot be written for the module.
+    #[error("the settings cannot be written as JSON")]
+    Settings(#[source] serde_json::Error),
 }
 
 impl Error {
-    /// Whether the module was stopped because it ran for too long.
-    pub fn is_time_out(&self) -> bool {
-        // What the provider says, which keeps no kind of error for it.
+    /// Whether the module was stopped because its deadline passed.
+    pub fn is_timeout(&self) -> bool {
+        // The provider has no error type for it.
         let is_deadline = |error: &wapc::errors::Error| error.to_string().contains("deadline exceeded");
         match self {
             Error::Start(error) | Error::Call { source: error, .. } => is_deadline(error),
@@ -67,77 +67,77 @@ impl Error {
     }
 }
 
-/// How much a call may take before it is stopped.
+/// The limits of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long a call may run; measured in steps of 10 ms, at least one.
+    /// The maximum duration of a call, in steps of 10 ms.
     pub deadline: Duration,
-    /// How many bytes the memory of an instance may grow to. What it looks up may take a quarter of them at a time;
-    /// what is larger cannot be looked up.
+    /// The maximum memory of an instance in bytes. One look-up can use a quarter of it; a larger answer is an error.
     pub memory: usize,
 }
 
-/// The step in which deadlines are measured.
+/// The resolution of deadlines.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A compiled module. Cheap to clone and to share; compiling it takes a fraction of a second.
+/// A compiled module. Compiling takes a fraction of a second; a clone is cheap.
 #[derive(Clone)]
-pub struct Host {
+pub struct CompiledModule {
     module: WasmtimeEngineProviderPre,
-    grants: Arc<Grants>,
+    permissions: Arc<ModulePermissions>,
     deadlines: Option<EpochDeadlines>,
-    room: Room,
+    budget: MemoryBudget,
 }
 
-impl Host {
-    /// Compiles an annotated module, whose calls may take whatever they need.
+impl CompiledModule {
+    /// Compiles an annotated module without limits for its calls.
     ///
     /// # Errors
     /// [`Error::Metadata`] and [`Error::Compile`].
     pub fn new(wasm: &[u8]) -> Result<Self, Error> {
-        Host::build(wasm, WasmtimeEngineProviderBuilder::new(), None, Room::UNBOUNDED)
+        CompiledModule::build(wasm, WasmtimeEngineProviderBuilder::new(), None, MemoryBudget::UNBOUNDED)
     }
 
-    /// Compiles an annotated module, whose calls are stopped when they take more than `limits`.
+    /// Compiles an annotated module. A call that exceeds the limits is stopped.
     ///
     /// # Errors
     /// [`Error::Metadata`] and [`Error::Compile`].
     pub fn limited(wasm: &[u8], limits: Limits) -> Result<Self, Error> {
         let mut config = Config::new();
         config.epoch_interruption(true);
-        // Without a backtrace an error says what kind of trap it was, which the provider would drop behind it.
+        // The provider keeps the first part of an error message only: with a backtrace, the kind of trap would be lost.
         config.wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config).map_err(|error| Error::Compile(Box::new(error.into())))?;
         advance_epoch(&engine);
-        // A call that starts within a step gets the rest of that step as well.
+        // The step in which a call starts does not count.
         let ticks = limits.deadline.as_millis().div_ceil(TICK.as_millis()).max(1) + 1;
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
         let resources = ResourceLimits { max_memory_size: Some(limits.memory), max_table_elements: Some(100_000) };
         let builder = WasmtimeEngineProviderBuilder::new().engine(engine).enable_resource_limits(resources);
         let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
-        Host::build(wasm, builder, Some(deadlines), Room::within(limits.memory))
+        CompiledModule::build(wasm, builder, Some(deadlines), MemoryBudget::new(limits.memory))
     }
 
     fn build<'w>(
         wasm: &'w [u8],
         builder: WasmtimeEngineProviderBuilder<'w>,
         deadlines: Option<EpochDeadlines>,
-        room: Room,
+        budget: MemoryBudget,
     ) -> Result<Self, Error> {
         let metadata = metadata::read(wasm)?;
-        let grants = Grants::from_metadata(&metadata).ok_or(metadata::Error::Shape("its grants are lists"))?;
+        let permissions = ModulePermissions::from_metadata(&metadata)
+            .ok_or(metadata::Error::Shape("`hostCapabilities` and `contextAwareResources` must be lists"))?;
         let module = builder.module_bytes(wasm).build_pre().map_err(|error| Error::Compile(Box::new(error)))?;
-        Ok(Host { module, grants: Arc::new(grants), deadlines, room })
+        Ok(CompiledModule { module, permissions: Arc::new(permissions), deadlines, budget })
     }
 
-    /// A new instance, whose look-ups are answered from `world`.
+    /// Creates an instance with a source for its look-ups.
     ///
     /// # Errors
     /// [`Error::Start`].
-    pub fn instance(&self, world: Arc<dyn World>) -> Result<Instance, Error> {
-        let callback = Callback { grants: Arc::clone(&self.grants), world, room: self.room };
+    pub fn instance(&self, lookups: Arc<dyn LookupSource>) -> Result<Instance, Error> {
+        let calls = HostCalls { permissions: Arc::clone(&self.permissions), lookups, budget: self.budget };
         let answer = move |_, binding: &str, namespace: &str, operation: &str, payload: &[u8]| {
-            Ok(callback.answer(binding, namespace, operation, payload)?)
+            Ok(calls.answer(binding, namespace, operation, payload)?)
         };
         let engine = self.module.rehydrate(self.deadlines).map_err(|error| Error::Start(Box::new(error.into())))?;
         let host = WapcHost::new(Box::new(engine), Some(Box::new(answer)));
@@ -145,7 +145,7 @@ impl Host {
     }
 }
 
-/// Counts the epochs of an engine, for as long as anybody uses it.
+/// Advances the epoch of an engine until the engine is dropped.
 fn advance_epoch(engine: &Engine) {
     let engine = engine.weak();
     thread::spawn(move || {
@@ -157,20 +157,20 @@ fn advance_epoch(engine: &Engine) {
     });
 }
 
-/// An instance of the module. It answers one call after the other, on one thread.
+/// An instance of the module. It runs one call at a time.
 pub struct Instance(WapcHost);
 
 impl Instance {
-    /// Reviews an AdmissionRequest (`admission.k8s.io/v1`, not the AdmissionReview around it) with the policy's
+    /// Checks an AdmissionRequest (`admission.k8s.io/v1`, without the AdmissionReview around it) with the policy's
     /// settings.
     ///
     /// # Errors
-    /// [`Error::Call`] and [`Error::Answer`], which the module gives to no input; [`Error::Request`].
+    /// [`Error::Call`] and [`Error::Answer`], which no input of the embedded module causes; [`Error::Settings`].
     pub fn validate(&self, request: &RawValue, settings: &Value) -> Result<Response, Error> {
-        self.validate_text(request.get(), &serde_json::to_string(settings).map_err(Error::Request)?)
+        self.validate_text(request.get(), &serde_json::to_string(settings).map_err(Error::Settings)?)
     }
 
-    /// The same with the JSON texts of request and settings.
+    /// Like [`Instance::validate`], with request and settings as JSON text.
     ///
     /// # Errors
     /// As for [`Instance::validate`].
@@ -179,15 +179,15 @@ impl Instance {
         self.ask("validate", payload.as_bytes())
     }
 
-    /// Whether the module understands these settings.
+    /// Checks settings.
     ///
     /// # Errors
-    /// [`Error::Call`], [`Error::Answer`] and [`Error::Request`].
+    /// [`Error::Call`], [`Error::Answer`] and [`Error::Settings`].
     pub fn validate_settings(&self, settings: &Value) -> Result<SettingsResponse, Error> {
-        self.validate_settings_text(&serde_json::to_string(settings).map_err(Error::Request)?)
+        self.validate_settings_text(&serde_json::to_string(settings).map_err(Error::Settings)?)
     }
 
-    /// The same with the JSON text of the settings.
+    /// Like [`Instance::validate_settings`], with the settings as JSON text.
     ///
     /// # Errors
     /// As for [`Instance::validate_settings`].
@@ -195,7 +195,7 @@ impl Instance {
         self.ask("validate_settings", settings.as_bytes())
     }
 
-    /// The version of the contract that the module speaks, `v1`.
+    /// The version of the module's protocol, `v1`.
     ///
     /// # Errors
     /// [`Error::Call`] and [`Error::Answer`].
@@ -208,36 +208,36 @@ impl Instance {
         serde_json::from_slice(&answer).map_err(|source| Error::Answer { operation, source })
     }
 
-    /// Calls a function of the module by its name, bytes in and bytes out.
+    /// Calls a function of the module.
     ///
     /// # Errors
-    /// [`Error::Call`] if it traps or gives an error, or there is no such function.
+    /// [`Error::Call`] if the function traps, returns an error or does not exist.
     pub fn call(&self, operation: &'static str, payload: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.call(operation, payload).map_err(|source| Error::Call { operation, source: Box::new(source) })
     }
 }
 
-/// What the module says about a request: Kubewarden's validation response.
+/// Kubewarden's validation response.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
 pub struct Response {
-    /// Whether the request may pass.
+    /// Whether the request is allowed.
     pub accepted: bool,
-    /// Why not.
+    /// Why it is rejected.
     pub message: Option<String>,
-    /// The HTTP status of a refusal.
+    /// The HTTP status of a rejection.
     pub code: Option<u16>,
-    /// The object as it should be, if it was mended.
+    /// The mutated object.
     #[serde(default, deserialize_with = "whole")]
     pub mutated_object: Option<Value>,
     /// For the API server's audit log.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub audit_annotations: BTreeMap<String, String>,
-    /// For the person who sent the request.
+    /// For the client that sent the request.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub warnings: Vec<String>,
 }
 
-/// An object like any other that people write: none of its names has a meaning to the reader.
+/// Reads an object without giving the keys that serde_json reserves their special meaning.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Ok(Option::<Whole>::deserialize(deserializer)?.map(|Whole(object)| object))
 }
@@ -246,11 +246,11 @@ fn null_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deser
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// What the module says about settings.
+/// Kubewarden's settings validation response.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct SettingsResponse {
-    /// Whether they are understood.
+    /// Whether the settings are valid.
     pub valid: bool,
-    /// What is wrong with them.
+    /// Why they are not valid.
     pub message: Option<String>,
 }

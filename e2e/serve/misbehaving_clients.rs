@@ -1,4 +1,4 @@
-//! Clients that do not behave.
+//! Slow, broken and greedy clients.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,11 +10,11 @@ use tokio::time::timeout;
 
 use super::client::Client;
 use super::process::{SOON, Server};
-use super::reviews::mendable;
+use super::reviews::incomplete_review;
 
-/// Whether the webhook still does its work.
+/// Checks that the webhook still answers.
 fn still_answers(server: &Server) {
-    let answer = server.connect().post("/mutate", &mendable().to_string()).unwrap();
+    let answer = server.connect().post("/mutate", &incomplete_review().to_string()).unwrap();
     assert!(answer.response()["patch"].is_string());
 }
 
@@ -23,17 +23,27 @@ fn request(head: &str, body: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_review_is_told_what_is_wrong() {
+fn http_errors_say_what_is_wrong() {
     let server = Server::start(&["--max-body=1"]);
     let json = "Content-Type: application/json\r\n";
     let cases = [
         ("GET /mutate HTTP/1.1", "\r\n".to_owned(), 405, ""),
-        ("POST /elsewhere HTTP/1.1", "Content-Length: 0\r\n\r\n".to_owned(), 404, "there is /mutate and /validate"),
+        (
+            "POST /elsewhere HTTP/1.1",
+            "Content-Length: 0\r\n\r\n".to_owned(),
+            404,
+            "the paths are /mutate and /validate",
+        ),
         ("POST /mutate HTTP/1.1", "Content-Length: 2\r\n\r\n{}".to_owned(), 415, "application/json"),
-        ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 2\r\n\r\n{{}}"), 400, "admission.k8s.io/v1 only"),
+        (
+            "POST /mutate HTTP/1.1",
+            format!("{json}Content-Length: 2\r\n\r\n{{}}"),
+            400,
+            "admission.k8s.io/v1 are supported",
+        ),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 6\r\n\r\ns3cret"), 400, "line 1, column 1"),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 0\r\n\r\n"), 400, "not JSON"),
-        ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 20971520\r\n\r\n"), 413, "longer than 1048576 bytes"),
+        ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 20971520\r\n\r\n"), 413, "larger than 1048576 bytes"),
     ];
     for (head, rest, status, message) in cases {
         let mut client = server.connect();
@@ -42,13 +52,13 @@ fn what_is_no_review_is_told_what_is_wrong() {
         assert_eq!(answer.status, status, "{head}: {answer:?}");
         assert!(answer.body.contains(message) && !answer.body.contains("s3cret"), "{head}: {answer:?}");
     }
-    let v1beta1 = mendable().to_string().replace("admission.k8s.io/v1", "admission.k8s.io/v1beta1");
+    let v1beta1 = incomplete_review().to_string().replace("admission.k8s.io/v1", "admission.k8s.io/v1beta1");
     assert_eq!(server.connect().post("/mutate", &v1beta1).unwrap().status, 400);
     still_answers(&server);
 }
 
 #[test]
-fn twenty_megabytes_are_refused_however_they_come() {
+fn bodies_above_the_limit_are_rejected() {
     let server = Server::start(&[]);
     let mut client = server.connect();
     let head =
@@ -68,8 +78,8 @@ fn twenty_megabytes_are_refused_however_they_come() {
 }
 
 #[test]
-fn half_a_body_is_waited_for_and_then_given_up() {
-    let server = Server::start(&["--body-time-out=300ms"]);
+fn an_incomplete_body_times_out() {
+    let server = Server::start(&["--body-timeout=300ms"]);
     let mut client = server.connect();
     let half = "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"kind\":";
     client.send(&request("POST /mutate HTTP/1.1", half)).unwrap();
@@ -78,8 +88,8 @@ fn half_a_body_is_waited_for_and_then_given_up() {
 }
 
 #[test]
-fn a_client_that_sends_its_head_byte_by_byte_is_cut_off() {
-    let server = Server::start(&["--head-time-out=300ms"]);
+fn a_client_that_sends_its_head_slowly_is_disconnected() {
+    let server = Server::start(&["--head-timeout=300ms"]);
     let mut client = server.connect();
     let started = Instant::now();
     let bytes = b"POST /mutate HTTP/1.1\r\nX-Slow: ".iter().chain(std::iter::repeat(&b'x'));
@@ -90,7 +100,7 @@ fn a_client_that_sends_its_head_byte_by_byte_is_cut_off() {
         assert!(started.elapsed() < SOON, "the connection is still open");
         std::thread::sleep(Duration::from_millis(20));
     }
-    // A client that does not even begin the TLS handshake.
+    // A client that does not start the TLS handshake.
     let mut silent = TcpStream::connect(server.reviews).unwrap();
     silent.set_read_timeout(Some(SOON)).unwrap();
     assert_eq!(silent.read(&mut [0; 16]).unwrap_or_default(), 0);
@@ -99,7 +109,7 @@ fn a_client_that_sends_its_head_byte_by_byte_is_cut_off() {
 }
 
 #[test]
-fn plain_http_on_the_tls_port_is_told_so() {
+fn plain_http_on_the_tls_port_gets_an_http_error() {
     let server = Server::start(&[]);
     let mut stream = TcpStream::connect(server.reviews).unwrap();
     stream.write_all(b"POST /mutate HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -109,14 +119,14 @@ fn plain_http_on_the_tls_port_is_told_so() {
     let mut stream = TcpStream::connect(server.reviews).unwrap();
     stream.write_all(&[0x16, 3, 1, 0, 5, 1, 2, 3, 4, 5]).unwrap();
     let _ = stream.read_to_end(&mut Vec::new());
-    server.wait_for_metric("sqledge_ha_connections_refused_total{reason=\"handshake\"}", 1.0);
+    server.wait_for_metric("sqledge_ha_connections_rejected_total{reason=\"handshake\"}", 1.0);
     still_answers(&server);
 }
 
 #[test]
-fn a_client_that_hangs_up_leaves_nothing_behind() {
+fn closed_connections_are_not_counted() {
     let server = Server::start(&[]);
-    let body = mendable().to_string();
+    let body = incomplete_review().to_string();
     for part in 0..40 {
         let mut client = server.connect();
         let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -129,16 +139,16 @@ fn a_client_that_hangs_up_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn ten_thousand_connections_are_held_or_refused_and_no_peer_takes_them_all() {
-    let server = Server::start(&["--max-connections=1000", "--head-time-out=60s"]);
+async fn connections_are_limited_in_total_and_per_address() {
+    let server = Server::start(&["--max-connections=1000", "--head-timeout=60s"]);
     may_open(11_000);
-    // All of 127.0.0.0/8 is this machine: to the webhook these are two peers, and the rest of the tests is a third.
+    // All of 127.0.0.0/8 is this machine, so that it has many client addresses.
     let mut held = connections(&server, [127, 0, 0, 2], 5_000).await;
     server.wait_for_metric("sqledge_ha_connections ", 500.0);
-    server.wait_for_metric("sqledge_ha_connections_refused_total{reason=\"peer\"}", 4500.0);
+    server.wait_for_metric("sqledge_ha_connections_rejected_total{reason=\"peer\"}", 4500.0);
     tokio::task::spawn_blocking({
         let (address, authority) = (server.reviews, server.authority.clone());
-        move || Client::connect(address, &authority).unwrap().post("/mutate", &mendable().to_string()).unwrap()
+        move || Client::connect(address, &authority).unwrap().post("/mutate", &incomplete_review().to_string()).unwrap()
     })
     .await
     .unwrap()
@@ -146,9 +156,9 @@ async fn ten_thousand_connections_are_held_or_refused_and_no_peer_takes_them_all
     server.wait_for_metric("sqledge_ha_connections ", 500.0);
     held.extend(connections(&server, [127, 0, 0, 3], 5_000).await);
     server.wait_for_metric("sqledge_ha_connections ", 1000.0);
-    server.wait_for_metric("sqledge_ha_connections_refused_total{reason=\"peer\"}", 9000.0);
+    server.wait_for_metric("sqledge_ha_connections_rejected_total{reason=\"peer\"}", 9000.0);
     assert!(Client::connect(server.reviews, &server.authority).is_err());
-    server.wait_for_metric("sqledge_ha_connections_refused_total{reason=\"limit\"}", 1.0);
+    server.wait_for_metric("sqledge_ha_connections_rejected_total{reason=\"limit\"}", 1.0);
     assert_eq!(server.probe("/readyz").0, 200);
     assert!(server.memory() < 128, "{} MiB", server.memory());
     drop(held);
@@ -156,7 +166,7 @@ async fn ten_thousand_connections_are_held_or_refused_and_no_peer_takes_them_all
     still_answers(&server);
 }
 
-/// Connections from an address of one's own.
+/// Connections from an address.
 async fn connections(server: &Server, peer: [u8; 4], count: usize) -> Vec<tokio::net::TcpStream> {
     let mut connections = Vec::new();
     for _ in 0..count {
@@ -168,14 +178,14 @@ async fn connections(server: &Server, peer: [u8; 4], count: usize) -> Vec<tokio:
 }
 
 #[test]
-fn silent_connections_do_not_keep_probes_out() {
+fn idle_connections_do_not_keep_probes_out() {
     let server = Server::start(&[]);
     let silent: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(server.probes).unwrap()).collect();
     for _ in 0..20 {
         assert_eq!(server.probe("/livez").0, 200);
     }
     assert_eq!(server.probe("/readyz").0, 200);
-    // They are not waited for either.
+    // They time out.
     for mut stream in silent {
         stream.set_read_timeout(Some(SOON)).unwrap();
         assert_eq!(stream.read(&mut [0; 16]).unwrap_or_default(), 0);
@@ -183,19 +193,19 @@ fn silent_connections_do_not_keep_probes_out() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_no_answer_is_cut_off() {
+async fn a_client_that_reads_no_answer_is_disconnected() {
     let server = Server::start_plain(&[]);
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(server.reviews).await.unwrap();
     let requests = "GET /elsewhere HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
-    // Until the webhook cannot write any more, and therefore does not read either.
+    // Until the webhook cannot write, and stops reading.
     while timeout(Duration::from_secs(1), stream.write_all(requests.as_bytes())).await.is_ok_and(|sent| sent.is_ok()) {}
     assert_eq!(server.metric("sqledge_ha_connections "), 1.0);
     server.wait_for_metric("sqledge_ha_connections ", 0.0);
 }
 
-/// Lets this process have more files open, as far as the system lets it.
+/// Raises this process's limit of open files.
 fn may_open(files: usize) {
     let limit = format!("--nofile={files}");
     let raised =
@@ -204,7 +214,7 @@ fn may_open(files: usize) {
 }
 
 #[test]
-fn requests_beyond_the_limit_are_told_to_come_again() {
+fn requests_beyond_the_limit_get_429() {
     let server = Server::start(&["--max-in-flight=2"]);
     let waiting: Vec<Client> = (0..2)
         .map(|_| {
@@ -215,7 +225,7 @@ fn requests_beyond_the_limit_are_told_to_come_again() {
         })
         .collect();
     server.wait_for_metric("sqledge_ha_requests_in_flight ", 2.0);
-    let answer = server.connect().post("/mutate", &mendable().to_string()).unwrap();
+    let answer = server.connect().post("/mutate", &incomplete_review().to_string()).unwrap();
     assert_eq!(answer.status, 429);
     assert!(answer.head.to_ascii_lowercase().contains("retry-after: 1"), "{}", answer.head);
     drop(waiting);
@@ -224,25 +234,25 @@ fn requests_beyond_the_limit_are_told_to_come_again() {
 }
 
 #[test]
-fn bodies_are_counted_by_what_has_come_of_them() {
-    let server = Server::start(&["--max-body=1", "--body-time-out=60s"]);
+fn only_received_bytes_of_bodies_count() {
+    let server = Server::start(&["--max-body=1", "--body-timeout=60s"]);
     let head = "Content-Type: application/json\r\nContent-Length: 1048576\r\n\r\n";
     let send = |body: &[u8]| {
         let mut client = server.connect();
         client.send(&[request("POST /mutate HTTP/1.1", head).as_slice(), body].concat()).unwrap();
         client
     };
-    // Eight of the longest bodies fit, and these are only announced.
+    // The limit is eight bodies, but these are only announced.
     let _announced: Vec<Client> = (0..16).map(|_| send(b"{")).collect();
     server.wait_for_metric("sqledge_ha_requests_in_flight ", 16.0);
     still_answers(&server);
-    // Of these nearly all comes: nine of them find no room, and whoever wants the last of it is turned away.
+    // Nearly all of these arrives, so that nine exceed the limit.
     let nearly = vec![b' '; (1 << 20) - 100];
     let full: Vec<Client> = (0..9).map(|_| send(&nearly)).collect();
-    let turned_away = || server.metric("sqledge_ha_requests_turned_away_total{reason=\"429\"}");
+    let rejected = || server.metric("sqledge_ha_http_errors_total{reason=\"429\"}");
     let started = Instant::now();
-    while turned_away() < 1.0 {
-        assert!(started.elapsed() < SOON, "nine bodies found room");
+    while rejected() < 1.0 {
+        assert!(started.elapsed() < SOON, "no body was rejected");
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(server.metric("sqledge_ha_requests_in_flight ") >= 16.0);

@@ -1,48 +1,48 @@
-//! What a module tells Kubewarden about itself: JSON in a custom section of the Wasm binary, as `kwctl annotate` writes
+//! The metadata that a module has for Kubewarden: JSON in a custom section of the Wasm binary, as `kwctl annotate` writes
 //! it.
 //!
-//! This file is compiled twice: into the build script, which annotates the module that is embedded, and into the
-//! library, which reads the metadata back.
+//! Two crates compile this file: the build script, which annotates the embedded module, and the library, which reads the
+//! metadata.
 
 use serde_json::{Map, Value};
 
 /// The custom section that Kubewarden reads.
 pub const SECTION: &str = "io.kubewarden.metadata";
 
-/// The version of the contract between host and module; `kwctl annotate` asks the module for it.
+/// The version of the protocol between host and module; `kwctl annotate` asks the module for it.
 pub const PROTOCOL_VERSION: &str = "v1";
 
-/// The annotation for a Markdown text that `kwctl inspect` shows.
+/// The annotation with the Markdown text that `kwctl inspect` prints.
 pub const USAGE: &str = "io.kubewarden.policy.usage";
-/// The annotation for the compiler that built the module.
+/// The annotation with the compiler that built the module.
 pub const COMPILER: &str = "sqledge-ha/compiler";
 
-/// Why metadata could not be read or written.
+/// Why metadata cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bytes do not start like a binary Wasm module of version 1.
-    #[error("this is not a Wasm module")]
+    #[error("not a Wasm module")]
     NotWasm,
-    /// A section is cut off, or says that it is longer than the file.
-    #[error("the Wasm module is cut off or damaged")]
+    /// A section is longer than the file.
+    #[error("the Wasm module is truncated or damaged")]
     Damaged,
     /// There is no metadata section: the module was not annotated.
-    #[error("the Wasm module has no section {SECTION}: it was not annotated")]
+    #[error("the Wasm module is not annotated: it has no section {SECTION}")]
     Missing,
-    /// The section holds something other than JSON.
+    /// The section is not JSON.
     #[error("the section {SECTION} is not JSON")]
     NotJson(#[source] serde_json::Error),
-    /// The description to annotate with is not YAML.
-    #[error("the metadata are not YAML: {0}")]
+    /// The description is not YAML.
+    #[error("the metadata is not YAML: {0}")]
     NotYaml(String),
-    /// The description to annotate with is not of the shape that Kubewarden reads.
-    #[error("the metadata cannot be read by Kubewarden: {0}")]
+    /// Kubewarden could not read the description.
+    #[error("Kubewarden cannot read the metadata: {0}")]
     Shape(&'static str),
 }
 
-/// Appends the metadata to a module. A module that already has some is returned as it is.
+/// Appends metadata to a module. A module that has metadata is returned unchanged.
 ///
-/// `description` is the text of a `metadata.yml`; `more` are annotations beside those in it.
+/// `description` is the text of a `metadata.yml`; `more` are further annotations.
 ///
 /// # Errors
 /// [`Error::NotWasm`] and [`Error::Damaged`] for the module, [`Error::NotYaml`] and [`Error::Shape`] for the
@@ -55,34 +55,34 @@ pub fn annotate(wasm: &[u8], description: &str, more: &[(&str, &str)]) -> Result
     Ok(annotated)
 }
 
-/// The metadata of a module.
+/// Reads the metadata of a module.
 ///
 /// # Errors
-/// [`Error::Missing`] if the module was not annotated, [`Error::NotJson`] if its section is not JSON,
-/// [`Error::NotWasm`] and [`Error::Damaged`] if the bytes are no module.
+/// [`Error::Missing`] if the module is not annotated, [`Error::NotJson`] if its section is not JSON,
+/// [`Error::NotWasm`] and [`Error::Damaged`] if the bytes are not a module.
 pub fn read(wasm: &[u8]) -> Result<Value, Error> {
     let section = find(wasm)?.ok_or(Error::Missing)?;
     serde_json::from_slice(section).map_err(Error::NotJson)
 }
 
-/// The JSON of the section: the description with what `kwctl annotate` adds to it.
+/// The JSON of the section: the description and what `kwctl annotate` adds.
 fn describe(description: &str, more: &[(&str, &str)]) -> Result<Value, Error> {
     let mut members: Map<String, Value> =
         serde_saphyr::from_str(description).map_err(|error| Error::NotYaml(error.to_string()))?;
     let annotations = members.get_mut("annotations").and_then(Value::as_object_mut);
-    let annotations = annotations.ok_or(Error::Shape("`annotations` is a mapping"))?;
+    let annotations = annotations.ok_or(Error::Shape("`annotations` must be a mapping"))?;
     annotations.extend(more.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
     if !annotations.values().all(Value::is_string) {
-        return Err(Error::Shape("every annotation is a string"));
+        return Err(Error::Shape("annotations must be strings"));
     }
     members.insert("protocolVersion".to_owned(), Value::from(PROTOCOL_VERSION));
     let mut metadata = Value::Object(members);
-    // Whether the library that is linked keeps another order or not: the same metadata are the same bytes.
+    // The order of the keys depends on a feature of serde_json that other crates can turn on.
     metadata.sort_all_objects();
     Ok(metadata)
 }
 
-// The Wasm binary format, as far as it takes to find a custom section:
+// The part of the Wasm binary format that finding a custom section needs:
 // https://webassembly.github.io/spec/core/binary/modules.html
 
 const PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
@@ -104,7 +104,7 @@ fn find(wasm: &[u8]) -> Result<Option<&[u8]>, Error> {
     Ok(None)
 }
 
-/// A stretch of bytes that is preceded by its length, and what follows it.
+/// Splits bytes that start with a length into the bytes of that length and the rest.
 fn sized(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let mut length: u64 = 0;
     for (position, byte) in bytes.iter().take(5).enumerate() {
@@ -128,7 +128,7 @@ fn append(wasm: &mut Vec<u8>, content: &str) {
     wasm.extend_from_slice(&section);
 }
 
-/// Writes a length as LEB128: seven bits a byte, the lowest first.
+/// Writes a length as LEB128: seven bits per byte, the lowest first.
 fn push_length(bytes: &mut Vec<u8>, mut length: usize) {
     while length > 0x7f {
         bytes.push((length & 0x7f) as u8 | 0x80);
@@ -144,7 +144,7 @@ mod tests {
     const DESCRIPTION: &str = "mutating: true\nannotations: {io.kubewarden.policy.title: sql}\n";
 
     #[test]
-    fn what_is_annotated_is_read_back() {
+    fn metadata_is_read_as_it_was_written() {
         let wasm = annotate(PREAMBLE, DESCRIPTION, &[(USAGE, &"words ".repeat(100))]).unwrap();
         let metadata = read(&wasm).unwrap();
         assert_eq!(metadata["protocolVersion"], "v1");
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn a_module_keeps_the_metadata_it_has() {
+    fn an_annotated_module_is_not_changed() {
         let wasm = annotate(PREAMBLE, DESCRIPTION, &[(USAGE, "first")]).unwrap();
         assert_eq!(annotate(&wasm, DESCRIPTION, &[(USAGE, "second")]).unwrap(), wasm);
     }
 
     #[test]
-    fn a_damaged_module_is_refused_wherever_it_is_cut() {
+    fn a_truncated_module_is_an_error() {
         let wasm = annotate(PREAMBLE, DESCRIPTION, &[]).unwrap();
         for end in 0..wasm.len() {
             assert!(read(&wasm[..end]).is_err(), "{end}");
@@ -170,9 +170,9 @@ mod tests {
     }
 
     #[test]
-    fn annotations_that_are_no_strings_are_refused() {
+    fn annotations_must_be_strings() {
         let wrong = annotate(PREAMBLE, "annotations: {severity: 1}", &[]);
-        assert!(matches!(wrong, Err(Error::Shape("every annotation is a string"))));
+        assert!(matches!(wrong, Err(Error::Shape("annotations must be strings"))));
         assert!(matches!(annotate(PREAMBLE, "annotations: [", &[]), Err(Error::NotYaml(_))));
     }
 }

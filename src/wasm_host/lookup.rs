@@ -1,4 +1,4 @@
-//! The objects that a module can ask for: where look-ups are answered from.
+//! Look-ups of other objects, and where their answers come from.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use sqledge_ha_policy::subject::{DEFAULT_NAMESPACE, namespace_of};
 /// A look-up of one object, as the module sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Get {
-    /// The group and version, e.g. `apps/v1`.
+    /// The group and version, for example `apps/v1`.
     pub api_version: String,
-    /// The kind, e.g. `Deployment`.
+    /// The kind, for example `Deployment`.
     pub kind: String,
     /// The object's name.
     pub name: String,
     /// The object's namespace.
     pub namespace: Option<String>,
-    /// Whether an answer that is a few seconds old will not do.
+    /// Whether the answer must be current. The policy server caches answers for a few seconds.
     #[serde(default)]
     pub disable_cache: bool,
-    /// The fields that are wanted, as dotted paths; all, if empty. The host prunes; a world need not look.
+    /// The requested fields as dotted paths; empty for all. The host prunes: a source can ignore them.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub field_masks: Vec<String>,
 }
@@ -28,9 +28,9 @@ pub struct Get {
 /// A look-up of all objects of a kind in a namespace, as the module sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct List {
-    /// The group and version, e.g. `apps/v1`.
+    /// The group and version, for example `apps/v1`.
     pub api_version: String,
-    /// The kind of the objects, e.g. `Deployment`.
+    /// The kind of the objects, for example `Deployment`.
     pub kind: String,
     /// Their namespace.
     pub namespace: String,
@@ -38,7 +38,7 @@ pub struct List {
     pub label_selector: Option<String>,
     /// A field selector, in the API server's notation.
     pub field_selector: Option<String>,
-    /// The fields that are wanted, as dotted paths; all, if empty. The host prunes; a world need not look.
+    /// The requested fields as dotted paths; empty for all. The host prunes: a source can ignore them.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub field_masks: Vec<String>,
 }
@@ -47,43 +47,43 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Objects, one after the other, so that nobody holds all of them at once. An item is an error if it cannot be read.
-pub type Objects<'w> = Box<dyn Iterator<Item = Result<Cow<'w, Value>, String>> + 'w>;
+/// Objects one by one, so that they are not all in memory at once. An item is an error if it cannot be parsed.
+pub type ObjectIter<'w> = Box<dyn Iterator<Item = Result<Cow<'w, Value>, String>> + 'w>;
 
-/// What exists beside the object under review. A set of objects ([`ObjectSet`]) is one, nothing at all ([`NoWorld`])
-/// another; a server's watches can be a third.
+/// Answers look-ups: from a set of objects ([`ObjectSet`]), from watches on an API server, or not at all
+/// ([`NoLookups`]).
 ///
-/// Access was checked before: only kinds in the module's `contextAwareResources` are asked for.
-pub trait World: Send + Sync {
-    /// One object, whole; `None` if it certainly does not exist.
+/// The host has checked permissions before: the kind is one of the module's `contextAwareResources`.
+pub trait LookupSource: Send + Sync {
+    /// One unpruned object; `None` if it does not exist.
     ///
     /// # Errors
-    /// Why nobody can tell. The module reads only a few words out of it (`is forbidden`, `404`) and passes none on.
+    /// Why the source does not know. The module looks for `is forbidden` and `404` in it, and does not repeat it.
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String>;
 
-    /// The objects of a kind in a namespace, whole, in any order. A world that knows what the module looks for may
-    /// leave out what it would pass over.
+    /// The unpruned objects of a kind in a namespace, in any order. A source that knows the module can leave out objects
+    /// that the module would ignore.
     ///
     /// # Errors
-    /// Why nobody can tell, as for [`World::get`].
-    fn list(&self, query: &List) -> Result<Objects<'_>, String>;
+    /// Why the source does not know, as for [`LookupSource::get`].
+    fn list(&self, query: &List) -> Result<ObjectIter<'_>, String>;
 }
 
-/// A world in which nothing can be looked up.
+/// Rejects every look-up.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NoWorld;
+pub struct NoLookups;
 
-impl World for NoWorld {
+impl LookupSource for NoLookups {
     fn get(&self, _: &Get) -> Result<Option<Cow<'_, Value>>, String> {
-        Err("there is no cluster to ask".to_owned())
+        Err("look-ups are not available".to_owned())
     }
 
-    fn list(&self, _: &List) -> Result<Objects<'_>, String> {
-        Err("there is no cluster to ask".to_owned())
+    fn list(&self, _: &List) -> Result<ObjectIter<'_>, String> {
+        Err("look-ups are not available".to_owned())
     }
 }
 
-/// A set of objects, outside of which nothing exists. An object without a namespace is in `default`.
+/// Answers from a complete set of objects. An object without a namespace is in `default`.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectSet(pub Vec<Value>);
 
@@ -92,7 +92,7 @@ fn is_of(object: &Value, api_version: &str, kind: &str, namespace: &str) -> bool
     is("apiVersion", api_version) && is("kind", kind) && namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace
 }
 
-impl World for ObjectSet {
+impl LookupSource for ObjectSet {
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String> {
         let Get { api_version, kind, name, namespace, .. } = query;
         let namespace = namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
@@ -101,10 +101,10 @@ impl World for ObjectSet {
         Ok(found.map(Cow::Borrowed))
     }
 
-    fn list(&self, query: &List) -> Result<Objects<'_>, String> {
+    fn list(&self, query: &List) -> Result<ObjectIter<'_>, String> {
         let List { api_version, kind, namespace, label_selector, field_selector, .. } = query.clone();
         if label_selector.is_some() || field_selector.is_some() {
-            return Err("a set of objects cannot be searched by selectors".to_owned());
+            return Err("selectors are not supported".to_owned());
         }
         let found = self.0.iter().filter(move |object| is_of(object, &api_version, &kind, &namespace));
         Ok(Box::new(found.map(|object| Ok(Cow::Borrowed(object)))))

@@ -1,4 +1,4 @@
-//! From start to end, under load.
+//! Startup, certificate replacement and shutdown.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,10 +12,10 @@ use assert_cmd::Command;
 
 use super::client::{Authority, Client};
 use super::process::{SOON, Server};
-use super::reviews::mendable;
+use super::reviews::incomplete_review;
 
 #[test]
-fn a_certificate_is_swapped_under_load_without_a_failed_request() {
+fn a_certificate_is_replaced_under_load_without_a_failed_request() {
     let server = Server::start(&[]);
     let next = Authority::new();
     let config = Authority::client_config(&[&server.authority, &next], "http/1.1");
@@ -26,7 +26,7 @@ fn a_certificate_is_swapped_under_load_without_a_failed_request() {
                 while !stop.load(Ordering::Relaxed) {
                     let mut client = Client::connect_with(server.reviews, Arc::clone(&config)).unwrap();
                     for _ in 0..10 {
-                        let answer = client.post("/mutate", &mendable().to_string()).unwrap();
+                        let answer = client.post("/mutate", &incomplete_review().to_string()).unwrap();
                         assert_eq!(answer.status, 200);
                         answered.fetch_add(1, Ordering::Relaxed);
                     }
@@ -43,14 +43,14 @@ fn a_certificate_is_swapped_under_load_without_a_failed_request() {
     });
     assert!(answered.load(Ordering::Relaxed) > 100);
     assert!(Client::connect(server.reviews, &server.authority).is_err());
-    // Half a renewal is no renewal.
+    // A key without a matching certificate is not loaded.
     Authority::new().write(&server.folder().join("..data"));
     fs::write(server.folder().join("..data/tls.key"), "-----BEGIN").unwrap();
     server.wait_for_line(|line| line["level"] == "WARN");
     Client::connect(server.reviews, &next).unwrap();
 }
 
-/// The files become links into a folder, which is itself a link.
+/// The files become links into a directory, which is itself a link.
 fn swap_as_a_secret_volume_does(server: &Server, next: &Authority) {
     let folder = server.folder();
     fs::create_dir(folder.join("..2026")).unwrap();
@@ -64,7 +64,7 @@ fn swap_as_a_secret_volume_does(server: &Server, next: &Authority) {
 }
 
 #[test]
-fn a_webhook_that_is_told_to_end_under_load_drops_no_answer() {
+fn shutdown_loses_no_answer_over_http1() {
     let mut server = Server::start(&["--drain=1s", "--grace=10s"]);
     let sent = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -72,8 +72,8 @@ fn a_webhook_that_is_told_to_end_under_load_drops_no_answer() {
             scope.spawn(|| {
                 let mut client = server.connect();
                 loop {
-                    // Between two requests the webhook may close the connection, and says so before.
-                    let answer = client.post("/mutate", &mendable().to_string()).unwrap();
+                    // The webhook announces before that it closes the connection.
+                    let answer = client.post("/mutate", &incomplete_review().to_string()).unwrap();
                     assert_eq!(answer.status, 200);
                     sent.fetch_add(1, Ordering::Relaxed);
                     if answer.head.to_ascii_lowercase().contains("connection: close") {
@@ -97,17 +97,17 @@ fn a_webhook_that_is_told_to_end_under_load_drops_no_answer() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_stops_immediately() {
     let mut server = Server::start(&["--drain=1h"]);
     server.terminate();
-    server.wait_for_line(|line| line["message"].as_str().is_some_and(|message| message.starts_with("stopping")));
+    server.wait_for_line(|line| line["message"].as_str().is_some_and(|message| message.starts_with("shutting down")));
     server.terminate();
     assert!(server.wait().success());
 }
 
 #[test]
-fn a_request_that_is_stuck_is_cut_off_in_the_end() {
-    let mut server = Server::start(&["--grace=300ms", "--body-time-out=1h"]);
+fn the_grace_period_ends_requests_in_flight() {
+    let mut server = Server::start(&["--grace=300ms", "--body-timeout=1h"]);
     let mut client = server.connect();
     client
         .send(b"POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
@@ -115,32 +115,34 @@ fn a_request_that_is_stuck_is_cut_off_in_the_end() {
     server.wait_for_metric("sqledge_ha_requests_in_flight ", 1.0);
     server.terminate();
     assert!(server.wait().success());
-    server.wait_for_line(|line| line["message"].as_str().is_some_and(|message| message.ends_with("are cut off")));
+    server.wait_for_line(|line| {
+        line["message"].as_str().is_some_and(|message| message.starts_with("the grace period is over"))
+    });
     client.wait_for_end();
 }
 
 #[test]
-fn requests_are_not_welcome_before_there_is_a_certificate() {
+fn the_webhook_is_not_ready_without_a_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
-    // Nobody listens there.
+    // No process listens there.
     let nowhere = "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
         contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n\
         clusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\n";
     fs::write(&kubeconfig, nowhere).unwrap();
     let server = Server::start_self_signed(kubeconfig.to_str().unwrap(), &["--service=a.b.svc"]);
-    let (status, missing) = server.probe("/readyz");
+    let (status, problems) = server.probe("/readyz");
     assert_eq!(status, 503);
-    assert!(missing.contains("there is no certificate yet"), "{missing}");
-    assert!(missing.contains("the cluster's objects are not in view yet"), "{missing}");
+    assert!(problems.contains("no serving certificate"), "{problems}");
+    assert!(problems.contains("the caches are not synced"), "{problems}");
     assert_eq!(server.probe("/livez").0, 200);
 }
 
 #[test]
-fn a_webhook_that_is_told_to_end_does_not_wait_for_its_credentials() {
+fn shutdown_does_not_wait_for_a_credentials_plugin() {
     let folder = tempfile::tempdir().unwrap();
     let [kubeconfig, asked] = ["kubeconfig", "asked"].map(|name| folder.path().join(name));
-    // Longer than this test waits for an end.
+    // Longer than this test waits for the end of the webhook.
     let script = format!("echo $$ > '{}'; exec sleep 120", asked.display());
     let exec = serde_json::json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "sh",
         "args": ["-c", script], "interactiveMode": "Never"});
@@ -153,23 +155,23 @@ fn a_webhook_that_is_told_to_end_does_not_wait_for_its_credentials() {
     let mut server = Server::starting_in(kubeconfig.to_str().unwrap(), &[]);
     let started = Instant::now();
     let plugin = loop {
-        let said = fs::read_to_string(&asked).unwrap_or_default();
-        if said.ends_with('\n') {
-            break said;
+        let process_id = fs::read_to_string(&asked).unwrap_or_default();
+        if process_id.ends_with('\n') {
+            break process_id;
         }
-        assert!(started.elapsed() < SOON, "nobody is asked for credentials: {:#?}", server.log());
+        assert!(started.elapsed() < SOON, "the plugin was not started: {:#?}", server.log());
         thread::sleep(Duration::from_millis(10));
     };
     assert_eq!((server.probe("/livez").0, server.probe("/readyz").0), (200, 503));
     server.terminate();
     assert!(server.wait().success());
-    server.wait_for_line(|line| line["message"] == "stopped before it had started");
+    server.wait_for_line(|line| line["message"] == "stopped during startup");
     let ended = std::process::Command::new("kill").arg(plugin.trim()).status().unwrap();
     assert!(ended.success());
 }
 
 #[test]
-fn requests_are_welcome_once_the_cluster_has_been_seen() {
+fn the_webhook_is_ready_once_the_caches_are_synced() {
     let api = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
@@ -180,14 +182,14 @@ fn requests_are_welcome_once_the_cluster_has_been_seen() {
     );
     fs::write(&kubeconfig, cluster).unwrap();
     let server = Server::start_in(kubeconfig.to_str().unwrap(), &[]);
-    // The API server says nothing yet.
-    let (status, missing) = server.probe("/readyz");
-    assert_eq!((status, missing.as_str()), (503, "the cluster's objects are not in view yet\n"));
+    // The API server does not answer yet.
+    let (status, problems) = server.probe("/readyz");
+    assert_eq!((status, problems.as_str()), (503, "the caches are not synced\n"));
     thread::spawn(move || api.incoming().flatten().for_each(|stream| drop(thread::spawn(|| forbid(stream)))));
     server.wait_until_ready();
 }
 
-/// An API server that shows nothing to anybody.
+/// An API server that forbids everything.
 fn forbid(stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
@@ -201,7 +203,7 @@ fn forbid(stream: TcpStream) {
     }
 }
 
-fn refused(arguments: &[&str]) -> String {
+fn startup_error(arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     Authority::new().write(folder.path());
     fs::write(folder.path().join("wrong.yaml"), "engines: [sql-egde]\n").unwrap();
@@ -214,9 +216,9 @@ fn refused(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn what_cannot_be_served_is_told_before_anything_is_served() {
+fn wrong_arguments_are_errors_at_startup() {
     let files = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--no-cluster"];
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["--no-cluster"], "--tls-cert"),
         (&["--no-cluster", "--tls-cert=tls.crt"], "not provided:\n  --tls-key <FILE>"),
         (&["--no-cluster", "--tls-key=tls.key"], "not provided:\n  --tls-cert <FILE>"),
@@ -224,20 +226,19 @@ fn what_cannot_be_served_is_told_before_anything_is_served() {
         (&["--tls-key=tls.key", "--self-signed", "--service=a.b.svc"], "'--tls-key <FILE>' cannot be used with"),
         (&["--insecure-http", "--no-cluster", "--listen=0.0.0.0:0"], "listen on 127.0.0.1"),
         (&["--tls-cert=missing", "--tls-key=tls.key", "--no-cluster"], "cannot read missing"),
-        (&["--tls-cert=tls.crt", "--tls-key=tls.crt", "--no-cluster"], "cannot use tls.crt: there is no private key"),
+        (&["--tls-cert=tls.crt", "--tls-key=tls.crt", "--no-cluster"], "cannot use tls.crt: no private key"),
         (&[files.as_slice(), &["--settings=wrong.yaml"]].concat(), "did you mean `sql-edge`"),
-        (&[files.as_slice(), &["--module=wrong.wasm"]].concat(), "wrong.wasm: this is not a Wasm module"),
+        (&[files.as_slice(), &["--module=wrong.wasm"]].concat(), "wrong.wasm: not a Wasm module"),
         (&[files.as_slice(), &["--deadline=soon"]].concat(), "--deadline"),
         (
             &[files.as_slice(), &["--deadline=0s"]].concat(),
-            "'--deadline <TIME>': it has to be longer than 0, such as 30s",
+            "'--deadline <DURATION>': it must be longer than 0, for example 30s",
         ),
-        (&[files.as_slice(), &["--head-time-out=0s"]].concat(), "'--head-time-out <TIME>': it has to be longer than 0"),
-        (&[files.as_slice(), &["--grace=500000000000y"]].concat(), "'--grace <TIME>': it is longer than a year (365d)"),
+        (&[files.as_slice(), &["--head-timeout=0s"]].concat(), "'--head-timeout <DURATION>': it must be longer than 0"),
         (&["--tls-cert=tls.crt", "--tls-key=tls.key"], "--no-cluster"),
     ];
     for (arguments, expected) in cases {
-        let message = refused(arguments);
+        let message = startup_error(arguments);
         assert!(message.contains(expected), "{arguments:?}: {message}");
     }
 }
