@@ -39,7 +39,7 @@ fn http_errors_say_what_is_wrong() {
             "POST /mutate HTTP/1.1",
             format!("{json}Content-Length: 2\r\n\r\n{{}}"),
             400,
-            "admission.k8s.io/v1 are supported",
+            "has no `uid`",
         ),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 6\r\n\r\ns3cret"), 400, "line 1, column 1"),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 0\r\n\r\n"), 400, "not JSON"),

@@ -13,6 +13,9 @@
 //! | the client's close after ours | one second (`socket`) |
 //!
 //! Receiving a body has its own timeout, in `routes`.
+//!
+//! axum-server 0.9 does not replace this module: it fixes the executor of HTTP/2 streams, so
+//! `e2e/serve/http2.rs::a_stream_whose_answer_is_not_read_is_reset` fails. It also has no maximum age for connections.
 
 mod connection_limit;
 mod preface;
