@@ -35,12 +35,7 @@ fn http_errors_say_what_is_wrong() {
             "the paths are /mutate and /validate",
         ),
         ("POST /mutate HTTP/1.1", "Content-Length: 2\r\n\r\n{}".to_owned(), 415, "application/json"),
-        (
-            "POST /mutate HTTP/1.1",
-            format!("{json}Content-Length: 2\r\n\r\n{{}}"),
-            400,
-            "has no `uid`",
-        ),
+        ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 2\r\n\r\n{{}}"), 400, "has no `uid`"),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 6\r\n\r\ns3cret"), 400, "line 1, column 1"),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 0\r\n\r\n"), 400, "not JSON"),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 20971520\r\n\r\n"), 413, "larger than 1048576 bytes"),
