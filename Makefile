@@ -1,9 +1,9 @@
-# Everything a person needs, each target with its own set-up. CARGO_TARGET_DIR is honoured.
+# Each target installs what it needs. CARGO_TARGET_DIR is honored.
 
 TOOLS := target/tools
 CARGO := cargo
 GO := go
-# The Go package that the version of Kubernetes is written into.
+# The linker writes the version of Kubernetes into this Go package.
 VERSION_PACKAGE := k8s.io/component-base/version
 RELEASE := $(CARGO) build --release --locked
 FUZZ := $(or $(CARGO_TARGET_DIR),target)/fuzz
@@ -25,26 +25,26 @@ KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
 REGISTRY := v3.1.2
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
-# What a release has the command for. The programs are static: linked with musl, by the C compiler that Zig brings.
+# The platforms of a release. The programs are static: linked with musl by Zig's C compiler.
 RELEASE_TARGETS := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 DIST := target/dist
 program_of = target/release-programs/$(1)/release/sqledge-ha
-# Who signs a release: the key pair COSIGN_KEY, or `keyless`, the identity of the workflow that runs this. Both may be
-# set in the environment.
+# How a release is signed: `key` uses the key pair COSIGN_KEY, `keyless` the identity of the GitHub workflow. Set both in
+# the environment.
 SIGN ?= key
 COSIGN_KEY ?= target/release-key/cosign.key
 signer = $(if $(filter keyless,$(SIGN)),env -u COSIGN_KEY,env COSIGN_KEY="$(abspath $(COSIGN_KEY))" COSIGN_PASSWORD="$$COSIGN_PASSWORD")
 
 IMAGE := target/image
-# For each of the targets, which run one after the other.
+# Seconds for each fuzz target. The targets run one after the other.
 FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-native test-wasm test-fuzz fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z][a-z.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:
 	@rustup toolchain list | grep -q '^$(TOOLCHAIN)' || \
@@ -54,33 +54,47 @@ setup:
 build: setup ## build the command, with the module inside
 	$(RELEASE)
 
-demo: build ## lint the examples, and let the module and the webhook mend a Deployment
+demo: build ## lint the examples, and mutate a Deployment with the module and the webhook
 	@sh e2e/demo.sh $(BINARY)
 
-test: lint test-native test-wasm test-fuzz ## run everything
+test: lint test-native test-wasm test-fuzz ## check format, lints and licenses, and run all tests but the slow ones
 	@echo "all tests passed"
 
-test-native: setup e2e-cluster e2e-tools release-tools yaml-reader
+test-long: e2e test-release test-image soak ## run the slow tests: the proof, the release, the image, the webhook's memory
+	@echo "all slow tests passed"
+
+test-rules: setup ## run the unit tests of the rules, and the corpus
+	$(CARGO) test --release --locked -p sqledge-ha-policy --lib
+	$(CARGO) test --release --locked --test rules
+
+rule: ## add the files of a new rule; NAME=some-rule
+	@sh e2e/rules/new.sh "$(NAME)"
+
+test-native: setup e2e-cluster e2e-tools yaml-reader
 	$(CARGO) test --release --locked --workspace
 
-# The rules once more, compiled to Wasm and run under Node.
+# Builds the module three times, and makes, signs and publishes a small release.
+test-release: setup e2e-tools release-tools
+	$(CARGO) test --release --locked --test e2e -- --ignored release:: reproducible::three_builds
+
+# The rules' tests again, compiled to Wasm and run with Node.js.
 test-wasm: setup $(TOOLS)/bin/wasm-bindgen-test-runner
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(TOOLS)/bin/wasm-bindgen-test-runner" \
 		$(CARGO) test --release --locked -p sqledge-ha-policy --lib --target wasm32-unknown-unknown
 
-# The same inputs each time: about ten seconds for each target.
+# The inputs are the same each time. About ten seconds for each target.
 test-fuzz: setup ## run each fuzz target on a fixed number of inputs
 	@FUZZ_RUNS=8000 sh e2e/fuzz/run.sh 120 $(FUZZ_TARGETS)
 
-fuzz: setup ## look for inputs that break the reader, the editor, the fixer or the module; FUZZ_SECONDS=600 for each
+fuzz: setup ## search for inputs that break the reader, the editor, the fixer or the module; FUZZ_SECONDS=600 for each
 	@sh e2e/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-# What kubectl reads YAML with: the tests compare.
+# kubectl's YAML reader, for comparison.
 yaml-reader:
 	@mkdir -p $(TOOLS)/bin
 	cd e2e/cluster && $(GO) build -buildvcs=false -o "$(CURDIR)/$(TOOLS)/bin/yaml-reader" ./yaml
 
-# A real control plane in one process. Go itself sees whether anything has changed.
+# A Kubernetes control plane in one process. Go rebuilds it only if its sources have changed.
 e2e-cluster: ## build the Kubernetes control plane that the tests run
 	@mkdir -p $(TOOLS)/bin
 	cd e2e/cluster && version="$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && minor="$${version#v1.}" && \
@@ -90,24 +104,23 @@ e2e-cluster: ## build the Kubernetes control plane that the tests run
 
 e2e-tools: $(TOOLS)/bin/helm $(TOOLS)/bin/kustomize $(TOOLS)/bin/registry ## build the Helm, Kustomize and registry that the tests run
 
-policy.wasm: build ## the module without its metadata
+policy.wasm: build ## write the module without its metadata
 	@cp $(or $(CARGO_TARGET_DIR),target)/module/wasm32-unknown-unknown/module/sqledge_ha_policy.wasm $@
 	@printf '%s: %s bytes\n' $@ "$$(wc -c < $@)"
 
-annotated-policy.wasm: build ## the module as Kubewarden wants it
+annotated-policy.wasm: build ## write the module with the metadata that Kubewarden needs
 	@$(BINARY) policy wasm --output $@
 
-# For a target: cargo finds Zig by the variable, no path of this machine is left in the program, and jemalloc allows for
-# kernels with pages of 64 KiB on ARM.
+# The program for one platform, without paths of this machine in it.
 release-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
 	@rustup --quiet target add --toolchain $(TOOLCHAIN) $*
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" CARGO_ZIGBUILD_ZIG_PATH="$(CURDIR)/$(TOOLS)/zig/ziglang/zig" \
-		JEMALLOC_SYS_WITH_LG_PAGE=$(if $(filter aarch64-%,$*),16,12) CARGO_PROFILE_RELEASE_STRIP=symbols \
+		CARGO_PROFILE_RELEASE_STRIP=symbols \
 		CARGO_ENCODED_RUSTFLAGS="$$(printf -- '--remap-path-prefix=%s=.\037--remap-path-prefix=%s=cargo' \
 			"$(CURDIR)" "$${CARGO_HOME:-$$HOME/.cargo}")" \
 		$(CARGO) zigbuild --release --locked --bin sqledge-ha --target $* --target-dir target/release-programs
 
-release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build and sign what a release consists of, in target/dist; some twenty minutes; needs pip
+release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build and sign the files of a release in target/dist; about 20 minutes; needs pip
 	@sh artifacthub/release/check.sh
 	sh artifacthub/release/collect.sh $(DIST) \
 		$(foreach target,$(RELEASE_TARGETS),$(target)=$(call program_of,$(target)))
@@ -118,44 +131,47 @@ release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build
 
 release-tools: $(TOOLS)/bin/cosign $(TOOLS)/bin/crane $(TOOLS)/bin/cargo-cyclonedx
 
-image: $(addprefix release-program-,$(RELEASE_TARGETS)) ## write the container image to target/image, without a daemon; needs pip
+image: $(addprefix release-program-,$(RELEASE_TARGETS)) ## write the container image to target/image, without a container daemon; needs pip
 	@REVISION="$$(git rev-parse HEAD)" sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
 		arm64=$(call program_of,aarch64-unknown-linux-musl)
 
-publish: release-tools $(TOOLS)/bin/helm ## push and sign what `make release image` left: the policy, the image and the chart; TO=ghcr.io/OWNER
+publish: release-tools $(TOOLS)/bin/helm ## push and sign the policy, the image and the chart after `make release image`; TO=ghcr.io/OWNER
 	$(signer) sh artifacthub/release/publish.sh $(DIST) $(IMAGE) $(call program_of,$(shell uname -m)-unknown-linux-musl) $(TO)
 
-test-image: image ## run the image as a cluster would; needs root, or namespaces for users
+test-image: image ## run the image as a cluster would; needs root or user namespaces
 	SQLEDGE_HA_IMAGE="$(abspath $(IMAGE))" $(CARGO) test --release --locked --workspace --test e2e -- --ignored image::
 
-bench: setup ## print what the product costs: one call, a linter run, the webhook under load
+bench: setup ## measure one call of the module, linter runs and the webhook under load
 	$(CARGO) bench --locked --workspace --bench cost
 
-bench-peers: setup e2e-cluster $(PEERS) ## run other linters on the same files, and print how they compare
+bench-peers: setup e2e-cluster $(PEERS) ## compare with other linters on the same files
 	$(CARGO) bench --locked --workspace --bench cost -- peers
 
-profile: setup ## print in which functions the linter spends its time; needs perf
+profile: setup ## print the functions in which the linter spends its time; needs perf
 	$(CARGO) bench --locked --workspace --bench cost -- profile
 
-soak: setup ## send the webhook an hour's worth of requests and print its memory
+soak: setup ## send the webhook an hour's worth of requests, and print its memory
 	$(CARGO) bench --locked --workspace --bench cost -- soak
 
-e2e: setup e2e-cluster ## prove on a real control plane that what is admitted survives, and what is refused would not have
+e2e: setup e2e-cluster ## show on a real control plane that admitted databases survive failures, and rejected ones would not
 	$(CARGO) test --release --locked --workspace --test proof
 
-proof: setup e2e-cluster ## the same, and write e2e/PROOF.md
+proof: setup e2e-cluster ## the same as e2e, and write e2e/PROOF.md
 	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test proof
 
-generate: setup ## write the files that are made from the code
+generate: setup ## write the files that are generated from the code
 	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test e2e -- generated:: fix::the_corpus
 
-fmt: ## format all code; the rules' files are declared by a macro, where cargo fmt does not find them
+fmt: ## format all code; cargo fmt does not find the rules, which a macro declares
 	rustfmt --edition 2024 $(SOURCES)
 
-lint: setup deny ## what must be clean before a commit
+lint: setup deny ## check format, lints, documentation and licenses
 	rustfmt --edition 2024 --check $(SOURCES)
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --test proof --test rules -- -D warnings
 	$(CARGO) clippy --release --locked -p sqledge-ha-policy --features guest --target wasm32-unknown-unknown -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features --lib --target wasm32-unknown-unknown -- -D warnings
 	$(CLIPPY_FUZZ) -- -D warnings
 	$(CLIPPY_FUZZ) --no-default-features --features module -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
@@ -165,7 +181,7 @@ deny: setup $(TOOLS)/bin/cargo-deny
 	$(TOOLS)/bin/cargo-deny --locked --manifest-path e2e/fuzz/Cargo.toml --config e2e/fuzz/deny.toml \
 		check -D warnings bans licenses sources
 
-advisories: setup $(TOOLS)/bin/cargo-deny ## look for known vulnerabilities of dependencies; needs a network
+advisories: setup $(TOOLS)/bin/cargo-deny ## check dependencies for known vulnerabilities; needs a network
 	$(TOOLS)/bin/cargo-deny --locked --workspace check advisories
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
@@ -174,7 +190,7 @@ $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 $(TOOLS)/bin/cargo-deny: | setup
 	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY)
 
-# What is measured beside ours: some five minutes, once.
+# The linters that bench-peers compares with: about five minutes, once.
 $(TOOLS)/bin/kubeconform:
 	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM)
 
@@ -184,7 +200,7 @@ $(TOOLS)/bin/kube-score:
 $(TOOLS)/bin/conftest:
 	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install github.com/open-policy-agent/conftest@$(CONFTEST)
 
-# What a release is made with. Cosign takes some five minutes, once.
+# The tools of a release. Building Cosign takes about five minutes, once.
 $(TOOLS)/bin/cosign:
 	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install -ldflags "-s -w" github.com/sigstore/cosign/v3/cmd/cosign@$(COSIGN)
 
@@ -201,7 +217,7 @@ $(TOOLS)/bin/cargo-zigbuild: | setup
 $(TOOLS)/zig:
 	python3 -m pip install --quiet --target $@ ziglang==$(ZIG)
 
-# What tests render charts and kustomizations with: some four minutes and one, once.
+# The tests render charts and kustomizations with these: about five minutes, once.
 $(TOOLS)/bin/helm:
 	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install -ldflags "-s -w" helm.sh/helm/v4/cmd/helm@$(HELM)
 
@@ -209,7 +225,7 @@ $(TOOLS)/bin/kustomize:
 	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" \
 		$(GO) install -ldflags "-s -w" sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE)
 
-# What tests push policies to.
+# The tests push policies to this registry.
 $(TOOLS)/bin/registry:
 	GOFLAGS=-mod=mod GOBIN="$(CURDIR)/$(TOOLS)/bin" \
 		$(GO) install -ldflags "-s -w" github.com/distribution/distribution/v3/cmd/registry@$(REGISTRY)

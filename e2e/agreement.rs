@@ -1,4 +1,4 @@
-//! One verdict everywhere: the module, the library and the linter decide alike.
+//! The module, the library and the linter give the same answers.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -12,13 +12,16 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::cli::Level;
-use sqledge_ha::module::{Admission, EMBEDDED, Host, Instance, ObjectSet, Response};
-use sqledge_ha_policy::kind::{Kind, group_of};
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::request::Request;
-use sqledge_ha_policy::review::{concerns, validate};
+use sqledge_ha::linter::Level;
+use sqledge_ha::wasm_host::{AdmissionReview, CompiledModule, EMBEDDED, Instance, ObjectSet, Response};
+use sqledge_ha_policy::admission::request::Request;
+use sqledge_ha_policy::admission::review::{needs_check, validate};
+use sqledge_ha_policy::kubernetes::group_of;
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
+use sqledge_ha_policy::rules::parse_settings;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use crate::shared::{self, lint_file, real_manifests};
 use crate::world::generate::objects;
@@ -43,12 +46,12 @@ fn request(object: &Value, old: Option<&Value>) -> Value {
         "namespace": metadata["namespace"].as_str().unwrap_or("default"), "object": object, "oldObject": old})
 }
 
-/// What the library says, as the module would.
+/// The answer of the library.
 fn native(request: &Value, settings: &Value, world: &[Value]) -> Response {
     let payload = json!({"request": request, "settings": settings}).to_string();
-    let verdict = validate(payload.as_bytes(), &Objects::open(world));
+    let verdict = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, world));
     Response {
-        accepted: verdict.accepted,
+        accepted: verdict.allowed,
         message: verdict.message,
         code: verdict.code,
         mutated_object: verdict.mutated_object,
@@ -58,20 +61,22 @@ fn native(request: &Value, settings: &Value, world: &[Value]) -> Response {
 }
 
 fn instance(world: &[Value]) -> Instance {
-    Host::new(EMBEDDED).unwrap().instance(Arc::new(ObjectSet(world.to_vec()))).unwrap()
+    CompiledModule::new(EMBEDDED).unwrap().instance(Arc::new(ObjectSet(world.to_vec()))).unwrap()
 }
 
 fn ask(instance: &Instance, request: &Value, settings: &Value) -> Response {
     instance.validate(&to_raw_value(request).unwrap(), settings).unwrap()
 }
 
-/// What the module can see of these objects: an API server serves them in today's version, whatever they came in.
+/// The objects that the module can look up, in the version in which an API server serves them.
 fn cluster(objects: &[Value]) -> Vec<Value> {
     let stored = |object: &Value| {
         let mut object = object.clone();
-        match Kind::of_object(&object) {
+        match Kind::from_object(&object) {
             Some(Kind::Service) => {}
-            Some(Kind::Deployment | Kind::StatefulSet) => object["apiVersion"] = json!("apps/v1"),
+            Some(Kind::Workload(WorkloadKind::Deployment | WorkloadKind::StatefulSet)) => {
+                object["apiVersion"] = json!("apps/v1")
+            }
             _ => return None,
         }
         Some(object)
@@ -79,7 +84,7 @@ fn cluster(objects: &[Value]) -> Vec<Value> {
     objects.iter().filter_map(stored).collect()
 }
 
-/// Whatever is asked of an object in these tests: that it be created, and changed from and into something else.
+/// Requests that create the object, and that update it from and to another one.
 fn requests(object: &Value) -> Vec<Value> {
     let mut other = object.clone();
     if let Some(spec) = other.get_mut("spec").and_then(Value::as_object_mut) {
@@ -112,8 +117,8 @@ fn the_module_and_the_library_agree_on_every_real_object() {
 }
 
 #[test]
-fn no_name_in_an_object_has_a_meaning_on_the_way() {
-    // What serde_json calls raw text: a driver may be given an attribute of any name.
+fn reserved_names_of_serde_json_are_ordinary_keys() {
+    // serde_json uses this key for raw values; a CSI driver can have an attribute with any name.
     let attributes = json!({"$serde_json::private::RawValue": "x", "size": "1"});
     let mut object = deployment();
     let pod = object.pointer_mut("/spec/template/spec").unwrap();
@@ -125,25 +130,24 @@ fn no_name_in_an_object_has_a_meaning_on_the_way() {
     let response = native(&request, &settings, &[]);
     assert!(response.accepted, "{response:?}");
     assert_eq!(ask(&instance(&[]), &request, &settings), response);
-    let mended = response.mutated_object.clone().unwrap();
-    let kept = mended["spec"]["template"]["spec"]["volumes"].as_array().unwrap().last().unwrap();
+    let mutated = response.mutated_object.clone().unwrap();
+    let kept = mutated["spec"]["template"]["spec"]["volumes"].as_array().unwrap().last().unwrap();
     assert_eq!(kept["csi"]["volumeAttributes"], attributes);
 
-    let text = request.to_string();
-    let admission = Admission::read(text.as_bytes()).unwrap();
-    let patch = admission.patch(&response).unwrap();
-    let answer = admission.answer(response, patch);
+    let review = AdmissionReview::read(request.to_string().into()).unwrap();
+    let patch = review.patch(&response).unwrap();
+    let answer = review.answer(response, patch);
     let patch = BASE64_STANDARD.decode(answer["response"]["patch"].as_str().unwrap()).unwrap();
     let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
     json_patch::patch(&mut object, &patch).unwrap();
-    assert_eq!(object, mended);
+    assert_eq!(object, mutated);
 }
 
 #[test]
-fn an_instance_that_has_answered_others_answers_like_a_new_one() {
+fn used_and_new_instances_give_the_same_answers() {
     let world = right_world();
-    let host = Host::new(EMBEDDED).unwrap();
-    let new = || host.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
+    let module = CompiledModule::new(EMBEDDED).unwrap();
+    let new = || module.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
     let used = new();
     let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
     let settings = [all_engines(), json!({"mode": "validate", "exposure": "public"}), json!({"mod": "wrong"})];
@@ -152,7 +156,7 @@ fn an_instance_that_has_answered_others_answers_like_a_new_one() {
             let request = request(&object, None);
             prop_assert_eq!(ask(&used, &request, settings), ask(&new(), &request, settings));
         }
-        // What cannot be read leaves no trace either.
+        // Unreadable requests do not change the instance either.
         let unreadable = used.call("validate", br#"{"request": ["#);
         prop_assert!(unreadable.is_ok());
         Ok(())
@@ -161,11 +165,11 @@ fn an_instance_that_has_answered_others_answers_like_a_new_one() {
 }
 
 #[test]
-fn what_the_webhook_does_not_ask_about_the_module_accepts_without_a_word() {
+fn the_module_allows_requests_that_the_webhook_does_not_check() {
     let world = right_world();
     let module = instance(&world);
     let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
-    let spared = Cell::new(0);
+    let unchecked = Cell::new(0);
     let outcome = runner.run(&(objects(), objects(), any::<bool>()), |(object, other, with_engine)| {
         for settings in [json!({}), all_engines(), json!({"images": [{"repository": "my/edge", "engine": "sql-edge"}]})]
         {
@@ -173,8 +177,8 @@ fn what_the_webhook_does_not_ask_about_the_module_accepts_without_a_word() {
                 let text = request.to_string();
                 let text = if with_engine { text } else { text.replace("sql", "web").replace("ACCEPT_EULA", "MODE") };
                 let parsed = Request::parse(&text).unwrap();
-                if !concerns(&parsed, &Settings::from_value(&settings).unwrap()).unwrap() {
-                    spared.set(spared.get() + 1);
+                if !needs_check(&parsed, &parse_settings(&settings).unwrap()).unwrap() {
+                    unchecked.set(unchecked.get() + 1);
                     let response = module.validate_text(&text, &settings.to_string()).unwrap();
                     prop_assert_eq!(response, Response { accepted: true, ..Response::default() });
                 }
@@ -183,7 +187,7 @@ fn what_the_webhook_does_not_ask_about_the_module_accepts_without_a_word() {
         Ok(())
     });
     outcome.unwrap();
-    assert!(spared.get() > 400, "{}", spared.get());
+    assert!(unchecked.get() > 400, "{}", unchecked.get());
 }
 
 #[test]
@@ -204,24 +208,24 @@ fn the_module_and_the_library_agree_on_generated_objects() {
     outcome.unwrap();
 }
 
-/// The rules for which the linter reports an error, with the objects they stand on.
+/// The objects and rules of the linter's errors.
 fn lint_errors(path: &Path, settings: &Settings) -> BTreeSet<(Option<String>, Option<String>, String)> {
-    let outcome = lint_file(path, settings, false);
-    let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
+    let result = lint_file(path, settings, false);
+    let errors = result.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors
         .map(|located| (located.object.kind.clone(), located.object.name.clone(), located.finding.rule.to_owned()))
         .collect()
 }
 
-/// The rules for which `review` refuses or mends in a closed world, with the objects they stand on.
+/// The objects and rules for which `review` rejects or mutates, with all objects known.
 fn review_errors(objects: &[Value], settings: &Value) -> BTreeSet<(Option<String>, Option<String>, String)> {
-    let world = Objects::closed(objects);
+    let world = ObjectIndex::new(Scope::Application, objects);
     let mut errors = BTreeSet::new();
     for object in objects {
         let payload = json!({"request": request(object, None), "settings": settings}).to_string();
         let verdict = validate(payload.as_bytes(), &world);
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let lists = verdict.audit_annotations.iter().filter(|(key, _)| ["refused", "mended"].contains(key));
+        let lists = verdict.audit_annotations.iter().filter(|(key, _)| ["rejected", "mutated"].contains(key));
         for rule in lists.flat_map(|(_, rules)| rules.split(',')) {
             errors.insert((text("/kind"), text("/metadata/name"), rule.to_owned()));
         }
@@ -230,10 +234,10 @@ fn review_errors(objects: &[Value], settings: &Value) -> BTreeSet<(Option<String
 }
 
 #[test]
-fn the_linters_errors_are_what_review_refuses_or_mends() {
-    // A refused object is not mended as well, so that mends would go unseen: refuse them too.
+fn linter_errors_match_review() {
+    // A rejected object is not mutated, so its mutations would not show: reject them, too.
     let validating = json!({"engines": ["sql-edge", "sql-server"], "mode": "validate"});
-    let settings = Settings::from_value(&all_engines()).unwrap();
+    let settings = parse_settings(&all_engines()).unwrap();
     for path in real_manifests() {
         let reviewed = review_errors(&objects_of(&path), &validating);
         assert_eq!(lint_errors(&path, &settings), reviewed, "{}", path.display());
@@ -241,11 +245,11 @@ fn the_linters_errors_are_what_review_refuses_or_mends() {
 }
 
 #[test]
-fn the_linters_errors_are_what_review_refuses_or_mends_for_generated_objects() {
+fn linter_errors_match_review_for_generated_objects() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("application.json");
     let validating = json!({"engines": ["sql-edge", "sql-server"], "mode": "validate"});
-    let settings = Settings::from_value(&all_engines()).unwrap();
+    let settings = parse_settings(&all_engines()).unwrap();
     let mut runner = TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&prop::collection::vec(objects(), 1..4), |objects| {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});

@@ -1,4 +1,4 @@
-//! What Artifact Hub and Rancher read is what they take.
+//! The files for Artifact Hub and Rancher are valid.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,17 +8,19 @@ use std::process::Command;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use sqledge_ha_policy::settings::{KEYS, Settings};
+use sqledge_ha_policy::finding::Action;
+use sqledge_ha_policy::rules::parse_settings;
+use sqledge_ha_policy::settings::{SETTINGS, Settings};
 
 use crate::shared::text_of;
 
-/// Reads a file of `artifacthub/` strictly, as Artifact Hub does: what it does not know is an error.
+/// Reads a file in `artifacthub/`. Like in Artifact Hub, unknown fields are errors.
 fn read<T: DeserializeOwned>(name: &str) -> T {
     serde_saphyr::from_str(&text_of(&format!("artifacthub/{name}"))).unwrap()
 }
 
-/// The members of `artifacthub-pkg.yml` that are ours, of those that Artifact Hub knows: artifacthub/hub,
-/// `internal/hub/pkg.go` (`PackageMetadata` and what it holds), at 0d8b1c0b. The types are those there.
+/// The fields of `artifacthub-pkg.yml` that we use, with their types in artifacthub/hub, `internal/hub/pkg.go`
+/// (`PackageMetadata`), at 0d8b1c0b.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Package {
@@ -26,7 +28,6 @@ struct Package {
     name: String,
     category: String,
     display_name: String,
-    created_at: String,
     description: String,
     license: String,
     #[serde(rename = "homeURL")]
@@ -89,26 +90,23 @@ const CATEGORIES: [&str; 9] = [
     "streaming-messaging",
 ];
 
-/// Whether this is a version as SemVer 2 has it, without anything behind the numbers.
+/// Whether a text is a SemVer 2 version without a suffix.
 fn is_released_version(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
     parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok_and(|number| number.to_string() == *part))
 }
 
-/// Whether this is the beginning of a day as RFC 3339 has it.
-fn is_day(text: &str) -> bool {
-    let day = text.strip_suffix("T00:00:00Z").unwrap_or_default();
-    let parts: Vec<u32> = day.split('-').map_while(|part| part.parse().ok()).collect();
-    day.len() == 10 && matches!(parts[..], [2026..=2999, 1..=12, 1..=31])
+/// Whether a line is the date of a package as RFC 3339 has it.
+fn is_date(line: &str) -> bool {
+    let digits = |digit: char| if digit.is_ascii_digit() { '0' } else { digit };
+    line.chars().map(digits).collect::<String>() == "createdAt: \"0000-00-00T00:00:00Z\""
 }
 
-/// What `ValidatePackageMetadata` and `ValidateContainersImages` demand of a Kubewarden policy, in
-/// `internal/pkg/metadata.go`.
+/// The checks of `ValidatePackageMetadata` and `ValidateContainersImages` in `internal/pkg/metadata.go`.
 #[test]
-fn artifact_hub_takes_the_package() {
+fn artifact_hub_accepts_the_package() {
     let package: Package = read("artifacthub-pkg.yml");
     assert!(is_released_version(&package.version), "{}", package.version);
-    assert!(is_day(&package.created_at), "{}", package.created_at);
     for text in [&package.name, &package.display_name, &package.description, &package.readme, &package.install] {
         assert!(!text.is_empty());
     }
@@ -128,12 +126,12 @@ fn artifact_hub_takes_the_package() {
 }
 
 #[test]
-fn the_package_is_of_the_version_of_the_command() {
+fn the_package_has_the_version_of_the_command() {
     assert_eq!(read::<Package>("artifacthub-pkg.yml").version, env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
-fn the_annotations_say_what_the_module_says_of_itself() {
+fn the_annotations_match_the_metadata_of_the_module() {
     let annotations = read::<Package>("artifacthub-pkg.yml").annotations;
     let names: Vec<&str> = annotations.keys().map(String::as_str).collect();
     assert_eq!(
@@ -146,7 +144,7 @@ fn the_annotations_say_what_the_module_says_of_itself() {
             "kubewarden/rules"
         ]
     );
-    let module = sqledge_ha::module::metadata::read(sqledge_ha::module::EMBEDDED).unwrap();
+    let module = sqledge_ha::wasm_host::metadata::read(sqledge_ha::wasm_host::EMBEDDED).unwrap();
     let yaml = |name: &str| serde_saphyr::from_str::<Value>(&annotations[name]).unwrap();
     assert_eq!(yaml("kubewarden/rules"), module["rules"]);
     assert_eq!(yaml("kubewarden/contextAwareResources"), module["contextAwareResources"]);
@@ -156,7 +154,7 @@ fn the_annotations_say_what_the_module_says_of_itself() {
 }
 
 #[test]
-fn artifact_hub_takes_the_repositories() {
+fn artifact_hub_accepts_the_repositories() {
     for name in ["artifacthub-repo.yml", "artifacthub-repo-chart.yml"] {
         let repository: Repository = read(name);
         assert!(repository.repository_id.is_none() && repository.owners.is_empty(), "{name}");
@@ -164,32 +162,35 @@ fn artifact_hub_takes_the_repositories() {
 }
 
 #[test]
-fn a_version_is_announced_beside_those_that_are_there() {
+fn announcing_a_version_keeps_the_others() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let branch = tempfile::tempdir().unwrap();
     let older = branch.path().join("sqledge-ha/0.0.9/artifacthub-pkg.yml");
     fs::create_dir_all(older.parent().unwrap()).unwrap();
     fs::write(&older, "version: 0.0.9\n").unwrap();
-    // What was announced may be announced again.
+    // A version can be announced twice.
     for _ in 0..2 {
         let script = root.join("artifacthub/release/announce.sh");
         let ran = Command::new("sh").arg(script).arg(branch.path()).output().unwrap();
         assert!(ran.status.success(), "{ran:?}");
     }
     let version = concat!("sqledge-ha/", env!("CARGO_PKG_VERSION"));
+    let text = |path| fs::read_to_string(path).unwrap();
     for (announced, file) in [
         ("artifacthub-repo.yml".to_owned(), "artifacthub/artifacthub-repo.yml"),
-        (format!("{version}/artifacthub-pkg.yml"), "artifacthub/artifacthub-pkg.yml"),
         (format!("{version}/README.md"), "policy/USAGE.md"),
     ] {
-        let text = |path| fs::read_to_string(path).unwrap();
         assert_eq!(text(branch.path().join(&announced)), text(root.join(file)), "{announced}");
     }
+    let package = text(branch.path().join(version).join("artifacthub-pkg.yml"));
+    let (date, rest) = package.split_once('\n').unwrap();
+    assert!(is_date(date), "{date}");
+    assert_eq!(rest, text(root.join("artifacthub/artifacthub-pkg.yml")));
     assert_eq!(fs::read_dir(branch.path().join("sqledge-ha")).unwrap().count(), 2);
     assert_eq!(fs::read_to_string(older).unwrap(), "version: 0.0.9\n");
 }
 
-/// What a question of the form may say, and how: rancher/kubewarden-ui, `pkg/kubewarden/components/Questions`, at dca2ea46.
+/// The fields of a question: rancher/kubewarden-ui, `pkg/kubewarden/components/Questions`, at dca2ea46.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question {
@@ -219,20 +220,20 @@ fn questions() -> Vec<Question> {
     read::<Form>("questions-ui.yml").questions
 }
 
-/// What the form holds after it was opened.
+/// The answers of a form that was opened and not changed.
 fn untouched(questions: &[Question]) -> Map<String, Value> {
     questions.iter().map(|question| (question.variable.clone(), question.default.clone())).collect()
 }
 
 fn settings(values: Map<String, Value>) -> Result<Settings, String> {
-    Settings::from_value(&Value::Object(values))
+    parse_settings(&Value::Object(values))
 }
 
 #[test]
-fn the_form_asks_for_every_setting_and_for_nothing_else() {
+fn the_form_has_a_question_for_each_setting() {
     let questions = questions();
     let asked: Vec<&str> = questions.iter().map(|question| question.variable.as_str()).collect();
-    assert_eq!(asked, KEYS);
+    assert!(asked.iter().copied().eq(SETTINGS.iter().map(|setting| setting.key)), "{asked:?}");
     for question in questions.iter().chain(questions.iter().flat_map(|question| &question.sequence_questions)) {
         let kinds = ["string", "boolean", "enum", "int", "array[", "map[", "sequence["];
         assert!(kinds.contains(&question.kind.as_str()), "{question:?}");
@@ -241,17 +242,17 @@ fn the_form_asks_for_every_setting_and_for_nothing_else() {
         assert_eq!(question.kind == "enum", !question.options.is_empty(), "{question:?}");
         assert_eq!(question.kind == "sequence[", !question.sequence_questions.is_empty(), "{question:?}");
     }
-    // The form does not let go whoever leaves out what is required.
+    // The form cannot be submitted without the required answers.
     assert!(!questions.iter().any(|question| question.required));
 }
 
 #[test]
-fn a_form_that_nobody_touched_gives_the_default_settings() {
+fn an_unchanged_form_gives_the_default_settings() {
     assert_eq!(settings(untouched(&questions())), Ok(Settings::default()));
 }
 
 #[test]
-fn a_form_that_was_emptied_gives_the_default_settings() {
+fn an_emptied_form_gives_the_default_settings() {
     let empty = |question: &Question| match question.kind.as_str() {
         "array[" | "sequence[" => json!([]),
         "map[" => json!({}),
@@ -263,7 +264,7 @@ fn a_form_that_was_emptied_gives_the_default_settings() {
 }
 
 #[test]
-fn every_answer_that_the_form_offers_is_valid() {
+fn all_options_of_the_form_are_valid() {
     let mut values = untouched(&questions());
     for question in questions() {
         let answers = match question.kind.as_str() {
@@ -280,10 +281,10 @@ fn every_answer_that_the_form_offers_is_valid() {
 }
 
 #[test]
-fn what_is_typed_into_the_form_becomes_settings() {
+fn answers_of_the_form_become_settings() {
     let questions = questions();
     let image = questions.iter().find(|question| question.variable == "images").unwrap();
-    // A new item has the defaults, and is refused until it is filled in.
+    // A new item has the defaults, and is invalid until the repository is set.
     let mut item = untouched(&image.sequence_questions);
     let mut values = untouched(&questions);
     values.insert("images".to_owned(), json!([item]));
@@ -294,6 +295,7 @@ fn what_is_typed_into_the_form_becomes_settings() {
     values.insert("engines".to_owned(), json!(["sql-edge", "sql-server"]));
     values.insert("fsGroup".to_owned(), json!("none"));
     let settings = settings(values).unwrap();
-    assert_eq!((settings.images.len(), settings.rules.len(), settings.engines.len()), (1, 1, 2));
+    assert_eq!((settings.images.len(), settings.engines.len()), (1, 2));
+    assert_eq!(settings.rules.action("single-replica"), Some(Action::Warn));
     assert_eq!(settings.fs_group, None);
 }

@@ -1,4 +1,4 @@
-//! The commands as a person uses them: what they print, and how they end.
+//! The output and exit codes of the commands.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ fn run(arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e");
     let ran = with_input(command.current_dir(folder).args(arguments), input);
-    format!("exit code {}\n{}{}", ran.code, ran.output, ran.said)
+    format!("exit code {}\n{}{}", ran.code, ran.output, ran.stderr)
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn help_names_every_command_and_exit_code() {
 }
 
 #[test]
-fn shells_and_manuals_know_every_command() {
+fn completions_and_manuals_contain_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = run(&["completions", shell], "");
         assert!(text.starts_with("exit code 0\n") && text.contains("fail-on") && text.contains("manifests"), "{text}");
@@ -41,10 +41,10 @@ fn shells_and_manuals_know_every_command() {
         page.contains("failure\\-policy") && page.contains(concat!("sqledge-ha ", env!("CARGO_PKG_VERSION"))),
         "{page}"
     );
-    assert_eq!(run(&["man", "lnt"], ""), "exit code 2\nerror: there is no command `lnt`\n");
+    assert_eq!(run(&["man", "lnt"], ""), "exit code 2\nerror: unknown command `lnt`\n");
 }
 
-/// In a real bash: what stands behind each of these words, and what may come next.
+/// Runs the completions in a real bash.
 #[test]
 fn bash_completes_commands_and_flags() {
     let cases = [
@@ -81,7 +81,7 @@ fn every_rule_is_explained() {
 }
 
 #[test]
-fn findings_are_printed_for_programs() {
+fn findings_are_printed_as_json() {
     let manifest = include_str!("examples/claim-beside-the-data.yaml");
     assert_snapshot!(run(&["lint", "--format", "json", "-"], manifest));
 }
@@ -108,7 +108,7 @@ fn a_review_is_answered_with_a_patch() {
 }
 
 #[test]
-fn a_review_is_explained_beside_its_answer() {
+fn a_review_is_explained_on_standard_error() {
     let arguments = ["review", "--explain", "examples/deployment-review.json"];
     let explained = run(&arguments, "");
     let answer = run(&[arguments[0], arguments[2]], "");
@@ -117,17 +117,17 @@ fn a_review_is_explained_beside_its_answer() {
         .replace("azure-sql-edge", "postgres")
         .replace("ACCEPT_EULA", "TZ");
     let explained = run(&["review", "--explain"], &other);
-    assert!(explained.ends_with("nothing in it runs a database engine\n"), "{explained}");
+    assert!(explained.ends_with("the object runs no database\n"), "{explained}");
 }
 
 #[test]
-fn a_review_sees_the_cluster_it_is_given() {
+fn a_review_looks_up_the_objects_of_the_cluster_flag() {
     let answer = run(&["review", "--cluster", "examples/cluster-ip-only.yaml", "examples/deployment-review.json"], "");
     assert!(!answer.contains("unchecked"), "{answer}");
 }
 
 #[test]
-fn wrong_usage_is_told_with_the_right_name() {
+fn wrong_usage_suggests_the_right_name() {
     for arguments in [
         &["lint", "--rule", "single-replicas=warn"][..],
         &["lint", "--rule", "single-replica"],

@@ -1,8 +1,8 @@
-//! The corpus: for each rule manifests that keep it and manifests that break it, and what a person is told about each.
+//! The corpus: manifests with and without findings of each rule, and the reports.
 //!
-//! `corpus/RULE/pass/*` report nothing of the rule and no error, `corpus/RULE/fail/*` report the rule and no other
-//! error. A file's name is a sentence; one that says `a-warning` breaks the rule by a warning. A first line
-//! `# lint: FLAGS` gives the command's flags, relative to `corpus/RULE`.
+//! `corpus/RULE/pass/*` have no finding of the rule and no error; `corpus/RULE/fail/*` have a finding of the rule and no
+//! error of another one. If the file name contains `a-warning`, the finding is a warning. A first line `# lint: FLAGS` has
+//! flags for the command, relative to `corpus/RULE`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,13 +16,13 @@ use sqledge_ha_policy::rules::{RULES, Rule};
 
 use crate::ran::{Ran, snapshots, with_input};
 
-/// Runs `sqledge-ha lint` in `directory`, with nothing on standard input.
+/// Runs `sqledge-ha lint` in `directory` with empty standard input.
 pub(crate) fn lint<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     with_input(command.current_dir(directory).arg("lint").args(arguments), "")
 }
 
-/// The folder with one folder for each rule.
+/// The folder of the corpus.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/corpus")
 }
@@ -30,11 +30,11 @@ pub(crate) fn folder() -> PathBuf {
 /// One file of the corpus.
 #[derive(Debug)]
 pub(crate) struct Case {
-    /// `RULE`'s folder, in which the command runs.
+    /// The folder of the rule, in which the command runs.
     pub(crate) directory: PathBuf,
     /// The path below it, e.g. `fail/two-replicas-of-a-deployment.yaml`.
     pub(crate) file: String,
-    /// The flags that the file asks for.
+    /// The flags in the first line.
     pub(crate) flags: Vec<String>,
 }
 
@@ -45,8 +45,8 @@ impl Case {
         lint(&self.directory, &flags.chain([self.file.as_str()]).collect::<Vec<_>>())
     }
 
-    /// The rules that the file breaks, by level.
-    fn broken(&self, level: &str) -> BTreeSet<String> {
+    /// The rules with findings of a level.
+    fn found(&self, level: &str) -> BTreeSet<String> {
         let report: Value = serde_json::from_str(&self.lint(&["--format", "json"]).output).expect("the report is JSON");
         let findings = report["findings"].as_array().expect("there is a list of findings").iter();
         let level = findings.filter(|finding| finding["level"] == level);
@@ -75,7 +75,7 @@ pub(crate) fn cases(rule: &str, verdict: &str) -> Vec<Case> {
 }
 
 #[test]
-fn every_rule_has_manifests_that_keep_it_and_manifests_that_break_it() {
+fn every_rule_has_passing_and_failing_manifests() {
     for rule in RULES {
         for verdict in ["pass", "fail"] {
             let count = cases(rule.id, verdict).len();
@@ -88,39 +88,39 @@ fn every_rule_has_manifests_that_keep_it_and_manifests_that_break_it() {
 fn every_folder_of_the_corpus_belongs_to_a_rule() {
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(RULES.iter().any(|rule| rule.id == name), "there is no rule `{name}`");
+        assert!(RULES.iter().any(|rule| rule.id == name), "unknown rule `{name}`");
     }
 }
 
 #[test]
-fn right_manifests_pass() {
+fn passing_manifests_have_no_findings() {
     for rule in RULES {
         for case in cases(rule.id, "pass") {
             let ran = case.lint(&[]);
             assert_eq!(ran.code, 0, "{}/{}\n{}", rule.id, case.file, ran.output);
-            assert!(!case.broken("warning").contains(rule.id), "{}/{}\n{}", rule.id, case.file, ran.output);
+            assert!(!case.found("warning").contains(rule.id), "{}/{}\n{}", rule.id, case.file, ran.output);
         }
     }
 }
 
-/// Mistakes that the specification gives to two rules: the file, and the other rule.
+/// Files with an error of another rule, and that rule.
 const SHARED: [(&str, &str); 2] = [
     ("fail/rollout-in-blue-and-green.yaml", "recreate-strategy"),
     ("fail/rollout-with-canary-steps.yaml", "recreate-strategy"),
 ];
 
 #[test]
-fn a_wrong_manifest_breaks_its_rule_and_no_other() {
+fn failing_manifests_have_findings_of_their_rule_only() {
     for rule in RULES {
         for case in cases(rule.id, "fail") {
             let name = format!("{}/{}", rule.id, case.file);
             let shared = SHARED.iter().filter(|(file, _)| *file == case.file).map(|(_, other)| (*other).to_owned());
             let own = (!case.is_warning(rule)).then(|| rule.id.to_owned());
             let expected: BTreeSet<String> = shared.chain(own).collect();
-            assert_eq!(case.broken("error"), expected, "{name}");
+            assert_eq!(case.found("error"), expected, "{name}");
             assert_eq!(case.lint(&[]).code, i32::from(!expected.is_empty()), "{name}");
             if case.is_warning(rule) {
-                assert!(case.broken("warning").contains(rule.id), "{name}");
+                assert!(case.found("warning").contains(rule.id), "{name}");
                 assert_eq!(case.lint(&["--fail-on", "warning"]).code, 1, "{name}");
             }
         }
@@ -128,12 +128,12 @@ fn a_wrong_manifest_breaks_its_rule_and_no_other() {
 }
 
 #[test]
-fn what_a_person_is_told() {
+fn reports_match_their_snapshots() {
     for rule in RULES {
         let mut text = String::new();
         for case in cases(rule.id, "fail").iter().chain(&cases(rule.id, "pass")) {
             let ran = case.lint(&[]);
-            assert_eq!(ran.said, "", "{}", case.file);
+            assert_eq!(ran.stderr, "", "{}", case.file);
             let command =
                 case.flags.iter().map(String::as_str).chain([case.file.as_str()]).collect::<Vec<_>>().join(" ");
             writeln!(text, "$ sqledge-ha lint {command}\n{}[exit code {}]\n", ran.output, ran.code).unwrap();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job on real input: find what is wrong in manifests, and let the module mend a Deployment at admission.
+# Shows the main features: lints manifests, and mutates a Deployment at admission with the module and the webhook.
 # Usage: e2e/demo.sh PATH-OF-SQLEDGE-HA
 set -eu
 command="$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
@@ -12,7 +12,7 @@ show() {
     printf '[exit code %s]\n' "$status"
 }
 
-# The patch in an AdmissionReview, which carries it in Base64.
+# Decodes the patch in an AdmissionReview.
 patch() {
     sed -n 's/.*"patch": *"\([^"]*\)".*/\1/p' | base64 -d
     printf '\n'
@@ -24,10 +24,10 @@ done
 show explain persistent-data
 show review deployment-review.json
 
-printf '\nThe patch in it, decoded:\n'
+printf '\nThe decoded patch:\n'
 "$command" review deployment-review.json | patch
 
-printf '\nThe same through the webhook (plain HTTP, which it speaks on loopback only):\n'
+printf '\nThe same through the webhook (plain HTTP, on loopback only):\n'
 log="$(mktemp)"
 "$command" serve --insecure-http --no-cluster --listen 127.0.0.1:0 --health-listen 127.0.0.1:0 --drain 0s 2>"$log" &
 webhook=$!
@@ -36,6 +36,6 @@ until address="$(sed -n 's/.*listening for reviews.*address=\([0-9.:]*\).*/\1/p'
     kill -0 $webhook 2>/dev/null || { cat "$log"; exit 1; }
     sleep 0.1
 done
-printf '$ curl --json @deployment-review.json http://%s/mutate     # the patch, decoded\n' "$address"
+printf '$ curl --json @deployment-review.json http://%s/mutate     # the decoded patch\n' "$address"
 curl --silent --show-error --header 'Content-Type: application/json' --data @deployment-review.json \
     "http://$address/mutate" | patch

@@ -1,4 +1,4 @@
-//! `fix`: the texts that it leaves, what it says, and what it never touches.
+//! `fix`: the fixed texts, the messages, and the lines that must not change.
 
 use std::fs;
 use std::iter::{once, zip};
@@ -9,11 +9,12 @@ use std::process::Command;
 use serde_json::{Map, Value, json};
 use similar::{ChangeTag, TextDiff};
 use sqledge_ha::manifest::{Document, read};
-use sqledge_ha_policy::kind::group_of;
-use sqledge_ha_policy::node::keys;
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::json::cursor::keys;
+use sqledge_ha_policy::kubernetes::group_of;
 use sqledge_ha_policy::rules::RULES;
+use sqledge_ha_policy::view::Scope;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use crate::corpus::{Case, cases};
 use crate::ran::{Ran, with_input};
@@ -25,7 +26,7 @@ pub(crate) fn fix<A: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: &[A], 
     with_input(command.current_dir(directory).arg("fix").args(arguments), input)
 }
 
-/// A folder with one manifest that can be mended.
+/// A folder with one manifest that can be fixed.
 fn folder_with_a_manifest() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sql.yaml");
@@ -37,22 +38,22 @@ fn folder_with_a_manifest() -> (tempfile::TempDir, PathBuf) {
 pub(crate) const EXAMPLE: &str = include_str!("examples/two-replicas-rolling.yaml");
 
 #[test]
-fn what_can_be_fixed_is_shown_or_fixed_in_place_and_then_stays() {
+fn check_and_diff_change_nothing_and_fix_is_idempotent() {
     let (folder, path) = folder_with_a_manifest();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let diff = fix(folder.path(), &["--unsafe", "--diff"], "");
     assert_eq!(diff.code, 1);
     assert!(diff.output.starts_with("--- a/sql.yaml\n+++ b/sql.yaml\n@@ "), "{}", diff.output);
     assert_eq!(fix(folder.path(), &["--unsafe", "--check"], "").code, 1);
-    assert_eq!(fs::read_to_string(&path).unwrap(), EXAMPLE, "neither changes anything");
+    assert_eq!(fs::read_to_string(&path).unwrap(), EXAMPLE, "unchanged");
 
     let fixed = fix(folder.path(), &["--unsafe"], "");
     assert_eq!((fixed.code, fixed.output.as_str()), (0, ""), "{fixed:?}");
-    assert!(fixed.said.starts_with("fixed: "), "{}", fixed.said);
+    assert!(fixed.stderr.starts_with("fixed: "), "{}", fixed.stderr);
     let text = fs::read_to_string(&path).unwrap();
     assert_ne!(text, EXAMPLE);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file");
 
     assert_eq!(fix(folder.path(), &["--unsafe", "--check"], "").code, 0);
     let again = fix(folder.path(), &["--unsafe"], "");
@@ -63,26 +64,30 @@ fn what_can_be_fixed_is_shown_or_fixed_in_place_and_then_stays() {
 fn standard_input_goes_to_standard_output() {
     let fixed = fix(root(), &["--unsafe", "-"], EXAMPLE);
     let last = "            claimName: till-sales\n";
-    let mended = EXAMPLE.replacen("replicas: 2", "replicas: 1", 1).replacen(
+    let expected = EXAMPLE.replacen("replicas: 2", "replicas: 1", 1).replacen(
         last,
         &format!("{last}  strategy:\n    type: Recreate\n"),
         1,
     );
-    assert_eq!((fixed.code, fixed.output), (0, mended.clone()), "both kinds of fixes are made, and nothing else");
-    let again = fix(root(), &["--unsafe", "-"], &mended);
-    assert_eq!((again.code, again.output), (0, mended));
+    assert_eq!((fixed.code, fixed.output), (0, expected.clone()));
+    let again = fix(root(), &["--unsafe", "-"], &expected);
+    assert_eq!((again.code, again.output), (0, expected));
 }
 
 #[test]
-fn what_only_a_person_can_decide_is_left_and_told() {
+fn unsafe_fixes_need_a_flag() {
     let (folder, path) = folder_with_a_manifest();
     let ran = fix(folder.path(), &["sql.yaml"], "");
     assert_eq!(ran.code, 1);
-    assert!(ran.said.contains("left: sql.yaml:18:13: single-replica: --unsafe fixes it"), "{}", ran.said);
+    assert!(
+        ran.stderr.contains("not fixed: sql.yaml:18:13: single-replica: the fix can move or delete data"),
+        "{}",
+        ran.stderr
+    );
     assert!(fs::read_to_string(&path).unwrap().contains("replicas: 2"));
 }
 
-/// Two applications, of which the first grows when it is fixed, and a comment in the second that lets nothing pass.
+/// Two applications: a fix adds lines to the first one, and the second one has an unused ignore comment.
 fn two_applications() -> String {
     let other = EXAMPLE.replace("till-sales", "till-orders");
     let other = other.replacen("replicas: 2\n", "replicas: 2 # sqledge-ha: ignore[linux-node]\n", 1);
@@ -90,26 +95,26 @@ fn two_applications() -> String {
 }
 
 #[test]
-fn places_are_those_of_the_text_that_is_in_the_file_in_the_end() {
+fn locations_are_those_in_the_final_text() {
     let (folder, path) = folder_with_a_manifest();
     fs::write(&path, two_applications()).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     symlink(&path, elsewhere.path().join("sql.yaml")).unwrap();
-    let told = |directory: &Path, flags: &[&str], line: usize| {
+    let check = |directory: &Path, flags: &[&str], line: usize| {
         let ran = fix(directory, flags, "");
-        let left = format!("left: sql.yaml:{line}:13: single-replica: ");
-        let note = format!("note: 1 ignore comment lets nothing pass: sql.yaml:{line}:15\n");
-        assert!(ran.said.contains(&left) && ran.said.contains(&note), "{flags:?}: {}", ran.said);
+        let left = format!("not fixed: sql.yaml:{line}:13: single-replica: ");
+        let note = format!("note: unused ignore comment: sql.yaml:{line}:15\n");
+        assert!(ran.stderr.contains(&left) && ran.stderr.contains(&note), "{flags:?}: {}", ran.stderr);
     };
-    told(folder.path(), &["--check"], 91);
-    told(folder.path(), &["--diff"], 91);
-    told(elsewhere.path(), &["."], 91);
-    told(folder.path(), &["."], 93);
-    told(folder.path(), &["--check"], 93);
+    check(folder.path(), &["--check"], 91);
+    check(folder.path(), &["--diff"], 91);
+    check(elsewhere.path(), &["."], 91);
+    check(folder.path(), &["."], 93);
+    check(folder.path(), &["--check"], 93);
 }
 
 #[test]
-fn what_comes_through_an_alias_is_refused_with_its_place() {
+fn values_from_an_alias_are_not_fixed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sql.yaml");
     let shared = "kind: Deployment\nx-shared: &shared {type: RollingUpdate}\n";
@@ -121,22 +126,25 @@ fn what_comes_through_an_alias_is_refused_with_its_place() {
     fs::write(&path, &text).unwrap();
     let ran = fix(folder.path(), &["sql.yaml"], "");
     assert_eq!(ran.code, 1);
-    let refused =
-        "refused: sql.yaml:15:26: recreate-strategy: it comes through an alias or a merge key; edit it by hand";
-    assert!(ran.said.contains(refused), "{}", ran.said);
+    let message = "not fixed: sql.yaml:15:26: recreate-strategy: ";
+    assert!(ran.stderr.contains(message), "{}", ran.stderr);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }
 
 #[test]
-fn a_link_that_leads_elsewhere_is_not_followed() {
+fn links_to_files_outside_of_the_given_paths_are_not_followed() {
     let (outside, path) = folder_with_a_manifest();
     let inside = tempfile::tempdir().unwrap();
     symlink(&path, inside.path().join("link.yaml")).unwrap();
     let ran = fix(inside.path(), &["."], "");
     assert_eq!(ran.code, 4, "{ran:?}");
-    assert!(ran.said.contains("link.yaml: not fixed: the link leads out of the given paths"), "{}", ran.said);
+    assert!(
+        ran.stderr.contains("link.yaml: not fixed: the symbolic link points outside of the given paths"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), EXAMPLE);
-    // A link within what is given stays a link.
+    // A link to a file inside stays a link.
     symlink("sql.yaml", outside.path().join("link.yaml")).unwrap();
     assert_eq!(fix(outside.path(), &["--unsafe"], "").code, 0);
     assert!(fs::symlink_metadata(outside.path().join("link.yaml")).unwrap().is_symlink());
@@ -144,12 +152,12 @@ fn a_link_that_leads_elsewhere_is_not_followed() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_or_written_is_told_and_the_others_are_fixed() {
+fn unreadable_files_do_not_keep_others_from_being_fixed() {
     let (folder, path) = folder_with_a_manifest();
     fs::write(folder.path().join("broken.yaml"), "kind: [1\n").unwrap();
     let ran = fix(folder.path(), &["--unsafe"], "");
     assert_eq!(ran.code, 4, "{ran:?}");
-    assert!(ran.said.contains("broken.yaml"), "{}", ran.said);
+    assert!(ran.stderr.contains("broken.yaml"), "{}", ran.stderr);
     assert_ne!(fs::read_to_string(&path).unwrap(), EXAMPLE);
 }
 
@@ -163,12 +171,12 @@ fn values(text: &str) -> Vec<Value> {
     documents(text).into_iter().map(|document| document.value).collect()
 }
 
-/// How a manifest is read from standard input that is all there is.
+/// Flags for a whole application on standard input.
 const ALONE: &[&str] = &["--engine", "all", "-"];
-/// How one is read that others may stand beside.
+/// Flags for a part of an application on standard input.
 const PARTIAL: &[&str] = &["--engine", "all", "--partial", "-"];
 
-/// What `lint` finds in a text that has a safe fix.
+/// The findings of `lint` that have a safe fix.
 fn findings_with_a_safe_fix(flags: &[&str], text: &str) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     let ran = with_input(command.args(["lint", "--format", "json"]).args(flags), text);
@@ -177,13 +185,13 @@ fn findings_with_a_safe_fix(flags: &[&str], text: &str) -> Vec<Value> {
     findings.filter(|finding| finding["fix"]["safety"] == "safe").cloned().collect()
 }
 
-/// Whether a finding stands on a line, counted from 0.
+/// Whether a finding is on a line, counted from 0.
 fn names_line(finding: &Value, line: usize) -> bool {
     let number = |end: &str| finding[end]["line"].as_u64().unwrap();
     (number("start")..=number("end")).contains(&(line as u64 + 1))
 }
 
-/// Every key and every scalar of a value; what is null says nothing.
+/// Every key and every scalar of a value, without nulls.
 fn words(value: &Value) -> Vec<Value> {
     match value {
         Value::Null => Vec::new(),
@@ -195,18 +203,18 @@ fn words(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Whether a line says nothing but what the edits of a finding put there.
-fn comes_of(line: &str, finding: &Value) -> bool {
+/// Whether a line has only words from the edits of a finding.
+fn is_from_edits(line: &str, finding: &Value) -> bool {
     let edits = finding["fix"]["edits"].as_array().unwrap().iter();
     let edited: Vec<Value> = edits
         .flat_map(|edit| keys(edit["pointer"].as_str().unwrap()).map(Value::from).chain(words(&edit["value"])))
         .collect();
-    let said: Vec<Value> = values(line.trim()).iter().flat_map(words).collect();
-    !said.is_empty() && said.iter().all(|word| edited.contains(word))
+    let words_of_line: Vec<Value> = values(line.trim()).iter().flat_map(words).collect();
+    !words_of_line.is_empty() && words_of_line.iter().all(|word| edited.contains(word))
 }
 
 #[test]
-fn of_real_manifests_only_lines_are_touched_that_a_finding_names() {
+fn only_lines_with_findings_change_in_published_manifests() {
     for (path, flags) in real_manifests().flat_map(|path| [(path.clone(), ALONE), (path, PARTIAL)]) {
         let before = fs::read_to_string(&path).unwrap();
         let after = fix(Path::new("."), flags, &before).output;
@@ -214,17 +222,17 @@ fn of_real_manifests_only_lines_are_touched_that_a_finding_names() {
         let changes = TextDiff::from_lines(&before, &after);
         let mut at = 0;
         for change in changes.iter_all_changes() {
-            let told = || format!("{}: {change}{findings:#?}", path.display());
+            let context = || format!("{}: {change}{findings:#?}", path.display());
             match change.tag() {
                 ChangeTag::Equal => {}
                 ChangeTag::Delete => {
                     let line = change.old_index().unwrap();
-                    assert!(findings.iter().any(|finding| names_line(finding, line)), "{}", told());
+                    assert!(findings.iter().any(|finding| names_line(finding, line)), "{}", context());
                 }
                 ChangeTag::Insert => {
-                    let document = documents.iter().find(|document| document.chunk().contains(&at)).unwrap();
+                    let document = documents.iter().find(|document| document.span().contains(&at)).unwrap();
                     let mut here = findings.iter().filter(|finding| finding["document"] == document.index);
-                    assert!(here.any(|finding| comes_of(change.value(), finding)), "{}", told());
+                    assert!(here.any(|finding| is_from_edits(change.value(), finding)), "{}", context());
                 }
             }
             if change.tag() != ChangeTag::Delete {
@@ -233,11 +241,11 @@ fn of_real_manifests_only_lines_are_touched_that_a_finding_names() {
         }
         let shown = fix(Path::new("."), &[flags, &["--diff"][..]].concat(), &before).output;
         let diff = changes.unified_diff().header("a/<stdin>", "b/<stdin>").to_string();
-        assert_eq!(shown, diff, "{}: the diff is not what is written", path.display());
+        assert_eq!(shown, diff, "{}: the diff differs from the written text", path.display());
     }
 }
 
-/// The keys whose values fixes replace, or take away.
+/// The keys whose values fixes replace or remove.
 const REPLACED: [&str; 8] = [
     "maxSurge",
     "maxUnavailable",
@@ -249,14 +257,14 @@ const REPLACED: [&str; 8] = [
     "type",
 ];
 
-/// What unsafe fixes bring about is mended as well, so that not all of it is what `lint` finds beforehand.
+/// Findings that result from unsafe fixes are fixed as well, so not every change belongs to a finding of `lint`.
 #[test]
-fn of_real_manifests_unsafe_fixes_take_away_only_what_they_replace() {
+fn unsafe_fixes_remove_only_replaced_lines_in_published_manifests() {
     for path in real_manifests() {
         let before = fs::read_to_string(&path).unwrap();
         let flags = [PARTIAL, &["--unsafe"][..]].concat();
         let fixed = fix(Path::new("."), &flags, &before);
-        assert!(!fixed.said.contains("refused"), "{}: {}", path.display(), fixed.said);
+        assert!(!fixed.stderr.contains("YAML"), "{}: {}", path.display(), fixed.stderr);
         assert_eq!(fix(Path::new("."), &flags, &fixed.output).output, fixed.output, "{}", path.display());
         let changes = TextDiff::from_lines(&before, &fixed.output);
         for change in changes.iter_all_changes().filter(|change| change.tag() == ChangeTag::Delete) {
@@ -267,9 +275,9 @@ fn of_real_manifests_unsafe_fixes_take_away_only_what_they_replace() {
     }
 }
 
-/// The object as admission mends it in sight of all others. Of what it would refuse it only warns here: what else is
-/// wrong is mended by `fix` all the same.
-fn mended(object: &Value, all: &[Value]) -> Value {
+/// The object as admission mutates it, with all other objects known. Rules that reject are set to warn, because `fix` fixes
+/// the findings of the other rules anyway.
+fn mutated(object: &Value, all: &[Value]) -> Value {
     let group = group_of(object["apiVersion"].as_str().unwrap());
     let kind = json!({"group": group, "version": "v1", "kind": object["kind"]});
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
@@ -278,19 +286,19 @@ fn mended(object: &Value, all: &[Value]) -> Value {
     loop {
         let settings = json!({"engines": ["sql-edge", "sql-server"], "rules": rules});
         let payload = json!({"request": request, "settings": settings}).to_string();
-        let verdict = validate(payload.as_bytes(), &Objects::closed(all));
-        if verdict.accepted {
+        let verdict = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Application, all));
+        if verdict.allowed {
             return verdict.mutated_object.unwrap_or_else(|| object.clone());
         }
-        let refused = verdict.audit_annotations.iter().find(|(key, _)| *key == "refused");
-        for rule in refused.unwrap_or_else(|| panic!("{verdict:?}")).1.split(',') {
-            assert!(rules.insert(rule.to_owned(), json!("warn")).is_none(), "{rule} refuses still: {verdict:?}");
+        let rejected = verdict.audit_annotations.iter().find(|(key, _)| *key == "rejected");
+        for rule in rejected.unwrap_or_else(|| panic!("{verdict:?}")).1.split(',') {
+            assert!(rules.insert(rule.to_owned(), json!("warn")).is_none(), "{rule} still rejects: {verdict:?}");
         }
     }
 }
 
 #[test]
-fn real_manifests_become_what_admission_makes_of_them() {
+fn fix_and_admission_change_published_manifests_in_the_same_way() {
     let mut compared = 0;
     for path in real_manifests() {
         let text = fs::read_to_string(&path).unwrap();
@@ -298,15 +306,15 @@ fn real_manifests_become_what_admission_makes_of_them() {
         let after = values(&fix(Path::new("."), ALONE, &text).output);
         assert_eq!(before.len(), after.len(), "{}", path.display());
         for (object, after) in zip(&before, &after) {
-            assert_eq!(*after, mended(object, &before), "{}", path.display());
+            assert_eq!(*after, mutated(object, &before), "{}", path.display());
             compared += 1;
         }
     }
     assert!(compared > 100 || folder("wild").is_none(), "{compared}");
 }
 
-/// The text that fixing a manifest of the corpus leaves: by safe fixes, or where none changes it, by the others. Where
-/// both would change it, one text does not say what each of them does.
+/// The fixed text of a manifest in the corpus. It must have safe or unsafe fixes, not both, so that the text shows what
+/// either does.
 fn corpus_fixed(case: &Case, text: &str) -> String {
     let fixed = |more: &[&str]| {
         let flags: Vec<&str> = case.flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
@@ -315,7 +323,7 @@ fn corpus_fixed(case: &Case, text: &str) -> String {
         ran.output
     };
     let (safe, all) = (fixed(&["-"]), fixed(&["--unsafe", "-"]));
-    assert!(safe == text || safe == all, "{} has fixes of both kinds: divide it", case.file);
+    assert!(safe == text || safe == all, "{} has safe and unsafe fixes: split it", case.file);
     all
 }
 
@@ -328,7 +336,7 @@ fn the_corpus_is_fixed_byte_for_byte() {
             let path = case.directory.join(case.file.replace("fail/", "fixed/"));
             let after = corpus_fixed(&case, &before);
             if after == before {
-                assert!(!path.exists(), "{} has no fix any more", path.display());
+                assert!(!path.exists(), "{} has no fix anymore", path.display());
                 continue;
             }
             if update {
@@ -340,13 +348,13 @@ fn the_corpus_is_fixed_byte_for_byte() {
         }
         for case in cases(rule.id, "fixed") {
             let path = case.directory.join(case.file.replace("fixed/", "fail/"));
-            assert!(path.exists(), "{}/{} has no manifest in `fail` any more: remove it", rule.id, case.file);
+            assert!(path.exists(), "{}/{} has no manifest in `fail` anymore: remove it", rule.id, case.file);
         }
     }
 }
 
 #[test]
-fn what_is_read_from_a_pipe_is_not_written_back() {
+fn pipes_are_not_written_back() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.yaml");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -357,6 +365,6 @@ fn what_is_read_from_a_pipe_is_not_written_back() {
     let ran = fix(folder.path(), &["pipe.yaml"], "");
     writer.join().unwrap();
     assert_eq!(ran.code, 4, "{ran:?}");
-    let refused = "pipe.yaml: not fixed: what is read from a pipe cannot be written back";
-    assert!(ran.said.contains(refused) && ran.said.contains("fixed: 0 findings in 0 files"), "{}", ran.said);
+    let message = "pipe.yaml: not fixed: a pipe or device cannot be written back";
+    assert!(ran.stderr.contains(message) && ran.stderr.contains("fixed: 0 findings in 0 files"), "{}", ran.stderr);
 }

@@ -1,31 +1,31 @@
-//! Files that are made from the code: each is compared with what the code makes of it today. With
-//! `UPDATE_GENERATED=1` they are written instead.
+//! Generated files must be current. With `UPDATE_GENERATED=1` (`make generate`) the tests write them instead.
 
 use std::fs;
 
 use clap::Parser;
+use serde_json::Value;
 use sqledge_ha::artifact_hub;
 use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
-use sqledge_ha::install::module::Module;
-use sqledge_ha::rule_pages;
+use sqledge_ha::install::module::ModuleMetadata;
+use sqledge_ha::rule_docs;
 
 use crate::shared::{root, text_of};
 
-/// Compares a file with what it should hold, or writes it.
-fn compare(path: &str, wanted: &str) {
+/// Compares a file with its generated text, or writes it.
+fn compare(path: &str, generated: &str) {
     let path = root().join(path);
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, wanted).unwrap();
+        fs::write(&path, generated).unwrap();
     }
-    let held = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(held, wanted, "{} is stale: run `make generate`", path.display());
+    let current = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(current, generated, "{} is stale: run `make generate`", path.display());
 }
 
-/// A document with what stands between two marks replaced.
-fn between_marks(document: &str, name: &str, text: &str) -> String {
+/// A document with the text between two marks replaced.
+fn replace_between_marks(document: &str, name: &str, text: &str) -> String {
     let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
     let (before, rest) = document.split_once(&start).unwrap();
     let (_, after) = rest.split_once(&end).unwrap();
@@ -33,21 +33,32 @@ fn between_marks(document: &str, name: &str, text: &str) -> String {
 }
 
 #[test]
-fn the_readme_lists_the_rules() {
-    compare("README.md", &between_marks(&text_of("README.md"), "rules", &rules::table(TableFormat::Markdown)));
+fn readme_rules_table_is_current() {
+    compare("README.md", &replace_between_marks(&text_of("README.md"), "rules", &rules::table(TableFormat::Markdown)));
 }
 
 #[test]
-fn the_rules_have_a_page() {
-    compare(rule_pages::PAGE, &rule_pages::page());
+fn rules_page_is_current() {
+    compare(rule_docs::PAGE_PATH, &rule_docs::page());
 }
 
 #[test]
-fn the_settings_schema_is_that_of_the_settings() {
+fn settings_schema_is_current() {
     compare("artifacthub/settings-schema.json", &settings_schema::text());
 }
 
-/// What a command prints that prints manifests.
+#[test]
+fn settings_in_the_documentation_are_current() {
+    let settings = settings_schema::yaml();
+    let block = |text: String| format!("```yaml\n{text}```\n");
+    let text = replace_between_marks(&text_of("policy/USAGE.md"), "settings", &block(settings.clone()));
+    compare("policy/USAGE.md", &text);
+    let indented: String = settings.lines().map(|line| format!("  {line}\n")).collect();
+    let text = replace_between_marks(&text_of("README.md"), "settings", &block(format!("policy:\n{indented}")));
+    compare("README.md", &text);
+}
+
+/// The output of a command that prints manifests.
 fn manifests(arguments: &str) -> String {
     let cli = Cli::try_parse_from(["sqledge-ha"].into_iter().chain(arguments.split(' '))).unwrap();
     let text = match cli.command {
@@ -60,40 +71,41 @@ fn manifests(arguments: &str) -> String {
 }
 
 #[test]
-fn the_manifests_of_the_webhook_are_what_the_command_prints() {
+fn webhook_manifests_are_current() {
     compare("artifacthub/webhook/sqledge-ha.yaml", &manifests("webhook manifests"));
 }
 
 #[test]
-fn the_manifests_for_kubewarden_are_what_the_command_prints() {
+fn kubewarden_manifests_are_current() {
     compare("artifacthub/kubewarden/access.yaml", &manifests("policy access"));
     compare("artifacthub/kubewarden/mutate.yaml", &manifests("policy manifest --mode mutate"));
     compare("artifacthub/kubewarden/validate.yaml", &manifests("policy manifest --mode validate"));
-    // Apart, so that the folder above can be applied as it is.
+    // In a separate directory, because `kubectl apply -f` applies all files of the one above.
     compare("artifacthub/kubewarden/namespaced/policy.yaml", &manifests("policy manifest --mode namespaced"));
 }
 
 #[test]
-fn the_package_for_artifact_hub_is_made_of_the_metadata() {
-    let package = artifact_hub::package::text(&Module::embedded().unwrap(), &text_of("CHANGELOG.md")).unwrap();
+fn artifact_hub_files_are_current() {
+    let package = artifact_hub::package::text(&ModuleMetadata::embedded().unwrap()).unwrap();
     compare("artifacthub/artifacthub-pkg.yml", &package);
     compare("artifacthub/artifacthub-repo.yml", artifact_hub::REPOSITORY);
 }
 
 #[test]
-fn the_form_is_made_of_the_settings() {
+fn settings_form_is_current() {
     compare("artifacthub/questions-ui.yml", &artifact_hub::questions::text().unwrap());
 }
 
 #[test]
-fn the_chart_is_made_of_the_manifests() {
-    for file in chart::files().unwrap() {
-        compare(&format!("artifacthub/chart/{}", file.path), &file.text);
-    }
+fn the_chart_has_the_rules_and_match_conditions_of_the_program() {
+    let templates = chart::named_templates(&ModuleMetadata::embedded().unwrap()).unwrap();
+    compare("artifacthub/chart/templates/_generated.tpl", &templates);
 }
 
 #[test]
-fn the_readme_of_the_chart_lists_the_values() {
-    let path = "artifacthub/chart/README.md";
-    compare(path, &between_marks(&text_of(path), "values", &chart::values_table()));
+fn the_schema_of_the_chart_contains_the_schema_of_the_settings() {
+    let path = "artifacthub/chart/values.schema.json";
+    let mut schema: Value = serde_json::from_str(&text_of(path)).unwrap();
+    schema["properties"]["settings"] = chart::settings_schema();
+    compare(path, &format!("{schema:#}\n"));
 }

@@ -1,5 +1,4 @@
-//! Input that is broken, malicious or merely unlucky: a documented exit code, a sentence for a person, no secret and no
-//! control sequence in it; never a crash.
+//! Invalid and malicious input: the result is a documented exit code and a message without secrets and control sequences.
 
 mod flags;
 mod names;
@@ -19,20 +18,20 @@ use crate::corpus::lint;
 use crate::ran::{self, Ran, snapshots};
 use crate::shared::text_of;
 
-/// How every literal password of the corpus and of these tests begins.
+/// The prefix of every literal password in the corpus and in these tests.
 const SECRET: &str = "Secret-of-";
 
-/// The example with which nothing is wrong.
+/// The example without findings.
 fn right() -> String {
     text_of("e2e/examples/right.yaml")
 }
 
-/// Runs the command and makes sure that the outcome is a documented one, fit for a terminal.
+/// Runs the command and checks that its exit code is documented and its output is safe for a terminal.
 fn run(directory: &Path, arguments: &[&str]) -> Ran {
     let ran = lint(directory, arguments);
-    assert!((0..=4).contains(&ran.code), "exit code {}\n{}{}", ran.code, ran.output, ran.said);
+    assert!((0..=4).contains(&ran.code), "exit code {}\n{}{}", ran.code, ran.output, ran.stderr);
     let is_json = arguments.contains(&"json");
-    for text in [&ran.output, &ran.said] {
+    for text in [&ran.output, &ran.stderr] {
         let is_bad = |character: char| if is_json { character.is_ascii_control() } else { commands(character) };
         let control = text.chars().find(|character| is_bad(*character) && *character != '\n');
         assert_eq!(control, None, "{arguments:?}\n{text:?}");
@@ -41,12 +40,12 @@ fn run(directory: &Path, arguments: &[&str]) -> Ran {
     ran
 }
 
-/// Whether a terminal may act on a character, or show another order than there is.
+/// Whether a character can control a terminal or change the order of the text.
 fn commands(character: char) -> bool {
     character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What a person sees, without the path of the temporary directory.
+/// The output without the path of the temporary directory.
 fn shown(directory: &Path, ran: &Ran) -> String {
     ran::shown(ran).replace(&*directory.to_string_lossy(), "[directory]")
 }
@@ -55,7 +54,7 @@ fn snapshot(name: &str, text: &str) {
     snapshots("snapshots/hostile").bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// Lints one file with these bytes, by both reports, and shows what came of it.
+/// Lints one file with these bytes, as text and JSON, and compares the output with a snapshot.
 fn file(name: &str, bytes: impl AsRef<[u8]>, code: i32) {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join(name), bytes).unwrap();

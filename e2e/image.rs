@@ -1,4 +1,4 @@
-//! The container image: what is in it, and that it runs as a cluster would run it.
+//! The container image: its content, and that it runs without privileges.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,25 +21,25 @@ fn output_of(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What stands in for the program: bytes like others.
+/// A file in place of the program.
 fn stand_in() -> PathBuf {
     root().join("e2e/demo.sh")
 }
 
-/// A list of authorities, as short as one can be.
-fn trusted() -> PathBuf {
+/// A file in place of the CA certificates.
+fn ca_certificates() -> PathBuf {
     root().join("LICENSE")
 }
 
-/// An image of it.
+/// Builds an image layout.
 fn layout(folder: &Path, architectures: &[&str]) {
     let program = |architecture: &&str| format!("{architecture}={}", stand_in().display());
     let mut command = Command::new("sh");
     command.arg(root().join("e2e/image/layout.sh")).arg(folder).args(architectures.iter().map(program));
-    output_of(command.env_remove("SOURCE_DATE_EPOCH").env_remove("REVISION").env("CA_CERTIFICATES", trusted()));
+    output_of(command.env_remove("SOURCE_DATE_EPOCH").env_remove("REVISION").env("CA_CERTIFICATES", ca_certificates()));
 }
 
-/// What the specification demands of an image, and nothing that it does not know: opencontainers/image-spec v1.1.1,
+/// The fields of the specification: opencontainers/image-spec v1.1.1,
 /// `image-layout.md`, `image-index.md`, `manifest.md`, `config.md`, `descriptor.md`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -109,13 +109,13 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", sha256(bytes))
 }
 
-/// An image of one layer, read as a registry would.
+/// An image with one layer.
 struct Image {
     layer: PathBuf,
     config: Config,
 }
 
-/// The content of a blob, after its size and digest were compared.
+/// Path and content of a blob, whose size and digest are checked.
 fn blob(folder: &Path, descriptor: &Descriptor, media_type: &str) -> (PathBuf, Vec<u8>) {
     assert_eq!(descriptor.media_type, format!("application/vnd.oci.image.{media_type}"));
     let path = folder.join("blobs/sha256").join(descriptor.digest.strip_prefix("sha256:").unwrap());
@@ -124,18 +124,18 @@ fn blob(folder: &Path, descriptor: &Descriptor, media_type: &str) -> (PathBuf, V
     (path, bytes)
 }
 
-fn parsed<T: DeserializeOwned>(folder: &Path, descriptor: &Descriptor, media_type: &str) -> T {
+fn parse<T: DeserializeOwned>(folder: &Path, descriptor: &Descriptor, media_type: &str) -> T {
     serde_json::from_slice(&blob(folder, descriptor, media_type).1).unwrap()
 }
 
-/// Every image of a layout, by its architecture.
+/// The images of a layout, by architecture.
 fn images(folder: &Path) -> BTreeMap<String, Image> {
     assert_eq!(fs::read_to_string(folder.join("oci-layout")).unwrap(), r#"{"imageLayoutVersion":"1.0.0"}"#);
     let top: Index = serde_json::from_slice(&fs::read(folder.join("index.json")).unwrap()).unwrap();
     let [named] = &top.manifests[..] else { panic!("one entry") };
     let tag = concat!("v", env!("CARGO_PKG_VERSION"));
     assert_eq!(named.annotations, BTreeMap::from([("org.opencontainers.image.ref.name".to_owned(), tag.to_owned())]));
-    let index: Index = parsed(folder, named, "index.v1+json");
+    let index: Index = parse(folder, named, "index.v1+json");
     for index in [&top, &index] {
         assert_eq!((index.schema_version, index.media_type.as_str()), (2, "application/vnd.oci.image.index.v1+json"));
     }
@@ -150,9 +150,9 @@ fn images(folder: &Path) -> BTreeMap<String, Image> {
 }
 
 fn image(folder: &Path, descriptor: &Descriptor) -> Image {
-    let manifest: Manifest = parsed(folder, descriptor, "manifest.v1+json");
+    let manifest: Manifest = parse(folder, descriptor, "manifest.v1+json");
     assert_eq!((manifest.schema_version, &manifest.media_type), (2, &descriptor.media_type));
-    let config: Config = parsed(folder, &manifest.config, "config.v1+json");
+    let config: Config = parse(folder, &manifest.config, "config.v1+json");
     assert_eq!(config.config.labels, manifest.annotations);
     let [layer] = &manifest.layers[..] else { panic!("one layer") };
     let (layer, _) = blob(folder, layer, "layer.v1.tar+gzip");
@@ -162,7 +162,7 @@ fn image(folder: &Path, descriptor: &Descriptor) -> Image {
 }
 
 #[test]
-fn the_image_holds_the_program_the_licence_whom_to_trust_and_nothing_else() {
+fn the_image_contains_the_program_the_license_and_ca_certificates_only() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path().join("image");
     layout(&folder, &["amd64", "arm64"]);
@@ -172,7 +172,7 @@ fn the_image_holds_the_program_the_licence_whom_to_trust_and_nothing_else() {
         let listed =
             output_of(Command::new("tar").env("TZ", "UTC").args(["--numeric-owner", "-tvf"]).arg(&image.layer));
         let files: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
-        let sizes = [root().join("LICENSE"), trusted(), stand_in()];
+        let sizes = [root().join("LICENSE"), ca_certificates(), stand_in()];
         let sizes = sizes.map(|path| fs::metadata(path).unwrap().len().to_string());
         assert_eq!(
             files,
@@ -193,18 +193,18 @@ fn the_image_holds_the_program_the_licence_whom_to_trust_and_nothing_else() {
 }
 
 #[test]
-fn the_same_program_makes_the_same_image() {
+fn the_same_program_gives_the_same_image() {
     let folder = TempDir::new().unwrap();
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
     layout(&one, &["amd64"]);
-    // Whatever was made before is replaced.
+    // An existing layout is replaced.
     layout(&other, &["amd64", "arm64"]);
     layout(&other, &["amd64"]);
     output_of(Command::new("diff").arg("-r").arg(&one).arg(&other));
 }
 
 #[test]
-fn a_folder_that_is_no_image_is_left_alone() {
+fn a_directory_that_is_not_an_image_is_not_replaced() {
     let folder = TempDir::new().unwrap();
     let mut command = Command::new("sh");
     let output =
@@ -213,23 +213,23 @@ fn a_folder_that_is_no_image_is_left_alone() {
 }
 
 #[test]
-fn the_image_names_the_commit_of_its_program_where_that_is_known() {
+fn the_image_has_the_commit_of_its_program_as_a_label() {
     let folder = TempDir::new().unwrap();
     let [unknown, known] = ["unknown", "known"].map(|name| folder.path().join(name));
     layout(&unknown, &["amd64"]);
     let mut command = Command::new("sh");
     command.arg(root().join("e2e/image/layout.sh")).arg(&known).arg(format!("amd64={}", stand_in().display()));
-    output_of(command.env("CA_CERTIFICATES", trusted()).env("REVISION", "0123abcd"));
+    output_of(command.env("CA_CERTIFICATES", ca_certificates()).env("REVISION", "0123abcd"));
     let revision =
         |folder: &Path| images(folder)["amd64"].config.config.labels.get("org.opencontainers.image.revision").cloned();
     assert_eq!((revision(&unknown), revision(&known)), (None, Some("0123abcd".to_owned())));
 }
 
 #[test]
-fn the_containerfile_makes_the_same_image() {
+fn the_containerfile_builds_the_same_image() {
     let containerfile = text_of("Containerfile");
     let (build, last_stage) = containerfile.split_once("FROM scratch\n").unwrap();
-    // What the build script asks for the commit, in reach of what runs it.
+    // The variable of the build script must be set before cargo runs.
     let (before, after) = build.split_once("\nARG SQLEDGE_HA_COMMIT\n").unwrap();
     assert!(before.contains("\nFROM ") && after.contains("\nRUN cargo build "), "{build}");
     let lines: Vec<&str> = last_stage.lines().collect();
@@ -238,7 +238,7 @@ fn the_containerfile_makes_the_same_image() {
         [
             "COPY --from=build /source/target/release/sqledge-ha /sqledge-ha",
             "COPY --from=build /source/LICENSE /LICENSE",
-            "# Whom to trust when the module comes from a registry.",
+            "# CA certificates, to pull a module from a registry.",
             "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt",
             "USER 65532:65532",
             r#"ENTRYPOINT ["/sqledge-ha"]"#
@@ -246,7 +246,7 @@ fn the_containerfile_makes_the_same_image() {
     );
 }
 
-/// The image that `make image` has written, unpacked for this machine.
+/// The image of `make image` for this machine, unpacked.
 struct Unpacked(TempDir);
 
 impl Unpacked {
@@ -259,7 +259,7 @@ impl Unpacked {
         output_of(
             Command::new("tar").arg("--extract").arg("--file").arg(&image.layer).arg("--directory").arg(root.path()),
         );
-        // Folders of tests are their owner's alone, and the user of the image is somebody else.
+        // The user of the image must be able to read the directory.
         fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let there = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert_eq!(there.collect::<BTreeSet<_>>(), ["LICENSE", "etc", "sqledge-ha"].map(Into::into).into());
@@ -274,7 +274,7 @@ impl Unpacked {
     }
 }
 
-/// Ends a process with the test.
+/// A process that is killed at the end of the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -293,15 +293,15 @@ fn answer(port: u16, request: &str) -> String {
 }
 
 #[test]
-#[ignore = "it takes a static program: `make test-image` builds it"]
-fn the_image_runs_without_anything_around_it() {
+#[ignore = "needs a static program: run `make test-image`"]
+fn the_program_runs_in_the_image() {
     let version = output_of(&mut Unpacked::new().command(&["--version"]));
     assert!(version.starts_with(concat!("sqledge-ha ", env!("CARGO_PKG_VERSION"))), "{version}");
 }
 
 #[test]
-#[ignore = "it takes a static program: `make test-image` builds it"]
-fn the_webhook_of_the_image_answers_without_rights() {
+#[ignore = "needs a static program: run `make test-image`"]
+fn the_webhook_runs_in_the_image_without_privileges() {
     let image = Unpacked::new();
     let flags = ["serve", "--insecure-http", "--no-cluster", "--listen=127.0.0.1:0", "--health-listen=127.0.0.1:0"];
     let mut command = image.command(&[&flags[..], &["--log-format=json"]].concat());

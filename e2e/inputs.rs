@@ -1,4 +1,4 @@
-//! Which files are read: directories, globs that leave out, and files by name.
+//! The files that are read: directories, exclusions and path arguments.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -36,7 +36,7 @@ fn files(directory: &Path, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn several_directories_are_read_each_file_once_and_in_one_order() {
+fn each_file_of_several_directories_is_read_once_in_a_fixed_order() {
     let folder = folder(&["a/one.yaml", "a/b/two.YML", "a-c/three.json", "d/readme.md", "d/four.yaml"]);
     symlink("../a/one.yaml", folder.path().join("d/link.yaml")).unwrap();
     symlink("..", folder.path().join("d/up")).unwrap();
@@ -62,7 +62,7 @@ fn directories_are_searched_as_ripgrep_does() {
 }
 
 #[test]
-fn globs_leave_out_below_directories_and_among_named_files() {
+fn globs_exclude_files_below_directories_and_path_arguments() {
     let folder = folder(&["a.yaml", "vendor/b.yaml", "c/vendor/d.yaml", "c/e.gen.yaml"]);
     assert_eq!(files(folder.path(), &["--exclude", "vendor", "--exclude=*.gen.yaml"]), ["a.yaml"]);
     assert_eq!(files(folder.path(), &["--exclude=/vendor"]), ["a.yaml", "c/e.gen.yaml", "c/vendor/d.yaml"]);
@@ -73,7 +73,7 @@ fn globs_leave_out_below_directories_and_among_named_files() {
 }
 
 #[test]
-fn globs_of_the_configuration_start_at_its_directory() {
+fn globs_of_the_configuration_are_relative_to_its_directory() {
     let folder = folder(&["a.yaml", "ci/a.yaml", "ci/vendor/b.yaml"]);
     let config = folder.path().join("ci/sqledge-ha.yaml");
     fs::write(&config, "exclude: [/a.yaml, vendor, sqledge-ha.yaml]\npolicy: {engines: [sql-edge]}\n").unwrap();
@@ -83,7 +83,7 @@ fn globs_of_the_configuration_start_at_its_directory() {
 }
 
 #[test]
-fn a_run_that_left_everything_out_is_no_success_and_says_so() {
+fn a_run_that_excludes_everything_has_nothing_to_check() {
     let folder = folder(&["a.yaml", "b.yaml", "c/d.yaml"]);
     insta::assert_snapshot!(shown(&lint(folder.path(), &["--exclude", "*.yaml", "--exclude=c/"])));
     insta::assert_snapshot!(shown(&lint(folder.path(), &["--exclude", "*.yaml", "--partial", "a.yaml"])));
@@ -94,7 +94,7 @@ fn a_run_that_left_everything_out_is_no_success_and_says_so() {
 }
 
 #[test]
-fn what_is_left_out_is_not_fixed() {
+fn excluded_files_are_not_fixed() {
     let folder = folder(&["a.yaml", "b.yaml"]);
     fix(folder.path(), &["--exclude=b.yaml", "--unsafe"], "");
     let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
@@ -105,14 +105,14 @@ fn what_is_left_out_is_not_fixed() {
 }
 
 #[test]
-fn files_whose_names_look_alike_are_each_fixed_in_their_place() {
+fn files_with_invalid_utf_8_names_are_fixed() {
     let folder = TempDir::new().unwrap();
     let path = |byte: u8| folder.path().join(OsString::from_vec(vec![b'k', byte, b'.', b'y', b'm', b'l']));
     for (byte, name) in [(0xf6, "one"), (0xf7, "other")] {
         fs::write(path(byte), EXAMPLE.replace("  name: ", &format!("  name: {name}-"))).unwrap();
     }
     let ran = fix(folder.path(), &["--unsafe"], "");
-    assert!(!ran.said.contains("not fixed"), "{}", ran.said);
+    assert!(!ran.stderr.contains("not fixed"), "{}", ran.stderr);
     for (byte, name) in [(0xf6, "one-"), (0xf7, "other-")] {
         let text = fs::read_to_string(path(byte)).unwrap();
         assert!(text.contains(name) && text.contains("type: Recreate"), "{text}");
@@ -120,25 +120,25 @@ fn files_whose_names_look_alike_are_each_fixed_in_their_place() {
 }
 
 #[test]
-fn what_is_rendered_is_not_fixed() {
+fn rendered_manifests_cannot_be_fixed() {
     let ran = fix(Path::new(env!("CARGO_MANIFEST_DIR")), &["--helm", "e2e/charts/warehouse"], "");
     assert_eq!(ran.code, 2);
-    assert!(ran.said.starts_with("error: unexpected argument '--helm' found"), "{}", ran.said);
+    assert!(ran.stderr.starts_with("error: unexpected argument '--helm' found"), "{}", ran.stderr);
 }
 
 #[test]
-fn nobody_waits_for_a_pipe_that_lies_in_a_directory() {
+fn pipes_in_a_directory_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
     assert!(std::process::Command::new("mkfifo").arg(folder.path().join("a.yaml")).status().unwrap().success());
     symlink("a.yaml", folder.path().join("b.yaml")).unwrap();
     fs::write(folder.path().join("c.yaml"), include_str!("examples/right.yaml")).unwrap();
     let ran = lint(folder.path(), &["."]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.output.contains("in 1 file\n"), "{}", ran.output);
+    assert!(ran.output.contains(", 1 file\n"), "{}", ran.output);
 }
 
 #[test]
-fn what_is_named_need_not_be_a_file() {
+fn a_path_argument_can_be_a_pipe_or_a_device() {
     let folder = tempfile::tempdir().unwrap();
     for path in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
@@ -154,25 +154,25 @@ fn what_is_named_need_not_be_a_file() {
 }
 
 #[test]
-fn what_has_no_end_is_given_up() {
+fn an_input_above_the_limit_is_an_error() {
     let folder = folder(&["a.yaml"]);
     insta::assert_snapshot!(shown(&lint(folder.path(), &["a.yaml", "/dev/zero"])));
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     command.current_dir(folder.path()).args(["lint", "-"]).stdin(File::open("/dev/zero").unwrap());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(4));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("it is larger than 1024 MiB"));
-    // Of a file the size is known beforehand.
+    assert!(String::from_utf8(output.stdout).unwrap().contains("larger than the limit of 1 GiB"));
+    // The size of a file is known before reading.
     File::create(folder.path().join("b.yaml")).unwrap().set_len((1 << 30) + 1).unwrap();
     insta::assert_snapshot!(shown(&fix(folder.path(), &["--unsafe"], "")));
     assert_eq!(lint(folder.path(), &["a.yaml"]).code, 0, "the others are fixed");
 }
 
 #[test]
-fn a_module_or_a_configuration_without_an_end_is_given_up_too() {
+fn a_module_or_a_configuration_above_the_limit_is_an_error() {
     let folder = folder(&["a.yaml"]);
-    let module = "error: /dev/zero: it is larger than 64 MiB, the most that a module may have\n";
-    let configuration = "/dev/zero: it is larger than 16 MiB, the most that is read of such a file\n";
+    let module = "error: /dev/zero: the file is larger than the limit of 64 MiB\n";
+    let configuration = "/dev/zero: the file is larger than the limit of 16 MiB\n";
     let cases: [(&[&str], i32, &str); 5] = [
         (&["policy", "inspect", "/dev/zero"], 4, module),
         (&["policy", "push", "localhost:1/a/b:v1", "--plain-http", "--module", "/dev/zero"], 4, module),
@@ -194,20 +194,20 @@ fn a_module_or_a_configuration_without_an_end_is_given_up_too() {
     for (arguments, code, told) in cases {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
         let ran = with_input(command.current_dir(folder.path()).args(arguments), "");
-        assert!(ran.code == code && ran.said.ends_with(told), "{arguments:?}: {ran:?}");
+        assert!(ran.code == code && ran.stderr.ends_with(told), "{arguments:?}: {ran:?}");
     }
 }
 
 #[test]
-fn patches_of_a_kustomization_are_no_workloads() {
+fn patches_of_a_kustomization_are_not_checked() {
     let folder = folder(&["base/sql.yaml", "prod/patches/replicas.yaml", "prod/image.yaml", "prod/other.yaml"]);
     let kustomization = "resources: [../base]\npatches:\n- path: ./image.yaml\n- path: patches/replicas.yaml\n";
     fs::write(folder.path().join("prod/kustomization.yaml"), kustomization).unwrap();
     assert_eq!(files(folder.path(), &[]), ["base/sql.yaml", "prod/other.yaml"]);
     let named = lint(folder.path(), &["prod/image.yaml", "prod/patches/replicas.yaml"]);
     assert_eq!(named.code, 3, "{named:?}");
-    assert!(named.output.contains("2 files are patches of a kustomization and not checked alone"), "{named:?}");
-    assert!(!named.output.contains("no workload here"), "{named:?}");
+    assert!(named.output.contains("skipped 2 Kustomize patches"), "{named:?}");
+    assert!(!named.output.contains("found no SQL Edge"), "{named:?}");
     assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
     assert_eq!(fs::read_to_string(folder.path().join("prod/image.yaml")).unwrap(), EXAMPLE);
 }

@@ -1,12 +1,12 @@
-//! What installs the rules in a cluster: its shape, and what the API server sends with it.
+//! The manifests that install the webhook and the policies: their fields, and which requests the API server sends.
 
 pub(crate) mod as_deployed;
 mod chart;
 mod conditions;
+mod fields;
 mod in_a_cluster;
-mod shape;
 
-/// What `sqledge-ha` prints with these arguments.
+/// The output of `sqledge-ha` with these arguments.
 fn printed(arguments: &[&str]) -> String {
     let mut command = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
     let output = command.args(arguments).output().unwrap();

@@ -1,4 +1,4 @@
-//! What other systems run: the hooks, the action, and the commands that the README shows for them.
+//! Integrations: the pre-commit hooks, the GitHub action, and the commands in the README.
 
 use std::fs;
 use std::process::Command;
@@ -16,8 +16,8 @@ fn yaml(path: &str) -> Value {
     documents.remove(0).unwrap().value
 }
 
-/// Whether the command would take this command line.
-fn is_understood(line: &str) {
+/// Fails if the command does not accept this command line.
+fn assert_valid(line: &str) {
     let line = line.split(" #").next().unwrap_or_default().split(" | ").next().unwrap_or_default();
     if let Err(error) = Cli::try_parse_from(line.split_whitespace()) {
         panic!("{line}: {error}");
@@ -25,14 +25,14 @@ fn is_understood(line: &str) {
 }
 
 #[test]
-fn the_readme_shows_commands_that_exist() {
+fn readme_commands_are_valid() {
     let readme = text_of("README.md");
     let section = |title: &str| readme.split(&format!("\n{title}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
     for (title, least) in [("## In CI", 2), ("### From a registry", 5)] {
         let lines = section(title).lines().map(|line| line.trim_start_matches([' ', '-', '$']));
         let commands: Vec<&str> = lines.filter(|line| line.starts_with("sqledge-ha ")).collect();
         assert!(commands.len() >= least, "{title}: {commands:?}");
-        commands.into_iter().for_each(is_understood);
+        commands.into_iter().for_each(assert_valid);
     }
     let section = section("## In CI");
     for hook in yaml(".pre-commit-hooks.yaml").as_array().unwrap() {
@@ -42,9 +42,9 @@ fn the_readme_shows_commands_that_exist() {
 }
 
 #[test]
-fn hooks_run_commands_that_exist() {
+fn pre_commit_hooks_are_valid() {
     for hook in yaml(".pre-commit-hooks.yaml").as_array().unwrap() {
-        is_understood(&format!("{} a.yaml b.json", hook["entry"].as_str().unwrap()));
+        assert_valid(&format!("{} a.yaml b.json", hook["entry"].as_str().unwrap()));
         assert_eq!(hook["language"], "rust");
     }
     let manifest = root().join(".pre-commit-hooks.yaml");
@@ -54,34 +54,34 @@ fn hooks_run_commands_that_exist() {
     }
 }
 
-/// The script of the action's last step, which lints.
+/// The script of the action's last step, which runs `lint`.
 fn script() -> String {
     let action = yaml("action.yml");
     let steps = action["runs"]["steps"].as_array().unwrap();
     assert_eq!((&action["runs"]["using"], steps.len()), (&Value::from("composite"), 2));
     for step in steps {
         let script = step["run"].as_str().unwrap();
-        assert!(!script.contains("${{"), "inputs come in by the environment: {script}");
+        assert!(!script.contains("${{"), "the script must take inputs from the environment: {script}");
     }
     steps[1]["run"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn the_action_lints_what_its_inputs_say() {
+fn github_action_passes_its_inputs_to_lint() {
     let folder = tempfile::tempdir().unwrap();
     let example = |name: &str| text_of(&format!("e2e/examples/{name}"));
     fs::write(folder.path().join("a $(touch b).yaml"), example("right.yaml")).unwrap();
     fs::write(folder.path().join("-c.yaml"), example("empty-dir.yaml")).unwrap();
     let lint = |path: &str, format: &str, sarif: &str| {
         let mut command = Command::new("bash");
-        // As the runner does it.
+        // The same flags as GitHub's runner.
         command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script()]).current_dir(folder.path());
         command.env("COMMAND", env!("CARGO_BIN_EXE_sqledge-ha")).env("PATHS", path).env("PARTIAL", "true");
         let output = command.env("FORMAT", format).env("SARIF", sarif).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, output) = lint("a $(touch b).yaml", "github", "");
-    assert!(code == 0 && output.starts_with("nothing is wrong"), "{output}");
+    assert!(code == 0 && output.starts_with("no findings"), "{output}");
     let (code, output) = lint("a $(touch b).yaml\n-c.yaml\n", "github", "report.sarif");
     assert!(code == 1 && output.starts_with("::error file=-c.yaml,"), "{output}");
     assert!(fs::read_to_string(folder.path().join("report.sarif")).unwrap().contains("sarif-schema-2.1.0"));
@@ -91,7 +91,7 @@ fn the_action_lints_what_its_inputs_say() {
 }
 
 #[test]
-fn the_version_names_the_commit_where_there_is_one() {
+fn version_names_the_commit() {
     let output = Command::new(env!("CARGO_BIN_EXE_sqledge-ha")).arg("--version").output().unwrap();
     let version = String::from_utf8(output.stdout).unwrap();
     let rest = version.strip_prefix(&format!("sqledge-ha {}", env!("CARGO_PKG_VERSION"))).unwrap().trim_end();

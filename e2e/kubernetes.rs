@@ -1,4 +1,4 @@
-//! A real Kubernetes control plane for tests: etcd and the API server, and on request everything that moves pods.
+//! A Kubernetes control plane for tests: etcd and API server, optionally with controllers, scheduler and fake nodes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,15 +20,15 @@ use crate::tools::tool;
 #[derive(Debug)]
 pub(crate) struct Cluster {
     process: Child,
-    /// What the cluster said of itself when it was ready: `kubeconfig`, `server`, `control`.
+    /// Its addresses: `kubeconfig`, `server`, `control`.
     pub(crate) description: Value,
 }
 
-/// The program that holds the control plane and `kubectl`.
+/// The program that contains the control plane and `kubectl`.
 const PROGRAM: &str = "e2e-cluster";
 
 impl Cluster {
-    /// Only the API server and its storage: objects are kept, and nothing happens to them.
+    /// Starts only the API server and its storage. Nothing else acts on objects.
     pub(crate) fn api_only() -> Self {
         Cluster::start(&["--api-only"])
     }
@@ -41,7 +41,7 @@ impl Cluster {
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let description = serde_json::from_str(&line);
-        Cluster { process, description: description.expect("the cluster says in one line of JSON that it is ready") }
+        Cluster { process, description: description.expect("the cluster prints one line of JSON when it is ready") }
     }
 
     /// The path of the administrator's kubeconfig.
@@ -49,7 +49,7 @@ impl Cluster {
         self.description["kubeconfig"].as_str().expect("the cluster names its kubeconfig")
     }
 
-    /// Writes a kubeconfig for a service account into a folder, and gives its path.
+    /// Writes a kubeconfig for a service account into a folder, and returns its path.
     pub(crate) fn kubeconfig_of(&self, namespace: &str, account: &str, folder: &Path) -> PathBuf {
         let token = self.must(&["-n", namespace, "create", "token", account], "");
         let mut config: Value =
@@ -62,7 +62,7 @@ impl Cluster {
         path
     }
 
-    /// Lets something happen to machines or to the API server, see `e2e/cluster/README.md`.
+    /// Sends a command to the control endpoint, e.g. to stop a machine or the API server: see `e2e/cluster/README.md`.
     pub(crate) fn control(&self, method: &str, path: &str, body: &str) {
         let address = self.description["control"].as_str().and_then(|url| url.strip_prefix("http://"));
         let mut stream = TcpStream::connect(address.expect("the cluster names its control endpoint")).unwrap();
@@ -82,10 +82,10 @@ impl Cluster {
         with_input(&mut command, input)
     }
 
-    /// Runs `kubectl` where nothing may go wrong, and gives what it printed.
+    /// Runs `kubectl`, fails if it fails, and returns its output.
     pub(crate) fn must(&self, arguments: &[&str], input: &str) -> String {
         let ran = self.kubectl(arguments, input);
-        assert_eq!(ran.code, 0, "kubectl {arguments:?}: {}{}", ran.output, ran.said);
+        assert_eq!(ran.code, 0, "kubectl {arguments:?}: {}{}", ran.output, ran.stderr);
         ran.output
     }
 
@@ -106,13 +106,13 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The end of its standard input ends it.
+        // It exits when its standard input is closed.
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
 }
 
-/// Deployments as a cluster is full of: of some 2 KB each as JSON, and without a database.
+/// Deployments without a database, each of about 2 KB as JSON.
 pub(crate) fn web_deployments(namespace: &str, count: usize) -> Vec<Value> {
     let environment: Vec<Value> =
         (0..20).map(|number| json!({"name": format!("FEATURE_{number}"), "value": "enabled for everybody"})).collect();

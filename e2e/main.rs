@@ -1,4 +1,4 @@
-//! The proof: the program and its module from the outside, in one binary so that it links once.
+//! Tests of the program and its module from outside, in one binary that links once.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a test that meets the unexpected should fail on the spot"
+    reason = "tests fail by panicking"
 )]
 
 mod agreement;
@@ -21,24 +21,26 @@ mod image;
 mod inputs;
 mod install;
 mod integrations;
-#[allow(dead_code, reason = "the proof uses the rest")]
+#[allow(dead_code, reason = "`proof` uses the rest")]
 mod kubernetes;
 mod module;
 mod not_fixed;
+mod prefilter;
 mod ran;
 mod readings;
-mod registrations;
 mod registry;
 mod release;
 mod rendered;
 mod reports;
 mod reproducible;
+mod resources;
 mod serve;
 mod shared;
 mod single_field;
 mod tools;
 mod webhook_cluster;
+mod webhook_configurations;
 mod wild;
-#[allow(dead_code, reason = "the policy's own tests use the rest")]
+#[allow(dead_code, reason = "the tests of the policy use the rest")]
 #[path = "../policy/tests/world/mod.rs"]
 mod world;

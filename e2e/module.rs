@@ -1,4 +1,4 @@
-//! The embedded module under a waPC host: what it is made of, what it asks for, and that nothing makes it fail.
+//! The embedded module in a waPC host: contents, look-ups, and answers to any input.
 
 mod any_input;
 mod contents;
@@ -10,12 +10,12 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, Host, Instance, NoWorld};
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, NoLookups};
 
-static HOST: LazyLock<Host> = LazyLock::new(|| Host::new(EMBEDDED).unwrap());
+static MODULE: LazyLock<CompiledModule> = LazyLock::new(|| CompiledModule::new(EMBEDDED).unwrap());
 
-fn lonely() -> Instance {
-    HOST.instance(Arc::new(NoWorld)).unwrap()
+fn without_lookups() -> Instance {
+    MODULE.instance(Arc::new(NoLookups)).unwrap()
 }
 
 fn create(object: &Value) -> Box<RawValue> {
@@ -52,8 +52,8 @@ fn service() -> Value {
         "spec": {"type": "LoadBalancer", "selector": {"app": "sql"}, "ports": [{"port": 1433}]}})
 }
 
-/// Every request that looks something up.
-fn inquisitive() -> Vec<Box<RawValue>> {
+/// Requests that need look-ups.
+fn requests_with_lookups() -> Vec<Box<RawValue>> {
     let scaled =
         [("apps", "deployments"), ("apps", "statefulsets"), ("apps", "replicasets"), ("", "replicationcontrollers")];
     let scaled = scaled.map(|(group, plural)| scale(group, plural));

@@ -1,4 +1,4 @@
-//! `fix` where something is in the way: what a person is told, the exit code, and that every file is as it was.
+//! `fix` with errors: messages, exit codes, and unchanged files.
 
 mod claims;
 mod files;
@@ -36,7 +36,7 @@ fn names(folder: &TempDir) -> Vec<String> {
     names
 }
 
-/// The manifest as `fix --unsafe` leaves it where nothing is in the way.
+/// The manifest after `fix --unsafe` without errors.
 fn fixed(text: &str) -> String {
     fix(Path::new("."), &["--unsafe", "-"], text).output
 }
@@ -45,37 +45,37 @@ fn snapshot(name: &str, text: &str) {
     snapshots("snapshots/not_fixed").bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// What a person sees beside a diff.
+/// The messages and the exit code.
 fn shown(ran: &Ran) -> String {
-    assert!(!ran.said.contains("panicked"), "{ran:?}");
-    format!("{}[exit code {}]\n", ran.said, ran.code)
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    format!("{}[exit code {}]\n", ran.stderr, ran.code)
 }
 
-/// Looks at a folder by `--check` and `--diff`, which change nothing and say the same, and then fixes it. Gives what a
-/// person is told.
-fn looked_at_and_fixed(folder: &TempDir, code: i32) -> String {
+/// Runs `--check` and `--diff`, which change nothing and print the same messages, and then fixes the folder. Returns the
+/// messages.
+fn check_diff_and_fix(folder: &TempDir, code: i32) -> String {
     let contents = || names(folder).iter().map(|name| content(folder, name)).collect::<Vec<_>>();
     let before = contents();
     let [check, diff] = ["--check", "--diff"].map(|flag| fix(folder.path(), &["--unsafe", flag], ""));
     assert!(contents() == before, "--check or --diff changed something");
-    assert_eq!((check.code, diff.code, &check.said), (code, code, &diff.said));
+    assert_eq!((check.code, diff.code, &check.stderr), (code, code, &diff.stderr));
     let fixed = fix(folder.path(), &["--unsafe"], "");
     assert_eq!(fixed.code, code, "{fixed:?}");
     format!("$ sqledge-ha fix --unsafe --check\n{}\n$ sqledge-ha fix --unsafe\n{}", shown(&check), shown(&fixed))
 }
 
-/// Fixes a folder with a broken file and one that can be mended.
+/// Fixes a folder with a broken file and one that can be fixed.
 fn beside_a_broken_file(name: &str, bytes: &[u8]) {
     let folder = folder(&[(name, bytes), ("sql.yaml", EXAMPLE.as_bytes())]);
-    let told = looked_at_and_fixed(&folder, 4);
-    assert!(content(&folder, name) == bytes, "{name} is not what it was");
+    let messages = check_diff_and_fix(&folder, 4);
+    assert!(content(&folder, name) == bytes, "{name} changed");
     assert_eq!(content(&folder, "sql.yaml"), fixed(EXAMPLE).as_bytes(), "beside {name}");
-    assert_eq!(names(&folder).len(), 2, "nothing is left behind");
-    snapshot(name.split_once('.').unwrap().0, &told);
+    assert_eq!(names(&folder).len(), 2, "no temporary file");
+    snapshot(name.split_once('.').unwrap().0, &messages);
 }
 
 #[test]
-fn a_broken_file_stays_as_it_is_and_the_one_beside_it_is_fixed() {
+fn files_with_parse_errors_stay_and_the_others_are_fixed() {
     let wide: Vec<u8> = format!("\u{feff}{EXAMPLE}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     beside_a_broken_file("half-in-flow.yaml", b"kind: [1\n");
     beside_a_broken_file("latin-1.yaml", &[EXAMPLE.as_bytes(), b"# caf\xe9\n"].concat());
@@ -88,7 +88,7 @@ fn a_broken_file_stays_as_it_is_and_the_one_beside_it_is_fixed() {
 }
 
 #[test]
-fn a_broken_shape_stays_as_it_is_and_the_file_beside_it_is_fixed() {
+fn hostile_files_stay_and_the_others_are_fixed() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     beside_a_broken_file("deep.yaml", EXAMPLE.replace("replicas: 2", &format!("replicas: {deep}")).as_bytes());
     let levels = (1..12).map(|level| {
@@ -104,16 +104,16 @@ fn a_broken_shape_stays_as_it_is_and_the_file_beside_it_is_fixed() {
 }
 
 #[test]
-fn of_a_file_with_a_broken_document_the_others_are_fixed() {
+fn documents_next_to_a_broken_one_are_fixed() {
     let broken = "---\nkind: [\n  # sql\n";
     let folder = folder(&[("sql.yaml", format!("{EXAMPLE}{broken}").as_bytes())]);
-    let told = looked_at_and_fixed(&folder, 4);
+    let messages = check_diff_and_fix(&folder, 4);
     assert_eq!(String::from_utf8(content(&folder, "sql.yaml")).unwrap(), fixed(EXAMPLE) + broken);
-    snapshot("a-broken-document", &told);
+    snapshot("a-broken-document", &messages);
 }
 
 #[test]
-fn where_there_is_nothing_nothing_is_fixed() {
+fn empty_files_stay_empty() {
     for (name, text) in [
         ("empty", ""),
         ("only-comments", "# nothing here\n---\n# nor here"),
@@ -121,15 +121,15 @@ fn where_there_is_nothing_nothing_is_fixed() {
         ("only-line-ends", "\r\n\r\n"),
     ] {
         let folder = folder(&[("sql.yaml", text.as_bytes())]);
-        let told = looked_at_and_fixed(&folder, 3);
+        let messages = check_diff_and_fix(&folder, 3);
         assert_eq!(content(&folder, "sql.yaml"), text.as_bytes(), "{name}");
-        snapshot("nothing", &told);
+        snapshot("nothing", &messages);
         let through = fix(folder.path(), &["-"], text);
         assert_eq!((through.code, through.output.as_str()), (3, text));
     }
 }
 
-/// Manifests with a value that others use as well, and that a fix would change.
+/// Manifests with a shared value that a fix would change.
 fn shared() -> [(&'static str, String); 4] {
     let with = |shared: &str, spec: &str| {
         let text = EXAMPLE.replacen("kind: Deployment\n", &format!("kind: Deployment\n{shared}"), 1);
@@ -147,16 +147,16 @@ fn shared() -> [(&'static str, String); 4] {
 }
 
 #[test]
-fn what_others_share_is_refused_with_the_place_to_edit_by_hand() {
+fn shared_values_are_not_fixed_and_are_located() {
     for (name, text) in shared() {
         let folder = folder(&[("sql.yaml", text.as_bytes())]);
-        snapshot(name, &looked_at_and_fixed(&folder, 1));
+        snapshot(name, &check_diff_and_fix(&folder, 1));
         assert_eq!(String::from_utf8(content(&folder, "sql.yaml")).unwrap(), text, "{name}");
     }
 }
 
-/// The ways in which the same text is written.
-const DRESSES: [fn(&str) -> String; 4] = [
+/// The same text with other line endings, byte order marks and ends.
+const ENCODINGS: [fn(&str) -> String; 4] = [
     |text| text.replace('\n', "\r\n"),
     |text| format!("\u{feff}{text}"),
     |text| text.trim_end().to_owned(),
@@ -164,30 +164,30 @@ const DRESSES: [fn(&str) -> String; 4] = [
 ];
 
 #[test]
-fn line_ends_a_byte_order_mark_and_an_end_without_a_line_end_stay() {
-    for dress in DRESSES {
-        let folder = folder(&[("sql.yaml", dress(EXAMPLE).as_bytes())]);
+fn line_endings_byte_order_marks_and_missing_last_line_endings_stay() {
+    for encode in ENCODINGS {
+        let folder = folder(&[("sql.yaml", encode(EXAMPLE).as_bytes())]);
         assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
         let after = String::from_utf8(content(&folder, "sql.yaml")).unwrap();
-        assert_eq!(after, dress(&fixed(EXAMPLE)));
+        assert_eq!(after, encode(&fixed(EXAMPLE)));
         assert_eq!(fix(folder.path(), &["--unsafe", "--check"], "").code, 0);
     }
 }
 
 #[test]
-fn a_diff_is_one_that_can_be_applied() {
-    for text in DRESSES.iter().map(|dress| dress(EXAMPLE)).chain([EXAMPLE.to_owned()]) {
+fn git_can_apply_the_diff() {
+    for text in ENCODINGS.iter().map(|encode| encode(EXAMPLE)).chain([EXAMPLE.to_owned()]) {
         let folder = folder(&[("sql.yaml", text.as_bytes())]);
         let diff = fix(folder.path(), &["--unsafe", "--diff"], "");
         let mut git = Command::new("git");
         let applied = with_input(git.current_dir(folder.path()).args(["apply", "-"]), &diff.output);
-        assert_eq!((applied.code, applied.said.as_str()), (0, ""), "{}", diff.output);
+        assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{}", diff.output);
         assert_eq!(String::from_utf8(content(&folder, "sql.yaml")).unwrap(), fixed(&text));
     }
 }
 
 #[test]
-fn a_line_of_twenty_megabytes_is_no_hindrance() {
+fn a_line_of_twenty_megabytes_stays() {
     let words = "sql ".repeat(5_000_000);
     let with = |text: &str, replicas: &str| text.replacen(replicas, &format!("{replicas}  x-long: {words}\n"), 1);
     let folder = folder(&[("sql.yaml", with(EXAMPLE, "  replicas: 2\n").as_bytes())]);
@@ -201,7 +201,7 @@ fn in_one_line(text: &str, words: &str) -> String {
 }
 
 #[test]
-fn a_file_of_one_line_of_twenty_megabytes_is_fixed_within_it() {
+fn a_file_with_one_line_of_twenty_megabytes_is_fixed() {
     let words = "sql ".repeat(5_000_000);
     let folder = folder(&[("sql.json", in_one_line(EXAMPLE, &words).as_bytes())]);
     assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);
@@ -210,14 +210,14 @@ fn a_file_of_one_line_of_twenty_megabytes_is_fixed_within_it() {
 }
 
 #[test]
-fn bytes_that_no_edit_touches_come_out_as_they_went_in() {
+fn other_bytes_stay_the_same() {
     let unread = "---\nkind: ConfigMap\ndata: {a: \"\u{7f}\u{1b}[31m\u{b}\"}\n";
     let text = format!("{EXAMPLE}{unread}");
     assert_eq!(fixed(&text), fixed(EXAMPLE) + unread);
 }
 
 #[test]
-fn a_diff_does_not_command_a_terminal() {
+fn control_characters_are_escaped_in_a_diff_on_a_terminal() {
     let unread = "---\nkind: ConfigMap\ndata: {a: \"\u{1b}]0;owned\u{7}\u{202e}\"}\n";
     let (before, after) = EXAMPLE.split_at(EXAMPLE.rfind("---\n").unwrap());
     let folder = folder(&[("sql.yaml", format!("{before}{unread}{after}").as_bytes())]);

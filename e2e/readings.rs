@@ -1,5 +1,5 @@
-//! The reader beside `kubectl`'s own: where both read a document they read the same, and where only one does, it is for a
-//! reason that is listed here.
+//! Compares the YAML reader with `kubectl`'s. If both read a document, they read the same value. If only one of them reads it, the
+//! reason is listed here.
 
 pub(crate) mod documents;
 
@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use sqledge_ha::manifest::{Problem, chunks, read_chunk};
+use sqledge_ha::manifest::{ReadError, document_spans, read_span};
 
 use self::documents::{Choices, mutated, written};
 use crate::shared::{real_manifests, root};
 use crate::tools::tool;
 
-/// What `sigs.k8s.io/yaml` makes of a document.
+/// A document as `sigs.k8s.io/yaml` reads it.
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) value: Result<Value, String>,
-    /// It holds a key twice, which `kubectl` forgives.
-    repeats: bool,
+    /// The document has a duplicate key, which `kubectl` accepts.
+    has_duplicate_key: bool,
 }
 
-/// Lets kubectl's reader read documents, which hold no zero bytes.
+/// Reads documents with `kubectl`'s reader. The documents must not contain zero bytes.
 pub(crate) fn readings(documents: &[String]) -> Vec<Reading> {
     let mut process = Command::new(tool("yaml-reader")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let input: Vec<u8> = documents.iter().flat_map(|document| [document.as_bytes(), b"\0"].concat()).collect();
@@ -42,21 +42,21 @@ fn reading(mut line: Value) -> Reading {
         Some(error) => Err(error.to_owned()),
         None => Ok(line["value"].take()),
     };
-    Reading { value, repeats: line["repeated"].is_string() }
+    Reading { value, has_duplicate_key: line["repeated"].is_string() }
 }
 
-/// One document as the linter reads it; `None` if it is none, or several.
-fn ours(text: &str) -> Option<Result<Value, Problem>> {
-    let mut documents = read_chunk(text, 0..text.len(), 0);
+/// The document as the linter reads it; `None` if the text is not exactly one document.
+fn ours(text: &str) -> Option<Result<Value, ReadError>> {
+    let mut documents = read_span(text, 0..text.len(), 0);
     let document = documents.pop().filter(|_| documents.is_empty())?;
     Some(document.map(|document| document.value))
 }
 
-/// Whether two values are the same to the API server, which knows integers of 64 bits and floats.
+/// Whether two values are the same for the API server, which has 64-bit integers and floats.
 pub(crate) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
-            // Of floats the last digit is lost where the test reads them.
+            // Reading a float in the test can lose the last digit.
             let (one_float, other_float) = (one.as_f64().unwrap(), other.as_f64().unwrap());
             let is_close = (one_float - other_float).abs() <= one_float.abs() * 1e-15;
             one.as_i64() == other.as_i64() && is_close
@@ -72,31 +72,31 @@ pub(crate) fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// What only `kubectl` reads: how our problems begin, and why it is well that they are problems.
+/// Documents that only `kubectl` reads: a part of our error message, and the reason why it is an error.
 const ONLY_KUBECTL_READS: [(&str, &str); 20] = [
-    ("the key `", "of two values one would be lost"),
-    ("this invisible character", "it ends a line in YAML 1.1 only"),
-    ("what follows this `?`", "it says in YAML 1.1 only that a key follows"),
-    ("kubectl takes the `:`", "in YAML 1.2 the key ends before it"),
-    ("a BOM must not appear", "a character that nobody sees"),
-    ("a number that is infinite", "it stands at a key that is repeated"),
-    ("comments must be separated", "`#` is text or a comment, who knows"),
-    ("did not find expected <document start>", "kubectl stops reading here without a word"),
-    ("misplaced bracket", "kubectl stops reading here without a word"),
-    ("missing explicit document end", "kubectl stops reading here without a word"),
-    ("comment intercepting", "kubectl stops reading here without a word"),
-    ("simple key expected", "a `|` below a key and in its column"),
+    ("duplicate key `", "one of the two values would be lost"),
+    ("invisible line break", "it ends a line in YAML 1.1 only"),
+    ("kubectl reads the text after `?`", "it is a key indicator in YAML 1.1 only"),
+    ("kubectl reads the `:`", "in YAML 1.2 the key ends before it"),
+    ("a BOM must not appear", "an invisible character"),
+    ("infinity, NaN", "the value of a duplicate key"),
+    ("comments must be separated", "`#` can be text or a comment"),
+    ("did not find expected <document start>", "kubectl silently stops reading here"),
+    ("misplaced bracket", "kubectl silently stops reading here"),
+    ("missing explicit document end", "kubectl silently stops reading here"),
+    ("comment intercepting", "kubectl silently stops reading here"),
+    ("simple key expected", "a `|` below a key, in the same column"),
     ("while scanning a tag", "a bracket in a tag"),
-    ("unexpected character: `\\u{7f}'", "a character that nobody sees"),
+    ("unexpected character: `\\u{7f}'", "an invisible character"),
     ("did not find expected ',' or '}'", "a colon before a bracket, as above"),
-    ("is never closed", "kubectl stops reading here without a word"),
-    ("\"-\" is only valid", "kubectl stops reading here without a word"),
-    ("while scanning a directive", "kubectl stops reading here without a word"),
-    ("wrongly indented line", "a comment where a text should begin"),
-    ("invalid trailing content", "kubectl stops reading here without a word"),
+    ("unclosed ", "kubectl silently stops reading here"),
+    ("\"-\" is only valid", "kubectl silently stops reading here"),
+    ("while scanning a directive", "kubectl silently stops reading here"),
+    ("wrongly indented line", "a comment where a value should begin"),
+    ("invalid trailing content", "kubectl silently stops reading here"),
 ];
 
-/// What only we read: what `kubectl`'s errors say, and why it does no harm: nothing of it gets into a cluster.
+/// Documents that only the linter reads: a part of `kubectl`'s error message, and the cause. They cannot get into a cluster.
 const ONLY_WE_READ: [(&str, &str); 13] = [
     ("found a tab character", "a tab between tokens"),
     ("found character that cannot start any token", "a tab between tokens"),
@@ -104,47 +104,49 @@ const ONLY_WE_READ: [(&str, &str); 13] = [
     ("found invalid Unicode character escape code", "a pair of escapes of JSON, as above"),
     ("unsupported map key", "a colon in the name of an anchor"),
     ("mapping values are not allowed", "a colon in the name of an anchor"),
-    ("did not find expected alphabetic", "an odd character in the name of an anchor"),
+    ("did not find expected alphabetic", "a special character in the name of an anchor"),
     ("did not find expected whitespace", "a brace in a tag"),
-    ("map merge requires", "a `<<` whose tag says that it is none"),
-    ("cannot decode", "a date that is none"),
+    ("map merge requires", "a `<<` with a tag that makes it an ordinary key"),
+    ("cannot decode", "an invalid date"),
     ("did not find expected node content", "`[:a]`"),
     ("did not find expected ',' or", "`{a: ?b}`"),
     ("could not find expected ':'", "a key on two lines"),
 ];
 
-/// What became of documents.
+/// The number of documents by result.
 #[derive(Debug, Default)]
 struct Tally {
     alike: usize,
     only_kubectl: usize,
-    only_we: usize,
+    only_ours: usize,
     neither: usize,
 }
 
-/// Compares the readings of documents.
+/// Reads documents with both readers and compares the values.
 fn compare(documents: &[String]) -> Tally {
     let mut tally = Tally::default();
     let is_listed = |list: &[(&str, &str)], text: &str| list.iter().any(|(part, _)| text.contains(part));
     for (text, reading) in documents.iter().zip(readings(documents)) {
         let Some(ours) = ours(text) else { continue };
         match (ours, reading.value) {
-            // A document that is mere text is nothing to Kubernetes.
+            // Kubernetes does not accept a document that is a string.
             (Ok(Value::String(_)), Ok(Value::String(_))) => {}
             (Ok(ours), Ok(theirs)) => {
                 assert!(same(&ours, &theirs), "we read {ours}, kubectl {theirs} in {text:?}");
-                // What a merge key brought may be replaced.
-                assert!(!reading.repeats || text.contains("<<"), "a key that stands twice is not noticed in {text:?}");
+                // Merged entries can be replaced.
+                let is_valid = !reading.has_duplicate_key || text.contains("<<");
+                assert!(is_valid, "a duplicate key is not an error in {text:?}");
                 tally.alike += 1;
             }
-            (Err(problem), Ok(_)) => {
-                assert!(reading.repeats || !problem.message.starts_with("the key `"), "{problem} in {text:?}");
-                assert!(is_listed(&ONLY_KUBECTL_READS, &problem.message), "{problem} in {text:?}");
+            (Err(error), Ok(_)) => {
+                let is_duplicate = error.message.starts_with("duplicate key");
+                assert!(reading.has_duplicate_key || !is_duplicate, "{error} in {text:?}");
+                assert!(is_listed(&ONLY_KUBECTL_READS, &error.message), "{error} in {text:?}");
                 tally.only_kubectl += 1;
             }
             (Ok(_), Err(error)) => {
                 assert!(is_listed(&ONLY_WE_READ, &error), "{error} in {text:?}");
-                tally.only_we += 1;
+                tally.only_ours += 1;
             }
             (Err(_), Err(_)) => tally.neither += 1,
         }
@@ -152,13 +154,13 @@ fn compare(documents: &[String]) -> Tally {
     tally
 }
 
-/// The documents of texts, without those that hold zero bytes.
+/// The documents of texts, without those that contain zero bytes.
 pub(crate) fn documents(texts: impl IntoIterator<Item = String>) -> Vec<String> {
-    let split = |text: String| chunks(&text).map(|range| text[range].to_owned()).collect::<Vec<_>>();
+    let split = |text: String| document_spans(&text).map(|range| text[range].to_owned()).collect::<Vec<_>>();
     texts.into_iter().flat_map(split).filter(|text| !text.contains('\0')).collect()
 }
 
-/// The documents of every manifest that is here.
+/// The documents of all manifests in the repository and of the published ones.
 pub(crate) fn real() -> Vec<String> {
     let mut files = Vec::new();
     for folder in ["e2e/corpus", "e2e/examples", "e2e/fuzz/seeds"] {
@@ -184,7 +186,7 @@ fn real_manifests_are_read_as_kubectl_reads_them() {
 }
 
 #[test]
-fn what_yaml_can_write_is_read_as_kubectl_reads_it() {
+fn random_documents_are_read_as_kubectl_reads_them() {
     let mut choices = Choices::new();
     let documents = documents((0..8000).map(|_| written(&mut choices)));
     let tally = compare(&documents);
@@ -192,7 +194,7 @@ fn what_yaml_can_write_is_read_as_kubectl_reads_it() {
 }
 
 #[test]
-fn manifests_with_mistakes_are_read_as_kubectl_reads_them() {
+fn mutated_manifests_are_read_as_kubectl_reads_them() {
     let mut choices = Choices::new();
     let real = real();
     let documents = documents((0..8000).map(|_| mutated(&mut choices, &real)));

@@ -1,15 +1,15 @@
-//! Policies in registries: a real registry, the real command, and everything that can go wrong between them.
+//! Policies in registries, with the distribution registry.
 
 mod artifact;
 mod command;
 mod credentials;
 mod damage;
+mod errors;
 mod inspect;
 mod installed;
-mod refusals;
+mod proxy;
 mod scripted;
 mod serve;
 mod server;
-mod wire;
 
 pub(crate) use server::Registry;

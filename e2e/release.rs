@@ -1,5 +1,4 @@
-//! A release, on a small scale: put together, signed with a key, published in a registry, and verified by the commands of
-//! the README.
+//! A small release: collected, signed with a key, pushed to a registry, and verified with the commands in the README.
 
 use std::env;
 use std::fs;
@@ -7,28 +6,28 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use crate::registry::Registry;
 use crate::shared::{root, sha256, text_of};
 use crate::tools::tool;
 
-/// What a script or a tool said, and whether it was content.
+/// The result of a script or a tool.
 struct Ran {
-    is_content: bool,
+    is_success: bool,
     output: String,
-    said: String,
+    stderr: String,
 }
 
 fn run(command: &mut Command) -> Ran {
     let ran = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ran { is_content: ran.status.success(), output: text(ran.stdout), said: text(ran.stderr) }
+    Ran { is_success: ran.status.success(), output: text(ran.stdout), stderr: text(ran.stderr) }
 }
 
 fn must(command: &mut Command) -> String {
     let ran = run(command);
-    assert!(ran.is_content, "{command:?}\n{}{}", ran.output, ran.said);
+    assert!(ran.is_success, "{command:?}\n{}{}", ran.output, ran.stderr);
     ran.output
 }
 
@@ -38,7 +37,7 @@ fn script(name: &str) -> Command {
     command
 }
 
-/// Collects a release whose only program is the one that is tested. What is being worked on may be in it.
+/// Collects a release with the tested program. Uncommitted changes are allowed.
 fn collect(folder: &Path) -> Command {
     let program = format!("this-machine={}", env!("CARGO_BIN_EXE_sqledge-ha"));
     let mut command = script("collect.sh");
@@ -46,7 +45,7 @@ fn collect(folder: &Path) -> Command {
     command
 }
 
-/// A folder with a release in it.
+/// A directory with a release.
 struct Release {
     folder: tempfile::TempDir,
 }
@@ -72,25 +71,25 @@ impl Release {
         serde_json::from_slice(&self.read(file)).unwrap()
     }
 
-    /// A command with a key to sign, in a folder where nothing of ours is.
+    /// Runs a command with a signing key, outside of the repository.
     fn with_key<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         let key = self.folder.path().join("cosign.key");
         command.current_dir(self.folder.path()).env("COSIGN_PASSWORD", "").env("COSIGN_KEY", key)
     }
 
-    /// Publishes it; gives the immutable references: of the policy, the image and the chart.
+    /// Publishes the release. Returns the digest references of policy, image and chart.
     fn publish(&self, registry: &Registry) -> Vec<String> {
         let image = self.folder.path().join("image");
         let program = format!("amd64={}", root().join("e2e/demo.sh").display());
         must(Command::new("sh").arg(root().join("e2e/image/layout.sh")).arg(&image).arg(program));
         let mut command = script("publish.sh");
-        command.arg(self.dist()).arg(image).arg(env!("CARGO_BIN_EXE_sqledge-ha")).arg(registry.place("owner"));
+        command.arg(self.dist()).arg(image).arg(env!("CARGO_BIN_EXE_sqledge-ha")).arg(registry.reference("owner"));
         let published = must(self.with_key(command.env("PLAIN_HTTP", "yes")));
         published.lines().map(str::to_owned).collect()
     }
 
-    /// Runs the README's commands that verify a release, with a key in place of the workflow's identity, as the README
-    /// says, and what was published here in place of what is published there.
+    /// Runs the README's commands to verify a release, with the key instead of the workflow's identity, and with the local
+    /// references.
     fn verify(&self, published: &[String]) -> Ran {
         let here = |line: String| {
             if line.starts_with("IDENTITY=") {
@@ -107,10 +106,10 @@ impl Release {
     }
 }
 
-/// What is published of a release, in the order of the script.
+/// The published artifacts, in the order of the script.
 const PUBLISHED: [&str; 3] = ["policies/sqledge-ha", "sqledge-ha", "charts/sqledge-ha"];
 
-/// The README's commands that verify a release.
+/// The README's commands to verify a release.
 fn verification() -> Vec<String> {
     let readme = text_of("README.md");
     let section = readme.split_once("### Who built it").unwrap().1;
@@ -123,23 +122,24 @@ fn verification() -> Vec<String> {
                 let last = lines.last_mut().unwrap();
                 *last = format!("{}{}", last.trim_end_matches('\\'), more.trim_start());
             }
-            (None, None) => panic!("neither a command nor the rest of one: {line}"),
+            (None, None) => panic!("not a command: {line}"),
         }
     }
     lines
 }
 
 #[test]
-fn everything_that_names_a_version_names_the_same_one() {
+fn all_files_have_the_same_version() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(must(script("check.sh").arg(format!("v{version}"))).trim_end(), version);
     let other = run(script("check.sh").arg("v9.9.9"));
-    assert!(!other.is_content);
-    assert_eq!(other.said, format!("the tag is v9.9.9, and Cargo.toml has version {version}\n"));
+    assert!(!other.is_success);
+    assert_eq!(other.stderr, format!("the tag is v9.9.9, but Cargo.toml has version {version}\n"));
 }
 
 #[test]
-fn a_release_is_complete_says_where_it_comes_from_and_is_packed_the_same_every_time() {
+#[ignore = "slow: `make test-long` runs it"]
+fn a_release_is_complete_and_reproducible_and_has_its_provenance() {
     let release = Release::new();
     assert_eq!(release.read("policy.wasm"), EMBEDDED);
     let sums = String::from_utf8(release.read("SHA256SUMS")).unwrap();
@@ -171,11 +171,11 @@ fn a_release_is_complete_says_where_it_comes_from_and_is_packed_the_same_every_t
         let has = |name: &str| components.iter().any(|component| component["name"] == name);
         assert!(has(contains) && has("serde_json") && !has(contains_not), "{file}");
         let text = String::from_utf8(release.read(file)).unwrap();
-        assert!(!text.contains(root().to_str().unwrap()), "{file} names a folder of this machine");
+        assert!(!text.contains(root().to_str().unwrap()), "{file} contains a path of this machine");
     }
 
     let again = tempfile::tempdir().unwrap();
-    // What was collected before is replaced.
+    // An existing release is replaced.
     for _ in 0..2 {
         must(&mut collect(&again.path().join("dist")));
         assert_eq!(fs::read_to_string(again.path().join("dist/SHA256SUMS")).unwrap(), sums);
@@ -184,30 +184,31 @@ fn a_release_is_complete_says_where_it_comes_from_and_is_packed_the_same_every_t
 }
 
 #[test]
-fn a_folder_that_is_no_release_is_left_alone() {
+fn a_directory_that_is_not_a_release_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("somebody's"), "").unwrap();
     let ran = run(&mut collect(folder.path()));
-    assert!(!ran.is_content && folder.path().join("somebody's").exists());
-    assert_eq!(ran.said, format!("{} is there, and is no release\n", folder.path().display()));
+    assert!(!ran.is_success && folder.path().join("somebody's").exists());
+    assert_eq!(ran.stderr, format!("{} exists and is not a release\n", folder.path().display()));
 }
 
 #[test]
-fn a_release_is_verified_as_the_readme_says_and_what_was_changed_is_not() {
+#[ignore = "slow: `make test-long` runs it"]
+fn the_commands_in_the_readme_verify_a_release_and_detect_changes() {
     let release = Release::new();
     let registry = Registry::plain();
     let published = release.publish(&registry);
     assert_eq!(published.len(), PUBLISHED.len());
     for (reference, name) in published.iter().zip(PUBLISHED) {
-        assert!(reference.starts_with(&registry.place(&format!("owner/{name}@sha256:"))), "{published:#?}");
+        assert!(reference.starts_with(&registry.reference(&format!("owner/{name}@sha256:"))), "{published:#?}");
         let verified = verification().iter().any(|line| line.contains(&format!("ghcr.io/sqledge-ha/{name}@sha256:…")));
-        assert!(verified, "the README does not say how to verify {name}");
+        assert!(verified, "the README has no command to verify {name}");
     }
     let ran = release.verify(&published);
-    assert!(ran.is_content, "{}{}", ran.output, ran.said);
+    assert!(ran.is_success, "{}{}", ran.output, ran.stderr);
 
     let mut manifest = Command::new(tool("crane"));
-    manifest.args(["manifest", "--insecure", &registry.place("owner/charts/sqledge-ha:artifacthub.io")]);
+    manifest.args(["manifest", "--insecure", &registry.reference("owner/charts/sqledge-ha:artifacthub.io")]);
     let manifest: Value = serde_json::from_str(&must(&mut manifest)).unwrap();
     let layer = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml";
     assert_eq!(manifest["layers"][0]["mediaType"], layer);
@@ -224,8 +225,8 @@ fn a_release_is_verified_as_the_readme_says_and_what_was_changed_is_not() {
         let right = fs::read(&path).unwrap();
         fs::write(&path, [right.as_slice(), b"\n"].concat()).unwrap();
         let ran = release.verify(&published);
-        assert!(!ran.is_content, "{file} was changed and nobody saw: {}", ran.output);
+        assert!(!ran.is_success, "the change of {file} was not detected: {}", ran.output);
         fs::write(&path, right).unwrap();
     }
-    assert!(release.verify(&published).is_content);
+    assert!(release.verify(&published).is_success);
 }

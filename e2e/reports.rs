@@ -1,5 +1,4 @@
-//! The reports: what each says of one small application, that other programs can read them, and that nothing in a
-//! manifest or in its name breaks them.
+//! The reports: their content for a small application, their validity for other programs, and escaping.
 
 mod github;
 mod hostile_names;
@@ -20,7 +19,7 @@ use crate::shared::{root, text_of};
 
 const FORMATS: [&str; 5] = ["human", "json", "sarif", "junit", "github"];
 
-/// Runs the command in a directory, with `input` on standard input and no say about colours but that of `variables`.
+/// Runs the command in a directory, with `input` on standard input and only the color settings of `variables`.
 fn run_with(directory: &Path, variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     command.current_dir(directory).args(arguments);
@@ -57,7 +56,7 @@ fn results(run: &Value) -> &Vec<Value> {
 fn one_application_in_every_format() {
     for format in FORMATS {
         let ran = run(&application(), &["lint", "--format", format]);
-        assert_eq!((ran.code, ran.said.as_str()), (4, ""), "{format}");
+        assert_eq!((ran.code, ran.stderr.as_str()), (4, ""), "{format}");
         let text = match format {
             "sarif" => {
                 let mut run = sarif_run(&ran.output);
@@ -75,7 +74,7 @@ fn one_application_in_every_format() {
 }
 
 #[test]
-fn no_password_gets_into_a_report() {
+fn reports_contain_no_passwords() {
     let manifest = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql"}, "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "sql", "image": "azure-sql-edge", "env": [{"name": "MSSQL_SA_PASSWORD", "value": "Tr0ub4dor"}]}]}}}}"#;
     for format in FORMATS {
         let ran = run_with(root(), &[], &["lint", "--format", format, "-"], manifest);

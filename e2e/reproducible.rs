@@ -1,4 +1,4 @@
-//! The module has one digest, wherever, by whomever and with whatever caches it is built.
+//! Builds of the module are reproducible: the digest depends on neither directory, user nor caches.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,29 +8,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ignore::WalkBuilder;
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use crate::shared::{sha256, skipped};
 
-#[allow(dead_code, reason = "the test calls what builds the module, and nothing else")]
+#[allow(dead_code, reason = "the test calls only the function that builds the module")]
 #[path = "../build.rs"]
 mod build_script;
 
-/// Where the build script leaves the module, beside its sources.
+/// Where the build script writes the module, below the sources.
 const OUT_DIR: &str = "target/release/build/sqledge-ha/out";
-/// Somebody who owns nothing here.
+/// A user who owns no files here.
 const NOBODY: u32 = 65534;
 
 #[test]
-fn three_builds_have_one_digest() {
+#[ignore = "slow: `make test-long` runs it"]
+fn three_builds_have_the_same_digest() {
     let built = sha256(EMBEDDED);
     let elsewhere = build("a", Some(NOBODY));
-    assert_eq!(elsewhere, built, "another folder, another user, fresh caches");
+    assert_eq!(elsewhere, built, "other directory, other user, empty caches");
     let again = build("a-folder/with a longer name/and Ünicode", None);
-    assert_eq!(again, built, "one more folder, the same user, fresh caches");
+    assert_eq!(again, built, "long directory name, same user, empty caches");
 }
 
-/// Builds the module from a copy of the sources, with a home and caches of its own; gives its digest.
+/// Builds the module from a copy of the sources with separate home and caches, and returns its digest.
 fn build(folder: &str, user: Option<u32>) -> String {
     let root = tempfile::tempdir().unwrap();
     let (sources, home) = (root.path().join(folder), root.path().join("home"));
@@ -38,7 +39,7 @@ fn build(folder: &str, user: Option<u32>) -> String {
     fs::create_dir_all(sources.join(OUT_DIR)).unwrap();
     let cargo_home = home.join(".cargo");
     fs::create_dir_all(&cargo_home).unwrap();
-    // How packages are reached is no cache.
+    // The configuration says how to download packages.
     let own_home = env::var_os("CARGO_HOME").map_or_else(|| env::home_dir().unwrap().join(".cargo"), PathBuf::from);
     let _ = fs::copy(own_home.join("config.toml"), cargo_home.join("config.toml"));
 
@@ -51,19 +52,19 @@ fn build(folder: &str, user: Option<u32>) -> String {
     command.env("CARGO", toolchain.join("bin/cargo")).env("RUSTC", toolchain.join("bin/rustc"));
     command.env("PATH", path_with(&toolchain)).env("TZ", "Asia/Kathmandu").env("LANG", "C");
     let ran = command.output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+    let printed = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success() && printed.contains("1 passed"), "{printed}");
     sha256(&fs::read(sources.join(OUT_DIR).join("sqledge-ha.wasm")).unwrap())
 }
 
-/// Not a test: what [`build`] runs, in a process of its own.
+/// Not a test: [`build`] runs it in a separate process.
 #[test]
-#[ignore = "run by three_builds_have_one_digest"]
+#[ignore = "run by three_builds_have_the_same_digest"]
 fn build_the_module() {
-    build_script::embed().unwrap();
+    build_script::module::embed().unwrap();
 }
 
-/// Copies what git would: the sources, without what was built.
+/// Copies the sources, without ignored files such as build results.
 fn copy(from: &Path, to: &Path) {
     for entry in WalkBuilder::new(from).hidden(false).filter_entry(|entry| entry.file_name() != ".git").build() {
         let Ok(entry) = entry else { continue };
@@ -72,7 +73,7 @@ fn copy(from: &Path, to: &Path) {
             fs::create_dir_all(target).unwrap();
         } else {
             match fs::copy(entry.path(), target) {
-                // Another test leaves a file here for a moment.
+                // Other tests create and delete temporary files here.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 copied => _ = copied.unwrap(),
             }
@@ -80,7 +81,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The compiler's own folder, which needs no home to be found.
+/// The directory of the toolchain. Unlike rustup's proxies, its programs need no home directory.
 fn toolchain() -> PathBuf {
     let ran = Command::new("rustc").args(["--print", "sysroot"]).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     PathBuf::from(String::from_utf8(ran.unwrap().stdout).unwrap().trim_end())
@@ -92,8 +93,8 @@ fn path_with(toolchain: &Path) -> OsString {
     env::join_paths(folders).unwrap()
 }
 
-/// A command line that runs what follows as another user, as far as it can tell: the files stay within reach, the
-/// toolchain in somebody's home too. As ourselves, and loudly so, where that is not allowed.
+/// A command that runs its arguments as another user in a user namespace, where it can still read all files. Without
+/// user namespaces it prints a warning and runs them as the current user.
 fn as_user(user: Option<u32>) -> Command {
     let Some(user) = user else { return Command::new("env") };
     let become_user = |command: &mut Command| {
@@ -101,13 +102,13 @@ fn as_user(user: Option<u32>) -> Command {
     };
     let mut attempt = Command::new("unshare");
     become_user(&mut attempt);
-    let refusal = match attempt.output() {
+    let failure = match attempt.output() {
         Ok(ran) if ran.status.success() => None,
         Ok(ran) => Some(String::from_utf8_lossy(&ran.stderr).trim().to_owned()),
         Err(error) => Some(format!("unshare: {error}")),
     };
-    if let Some(reason) = refusal {
-        skipped(&format!("the module is not built by another user, but by the same again: {reason}"));
+    if let Some(reason) = failure {
+        skipped(&format!("the module is built by the same user, not by another one: {reason}"));
         return Command::new("env");
     }
     let mut command = Command::new("unshare");

@@ -1,4 +1,4 @@
-//! Files that tests read: of this repository, and real manifests beside it, with what must be found in them.
+//! Files that tests read: in this repository, and published manifests next to it.
 
 use std::fs;
 use std::io::Write;
@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use sqledge_ha::command::sources::{lint, scanner};
 use sqledge_ha::input::{Exclusion, find_and_read};
-use sqledge_ha::linter::{Outcome, lint, reader};
+use sqledge_ha::linter::LintResult;
 use sqledge_ha::manifest::read;
+use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha_policy::settings::Settings;
 
-/// The folder of this repository.
+/// The root of this repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -27,10 +29,11 @@ pub(crate) fn objects(text: &str) -> Vec<Value> {
     read(text).into_iter().map(|document| document.unwrap().value).collect()
 }
 
-/// What `lint` finds in a file.
-pub(crate) fn lint_file(path: &Path, settings: &Settings, partial: bool) -> Outcome {
-    let found = find_and_read(&[path.to_owned()], &Exclusion::default(), &reader(settings));
-    lint(found.texts, found.unreachable, settings, partial)
+/// Lints a file.
+pub(crate) fn lint_file(path: &Path, settings: &Settings, partial: bool) -> LintResult {
+    let prefilter = Prefilter::new(settings);
+    let found = find_and_read(&[path.to_owned()], &Exclusion::default(), &scanner(&prefilter));
+    lint(found, &prefilter, partial)
 }
 
 /// The digest of bytes, as `sha256sum` prints it.
@@ -38,19 +41,19 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-/// The folder `name` beside the checkout; `None`, and loudly so, where it does not exist.
+/// The folder `name` in `../shared`; `None`, with a warning, if it does not exist.
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     let folder = root().join("../shared").join(name);
     if folder.is_dir() {
         return Some(folder);
     }
-    skipped(&format!("{} is not there", folder.display()));
+    skipped(&format!("{} does not exist", folder.display()));
     None
 }
 
-/// Says what is left out, and why, past the test harness, which keeps what tests print to itself.
-pub(crate) fn skipped(what: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}");
+/// Warns about a skipped check. Writes to standard error directly, because the test harness captures `eprintln!`.
+pub(crate) fn skipped(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
 }
 
 /// The YAML files of a folder, sorted.
@@ -62,7 +65,7 @@ pub(crate) fn manifests(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// What people have published, where it is there.
+/// Published manifests, where they exist.
 pub(crate) fn real_manifests() -> impl Iterator<Item = PathBuf> {
     ["wild", "reference"].into_iter().filter_map(folder).flat_map(|folder| manifests(&folder))
 }

@@ -1,4 +1,4 @@
-//! What the webhook does with a real API server: certificates that replicas share, and caches for look-ups.
+//! The webhook with a real API server: self-signed certificates, and caches for look-ups.
 
 mod caches;
 mod self_signed;
@@ -13,7 +13,7 @@ use sqledge_ha::webhook::cluster_client::connect;
 
 use crate::kubernetes::Cluster;
 
-/// One API server for all tests. It ends with the process, when its standard input closes.
+/// One API server for all tests. It stops when this process ends.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(Cluster::api_only)
@@ -31,14 +31,14 @@ fn apply(object: &Value) {
     cluster().must(&["apply", "-f", "-"], &object.to_string());
 }
 
-/// A service account with rules of RBAC, and a kubeconfig for it.
+/// A service account with permissions, and a kubeconfig for it.
 struct Account {
     _folder: tempfile::TempDir,
     kubeconfig: PathBuf,
 }
 
 impl Account {
-    /// Makes the account `name` in a namespace; `rules` hold in the whole cluster.
+    /// Creates the account `name` in a namespace, with RBAC rules for the whole cluster.
     fn new(namespace: &str, name: &str, rules: &Value) -> Self {
         cluster().must(&["-n", namespace, "create", "serviceaccount", name], "");
         let unique = format!("{namespace}-{name}");
@@ -59,11 +59,11 @@ impl Account {
     }
 }
 
-/// Waits for what must come true before long.
-async fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
+/// Waits until a condition is true.
+async fn eventually(condition: &str, mut is_true: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_true() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what} does not come true");
+        assert!(start.elapsed() < Duration::from_secs(60), "timeout while waiting for {condition}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

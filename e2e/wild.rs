@@ -1,13 +1,12 @@
-//! Real manifests, read alone: what must be found in each, neither more nor less.
+//! The findings in published manifests, each checked alone.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use sqledge_ha::cli::Level;
-use sqledge_ha::linter::Outcome;
-use sqledge_ha_policy::engine::Engine;
+use sqledge_ha::linter::{Level, LintResult};
+use sqledge_ha_policy::engine::{SQL_EDGE, SQL_SERVER};
 use sqledge_ha_policy::settings::Settings;
 
 use crate::shared::{folder, lint_file};
@@ -21,15 +20,15 @@ const EXPECTED_RULES: [&str; 6] = [
     "load-balancer-service",
 ];
 
-fn lint_alone(path: &Path, partial: bool) -> Outcome {
-    let settings = Settings { engines: vec![Engine::SqlEdge, Engine::SqlServer], ..Settings::default() };
+fn lint_alone(path: &Path, partial: bool) -> LintResult {
+    let settings = Settings { engines: vec![&SQL_EDGE, &SQL_SERVER], ..Settings::default() };
     lint_file(path, &settings, partial)
 }
 
-/// How often each of the six rules reports something.
-fn reported(outcome: &Outcome) -> BTreeMap<&str, usize> {
+/// The number of findings of each of the six rules.
+fn reported(result: &LintResult) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
-    for located in &outcome.findings {
+    for located in &result.findings {
         if EXPECTED_RULES.contains(&located.finding.rule) {
             *counts.entry(located.finding.rule).or_default() += 1;
         }
@@ -38,30 +37,30 @@ fn reported(outcome: &Outcome) -> BTreeMap<&str, usize> {
 }
 
 #[test]
-fn six_rules_find_in_every_wild_manifest_what_a_person_found() {
+fn six_rules_find_what_reviewers_found_in_published_manifests() {
     let Some(wild) = folder("wild") else { return };
     let expected: Value = serde_json::from_str(&fs::read_to_string(wild.join("expected.json")).unwrap()).unwrap();
     let files = expected["files"].as_array().unwrap();
     assert_eq!(files.len(), 40);
     for file in files {
         let name = file["file"].as_str().unwrap();
-        let outcome = lint_alone(&wild.join(name), false);
+        let result = lint_alone(&wild.join(name), false);
         let wanted = file["findings"].as_object().unwrap().iter();
         let wanted: BTreeMap<&str, usize> =
             wanted.map(|(rule, objects)| (rule.as_str(), objects.as_array().unwrap().len())).collect();
-        assert_eq!(reported(&outcome), wanted, "{name}");
-        assert_eq!(outcome.workloads, file["workloads"].as_array().unwrap().len(), "{name}");
-        assert!(outcome.unread.is_empty(), "{name}: {:?}", outcome.unread);
+        assert_eq!(reported(&result), wanted, "{name}");
+        assert_eq!(result.workloads, file["workloads"].as_array().unwrap().len(), "{name}");
+        assert!(result.errors.is_empty(), "{name}: {:?}", result.errors);
     }
 }
 
 #[test]
-fn what_is_found_names_the_workload_that_lacks_it() {
+fn findings_name_the_workload() {
     let Some(wild) = folder("wild") else { return };
     let expected: Value = serde_json::from_str(&fs::read_to_string(wild.join("expected.json")).unwrap()).unwrap();
     for file in expected["files"].as_array().unwrap() {
-        let outcome = lint_alone(&wild.join(file["file"].as_str().unwrap()), false);
-        for located in outcome.findings.iter().filter(|located| EXPECTED_RULES.contains(&located.finding.rule)) {
+        let result = lint_alone(&wild.join(file["file"].as_str().unwrap()), false);
+        for located in result.findings.iter().filter(|located| EXPECTED_RULES.contains(&located.finding.rule)) {
             for workload in file["findings"][located.finding.rule].as_array().unwrap() {
                 let (kind, name) = workload.as_str().unwrap().split_once('/').unwrap();
                 let object = &located.object;
@@ -74,12 +73,12 @@ fn what_is_found_names_the_workload_that_lacks_it() {
 }
 
 #[test]
-fn microsofts_own_sample_lacks_two_things() {
+fn two_errors_in_the_sample_of_microsoft() {
     let Some(reference) = folder("reference") else { return };
     let path = reference.join("reference-azure-sql-edge-deployment-service.yaml");
     for partial in [false, true] {
-        let outcome = lint_alone(&path, partial);
-        let errors = outcome.findings.iter().filter(|located| located.level() == Level::Error);
+        let result = lint_alone(&path, partial);
+        let errors = result.findings.iter().filter(|located| located.level() == Level::Error);
         let rules: Vec<&str> = errors.map(|located| located.finding.rule).collect();
         assert_eq!(rules, ["recreate-strategy", "amd64-node-selector"]);
     }

@@ -1,5 +1,5 @@
-//! What others' catalogues say of the policy: [Artifact Hub](https://artifacthub.io) finds it by its package metadata, and
-//! Rancher asks for its settings with a form. Both are made from the module's metadata and the settings.
+//! Metadata for catalogs, generated from the module's metadata and the settings: the package on
+//! [Artifact Hub](https://artifacthub.io), and the form for the settings in Rancher.
 //!
 //! | file | holds |
 //! |---|---|
@@ -9,12 +9,12 @@
 pub mod package;
 pub mod questions;
 
-/// `artifacthub-repo.yml`. Artifact Hub refuses a file without any member; an empty list of owners is valid (artifacthub/hub,
+/// `artifacthub-repo.yml`. Artifact Hub rejects an empty file; an empty list of owners is valid (artifacthub/hub,
 /// `internal/repo/manager.go`, `GetMetadata`, at 0d8b1c0b).
 pub const REPOSITORY: &str = "\
-# What Artifact Hub is told of this folder as a repository of Kubewarden policies. It lists the policy with nothing more
-# than this. Whoever registers the repository there writes the ID that it is given as `repositoryID:`, which makes the
-# publisher a verified one, and may list owners, each with `name` and `email`, by whom ownership can be claimed.
+# Metadata of this repository of Kubewarden policies on Artifact Hub. This is enough to list the policy. For the status
+# verified publisher, add the ID of the repository as `repositoryID:`. To claim its ownership, add owners with `name` and
+# `email`.
 # https://artifacthub.io/docs/topics/repositories/
 owners: []
 ";

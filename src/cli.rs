@@ -1,62 +1,85 @@
-//! Every command and flag, once.
+//! The definition of every command and flag.
 
+#[cfg(feature = "registry")]
 mod install;
 mod manifests;
+#[cfg(feature = "registry")]
 mod registry;
+#[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "registry")]
 mod time;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub use self::install::{Policy, PolicyAccess, PolicyManifest, Webhook, WebhookManifests};
-pub use self::manifests::{
-    EngineChoice, Fix, Helm, Inputs, Judging, Level, Lint, Rendering, ReportFile, ReportFormat, Reporting,
+#[cfg(feature = "registry")]
+pub use self::install::Policy;
+#[cfg(feature = "serve")]
+pub use self::install::{PolicyAccess, PolicyManifest, Webhook, WebhookManifests};
+pub use self::manifests::{CheckOptions, EngineChoice, Fix, Helm, Inputs, Lint, Rendering, ReportFile, Reporting};
+#[cfg(feature = "registry")]
+pub use self::registry::{
+    InspectionFormat, PolicyFlags, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess, RegistryFlagNames,
 };
-pub use self::registry::{InspectionFormat, Named, OfPolicy, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess};
-pub use self::serve::{ClusterAccess, ModuleRegistry, OfModule, Serve, ServeLimits, Tls};
-use crate::exit::{Failure, Outcome};
+#[cfg(feature = "serve")]
+pub use self::serve::{ClusterAccess, ModuleRegistry, OfModule, Review, Serve, ServeLimits, Tls};
+use crate::exit::{ExitStatus, Failure};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
 ///
-/// SQL Edge has no clustering: it is available because one pod, with its databases on a persistent volume claim, can be
-/// replaced on any amd64 node and found again behind an address that stays. This command finds manifests that break one
-/// link of that chain, by the same rules that decide at admission.
+/// SQL Edge does not replicate data between pods. It stays available if Kubernetes can replace its pod on any amd64 node,
+/// with the databases on a persistent volume claim and a stable address for clients. This command finds and fixes
+/// manifests that prevent that. The admission webhook and the Kubewarden policy check the same rules.
 #[derive(Debug, Parser)]
-#[command(name = "sqledge-ha", version = VERSION, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "sqledge-ha", version = VERSION, arg_required_else_help = true, after_help = after_help())]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// When to use colours; NO_COLOR and CLICOLOR_FORCE are heard where this says nothing else
+    /// When to use color; `auto` follows NO_COLOR, CLICOLOR_FORCE and the terminal
     #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true)]
     pub color: ColorChoice,
 }
 
-/// The version of the package, with the commit that it was built from where that is known.
+/// The package version, with the commit if it is known.
 const VERSION: &str = env!("SQLEDGE_HA_VERSION");
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  nothing is wrong
+   0  no findings at or above --fail-on
    1  findings at or above --fail-on
    2  wrong usage or configuration
    3  nothing to check
-   4  some input could not be read or parsed, or a registry did not give or take it
-  70  a bug";
+   4  an input cannot be read, an output cannot be written, or a registry operation failed
+  70  internal error";
+
+/// Commands that a build without default features lacks.
+const MISSING_COMMANDS: Option<&str> = if cfg!(feature = "serve") {
+    None
+} else if cfg!(feature = "registry") {
+    Some("This build has no `review`, `serve` and `webhook`. Install a build with the feature `serve` to get them.")
+} else {
+    Some(
+        "This build has no `policy`, `review`, `serve` and `webhook`. Install a build with default features to get them.",
+    )
+};
+
+fn after_help() -> String {
+    [EXIT_CODES].into_iter().chain(MISSING_COMMANDS).collect::<Vec<_>>().join("\n\n")
+}
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Judge manifests: files, directories or standard input
+    /// Check manifests
     Lint(Lint),
-    /// Mend manifests in place, and touch nothing else in them
+    /// Fix findings in manifests, keeping comments and formatting
     Fix(Fix),
-    /// Explain a rule: what must hold, why, and what to do
+    /// Explain a rule: what it requires, why, and how to fix findings
     Explain {
         /// The rule's id, e.g. persistent-data
         rule: String,
@@ -67,16 +90,20 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = TableFormat::Human)]
         format: TableFormat,
     },
-    /// Answer an AdmissionReview with the embedded module, as a cluster would get it
+    /// Print the answer of the embedded module to an AdmissionReview
     ///
-    /// A refusal is an answer like any other: the exit code is 0.
+    /// The exit code is 0 also if the module rejects the request.
+    #[cfg(feature = "serve")]
     Review(Review),
-    /// Answer the API server: an admission webhook that runs the module
+    /// Run the admission webhook
+    #[cfg(feature = "serve")]
     Serve(Box<Serve>),
-    /// What installs the admission webhook in a cluster
+    /// Print manifests that install the webhook
+    #[cfg(feature = "serve")]
     #[command(subcommand)]
     Webhook(Webhook),
-    /// The Kubewarden policy inside this command
+    /// Print, publish, fetch or inspect the Kubewarden policy inside this command
+    #[cfg(feature = "registry")]
     #[command(subcommand)]
     Policy(Policy),
     /// Print completions for a shell
@@ -91,23 +118,6 @@ pub enum Command {
     },
 }
 
-/// `review`.
-#[derive(Debug, Args)]
-pub struct Review {
-    /// A JSON file with an AdmissionReview or an AdmissionRequest, or `-` for standard input
-    #[arg(default_value = "-")]
-    pub file: PathBuf,
-    /// Manifests of what exists in the cluster, for the policy to look up
-    #[arg(long, value_name = "PATH")]
-    pub cluster: Vec<PathBuf>,
-    /// A YAML file with settings under `policy:`
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Tell in plain words, on standard error, what was asked and what came of it
-    #[arg(long)]
-    pub explain: bool,
-}
-
 /// How `rules` prints the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
@@ -119,14 +129,14 @@ pub enum TableFormat {
     Markdown,
 }
 
-/// Parses a command line, the program's name first.
+/// Parses a command line, program name first.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a wrong one; with exit code 0 where only help or the version was asked for. Either has
-/// been printed.
+/// [`Failure`] with exit code 2 for a wrong command line, and with exit code 0 if the user asked for help or the version.
+/// The text is already printed in both cases.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failure> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(choice) = colours_wanted(&arguments) {
+    if let Some(choice) = color_choice(&arguments) {
         let choice = match choice {
             ColorChoice::Auto => anstream::ColorChoice::Auto,
             ColorChoice::Always => anstream::ColorChoice::Always,
@@ -135,17 +145,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         choice.write_global();
     }
     Cli::try_parse_from(arguments).map_err(|error| {
-        let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-        // Nobody is left to tell if even that cannot be printed.
+        let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        // If standard error is closed, the exit code is all that is left.
         let _ = error.print();
-        Failure { outcome: if asked_for { Outcome::Clean } else { Outcome::Usage }, message: String::new() }
+        Failure { status: if is_help { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
     })
 }
 
-/// The value of `--color`, looked for before anything else: it holds for help and for what is wrong with the rest too.
-fn colours_wanted(arguments: &[OsString]) -> Option<ColorChoice> {
+/// The value of `--color`, which is read before the other arguments because it also applies to help and usage errors.
+fn color_choice(arguments: &[OsString]) -> Option<ColorChoice> {
     const FLAG: &str = "--color";
-    let mut wanted = None;
+    let mut choice = None;
     let mut arguments =
         arguments.iter().filter_map(|argument| argument.to_str()).take_while(|argument| *argument != "--");
     while let Some(argument) = arguments.next() {
@@ -154,9 +164,9 @@ fn colours_wanted(arguments: &[OsString]) -> Option<ColorChoice> {
             Some(rest) => rest.strip_prefix('='),
             None => None,
         };
-        wanted = value.and_then(|value| ColorChoice::from_str(value, false).ok()).or(wanted);
+        choice = value.and_then(|value| ColorChoice::from_str(value, false).ok()).or(choice);
     }
-    wanted
+    choice
 }
 
 #[cfg(test)]
@@ -166,17 +176,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_wanted_wherever_the_flag_stands() {
-        let wanted = |line: &str| colours_wanted(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
-        assert_eq!(wanted("sqledge-ha lint --help"), None);
-        assert_eq!(wanted("sqledge-ha lint --color=never --help"), Some(ColorChoice::Never));
-        assert_eq!(wanted("sqledge-ha --color always lint"), Some(ColorChoice::Always));
-        assert_eq!(wanted("sqledge-ha --color purple"), None);
-        assert_eq!(wanted("sqledge-ha lint -- --color never"), None);
+    fn color_flag_is_found_at_any_position_before_two_hyphens() {
+        let choice = |line: &str| color_choice(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(choice("sqledge-ha lint --help"), None);
+        assert_eq!(choice("sqledge-ha lint --color=never --help"), Some(ColorChoice::Never));
+        assert_eq!(choice("sqledge-ha --color always lint"), Some(ColorChoice::Always));
+        assert_eq!(choice("sqledge-ha --color purple"), None);
+        assert_eq!(choice("sqledge-ha lint -- --color never"), None);
     }
 
     #[test]
-    fn the_definition_is_consistent() {
+    fn command_definition_is_valid() {
         Cli::command().debug_assert();
     }
 }

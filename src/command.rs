@@ -2,53 +2,81 @@
 
 use std::io::Write;
 
-use crate::cli::{Cli, Command, Policy, Webhook};
-use crate::exit::{Failure, Outcome};
+#[cfg(feature = "registry")]
+use crate::cli::Policy;
+#[cfg(feature = "serve")]
+use crate::cli::Webhook;
+use crate::cli::{Cli, Command};
+use crate::exit::{ExitStatus, Failure};
 
 pub mod explain;
 pub mod fix;
 pub mod lint;
 pub mod manual;
+#[cfg(feature = "registry")]
 pub mod policy;
+#[cfg(feature = "registry")]
 pub mod policy_inspect;
+#[cfg(feature = "serve")]
 pub mod policy_manifest;
+#[cfg(feature = "registry")]
 pub mod policy_pull;
+#[cfg(feature = "registry")]
 pub mod policy_push;
+mod report_output;
+#[cfg(feature = "serve")]
 pub mod review;
 pub mod rules;
+#[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "registry")]
 pub mod settings_schema;
+pub mod sources;
+#[cfg(feature = "serve")]
 pub mod webhook;
 
 /// Runs a command.
 ///
 /// # Errors
-/// [`Failure`] with what to tell and the exit code.
-pub fn run(cli: Cli) -> Result<Outcome, Failure> {
+/// [`Failure`] with the exit code and a message.
+pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
         Command::Lint(flags) => lint::run(&flags),
         Command::Fix(flags) => fix::run(&flags),
         Command::Explain { rule } => print(&explain::text(&rule)?),
         Command::Rules { format } => print(&rules::table(format)),
+        #[cfg(feature = "serve")]
         Command::Review(flags) => review::run(&flags),
+        #[cfg(feature = "serve")]
         Command::Serve(flags) => serve::run(&flags),
-        Command::Policy(Policy::Wasm { output }) => policy::wasm(&output),
-        Command::Policy(Policy::Metadata) => policy::metadata(),
-        Command::Policy(Policy::SettingsSchema) => print(&settings_schema::text()),
-        Command::Policy(Policy::Manifest(flags)) => print(&policy_manifest::text(&flags)?),
-        Command::Policy(Policy::Access(flags)) => print(&policy_manifest::access(&flags)?),
-        Command::Policy(Policy::Push(flags)) => policy_push::run(&flags),
-        Command::Policy(Policy::Pull(flags)) => policy_pull::run(&flags),
-        Command::Policy(Policy::Inspect(flags)) => print(&policy_inspect::text(&flags)?),
+        #[cfg(feature = "serve")]
+        Command::Webhook(Webhook::Manifests(flags)) => print(&webhook::text(&flags)?),
+        #[cfg(feature = "registry")]
+        Command::Policy(command) => policy(&command),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { command } => manual::page(&command),
-        Command::Webhook(Webhook::Manifests(flags)) => print(&webhook::text(&flags)?),
     }
 }
 
-fn print(text: &str) -> Result<Outcome, Failure> {
+#[cfg(feature = "registry")]
+fn policy(command: &Policy) -> Result<ExitStatus, Failure> {
+    match command {
+        Policy::Wasm { output } => policy::wasm(output),
+        Policy::Metadata => policy::metadata(),
+        Policy::SettingsSchema => print(&settings_schema::text()),
+        #[cfg(feature = "serve")]
+        Policy::Manifest(flags) => print(&policy_manifest::text(flags)?),
+        #[cfg(feature = "serve")]
+        Policy::Access(flags) => print(&policy_manifest::access(flags)?),
+        Policy::Push(flags) => policy_push::run(flags),
+        Policy::Pull(flags) => policy_pull::run(flags),
+        Policy::Inspect(flags) => print(&policy_inspect::text(flags)?),
+    }
+}
+
+fn print(text: &str) -> Result<ExitStatus, Failure> {
     let mut output = anstream::stdout().lock();
     output.write_all(text.as_bytes())?;
     output.flush()?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }

@@ -1,133 +1,131 @@
-//! Mending manifests: the edits of findings, made in the text of the files that they stand in.
+//! Fixes manifests: makes the edits of findings in the texts.
 
-mod alone;
 mod claims;
+mod single_fix;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::Value;
 use sqledge_ha_policy::finding::{Fix, Safety};
-use sqledge_ha_policy::settings::Settings;
 
-pub use self::alone::{Alone, Replacement};
 use self::claims::Claims;
-use crate::linter::{Located, Manifest, Outcome, lint_texts};
-use crate::manifest::{Refusal, edit, yaml};
+pub use self::single_fix::{Replacement, SingleFix};
+use crate::linter::{LintResult, LintedFile, LocatedFinding, lint_texts};
+use crate::manifest::{EditError, edit, yaml};
+use crate::prefilter::Prefilter;
 
-/// What became of a finding.
+/// What happened to a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum FixOutcome {
     /// Its edits are made.
-    Fixed,
+    Applied,
     /// Its edits cannot be made in this text.
-    Refused(Refusal),
-    /// It has edits that may destroy or move something, and nobody asked for those.
-    Unsafe,
-    /// It has none: a person has to decide.
-    Left,
+    Failed(EditError),
+    /// Its edits are unsafe: they can move or delete data.
+    NeedsUnsafe,
+    /// It has no edits.
+    NoFix,
 }
 
-/// What fixing came to.
+/// The result of fixing.
 #[derive(Debug)]
-pub struct Fixing {
-    /// The files as they are in the end, judged.
-    pub outcome: Outcome,
-    /// What became of each finding that is left.
-    pub fates: Vec<Fate>,
-    /// How many findings were mended in each of the files.
+pub struct FixResult {
+    /// The fixed files, checked again.
+    pub result: LintResult,
+    /// What happened to each finding in `result`.
+    pub outcomes: Vec<FixOutcome>,
+    /// The number of fixed findings in each file.
     pub fixed: Vec<usize>,
 }
 
-/// How often is judged again: a claim that is added needs an owner, and nothing more.
-const ROUNDS: usize = 4;
+/// The maximum number of passes. A second one is needed for claims that the first one adds: they need an owner.
+const MAX_PASSES: usize = 4;
 
-/// Makes the edits of every finding that has safe ones; with `unsafe_too`, also of those whose edits are not. What they
-/// bring about is judged and mended in turn, so that a second run finds nothing to do.
-pub fn fix(outcome: &Outcome, settings: &Settings, partial: bool, unsafe_too: bool) -> Fixing {
-    let judge = |texts| {
-        let mut judged = lint_texts(texts, settings, partial);
-        if outcome.ignored.is_some() {
-            judged.drop_ignored();
+/// Makes all safe edits; with `unsafe_too`, also the unsafe ones. Findings that result from the edits are fixed in turn, so
+/// that a second run changes nothing. `result` must have the texts of all files ([`Prefilter::with_texts`]).
+pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe_too: bool) -> FixResult {
+    let check = |texts| {
+        let mut checked = lint_texts(texts, prefilter, partial);
+        if result.ignored.is_some() {
+            checked.apply_ignores();
         }
-        judged
+        checked
     };
-    let mut fixed = vec![0; outcome.manifests.len()];
-    let mut claims = if unsafe_too { Claims::of(&outcome.manifests) } else { Claims::default() };
-    let (mut texts, mut fates) = mend(outcome, unsafe_too, &mut claims);
-    count_fixed(outcome, &fates, &mut fixed);
-    let mut judged = judge(texts);
-    for round in 1.. {
-        (texts, fates) = mend(&judged, unsafe_too, &mut claims);
-        if round == ROUNDS || !fates.contains(&Fate::Fixed) {
+    let mut fixed = vec![0; result.files.len()];
+    let mut claims = if unsafe_too { Claims::in_files(&result.files) } else { Claims::default() };
+    let (mut texts, mut outcomes) = apply_fixes(result, unsafe_too, &mut claims);
+    count_fixed(result, &outcomes, &mut fixed);
+    let mut checked = check(texts);
+    for pass in 1.. {
+        (texts, outcomes) = apply_fixes(&checked, unsafe_too, &mut claims);
+        if pass == MAX_PASSES || !outcomes.contains(&FixOutcome::Applied) {
             break;
         }
-        count_fixed(&judged, &fates, &mut fixed);
-        judged = judge(texts);
+        count_fixed(&checked, &outcomes, &mut fixed);
+        checked = check(texts);
     }
-    for (after, before) in judged.manifests.iter_mut().zip(&outcome.manifests) {
+    for (after, before) in checked.files.iter_mut().zip(&result.files) {
         after.source.clone_from(&before.source);
     }
-    Fixing { outcome: judged, fates, fixed }
+    FixResult { result: checked, outcomes, fixed }
 }
 
-/// Adds up by files what was mended.
-fn count_fixed(outcome: &Outcome, fates: &[Fate], fixed: &mut [usize]) {
-    for (located, _) in outcome.findings.iter().zip(fates).filter(|(_, fate)| **fate == Fate::Fixed) {
-        fixed.get_mut(located.manifest).into_iter().for_each(|count| *count += 1);
+fn count_fixed(result: &LintResult, outcomes: &[FixOutcome], fixed: &mut [usize]) {
+    for (located, _) in result.findings.iter().zip(outcomes).filter(|(_, outcome)| **outcome == FixOutcome::Applied) {
+        fixed.get_mut(located.file).into_iter().for_each(|count| *count += 1);
     }
 }
 
-/// One round: the texts with every edit made, and what became of the findings.
-fn mend(outcome: &Outcome, unsafe_too: bool, claims: &mut Claims) -> (Vec<(String, String)>, Vec<Fate>) {
+/// One pass: the texts with all edits, and what happened to each finding.
+fn apply_fixes(result: &LintResult, unsafe_too: bool, claims: &mut Claims) -> (Vec<(String, String)>, Vec<FixOutcome>) {
     let mut texts: Vec<(String, String)> =
-        outcome.manifests.iter().map(|manifest| (manifest.name.clone(), manifest.text.clone())).collect();
-    let mut fates = Vec::with_capacity(outcome.findings.len());
-    for findings in outcome.findings.chunk_by(|one, other| one.manifest == other.manifest) {
-        let index = findings.first().map_or(0, |located| located.manifest);
-        let Some((manifest, (_, text))) = outcome.manifests.get(index).zip(texts.get_mut(index)) else { continue };
-        let mut edited = EditedText::of(manifest);
-        fates.extend(findings.iter().map(|located| edited.mend(located, unsafe_too, claims)));
-        *text = edited.whole();
+        result.files.iter().map(|file| (file.name.clone(), file.text.clone())).collect();
+    let mut outcomes = Vec::with_capacity(result.findings.len());
+    for findings in result.findings.chunk_by(|one, other| one.file == other.file) {
+        let index = findings.first().map_or(0, |located| located.file);
+        let Some((file, (_, text))) = result.files.get(index).zip(texts.get_mut(index)) else { continue };
+        let mut edited = EditedText::new(file);
+        outcomes.extend(findings.iter().map(|located| edited.apply(located, unsafe_too, claims)));
+        *text = edited.text();
     }
-    (texts, fates)
+    (texts, outcomes)
 }
 
-/// A text, and the documents in it that were edited.
-struct EditedText<'m> {
-    manifest: &'m Manifest,
-    /// The new texts of chunks, by where these begin.
+/// A text and the edited documents in it.
+struct EditedText<'f> {
+    file: &'f LintedFile,
+    /// The new text of each edited document span, by its start.
     edited: BTreeMap<usize, (Range<usize>, String)>,
     added: Vec<Value>,
 }
 
-impl<'m> EditedText<'m> {
-    fn of(manifest: &'m Manifest) -> Self {
-        EditedText { manifest, edited: BTreeMap::new(), added: Vec::new() }
+impl<'f> EditedText<'f> {
+    fn new(file: &'f LintedFile) -> Self {
+        EditedText { file, edited: BTreeMap::new(), added: Vec::new() }
     }
 
-    fn mend(&mut self, located: &Located, unsafe_too: bool, claims: &mut Claims) -> Fate {
-        let Some(fix) = &located.finding.fix else { return Fate::Left };
+    fn apply(&mut self, located: &LocatedFinding, unsafe_too: bool, claims: &mut Claims) -> FixOutcome {
+        let Some(fix) = &located.finding.fix else { return FixOutcome::NoFix };
         if fix.safety == Safety::Unsafe && !unsafe_too {
-            return Fate::Unsafe;
+            return FixOutcome::NeedsUnsafe;
         }
-        match self.make(located.chunk.clone(), fix, claims) {
-            Ok(()) => Fate::Fixed,
-            Err(refusal) => Fate::Refused(refusal),
+        match self.edit(located.document_span.clone(), fix, claims) {
+            Ok(()) => FixOutcome::Applied,
+            Err(error) => FixOutcome::Failed(error),
         }
     }
 
-    fn make(&mut self, chunk: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), Refusal> {
-        if fix.documents.iter().any(|document| claims.has(document)) {
-            return Err(Refusal::Taken);
+    fn edit(&mut self, span: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), EditError> {
+        if fix.documents.iter().any(|document| claims.contains(document)) {
+            return Err(EditError::ClaimExists);
         }
-
-        let text = match self.edited.get(&chunk.start) {
+        let text = match self.edited.get(&span.start) {
             Some((_, text)) => text,
-            None => self.manifest.text.get(chunk.clone()).unwrap_or_default(),
+            None => self.file.text.get(span.clone()).unwrap_or_default(),
         };
         let text = edited(text, fix)?;
-        self.edited.insert(chunk.start, (chunk, text));
+        self.edited.insert(span.start, (span, text));
         for document in &fix.documents {
             claims.add(document);
             self.added.push(document.clone());
@@ -135,42 +133,41 @@ impl<'m> EditedText<'m> {
         Ok(())
     }
 
-    fn whole(&self) -> String {
+    fn text(&self) -> String {
         let (mut text, mut rest) = (String::new(), 0);
-        for (chunk, edited) in self.edited.values() {
-            text.push_str(self.manifest.text.get(rest..chunk.start).unwrap_or_default());
+        for (span, edited) in self.edited.values() {
+            text.push_str(self.file.text.get(rest..span.start).unwrap_or_default());
             text.push_str(edited);
-            rest = chunk.end;
+            rest = span.end;
         }
-        text.push_str(self.manifest.text.get(rest..).unwrap_or_default());
-        let addition = addition(&self.added, ending(&self.manifest.text), text.ends_with('\n'));
-        text.push_str(&addition);
+        text.push_str(self.file.text.get(rest..).unwrap_or_default());
+        let appended = appended(&self.added, line_ending(&self.file.text), text.ends_with('\n'));
+        text.push_str(&appended);
         text
     }
 }
 
-/// A chunk's text with the edits of one fix.
-fn edited(chunk: &str, fix: &Fix) -> Result<String, Refusal> {
-    if !fix.documents.is_empty() && chunk.trim_start().starts_with('{') {
-        return Err(Refusal::OneObject);
+/// The text of a document with the edits of one fix.
+fn edited(document: &str, fix: &Fix) -> Result<String, EditError> {
+    if !fix.documents.is_empty() && document.trim_start().starts_with('{') {
+        return Err(EditError::JsonFile);
     }
-    edit(chunk, &fix.edits)
+    edit(document, &fix.edits)
 }
 
-/// How the lines of a text end.
-fn ending(text: &str) -> &'static str {
+fn line_ending(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
-/// What is appended to a text to hold more documents. `ended` says whether its last line has an end.
-fn addition(documents: &[Value], ending: &str, mut ended: bool) -> String {
+/// The text to append for more documents. `is_ended` says whether the last line of the text has a line ending.
+fn appended(documents: &[Value], ending: &str, mut is_ended: bool) -> String {
     let mut text = String::new();
     for document in documents {
-        if !ended {
+        if !is_ended {
             text.push_str(ending);
         }
         text.push_str(&["---", ending, &yaml(document).replace('\n', ending)].concat());
-        ended = text.ends_with('\n');
+        is_ended = text.ends_with('\n');
     }
     text
 }

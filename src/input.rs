@@ -1,66 +1,87 @@
-//! From what a person names to texts: files, directories as git sees them, standard input, and what Helm and Kustomize
-//! render.
+//! Collects the texts to check: files, directories, standard input, and the output of Helm and Kustomize.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `walk`, `reached` | paths -> files, each once |
-//! | `exclusion` | which of them are left out |
-//! | `whole` | what a file or a stream holds, up to a limit |
-//! | `helm`, `kustomize` | the command lines of the tools that render |
-//! | `patches` | which files are patches of a kustomization |
-//! | `tool` | running one of them, whatever it does |
-//! | `rendered`, `template` | which file a rendered document comes from, and where in it a line stands |
+//! | `collect` | all inputs of a run |
+//! | `walk`, `found_file` | paths -> files, each once |
+//! | `exclusion` | excluded paths |
+//! | `bounded_read` | reading a file or a stream up to a limit |
+//! | `helm`, `kustomize` | the command lines of the rendering tools |
+//! | `tool` | running a tool with limits on its output |
+//! | `patches` | the patch files of a kustomization |
+//! | `rendered`, `template` | the file and the line that a rendered document comes from |
+//! | `normalize` | paths without `.` and `..` |
+//!
+//! On wasm32 there are no files: only `rendered`, `template` and `normalize` are built.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::exit::plain;
-use crate::manifest::{Problem, decode};
+use crate::escape::escape;
 
+#[cfg(not(target_family = "wasm"))]
+mod bounded_read;
+#[cfg(not(target_family = "wasm"))]
+mod collect;
+#[cfg(not(target_family = "wasm"))]
 mod exclusion;
+#[cfg(not(target_family = "wasm"))]
+mod found_file;
+#[cfg(not(target_family = "wasm"))]
 mod helm;
+#[cfg(not(target_family = "wasm"))]
 mod kustomize;
+mod normalize;
+#[cfg(not(target_family = "wasm"))]
 mod patches;
-mod reached;
 mod rendered;
 mod template;
+#[cfg(not(target_family = "wasm"))]
 mod tool;
+#[cfg(not(target_family = "wasm"))]
 mod walk;
-mod whole;
 
-pub use self::exclusion::Exclusion;
-pub(crate) use self::patches::Patches;
+pub(crate) use self::normalize::normalize;
 pub use self::rendered::{Origin, Rendered};
 pub use self::template::Template;
-pub use self::walk::{Found, LeftOut, find, find_and_read};
-pub(crate) use self::whole::{Limit, OF_A_CONFIGURATION, read_path, read_within};
-use crate::cli::Rendering;
 
-/// The path that stands for standard input.
-const STANDARD_INPUT: &str = "-";
-/// How reports call standard input.
+#[cfg(feature = "registry")]
+pub(crate) use self::bounded_read::SizeLimit;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use self::{
+    bounded_read::{CONFIG_LIMIT, read_limited, read_path},
+    patches::Patches,
+};
+#[cfg(not(target_family = "wasm"))]
+pub use self::{
+    collect::{MissingInput, Rendering, collect},
+    exclusion::Exclusion,
+    helm::HelmChart,
+    walk::{ExcludedCount, FoundInputs, find, find_and_read},
+};
+
+/// The name of standard input in reports.
 pub const STANDARD_INPUT_NAME: &str = "<stdin>";
 
-/// One text to read.
+/// A text to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A file.
     File(PathBuf),
     /// Standard input, which can be read once.
     StandardInput,
-    /// What a tool printed.
-    Printed(Arc<Printed>),
+    /// The output of a rendering tool.
+    Rendered(Arc<RenderedOutput>),
 }
 
-/// What a tool printed.
+/// The output of a rendering tool.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Printed {
+pub struct RenderedOutput {
     /// The tool.
-    pub by: Renderer,
-    /// What it rendered: a chart, or a kustomization's folder.
-    pub of: PathBuf,
-    /// The text.
+    pub renderer: Renderer,
+    /// The chart, or the kustomization directory.
+    pub path: PathBuf,
+    /// The rendered manifests.
     pub text: String,
 }
 
@@ -74,89 +95,32 @@ pub enum Renderer {
 }
 
 impl Source {
-    /// The text at a path, or standard input for `-`.
-    pub fn named(path: &Path) -> Self {
-        if path.as_os_str() == STANDARD_INPUT { Source::StandardInput } else { Source::File(path.to_owned()) }
-    }
-
-    /// How reports call it.
+    /// The name in reports.
     pub fn name(&self) -> String {
         match self {
             Source::File(path) => name(path),
             Source::StandardInput => STANDARD_INPUT_NAME.to_owned(),
-            Source::Printed(printed) => name(&printed.of),
+            Source::Rendered(output) => name(&output.path),
         }
     }
 
-    /// The file that it is in; `None` for anything else.
+    /// The path of a file; `None` for other sources.
     pub fn path(&self) -> Option<&Path> {
         if let Source::File(path) = self { Some(path) } else { None }
     }
 
-    /// Its text.
-    ///
-    /// # Errors
-    /// [`Problem`] if it cannot be read, has no end in sight, or is not UTF-8.
-    pub fn read(&self) -> Result<String, Problem> {
-        let bytes = match self {
-            Source::Printed(printed) => return Ok(printed.text.clone()),
-            Source::StandardInput => whole::read_stream(io::stdin().lock()),
-            Source::File(path) => whole::read_path(path),
-        };
-        decode(bytes.map_err(|error| problem(error.to_string()))?)
-    }
-
-    /// Which files the documents of its text come from, if it is rendered.
+    /// The origin of each document of its text; `None` if the text is not rendered.
     pub fn rendered(&self, text: &str) -> Option<Rendered> {
         match self {
             Source::File(_) => None,
-            Source::StandardInput => Rendered::handed_over(text),
-            Source::Printed(printed) => Some(Rendered::printed(printed, text)),
+            Source::StandardInput => Rendered::from_stream(text),
+            Source::Rendered(output) => Some(Rendered::from_output(output, text)),
         }
     }
 }
 
-/// How reports call the file at a path.
+/// The name of a path in reports.
 fn name(path: &Path) -> String {
     let name = path.to_string_lossy();
-    plain(name.strip_prefix("./").unwrap_or(&name))
-}
-
-/// A path that leads to no text.
-#[derive(Clone, Debug)]
-pub struct Unreachable {
-    /// How reports call it.
-    pub name: String,
-    /// Why not.
-    pub problem: Problem,
-}
-
-fn problem(message: String) -> Problem {
-    Problem { message, help: None, byte: 0 }
-}
-
-/// Finds the texts below `paths`, except what is left out, lets the tools render what they are asked to, and reads it all by
-/// `read`. The current directory is meant only where nothing at all is named.
-pub fn gather<T, R>(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion, read: &R) -> Found<T>
-where
-    T: Send,
-    R: Fn(&Source) -> T + Sync,
-{
-    let nothing_else = rendering.helm.chart.is_none() && rendering.kustomize.is_empty();
-    let mut found =
-        if paths.is_empty() && !nothing_else { Found::default() } else { find_and_read(paths, exclusion, read) };
-    let helm = &rendering.helm;
-    let charts = helm.chart.iter().map(|chart| (Renderer::Helm, chart, helm::render(chart, helm)));
-    let folders = rendering.kustomize.iter().map(|folder| (Renderer::Kustomize, folder, kustomize::render(folder)));
-    for (by, of, text) in charts.chain(folders) {
-        match text {
-            Ok(text) => {
-                let source = Source::Printed(Arc::new(Printed { by, of: of.clone(), text }));
-                let text = read(&source);
-                found.texts.push((source, text));
-            }
-            Err(problem) => found.unreachable.push(Unreachable { name: name(of), problem }),
-        }
-    }
-    found
+    escape(name.strip_prefix("./").unwrap_or(&name))
 }

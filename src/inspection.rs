@@ -1,9 +1,9 @@
-//! What can be said of a module without running it.
+//! A report on a module, without running it.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `wasm` | what the binary itself says: imports, producers |
-//! | `human` | all of it for people |
+//! | `wasm` | imports and producers of the binary |
+//! | `human` | the report as text |
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::RULES;
-use sqledge_ha_policy::settings::KEYS;
+use sqledge_ha_policy::settings::SETTINGS;
 
 mod human;
 mod wasm;
@@ -19,62 +19,61 @@ mod wasm;
 pub use human::human;
 pub use wasm::Wasm;
 
-use crate::command::settings_schema;
-use crate::module::{EMBEDDED, REVISION, metadata};
 use crate::registry::{Digest, Signatures};
+use crate::wasm_host::{EMBEDDED, REVISION, metadata};
 
-/// Everything that is known of a module. As JSON it is a contract; fields may be added.
+/// The report on a module. Its JSON form is stable; fields may be added.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Inspection {
-    /// The version of this contract.
+    /// The version of the JSON form.
     pub version: u8,
-    /// Where the module is from: `embedded`, a file, or a reference with a digest.
+    /// The source of the module: `embedded`, a file, or a digest reference.
     pub from: String,
-    /// The digest of the module itself.
+    /// The digest of the module.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// Its size in bytes.
     pub size: usize,
-    /// Whether it is the very module that this command carries.
+    /// Whether it is identical to the embedded module.
     pub is_embedded: bool,
     /// The commit that it was built from.
     pub revision: Option<String>,
-    /// The compiler that it was built with, as its metadata say.
+    /// The compiler, according to the metadata.
     pub compiler: Option<String>,
-    /// What the binary says.
+    /// Imports and producers.
     #[serde(flatten)]
     pub wasm: Wasm,
-    /// What it tells Kubewarden.
+    /// Its metadata for Kubewarden.
     pub metadata: Metadata,
-    /// The rules of the policy, if it is this command's.
+    /// The rules of the embedded policy.
     pub rules: Option<Vec<Rule>>,
-    /// Its settings, if it is this command's.
+    /// The settings of the embedded policy.
     pub settings: Option<Vec<Setting>>,
-    /// Whether it is signed, where a registry could be asked.
+    /// Its signatures, if it is from a registry.
     pub signatures: Option<Signatures>,
 }
 
-/// The part of the metadata that decides where the module applies and what it may do.
+/// The metadata that decide what the module checks and can do.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Metadata {
-    /// Titles, versions, addresses.
+    /// Title, version, URLs.
     pub annotations: BTreeMap<String, String>,
-    /// Which requests are judged.
+    /// The requests to check.
     pub rules: Vec<Admission>,
-    /// Whether it may change objects.
+    /// Whether it can mutate objects.
     pub mutating: bool,
-    /// Whether what is running is judged as well.
+    /// Whether the audit scanner runs it on existing objects.
     pub background_audit: Option<bool>,
-    /// What it looks up.
+    /// The resources that it looks up.
     pub context_aware_resources: Vec<Kind>,
-    /// What it asks its host for.
+    /// The host capabilities that it calls.
     pub host_capabilities: Vec<String>,
-    /// The first version of Kubewarden that runs it.
+    /// The minimum version of Kubewarden.
     pub minimum_kubewarden_version: Option<String>,
 }
 
-/// One rule of admission.
+/// An admission rule.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs, reason = "Kubernetes' own names")]
@@ -100,9 +99,9 @@ pub struct Kind {
 pub struct Rule {
     /// Its id.
     pub id: &'static str,
-    /// What must hold.
+    /// Its summary.
     pub summary: &'static str,
-    /// What happens unless settings say otherwise.
+    /// Its action by default.
     pub default_action: Action,
 }
 
@@ -111,42 +110,41 @@ pub struct Rule {
 pub struct Setting {
     /// Its key.
     pub key: &'static str,
-    /// What it decides.
-    pub description: String,
-    /// What it is unless it is set.
+    /// Its description.
+    pub description: &'static str,
+    /// Its default value.
     pub default: Value,
 }
 
-/// Why a module cannot be inspected.
+/// A module cannot be inspected.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
-    /// It is no module, or was not annotated.
+pub enum InspectionError {
+    /// It is not an annotated module.
     #[error(transparent)]
     Metadata(#[from] metadata::Error),
-    /// Its metadata are not of the shape that Kubewarden reads.
-    #[error("the metadata of the module cannot be read: {0}")]
-    Shape(#[from] serde_json::Error),
-    /// It is a damaged module.
+    /// Its metadata do not have Kubewarden's format.
+    #[error("cannot parse the metadata of the module: {0}")]
+    Format(#[from] serde_json::Error),
+    /// The binary is damaged.
     #[error("the Wasm module is damaged: {0}")]
     Damaged(#[from] wasmparser::BinaryReaderError),
 }
 
 impl Inspection {
-    /// Looks at a module. `revision` is what whoever handed it over says about its source.
+    /// Inspects a module. `revision` is the commit in the annotations of its artifact.
     ///
     /// # Errors
-    /// [`Unreadable`] if it is no annotated module.
-    pub fn of(module: &[u8], from: String, revision: Option<&str>) -> Result<Self, Unreadable> {
+    /// [`InspectionError`] if it is not an annotated module.
+    pub fn new(module: &[u8], from: String, revision: Option<&str>) -> Result<Self, InspectionError> {
         let is_embedded = module == EMBEDDED;
-        let known = |origin: Option<&str>| origin.filter(|_| is_embedded).map(str::to_owned);
         let metadata: Metadata = serde_json::from_value(metadata::read(module)?)?;
         Ok(Inspection {
             version: 1,
             from,
-            digest: Digest::of(module),
+            digest: Digest::from_content(module),
             size: module.len(),
             is_embedded,
-            revision: revision.map(str::to_owned).or(known(REVISION)),
+            revision: revision.or(REVISION.filter(|_| is_embedded)).map(str::to_owned),
             compiler: metadata.annotations.get(metadata::COMPILER).cloned(),
             wasm: Wasm::read(module)?,
             metadata,
@@ -167,12 +165,12 @@ fn rules() -> Vec<Rule> {
 }
 
 fn settings() -> Vec<Setting> {
-    let setting = |key: &&'static str| {
-        let schema = settings_schema::property(key);
-        let of = |what: &str| schema.get(what).cloned().unwrap_or_default();
-        Setting { key, description: of("description").as_str().unwrap_or_default().to_owned(), default: of("default") }
+    let setting = |setting: &sqledge_ha_policy::settings::Setting| Setting {
+        key: setting.key,
+        description: setting.description,
+        default: (setting.default)(),
     };
-    KEYS.iter().map(setting).collect()
+    SETTINGS.iter().map(setting).collect()
 }
 
 #[cfg(test)]
@@ -180,8 +178,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_module_is_known_by_heart() {
-        let inspection = Inspection::of(EMBEDDED, "embedded".to_owned(), None).unwrap();
+    fn the_embedded_module_is_reported_with_rules_and_settings() {
+        let inspection = Inspection::new(EMBEDDED, "embedded".to_owned(), None).unwrap();
         assert!(inspection.is_embedded && inspection.wasm.imports.iter().all(|name| name.starts_with("wapc.")));
         assert_eq!(inspection.rules.map(|rules| rules.len()), Some(RULES.len()));
         assert!(inspection.settings.unwrap().iter().all(|setting| !setting.description.is_empty()));
@@ -189,9 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn of_another_module_only_what_it_says_is_known() {
+    fn other_modules_are_reported_without_rules_and_settings() {
         let other = metadata::annotate(&wat::parse_str("(module)").unwrap(), "annotations: {}", &[]).unwrap();
-        let inspection = Inspection::of(&other, "other.wasm".to_owned(), Some("0123abcd")).unwrap();
+        let inspection = Inspection::new(&other, "other.wasm".to_owned(), Some("0123abcd")).unwrap();
         assert!(!inspection.is_embedded && inspection.rules.is_none() && inspection.settings.is_none());
         assert_eq!((inspection.revision.as_deref(), inspection.compiler), (Some("0123abcd"), None));
     }

@@ -1,13 +1,19 @@
-//! The edges of `sqledge-ha`: files, YAML text, terminals and the Wasm module's host, around the rules of
-//! [`sqledge_ha_policy`].
+//! The edges of `sqledge-ha`: files, YAML text, terminals and the Wasm host, around the rules of [`sqledge_ha_policy`].
 //!
-//! The way of a manifest from its path to the report:
-//! [`input`] finds and reads files → [`manifest`] turns text into values that know their places → [`linter`] gathers
-//! the objects into one world, asks the rules about each, and turns pointers into lines → [`report`] prints, or [`fixer`]
-//! makes the edits in the text.
+//! A manifest on its way from a file to the report:
+//! [`input`] finds and reads files → [`manifest`] turns text into values with spans → [`prefilter`] skips the documents
+//! that no rule reads → [`linter`] runs the rules on every object and locates the findings → [`report`] prints them, or
+//! [`fixer`] edits the text.
 //!
-//! The way of the rules into a cluster: [`module`] embeds and runs them → [`registry`] carries the module → [`install`]
-//! prints what names it, and [`webhook`] answers with it.
+//! The rules on their way into a cluster: `wasm_host` embeds and runs them → `registry` pushes and pulls the module →
+//! `install` prints the manifests that name it, and `webhook` answers with it.
+//!
+//! | built | modules |
+//! |---|---|
+//! | for all targets, also wasm32 | `fixer`, `linter`, `manifest`, `prefilter`, `report`: text in, findings and text out |
+//! | for the command | `cli`, `command`, `config`, the rest of `input`: flags, files, threads |
+//! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
+//! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -17,32 +23,49 @@
         clippy::expect_used,
         clippy::panic,
         clippy::indexing_slicing,
-        reason = "a test that meets the unexpected should fail on the spot"
+        reason = "a test fails when it panics"
     )
 )]
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-pub mod artifact_hub;
-pub mod cli;
-pub mod command;
-pub mod config;
-pub mod exit;
+pub mod escape;
 pub mod fixer;
 pub mod input;
-pub mod inspection;
-pub mod install;
 pub mod linter;
 pub mod manifest;
-pub mod module;
-pub mod registry;
-pub mod replace;
+mod parallel;
+pub mod prefilter;
 pub mod report;
-pub mod rule_pages;
+pub mod rule_docs;
+
+#[cfg(not(target_family = "wasm"))]
+pub mod atomic_write;
+#[cfg(not(target_family = "wasm"))]
+pub mod cli;
+#[cfg(not(target_family = "wasm"))]
+pub mod command;
+#[cfg(not(target_family = "wasm"))]
+pub mod config;
+#[cfg(not(target_family = "wasm"))]
+pub mod exit;
+#[cfg(not(target_family = "wasm"))]
+pub mod message;
+
+#[cfg(feature = "registry")]
+pub mod inspection;
+#[cfg(feature = "registry")]
+pub mod registry;
+#[cfg(feature = "registry")]
+pub mod wasm_host;
+
+#[cfg(feature = "serve")]
+pub mod artifact_hub;
+#[cfg(feature = "serve")]
+pub mod install;
+#[cfg(feature = "serve")]
 pub mod webhook;
 
-/// Runs the command with its arguments, the program's name first, and gives its exit code.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    exit::guarded(|| command::run(cli::parse(arguments)?))
+/// Runs the command with its arguments, program name first, and returns the exit code.
+#[cfg(not(target_family = "wasm"))]
+pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode {
+    exit::run_guarded(|| command::run(cli::parse(arguments)?))
 }

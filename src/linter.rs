@@ -1,250 +1,244 @@
-//! Judging manifests as one application.
+//! Checks manifests as one application.
 //!
-//! Files are read and judged side by side, the outcome is in a fixed order. Of everything that is read only what rules
-//! can look at is kept: Services, and whatever runs an engine.
+//! Files are scanned in parallel; the results are in a fixed order. Of all that is read, only documents with related objects and
+//! database workloads are kept until every file is known.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `check` | the rules applied to an object, without any text |
+//! | `scan` | texts -> objects and the findings on each object alone |
+//! | `list_items` | the objects in a document |
+//! | `locate`, `related` | findings -> spans in the texts |
+//! | `ignores` | ignore comments |
 
+mod check;
 mod ignores;
-mod judging;
-pub(crate) mod parts;
-mod reading;
+pub(crate) mod list_items;
+mod locate;
 mod related;
-mod sieve;
+mod scan;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-use sqledge_ha_policy::engine::Engine;
-use sqledge_ha_policy::finding::{Action, Finding};
-use sqledge_ha_policy::objects::MOST_RELATIONS;
-use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::engine::{ENGINES, Engine};
+use sqledge_ha_policy::finding::Finding;
+use sqledge_ha_policy::view::Scope;
+use sqledge_ha_policy::view::index::{IndexEntry, MAX_RELATED, ObjectIndex};
 
-pub use self::ignores::notes_on_comments;
-use self::judging::judge_relations;
-use self::reading::{Half, begin, complete};
-pub use self::related::RelatedPlace;
-use self::sieve::Sieve;
-use crate::cli::Level;
-use crate::input::{Source, Unreachable};
-use crate::manifest::{Document, Problem};
+pub use self::check::{Level, ObjectFinding, ObjectId, check_object, check_relations};
+pub use self::ignores::comment_notes;
+use self::list_items::objects_in;
+use self::locate::ObjectLocation;
+pub use self::related::RelatedLocation;
+pub use self::scan::{FileScan, scan};
+use crate::input::Source;
+use crate::manifest::{Document, ReadError};
+use crate::parallel;
+use crate::prefilter::Prefilter;
 
-/// A text with everything in it that rules can look at.
+/// A file that was checked.
 #[derive(Debug, Default)]
-pub struct Manifest {
-    /// How reports call it.
+pub struct LintedFile {
+    /// The name in reports.
     pub name: String,
-    /// The whole text; empty if nothing in it concerns the rules.
+    /// The whole text; empty if the prefilter found nothing to check in it and dropped it.
     pub text: String,
-    /// Where the text comes from; `None` if it was at hand.
+    /// Where the text comes from; `None` if the caller had it.
     pub source: Option<Source>,
-    /// The documents whose relations matter, without whatever else is in them.
-    held: Vec<Document>,
-    /// The chunks of which every object was judged, in their order.
-    judged: Vec<Range<usize>>,
-    /// Where the comments begin that let a finding pass.
+    /// The documents whose objects have relations, reduced to what these depend on.
+    kept_documents: Vec<Document>,
+    /// The spans of the documents in which every object was checked, in order.
+    checked_spans: Vec<Range<usize>>,
+    /// The start of every ignore comment that hides a finding.
     used_comments: BTreeSet<usize>,
-    /// What is wrong with single objects.
-    findings: Vec<Located>,
+    /// Findings on single objects, until [`lint`] collects them.
+    findings: Vec<LocatedFinding>,
     objects: usize,
     workloads: usize,
-    /// Whether a kustomization makes something else of it.
+    /// Whether any of its objects is a Service or a workload with a selected database, or has a parse error.
+    is_relevant: bool,
+    /// Whether it is a Kustomize patch.
     is_patch: bool,
-    /// The engines that run here and that the rules leave alone.
-    ungoverned: Vec<Engine>,
-    problems: Vec<Problem>,
+    /// The databases that are not selected.
+    unselected_engines: Vec<&'static Engine>,
+    errors: Vec<ReadError>,
 }
 
-/// A finding in a text.
+/// A finding with its place in a text.
 #[derive(Debug)]
-pub struct Located {
-    /// Which of the manifests.
-    pub manifest: usize,
-    /// Which document in it, from 0, not counting empty ones.
+pub struct LocatedFinding {
+    /// Index in [`LintResult::files`].
+    pub file: usize,
+    /// Index of the document in the file, from 0, not counting empty ones.
     pub document: usize,
-    /// Where the document stands in the text, with whatever else its chunk holds.
-    pub chunk: Range<usize>,
+    /// The bytes of the document in the text.
+    pub document_span: Range<usize>,
     /// The bytes to show.
     pub span: Range<usize>,
-    /// What the object is.
-    pub object: Arc<Identity>,
+    /// The object.
+    pub object: Arc<ObjectId>,
     /// The finding; its pointers start at the document's root.
     pub finding: Finding,
-    /// Where the other ends of the relation stand that it is about.
-    pub related: Vec<RelatedPlace>,
+    /// Related locations.
+    pub related: Vec<RelatedLocation>,
 }
 
-impl Located {
-    /// How grave it is: what admission would mend is an error in a file.
+impl LocatedFinding {
+    /// The level of the finding.
     pub fn level(&self) -> Level {
-        if self.finding.action == Action::Warn { Level::Warning } else { Level::Error }
+        Level::of_finding(&self.finding)
     }
 }
 
-/// What an object calls itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Identity {
-    /// `apiVersion`.
-    pub api_version: Option<String>,
-    /// `kind`.
-    pub kind: Option<String>,
-    /// `metadata.namespace`.
-    pub namespace: Option<String>,
-    /// `metadata.name`.
-    pub name: Option<String>,
-}
-
-/// Something that could not be read.
+/// An unreadable input, or a parse error in one.
 #[derive(Debug)]
-pub struct Unread {
-    /// How reports call the text.
+pub struct InputError {
+    /// The name in reports.
     pub name: String,
-    /// Which of the manifests, if its text is there to show.
-    pub manifest: Option<usize>,
-    /// What is wrong.
-    pub problem: Problem,
+    /// Index in [`LintResult::files`], if the text is there to show.
+    pub file: Option<usize>,
+    /// The error.
+    pub error: ReadError,
 }
 
-/// Everything a report needs.
+/// Everything that a report needs.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    /// The texts that were read, by name.
-    pub manifests: Vec<Manifest>,
-    /// What is wrong, by text, place and rule.
-    pub findings: Vec<Located>,
-    /// What could not be read.
-    pub unread: Vec<Unread>,
-    /// What else a reader should know.
+pub struct LintResult {
+    /// The files that were read, by name.
+    pub files: Vec<LintedFile>,
+    /// The findings, by file, span and rule.
+    pub findings: Vec<LocatedFinding>,
+    /// Unreadable inputs and parse errors.
+    pub errors: Vec<InputError>,
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// How many objects were read.
+    /// The number of objects in the files.
     pub objects: usize,
-    /// How many of them run an engine that the rules govern.
+    /// The number of workloads with a selected database.
     pub workloads: usize,
-    /// How many run an engine that the rules leave alone.
-    pub ungoverned: usize,
-    /// How many findings comments let pass; `None` if comments are not looked at.
+    /// The number of workloads with a database that is not selected.
+    pub unselected_workloads: usize,
+    /// The number of ignored findings; `None` if ignore comments have no effect.
     pub ignored: Option<usize>,
-    /// Whether some have so many relations that not all were looked at.
-    has_left_out: bool,
+    /// Whether some object has more relations than the rules compare.
+    is_truncated: bool,
 }
 
-impl Outcome {
-    /// How many findings have `level`.
+impl LintResult {
+    /// The number of findings of `level`.
     pub fn count(&self, level: Level) -> usize {
         self.findings.iter().filter(|finding| finding.level() == level).count()
     }
 
-    /// How many findings could be mended without asking.
+    /// The number of findings with a safe fix.
     pub fn fixable(&self) -> usize {
         self.findings.iter().filter(|located| located.finding.safe_edits().is_some()).count()
     }
+
+    /// Whether nothing was checked: there is no workload. A part of an application may have none, unless the databases in
+    /// it are not selected.
+    pub fn is_nothing_to_check(&self, partial: bool) -> bool {
+        self.workloads == 0 && (!partial || self.unselected_workloads > 0)
+    }
 }
 
-impl Manifest {
-    /// Whether it holds anything that a rule can look at.
-    pub fn is_judged(&self) -> bool {
-        !self.held.is_empty()
+impl LintedFile {
+    /// Whether it has a workload with a selected database.
+    pub fn has_workloads(&self) -> bool {
+        self.workloads > 0
     }
 
-    /// Whether there is anything in it that calls itself an object.
-    pub fn holds_objects(&self) -> bool {
+    /// Whether it has any objects.
+    pub fn has_objects(&self) -> bool {
         self.objects > 0
     }
 
-    /// Whether its text is no file's own.
+    /// Whether its text is a rendered manifest.
     pub fn is_rendered(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.rendered(&self.text).is_some())
     }
 }
 
-/// What one source came to by itself, before all others are known.
-#[derive(Debug)]
-pub struct Reading(Result<Box<Half>, Problem>);
-
-/// What reads sources, side by side, and judges what stands alone in each.
-pub fn reader(settings: &Settings) -> impl Fn(&Source) -> Reading + Sync {
-    let sieve = Sieve::new(settings);
-    move |source| Reading(reading::read(source, &sieve).map(Box::new))
+/// Checks texts with their names as one application; with `partial`, as a part of one.
+pub fn lint_texts(texts: Vec<(String, String)>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
+    let scans = parallel::map(texts, 1, |(name, text)| scan(name, text, prefilter));
+    lint(scans, Vec::new(), prefilter, partial)
 }
 
-/// Judges what a [`reader`] has read as one application; with `partial`, as a part of one.
-pub fn lint(
-    texts: Vec<(Source, Reading)>,
-    unreachable: Vec<Unreachable>,
-    settings: &Settings,
-    partial: bool,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    let unread = |Unreachable { name, problem }| Unread { name, manifest: None, problem };
-    outcome.unread = unreachable.into_iter().map(unread).collect();
-    let mut halves = Vec::with_capacity(texts.len());
-    for (source, Reading(half)) in texts {
-        match half {
-            Ok(mut half) => {
-                half.comes_from(source);
-                halves.push(*half);
-            }
-            Err(problem) => outcome.unread.push(unread(Unreachable { name: source.name(), problem })),
-        }
+/// Checks scanned files as one application; with `partial`, as a part of one. `errors` are those of the files that could not
+/// be scanned.
+pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
+    let mut files = scan::scan_related(scans, prefilter);
+    let mut result = LintResult { errors, ..LintResult::default() };
+    for (index, file) in files.iter_mut().enumerate() {
+        result.objects += file.objects;
+        result.workloads += file.workloads;
+        result.unselected_workloads += file.unselected_engines.len();
+        let findings = std::mem::take(&mut file.findings).into_iter();
+        result.findings.extend(findings.map(|located| LocatedFinding { file: index, ..located }));
+        let errors = std::mem::take(&mut file.errors).into_iter();
+        result.errors.extend(errors.map(|error| InputError { name: file.name.clone(), file: Some(index), error }));
     }
-    outcome.manifests = complete(halves, settings);
-    finish(&mut outcome, settings, partial);
-    outcome
+    result.files = files;
+    check_relations_of_all(&mut result, prefilter, partial);
+    result.notes = notes(&result, partial);
+    result
 }
 
-/// Gathers what the manifests hold, and judges it.
-fn finish(outcome: &mut Outcome, settings: &Settings, partial: bool) {
-    for (index, manifest) in outcome.manifests.iter_mut().enumerate() {
-        outcome.objects += manifest.objects;
-        outcome.workloads += manifest.workloads;
-        outcome.ungoverned += manifest.ungoverned.len();
-        let findings = std::mem::take(&mut manifest.findings).into_iter();
-        outcome.findings.extend(findings.map(|located| Located { manifest: index, ..located }));
-        let problems = std::mem::take(&mut manifest.problems).into_iter();
-        let unread = problems.map(|problem| Unread { name: manifest.name.clone(), manifest: Some(index), problem });
-        outcome.unread.extend(unread);
-    }
-    outcome.has_left_out = judge_relations(outcome, settings, partial);
-    outcome.notes = notes(outcome, partial);
-    if outcome.has_left_out {
-        outcome.notes.push(format!(
-            "a Service here selects more than {MOST_RELATIONS} databases, or a database is selected by as many Services: \
-             only the first {MOST_RELATIONS} of each were compared"
-        ));
-    }
+/// Adds the findings of the rules that look up other objects.
+fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, partial: bool) {
+    let files = result.files.iter().enumerate();
+    let documents = files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, document)));
+    let read = parallel::map(documents.collect(), 64, |(file, document): (usize, &Document)| {
+        let objects = objects_in(&document.value).into_iter();
+        objects.map(|item| (IndexEntry::read(item.value), ObjectLocation { file, document, item })).collect::<Vec<_>>()
+    });
+    let (entries, objects): (Vec<Option<IndexEntry<'_>>>, Vec<ObjectLocation<'_>>) = read.into_iter().flatten().unzip();
+    let entries = entries.into_iter().flatten();
+    let index = ObjectIndex::from_entries(if partial { Scope::Part } else { Scope::Application }, entries);
+    let found = parallel::map(objects.iter().collect(), 16, |object: &ObjectLocation<'_>| {
+        object.locate(check_relations(object.object(), prefilter.settings(), &index))
+    });
+    let mut findings = std::mem::take(&mut result.findings);
+    findings.extend(found.into_iter().flatten());
+    findings.sort_by(|one, other| {
+        let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
+        key(one).cmp(&key(other))
+    });
+    let findings = related::locate_related(&objects, findings);
+    let is_truncated = index.is_truncated();
+    result.findings = findings;
+    result.is_truncated = is_truncated;
 }
 
-/// Judges texts that are at hand, each with what reports call it, as one application; with `partial`, as a part of one.
-pub fn lint_texts(texts: Vec<(String, String)>, settings: &Settings, partial: bool) -> Outcome {
-    let sieve = Sieve::new(settings);
-    let halves = texts.into_par_iter().map(|(name, text)| begin(name, text, &sieve)).collect();
-    let mut outcome = Outcome { manifests: complete(halves, settings), ..Outcome::default() };
-    finish(&mut outcome, settings, partial);
-    outcome
-}
-
-fn notes(outcome: &Outcome, partial: bool) -> Vec<String> {
+fn notes(result: &LintResult, partial: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    for (name, engine) in Engine::NAMES {
-        let engines = outcome.manifests.iter().flat_map(|manifest| &manifest.ungoverned);
-        let count = engines.filter(|other| **other == engine).count();
+    for engine in ENGINES {
+        let engines = result.files.iter().flat_map(|file| &file.unselected_engines);
+        let count = engines.filter(|other| ***other == *engine).count();
         if count > 0 {
-            let (runs, are) = if count == 1 { ("workload runs", "is") } else { ("workloads run", "are") };
-            let product = engine.product();
-            notes.push(format!(
-                "{count} {runs} {product} and {are} not checked; --engine {name} or --engine all checks it"
-            ));
+            let runs = if count == 1 { "workload runs" } else { "workloads run" };
+            let Engine { name, product, .. } = engine;
+            notes
+                .push(format!("not checked: {count} {runs} {product}; select it with --engine {name} or --engine all"));
         }
     }
-    let patches = outcome.manifests.iter().filter(|manifest| manifest.is_patch).count();
+    let patches = result.files.iter().filter(|file| file.is_patch).count();
     if patches > 0 {
-        let are = if patches == 1 { "1 file is a patch" } else { &format!("{patches} files are patches") };
-        notes.push(format!("{are} of a kustomization and not checked alone; --kustomize DIR checks what comes of it"));
+        let noun = if patches == 1 { "patch" } else { "patches" };
+        notes.push(format!("skipped {patches} Kustomize {noun}; use --kustomize DIR to check the result"));
     }
-    let is_complete = !partial && outcome.unread.is_empty();
-    if is_complete && outcome.workloads == 0 && outcome.ungoverned == 0 && patches == 0 {
-        notes.push("no workload here runs SQL Edge or SQL Server".to_owned());
+    let is_complete = !partial && result.errors.is_empty();
+    if is_complete && result.workloads == 0 && result.unselected_workloads == 0 && patches == 0 {
+        notes.push("found no SQL Edge or SQL Server workload".to_owned());
+    }
+    if result.is_truncated {
+        notes.push(format!(
+            "not all Services were checked: more than {MAX_RELATED} select the same database, or one selects more than \
+             {MAX_RELATED} databases"
+        ));
     }
     notes
 }

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-/// Most of the time goes into many small values, which this allocator hands out faster than the systems' own; musl's,
-/// which the static program would use, is far slower still with several threads.
+/// Most work allocates many small values, for which this allocator is faster than glibc's, and much faster than musl's, which
+/// the static program would use.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     sqledge_ha::run(std::env::args_os())

@@ -1,21 +1,21 @@
-//! Manifests as text: YAML and JSON in, JSON values and places in the text out.
+//! Reads YAML and JSON manifests into JSON values with locations, and edits their text.
 //!
-//! Values are what `kubectl` would send: it hands YAML to `sigs.k8s.io/yaml`, which reads YAML 1.1 with goyaml.v2 and turns the
-//! outcome into JSON (`on` is `true`, `0644` is `420`, `1e3` is `1000`). One thing is stricter: a key that stands twice in a mapping
-//! is a problem, because one of the two would be lost without a word.
+//! Values are the ones that `kubectl` would send. `kubectl` uses `sigs.k8s.io/yaml`, which reads YAML 1.1 with goyaml.v2 and
+//! converts the result to JSON (`on` is `true`, `0644` is `420`, `1e3` is `1000`). This reader is stricter in one case: a duplicate
+//! key in a mapping is an error, because Kubernetes silently drops one of the two values.
 //!
-//! Everything else in the program speaks of JSON Pointers; [`Document::locate`] turns them into bytes, [`Lines`] bytes into lines
-//! and columns.
+//! The rest of the program uses JSON Pointers. [`Document::locate`] converts a pointer to a byte range, and [`Lines`] converts bytes
+//! to lines and columns. Nothing here reads files or starts threads.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `split` | where documents begin and end |
-//! | `glance` | what a document is, as far as its text shows |
-//! | `compose`, `builder` | parser events -> value and places; `frame` its open collections, `anchor` and `merge` what YAML repeats, `key` what a key becomes |
-//! | `scalar`, `number`, `tag` | what a scalar means |
-//! | `spans` | where a pointer's target stands; `comments` where comments stand |
-//! | `edit` | changes of the text that change nothing else |
-//! | `fault`, `problem`, `template` | what is wrong, and how to say it |
+//! | `split` | the byte range of each document |
+//! | `classify` | the kind of a document, found without parsing it |
+//! | `compose`, `builder` | parser events -> value and spans; `stack` has the open collections, `anchor` and `merge` expand aliases and merge keys, `key` converts keys to strings |
+//! | `scalar`, `number`, `tag` | the type and value of a scalar |
+//! | `spans` | the byte range of each value; `comments` the byte range of each comment |
+//! | `edit` | edits that keep the rest of the text |
+//! | `syntax_error`, `read_error`, `template` | errors and their messages |
 //! | `position` | bytes -> lines and columns |
 
 #![cfg_attr(
@@ -26,37 +26,37 @@
         clippy::indexing_slicing,
         clippy::string_slice,
         clippy::print_stderr,
-        reason = "a test that panics has failed, which is what it is for"
+        reason = "a panic fails the test"
     )
 )]
 
 mod anchor;
 mod builder;
+mod classify;
 mod comments;
 mod compose;
 mod document;
 mod edit;
-mod fault;
-mod frame;
-mod glance;
 mod key;
 mod merge;
 mod number;
 mod position;
-mod problem;
+mod read_error;
 mod scalar;
 mod spans;
 mod split;
+mod stack;
+mod syntax_error;
 mod tag;
 mod template;
 
 #[cfg(test)]
 mod tests;
 
+pub use classify::{DocumentKind, classify};
 pub use comments::comments;
-pub use document::{Document, read, read_chunk};
-pub use edit::{Refusal, edit, yaml};
-pub use glance::{Glance, glance};
+pub use document::{Document, read, read_span};
+pub use edit::{EditError, edit, yaml};
 pub use position::{BYTE_ORDER_MARK, Lines, Position};
-pub use problem::{Problem, decode};
-pub use split::{Chunks, chunks};
+pub use read_error::{ReadError, decode};
+pub use split::{DocumentSpans, document_spans};

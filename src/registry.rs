@@ -1,40 +1,40 @@
-//! Policies in registries: the artifact that Kubewarden pulls, made, pushed, pulled and looked at.
+//! Policies in OCI registries: the artifact that Kubewarden pulls, and how to build, push, pull and inspect it.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `place` | where an artifact is: host, repository, tag or digest |
-//! | `digest` | the name of content by its own hash |
-//! | `artifact` | the manifest: made of a module, and read |
-//! | `access` | how a registry is reached: TLS or not, whom to trust, how long to wait |
-//! | `credentials` | who asks: what docker, podman and their helpers know |
-//! | `connection` | one repository: what is read from it and written to it |
-//! | `pull`, `push` | a whole policy, there and back |
-//! | `cache` | what was pulled before, by its digest |
-//! | `signatures` | whether somebody signed it |
-//! | `problem` | what can go wrong, in words for a person |
+//! | `reference` | the address of an artifact: registry, repository, tag or digest |
+//! | `digest` | SHA-256 digests |
+//! | `artifact` | the manifest of a module: build and parse it |
+//! | `client_options` | TLS, certificate authorities and timeouts |
+//! | `credentials` | logins of docker and podman, and their credential helpers |
+//! | `connection` | requests to one repository |
+//! | `pull`, `push` | a whole policy |
+//! | `cache` | pulled files, by digest |
+//! | `signatures` | whether a policy is signed |
+//! | `error` | what can fail, and the help for it |
 //!
-//! The protocol for writing and the way to a token are those of `oci-client`. What is read is read here: the library
-//! takes answers of any length into memory, and follows the addresses that a manifest gives for its layers.
+//! `oci-client` gets tokens and uploads. Downloads are requested here, because the library reads responses of any length
+//! into memory and follows the URLs that a manifest gives for its layers.
 
-mod access;
 mod artifact;
 mod cache;
+mod client_options;
 mod connection;
 mod credentials;
 mod digest;
-mod place;
-mod problem;
+mod error;
 mod pull;
 mod push;
+mod reference;
 mod signatures;
 
-pub use access::{Access, Flags, UnusableCertificates};
-pub use artifact::{Artifact, LONGEST_MODULE};
+pub use artifact::{Artifact, MAX_MODULE_BYTES};
 pub use cache::Cache;
-pub use credentials::Unusable as UnusableCredentials;
-pub use digest::{Digest, Malformed};
-pub use place::{Place, SCHEME, Unclear};
-pub use problem::{Error, Problem};
+pub use client_options::{ClientOptions, InvalidCertificates};
+pub use credentials::CredentialsError;
+pub use digest::{Digest, InvalidDigest};
+pub use error::{Error, FlagNames, RegistryError};
 pub use pull::{Pulled, pull};
 pub use push::push;
+pub use reference::{ArtifactReference, InvalidReference, SCHEME};
 pub use signatures::{Signatures, signatures};

@@ -1,43 +1,42 @@
-//! What a report looks like: one file for each format.
+//! The report formats, one file each.
 //!
-//! Reports are written while they are made: the lines of a text are looked for when a finding in it is reached.
+//! Formats write to any `Write` and know no files, terminals or flags. A location is looked up when its finding is written.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `human`, `json`, `sarif`, `junit`, `github` | the formats |
-//! | `place`, `address` | where a finding stands, what is said of it, and how files are called |
-//! | `plain_json` | JSON that cannot drive a terminal |
-//! | `output` | reports in files |
-//! | `explanation` | what `review --explain` tells |
+//! | `location` | the location of a finding in its file |
+//! | `text` | names, messages and the summary line, as all formats print them |
+//! | `path` | file paths and URIs |
+//! | `escaped_json` | JSON that is safe to print in a terminal |
+//! | `explanation` | the text of `review --explain` |
 
-use std::io::{self, Write};
-
-use crate::cli::ReportFormat;
-use crate::linter::Outcome;
-
-mod address;
+mod escaped_json;
+#[cfg(feature = "serve")]
 pub mod explanation;
 pub mod github;
 pub mod human;
 pub mod json;
 pub mod junit;
-pub mod output;
-mod place;
-mod plain_json;
+mod location;
+mod path;
 pub mod sarif;
+mod text;
 
-pub(crate) use self::place::counted;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use self::text::counted;
 
-/// Writes a report. That for people has colours in it: whoever gives `output` strips them where they do not belong.
-///
-/// # Errors
-/// Those of `output`.
-pub fn write(format: ReportFormat, outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    match format {
-        ReportFormat::Human => human::write(outcome, output),
-        ReportFormat::Json => json::write(outcome, output),
-        ReportFormat::Sarif => sarif::write(outcome, output),
-        ReportFormat::Junit => junit::write(outcome, output),
-        ReportFormat::Github => github::write(outcome, output),
-    }
+/// The format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// For people, with the affected lines.
+    Human,
+    /// For programs; a stable contract.
+    Json,
+    /// SARIF 2.1.0, with fixes.
+    Sarif,
+    /// JUnit XML.
+    Junit,
+    /// Workflow commands of GitHub Actions.
+    Github,
 }

@@ -1,35 +1,35 @@
-//! The admission webhook: the Wasm module behind TLS, with nothing else beside it.
+//! The admission webhook: the Wasm module behind TLS.
 //!
-//! The way of a request:
-//! [`listener`] accepts a connection and agrees on TLS → [`routes`] reads the AdmissionReview, as far as [`gate`] lets
-//! it in → what cannot concern the rules is accepted there; the rest goes to [`workers`], whose instances of the module
-//! answer it → [`metrics`] and the log keep the decision.
+//! A request takes this way: [`listener`] accepts the connection and negotiates TLS → [`routes`] reads the AdmissionReview
+//! within the limits of [`request_limit`] → [`review_request`] allows what the rules do not check → one of the [`workers`]
+//! runs the module on the rest → [`metrics`] and the log record the [`decision`].
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `listener` | connections: TLS, HTTP/1.1 and HTTP/2, their limits and time-outs, the end |
-//! | `certificate`, `tls_files`, `self_signed` | what the listener presents, and where it comes from |
-//! | `routes`, `incoming`, `gate` | requests: paths, bodies, back-pressure |
-//! | `workers` | the threads that run the module, and what becomes of its failures |
-//! | `cluster_client`, `caches` | the cluster, and what the module looks up in it, kept by watches |
-//! | `surroundings` | certificate and cluster, made of the command line |
-//! | `blocking` | what takes long at start, beside the probes |
-//! | `health`, `metrics`, `figures`, `log`, `life` | how it fares: probes, figures, lines, start and end |
+//! | `listener` | connections: TLS, HTTP/1.1 and HTTP/2, limits, timeouts, shutdown |
+//! | `certificate`, `tls_files`, `self_signed` | the serving certificate, from files or from a CA of its own |
+//! | `routes`, `review_request`, `request_limit` | requests: paths, bodies, limits |
+//! | `workers`, `decision` | the threads that run the module, and the answers |
+//! | `cluster_client`, `caches` | the API server, and caches of the objects that the module looks up |
+//! | `dependencies` | certificate and caches, created from the command line |
+//! | `blocking` | blocking work at startup |
+//! | `lifecycle`, `health`, `metrics`, `collectors`, `log` | startup and shutdown, probes, metrics, the log |
 
 pub mod blocking;
 pub mod caches;
 pub mod certificate;
 pub mod cluster_client;
-pub mod figures;
-pub mod gate;
+pub mod collectors;
+pub mod decision;
+pub mod dependencies;
 pub mod health;
-pub mod incoming;
-pub mod life;
+pub mod lifecycle;
 pub mod listener;
 pub mod log;
 pub mod metrics;
+pub mod request_limit;
+pub mod review_request;
 pub mod routes;
 pub mod self_signed;
-pub mod surroundings;
 pub mod tls_files;
 pub mod workers;

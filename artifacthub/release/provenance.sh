@@ -1,10 +1,10 @@
 #!/bin/sh
-# Turns checksums into a statement of where files come from: in-toto, with SLSA provenance v1 as its predicate.
+# Converts checksums to an in-toto statement with the predicate SLSA provenance v1.
 # https://slsa.dev/spec/v1.0/provenance
 #
 #   sh artifacthub/release/provenance.sh VERSION COMMIT SOURCES <SHA256SUMS >provenance.json
 #
-# BUILDER says who builds, BUILD_RUN which run it is: in a workflow both are addresses.
+# BUILDER is the builder, and BUILD_RUN its run. In a workflow both are URLs.
 set -eu
 
 version=$1

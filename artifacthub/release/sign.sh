@@ -1,12 +1,11 @@
 #!/bin/sh
-# Signs what collect.sh put together: the checksums, which stand for every file, the policy by itself, and the statement
-# of where they come from. Each signature is a bundle beside its file.
+# Signs the output of collect.sh: the checksums of all files, the policy, and the provenance. Each signature is a bundle
+# beside its file.
 #
-#   sh artifacthub/release/sign.sh FOLDER
+#   sh artifacthub/release/sign.sh DIRECTORY
 #
-# With COSIGN_KEY, that key signs, and nothing leaves this machine; COSIGN_PASSWORD opens it, and the other half of the
-# pair, which verifies, is left beside the files as cosign.pub. Without, cosign asks the identity provider of the workflow
-# that runs this (keyless), and enters the signature in the public log.
+# With COSIGN_KEY, signs with that key without network access. COSIGN_PASSWORD is its password; the public key is written to
+# cosign.pub. Without COSIGN_KEY, signs with the identity of the workflow (keyless), and adds the signature to the public log.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)

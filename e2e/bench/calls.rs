@@ -1,4 +1,4 @@
-//! What one call of the module costs.
+//! The time of one call of the module.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, Host, Instance, NoWorld};
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, NoLookups};
 
-/// Prints what three kinds of requests take.
+/// Prints the time of three kinds of requests.
 pub(crate) fn measure() {
     println!("module: {} bytes, annotated", EMBEDDED.len());
     let started = Instant::now();
-    let host = Host::new(EMBEDDED).unwrap();
+    let host = CompiledModule::new(EMBEDDED).unwrap();
     println!("compiling it: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
-    let instance = host.instance(Arc::new(NoWorld)).unwrap();
+    let instance = host.instance(Arc::new(NoLookups)).unwrap();
     let review: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
     let request = review["request"].clone();
-    call("a Deployment that is judged by every rule and mended", &instance, &request);
+    call("a Deployment that every rule checks and that is mutated", &instance, &request);
     let mut web = request.clone();
     web["object"]["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example.com/shop/web:3");
     web["object"]["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
     let text = web.to_string().replace("mssql", "files");
-    call("the same without the engine", &instance, &serde_json::from_str(&text).unwrap());
+    call("the same without SQL Edge", &instance, &serde_json::from_str(&text).unwrap());
     let mut other = request;
     other["kind"] = json!({"group": "", "version": "v1", "kind": "ConfigMap"});
     call("an object of another kind", &instance, &other);
 }
 
-/// The median of several rounds, each of enough runs to be measured.
+/// The median of several rounds of many runs.
 fn median(mut run: impl FnMut(), runs: u32) -> Duration {
     let mut rounds: Vec<Duration> = (0..7)
         .map(|_| {
@@ -41,17 +41,17 @@ fn median(mut run: impl FnMut(), runs: u32) -> Duration {
     rounds[rounds.len() / 2]
 }
 
-fn call(what: &str, instance: &Instance, request: &Value) {
+fn call(subject: &str, instance: &Instance, request: &Value) {
     let (request, settings) = (to_raw_value(request).unwrap(), json!({}));
     let answer = instance.validate(&request, &settings).unwrap();
     let took = median(|| drop(black_box(instance.validate(&request, &settings))), 2000);
     let outcome = match (&answer.mutated_object, answer.accepted) {
-        (Some(_), _) => "mended",
-        (None, true) => "accepted",
-        (None, false) => "refused",
+        (Some(_), _) => "mutated",
+        (None, true) => "allowed",
+        (None, false) => "rejected",
     };
     println!(
-        "{what}: {:.1} µs a call on a reused instance ({} bytes, {outcome})",
+        "{subject}: {:.1} µs a call on a reused instance ({} bytes, {outcome})",
         took.as_secs_f64() * 1e6,
         request.get().len()
     );

@@ -1,24 +1,24 @@
-//! Whole processes: what they take from start to exit.
+//! Measures whole processes, from start to exit.
 //!
-//! The kernel counts the most memory that a child ever had from that of its parent, so whoever measures has to stay small.
+//! The kernel counts the parent's memory in the peak of a child, so the measuring process must stay small.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use wait4::Wait4;
 
-/// What one process took.
+/// The resources of one process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spent {
-    /// From before its start until after its exit.
+    /// The elapsed time.
     pub(crate) took: Duration,
-    /// The time of all processors.
+    /// The processor time.
     pub(crate) processor: Duration,
-    /// The most memory that it had at once, in bytes.
+    /// The peak memory in bytes.
     pub(crate) peak: u64,
 }
 
-/// What several runs of the same took.
+/// The resources of several runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runs {
     spent: Vec<Spent>,
@@ -26,11 +26,11 @@ pub(crate) struct Runs {
 
 impl Runs {
     /// Runs a command `count` times.
-    pub(crate) fn of(count: usize, mut command: impl FnMut() -> Command, codes: &[i32]) -> Self {
+    pub(crate) fn new(count: usize, mut command: impl FnMut() -> Command, codes: &[i32]) -> Self {
         Runs { spent: (0..count).map(|_| run(&mut command(), codes)).collect() }
     }
 
-    /// Takes times that somebody else has measured.
+    /// Uses times that `run` measures.
     pub(crate) fn timed(count: usize, mut run: impl FnMut() -> Duration) -> Self {
         let spent = |_| Spent { took: run(), processor: Duration::ZERO, peak: 0 };
         Runs { spent: (0..count).map(spent).collect() }
@@ -48,12 +48,12 @@ impl Runs {
         (times[0], times[times.len() - 1])
     }
 
-    /// The least time of all processors, in seconds: what else runs on the machine disturbs it least.
+    /// The minimum processor time in seconds, which other processes disturb least.
     pub(crate) fn processor(&self) -> f64 {
         self.spent.iter().map(|spent| spent.processor).min().unwrap().as_secs_f64()
     }
 
-    /// The most memory that a run had at once, in MiB.
+    /// The maximum peak memory in MiB.
     pub(crate) fn peak(&self) -> f64 {
         self.spent.iter().map(|spent| spent.peak).max().unwrap() as f64 / f64::from(1 << 20)
     }
@@ -65,7 +65,7 @@ impl Runs {
     }
 }
 
-/// Runs a command that prints into nothing, and has to end with one of `codes`.
+/// Runs a command without output. Its exit code must be one of `codes`.
 fn run(command: &mut Command, codes: &[i32]) -> Spent {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let started = Instant::now();

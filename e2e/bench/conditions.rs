@@ -1,4 +1,4 @@
-//! What figures depend on.
+//! The conditions of a measurement.
 
 use std::fs;
 use std::process::Command;
@@ -22,15 +22,19 @@ pub(crate) fn print() {
         file("/proc/sys/kernel/osrelease").trim(),
         first_words(&file("/proc/loadavg"))
     );
-    println!("{}, commit {}", said("rustc", &["--version"]), said("git", &["describe", "--always", "--dirty"]));
+    println!(
+        "{}, commit {}",
+        output_of("rustc", &["--version"]),
+        output_of("git", &["describe", "--always", "--dirty"])
+    );
 }
 
 fn first_words(text: &str) -> String {
     text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
-/// What a program prints; nothing if it is not there.
-pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
+/// The output of a program; empty if it does not exist.
+pub(crate) fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -1,7 +1,6 @@
-//! What is linted: our examples over and over, each copy under names of its own, and ordinary manifests around them.
+//! Files to lint: copies of the examples with different names, among manifests without SQL.
 //!
-//! Corpora are made once and used again. They are the same wherever they are made, and made anew when what they are
-//! made of has changed.
+//! A corpus is written once, and again when its sources change. It is the same on every machine.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Write as _;
@@ -13,43 +12,43 @@ use std::path::{Path, PathBuf};
 use crate::ordinary;
 use crate::template::Template;
 
-/// Files in one folder, as people keep them.
+/// The number of files in a folder.
 const FILES_IN_A_FOLDER: usize = 100;
 
-/// What the files are copies of.
+/// The content of a corpus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Every file runs SQL.
+    /// Every file has SQL workloads.
     Sql,
-    /// One file in a hundred runs SQL, the others are ordinary manifests.
+    /// One file in a hundred has SQL workloads.
     Mixed,
-    /// One application again and again, under the same names and labels, as overlays are when they are rendered.
+    /// Copies of one application with the same names and labels, like rendered overlays.
     Overlays,
 }
 
-/// How much there is.
+/// The size of a corpus.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Size {
-    /// As many files.
+    /// A number of files.
     Files(usize),
-    /// As many files as it takes for as many documents.
+    /// Enough files for a number of documents.
     Documents(usize),
-    /// One file of as many MiB.
+    /// One file of a size in MiB.
     Stream(usize),
 }
 
-/// Files on the disk.
+/// A corpus on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Corpus {
-    /// What tables call it.
+    /// Its name in tables.
     pub(crate) name: &'static str,
     /// The folder, or the file.
     pub(crate) path: PathBuf,
-    /// How many files there are.
+    /// The number of files.
     pub(crate) files: usize,
-    /// How many documents they hold.
+    /// The number of documents.
     pub(crate) documents: usize,
-    /// How many bytes they have.
+    /// The size in bytes.
     pub(crate) bytes: usize,
 }
 
@@ -60,7 +59,7 @@ impl Corpus {
     }
 }
 
-/// What corpora are made of.
+/// Writes corpora.
 pub(crate) struct Maker {
     folder: PathBuf,
     sql: Vec<Template>,
@@ -69,7 +68,7 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
-    /// Reads the examples below `e2e`; the corpora are kept below `target`.
+    /// Reads the examples in `e2e`. Corpora are written to `target`.
     pub(crate) fn new() -> Self {
         let e2e = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e");
         let sql: Vec<Template> = sql_files(&e2e).iter().map(|path| Template::read(path)).collect();
@@ -82,7 +81,7 @@ impl Maker {
         Maker { folder, sql, ordinary, fingerprint: hasher.finish() }
     }
 
-    /// A corpus, made if it is not there.
+    /// A corpus; writes it if it does not exist.
     pub(crate) fn corpus(&self, kind: Kind, size: Size) -> Corpus {
         let (name, ending) = match size {
             Size::Files(count) => (format!("{kind:?}-{count}-files"), ""),
@@ -111,7 +110,7 @@ impl Maker {
         corpus
     }
 
-    /// Whether the corpus is there as a whole; its figures are filled in then.
+    /// Whether the corpus is complete. Fills in its numbers.
     fn was_made(&self, stamp: &Path, corpus: &mut Corpus) -> bool {
         let stamp = fs::read_to_string(stamp).unwrap_or_default();
         let figures: Vec<u64> = stamp.split_whitespace().filter_map(|word| word.parse().ok()).collect();
@@ -160,31 +159,31 @@ impl Maker {
         output.flush().unwrap();
     }
 
-    /// The files of a corpus, each by its path in it and what it is a copy of.
+    /// The files of a corpus: path and template.
     pub(crate) fn files(&self, kind: Kind, corpus: &Corpus) -> Vec<(PathBuf, &Template)> {
         let templates = (0..corpus.files).map(|number| (number, self.template(kind, number)));
         templates.map(|(number, template)| (path(number, template), template)).collect()
     }
 
-    /// What the file with this number is a copy of.
+    /// The template of the file with this number.
     fn template(&self, kind: Kind, number: usize) -> &Template {
         match kind {
             Kind::Sql => &self.sql[number % self.sql.len()],
             Kind::Overlays => &self.sql[0],
-            // Not the first: even the smallest corpora have to hold one.
+            // The first one comes early, so that the smallest corpus has one.
             Kind::Mixed if number % 100 == 7 => &self.sql[number / 100 % self.sql.len()],
             Kind::Mixed => &self.ordinary[(number - number / 100) % self.ordinary.len()],
         }
     }
 }
 
-/// Where a file stands in its corpus.
+/// The path of a file in its corpus.
 fn path(number: usize, template: &Template) -> PathBuf {
     let folder = format!("{:04}", number / FILES_IN_A_FOLDER);
     Path::new(&folder).join(format!("{number:06}-{}.{}", template.stem, template.ending))
 }
 
-/// The manifests that run SQL: the examples, and the corpus of the rules where it is judged as it is, without flags.
+/// The manifests with SQL: the examples, and files of the rules' corpus that need no flags.
 fn sql_files(e2e: &Path) -> Vec<PathBuf> {
     let mut files = manifests(&e2e.join("examples"), "yaml");
     for rule in entries(&e2e.join("corpus")) {
@@ -197,7 +196,7 @@ fn sql_files(e2e: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The files of a folder with this ending, sorted.
+/// The files of a folder with this extension, sorted.
 pub(crate) fn manifests(folder: &Path, ending: &str) -> Vec<PathBuf> {
     entries(folder).into_iter().filter(|path| path.extension().is_some_and(|found| found == ending)).collect()
 }

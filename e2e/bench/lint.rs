@@ -1,4 +1,4 @@
-//! What `sqledge-ha lint` costs as a whole process, from start to exit, against passes that do less.
+//! `sqledge-ha lint` as a whole process, compared with passes that do less.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,12 +12,12 @@ use crate::conditions;
 use crate::corpora::{Corpus, Kind, Maker, Size};
 use crate::passes::Pass;
 
-/// How often each is run, after once to warm up: a run that takes long differs less from the next.
+/// The number of runs after a warm-up. Long runs vary less.
 const RUNS: usize = 9;
 const LONG_RUNS: usize = 3;
 const LONG: f64 = 2.0;
 
-/// The corpora that the linter is measured by, and others are compared with.
+/// The corpora.
 pub(crate) const TEN_THOUSAND: Size = Size::Files(10_000);
 
 /// Prints the tables.
@@ -54,9 +54,9 @@ fn start(maker: &Maker) {
         command.arg("--version");
         command
     };
-    let version = Runs::of(21, version, &[0]);
+    let version = Runs::new(21, version, &[0]);
     let one = maker.corpus(Kind::Sql, Size::Files(1));
-    let one = Runs::of(21, || linter(&one.path), &[0, 1]);
+    let one = Runs::new(21, || linter(&one.path), &[0, 1]);
     println!(
         "\nstart: `--version` {:.1} ms, one file {:.1} ms, {:.0} MiB",
         version.median() * 1e3,
@@ -74,7 +74,7 @@ fn heading() {
 
 fn compare(corpus: &Corpus) {
     let findings = findings(corpus);
-    let runs = repeat(|count| Runs::of(count, || linter(&corpus.path), &[1]));
+    let runs = repeat(|count| Runs::new(count, || linter(&corpus.path), &[1]));
     let what = format!("{}, {} findings", corpus.name, findings);
     println!("{} {:>6.2} {:>8.0}", row(&what, corpus, &runs), runs.processor(), runs.peak());
     for pass in Pass::ALL {
@@ -83,7 +83,7 @@ fn compare(corpus: &Corpus) {
     }
 }
 
-/// How long the less takes, as a share of the whole.
+/// The time of a pass, relative to the linter.
 fn share(less: &Runs, whole: &Runs) -> String {
     format!("{:.1} % of it", 100.0 * less.median() / whole.median())
 }
@@ -104,7 +104,7 @@ fn row(what: &str, corpus: &Corpus, runs: &Runs) -> String {
 }
 
 fn point(corpus: &Corpus) {
-    let runs = repeat(|count| Runs::of(count, || linter(&corpus.path), &[1]));
+    let runs = repeat(|count| Runs::new(count, || linter(&corpus.path), &[1]));
     let took = runs.median();
     println!(
         "{:<10} {:>9} {:>9} {:>10.1} {:>8.1}",
@@ -116,25 +116,25 @@ fn point(corpus: &Corpus) {
     );
 }
 
-/// Runs once to warm up and to see how long it takes, and then as often as that allows.
+/// Runs once to warm up, and then as often as its duration allows.
 fn repeat(mut run: impl FnMut(usize) -> Runs) -> Runs {
     let is_long = run(1).median() > LONG;
     run(if is_long { LONG_RUNS } else { RUNS })
 }
 
-/// The command that is measured.
+/// The measured command.
 pub(crate) fn linter(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     command.args(["lint", "--format", "json"]).arg(path);
     command
 }
 
-/// How many findings a corpus has, after a look at whether the linter has seen all of it.
+/// The number of findings in a corpus. Fails if the linter skips files.
 fn findings(corpus: &Corpus) -> u64 {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report.json");
     let report = File::create(&path).unwrap();
     linter(&corpus.path).stdout(report).stderr(Stdio::null()).status().unwrap();
-    // The summary stands first; the whole may be large.
+    // The report can be large; its summary comes first.
     let mut head = vec![0; 1024];
     let length = File::open(&path).unwrap().read(&mut head).unwrap();
     let head = String::from_utf8_lossy(&head[..length]).into_owned();

@@ -1,4 +1,4 @@
-//! A load generator: connections that ask again as soon as they are answered.
+//! A load generator: each connection sends a request as soon as the previous one is answered.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-/// Where requests go, and how.
+/// The server to send requests to.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
-    /// With TLS, if given.
+    /// The TLS configuration; `None` for plain HTTP.
     pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
-/// What was measured.
+/// A measurement.
 #[derive(Default)]
 pub(crate) struct Load {
     pub(crate) took: Duration,
@@ -36,7 +36,7 @@ impl Load {
         self.latencies.len() as f64 / self.took.as_secs_f64()
     }
 
-    /// The latency that this share of the requests stayed below, in milliseconds.
+    /// The latency percentile for this share of the requests, in milliseconds.
     pub(crate) fn percentile(&mut self, share: f64) -> f64 {
         self.latencies.sort_unstable();
         let index = (self.latencies.len() as f64 * share) as usize;
@@ -65,7 +65,7 @@ pub(crate) fn request(body: &str) -> Vec<u8> {
     format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// Asks over `connections` at once, until `go_on` says no; it is asked with the number of requests of its connection.
+/// Sends requests over parallel connections while `go_on` returns true for the number of requests of a connection.
 pub(crate) fn run(
     target: &Target,
     connections: usize,
@@ -96,12 +96,12 @@ pub(crate) fn run(
     load
 }
 
-/// Reads one answer, which has to be a good one.
+/// Reads one answer. Fails unless it is successful.
 fn receive(stream: &mut dyn Stream, buffer: &mut [u8]) {
     let mut filled = 0;
     loop {
         let read = stream.read(&mut buffer[filled..]).unwrap();
-        assert!(read > 0, "the webhook hung up");
+        assert!(read > 0, "the webhook closed the connection");
         filled += read;
         if let Some(end) = buffer[..filled].windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head = std::str::from_utf8(&buffer[..end]).unwrap();

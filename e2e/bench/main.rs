@@ -1,18 +1,16 @@
-//! What the product costs. Prints figures and fails on nothing: `make bench`, `make bench-peers`,
-//! `make profile`, `make soak`.
-//!
-//! Figures are from the machine at hand; compare them with the same run of another version, not with another machine's.
+//! Benchmarks: `make bench`, `make bench-peers`, `make profile`, `make soak`. They print numbers and never fail because of
+//! them. Compare numbers from the same idle machine.
 //!
 //! | argument | measures |
 //! |---|---|
 //! | `calls` | one call of the module |
-//! | `lint` | the linter as a whole process, on files made from our examples |
+//! | `lint` | the linter as a whole process, on copies of the examples |
 //! | `serve` | the webhook under load |
 //! | `soak` | the webhook's memory over an hour's worth of requests |
 //! | `peers` | other linters on the same files |
-//! | `profile` | where the linter spends its time |
+//! | `profile` | the functions in which the linter spends its time |
 //!
-//! Without an argument the first three, each in a process of its own.
+//! Without an argument, the first three run in separate processes.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +20,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
-    reason = "a benchmark prints, and stops at the unexpected"
+    reason = "a benchmark prints, and fails by panicking"
 )]
 
 mod calls;
@@ -58,7 +56,7 @@ use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    // Cargo adds a flag of its own.
+    // Cargo adds this flag.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
@@ -67,19 +65,19 @@ fn main() {
         ["lint"] => lint::measure(),
         ["serve"] => {
             throughput::compare();
-            throughput::look_around();
+            throughput::compare_lookups();
         }
         ["soak"] => soak::soak(),
         ["peers"] => peers::compare(),
         ["profile"] => profile::print(),
-        // What the others start themselves.
+        // The other benchmarks run these.
         ["schemas"] => peers::schemas::write(),
         ["pass", name, path] => passes::run(name, Path::new(path)),
         _ => panic!("the arguments are calls, lint, serve, soak, peers or profile"),
     }
 }
 
-/// Measures one subject in a process of its own, so that none inherits the memory of another.
+/// Runs one benchmark in a separate process, so that its memory is not counted for others.
 fn alone(subject: &str) {
     let status = Command::new(std::env::current_exe().unwrap()).arg(subject).status().unwrap();
     assert!(status.success(), "{subject}: {status}");

@@ -1,11 +1,11 @@
-//! Manifests that have nothing to do with SQL, in the proportions in which repositories hold them.
+//! Manifests without SQL, in typical proportions.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use crate::template::Template;
 
-/// How many of ninety-nine ordinary files are of which kind.
+/// The number of files of each kind in 99 files.
 const SHARES: [(&str, usize); 17] = [
     ("web", 17),
     ("worker", 10),
@@ -26,12 +26,12 @@ const SHARES: [(&str, usize); 17] = [
     ("resource-definition", 1),
 ];
 
-/// As many templates as the shares say, well mixed.
+/// The templates in these proportions, mixed.
 pub(crate) fn templates(folder: &Path) -> Vec<Template> {
     let mut templates: Vec<Template> =
         SHARES.into_iter().flat_map(|(name, share)| (0..share).map(move |_| template(folder, name))).collect();
     let count = templates.len();
-    // A step that has no divisor in common with their number puts each in a place of its own.
+    // The step is coprime to their number, so that each gets a different position.
     let mut order: Vec<(usize, Template)> =
         templates.drain(..).enumerate().map(|(index, template)| (index * 37 % count, template)).collect();
     order.sort_by_key(|(place, _)| *place);
@@ -73,7 +73,7 @@ fn base64(state: &mut u32, length: usize) -> String {
         .collect()
 }
 
-/// What a monitoring tool exports: 30 KB of JSON.
+/// A dashboard of a monitoring tool: 30 KB of JSON.
 fn dashboard() -> String {
     let mut text = "{\n  \"title\": \"Shop\",\n  \"timezone\": \"browser\",\n  \"panels\": [\n".to_owned();
     for panel in 0..40 {
@@ -107,7 +107,7 @@ fn dashboard() -> String {
     text
 }
 
-/// A CustomResourceDefinition with the schema of pods in it, as operators bring them: 100 KB.
+/// A CustomResourceDefinition with a pod schema, as operators have it: 100 KB.
 fn resource_definition() -> String {
     let mut text = r#"apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition

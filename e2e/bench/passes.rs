@@ -1,6 +1,6 @@
-//! Passes over a corpus that do less than the linter, or only its heart: how far is it from what must be done?
+//! Passes over a corpus that do less than the linter, for comparison.
 //!
-//! Each runs in a process of its own, so that the one that measures stays small, and prints its nanoseconds.
+//! Each runs in a separate process, so that the measuring process stays small, and prints its nanoseconds.
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -12,28 +12,29 @@ use std::time::{Duration, Instant};
 use granit_parser::{Parser, options};
 use rayon::prelude::*;
 use sqledge_ha::linter::lint_texts;
+use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha_policy::settings::Settings;
 
-/// One of them.
+/// A pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pass {
-    /// Walks the folder, and reads and sums every byte once.
+    /// Walks the folder, and sums all bytes.
     Bytes,
-    /// Lets the YAML parser find its events in the texts, which are in memory, and does nothing with them.
+    /// Parses the texts, which are in memory, into YAML events.
     Events,
-    /// Judges the texts, which are in memory, and prints nothing.
+    /// Lints the texts, which are in memory, without a report.
     Library,
 }
 
 impl Pass {
-    /// All, from the least to the most.
+    /// All passes, the fastest first.
     pub(crate) const ALL: [Pass; 3] = [Pass::Bytes, Pass::Events, Pass::Library];
 
-    /// What tables call it.
+    /// Its name in tables.
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Pass::Bytes => "reading every byte once",
-            Pass::Events => "bare events of the YAML parser",
+            Pass::Events => "only YAML parser events",
             Pass::Library => "the library, texts in memory",
         }
     }
@@ -46,7 +47,7 @@ impl Pass {
         }
     }
 
-    /// Runs it in another process.
+    /// Runs it in a separate process.
     pub(crate) fn measure(self, path: &Path) -> Duration {
         let program = std::env::current_exe().unwrap();
         let output = Command::new(program).arg("pass").arg(self.argument()).arg(path).output().unwrap();
@@ -55,7 +56,7 @@ impl Pass {
     }
 }
 
-/// Runs the pass of that name here, and prints its nanoseconds.
+/// Runs the pass with this name, and prints its nanoseconds.
 pub(crate) fn run(argument: &str, path: &Path) {
     let pass = Pass::ALL.into_iter().find(|pass| pass.argument() == argument).unwrap();
     let took = match pass {
@@ -68,8 +69,8 @@ pub(crate) fn run(argument: &str, path: &Path) {
             let text = |file: PathBuf| (file.display().to_string(), fs::read_to_string(&file).unwrap());
             let texts: Vec<(String, String)> = files(path).into_iter().map(text).collect();
             let mut outcome = None;
-            // What was found is put away behind the clock's back.
-            time(|| outcome = Some(lint_texts(texts, &Settings::default(), false)))
+            // Dropping the result is not measured.
+            time(|| outcome = Some(lint_texts(texts, &Prefilter::new(&Settings::default()), false)))
         }
     };
     println!("{}", took.as_nanos());
@@ -94,7 +95,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What is read at once.
+/// The block size.
 const BLOCK: usize = 1 << 20;
 
 fn sum(path: &Path) -> u64 {
@@ -107,26 +108,26 @@ fn sum_of_file(buffer: &mut [u8], path: &Path) -> u64 {
     if length < BLOCK {
         return first;
     }
-    // A large file has work for every thread.
+    // Split large files, so that every thread has work.
     let blocks = file.metadata().unwrap().len().div_ceil(BLOCK as u64);
     let others = (1..blocks).into_par_iter();
     first + others.map_init(|| vec![0; BLOCK], |buffer, block| sum_of_block(buffer, &file, block).0).sum::<u64>()
 }
 
-/// The sum of a block's bytes, and how many there are.
+/// The sum and the number of the bytes of a block.
 fn sum_of_block(buffer: &mut [u8], file: &File, block: u64) -> (u64, usize) {
     let length = file.read_at(buffer, block * BLOCK as u64).unwrap();
     (buffer[..length].iter().map(|byte| u64::from(*byte)).sum(), length)
 }
 
 fn events(texts: &[String]) -> usize {
-    // A large file has work for every thread.
+    // Split large files, so that every thread has work.
     let documents: Vec<&str> = texts.iter().flat_map(|text| text.split("\n---\n")).collect();
     documents.par_iter().map(|document| events_of(document)).sum()
 }
 
 fn events_of(document: &str) -> usize {
-    // As the linter reads it.
+    // The same options as the linter.
     let is_json = document.trim_start().starts_with(['{', '[']);
     let options = options! {
         simple_key_max_lookahead: if is_json { usize::MAX } else { 1024 },

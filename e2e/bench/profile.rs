@@ -1,4 +1,4 @@
-//! Where the linter spends its time: functions by their share, with and without what they call.
+//! The functions in which the linter spends its time, with and without callees.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,12 +19,12 @@ pub(crate) fn print() {
     }
 }
 
-/// Watches a command. Release builds keep what it takes to unwind.
+/// Records a command. Release builds have unwind tables.
 fn record(watched: &Command) -> PathBuf {
     let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("profile");
     let mut perf = Command::new("perf");
     perf.args(["record", "--quiet", "--freq", "499", "--call-graph", "dwarf,8192", "--output"]).arg(&data).arg("--");
     perf.arg(watched.get_program()).args(watched.get_args()).stdout(Stdio::null());
-    perf.status().unwrap_or_else(|error| panic!("perf, of Debian's package linux-perf, cannot be run: {error}"));
+    perf.status().unwrap_or_else(|error| panic!("cannot run perf (Debian package linux-perf): {error}"));
     data
 }

@@ -1,4 +1,4 @@
-//! An hour's worth of requests, to see whether memory stays where it is: `make soak`.
+//! Sends an hour's worth of requests, to see whether memory grows: `make soak`.
 
 use crate::load::{request, run};
 use crate::process::Server;
@@ -9,7 +9,7 @@ const REQUESTS: usize = 3_600_000;
 const CONNECTIONS: usize = 4;
 const PARTS: usize = 20;
 
-/// Prints the memory of the webhook from part to part.
+/// Prints the memory of the webhook after each part.
 pub(crate) fn soak() {
     let server = Server::start(&[]);
     let bodies = bodies();

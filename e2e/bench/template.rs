@@ -1,4 +1,4 @@
-//! A manifest to copy, each time under names of its own.
+//! A manifest to copy with different names.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,15 +6,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// A text in pieces.
+/// A text, split at the names.
 pub(crate) struct Template {
-    /// The file's name without its ending.
+    /// The file name without extension.
     pub(crate) stem: String,
-    /// The file's ending.
+    /// The extension.
     pub(crate) ending: &'static str,
-    /// How many documents it holds.
+    /// The number of documents.
     pub(crate) documents: usize,
-    /// Whether it can stand in a stream of YAML documents.
+    /// Whether it can be part of a YAML stream.
     pub(crate) streams: bool,
     pieces: Vec<Piece>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Template {
 enum Piece {
     /// The same in every copy.
     Text(String),
-    /// What the application calls itself: another in every copy.
+    /// A name, different in every copy.
     Name(String),
 }
 
@@ -34,7 +34,7 @@ impl Template {
         Template::new(stem, ending, &fs::read_to_string(path).unwrap())
     }
 
-    /// Takes a text.
+    /// Splits a text.
     pub(crate) fn new(stem: &str, ending: &'static str, text: &str) -> Self {
         let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{stem}: {error}"));
         let mut names = BTreeSet::new();
@@ -48,7 +48,7 @@ impl Template {
         }
     }
 
-    /// Adds a copy to `text`; those with the same number are equal.
+    /// Appends a copy to `text`. Copies with the same number are equal.
     pub(crate) fn copy(&self, number: usize, text: &mut String) {
         for piece in &self.pieces {
             match piece {
@@ -63,7 +63,7 @@ impl Template {
     }
 }
 
-/// The names and labels of everything in a document: what binds objects to each other.
+/// The names and labels in a document, by which objects refer to each other.
 fn collect_names<'d>(value: &'d Value, names: &mut BTreeSet<&'d str>) {
     match value {
         Value::Object(entries) => {
@@ -86,7 +86,7 @@ fn cut(text: &str, names: &BTreeSet<&str>) -> Vec<Piece> {
     while let Some(first) = rest.chars().next() {
         let length = rest.find(|character| !is_part_of_word(character)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(length.max(first.len_utf8()));
-        // The first pod of a StatefulSet is called like it, with `-0` behind.
+        // The first pod of a StatefulSet has its name with the suffix `-0`.
         let name = word.strip_suffix("-0").filter(|name| names.contains(name)).unwrap_or(word);
         if names.contains(name) {
             pieces.push(Piece::Text(std::mem::take(&mut plain)));

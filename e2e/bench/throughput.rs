@@ -1,29 +1,29 @@
-//! What the webhook carries, against the same webhook with a module that accepts everything.
+//! The throughput of the webhook, compared with a module that allows everything.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use crate::client::Authority;
 use crate::kubernetes::{Cluster, web_deployments};
 use crate::load::{Load, Target, request, run};
 use crate::process::{Server, module};
 
-/// Connections that ask at once: as many as an API server that is busy.
+/// Parallel connections, as of a busy API server.
 const CONNECTIONS: usize = 8;
-/// How long each is measured, in turns with what it is compared with.
+/// How long each server is measured per turn.
 const TURN: Duration = Duration::from_millis(500);
 const TURNS: usize = 4;
 
-/// A body and what it stands for.
+/// A request body and its description.
 pub(crate) struct Body {
     what: &'static str,
     pub(crate) text: String,
 }
 
-/// Four kinds of requests: most have nothing to do with SQL.
+/// Four kinds of requests. Most have no SQL.
 pub(crate) fn bodies() -> Vec<Body> {
     let mended: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
     let mut right = mended.clone();
@@ -38,7 +38,7 @@ pub(crate) fn bodies() -> Vec<Body> {
     vec![
         Body { what: "a Deployment without SQL", text: other.replace("mssql", "files") },
         Body { what: "a right SQL Deployment", text: right.to_string() },
-        Body { what: "a SQL Deployment, mended", text: mended.to_string() },
+        Body { what: "a SQL Deployment, mutated", text: mended.to_string() },
         Body { what: "a ConfigMap of 1 MiB", text: large.to_string() },
     ]
 }
@@ -62,8 +62,8 @@ pub(crate) fn compare() {
         for body in bodies() {
             row(body.what, &ours, &least, &body);
         }
-        // A module from a file is asked about everything.
-        row("the first, no short cut", &start(&["--module", &embedded]), &least, &bodies()[0]);
+        // A module from a file gets every request.
+        row("the first, no prefilter", &start(&["--module", &embedded]), &least, &bodies()[0]);
     }
 }
 
@@ -78,8 +78,8 @@ fn heading(what: &str) {
 /// Deployments without a database in the namespace of a Service.
 const NEIGHBOURS: usize = 2000;
 
-/// Prints the table of requests that need a look at a real cluster.
-pub(crate) fn look_around() {
+/// Prints the table of requests that need look-ups in a cluster.
+pub(crate) fn compare_lookups() {
     let cluster = Cluster::api_only();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(cluster.create_all(&web_deployments("default", NEIGHBOURS)));
@@ -110,7 +110,7 @@ fn row(what: &str, ours: &Server, least: &Server, body: &Body) {
         let measured = measure(ours, &requests);
         let spent = ours.processor_time() - before;
         let compared = measure(least, &requests);
-        // The first turn warms up.
+        // The first turn is a warm-up.
         if turn > 0 {
             load.add(measured);
             floor.add(compared);
@@ -133,7 +133,7 @@ fn measure(server: &Server, requests: &[Vec<u8>]) -> Load {
     run(&target(server), CONNECTIONS, requests, |_| Instant::now() < end)
 }
 
-/// How a server is reached.
+/// How to connect to a server.
 pub(crate) fn target(server: &Server) -> Target {
     let tls = server.speaks_tls().then(|| Authority::client_config(&[&server.authority], "http/1.1"));
     Target { address: server.reviews, tls }

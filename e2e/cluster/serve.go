@@ -93,7 +93,7 @@ func startFakes(ctx context.Context, s settings, kubeconfig string) (*fakes.Clus
 	return fakes.Start(ctx, kubeconfig, s.fakes, s.nodes)
 }
 
-// ignoreIfStopped: what fails because the program was told to stop is no error.
+// ignoreIfStopped drops errors that stopping the program causes.
 func ignoreIfStopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds the fuzz targets and runs them, one after the other: run.sh SECONDS [TARGET…]. What they find stays in
-# $CARGO_TARGET_DIR/fuzz, or target/fuzz: inputs that reach new code in corpus/, those that fail in artifacts/.
+# Builds the fuzz targets and runs them, one after the other: run.sh SECONDS [TARGET…]. Writes inputs that reach new code
+# to corpus/ and failing inputs to artifacts/, both in $CARGO_TARGET_DIR/fuzz or target/fuzz.
 #
-# FUZZ_RUNS=N stops each target after N inputs as well, on one core and always the same ones.
+# FUZZ_RUNS=N stops each target after N inputs, on one core and with the same inputs every time.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=$1
@@ -16,7 +16,7 @@ if ! command -v "${CXX:-c++}" >/dev/null; then
     exit 2
 fi
 
-# What cargo-fuzz passes to the compiler. With a target, so that build scripts are spared.
+# The compiler flags of cargo-fuzz. With --target they do not apply to build scripts.
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing"
@@ -28,7 +28,7 @@ binaries=$home/build/$host/release
 build --bin reader --bin editor --bin fixer --bin seeds
 build --no-default-features --features module --bin module
 
-# The folders whose files a target starts from; real manifests and reviews too where they lie beside the checkout.
+# The folders with the first inputs of a target, and published manifests and reviews next to the checkout, if they exist.
 folders() {
     case $1 in
     module) folders="$home/seeds e2e/examples ../shared/reference/reviews" ;;
@@ -45,7 +45,7 @@ mkdir -p "$home/seeds"
 SEEDS=$home/seeds "$binaries/seeds" -runs=0 -max_len=65536 $(folders seeds) >"$home/seeds.log" 2>&1 ||
     { cat "$home/seeds.log" >&2; exit 1; }
 
-# What libFuzzer said last, in one line.
+# The last numbers of libFuzzer in one line.
 figures() {
     awk -v target="$1" '
         / cov: / {
@@ -59,7 +59,7 @@ figures() {
             if (first == "" || $2 == "INITED") first = figure["cov"]
         }
         END {
-            printf "%-7s %9s inputs, %5s a second, %5s edges (%s at first), %6s features, corpus %s\n", target,
+            printf "%-7s %9s inputs, %5s a second, %5s edges (%s at start), %6s features, corpus %s\n", target,
                 inputs, figure["exec/s"], figure["cov"], first, figure["ft"], figure["corp"]
         }
     ' "$2"
@@ -72,7 +72,7 @@ for target in "$@"; do
     flags="-dict=e2e/fuzz/yaml.dict -max_len=16384 -timeout=10 -rss_limit_mb=2048 -max_total_time=$seconds \
         -artifact_prefix=$home/artifacts/$target/"
     if [ -n "${FUZZ_RUNS:-}" ]; then
-        # Nothing is remembered, so that a run is like the one before.
+        # An empty corpus makes runs repeatable.
         corpus=$(mktemp -d)
         flags="$flags -runs=$FUZZ_RUNS -seed=1"
     else
@@ -87,7 +87,7 @@ for target in "$@"; do
         figures "$target" "$log"
         sed -n '/panicked at/,+6p; /ERROR: libFuzzer/,/SUMMARY/p' "$log" | head -60
         input=$(ls -t "$home/artifacts/$target/"* 2>/dev/null | head -1)
-        echo "$target failed; the input is $input, the whole log $log. Once more:"
+        echo "$target failed; the input is $input, the log $log. To run it again:"
         echo "  $binaries/$target $input"
     fi
     [ -z "${FUZZ_RUNS:-}" ] || rm -rf "$corpus"

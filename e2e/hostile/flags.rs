@@ -1,4 +1,4 @@
-//! Flags and settings: what is misspelt is said with the nearest name, and what is empty is the default.
+//! Flags and settings: errors suggest the most similar name, and empty values mean the default.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{file, right, run, snapshot};
 
 #[test]
-fn mistakes_in_flags_are_said_with_the_nearest_name() {
+fn mistakes_in_flags_suggest_the_most_similar_name() {
     let directory = TempDir::new().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     write("right.yaml", &right());
@@ -41,7 +41,7 @@ fn mistakes_in_flags_are_said_with_the_nearest_name() {
         text.push_str(&format!(
             "$ sqledge-ha lint {} right.yaml\n{}[exit code {}]\n\n",
             flags.join(" "),
-            ran.said,
+            ran.stderr,
             ran.code
         ));
     }
@@ -57,12 +57,12 @@ fn empty_settings_are_the_defaults() {
     {
         fs::write(directory.path().join("settings.yml"), text).unwrap();
         let ran = run(directory.path(), &["--config", "settings.yml", "right.yaml"]);
-        assert_eq!(ran.code, 0, "{text:?} {}{}", ran.output, ran.said);
+        assert_eq!(ran.code, 0, "{text:?} {}{}", ran.output, ran.stderr);
     }
 }
 
 #[test]
-fn an_engine_that_is_not_governed_is_not_green() {
+fn a_run_without_a_selected_database_has_nothing_to_check() {
     file("sql-server-only.yaml", right().replace("azure-sql-edge:1.0.7", "mssql/server:2022-latest"), 3);
     file("no-engine.yaml", right().replace("azure-sql-edge:1.0.7", "web-shop:3").replace("ACCEPT_EULA", "LICENCE"), 3);
 }

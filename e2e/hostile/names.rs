@@ -1,4 +1,4 @@
-//! Names that would rather command the terminal than be shown on it: of objects, of files and in flags.
+//! Names of objects, files and flags with control sequences.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{commands, file, right, run};
 
 const COMMANDING: &str = "x\\e]0;owned\\a\\e[31m\\u009b2Jyz\\r\\n";
-/// Shows what follows from right to left.
+/// Characters that reverse the direction of text.
 const REVERSING: &str = "x\\u202ez\\u2066";
 
 fn called(name: &str) -> String {
@@ -27,7 +27,7 @@ fn called(name: &str) -> String {
 }
 
 #[test]
-fn names_do_not_command_the_terminal() {
+fn control_sequences_in_names_are_escaped() {
     file("escapes.yaml", called(COMMANDING), 1);
     file("raw-escapes.yaml", right().replace("name: tds", "name: \"\u{1b}[31mtds\""), 4);
     file("raw-reversal.yaml", right().replace("replicas: 1", "replicas: 2 # \u{202e}1 :sacilper"), 1);
@@ -35,14 +35,14 @@ fn names_do_not_command_the_terminal() {
 }
 
 #[test]
-fn names_in_json_do_not_command_the_terminal_either() {
+fn control_sequences_in_names_are_escaped_in_json() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("a.yaml"), called(COMMANDING)).unwrap();
     let ran = run(directory.path(), &["--format", "json", "a.yaml"]);
     assert_eq!(ran.output.chars().find(|character| commands(*character) && *character != '\n'), None, "{}", ran.output);
 }
 
-/// Runs with colours although nobody looks, and makes sure that the only control sequences are colours.
+/// Runs with colors and checks that all control sequences are colors.
 fn only_colours(directory: &Path, arguments: &[OsString]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     let command = command.current_dir(directory).env("CLICOLOR_FORCE", "1").arg("lint").args(arguments);
@@ -62,14 +62,14 @@ fn only_colours(directory: &Path, arguments: &[OsString]) {
 }
 
 #[test]
-fn with_colours_names_do_not_command_the_terminal_either() {
+fn control_sequences_in_names_are_escaped_in_colored_output() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("a.yaml"), called(COMMANDING)).unwrap();
     only_colours(directory.path(), &["a.yaml".into()]);
 }
 
 #[test]
-fn names_of_files_do_not_command_the_terminal() {
+fn control_sequences_in_file_names_are_escaped() {
     let directory = TempDir::new().unwrap();
     let name = "\u{1b}]0;owned\u{7}.yaml";
     fs::write(directory.path().join(name), right().replace("replicas: 1", "replicas: 2")).unwrap();
@@ -77,18 +77,18 @@ fn names_of_files_do_not_command_the_terminal() {
 }
 
 #[test]
-fn names_of_missing_files_do_not_command_the_terminal() {
+fn control_sequences_in_names_of_missing_files_are_escaped() {
     only_colours(TempDir::new().unwrap().path(), &["\u{1b}]0;missing\u{7}.yaml".into()]);
 }
 
 #[test]
-fn flags_do_not_command_the_terminal() {
+fn control_sequences_in_flags_are_escaped() {
     let directory = TempDir::new().unwrap();
     only_colours(directory.path(), &["--config".into(), "\u{1b}]0;missing\u{7}.yaml".into()]);
     only_colours(directory.path(), &["--rule".into(), "\u{1b}]0;owned\u{7}=off".into()]);
 }
 
 #[test]
-fn names_do_not_reverse_what_is_shown() {
+fn bidirectional_characters_in_names_are_escaped() {
     file("reversals.yaml", called(REVERSING), 1);
 }

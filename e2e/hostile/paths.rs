@@ -1,4 +1,4 @@
-//! Paths that lead nowhere, to themselves, to what cannot be opened, or whose names are no text.
+//! Missing paths, link loops, files that cannot be opened, and names that are not UTF-8.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use super::{right, run, shown, snapshot};
 use crate::corpus::lint;
 
 #[test]
-fn paths_that_lead_nowhere() {
+fn missing_and_empty_paths() {
     let directory = TempDir::new().unwrap();
     let empty = directory.path().join("empty");
     fs::create_dir(&empty).unwrap();
@@ -31,17 +31,17 @@ fn paths_that_lead_nowhere() {
 }
 
 #[test]
-fn a_file_is_read_once_however_it_is_called() {
+fn a_file_is_read_once_even_with_several_paths() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("right.yaml"), right()).unwrap();
     for paths in [vec!["right.yaml", "right.yaml"], vec![".", "./right.yaml"], vec!["right.yaml", "."]] {
         let ran = run(directory.path(), &paths);
-        assert_eq!(ran.output, "nothing is wrong: 1 workload among 3 objects in 1 file\n", "{paths:?}");
+        assert_eq!(ran.output, "no findings in 1 workload, 3 objects, 1 file\n", "{paths:?}");
     }
 }
 
 #[test]
-fn links_do_not_catch_the_search() {
+fn link_loops_end() {
     let directory = TempDir::new().unwrap();
     let inner = directory.path().join("manifests");
     fs::create_dir(&inner).unwrap();
@@ -56,7 +56,7 @@ fn links_do_not_catch_the_search() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_said() {
+fn files_that_cannot_be_opened_are_errors() {
     let directory = TempDir::new().unwrap();
     let _socket = UnixListener::bind(directory.path().join("socket.yaml")).unwrap();
     let ran = run(directory.path(), &["socket.yaml"]);
@@ -65,7 +65,7 @@ fn what_cannot_be_opened_is_said() {
     let locked = directory.path().join("locked.yaml");
     fs::write(&locked, right()).unwrap();
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads whatever it likes.
+    // Root can read every file.
     if File::open(&locked).is_err() {
         let ran = run(directory.path(), &["locked.yaml"]);
         assert_eq!((ran.code, ran.output.contains("permission denied")), (4, true), "{}", ran.output);

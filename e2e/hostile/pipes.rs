@@ -1,4 +1,4 @@
-//! More than anybody reads at once: a file of many documents, a reader that goes away, an input that is empty.
+//! A very large file, a reader that closes the pipe, and empty standard input.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{right, run, shown, snapshot};
 
 #[test]
-fn a_large_file_of_many_documents_is_judged() {
+fn a_file_of_200_megabytes_is_checked() {
     const BYTES: usize = 200_000_000;
     let directory = TempDir::new().unwrap();
     let mut writer = BufWriter::new(File::create(directory.path().join("large.yaml")).unwrap());
@@ -27,14 +27,14 @@ fn a_large_file_of_many_documents_is_judged() {
     drop(writer);
     let start = Instant::now();
     let ran = run(directory.path(), &["large.yaml"]);
-    // Past the test harness, which keeps what tests print to itself. How fast it has to be is the benchmarks' business.
+    // Standard error directly, because the test harness captures prints.
     let _ = writeln!(std::io::stderr(), "200 MB, {count} documents: {:.1} s", start.elapsed().as_secs_f32());
     assert_eq!(ran.code, 1, "{}", ran.output);
-    assert!(ran.output.ends_with(&format!("1 workload among {} objects in 1 file\n", count + 3)), "{}", ran.output);
+    assert!(ran.output.contains(&format!("in 1 workload ({} objects, 1 file)", count + 3)), "{}", ran.output);
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_failure() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     let directory = TempDir::new().unwrap();
     let wrong = right().replace("replicas: 1", "replicas: 2");
     let many: String =
@@ -47,16 +47,16 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         let mut line = String::new();
         // Reads one line and closes the pipe.
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         let status = child.wait().unwrap();
-        assert_eq!(said, "", "{format}");
+        assert_eq!(stderr, "", "{format}");
         assert!(matches!(status.code(), Some(0 | 1)), "{format}: {status}");
     }
 }
 
 #[test]
-fn standard_input_may_be_empty_or_closed() {
+fn empty_standard_input_is_nothing_to_check() {
     let directory = TempDir::new().unwrap();
     let ran = run(directory.path(), &["-"]);
     assert_eq!(ran.code, 3, "{}", ran.output);

@@ -1,4 +1,4 @@
-//! Passwords beside mistakes, on their line and as a part of them: none is shown.
+//! Passwords near findings and errors are not shown.
 
 use std::fs;
 
@@ -8,14 +8,14 @@ use super::{SECRET, file, right};
 use crate::corpus::cases;
 
 #[test]
-fn no_secret_of_the_corpus_is_shown() {
+fn secrets_of_the_corpus_are_not_shown() {
     let mut secrets = 0;
     for rule in RULES {
         for case in cases(rule.id, "fail").iter().chain(&cases(rule.id, "pass")) {
             secrets += usize::from(fs::read_to_string(case.directory.join(&case.file)).unwrap().contains(SECRET));
             for format in ["human", "json"] {
                 let ran = case.lint(&["--format", format]);
-                assert!(!ran.output.contains(SECRET) && !ran.said.contains(SECRET), "{}: {}", case.file, ran.output);
+                assert!(!ran.output.contains(SECRET) && !ran.stderr.contains(SECRET), "{}: {}", case.file, ran.output);
             }
         }
     }
@@ -31,7 +31,7 @@ fn with_password(mistake: impl Fn(&str) -> String) -> String {
 }
 
 #[test]
-fn a_secret_beside_a_mistake_is_not_shown() {
+fn a_secret_near_a_finding_is_not_shown() {
     file(
         "secret-beside-mistakes.yaml",
         with_password(|text| {
@@ -42,7 +42,7 @@ fn a_secret_beside_a_mistake_is_not_shown() {
 }
 
 #[test]
-fn a_secret_on_the_line_of_a_mistake_is_not_shown() {
+fn a_secret_on_the_line_of_a_finding_is_not_shown() {
     let pod = format!(
         "{{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{{\"name\":\"till\"}},\"spec\":{{\"containers\":[{{\"name\":\"db\",\
         \"image\":\"azure-sql-edge\",\"env\":[{{\"name\":\"MSSQL_SA_PASSWORD\",\"value\":\"{SECRET}the-till-1\"}}]}}]}}}}"
@@ -51,13 +51,13 @@ fn a_secret_on_the_line_of_a_mistake_is_not_shown() {
 }
 
 #[test]
-fn a_secret_that_breaks_the_syntax_is_not_shown() {
+fn a_secret_that_causes_a_syntax_error_is_not_shown() {
     file("secret-with-a-colon.yaml", with_password(|text| text.replace("the-harbour-1", "the: harbour: 1")), 4);
     file("secret-in-open-quotes.yaml", with_password(|text| text.replace(SECRET, &format!("\"{SECRET}"))), 4);
 }
 
 #[test]
-fn a_secret_that_stands_twice_is_not_shown() {
+fn a_secret_with_a_duplicate_key_is_not_shown() {
     file(
         "secret-twice.yaml",
         with_password(|text| {
@@ -69,7 +69,7 @@ fn a_secret_that_stands_twice_is_not_shown() {
 }
 
 #[test]
-fn a_directory_that_is_a_secret_is_not_shown() {
+fn a_secret_as_a_directory_is_not_shown() {
     file(
         "secret-as-a-directory.yaml",
         with_password(|text| {

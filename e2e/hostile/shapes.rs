@@ -1,29 +1,23 @@
-//! Shapes that nobody meant: nesting without an end, aliases that explode, values of the wrong type, and of the wrong size.
+//! Deep nesting, alias bombs, and values of the wrong type or size. More shapes are in the reader's own tests.
 
 use super::{file, right};
 
 #[test]
-fn nesting_has_an_end() {
+fn deep_nesting_is_an_error() {
     file("deep-in-flow.yaml", format!("kind: {}{}", "[".repeat(10_000), "]".repeat(10_000)), 4);
-    file("deep-in-flow-unclosed.yaml", format!("kind: {}", "{a: ".repeat(10_000)), 4);
-    file("deep-in-blocks.yaml", (0..10_000).map(|depth| " ".repeat(depth) + "kind:\n").collect::<String>(), 4);
-    file("deep-in-dashes.yaml", "- ".repeat(10_000) + "kind\n", 4);
-    file("deep.json", "{\"kind\":".repeat(10_000) + "1" + &"}".repeat(10_000), 4);
 }
 
 #[test]
-fn aliases_do_not_explode() {
+fn alias_bombs_are_an_error() {
     let bomb = (1..12).fold("kind0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
         let again = vec![format!("*a{}", level - 1); 9].join(", ");
         format!("{text}kind{level}: &a{level} [{again}]\n")
     });
     file("alias-bomb.yaml", bomb, 4);
-    file("alias-of-itself.yaml", "kind: &a [*a]\n", 4);
-    file("alias-of-nothing.yaml", "kind: *b\n", 4);
 }
 
 #[test]
-fn values_of_the_wrong_type_are_no_crash() {
+fn values_of_the_wrong_type_are_handled() {
     let wrong = "apiVersion: 1\nkind: Deployment\nspec: {template: {spec: {containers: [{image: azure-sql-edge}]}}}\n---\n\
         apiVersion: apps/v1\nkind: Deployment\nmetadata: a-name\nspec:\n  replicas: \"3\"\n  template:\n    metadata: text\n    \
         spec:\n      volumes: null\n      containers: {name: db, image: azure-sql-edge}\n---\n\
@@ -40,7 +34,7 @@ fn values_of_the_wrong_type_are_no_crash() {
 }
 
 #[test]
-fn numbers_beyond_every_size_are_no_crash() {
+fn very_large_numbers_are_handled() {
     let huge = "99999999999999999999999999999999";
     let text = right()
         .replace("replicas: 1", &format!("replicas: {huge}"))

@@ -1,14 +1,14 @@
-//! Texts that are no manifests: what is not read is an error, and nothing at all is nothing to check.
+//! Texts that are not manifests: unreadable text is an error, and an empty file is nothing to check.
 
 use super::{file, right};
 
 #[test]
-fn a_letter_is_no_yaml() {
+fn prose_is_an_error() {
     file("letter.yaml", "Dear all,\n\tin kind reply: the warehouse moves: on Monday. {\n", 4);
 }
 
 #[test]
-fn half_a_document_is_not_read() {
+fn an_incomplete_document_is_an_error() {
     file(
         "half-in-flow.yaml",
         "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template: {spec: {containers: [{image: azure-sql-edge",
@@ -20,13 +20,13 @@ fn half_a_document_is_not_read() {
 }
 
 #[test]
-fn the_whole_documents_before_a_broken_one_are_judged() {
+fn documents_before_a_syntax_error_are_checked() {
     let broken = right().replace("type: LoadBalancer", "type: ClusterIP") + "---\nkind: [\n";
     file("right-then-broken.yaml", broken, 4);
 }
 
 #[test]
-fn only_utf_8_is_text() {
+fn other_encodings_than_utf_8_are_errors() {
     file("latin-1.yaml", b"kind: Pod\nname: caf\xe9\n", 4);
     let wide = |bytes: fn(u16) -> [u8; 2]| "\u{feff}kind: Pod\n".encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
     file("utf-16-le.yaml", wide(u16::to_le_bytes), 4);
@@ -48,14 +48,14 @@ fn a_byte_order_mark_and_windows_line_endings_change_nothing() {
 }
 
 #[test]
-fn a_helm_template_is_recognised() {
+fn a_helm_template_is_recognized() {
     file("helm.yaml", right().replace("replicas: 1", "replicas: {{ .Values.replicas }}"), 4);
     let control = right().replace("      securityContext:", "      {{- if .Values.group }}\n      securityContext:");
     file("helm-control.yaml", control, 4);
 }
 
 #[test]
-fn a_key_that_stands_twice_is_refused() {
+fn a_duplicate_key_is_an_error() {
     file("twice.yaml", right().replace("  replicas: 1\n", "  replicas: 1\n  replicas: 2\n"), 4);
     file(
         "twice-far-apart.yaml",

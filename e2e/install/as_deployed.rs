@@ -1,4 +1,4 @@
-//! The webhook as the manifests deploy it: with the arguments of their container and the rights of their account.
+//! The webhook with the arguments and the permissions of the manifests.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -23,11 +23,11 @@ use crate::shared::objects;
 
 const ACCOUNT: &str = "system:serviceaccount:sqledge-ha:sqledge-ha";
 
-/// A cluster in which the manifests were applied, and their container's process beside it.
+/// A cluster in which the manifests are applied, and the process of their container.
 struct Deployed {
     cluster: Cluster,
     process: Child,
-    /// The ports of reviews and of probes.
+    /// The ports for reviews and probes.
     ports: [u16; 2],
     _folder: tempfile::TempDir,
 }
@@ -52,7 +52,7 @@ impl Deployed {
         deployed
     }
 
-    /// What the health listener answers, asked by IPv4.
+    /// The response of the health listener over IPv4.
     fn probe(&self, path: &str) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[1])).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").unwrap();
@@ -69,7 +69,7 @@ impl Deployed {
         }
     }
 
-    /// The bundles that stand in the registrations.
+    /// The CA bundles of the webhook configurations.
     fn bundles(&self) -> Vec<String> {
         let both = "mutatingwebhookconfiguration/sqledge-ha,validatingwebhookconfiguration/sqledge-ha";
         let path = "-o=jsonpath={.items[*].webhooks[*].clientConfig.caBundle}";
@@ -77,7 +77,7 @@ impl Deployed {
         self.cluster.must(&arguments, "").split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Calls the webhook as the API server does that trusts `bundle`; by IPv4.
+    /// Calls the webhook over IPv4 like an API server that trusts `bundle`.
     fn review(&self, bundle: &str, request: &Value) -> Value {
         let mut roots = RootCertStore::empty();
         for authority in CertificateDer::pem_slice_iter(&BASE64_STANDARD.decode(bundle).unwrap()) {
@@ -98,8 +98,8 @@ impl Deployed {
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
 
-    /// Whether the webhook's account may do something.
-    fn may(&self, verb: &str, resource: &str) -> bool {
+    /// Whether the webhook's ServiceAccount has a permission.
+    fn is_allowed(&self, verb: &str, resource: &str) -> bool {
         let ran = self.cluster.kubectl(&["auth", "can-i", verb, resource, "-n", "shop", "--as", ACCOUNT], "");
         ran.output.starts_with("yes")
     }
@@ -112,7 +112,7 @@ impl Drop for Deployed {
     }
 }
 
-/// The arguments of the manifests' container, with the settings of their ConfigMap, on ports that are free.
+/// The arguments of the container in the manifests, with the settings of the ConfigMap and free ports.
 fn arguments(manifests: &[Value], folder: &Path) -> Vec<String> {
     let of = |kind: &str| manifests.iter().find(|object| object["kind"] == kind).unwrap();
     let settings = folder.join("settings.yaml");
@@ -131,7 +131,7 @@ fn arguments(manifests: &[Value], folder: &Path) -> Vec<String> {
     arguments.iter().map(here).collect()
 }
 
-/// The ports that the process says it listens on: of reviews and of probes. The rest of its log is read and dropped.
+/// The ports for reviews and probes in the log of the process. The rest of the log is discarded.
 pub(crate) fn ports(process: &mut Child) -> [u16; 2] {
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
     let [probes, reviews] = ["listening for probes", "listening for reviews"].map(|message| {
@@ -144,12 +144,12 @@ pub(crate) fn ports(process: &mut Child) -> [u16; 2] {
 }
 
 #[test]
-fn the_rights_and_arguments_in_the_manifests_are_all_that_the_webhook_needs() {
+fn the_permissions_and_arguments_in_the_manifests_are_sufficient() {
     let deployed = Deployed::start();
-    let figures = deployed.probe("/metrics");
-    let synced: Vec<&str> = figures.lines().filter(|line| line.starts_with("sqledge_ha_cache_synced{")).collect();
+    let metrics = deployed.probe("/metrics");
+    let synced: Vec<&str> = metrics.lines().filter(|line| line.starts_with("sqledge_ha_cache_synced{")).collect();
     assert!(synced.len() == 5 && synced.iter().all(|line| line.ends_with(" 1.0")), "{synced:#?}");
-    let failures: Vec<&str> = figures.lines().filter(|line| line.contains("_failures_total")).collect();
+    let failures: Vec<&str> = metrics.lines().filter(|line| line.contains("_failures_total")).collect();
     assert!(failures.iter().all(|line| line.ends_with(" 0")), "{failures:#?}");
 
     let secret = ["get", "secret/sqledge-ha-tls", "-n", "sqledge-ha", r"-o=jsonpath={.data.ca\.crt}"];
@@ -166,24 +166,24 @@ fn the_rights_and_arguments_in_the_manifests_are_all_that_the_webhook_needs() {
 }
 
 #[test]
-fn the_webhook_may_do_what_it_does_and_nothing_else() {
+fn the_webhook_has_no_other_permissions() {
     let deployed = Deployed::start();
     for resource in ["services", "replicationcontrollers", "deployments", "replicasets", "statefulsets"] {
         let verbs = ["list", "watch", "get", "create", "update", "patch", "delete"];
-        let allowed: Vec<&str> = verbs.into_iter().filter(|verb| deployed.may(verb, resource)).collect();
+        let allowed: Vec<&str> = verbs.into_iter().filter(|verb| deployed.is_allowed(verb, resource)).collect();
         assert_eq!(allowed, ["list", "watch"], "{resource}");
     }
     for resource in ["secrets", "pods", "nodes", "mutatingwebhookconfigurations", "secrets/sqledge-ha-tls"] {
         for verb in ["list", "get", "create", "update", "patch", "delete"] {
-            assert!(!deployed.may(verb, resource), "{verb} {resource}");
+            assert!(!deployed.is_allowed(verb, resource), "{verb} {resource}");
         }
     }
 }
 
 #[test]
-fn manifests_that_are_applied_again_leave_the_published_authority_alone() {
+fn applying_the_manifests_again_keeps_the_ca_bundle() {
     let mut deployed = Deployed::start();
-    // Nobody repairs what the manifests do.
+    // Otherwise the webhook would restore the CA bundle.
     deployed.process.kill().unwrap();
     deployed.process.wait().unwrap();
     let published = deployed.bundles();

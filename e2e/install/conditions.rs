@@ -1,35 +1,36 @@
-//! The conditions under which the API server asks, evaluated outside of it.
+//! The match conditions, evaluated without an API server.
 
 use std::fs;
 
 use cel::{Context, Env, Program, Value as CelValue};
 use serde_json::{Value, json};
 use sqledge_ha::install::match_conditions::match_conditions;
-use sqledge_ha_policy::cluster::NoCluster;
-use sqledge_ha_policy::kind::group_of;
-use sqledge_ha_policy::review::validate;
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::kubernetes::group_of;
+use sqledge_ha_policy::rules::parse_settings;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::cluster::NoCluster;
 
 use crate::corpus;
 use crate::shared::objects;
 
-/// Conditions, compiled.
+/// Compiled conditions.
 struct Conditions(Vec<Program>);
 
 thread_local! {
-    /// Those for [`strict`], which takes longer than their evaluation.
-    static STRICT: Conditions = Conditions::of(&Settings::from_value(&strict()).unwrap());
+    /// The conditions for [`strict`], cached because compiling takes longer than evaluating.
+    static STRICT: Conditions = Conditions::new(&parse_settings(&strict()).unwrap());
 }
 
 impl Conditions {
-    fn of(settings: &Settings) -> Self {
+    fn new(settings: &Settings) -> Self {
         let environment = Env::stdlib().with_optional_support(true);
         let conditions = match_conditions(settings);
         let compiled = |condition: &Value| environment.compile(condition["expression"].as_str().unwrap()).unwrap();
         Conditions(conditions.as_array().unwrap().iter().map(compiled).collect())
     }
 
-    /// Whether a request is sent: every condition is true.
+    /// Whether the API server sends a request: all conditions are true.
     fn hold(&self, request: &Value) -> bool {
         let mut context = Context::default();
         context.add_variable("request", request.clone()).unwrap();
@@ -39,17 +40,17 @@ impl Conditions {
             Ok(CelValue::Bool(holds)) => holds,
             other => panic!("{other:?} of {program:?} for {request}"),
         };
-        // Each is evaluated, whatever the others say: none may go wrong.
+        // All are evaluated, because none may have an error.
         let held: Vec<bool> = self.0.iter().map(holds).collect();
         !held.contains(&false)
     }
 }
 
 fn is_sent(settings: &Settings, request: &Value) -> bool {
-    Conditions::of(settings).hold(request)
+    Conditions::new(settings).hold(request)
 }
 
-/// The request that creates an object, or changes `old` into it.
+/// The request that creates an object, or updates `old` to it.
 fn request(object: &Value, old: Option<&Value>) -> Value {
     let group = group_of(object["apiVersion"].as_str().unwrap_or_default());
     let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
@@ -61,27 +62,27 @@ fn request(object: &Value, old: Option<&Value>) -> Value {
         "object": object, "oldObject": old})
 }
 
-fn is_created_with_a_word(settings: &Settings, object: &Value) -> bool {
+fn creation_is_sent(settings: &Settings, object: &Value) -> bool {
     is_sent(settings, &request(object, None))
 }
 
-/// All engines are governed, so that the rules speak up as often as they can.
+/// All engines are selected, for as many findings as possible.
 fn strict() -> Value {
     json!({"engines": ["sql-edge", "sql-server"]})
 }
 
 #[test]
-fn whatever_the_rules_say_of_a_created_object_is_sent() {
-    let sent = of_the_corpus().iter().filter(|object| assert_spoken_of_is_sent(&request(object, None))).count();
+fn created_objects_with_findings_are_sent() {
+    let sent = corpus_objects().iter().filter(|object| assert_findings_are_sent(&request(object, None))).count();
     assert!(sent > 100, "{sent}");
 }
 
 #[test]
-fn whatever_the_rules_say_of_a_changed_object_is_sent() {
+fn updated_objects_with_findings_are_sent() {
     let (mut sent, mut kept) = (0, 0);
-    for object in of_the_corpus() {
+    for object in corpus_objects() {
         for (old, new) in changes(&object) {
-            match assert_spoken_of_is_sent(&request(&new, Some(&old))) {
+            match assert_findings_are_sent(&request(&new, Some(&old))) {
                 true => sent += 1,
                 false => kept += 1,
             }
@@ -90,7 +91,7 @@ fn whatever_the_rules_say_of_a_changed_object_is_sent() {
     assert!(sent > 500 && kept > 100, "{sent} sent, {kept} not");
 }
 
-/// Every change of an object that turns on what the rules look at, there and back.
+/// Changes of fields that the rules read, in both directions.
 fn changes(object: &Value) -> Vec<(Value, Value)> {
     let with = |change: &dyn Fn(&mut Value)| {
         let mut changed = object.clone();
@@ -112,7 +113,7 @@ fn changes(object: &Value) -> Vec<(Value, Value)> {
     others.into_iter().flat_map(|other| [(object.clone(), other.clone()), (other, object.clone())]).collect()
 }
 
-/// Takes the engine out, wherever it stands.
+/// Replaces the images and removes the environment of all containers.
 fn without_an_engine(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -127,21 +128,21 @@ fn without_an_engine(value: &mut Value) {
     }
 }
 
-/// The objects of all manifests of the corpus, those in Lists one by one.
-fn of_the_corpus() -> Vec<Value> {
+/// The objects of all manifests of the corpus, including those in Lists.
+fn corpus_objects() -> Vec<Value> {
     let mut found = Vec::new();
     for folder in fs::read_dir(corpus::folder()).unwrap().map(|entry| entry.unwrap().path()) {
         for part in ["pass", "fail"] {
             let Ok(files) = fs::read_dir(folder.join(part)) else { continue };
             let texts = files.filter_map(|entry| fs::read_to_string(entry.unwrap().path()).ok());
-            found.extend(texts.flat_map(|text| whole(&objects(&text))));
+            found.extend(texts.flat_map(|text| valid_objects(&objects(&text))));
         }
     }
     found
 }
 
-/// The objects, those in Lists one by one. Only what has the shape that the API server lets through counts.
-fn whole(objects: &[Value]) -> Vec<Value> {
+/// The objects, including those in Lists, without those that the API server would reject.
+fn valid_objects(objects: &[Value]) -> Vec<Value> {
     let items = |object: &Value| match object["items"].as_array() {
         Some(items) => items.clone(),
         None => vec![object.clone()],
@@ -150,18 +151,18 @@ fn whole(objects: &[Value]) -> Vec<Value> {
     objects.iter().flat_map(items).filter(is_an_object).collect()
 }
 
-/// Whether a request is sent, which it is if the rules speak up.
-fn assert_spoken_of_is_sent(request: &Value) -> bool {
+/// Whether a request is sent. It must be sent if there are findings.
+fn assert_findings_are_sent(request: &Value) -> bool {
     let payload = json!({"request": request, "settings": strict()});
     let verdict = validate(payload.to_string().as_bytes(), &NoCluster);
     let is_sent = STRICT.with(|conditions| conditions.hold(request));
-    let spoke = verdict != sqledge_ha_policy::verdict::Verdict::accept();
-    assert!(!spoke || is_sent, "{request}: {verdict:?}");
+    let has_findings = verdict != sqledge_ha_policy::admission::verdict::Verdict::allow();
+    assert!(!has_findings || is_sent, "{request}: {verdict:?}");
     is_sent
 }
 
 #[test]
-fn an_engine_is_noticed_wherever_a_pod_may_stand() {
+fn databases_in_all_kinds_of_workloads_are_sent() {
     let settings = Settings::default();
     let pod = |container: Value| json!({"containers": [{"name": "web", "image": "web"}, container]});
     let shapes: [fn(&str, &str, Value) -> Value; 4] = [
@@ -186,7 +187,7 @@ fn an_engine_is_noticed_wherever_a_pod_may_stand() {
     ];
     for (group, kind, shape) in kinds {
         let of = |container: Value| shapes[shape](group, kind, pod(container));
-        let sent = |container: Value| is_created_with_a_word(&settings, &of(container));
+        let sent = |container: Value| creation_is_sent(&settings, &of(container));
         assert!(sent(json!({"image": "mcr.microsoft.com/azure-sql-edge:1.0.7"})), "{kind}");
         assert!(sent(json!({"image": "registry:5000/mssql/server@sha256:00"})), "{kind}");
         assert!(
@@ -196,21 +197,21 @@ fn an_engine_is_noticed_wherever_a_pod_may_stand() {
         assert!(!sent(json!({"image": "nginx", "env": [{"name": "TZ", "value": "ACCEPT_EULA"}]})), "{kind}");
         let sidecar =
             json!({"containers": [], "initContainers": [{"image": "azure-sql-edge", "restartPolicy": "Always"}]});
-        assert!(is_created_with_a_word(&settings, &shapes[shape](group, kind, sidecar)), "{kind}");
+        assert!(creation_is_sent(&settings, &shapes[shape](group, kind, sidecar)), "{kind}");
     }
 }
 
 #[test]
-fn images_of_the_settings_are_noticed() {
+fn images_in_the_settings_are_sent() {
     let settings = json!({"images": [{"repository": "team/it's", "engine": "sql-edge"}]});
-    let settings = Settings::from_value(&settings).unwrap();
+    let settings = parse_settings(&settings).unwrap();
     let pod = |image: &str| json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"image": image}]}});
-    assert!(is_created_with_a_word(&settings, &pod("r.io/team/it's:1")));
-    assert!(!is_created_with_a_word(&settings, &pod("r.io/team/its:1")));
+    assert!(creation_is_sent(&settings, &pod("r.io/team/it's:1")));
+    assert!(!creation_is_sent(&settings, &pod("r.io/team/its:1")));
 }
 
 #[test]
-fn what_is_absent_or_null_has_an_answer() {
+fn missing_and_null_fields_are_no_errors() {
     let settings = Settings::default();
     for spec in [
         json!(null),
@@ -222,7 +223,7 @@ fn what_is_absent_or_null_has_an_answer() {
         json!({"template": {"spec": {"containers": [{"env": [{}, {"name": null}]}], "initContainers": []}}}),
     ] {
         let rollout = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "spec": spec});
-        assert!(!is_created_with_a_word(&settings, &rollout), "{rollout}");
+        assert!(!creation_is_sent(&settings, &rollout), "{rollout}");
     }
     for object in [
         json!({"apiVersion": "v1", "kind": "Service"}),
@@ -231,17 +232,17 @@ fn what_is_absent_or_null_has_an_answer() {
         json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {}}),
         json!({"apiVersion": "autoscaling/v1", "kind": "Scale"}),
     ] {
-        assert!(!is_created_with_a_word(&settings, &object), "{object}");
+        assert!(!creation_is_sent(&settings, &object), "{object}");
     }
 }
 
 #[test]
-fn what_a_controller_creates_is_never_held_up() {
+fn objects_of_checked_controllers_are_not_sent() {
     let settings = Settings::default();
     let owned = |owner: Value| {
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"ownerReferences": [owner]},
             "spec": {"containers": [{"image": "azure-sql-edge"}]}});
-        !is_created_with_a_word(&settings, &pod)
+        !creation_is_sent(&settings, &pod)
     };
     for (group, kind) in [
         ("apps/v1", "ReplicaSet"),
@@ -260,28 +261,28 @@ fn what_a_controller_creates_is_never_held_up() {
 }
 
 #[test]
-fn what_is_deleted_scaled_down_or_left_as_it_was_passes() {
+fn deleted_scaled_down_and_unchanged_objects_are_not_sent() {
     let settings = Settings::default();
     let deployment = |metadata: Value| {
         let template = json!({"spec": {"containers": [{"image": "azure-sql-edge"}]}});
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": template}})
     };
-    assert!(is_created_with_a_word(&settings, &deployment(json!({}))));
-    assert!(!is_created_with_a_word(&settings, &deployment(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}))));
+    assert!(creation_is_sent(&settings, &deployment(json!({}))));
+    assert!(!creation_is_sent(&settings, &deployment(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}))));
 
     let scale =
         |replicas: i32| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": replicas}});
-    let sent = [0, 1, 2, 300].map(|replicas| is_created_with_a_word(&settings, &scale(replicas)));
+    let sent = [0, 1, 2, 300].map(|replicas| creation_is_sent(&settings, &scale(replicas)));
     assert_eq!(sent, [false, false, true, true]);
 
     let service =
         |spec: Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"}, "spec": spec});
     let (selects, balances) =
         (json!({"selector": {"app": "sql"}}), json!({"type": "LoadBalancer", "selector": {"app": "sql"}}));
-    assert!(is_created_with_a_word(&settings, &service(selects.clone())));
+    assert!(creation_is_sent(&settings, &service(selects.clone())));
     let changed =
         |old: &Value, new: &Value| is_sent(&settings, &request(&service(new.clone()), Some(&service(old.clone()))));
-    assert!(changed(&balances, &selects), "the load balancer is taken away");
-    assert!(changed(&balances, &json!({"type": "ClusterIP"})), "nothing is selected any more");
+    assert!(changed(&balances, &selects), "no longer a LoadBalancer");
+    assert!(changed(&balances, &json!({"type": "ClusterIP"})), "no longer a selector");
     assert!(!changed(&balances, &balances), "a controller writes a finalizer");
 }

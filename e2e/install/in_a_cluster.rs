@@ -1,5 +1,4 @@
-//! The manifests in front of a real API server. Nobody answers behind the registrations, so that what is sent is
-//! refused, and what is not sent passes.
+//! The manifests with a real API server and no running webhook: it rejects the requests that it sends, and allows others.
 
 use serde_json::{Value, json};
 
@@ -7,12 +6,12 @@ use super::printed;
 use crate::kubernetes::Cluster;
 
 #[test]
-fn the_api_server_takes_every_manifest_and_nothing_is_left_to_change() {
+fn applying_the_manifests_twice_changes_nothing() {
     let cluster = Cluster::api_only();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/artifacthub/webhook");
     let first = cluster.must(&["apply", "-f", folder], "");
     assert!(first.lines().all(|line| line.ends_with(" created")), "{first}");
-    // kubectl calls some of them configured, but what is stored stays as it is.
+    // kubectl prints `configured` for some, but the stored objects are unchanged.
     let versions = r#"-o=jsonpath={range .items[*]}{.kind} {.metadata.resourceVersion}{"\n"}{end}"#;
     let stored = cluster.must(&["get", "-f", folder, versions], "");
     assert_eq!(stored.lines().count(), first.lines().count(), "{stored}");
@@ -20,16 +19,16 @@ fn the_api_server_takes_every_manifest_and_nothing_is_left_to_change() {
     assert_eq!(cluster.must(&["get", "-f", folder, versions], ""), stored);
     assert_eq!(cluster.must(&["diff", "-f", folder], ""), "");
     cluster.must(&["apply", "--server-side", "--force-conflicts", "-f", folder], "");
-    // Kubewarden's own kinds are not there, the rights are those of any cluster.
+    // The cluster does not have the kinds of Kubewarden.
     cluster.must(&["apply", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/artifacthub/kubewarden/access.yaml")], "");
 }
 
-/// Whether the request went through; otherwise it was refused because nobody answered.
-fn passes(cluster: &Cluster, arguments: &[&str], object: &Value) -> bool {
+/// Whether the request is allowed; otherwise it must fail because the webhook does not answer.
+fn is_allowed(cluster: &Cluster, arguments: &[&str], object: &Value) -> bool {
     let input = if object.is_null() { String::new() } else { object.to_string() };
     let ran = cluster.kubectl(arguments, &input);
-    let unanswered = ran.said.contains("failed calling webhook \"mutate.sqledge-ha.github.io\"");
-    assert!(ran.code == 0 || unanswered, "{object}: {}", ran.said);
+    let unanswered = ran.stderr.contains("failed calling webhook \"mutate.sqledge-ha.github.io\"");
+    assert!(ran.code == 0 || unanswered, "{object}: {}", ran.stderr);
     ran.code == 0
 }
 
@@ -52,7 +51,7 @@ fn deployment(name: &str, image: &str) -> Value {
     )
 }
 
-/// Rollouts as a cluster with Argo Rollouts knows them, without their schema.
+/// The CustomResourceDefinition of Argo Rollouts, without its schema.
 fn rollouts() -> Value {
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "rollouts.argoproj.io"}, "spec": {
@@ -64,8 +63,8 @@ fn rollouts() -> Value {
 
 const ENGINE: &str = "mcr.microsoft.com/azure-sql-edge:1.0.7";
 
-/// A cluster with some objects, in which the webhook was registered afterwards and nobody answers.
-fn without_an_answer() -> Cluster {
+/// A cluster with some objects and the manifests, applied in this order. The webhook does not run.
+fn without_a_webhook() -> Cluster {
     let cluster = Cluster::api_only();
     cluster.must(&["create", "namespace", "shop"], "");
     cluster.must(&["create", "serviceaccount", "default", "-n", "shop"], "");
@@ -78,26 +77,26 @@ fn without_an_answer() -> Cluster {
         cluster.must(&["create", "-f", "-"], &object.to_string());
     }
     cluster.must(&["apply", "-f", "-"], &printed(&["webhook", "manifests", "--timeout-seconds=1"]));
-    wait_until_registered(&cluster);
+    wait_until_configured(&cluster);
     cluster
 }
 
-/// The API server learns of registrations a moment after they are stored.
-fn wait_until_registered(cluster: &Cluster) {
+/// The API server uses webhook configurations shortly after they are stored.
+fn wait_until_configured(cluster: &Cluster) {
     for _ in 0..100 {
-        if !passes(cluster, &["create", "--dry-run=server", "-f", "-"], &deployment("probe", ENGINE)) {
+        if !is_allowed(cluster, &["create", "--dry-run=server", "-f", "-"], &deployment("probe", ENGINE)) {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    panic!("the registrations have no effect");
+    panic!("the webhook configurations have no effect");
 }
 
 #[test]
-fn while_nobody_answers_only_what_may_concern_a_database_is_held_up() {
-    let cluster = without_an_answer();
-    let creates = |object: Value| passes(&cluster, &["create", "-f", "-"], &object);
-    let runs = |arguments: &[&str]| passes(&cluster, arguments, &Value::Null);
+fn without_a_webhook_only_requests_for_databases_are_rejected() {
+    let cluster = without_a_webhook();
+    let creates = |object: Value| is_allowed(&cluster, &["create", "-f", "-"], &object);
+    let runs = |arguments: &[&str]| is_allowed(&cluster, arguments, &Value::Null);
     let owned = |controller: bool| {
         let mut pod = named("v1", "Pod", "replacement", pod(ENGINE));
         pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "sql-1",
@@ -111,7 +110,7 @@ fn while_nobody_answers_only_what_may_concern_a_database_is_held_up() {
     };
     let nightly = |image: &str| json!({"schedule": "0 0 * * *", "jobTemplate": {"spec": job(image)}});
 
-    // The replacement of a failed pod.
+    // A replacement pod.
     assert!(!creates(owned(false)));
     assert!(creates(owned(true)));
 
@@ -160,7 +159,7 @@ fn while_nobody_answers_only_what_may_concern_a_database_is_held_up() {
     assert!(!patch(r#"{"spec": {"type": "LoadBalancer"}}"#));
     assert!(!patch(r#"{"spec": {"selector": null}}"#));
 
-    // What is on its way out.
+    // Deletion.
     assert!(runs(&["delete", "-n", "shop", "deployment/leaving", "--wait=false"]));
     assert!(runs(&[
         "patch",
@@ -172,7 +171,7 @@ fn while_nobody_answers_only_what_may_concern_a_database_is_held_up() {
         r#"{"metadata": {"finalizers": null}}"#
     ]));
 
-    // Its own namespace.
+    // The webhook's namespace.
     let mut own = deployment("own", ENGINE);
     own["metadata"]["namespace"] = json!("sqledge-ha");
     assert!(creates(own));

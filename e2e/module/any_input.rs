@@ -1,4 +1,4 @@
-//! Nothing makes the module fail: whatever it is sent gets an answer, and leaves no trace.
+//! The module answers any input, and keeps no state.
 
 #![allow(clippy::unreachable, reason = "a test that meets the unexpected should fail on the spot")]
 
@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sqledge_ha::module::{Instance, ObjectSet, Response};
+use sqledge_ha::wasm_host::{Instance, ObjectSet, Response};
 
-use super::{HOST, create, inquisitive, lonely, service, workload};
+use super::{MODULE, create, requests_with_lookups, service, without_lookups, workload};
 
 fn answer(instance: &Instance, payload: &[u8]) -> Response {
     serde_json::from_slice(&instance.call("validate", payload).unwrap()).unwrap()
 }
 
-/// JSON values as a request may hold them where something else is expected.
+/// JSON values of any type, with the names and strings that the rules read.
 fn any_json() -> impl Strategy<Value = Value> {
     let words =
         ["", "db", "sql", "mcr.microsoft.com/azure-sql-edge", "ACCEPT_EULA", "/var/opt/mssql", "Recreate", "\u{0}é"];
@@ -35,7 +35,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The pointers to everything in a value.
+/// The JSON Pointers to all values in a value.
 fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     all.push(at.to_owned());
     match value {
@@ -58,52 +58,54 @@ proptest! {
 
     #[test]
     fn any_bytes_get_an_answer(payload in prop::collection::vec(any::<u8>(), 0..256)) {
-        let response = answer(&lonely(), &payload);
+        let response = answer(&without_lookups(), &payload);
         prop_assert_eq!((response.accepted, response.code), (false, Some(500)));
     }
 
     #[test]
-    fn any_bytes_are_judged_as_settings(payload in prop::collection::vec(any::<u8>(), 0..64)) {
-        let instance = lonely();
-        let judged: Value = serde_json::from_slice(&instance.call("validate_settings", &payload).unwrap()).unwrap();
-        prop_assert!(judged["valid"].is_boolean());
+    fn any_bytes_as_settings_get_an_answer(payload in prop::collection::vec(any::<u8>(), 0..64)) {
+        let instance = without_lookups();
+        let answer: Value = serde_json::from_slice(&instance.call("validate_settings", &payload).unwrap()).unwrap();
+        prop_assert!(answer["valid"].is_boolean());
     }
 
     #[test]
-    fn any_settings_are_judged_and_refused_with_a_reason(settings in any_json()) {
-        let judged = lonely().validate_settings(&settings).unwrap();
-        prop_assert_eq!(judged.valid, judged.message.is_none());
+    fn invalid_settings_are_rejected_with_a_message(settings in any_json()) {
+        let answer = without_lookups().validate_settings(&settings).unwrap();
+        prop_assert_eq!(answer.valid, answer.message.is_none());
     }
 
-    /// A request that means something, with one part of it replaced.
+    /// A valid request with one value replaced.
     #[test]
-    fn a_mangled_request_gets_an_answer(
+    fn a_changed_request_gets_an_answer(
         which in any::<prop::sample::Index>(), place in any::<prop::sample::Index>(), value in any_json(),
     ) {
-        let requests = inquisitive();
+        let requests = requests_with_lookups();
         let mut payload = json!({"request": requests[which.index(requests.len())], "settings": {}});
         let mut all = Vec::new();
         pointers(&payload, "", &mut all);
         *payload.pointer_mut(&all[place.index(all.len())]).unwrap() = value;
-        let world = ObjectSet(vec![workload("Deployment"), service()]);
-        let instance = HOST.instance(Arc::new(world)).unwrap();
+        let objects = ObjectSet(vec![workload("Deployment"), service()]);
+        let instance = MODULE.instance(Arc::new(objects)).unwrap();
         answer(&instance, payload.to_string().as_bytes());
     }
 
-    /// What the module looks up is as wild as the cluster.
+    /// A look-up that finds an object with one value replaced.
     #[test]
-    fn a_mangled_world_gets_an_answer(which in any::<prop::sample::Index>(), place in any::<prop::sample::Index>(), value in any_json()) {
-        let requests = inquisitive();
-        let mut world = json!([workload("Deployment"), workload("StatefulSet"), service()]);
+    fn a_changed_object_in_a_look_up_gets_an_answer(
+        which in any::<prop::sample::Index>(), place in any::<prop::sample::Index>(), value in any_json(),
+    ) {
+        let requests = requests_with_lookups();
+        let mut objects = json!([workload("Deployment"), workload("StatefulSet"), service()]);
         let mut all = Vec::new();
-        pointers(&world, "", &mut all);
-        *world.pointer_mut(&all[1 + place.index(all.len() - 1)]).unwrap() = value;
-        let Value::Array(objects) = world else { unreachable!() };
-        let instance = HOST.instance(Arc::new(ObjectSet(objects))).unwrap();
+        pointers(&objects, "", &mut all);
+        *objects.pointer_mut(&all[1 + place.index(all.len() - 1)]).unwrap() = value;
+        let Value::Array(objects) = objects else { unreachable!() };
+        let instance = MODULE.instance(Arc::new(ObjectSet(objects))).unwrap();
         instance.validate(&requests[which.index(requests.len())], &json!({})).unwrap();
     }
 
-    /// A request that breaks off, or in which a byte is wrong.
+    /// A request that is truncated, or in which a byte is changed.
     #[test]
     fn a_damaged_request_gets_an_answer(place in any::<prop::sample::Index>(), byte in any::<Option<u8>>()) {
         let mut payload = json!({"request": create(&workload("Deployment")), "settings": {}}).to_string().into_bytes();
@@ -112,30 +114,30 @@ proptest! {
             Some(byte) => payload[place] = byte,
             None => payload.truncate(place),
         }
-        answer(&lonely(), &payload);
+        answer(&without_lookups(), &payload);
     }
 }
 
 #[test]
-fn deep_nesting_is_refused_not_followed() {
+fn deep_nesting_is_rejected() {
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     for depth in [100, 200, 200_000] {
         let deployment = workload("Deployment").to_string().replacen("{", &format!("{{\"x\":{},", deep(depth)), 1);
         let request = json!({"uid": "1", "operation": "CREATE", "kind": {"group": "apps", "version": "v1", "kind": "Deployment"}});
         let request = request.to_string().replacen('{', &format!("{{\"object\":{deployment},"), 1);
-        let response = answer(&lonely(), format!("{{\"request\":{request},\"settings\":{{}}}}").as_bytes());
+        let response = answer(&without_lookups(), format!("{{\"request\":{request},\"settings\":{{}}}}").as_bytes());
         assert_eq!(response.code == Some(500), depth > 128, "{depth}: {response:?}");
-        answer(&lonely(), deep(depth).as_bytes());
-        lonely().call("validate_settings", deep(depth).as_bytes()).unwrap();
+        answer(&without_lookups(), deep(depth).as_bytes());
+        without_lookups().call("validate_settings", deep(depth).as_bytes()).unwrap();
     }
 }
 
 #[test]
-fn settings_that_are_not_understood_are_refused_with_the_right_name() {
-    let instance = lonely();
-    let judged = instance.validate_settings(&json!({"failoverSecond": 60})).unwrap();
-    let message = "there is no setting `failoverSecond`; did you mean `failoverSeconds`?";
-    assert_eq!((judged.valid, judged.message.as_deref()), (false, Some(message)));
+fn an_unknown_setting_is_rejected_with_a_suggestion() {
+    let instance = without_lookups();
+    let answer = instance.validate_settings(&json!({"failoverSecond": 60})).unwrap();
+    let message = "unknown setting `failoverSecond`; did you mean `failoverSeconds`?";
+    assert_eq!((answer.valid, answer.message.as_deref()), (false, Some(message)));
     let response = instance.validate(&create(&workload("Deployment")), &json!({"failoverSecond": 60})).unwrap();
     assert_eq!((response.accepted, response.code), (false, Some(500)));
     assert!(response.message.is_some_and(|text| text.contains(message)));
@@ -145,8 +147,8 @@ fn settings_that_are_not_understood_are_refused_with_the_right_name() {
 }
 
 #[test]
-fn an_instance_remembers_nothing() {
-    let instance = lonely();
+fn an_instance_keeps_no_state() {
+    let instance = without_lookups();
     let deployment = create(&workload("Deployment"));
     let first = instance.validate(&deployment, &json!({})).unwrap();
     answer(&instance, b"nonsense");

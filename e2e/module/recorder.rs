@@ -1,13 +1,13 @@
-//! A world that remembers what the module asked of it.
+//! A look-up source that records the module's calls.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sqledge_ha::module::{Get, List, ObjectSet, Objects, Response, World};
+use sqledge_ha::wasm_host::{Get, List, LookupSource, ObjectIter, ObjectSet, Response};
 
-use super::HOST;
+use super::MODULE;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Call {
@@ -29,7 +29,7 @@ impl Call {
     }
 }
 
-/// A world that writes down what it is asked, and may forbid everything.
+/// Records look-ups, and answers them from a set of objects or forbids them.
 #[derive(Default)]
 pub(super) struct Recorder {
     objects: ObjectSet,
@@ -42,8 +42,8 @@ impl Recorder {
         Recorder { objects: ObjectSet(objects), ..Recorder::default() }
     }
 
-    /// One that lets nobody read anything.
-    pub(super) fn that_forbids() -> Self {
+    /// A source that forbids every look-up.
+    pub(super) fn forbidding() -> Self {
         Recorder { forbids: true, ..Recorder::default() }
     }
 
@@ -54,23 +54,23 @@ impl Recorder {
     }
 }
 
-impl World for Recorder {
+impl LookupSource for Recorder {
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String> {
         self.record(Call::Get(query.clone()))?;
         self.objects.get(query)
     }
 
-    fn list(&self, query: &List) -> Result<Objects<'_>, String> {
+    fn list(&self, query: &List) -> Result<ObjectIter<'_>, String> {
         self.record(Call::List(query.clone()))?;
         self.objects.list(query)
     }
 }
 
-/// Reviews a request in a world, and gives what was looked up as well.
-pub(super) fn review_in(world: Recorder, request: &RawValue) -> (Response, Vec<Call>) {
-    let world = Arc::new(world);
-    let instance = HOST.instance(Arc::clone(&world) as Arc<dyn World>).unwrap();
+/// Checks a request, and returns the response and the look-ups.
+pub(super) fn review_in(lookups: Recorder, request: &RawValue) -> (Response, Vec<Call>) {
+    let lookups = Arc::new(lookups);
+    let instance = MODULE.instance(Arc::clone(&lookups) as Arc<dyn LookupSource>).unwrap();
     let response = instance.validate(request, &json!({})).unwrap();
-    let calls = world.calls.lock().unwrap().clone();
+    let calls = lookups.calls.lock().unwrap().clone();
     (response, calls)
 }

@@ -1,6 +1,5 @@
-;; A waPC guest that accepts everything without looking at it: the least that a policy can cost.
-;; It tells what it is asked by the length of the operation's name: validate (8), protocol_version (16),
-;; validate_settings (17).
+;; A waPC guest that allows every request: the minimum cost of a policy.
+;; The length of the operation name identifies the operation: validate (8), protocol_version (16), validate_settings (17).
 (module
   (import "wapc" "__guest_request" (func $request (param i32 i32)))
   (import "wapc" "__guest_response" (func $response (param i32 i32)))
@@ -9,7 +8,7 @@
   (data (i32.const 128) "{\"valid\":true}")
   (data (i32.const 192) "\"v1\"")
   (func (export "__guest_call") (param $operation i32) (param $payload i32) (result i32)
-    ;; Room for the payload behind the first page.
+    ;; Grow the memory for the payload after the first page.
     (block $enough
       (br_if $enough (i32.ge_u (i32.mul (memory.size) (i32.const 65536))
                                (i32.add (local.get $payload) (i32.const 65536))))

@@ -1,5 +1,5 @@
-;; A waPC guest that takes all the memory it can get when it is asked to validate, and then traps. What it is asked shows in the length of the
-;; operation's name: validate (8), protocol_version (16), validate_settings (17).
+;; A waPC guest that allocates all available memory in `validate`, and then traps.
+;; The length of the operation name identifies the operation: validate (8), protocol_version (16), validate_settings (17).
 (module
   (import "wapc" "__guest_response" (func $response (param i32 i32)))
   (memory (export "memory") 1)

@@ -1,5 +1,5 @@
-;; A waPC guest that makes an empty object of everything that it is asked to validate. What it is asked shows in the
-;; length of the operation's name: validate (8), protocol_version (16), validate_settings (17).
+;; A waPC guest that mutates every object to an empty object.
+;; The length of the operation name identifies the operation: validate (8), protocol_version (16), validate_settings (17).
 (module
   (import "wapc" "__guest_response" (func $response (param i32 i32)))
   (memory (export "memory") 1)

@@ -1,6 +1,5 @@
-;; A waPC guest that refuses the first request that it is asked to validate and accepts all others, so that it is seen
-;; which requests one instance answered. What it is asked shows in the length of the operation's name: validate (8),
-;; protocol_version (16), validate_settings (17).
+;; A waPC guest that rejects its first request and allows all others, to show which requests one instance answered.
+;; The length of the operation name identifies the operation: validate (8), protocol_version (16), validate_settings (17).
 (module
   (import "wapc" "__guest_response" (func $response (param i32 i32)))
   (memory (export "memory") 1)

@@ -1,6 +1,6 @@
-;; A waPC guest that traps when it is asked to validate, after it has set a mark; whoever finds the mark accepts, so that
-;; an instance that is used again after a trap is seen. What it is asked shows in the length of the operation's name:
-;; validate (8), protocol_version (16), validate_settings (17).
+;; A waPC guest that traps in its first `validate` and allows all further requests, to show whether an instance is used
+;; again after a trap.
+;; The length of the operation name identifies the operation: validate (8), protocol_version (16), validate_settings (17).
 (module
   (import "wapc" "__guest_response" (func $response (param i32 i32)))
   (memory (export "memory") 1)

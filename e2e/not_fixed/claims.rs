@@ -1,4 +1,4 @@
-//! Claims that `fix --unsafe` adds: never two of one name, and never one that somebody else uses.
+//! Claims that `fix --unsafe` adds: no two with one name, and none with the name of an existing claim.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::fix::fix;
 use crate::ran::Ran;
 use crate::shared::objects;
 
-/// A workload whose containers are all engines, on ports of their own, with some volumes.
+/// A workload with database containers on different ports, and with volumes.
 fn workload(kind: &str, containers: usize, volumes: &str) -> String {
     let container = |number: usize| {
         format!(
@@ -25,7 +25,7 @@ fn workload(kind: &str, containers: usize, volumes: &str) -> String {
     )
 }
 
-/// Fixes a text, and gives what is said and the objects that come of it.
+/// The output of `fix`, and the fixed objects.
 fn fixed(text: &str) -> (Ran, Vec<Value>) {
     let folder = folder(&[("a.yaml", text.as_bytes())]);
     let ran = fix(folder.path(), &["--unsafe", "a.yaml"], "");
@@ -39,7 +39,7 @@ fn named(objects: &[Value], kind: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_engine_of_a_pod_gets_a_claim_of_its_own() {
+fn each_database_container_gets_its_own_claim() {
     let (ran, objects) = fixed(&workload("Deployment", 2, ""));
     let pod = &objects[0]["spec"]["template"]["spec"];
     assert_eq!(
@@ -54,33 +54,36 @@ fn each_engine_of_a_pod_gets_a_claim_of_its_own() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_left_to_a_person() {
+fn no_claim_is_added_if_the_name_exists() {
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: sql-mssql-data}\nspec: {storageClassName: fast}\n";
     let deployment = workload("Deployment", 1, "");
-    let refused = "persistent-data: there is a claim of that name already";
+    let message = "persistent-data: a claim of this name exists";
     let (ran, objects) = fixed(&format!("{deployment}---\n{claim}"));
-    assert!(ran.code == 1 && ran.said.contains(refused), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains(message), "{ran:?}");
     assert_eq!(named(&objects, "PersistentVolumeClaim").len(), 1);
 
     let folder = folder(&[("claim.yaml", claim.as_bytes()), ("sql.yaml", deployment.as_bytes())]);
     let ran = fix(folder.path(), &["--unsafe", "."], "");
-    assert!(ran.code == 1 && ran.said.contains(refused), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains(message), "{ran:?}");
     assert!(!fs::read_to_string(folder.path().join("sql.yaml")).unwrap().contains("persistentVolumeClaim"));
 }
 
 #[test]
-fn two_workloads_of_one_name_do_not_get_one_claim() {
+fn two_workloads_with_one_name_do_not_share_a_claim() {
     let (ran, objects) = fixed(&[workload("Deployment", 1, ""), workload("ReplicaSet", 1, "")].join("---\n"));
-    assert!(ran.said.contains("persistent-data: there is a claim of that name already"), "{ran:?}");
+    assert!(ran.stderr.contains("persistent-data: a claim of this name exists"), "{ran:?}");
     assert_eq!(named(&objects, "PersistentVolumeClaim"), ["sql-mssql-data"]);
     assert_eq!(objects[1]["spec"]["template"]["spec"].get("volumes"), None);
 }
 
 #[test]
-fn the_choice_between_claims_is_left_to_a_person() {
+fn no_fix_chooses_between_claims() {
     let volumes = "      volumes:\n      - {name: backup, persistentVolumeClaim: {claimName: backup}}\n      \
                    - {name: data, persistentVolumeClaim: {claimName: data}}\n";
     let (ran, objects) = fixed(&workload("Deployment", 1, volumes));
-    assert!(ran.code == 1 && ran.said.contains("left: a.yaml:15:59: persistent-data: only a person"), "{ran:?}");
+    assert!(
+        ran.code == 1 && ran.stderr.contains("not fixed: a.yaml:15:59: persistent-data: no automatic fix"),
+        "{ran:?}"
+    );
     assert_eq!(objects[0]["spec"]["template"]["spec"]["containers"][0].get("volumeMounts"), None);
 }

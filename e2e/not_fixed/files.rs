@@ -1,4 +1,4 @@
-//! Files that change, go or are links meanwhile, or may not be written; and what stays of a file that is fixed.
+//! Files that change while `fix` runs or cannot be written, and the attributes that a fixed file keeps.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -11,24 +11,24 @@ use super::{PROGRAM, content, fixed, folder, names, shown, snapshot};
 use crate::fix::{EXAMPLE, fix};
 use crate::ran::{Ran, with_input};
 
-/// Somebody who may do nothing that not everybody may.
+/// A user without privileges.
 const NOBODY: u32 = 65534;
 
-/// A folder with one manifest that can be mended.
+/// A folder with one manifest that can be fixed.
 fn folder_with_a_manifest() -> TempDir {
     folder(&[("sql.yaml", EXAMPLE.as_bytes())])
 }
 
-/// Fixes a folder whose file is read by then, and lets `change` do something to it before it is written.
+/// Fixes a folder, and runs `change` after its file was read and before it is written.
 fn while_it_runs(folder: &TempDir, change: impl FnOnce(&Path)) -> Ran {
     let pipe = folder.path().join("waits.pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder.path()).args(["fix", "--unsafe", "sql.yaml", "waits.pipe"]);
-    // With one thread files are read in their order, and the pipe after the file.
+    // A single thread reads the files in order: the pipe after the file.
     command.env("RAYON_NUM_THREADS", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let process = command.spawn().unwrap();
-    // Opens when somebody reads at the other end.
+    // Opening blocks until the other end reads.
     let writer = File::options().write(true).open(&pipe).unwrap();
     change(&folder.path().join("sql.yaml"));
     drop(writer);
@@ -38,7 +38,7 @@ fn while_it_runs(folder: &TempDir, change: impl FnOnce(&Path)) -> Ran {
 }
 
 #[test]
-fn a_file_that_changed_since_it_was_read_is_left_to_whoever_changed_it() {
+fn files_that_changed_since_they_were_read_are_not_overwritten() {
     let folder = folder_with_a_manifest();
     let edited = EXAMPLE.replace("16Gi", "32Gi");
     let ran = while_it_runs(&folder, |path| fs::write(path, &edited).unwrap());
@@ -50,7 +50,7 @@ fn a_file_that_changed_since_it_was_read_is_left_to_whoever_changed_it() {
 }
 
 #[test]
-fn a_file_that_is_gone_or_elsewhere_since_it_was_read_is_not_made_again() {
+fn files_that_were_removed_or_replaced_by_a_link_are_not_created() {
     let folder = folder_with_a_manifest();
     let ran = while_it_runs(&folder, |path| fs::remove_file(path).unwrap());
     snapshot("gone", &shown(&ran));
@@ -66,14 +66,14 @@ fn a_file_that_is_gone_or_elsewhere_since_it_was_read_is_not_made_again() {
 }
 
 #[test]
-fn a_file_that_was_only_touched_since_it_was_read_is_fixed() {
+fn files_that_were_rewritten_with_the_same_content_are_fixed() {
     let folder = folder_with_a_manifest();
     let ran = while_it_runs(&folder, |path| fs::write(path, EXAMPLE).unwrap());
     assert_eq!((ran.code, content(&folder, "sql.yaml")), (0, fixed(EXAMPLE).into_bytes()), "{ran:?}");
 }
 
 #[test]
-fn a_link_that_is_named_and_leads_elsewhere_is_not_followed() {
+fn named_links_to_files_outside_are_not_followed() {
     let (folder, outside) = (folder(&[]), folder_with_a_manifest());
     symlink(outside.path().join("sql.yaml"), folder.path().join("link.yaml")).unwrap();
     let mut text = String::new();
@@ -87,24 +87,24 @@ fn a_link_that_is_named_and_leads_elsewhere_is_not_followed() {
     assert_eq!(fix(folder.path(), &["--unsafe", "--check"], "").code, 1);
 }
 
-/// Runs `fix --unsafe` where no file may grow beyond some kibibytes: what happens on a full disk.
+/// Runs `fix --unsafe` with a limit for the size of files, which has the same effect as a full disk.
 fn on_a_full_disk(folder: &TempDir, kibibytes: u32) -> Ran {
     let script = format!("trap '' XFSZ; ulimit -f {kibibytes}; exec {PROGRAM} fix --unsafe");
     with_input(Command::new("bash").current_dir(folder.path()).args(["-c", &script]), "")
 }
 
 #[test]
-fn what_finds_no_room_is_written_not_at_all() {
+fn a_full_disk_leaves_the_file_unchanged() {
     let folder = folder_with_a_manifest();
     let ran = on_a_full_disk(&folder, 0);
     assert_eq!((ran.code, ran.output.as_str()), (4, ""), "{ran:?}");
     snapshot("no-room", &shown(&ran));
     assert_eq!(content(&folder, "sql.yaml"), EXAMPLE.as_bytes());
-    assert_eq!(names(&folder), ["sql.yaml"], "nothing is left behind");
+    assert_eq!(names(&folder), ["sql.yaml"], "no temporary file");
 }
 
 #[test]
-fn what_finds_room_for_its_half_is_written_not_at_all_and_the_rest_is() {
+fn partly_written_files_are_discarded_and_the_others_are_fixed() {
     let folder = folder_with_a_manifest();
     let large = format!("{EXAMPLE}# {}\n", "large ".repeat(10_000));
     fs::write(folder.path().join("large.yaml"), large.replace("till-sales", "large")).unwrap();
@@ -113,11 +113,11 @@ fn what_finds_room_for_its_half_is_written_not_at_all_and_the_rest_is() {
     snapshot("no-room-for-one", &shown(&ran));
     assert_eq!(content(&folder, "large.yaml"), large.replace("till-sales", "large").as_bytes());
     assert_eq!(content(&folder, "sql.yaml"), fixed(EXAMPLE).as_bytes());
-    assert_eq!(names(&folder), ["large.yaml", "sql.yaml"], "nothing is left behind");
+    assert_eq!(names(&folder), ["large.yaml", "sql.yaml"], "no temporary file");
 }
 
 #[test]
-fn standard_output_without_room_is_told() {
+fn a_full_standard_output_is_an_error() {
     let mut command = Command::new("sh");
     let ran = with_input(command.args(["-c", &format!("exec {PROGRAM} fix --unsafe - >/dev/full")]), EXAMPLE);
     assert_eq!(ran.code, 4);
@@ -128,7 +128,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// Runs `fix --unsafe` as somebody to whom permissions mean something: to root they do not.
+/// Runs `fix --unsafe` as a user without privileges: root ignores permissions.
 fn as_nobody(folder: &TempDir) -> Ran {
     let mut command = if is_root() { Command::new("setpriv") } else { Command::new(PROGRAM) };
     if is_root() {
@@ -139,7 +139,7 @@ fn as_nobody(folder: &TempDir) -> Ran {
     with_input(command.current_dir(folder.path()).args(["fix", "--unsafe"]), "")
 }
 
-/// Gives a path to nobody, where the tests may give something away, with these permissions.
+/// Sets the mode of a path and, if the tests run as root, its owner.
 fn owned_by_nobody(path: &Path, mode: u32) {
     if is_root() {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -148,7 +148,7 @@ fn owned_by_nobody(path: &Path, mode: u32) {
 }
 
 #[test]
-fn in_a_directory_that_may_not_be_written_nothing_changes() {
+fn nothing_changes_in_a_read_only_directory() {
     let folder = folder_with_a_manifest();
     owned_by_nobody(&folder.path().join("sql.yaml"), 0o644);
     owned_by_nobody(folder.path(), 0o555);
@@ -160,7 +160,7 @@ fn in_a_directory_that_may_not_be_written_nothing_changes() {
 }
 
 #[test]
-fn a_file_that_may_not_be_written_is_not_replaced_either() {
+fn read_only_files_are_not_replaced() {
     let folder = folder_with_a_manifest();
     owned_by_nobody(&folder.path().join("sql.yaml"), 0o444);
     let ran = as_nobody(&folder);
@@ -170,7 +170,7 @@ fn a_file_that_may_not_be_written_is_not_replaced_either() {
 }
 
 #[test]
-fn a_file_keeps_its_mode_and_its_owner() {
+fn fixed_files_keep_mode_and_owner() {
     let folder = folder_with_a_manifest();
     let path = folder.path().join("sql.yaml");
     owned_by_nobody(&path, 0o4640);
@@ -179,11 +179,11 @@ fn a_file_keeps_its_mode_and_its_owner() {
     let after = fs::metadata(&path).unwrap();
     let kept = |file: &fs::Metadata| (file.permissions().mode(), file.uid(), file.gid());
     assert_eq!(kept(&after), kept(&before));
-    assert_ne!(after.ino(), before.ino(), "it is another file");
+    assert_ne!(after.ino(), before.ino(), "the file was replaced");
 }
 
 #[test]
-fn another_name_of_a_file_keeps_what_it_named() {
+fn hard_links_keep_the_old_content() {
     let (folder, outside) = (folder_with_a_manifest(), TempDir::new().unwrap());
     fs::hard_link(folder.path().join("sql.yaml"), outside.path().join("other.yaml")).unwrap();
     assert_eq!(fix(folder.path(), &["--unsafe"], "").code, 0);

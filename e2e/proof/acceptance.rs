@@ -1,5 +1,5 @@
-//! Every real manifest and every one of the corpus, sent to a real API server with the webhook and to one without: what
-//! was valid stays valid, what is stored needs no more mending, and nothing restarts by itself.
+//! Sends all published manifests and the corpus to an API server with the webhook and to one without. Valid objects stay
+//! valid, stored objects need no further mutation, and no pod restarts by itself.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,42 +16,43 @@ use kube::{Api, Client, Error};
 use serde_json::{Value, json};
 use sqledge_ha::manifest::read;
 use sqledge_ha::webhook::cluster_client::connect;
-use sqledge_ha_policy::kind::{Kind, group_of};
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::kubernetes::group_of;
+use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
+use crate::environment::{Environment, RUNTIME};
 use crate::kubernetes::Cluster;
-use crate::ledger::{self, Table};
-use crate::registrations::list;
+use crate::results::{self, Table};
 use crate::shared::{folder, manifests};
-use crate::site::{RUNTIME, Site};
+use crate::webhook_configurations::list;
 
-/// The label of namespaces in which SQL Server is governed as well.
+/// The label of namespaces in which SQL Server is checked, too.
 const ALL: &str = "all-engines";
 
-/// The settings of the webhook: most real manifests run SQL Server.
+/// The settings of the webhook: most published manifests run SQL Server.
 pub(crate) fn settings() -> Value {
     json!({"engines": ["sql-edge", "sql-server"]})
 }
 
-/// What became of an object.
+/// What the API server did with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fate {
-    /// Stored as it is without the webhook.
+enum Decision {
+    /// Stored as without the webhook.
     Unchanged,
-    /// Stored with something mended.
-    Mended,
-    /// Stored, though without the webhook the API server would not have taken it.
-    Rescued,
-    /// Refused by a rule.
-    Refused,
-    /// Refused by the API server, with the webhook and without.
+    /// Stored with mutations.
+    Mutated,
+    /// Stored, but invalid without the mutations.
+    MadeValid,
+    /// Rejected by a rule.
+    Rejected,
+    /// Rejected by the API server, with and without the webhook.
     Invalid,
-    /// Of a kind that this API server does not know, or that is not in a namespace.
+    /// Not sent: the API server does not know the kind, or it is not namespaced.
     NotSent,
 }
 
-/// Every manifest there is: real ones, and the corpus.
+/// All manifests: published ones, and the corpus.
 fn files() -> Vec<(&'static str, PathBuf)> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/corpus");
     let mut files: Vec<(&str, PathBuf)> = Vec::new();
@@ -69,13 +70,13 @@ fn files() -> Vec<(&'static str, PathBuf)> {
     files
 }
 
-/// The objects of a file; none where it is not to be read.
+/// The objects of a file; none if it cannot be read.
 fn objects(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     read(&text).into_iter().filter_map(|document| Some(document.ok()?.value)).filter(Value::is_object).collect()
 }
 
-/// Kinds that controllers of other projects bring, without their schemas and without the controllers.
+/// Kinds of other projects, without their schemas and controllers.
 fn definitions() -> Vec<Value> {
     let kinds = [
         ("argoproj.io", "v1alpha1", "Rollout"),
@@ -100,42 +101,49 @@ fn define_kinds(cluster: &Cluster) {
     cluster.must(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "");
 }
 
-/// Sends everything to a cluster with the webhook and to an API server without.
-pub(crate) fn what_was_valid_stays_valid(site: Site) {
-    let site = site.and_settings(ALL, &settings());
+/// Sends all manifests to a cluster with the webhook and to an API server without.
+pub(crate) fn valid_objects_stay_valid(environment: Environment) {
+    let environment = environment.and_settings(ALL, &settings());
     let without = Cluster::api_only();
-    [&site.cluster, &without].into_iter().for_each(define_kinds);
+    [&environment.cluster, &without].into_iter().for_each(define_kinds);
     let files = files();
-    let fates = RUNTIME.block_on(async {
+    let decisions = RUNTIME.block_on(async {
         let client = |cluster: &Cluster| {
             let kubeconfig = cluster.kubeconfig().to_owned();
             async move { connect(Some(Path::new(&kubeconfig))).await.unwrap() }
         };
-        let (with, without) = (client(&site.cluster).await, client(&without).await);
+        let (with, without) = (client(&environment.cluster).await, client(&without).await);
         let sent = files.iter().enumerate().map(|(number, (source, path))| {
             let pair = Pair { with: with.clone(), without: without.clone(), namespace: format!("accept-{number}") };
-            async move { pair.send(path).await.map(|fates| (*source, fates)) }
+            async move { pair.send(path).await.map(|decisions| (*source, decisions)) }
         });
         stream::iter(sent).buffer_unordered(4).try_collect::<Vec<_>>().await
     });
-    let mut counts: BTreeMap<(&str, Fate), usize> = BTreeMap::new();
-    for (source, fates) in fates.unwrap_or_else(|what| panic!("{what}")) {
-        fates.into_iter().for_each(|fate| *counts.entry((source, fate)).or_default() += 1);
+    let mut counts: BTreeMap<(&str, Decision), usize> = BTreeMap::new();
+    for (source, decisions) in decisions.unwrap_or_else(|what| panic!("{what}")) {
+        decisions.into_iter().for_each(|decision| *counts.entry((source, decision)).or_default() += 1);
     }
     for (place, (source, words)) in
-        [("wild", "real manifests"), ("reference", "Microsoft's samples"), ("corpus", "the rules' corpus")]
+        [("wild", "published manifests"), ("reference", "Microsoft's samples"), ("corpus", "the rules' corpus")]
             .into_iter()
             .enumerate()
     {
-        let count = |fate| counts.get(&(source, fate)).copied().unwrap_or_default().to_string();
+        let count = |decision| counts.get(&(source, decision)).copied().unwrap_or_default().to_string();
         let read = files.iter().filter(|(of, _)| *of == source).count().to_string();
-        let fates = [Fate::Unchanged, Fate::Mended, Fate::Rescued, Fate::Refused, Fate::Invalid, Fate::NotSent];
-        let cells: Vec<String> = [words.to_owned(), read].into_iter().chain(fates.map(count)).collect();
-        ledger::row(Table::Acceptance, place, &cells);
+        let decisions = [
+            Decision::Unchanged,
+            Decision::Mutated,
+            Decision::MadeValid,
+            Decision::Rejected,
+            Decision::Invalid,
+            Decision::NotSent,
+        ];
+        let cells: Vec<String> = [words.to_owned(), read].into_iter().chain(decisions.map(count)).collect();
+        results::row(Table::Acceptance, place, &cells);
     }
 }
 
-/// Two API servers and a namespace in both.
+/// Two API servers, and a namespace in both.
 struct Pair {
     with: Client,
     without: Client,
@@ -145,65 +153,71 @@ struct Pair {
 type Outcome<T> = Result<T, String>;
 
 impl Pair {
-    async fn send(&self, path: &Path) -> Outcome<Vec<Fate>> {
+    async fn send(&self, path: &Path) -> Outcome<Vec<Decision>> {
         let failed = |what: String| format!("{}: {what}", path.display());
         for client in [&self.with, &self.without] {
             self.make_namespace(client).await.map_err(|error| failed(error.to_string()))?;
         }
-        let mut fates = Vec::new();
+        let mut decisions = Vec::new();
         for object in objects(path) {
             if object["kind"] == "Service" {
-                // The webhook's watches learn of a workload a moment after it is stored.
+                // The webhook's watches see a workload shortly after it is stored.
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            fates.push(self.send_object(object).await.map_err(failed)?);
+            decisions.push(self.send_object(object).await.map_err(failed)?);
         }
         for client in [&self.with, &self.without] {
             let services: Api<Service> = Api::namespaced(client.clone(), &self.namespace);
             let deleted = services.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
             deleted.map_err(|error| failed(error.to_string()))?;
         }
-        Ok(fates)
+        Ok(decisions)
     }
 
-    /// A namespace with the service account that pods need, which a controller would make otherwise.
+    /// Creates a namespace, and the service account that pods need, without waiting for the controller.
     async fn make_namespace(&self, client: &Client) -> Result<(), Error> {
         let labels = [("proof.sqledge-ha/settings".to_owned(), ALL.to_owned())].into();
         let metadata = ObjectMeta { name: Some(self.namespace.clone()), labels: Some(labels), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };
         Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
         let metadata = ObjectMeta { name: Some("default".to_owned()), ..ObjectMeta::default() };
-        let account = ServiceAccount { metadata, ..ServiceAccount::default() };
-        match Api::namespaced(client.clone(), &self.namespace).create(&PostParams::default(), &account).await {
+        let observations = ServiceAccount { metadata, ..ServiceAccount::default() };
+        match Api::namespaced(client.clone(), &self.namespace).create(&PostParams::default(), &observations).await {
             Err(Error::Api(status)) if status.code == 409 => Ok(()),
             created => created.map(drop),
         }
     }
 
-    async fn send_object(&self, mut object: Value) -> Outcome<Fate> {
+    async fn send_object(&self, mut object: Value) -> Outcome<Decision> {
         if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.remove("namespace");
         }
-        let Some((with, without)) = self.apis(&object).await else { return Ok(Fate::NotSent) };
-        let Ok(object) = serde_json::from_value::<DynamicObject>(object) else { return Ok(Fate::NotSent) };
+        let Some((with, without)) = self.apis(&object).await else { return Ok(Decision::NotSent) };
+        let Ok(object) = serde_json::from_value::<DynamicObject>(object) else { return Ok(Decision::NotSent) };
         let before = create(&without, &object).await;
         match (create(&with, &object).await, before) {
             (Ok(stored), before) => {
                 let name = stored.metadata.name.clone().unwrap_or_default();
-                nothing_is_left(&stored, &self.namespace)?;
-                stays_as_it_is(&with, &name).await?;
-                Ok(fate(&stored, before.ok().as_ref()))
+                needs_no_mutation(&stored, &self.namespace)?;
+                no_op_update_changes_nothing(&with, &name).await?;
+                Ok(decision(&stored, before.ok().as_ref()))
             }
-            (Err(Error::Api(refusal)), _) if refusal.message.contains("sqledge-ha.github.io\" denied the request") => {
-                let reason = refusal.message.lines().any(|line| line.starts_with("- ") && line.contains(": "));
-                if reason { Ok(Fate::Refused) } else { Err(format!("refused without a reason: {}", refusal.message)) }
+            (Err(Error::Api(rejection)), _)
+                if rejection.message.contains("sqledge-ha.github.io\" denied the request") =>
+            {
+                let reason = rejection.message.lines().any(|line| line.starts_with("- ") && line.contains(": "));
+                if reason {
+                    Ok(Decision::Rejected)
+                } else {
+                    Err(format!("rejected without a reason: {}", rejection.message))
+                }
             }
-            (Err(refusal), Ok(_)) => Err(format!("was valid and is not any more: {refusal}")),
-            (Err(_), Err(_)) => Ok(Fate::Invalid),
+            (Err(rejection), Ok(_)) => Err(format!("was valid and is rejected now: {rejection}")),
+            (Err(_), Err(_)) => Ok(Decision::Invalid),
         }
     }
 
-    /// Where the object is sent, by its kind; `None` if the cluster does not know it, or keeps it in no namespace.
+    /// The API for the object; `None` if the cluster does not know its kind, or it is not namespaced.
     async fn apis(&self, object: &Value) -> Option<(Api<DynamicObject>, Api<DynamicObject>)> {
         let api_version = object["apiVersion"].as_str()?;
         let version = api_version.rsplit('/').next()?;
@@ -214,8 +228,7 @@ impl Pair {
     }
 }
 
-/// Creates an object. A port of the nodes that it asks for may by chance have been given to another Service, which is
-/// deleted with the rest of its file.
+/// Creates an object. Retries if another Service has the requested node port by chance, until that one is deleted.
 async fn create(api: &Api<DynamicObject>, object: &DynamicObject) -> Result<DynamicObject, Error> {
     for _ in 0..40 {
         match api.create(&PostParams::default(), object).await {
@@ -228,81 +241,81 @@ async fn create(api: &Api<DynamicObject>, object: &DynamicObject) -> Result<Dyna
     api.create(&PostParams::default(), object).await
 }
 
-fn fate(stored: &DynamicObject, before: Option<&DynamicObject>) -> Fate {
+fn decision(stored: &DynamicObject, before: Option<&DynamicObject>) -> Decision {
     match before {
-        None => Fate::Rescued,
-        Some(before) if comparable(before) == comparable(stored) => Fate::Unchanged,
-        Some(_) => Fate::Mended,
+        None => Decision::MadeValid,
+        Some(before) if comparable(before) == comparable(stored) => Decision::Unchanged,
+        Some(_) => Decision::Mutated,
     }
 }
 
-/// What the webhook may have a say in, without what API servers make up, each differently.
+/// The parts that the webhook may change, without values that each API server chooses.
 fn comparable(object: &DynamicObject) -> Option<(Value, Option<BTreeMap<String, String>>)> {
-    let kind = Kind::of_object(&serde_json::to_value(object).ok()?)?;
-    let made_up: &[&str] = match kind {
+    let kind = Kind::from_object(&serde_json::to_value(object).ok()?)?;
+    let chosen: &[&str] = match kind {
         Kind::Service => &["clusterIP", "clusterIPs", "healthCheckNodePort", "ports"],
         Kind::Pod => &["tolerations", "volumes", "containers", "initContainers"],
         _ => &[],
     };
     let mut spec = object.data["spec"].clone();
     if let Some(spec) = spec.as_object_mut() {
-        spec.retain(|key, _| !made_up.contains(&key.as_str()));
+        spec.retain(|key, _| !chosen.contains(&key.as_str()));
     }
     Some((spec, object.metadata.annotations.clone()))
 }
 
-/// What is stored would not be mended if it came in like this, nor refused.
-fn nothing_is_left(stored: &DynamicObject, namespace: &str) -> Outcome<()> {
+/// Fails if the stored object would be mutated or rejected when it is sent again.
+fn needs_no_mutation(stored: &DynamicObject, namespace: &str) -> Outcome<()> {
     let mut object = serde_json::to_value(stored).map_err(|error| error.to_string())?;
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        // With it, it would be the audit scanner's.
+        // With a resource version, the request would be one of the audit scanner.
         metadata.remove("resourceVersion");
     }
     let types = stored.types.clone().unwrap_or_default();
     let kind = json!({"group": group_of(&types.api_version), "version": "v1", "kind": types.kind});
     let request = json!({"uid": "u", "kind": kind, "operation": "CREATE", "namespace": namespace, "object": object});
     let payload = json!({"request": request, "settings": settings()}).to_string();
-    let verdict = validate(payload.as_bytes(), &Objects::open(&[]));
+    let verdict = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, &[]));
     if verdict.accepted && verdict.mutated_object.is_none() {
         return Ok(());
     }
-    Err(format!("something is left: {:?} {:?}", verdict.message, verdict.audit_annotations))
+    Err(format!("the stored object needs a mutation: {:?} {:?}", verdict.message, verdict.audit_annotations))
 }
 
-/// An object without the API server's own bookkeeping.
-fn lasting(object: &DynamicObject) -> DynamicObject {
+/// An object without the API server's bookkeeping.
+fn without_bookkeeping(object: &DynamicObject) -> DynamicObject {
     let mut object = object.clone();
     object.metadata.managed_fields = None;
     object.metadata.resource_version = None;
     object
 }
 
-/// An update that changes nothing changes nothing, and a label on the object starts no rollout.
-async fn stays_as_it_is(api: &Api<DynamicObject>, name: &str) -> Outcome<()> {
+/// Fails if a no-op update changes the object, or a label starts a rollout.
+async fn no_op_update_changes_nothing(api: &Api<DynamicObject>, name: &str) -> Outcome<()> {
     for _ in 0..20 {
         let before = match api.get_opt(name).await {
             Ok(Some(before)) => before,
-            // An owner that never was: the garbage collector was here.
+            // The garbage collector deleted it, because its owner does not exist.
             Ok(None) => return Ok(()),
             Err(error) => return Err(error.to_string()),
         };
         match api.replace(name, &PostParams::default(), &before).await {
-            // A controller was faster, or the garbage collector.
+            // A controller or the garbage collector was faster.
             Err(Error::Api(status)) if [404, 409].contains(&status.code) => {
                 tokio::time::sleep(Duration::from_millis(20)).await
             }
-            Err(error) => return Err(format!("a no-op update is refused: {error}")),
+            Err(error) => return Err(format!("a no-op update is rejected: {error}")),
             Ok(after) => {
-                if lasting(&after) != lasting(&before) {
+                if without_bookkeeping(&after) != without_bookkeeping(&before) {
                     return Err(format!("a no-op update changes the object:\n{before:?}\n{after:?}"));
                 }
-                // Schedulers and controllers write into the others' specs.
+                // Schedulers and controllers change the specs of objects without a template.
                 if before.data["spec"].get("template").is_none() {
                     return Ok(());
                 }
                 let label = Patch::Merge(json!({"metadata": {"labels": {"proof.sqledge-ha/seen": "yes"}}}));
                 let after = api.patch(name, &PatchParams::default(), &label).await;
-                let after = after.map_err(|error| format!("a label is refused: {error}"))?;
+                let after = after.map_err(|error| format!("a label is rejected: {error}"))?;
                 if after.data["spec"] != before.data["spec"] || after.metadata.generation != before.metadata.generation
                 {
                     return Err("a label changes the spec".to_owned());
@@ -311,5 +324,5 @@ async fn stays_as_it_is(api: &Api<DynamicObject>, name: &str) -> Outcome<()> {
             }
         }
     }
-    Err("the object never rests".to_owned())
+    Err("the object keeps changing".to_owned())
 }

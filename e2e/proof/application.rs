@@ -1,8 +1,8 @@
-//! Databases to run: Microsoft's own, and ours.
+//! Applications to run: Microsoft's sample, and ours.
 
 use serde_json::{Value, json};
 use sqledge_ha::manifest::read;
-use sqledge_ha_policy::finding::{Edit, apply};
+use sqledge_ha_policy::json::edit::{Edit, apply};
 
 use crate::shared::folder;
 
@@ -18,7 +18,7 @@ pub(crate) struct Application {
     pub(crate) workload: String,
 }
 
-/// What the database's pod is, in which nothing is wrong.
+/// A pod spec without findings.
 fn pod() -> Value {
     json!({
         "nodeSelector": {"kubernetes.io/arch": "amd64"},
@@ -57,7 +57,7 @@ impl Application {
         Application { objects, app: "ledger".to_owned(), service: "ledger".to_owned(), workload: name }
     }
 
-    /// A Deployment in which nothing is wrong.
+    /// A Deployment without findings.
     pub(crate) fn deployment(access_mode: &str) -> Self {
         let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "ledger"}, "spec": {
             "replicas": 1, "strategy": {"type": "Recreate"}, "selector": {"matchLabels": {"app": "ledger"}},
@@ -65,7 +65,7 @@ impl Application {
         Application::ours(deployment, vec![claim(access_mode)])
     }
 
-    /// A StatefulSet in which nothing is wrong.
+    /// A StatefulSet without findings.
     pub(crate) fn stateful_set() -> Self {
         let mut template = template();
         template["spec"].as_object_mut().unwrap().remove("volumes");
@@ -84,8 +84,7 @@ impl Application {
         Application::ours(pod, vec![claim("ReadWriteOnce")])
     }
 
-    /// Microsoft's sample for SQL Edge, but for its storage class, which every cluster has its own of. `None` where the
-    /// sample is not there.
+    /// Microsoft's sample for SQL Edge without its storage class. `None` if the files do not exist.
     pub(crate) fn microsoft() -> Option<Self> {
         let folder = folder("reference")?;
         let files = ["reference-azure-sql-edge-pvc.yaml", "reference-azure-sql-edge-deployment-service.yaml"];
@@ -103,19 +102,19 @@ impl Application {
         self.objects.iter_mut().find(|object| object["kind"] == kind).unwrap()
     }
 
-    /// With one value set in the object of a kind.
+    /// Sets a value in the object of a kind.
     pub(crate) fn with(mut self, kind: &str, pointer: &str, value: Value) -> Self {
         apply(self.object_mut(kind), &[Edit::Set { pointer: pointer.to_owned(), value }]).unwrap();
         self
     }
 
-    /// With one value removed from the object of a kind.
+    /// Removes a value from the object of a kind.
     pub(crate) fn without(mut self, kind: &str, pointer: &str) -> Self {
         apply(self.object_mut(kind), &[Edit::Remove { pointer: pointer.to_owned() }]).unwrap();
         self
     }
 
-    /// As people write it, who leave out what can be left out: all of it is mended at admission.
+    /// Removes the fields that admission adds again.
     pub(crate) fn incomplete(self) -> Self {
         let kind = if self.workload.starts_with("deployment") { "Deployment" } else { "StatefulSet" };
         self.without(kind, "/spec/strategy")
@@ -123,7 +122,7 @@ impl Application {
             .without(kind, "/spec/template/spec/securityContext")
     }
 
-    /// Under another name, to stand beside others.
+    /// Renames the application.
     pub(crate) fn named(self, name: &str) -> Self {
         let text = serde_json::to_string(&self.objects).unwrap().replace("\"ledger\"", &format!("\"{name}\""));
         let workload = self.workload.replace("ledger", name);

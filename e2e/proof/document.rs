@@ -1,74 +1,73 @@
-//! `e2e/PROOF.md`: what was found, for people to read.
-//!
-//! Times differ from run to run; everything else must be found again as it is written there.
+//! Writes `e2e/PROOF.md`, or checks it: only times may differ from run to run.
 
 use std::fs;
 use std::path::Path;
 
-use crate::ledger::{Table, rows};
+use crate::results::{Table, rows};
 use crate::shared::{folder, skipped};
 
 const INTRODUCTION: &str = "\
-# What survives, and what would not have
+# Proof: which databases survive failures
 
-Made by `make proof`, which runs everything below on a real Kubernetes 1.37 control plane (API server, controllers,
-scheduler, `kubectl`) with the webhook registered by its own manifests and `failurePolicy: Fail`. `make test` runs it
-again and fails if anything but a time differs.
+`make proof` writes this page. It runs all scenarios below on a Kubernetes 1.37 control plane (API server, controllers,
+scheduler, `kubectl`) with the webhook installed by its own manifests and `failurePolicy: Fail`. `make test-long` runs them
+again, and fails if anything but a time differs.
 
-Machines, storage and load balancers are faked: [`e2e/cluster`](cluster/README.md) says how. No engine runs, so that a
-\"ready\" pod is one whose node says so. What takes minutes is shortened: a node counts as dead after 5 s of silence (40
-to 50 s in a real cluster), a pod that says nothing stays on it for 4 s more (300 s), starting takes 0.3 s, stopping 1 or
-2 s. Times are those of one run on two cores beside five others; they show order and size, not performance.
+Nodes, storage and load balancers are fakes, described in [`e2e/cluster`](cluster/README.md). SQL Edge itself does not run:
+a pod is ready when the fake node reports so. Long times are shortened: a node fails after 5 s without a heartbeat (40 to
+50 s in a real cluster), pods without a toleration of their own are evicted 4 s later (300 s), a container starts in 0.3 s
+and stops in 1 or 2 s. The times are from one run on two cores with five scenarios in parallel. They show the order of
+events, not performance.
 
-Five promises are judged from watches alone, over the whole story:
+Each scenario checks five guarantees from beginning to end, and uses only watches:
 
-- **one writer**: never two running pods with the same claim mounted writable;
-- **amd64 only**: the engine never runs on a node that is not amd64;
-- **same data**: every pod finds the database files in the same directory of the same volume;
-- **same address**: clients outside the cluster find the Service at one address;
-- **comes back**: a pod that can be reached at the engine's port is there again.
+- **one writer**: no two running pods have mounted the same claim with write access;
+- **amd64 only**: SQL Edge runs on amd64 nodes only;
+- **same data**: every pod has its database files in the same directory of the same volume;
+- **same address**: clients outside the cluster reach the Service at one address;
+- **comes back**: in the end, clients can connect to the port of SQL Edge.
 ";
 
 const SECTIONS: [(&str, &str, &str, Table); 6] = [
     (
-        "What is admitted survives",
-        "All five promises were kept in every one of these stories.",
-        "| what happens | to what | without endpoint for | most writers at once | node |\n|---|---|---|---|---|\n",
+        "Admitted databases survive",
+        "All five guarantees held in every scenario.",
+        "| event | workload | without endpoint for | most writers at once | node |\n|---|---|---|---|---|\n",
         Table::Survives,
     ),
     (
-        "Microsoft's sample, as it is and as it is admitted",
-        "The sample of Microsoft's documentation for SQL Edge, applied without the webhook and with it.",
-        "| what happens | as it is | mended at admission |\n|---|---|---|\n",
+        "Microsoft's sample, without and with the webhook",
+        "The sample in Microsoft's documentation for SQL Edge.",
+        "| event | without the webhook | mutated at admission |\n|---|---|---|\n",
         Table::Microsoft,
     ),
     (
-        "What each rule is for",
-        "A manifest in which only this is wrong, run without the webhook to the failure that it causes. It breaks the \
-         promise named here and no other; with the webhook it is refused, or mended.",
-        "| rule | what the manifest says | what happens | without the webhook | with it |\n|---|---|---|---|---|\n",
+        "The failure that each rule prevents",
+        "Each manifest breaks one rule. Without the webhook, it runs until it breaks one guarantee, named here, and no \
+         other. With the webhook, it is rejected or mutated.",
+        "| rule | manifest | event | without the webhook | with the webhook |\n|---|---|---|---|---|\n",
         Table::Necessity,
     ),
     (
-        "What Kubernetes does not promise",
-        "Some things no rule can mend.",
-        "| what happens | what was seen | what helps |\n|---|---|---|\n",
+        "What Kubernetes does not guarantee",
+        "No rule can prevent these failures.",
+        "| event | result | remedy |\n|---|---|---|\n",
         Table::Limits,
     ),
     (
-        "What the API server takes",
-        "Every manifest, sent to the API server with the webhook and to another without. Nothing that was valid became \
-         invalid; of what is stored nothing is left to mend; updates that change nothing were not mended again, and no \
-         label started a rollout. *Rescued* is what the API server would have refused without the mend.",
-        "| source | files | objects stored unchanged | mended | rescued | refused by a rule | refused by the API server, \
-         with and without | not sent |\n|---|---|---|---|---|---|---|---|\n",
+        "Objects that the API server accepts",
+        "Every manifest, sent to an API server with the webhook and to one without. No valid object became invalid. No \
+         stored object needs another mutation, also after an update without changes. A new label starts no rollout. \
+         *Made valid* counts objects that the API server rejects without the mutation.",
+        "| source | files | objects stored unchanged | mutated | made valid | rejected by a rule | rejected by the API \
+         server, with and without | not sent |\n|---|---|---|---|---|---|---|---|\n",
         Table::Acceptance,
     ),
     (
-        "The reviews behind it",
-        "Every review that the API servers sent in these stories, replayed: the rules, the module and the linter decided \
-         alike, and no controller and no kubelet was ever refused, but for scaling.",
-        "| reviews | different ones |\n|---|---|\n",
+        "Replayed reviews",
+        "All reviews that the API servers sent in these scenarios, replayed. The rules, the module and the linter gave the \
+         same answers. No request of a controller or kubelet was rejected, except for scaling.",
+        "| reviews | distinct |\n|---|---|\n",
         Table::Reviews,
     ),
 ];
@@ -81,11 +80,11 @@ fn document() -> String {
     document
 }
 
-/// Without what differs from run to run: times, and how many reviews there were.
-fn lasting(document: &str) -> String {
+/// The document without the parts that differ from run to run: times, and the number of reviews.
+fn without_times(document: &str) -> String {
     let lines =
         document.lines().filter(|line| !line.trim_matches(['|', ' ', '\n']).starts_with(|c: char| c.is_ascii_digit()));
-    let mut lasting = String::new();
+    let mut without_times = String::new();
     for line in lines {
         let mut words: Vec<&str> = line.split(' ').collect();
         for index in 1..words.len() {
@@ -94,31 +93,31 @@ fn lasting(document: &str) -> String {
                 words[index - 1] = "…";
             }
         }
-        lasting.push_str(&words.join(" "));
-        lasting.push('\n');
+        without_times.push_str(&words.join(" "));
+        without_times.push('\n');
     }
-    lasting
+    without_times
 }
 
 fn is_unit(word: &str) -> bool {
     word.trim_end_matches([',', ';', ')', '.', ':']) == "s"
 }
 
-/// Compares the document with what was found in this run, or writes it. Where the real manifests are not there it does
-/// neither: the document tells of them.
-pub(crate) fn is_what_was_found() {
+/// Compares the document with the results of this run, or writes it. Without the published manifests it does neither,
+/// because the document has results for them.
+pub(crate) fn is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/PROOF.md");
     let found = document();
     let latest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/proof");
     fs::create_dir_all(&latest).unwrap();
     fs::write(latest.join("PROOF.md"), &found).unwrap();
     if ["wild", "reference"].into_iter().any(|name| folder(name).is_none()) {
-        skipped("e2e/PROOF.md is neither compared nor written: it tells of manifests that are not there");
+        skipped("e2e/PROOF.md is neither compared nor written, because some published manifests are missing");
         return;
     }
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         fs::write(&path, &found).unwrap();
     }
-    let held = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(lasting(&held), lasting(&found), "e2e/PROOF.md is stale: run `make proof`");
+    let current = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(without_times(&current), without_times(&found), "e2e/PROOF.md is stale: run `make proof`");
 }

@@ -1,4 +1,4 @@
-//! What of an object matters to the promises.
+//! The parts of objects that matter for the guarantees.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::{Container, Node, PersistentVolumeClaim, Pod, Se
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
-/// Where SQL Edge keeps its databases.
+/// The data directory of SQL Edge.
 const DATA: &str = "/var/opt/mssql/data";
 /// The port that SQL Edge listens on.
 const PORT: i32 = 1433;
 
-/// What is known of one object.
+/// The facts about one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
     Pod(PodFact),
@@ -22,34 +22,34 @@ pub(crate) enum Fact {
     Endpoints(EndpointsFact),
 }
 
-/// A pod that runs an engine, or any other.
+/// A pod, with or without SQL Edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PodFact {
     pub(crate) uid: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) node: Option<String>,
-    /// Whether one of its containers is an engine.
+    /// Whether one of its containers runs SQL Edge.
     pub(crate) has_engine: bool,
-    /// Whether the engine's container runs, as far as anybody has told.
+    /// Whether that container runs, according to the status.
     pub(crate) runs: bool,
     pub(crate) is_ready: bool,
-    /// Whether it was asked to end.
+    /// Whether it is being deleted.
     pub(crate) is_leaving: bool,
     pub(crate) restarts: i32,
-    /// The claims that the engine may write to.
+    /// The claims that SQL Edge can write to.
     pub(crate) claims: Vec<String>,
-    /// Where the databases are; `None` if in the pod itself.
-    pub(crate) data: Option<Place>,
+    /// The location of the database files; `None` if it is the container filesystem.
+    pub(crate) data: Option<DataLocation>,
 }
 
 /// A directory of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct DataLocation {
     pub(crate) claim: String,
     pub(crate) directory: String,
 }
 
-/// A machine.
+/// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeFact {
     pub(crate) architecture: String,
@@ -68,7 +68,7 @@ pub(crate) struct ClaimFact {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServiceFact {
     pub(crate) kind: String,
-    /// Where clients outside the cluster find it.
+    /// Its address for clients outside the cluster.
     pub(crate) address: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct ServiceFact {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EndpointsFact {
     pub(crate) service: String,
-    /// How many are ready and lead to the port that the engine listens on.
+    /// The number of ready endpoints with the port of SQL Edge.
     pub(crate) ready: usize,
 }
 
@@ -121,8 +121,8 @@ fn writable_claims(pod: &Pod, engine: &Container) -> Vec<String> {
     writable.filter_map(|mount| claim_of(pod, mount)).collect()
 }
 
-/// The deepest mount above the databases decides.
-fn data(pod: &Pod, engine: &Container) -> Option<Place> {
+/// The deepest mount above the data directory counts.
+fn data(pod: &Pod, engine: &Container) -> Option<DataLocation> {
     let above = |mount: &&VolumeMount| {
         let path = mount.mount_path.trim_end_matches('/');
         DATA == path || DATA.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
@@ -130,10 +130,10 @@ fn data(pod: &Pod, engine: &Container) -> Option<Place> {
     let mount = mounts(engine).filter(above).max_by_key(|mount| mount.mount_path.trim_end_matches('/').len())?;
     let expanded = mount.sub_path_expr.as_deref().map(|path| expand(path, pod, engine));
     let directory = expanded.or_else(|| mount.sub_path.clone()).unwrap_or_default();
-    Some(Place { claim: claim_of(pod, mount)?, directory })
+    Some(DataLocation { claim: claim_of(pod, mount)?, directory })
 }
 
-/// A `subPathExpr` as the kubelet expands it.
+/// Expands a `subPathExpr` as the kubelet does.
 fn expand(path: &str, pod: &Pod, engine: &Container) -> String {
     engine.env.iter().flatten().fold(path.to_owned(), |path, variable| {
         let field = variable.value_from.as_ref().and_then(|source| source.field_ref.as_ref());
@@ -204,7 +204,7 @@ impl fmt::Display for PodFact {
             (true, false) => "runs, not ready",
             (false, _) => "does not run",
         };
-        let leaving = if self.is_leaving { ", is asked to end" } else { "" };
+        let leaving = if self.is_leaving { ", is being deleted" } else { "" };
         write!(formatter, "on {}, {state}{leaving}", self.node.as_deref().unwrap_or("no node"))?;
         if self.restarts > 0 {
             write!(formatter, ", {} restarts", self.restarts)?;

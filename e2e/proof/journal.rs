@@ -1,5 +1,4 @@
-//! What happened in a cluster, as watches told it and nothing else: who would look at the cluster from outside sees
-//! the same.
+//! The events in a cluster, recorded with watches only.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
@@ -24,17 +23,17 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
-/// What became of an object at one time.
+/// A change of an object.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// Since the journal began.
+    /// The time since the journal was opened.
     pub(crate) at: Duration,
     pub(crate) key: Key,
-    /// `None`: it is gone.
+    /// `None` if it was deleted.
     pub(crate) fact: Option<Fact>,
 }
 
-/// What exists at one time, as far as it matters.
+/// The relevant objects at one time.
 pub(crate) type View = BTreeMap<Key, Fact>;
 
 #[derive(Default)]
@@ -43,7 +42,7 @@ struct State {
     view: View,
 }
 
-/// Everything that watches have told since it was opened. It goes on for as long as somebody holds it.
+/// All changes since it was opened, until it is dropped.
 pub(crate) struct Journal {
     opened: Instant,
     state: Mutex<State>,
@@ -84,7 +83,7 @@ impl Journal {
                     Ok(Event::InitDone) => journal.replace(kind, std::mem::take(&mut listed)),
                     Ok(Event::Apply(object)) => journal.write(key(&object), Some(fact(&object))),
                     Ok(Event::Delete(object)) => journal.write(key(&object), None),
-                    // The watch begins anew.
+                    // The watch restarts.
                     Err(_) => {}
                 }
             }
@@ -109,7 +108,7 @@ impl Journal {
         }
     }
 
-    /// Takes a new list over. What it does not hold has gone while nobody watched, before the rest changed.
+    /// Applies a new list. Objects that are not in it were deleted while the watch was interrupted.
     fn replace(&self, kind: &str, listed: BTreeMap<Key, Fact>) {
         let known = |key: &&Key| key.kind == kind && !listed.contains_key(key);
         let gone: Vec<Key> = self.lock().view.keys().filter(known).cloned().collect();
@@ -117,7 +116,7 @@ impl Journal {
         listed.into_iter().for_each(|(key, fact)| self.write(key, Some(fact)));
     }
 
-    /// The time since the journal began.
+    /// The time since the journal was opened.
     pub(crate) fn now(&self) -> Duration {
         self.opened.elapsed()
     }
@@ -127,7 +126,7 @@ impl Journal {
         self.lock().entries.clone()
     }
 
-    /// Waits until something is true of what exists, and gives the time that passed; `None` if it does not become true.
+    /// Waits for a condition and returns the elapsed time; `None` if it does not become true in time.
     pub(crate) fn wait(&self, at_most: Duration, is_true: impl Fn(&View) -> bool) -> Option<Duration> {
         let started = Instant::now();
         let state = self.lock();
@@ -135,22 +134,22 @@ impl Journal {
         (!outcome.timed_out()).then(|| started.elapsed())
     }
 
-    /// Something of what exists now.
+    /// Reads the current objects.
     pub(crate) fn look<T>(&self, at: impl Fn(&View) -> T) -> T {
         at(&self.lock().view)
     }
 }
 
-/// The entries of a namespace, and of all nodes, as a person reads them.
+/// The entries of a namespace and of all nodes as text.
 pub(crate) fn timeline(entries: &[Entry], namespace: &str) -> String {
     let mut text = String::new();
-    let mut told: BTreeMap<&Key, String> = BTreeMap::new();
+    let mut last: BTreeMap<&Key, String> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.key.namespace == namespace || entry.key.kind == "node") {
         let what = entry.fact.as_ref().map_or_else(|| "gone".to_owned(), ToString::to_string);
-        if told.get(&entry.key) != Some(&what) {
+        if last.get(&entry.key) != Some(&what) {
             let seconds = entry.at.as_secs_f64();
             let _ = writeln!(text, "{seconds:>9.3} s  {:<9} {}: {what}", entry.key.kind, entry.key.name);
-            told.insert(&entry.key, what);
+            last.insert(&entry.key, what);
         }
     }
     text

@@ -1,8 +1,8 @@
-//! The proof: on a real Kubernetes control plane, what is admitted survives, and what is refused would not have.
+//! The proof: on a Kubernetes control plane, admitted databases survive failures, and rejected ones would not.
 //!
-//! Machines, storage and load balancers are faked (`e2e/cluster/README.md`), everything that decides is real: the API
-//! server, the controllers, the scheduler, `kubectl`, and the webhook, registered by its own manifests. What happened is
-//! judged by watches alone. `make e2e` runs it; `e2e/PROOF.md` holds what was found.
+//! Nodes, storage and load balancers are fakes (`e2e/cluster/README.md`). The API server, the controllers, the scheduler,
+//! `kubectl` and the webhook, which its own manifests install, are real. The checks use only watches. `make e2e` runs the
+//! proof; `e2e/PROOF.md` has its results.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,71 +10,69 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a test that meets the unexpected should fail on the spot"
+    reason = "tests fail by panicking"
 )]
 
 mod acceptance;
-mod adversity;
 mod application;
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../serve/client.rs"]
 mod client;
 mod document;
+mod environment;
 mod facts;
+mod guarantees;
 mod journal;
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../kubernetes.rs"]
 mod kubernetes;
-mod ledger;
-mod machines;
 mod necessity;
-mod play;
+mod node_failures;
 mod pods;
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../serve/process.rs"]
 mod process;
-mod promises;
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../ran.rs"]
 mod ran;
-#[path = "../registrations.rs"]
-mod registrations;
 mod replay;
-#[allow(dead_code, reason = "the tests use the rest")]
+mod results;
+mod scenario;
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../shared.rs"]
 mod shared;
-mod site;
-mod tap;
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../tools.rs"]
 mod tools;
+mod webhook_failures;
+mod webhook_proxy;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Trial};
 
-use crate::machines::Remedy;
+use crate::environment::Environment;
 use crate::necessity::Stage;
-use crate::site::Site;
+use crate::node_failures::Remedy;
 
-/// How many trials run at once: most of the time they wait for clusters.
-const AT_ONCE: usize = 5;
+/// How many trials run in parallel. Most of the time they wait for clusters.
+const MAX_PARALLEL: usize = 5;
 
-/// A site that several trials share: started by the first, ended after the last.
+/// An environment that several trials share: the first one starts it, the last one stops it.
 #[derive(Clone)]
 struct Shared {
-    start: fn() -> Site,
-    site: Arc<OnceLock<Site>>,
+    start: fn() -> Environment,
+    environment: Arc<OnceLock<Environment>>,
 }
 
 impl Shared {
-    fn new(start: fn() -> Site) -> Self {
-        Shared { start, site: Arc::default() }
+    fn new(start: fn() -> Environment) -> Self {
+        Shared { start, environment: Arc::default() }
     }
 
-    fn site(&self) -> &Site {
-        self.site.get_or_init(self.start)
+    fn environment(&self) -> &Environment {
+        self.environment.get_or_init(self.start)
     }
 }
 
@@ -85,94 +83,105 @@ fn trial(name: impl Into<String>, run: impl FnOnce() + Send + 'static) -> Trial 
     })
 }
 
-/// Everything that needs a site of its own, the longest first.
-fn on_sites_of_their_own(protected: &Shared) -> Vec<Trial> {
-    let machines = || Site::protected(&machines::FLAGS);
+/// Trials that need their own cluster, the longest first.
+fn with_own_cluster(protected: &Shared) -> Vec<Trial> {
+    let node_failures = || Environment::protected(&node_failures::FLAGS);
     let protected = protected.clone();
     vec![
-        trial("machines::one_dies_and_is_removed", move || machines::a_machine_dies(machines(), Remedy::Removal)),
-        trial("machines::one_dies_and_is_tainted", move || machines::a_machine_dies(machines(), Remedy::Taint)),
-        trial("acceptance::what_was_valid_stays_valid", move || acceptance::what_was_valid_stays_valid(machines())),
-        trial("adversity::the_webhook_is_killed", move || adversity::the_webhook_is_killed(machines())),
-        trial("adversity::the_webhook_hangs", move || adversity::the_webhook_hangs(machines())),
-        trial("adversity::the_api_server_restarts", move || adversity::the_api_server_restarts(machines())),
-        trial("necessity::only_arm64_is_left", || {
-            necessity::only_arm64_is_left(Site::unprotected(&pods::FLAGS), Site::protected(&pods::FLAGS));
+        trial("node_failures::node_fails_and_is_removed", move || {
+            node_failures::a_node_fails(node_failures(), Remedy::Removal)
         }),
-        trial("necessity::a_machine_dies", move || {
-            necessity::a_machine_dies(Site::unprotected(&machines::FLAGS), protected.site());
+        trial("node_failures::node_fails_and_is_tainted", move || {
+            node_failures::a_node_fails(node_failures(), Remedy::Taint)
         }),
-        trial("machines::one_is_drained", move || machines::a_machine_is_drained(machines())),
+        trial("acceptance::valid_objects_stay_valid", move || acceptance::valid_objects_stay_valid(node_failures())),
+        trial("webhook_failures::the_webhook_is_killed", move || {
+            webhook_failures::the_webhook_is_killed(node_failures())
+        }),
+        trial("webhook_failures::the_webhook_hangs", move || webhook_failures::the_webhook_hangs(node_failures())),
+        trial("webhook_failures::the_api_server_restarts", move || {
+            webhook_failures::the_api_server_restarts(node_failures())
+        }),
+        trial("necessity::only_arm64_nodes_remain", || {
+            necessity::only_arm64_nodes_remain(
+                Environment::unprotected(&pods::FLAGS),
+                Environment::protected(&pods::FLAGS),
+            );
+        }),
+        trial("necessity::a_node_fails", move || {
+            necessity::a_node_fails(Environment::unprotected(&node_failures::FLAGS), protected.environment());
+        }),
+        trial("node_failures::node_is_drained", move || node_failures::a_node_is_drained(node_failures())),
     ]
 }
 
-/// What happens on a site.
-type Story = fn(&Site);
+/// A test in an environment.
+type ScenarioFn = fn(&Environment);
 
-/// What happens to the pods of databases that are admitted.
+/// Events that affect the pods of admitted databases.
 fn pods(protected: &Shared) -> impl Iterator<Item = Trial> {
-    let stories: [(&str, Story); 8] = [
-        ("a_container_crashes", pods::a_container_crashes),
-        ("a_pod_is_deleted", pods::a_pod_is_deleted),
-        ("a_deleted_pod_of_a_deployment_meets_its_successor", pods::a_deleted_pod_of_a_deployment_meets_its_successor),
-        ("the_template_changes", pods::the_template_changes),
-        ("somebody_scales", pods::somebody_scales),
-        ("it_is_applied_three_times_over", pods::it_is_applied_three_times_over),
+    let scenarios: [(&str, ScenarioFn); 8] = [
+        ("container_crashes", pods::container_crashes),
+        ("pod_is_deleted", pods::pod_is_deleted),
+        ("a_deleted_deployment_pod_overlaps_its_replacement", pods::a_deleted_deployment_pod_overlaps_its_replacement),
+        ("template_changes", pods::template_changes),
+        ("scaling_up_is_rejected", pods::scaling_up_is_rejected),
+        ("applying_again_changes_nothing", pods::applying_again_changes_nothing),
         ("two_databases_share_a_namespace", pods::two_databases_share_a_namespace),
-        ("a_namespace_is_deleted", pods::a_namespace_is_deleted),
+        ("namespace_is_deleted", pods::namespace_is_deleted),
     ];
     let protected = protected.clone();
-    stories.into_iter().map(move |(name, story)| {
+    scenarios.into_iter().map(move |(name, scenario)| {
         let protected = protected.clone();
-        trial(format!("pods::{name}"), move || story(protected.site()))
+        trial(format!("pods::{name}"), move || scenario(protected.environment()))
     })
 }
 
-/// What each rule is for, as far as one machine shows it.
+/// The failure that each rule prevents, where one node is enough to show it.
 fn necessity(protected: &Shared) -> Vec<Trial> {
-    let unprotected = Shared::new(|| Site::unprotected(&["--nodes=amd64-a=amd64", "--pod-stop=2s"]));
+    let unprotected = Shared::new(|| Environment::unprotected(&["--nodes=amd64-a=amd64", "--pod-stop=2s"]));
     let cases = necessity::cases().into_iter();
     let mut trials: Vec<Trial> = cases
         .filter(|case| matches!(case.stage, Stage::Pods | Stage::Elsewhere))
         .map(|case| {
             let (unprotected, protected) = (unprotected.clone(), protected.clone());
             trial(format!("necessity::{}", case.rule), move || {
-                necessity::without_and_with(&case, unprotected.site(), protected.site());
+                necessity::run_case(&case, unprotected.environment(), protected.environment());
             })
         })
         .collect();
     let protected = protected.clone();
     trials.push(trial("necessity::microsoft_updates", move || {
-        necessity::microsoft_updates(unprotected.site(), protected.site());
+        necessity::microsoft_updates(unprotected.environment(), protected.environment());
     }));
-    trials.push(trial(
-        "necessity::every_rule_has_a_manifest_that_breaks_only_it",
-        necessity::every_rule_has_a_manifest_that_breaks_only_it,
-    ));
+    trials.push(trial("necessity::each_case_breaks_only_its_rule", necessity::each_case_breaks_only_its_rule));
     trials
 }
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
-    let protected = Shared::new(|| Site::protected(&pods::FLAGS));
-    let mut trials = on_sites_of_their_own(&protected);
+    arguments.test_threads = arguments.test_threads.or(Some(MAX_PARALLEL));
+    let protected = Shared::new(|| Environment::protected(&pods::FLAGS));
+    let mut trials = with_own_cluster(&protected);
     trials.extend(pods(&protected));
     trials.extend(necessity(&protected));
-    trials.push(trial("promises::a_failover_keeps_every_promise", promises::examples::a_failover_keeps_every_promise));
     trials.push(trial(
-        "promises::each_failure_breaks_its_own_promise",
-        promises::examples::each_failure_breaks_its_own_promise,
+        "guarantees::a_failover_breaks_no_guarantee",
+        guarantees::examples::a_failover_breaks_no_guarantee,
+    ));
+    trials.push(trial(
+        "guarantees::each_failure_breaks_one_guarantee",
+        guarantees::examples::each_failure_breaks_one_guarantee,
     ));
     drop(protected);
     let ran = libtest_mimic::run(&arguments, trials);
     if ran.has_failed() || ran.num_filtered_out > 0 || arguments.list {
         return ran.exit_code();
     }
-    // What needs all of the above.
+    // These use the results of all trials above.
     let last = vec![
-        trial("replay::the_rules_the_module_and_the_linter_agree", replay::everything_agrees),
-        trial("document::the_proof_is_what_was_found", document::is_what_was_found),
+        trial("replay::rules_module_and_linter_agree", replay::rules_module_and_linter_agree),
+        trial("document::proof_is_current", document::is_current),
     ];
     arguments.test_threads = Some(1);
     libtest_mimic::run(&arguments, last).exit_code()

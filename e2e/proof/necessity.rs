@@ -1,61 +1,65 @@
-//! What each rule is for: a manifest that breaks only this rule, run without the webhook to the failure it causes, and
-//! refused or mended with it.
+//! The failure that each rule prevents: a manifest that breaks only this rule fails without the webhook, and is rejected or
+//! mutated with it.
 
 mod cases;
-mod dying_machines;
+mod failing_nodes;
 
 use std::collections::BTreeSet;
 
-use sqledge_ha::cli::Level;
+use sqledge_ha::linter::Level;
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::{RULES, Rule};
 use sqledge_ha_policy::settings::Settings;
 
 use self::cases::right;
 use crate::application::Application;
-use crate::ledger::{self, Table};
-use crate::play::{Play, seconds};
+use crate::environment::Environment;
+use crate::guarantees::{Guarantee, Observations};
 use crate::pods::update;
-use crate::promises::{Account, Promise};
-use crate::registrations::list;
+use crate::results::{self, Table};
+use crate::scenario::{Scenario, seconds};
 use crate::shared::lint_file;
-use crate::site::Site;
+use crate::webhook_configurations::list;
 
 pub(crate) use self::cases::cases;
-pub(crate) use self::dying_machines::{a_machine_dies, only_arm64_is_left};
+pub(crate) use self::failing_nodes::{a_node_fails, only_arm64_nodes_remain};
 
 /// Where a failure can be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// On one machine: the event is something that happens to pods.
+    /// On one node: the event affects pods.
     Pods,
-    /// On several machines, one of which dies.
-    Machines,
-    /// On two machines, of which the one of the engine's architecture dies.
+    /// On several nodes, one of which fails.
+    Nodes,
+    /// On an amd64 and an arm64 node, of which the first one fails.
     OtherArchitecture,
-    /// Nowhere here: it takes what these clusters do not have.
+    /// Not here: these clusters lack something that the failure needs.
     Elsewhere,
 }
 
-/// A rule's row.
+/// A rule and the failure that it prevents.
 pub(crate) struct Case {
     pub(crate) rule: &'static str,
     pub(crate) stage: Stage,
-    /// What the manifest says.
+    /// What is wrong in the manifest.
     says: &'static str,
     broken: fn() -> Application,
-    /// What happens, in words, and what it takes.
+    /// The event, as text and as code.
     event: &'static str,
-    cause: fn(&Play<'_>),
-    /// The promise that is broken, or why none can be seen to be.
-    breaks: Result<Promise, &'static str>,
+    cause: fn(&Scenario<'_>),
+    /// The broken guarantee, or what is needed to see it.
+    breaks: Result<Guarantee, &'static str>,
 }
 
-/// Every rule that refuses or mends has a row, and its manifest breaks this rule and no other.
-pub(crate) fn every_rule_has_a_manifest_that_breaks_only_it() {
+/// Every rule that rejects or mutates has a case, and its manifest breaks only this rule.
+pub(crate) fn each_case_breaks_only_its_rule() {
     let wanted = |rule: &&Rule| matches!(rule.default_action, Action::Mutate | Action::Reject);
     let rules: Vec<&str> = RULES.iter().filter(wanted).map(|rule| rule.id).collect();
-    assert_eq!(cases().iter().map(|case| case.rule).collect::<Vec<_>>(), rules, "a row for every rule, in their order");
+    assert_eq!(
+        cases().iter().map(|case| case.rule).collect::<Vec<_>>(),
+        rules,
+        "a case for every rule, in their order"
+    );
     for case in cases() {
         assert_eq!(errors(&(case.broken)()), BTreeSet::from([case.rule.to_owned()]), "{}", case.rule);
     }
@@ -73,91 +77,94 @@ fn errors(application: &Application) -> BTreeSet<String> {
 }
 
 impl Case {
-    /// Where its row stands.
+    /// The position of its row.
     fn place(&self) -> usize {
         cases().iter().position(|case| case.rule == self.rule).unwrap()
     }
 
     fn row(&self, failure: String, with: &str) {
         let cells = [format!("`{}`", self.rule), self.says.to_owned(), self.event.to_owned(), failure, with.to_owned()];
-        ledger::row(Table::Necessity, self.place(), &cells);
+        results::row(Table::Necessity, self.place(), &cells);
     }
 
-    /// What the promise's breach looked like.
-    fn failure(&self, account: &Account) -> String {
-        let promise = self.breaks.unwrap();
-        let seen = match promise {
-            Promise::OneWriter => {
-                format!("{} pods write to one claim, for {}", account.writers, seconds(account.overlap))
+    /// How the guarantee was broken.
+    fn failure(&self, observations: &Observations) -> String {
+        let guarantee = self.breaks.unwrap();
+        let seen = match guarantee {
+            Guarantee::OneWriter => {
+                format!("{} pods write to one claim, for {}", observations.writers, seconds(observations.overlap))
             }
-            Promise::Amd64Only => format!(
-                "the engine runs on {}",
-                account.architectures.iter().cloned().collect::<Vec<_>>().join(" and ")
+            Guarantee::Amd64Only => format!(
+                "SQL Edge runs on {}",
+                observations.architectures.iter().cloned().collect::<Vec<_>>().join(" and ")
             ),
-            Promise::SameData => "the new pod finds an empty directory".to_owned(),
-            Promise::SameAddress => "clients outside the cluster have no address".to_owned(),
-            Promise::ComesBack => format!("nobody can be reached, for {} and on", seconds(account.outage)),
+            Guarantee::SameData => "the new pod has an empty data directory".to_owned(),
+            Guarantee::SameAddress => "the Service has no external address".to_owned(),
+            Guarantee::ComesBack => format!("clients cannot connect, for {} and longer", seconds(observations.outage)),
         };
-        format!("**{promise}**: {seen}")
+        format!("**{guarantee}**: {seen}")
     }
 
-    /// Runs the manifest without the webhook until it fails.
-    fn fails(&self, site: &Site) -> Account {
+    /// Runs the manifest without the webhook until it breaks the guarantee.
+    fn fails(&self, environment: &Environment) -> Observations {
         let namespace = format!("without-{}", self.rule);
-        site.namespace(&namespace);
-        let play = Play::apply(site, &namespace, &(self.broken)());
+        environment.namespace(&namespace);
+        let scenario = Scenario::apply(environment, &namespace, &(self.broken)());
         if self.event == "it is applied" {
-            play.event();
+            scenario.event();
         } else {
-            play.wait("it can be reached", |database, view| database.reachable(view) > 0);
+            scenario.wait("it can be reached", |database, view| database.reachable(view) > 0);
         }
-        (self.cause)(&play);
-        play.breaks(&[self.breaks.unwrap()])
+        (self.cause)(&scenario);
+        scenario.assert_broken(&[self.breaks.unwrap()])
     }
 
-    /// Applies the manifest where the webhook answers: refused, or mended and well after the same event.
-    fn is_refused_or_survives(&self, site: &Site) -> String {
+    /// Applies the manifest with the webhook: it is rejected, or mutated and then survives the same event.
+    fn is_rejected_or_survives(&self, environment: &Environment) -> String {
         let namespace = format!("with-{}", self.rule);
-        site.namespace(&namespace);
+        environment.namespace(&namespace);
         let application = (self.broken)();
-        let ran = site.kubectl(&namespace, &["apply", "-f", "-"], &list(&application.objects));
+        let ran = environment.kubectl(&namespace, &["apply", "-f", "-"], &list(&application.objects));
         if ran.code != 0 {
-            assert!(ran.said.contains(&format!("- {}: ", self.rule)), "{ran:?}");
-            return "refused".to_owned();
+            assert!(ran.stderr.contains(&format!("- {}: ", self.rule)), "{ran:?}");
+            return "rejected".to_owned();
         }
-        let play = Play::start_in(site, &namespace, &application);
+        let scenario = Scenario::start_in(environment, &namespace, &application);
         let after = if self.stage == Stage::Pods {
-            play.event();
-            (self.cause)(&play);
-            format!(", and well after the same: without endpoint for {}", seconds(play.keeps_every_promise().outage))
+            scenario.event();
+            (self.cause)(&scenario);
+            format!(
+                ", and available after the same event; without endpoint for {}",
+                seconds(scenario.assert_all_hold().outage)
+            )
         } else {
             String::new()
         };
-        format!("mended{after}")
+        format!("mutated{after}")
     }
 }
 
-/// The failures that take one machine, and all refusals and mends.
-pub(crate) fn without_and_with(case: &Case, unprotected: &Site, protected: &Site) {
+/// Runs a case without and with the webhook.
+pub(crate) fn run_case(case: &Case, unprotected: &Environment, protected: &Environment) {
     let failure = match case.breaks {
         Ok(_) => case.failure(&case.fails(unprotected)),
-        Err(takes) => format!("not shown: it takes {takes}"),
+        Err(takes) => format!("not shown: needs {takes}"),
     };
-    case.row(failure, &case.is_refused_or_survives(protected));
+    case.row(failure, &case.is_rejected_or_survives(protected));
 }
 
-/// Microsoft's sample as it is, and as it is admitted, when its template changes.
-pub(crate) fn microsoft_updates(unprotected: &Site, protected: &Site) {
+/// The template of Microsoft's sample changes, without and with the webhook.
+pub(crate) fn microsoft_updates(unprotected: &Environment, protected: &Environment) {
     let Some(application) = Application::microsoft() else { return };
-    let before = Play::start(unprotected, "microsoft-update", &application);
+    let before = Scenario::start(unprotected, "microsoft-update", &application);
     update(&before);
-    before.wait("the old pod has gone", |database, view| database.pods(view).len() == 1);
-    let before = before.breaks(&[Promise::OneWriter]);
-    let after = Play::start(protected, "microsoft-update", &application);
+    before.wait("the old pod is deleted", |database, view| database.pods(view).len() == 1);
+    let before = before.assert_broken(&[Guarantee::OneWriter]);
+    let after = Scenario::start(protected, "microsoft-update", &application);
     update(&after);
-    let after = after.keeps_every_promise();
-    let unmended =
+    let after = after.assert_all_hold();
+    let unchanged =
         format!("**one writer**: {} pods write to one claim, for {}", before.writers, seconds(before.overlap));
-    let mended = format!("one writer; without endpoint for {}", seconds(after.outage));
-    ledger::row(Table::Microsoft, 0, &["the template changes".to_owned(), unmended, mended]);
+    let mutated = format!("one writer; without endpoint for {}", seconds(after.outage));
+    results::row(Table::Microsoft, 0, &["the template changes".to_owned(), unchanged, mutated]);
 }

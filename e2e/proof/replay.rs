@@ -1,5 +1,4 @@
-//! The reviews that API servers sent during all this, once more: the rules, the module made of them and the linter
-//! decide alike.
+//! Replays the recorded reviews: the rules, the module and the linter must give the same answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,36 +6,37 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::cli::Level;
-use sqledge_ha::module::{EMBEDDED, Host, Instance, ObjectSet, Response};
-use sqledge_ha_policy::kind::Kind;
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
+use sqledge_ha::linter::Level;
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, ObjectSet, Response};
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::admission::verdict::Verdict;
+use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::rules::parse_settings;
 use sqledge_ha_policy::settings::Settings;
-use sqledge_ha_policy::verdict::Verdict;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
-use crate::ledger::{self, Table};
+use crate::results::{self, Table};
 use crate::shared::lint_file;
-use crate::tap::Recorded;
+use crate::webhook_proxy::Recorded;
 
-/// Reviews by the settings, as JSON, that they were judged with.
+/// Reviews by the settings, as JSON, that they were checked with.
 static ARCHIVE: Mutex<BTreeMap<String, Vec<Recorded>>> = Mutex::new(BTreeMap::new());
 
-/// Keeps what went to a webhook with these settings.
+/// Keeps the reviews of a webhook with these settings.
 pub(crate) fn keep(settings: &Value, reviews: Vec<Recorded>) {
     ARCHIVE.lock().unwrap().entry(settings.to_string()).or_default().extend(reviews);
 }
 
-/// Replays everything that was recorded, and says how much that was.
-pub(crate) fn everything_agrees() {
+/// Replays all recorded reviews, and reports their number.
+pub(crate) fn rules_module_and_linter_agree() {
     let (all, different) = replay();
     assert!(different > 0, "nothing was recorded");
-    ledger::row(Table::Reviews, 0, &[all.to_string(), different.to_string()]);
+    results::row(Table::Reviews, 0, &[all.to_string(), different.to_string()]);
 }
 
-/// Replays everything; gives how many reviews there were, and how many different ones.
+/// Replays all reviews. Returns the number of reviews and of distinct ones.
 fn replay() -> (usize, usize) {
-    let host = Host::new(EMBEDDED).unwrap();
+    let host = CompiledModule::new(EMBEDDED).unwrap();
     let (mut all, mut different) = (0, 0);
     for (settings, reviews) in ARCHIVE.lock().unwrap().iter() {
         let settings: Value = serde_json::from_str(settings).unwrap();
@@ -45,7 +45,7 @@ fn replay() -> (usize, usize) {
         let mut seen = BTreeSet::new();
         all += reviews.len();
         for review in reviews {
-            controllers_pass(review);
+            controllers_are_not_rejected(review);
             let mut request = review.request.clone();
             request["uid"] = json!("replayed");
             if seen.insert((review.path.clone(), request.to_string())) {
@@ -57,10 +57,11 @@ fn replay() -> (usize, usize) {
     (all, different)
 }
 
-/// What can be looked up: every object as it was last reviewed.
+/// The objects for look-ups: every object as it was last reviewed.
 fn world(reviews: &[Recorded]) -> Vec<Value> {
-    let is_looked_up =
-        |object: &&Value| matches!(Kind::of_object(object), Some(Kind::Service | Kind::Deployment | Kind::StatefulSet));
+    let is_looked_up = |object: &&Value| {
+        matches!(Kind::from_object(object), Some(Kind::Service | Kind::Deployment | Kind::StatefulSet))
+    };
     let objects = reviews.iter().map(|review| &review.request["object"]).filter(is_looked_up);
     let key = |object: &Value| {
         [&object["kind"], &object["metadata"]["namespace"], &object["metadata"]["name"]].map(Value::to_string)
@@ -68,8 +69,8 @@ fn world(reviews: &[Recorded]) -> Vec<Value> {
     objects.map(|object| (key(object), object.clone())).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-/// What controllers and kubelets ask is never refused, but for autoscaling.
-fn controllers_pass(review: &Recorded) {
+/// Fails if a request of a controller or kubelet was rejected, except for autoscaling.
+fn controllers_are_not_rejected(review: &Recorded) {
     let user = review.request["userInfo"]["username"].as_str().unwrap_or_default();
     let is_controller = user.starts_with("system:serviceaccount:kube-system:") || user.starts_with("system:node:");
     let scales = review.request["subResource"] == "scale";
@@ -82,10 +83,10 @@ fn agrees(module: &Instance, world: &[Value], path: &str, request: &Value, setti
         settings["mode"] = json!("validate");
     }
     let payload = json!({"request": request, "settings": settings}).to_string();
-    let native = validate(payload.as_bytes(), &Objects::open(world));
+    let native = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, world));
     let answer = module.validate(&to_raw_value(request).unwrap(), &settings).unwrap();
     assert_eq!(answer, response(native), "{request:#}");
-    if request["operation"] == "CREATE" && Kind::of_object(&request["object"]).is_some() {
+    if request["operation"] == "CREATE" && Kind::from_object(&request["object"]).is_some() {
         let object = &request["object"];
         assert_eq!(linted(object, &settings), reviewed(request, &settings), "{object:#}");
     }
@@ -102,24 +103,24 @@ fn response(verdict: Verdict) -> Response {
     }
 }
 
-/// The rules for which the linter reports an error, given nothing but the object.
+/// The rules for which the linter reports an error if it sees only the object.
 fn linted(object: &Value, settings: &Value) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("object.json");
     fs::write(&path, object.to_string()).unwrap();
     let mut settings = settings.clone();
     settings["mode"] = json!("mutate");
-    let outcome = lint_file(&path, &Settings::from_value(&settings).unwrap(), true);
+    let outcome = lint_file(&path, &parse_settings(&settings).unwrap(), true);
     let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors.map(|located| located.finding.rule.to_owned()).collect()
 }
 
-/// The rules for which a review refuses, where nothing is mended.
+/// The rules that reject a request without mutations.
 fn reviewed(request: &Value, settings: &Value) -> BTreeSet<String> {
     let mut settings = settings.clone();
     settings["mode"] = json!("validate");
     let payload = json!({"request": request, "settings": settings}).to_string();
-    let verdict = validate(payload.as_bytes(), &Objects::open(&[]));
-    let refused = verdict.audit_annotations.iter().filter(|(key, _)| *key == "refused");
-    refused.flat_map(|(_, rules)| rules.split(',')).map(str::to_owned).collect()
+    let verdict = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, &[]));
+    let rejected = verdict.audit_annotations.iter().filter(|(key, _)| *key == "rejected");
+    rejected.flat_map(|(_, rules)| rules.split(',')).map(str::to_owned).collect()
 }

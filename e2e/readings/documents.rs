@@ -1,9 +1,9 @@
-//! Documents to compare readings of: written at random in every style that YAML has, and real ones with mistakes.
+//! Test documents: random ones in every YAML style, and real ones with random mistakes.
 
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
-/// Choices that are the same in every run.
+/// Random choices, the same in every run.
 pub(crate) struct Choices(TestRng);
 
 impl Choices {
@@ -26,7 +26,7 @@ impl Choices {
     }
 }
 
-/// Plain scalars, most of which mean something else in some version of YAML.
+/// Plain scalars, most of which have another meaning in some version of YAML.
 const PLAIN: [&str; 64] = [
     "a",
     "b c",
@@ -146,7 +146,7 @@ pub(crate) fn written(choices: &mut Choices) -> String {
     text
 }
 
-/// A node in block style on lines of its own.
+/// Writes a node in block style.
 fn node(choices: &mut Choices, text: &mut String, indent: usize, depth: usize) {
     if depth == 0 {
         text.push_str(&" ".repeat(indent));
@@ -183,7 +183,7 @@ fn node(choices: &mut Choices, text: &mut String, indent: usize, depth: usize) {
     }
 }
 
-/// What stands behind a key or a dash.
+/// Writes the value after a key or a dash.
 fn value(choices: &mut Choices, text: &mut String, indent: usize, depth: usize, behind_key: bool) {
     if choices.once_in(4) {
         text.push(' ');
@@ -244,7 +244,7 @@ fn block_scalar(choices: &mut Choices, text: &mut String, indent: usize) {
     }
 }
 
-/// A scalar, an alias or a collection on one line, or on several where quotes and brackets let it.
+/// Writes a scalar, an alias or a flow collection; inside quotes and brackets it can have several lines.
 fn inline(choices: &mut Choices, text: &mut String, depth: usize) {
     match choices.below(14) {
         0..=6 => text.push_str(choices.of(&PLAIN)),

@@ -1,4 +1,4 @@
-//! The command as somebody runs it who has a home of their own, and nothing else set up.
+//! Runs the command as a user with an empty home directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,17 @@ pub(super) struct User {
 }
 
 impl User {
-    /// Somebody whom no registry knows.
+    /// A user without logins.
     pub(super) fn unknown() -> Self {
         User { home: TempDir::new().unwrap(), environment: Vec::new(), limit: None }
     }
 
-    /// Somebody who has logged in with docker.
+    /// A user with a login of docker.
     pub(super) fn logged_in(registry: &str) -> Self {
         User::unknown().with_file(".docker/config.json", &login(registry, PASSWORD))
     }
 
-    /// With a file in the home.
+    /// Adds a file to the home directory.
     pub(super) fn with_file(self, path: &str, text: &str) -> Self {
         let path = self.home().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -34,15 +34,15 @@ impl User {
         self
     }
 
-    /// With a variable that names a path in the home.
+    /// Sets a variable to a path in the home directory.
     pub(super) fn with(mut self, variable: &'static str, path: &str) -> Self {
         let path = self.home().join(path);
         self.environment.push((variable, path));
         self
     }
 
-    /// With room for files of this many blocks of 512 bytes.
-    pub(super) fn with_room(mut self, blocks: u32) -> Self {
+    /// Limits the size of files to this many blocks of 512 bytes.
+    pub(super) fn with_file_limit(mut self, blocks: u32) -> Self {
         self.limit = Some(blocks);
         self
     }
@@ -51,13 +51,13 @@ impl User {
         self.home.path()
     }
 
-    /// The command, ready to run in the home.
+    /// The command in the home directory.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_sqledge-ha");
         let mut command = match self.limit {
             None => Command::new(program),
             Some(blocks) => {
-                // What cannot grow any more is told as an error, and does not end the process.
+                // Without the trap, exceeding the limit would kill the process.
                 let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", &script, program]);
@@ -70,38 +70,38 @@ impl User {
         command
     }
 
-    /// Runs the command to its end.
+    /// Runs the command and checks that its output has no secrets and no control characters.
     pub(super) fn run(&self, arguments: &[&str]) -> Ran {
-        let (code, output, said) = self.bytes(arguments);
-        let ran = Ran { code, output: String::from_utf8(output).unwrap(), said };
-        let shown = format!("{}{}", ran.output, ran.said);
+        let (code, output, stderr) = self.bytes(arguments);
+        let ran = Ran { code, output: String::from_utf8(output).unwrap(), stderr };
+        let shown = format!("{}{}", ran.output, ran.stderr);
         assert!(!shown.contains("Secret-of-") && !shown.contains("panicked"), "{shown}");
         assert!(!shown.contains(|character: char| character.is_control() && character != '\n'), "{shown:?}");
         ran
     }
 
-    /// Runs the command, whatever it prints.
+    /// Runs the command and returns the exit code, standard output and standard error.
     pub(super) fn bytes(&self, arguments: &[&str]) -> (i32, Vec<u8>, String) {
         let output = self.command(arguments).output().unwrap();
         (output.status.code().unwrap(), output.stdout, String::from_utf8(output.stderr).unwrap())
     }
 
-    /// Pushes the embedded module and gives what is printed: where it stays the same.
-    pub(super) fn push(&self, place: &str) -> String {
-        let ran = self.run(&["policy", "push", "--plain-http", place]);
+    /// Pushes the embedded module and returns its digest reference.
+    pub(super) fn push(&self, reference: &str) -> String {
+        let ran = self.run(&["policy", "push", "--plain-http", reference]);
         assert_eq!(ran.code, 0, "{ran:?}");
         ran.output.trim_end().to_owned()
     }
 }
 
-/// What a login writes.
+/// The file that a login writes.
 pub(super) fn login(registry: &str, password: &str) -> String {
     use base64::Engine;
     let auth = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
     format!("{{\"auths\": {{\"{registry}\": {{\"auth\": \"{auth}\"}}}}}}")
 }
 
-/// Compares what a person sees, without what is different each time.
+/// Compares the output with a snapshot, without the parts that differ in every run.
 pub(super) fn snapshot(name: &str, ran: &Ran) {
     let mut settings = snapshots("../snapshots/registry");
     settings.add_filter(r"127\.0\.0\.1:\d+", "[registry]");

@@ -1,10 +1,10 @@
-//! Who one is to a registry: what docker, podman and their helpers know, and that nobody else gets to see it.
+//! Logins of docker and podman, and their helpers. No output may contain a secret.
 
 use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sqledge_ha::module::EMBEDDED;
+use sqledge_ha::wasm_host::EMBEDDED;
 
 use super::command::{User, login, snapshot};
 use super::scripted::{Answer, scripted};
@@ -12,13 +12,13 @@ use super::server::{PASSWORD, Registry, USER};
 use crate::ran::Ran;
 use crate::tools::stand_in;
 
-/// Pushes somewhere, as somebody.
+/// Pushes the module as a user.
 fn push(user: &User, registry: &Registry) -> Ran {
-    user.run(&["policy", "push", "--plain-http", &registry.place("team/policy:v1")])
+    user.run(&["policy", "push", "--plain-http", &registry.reference("team/policy:v1")])
 }
 
 #[test]
-fn logins_of_docker_and_podman_are_taken_where_each_keeps_them() {
+fn logins_are_read_from_the_files_of_docker_and_podman() {
     let registry = Registry::with_password();
     let text = login(&registry.address.to_string(), PASSWORD);
     for user in [
@@ -36,12 +36,12 @@ fn logins_of_docker_and_podman_are_taken_where_each_keeps_them() {
 }
 
 #[test]
-fn a_login_works_with_an_authority_of_ones_own() {
+fn a_login_works_with_a_private_authority() {
     let registry = Registry::with_tls_and_password();
-    let (place, ca_cert) = (registry.place("team/policy:v1"), registry.ca_cert());
+    let (reference, ca_cert) = (registry.reference("team/policy:v1"), registry.ca_cert());
     let trusted = ["--ca-cert", ca_cert.to_str().unwrap()];
     let user = User::logged_in(&registry.address.to_string());
-    let push = [&["policy", "push", place.as_str()], &trusted[..]].concat();
+    let push = [&["policy", "push", reference.as_str()], &trusted[..]].concat();
     let pushed = user.run(&push);
     assert_eq!(pushed.code, 0, "{pushed:?}");
     let pull = ["policy", "pull", pushed.output.trim_end(), "-o", "policy.wasm"];
@@ -49,17 +49,17 @@ fn a_login_works_with_an_authority_of_ones_own() {
     assert_eq!(pulled.code, 0, "{pulled:?}");
     assert_eq!(fs::read(user.home().join("policy.wasm")).unwrap(), EMBEDDED);
 
-    // Neither does without the other.
+    // Both are necessary.
     let distrusted = user.run(&pull);
-    assert!(distrusted.code == 4 && distrusted.said.contains("authority that is not known"), "{distrusted:?}");
+    assert!(distrusted.code == 4 && distrusted.stderr.contains("unknown authority"), "{distrusted:?}");
     for arguments in [push, [&pull[..], &trusted[..]].concat()] {
         let unknown = User::unknown().run(&arguments);
-        assert!(unknown.code == 4 && unknown.said.contains("the registry asks for credentials"), "{unknown:?}");
+        assert!(unknown.code == 4 && unknown.stderr.contains("the registry requires a login"), "{unknown:?}");
     }
 }
 
-/// Somebody with a credential helper that does what a script says.
-fn helped(registry: &Registry, script: &str) -> User {
+/// A user with a credential helper.
+fn with_helper(registry: &Registry, script: &str) -> User {
     let text = format!("{{\"credHelpers\": {{\"{}\": \"test\"}}}}", registry.address);
     let user = User::unknown().with_file(".docker/config.json", &text).with("PATH", "bin");
     let bin = user.home().join("bin");
@@ -69,33 +69,33 @@ fn helped(registry: &Registry, script: &str) -> User {
 }
 
 #[test]
-fn a_helper_is_asked_for_the_registry() {
+fn a_helper_returns_the_login_of_the_registry() {
     let registry = Registry::with_password();
     let answer = format!("{{\"ServerURL\": \"x\", \"Username\": \"{USER}\", \"Secret\": \"{PASSWORD}\"}}");
     let script = format!("[ \"$1\" = get ] && read server; [ \"$server\" = {} ] && echo '{answer}'", registry.address);
-    assert_eq!(push(&helped(&registry, &script), &registry).code, 0);
+    assert_eq!(push(&with_helper(&registry, &script), &registry).code, 0);
 }
 
 #[test]
-fn a_helper_that_does_not_help_is_named_and_not_quoted() {
+fn failing_helpers_are_named_but_not_quoted() {
     let registry = Registry::with_password();
-    let said = |script: &str| push(&helped(&registry, script), &registry);
-    snapshot("helper-fails", &said("echo Secret-of-the-helper; echo Secret-of-it >&2; exit 3"));
-    snapshot("helper-babbles", &said("echo Secret-of-the-helper"));
-    snapshot("helper-has-none", &said("echo credentials not found in native keychain; exit 1"));
-    let missing = helped(&registry, "");
+    let pushed = |script: &str| push(&with_helper(&registry, script), &registry);
+    snapshot("helper-fails", &pushed("echo Secret-of-the-helper; echo Secret-of-it >&2; exit 3"));
+    snapshot("helper-returns-no-json", &pushed("echo Secret-of-the-helper"));
+    snapshot("helper-has-none", &pushed("echo credentials not found in native keychain; exit 1"));
+    let missing = with_helper(&registry, "");
     fs::remove_file(missing.home().join("bin/docker-credential-test")).unwrap();
     snapshot("helper-is-missing", &push(&missing, &registry));
 }
 
 #[test]
-fn wrong_credentials_are_told_by_where_they_are_from() {
+fn rejected_logins_are_reported_with_their_source() {
     let registry = Registry::with_password();
     let address = registry.address.to_string();
     snapshot("no-credentials", &push(&User::unknown(), &registry));
     let wrong = User::unknown().with_file(".docker/config.json", &login(&address, "Secret-of-another"));
     snapshot("wrong-password", &push(&wrong, &registry));
-    let pull = ["policy", "pull", "--plain-http", &registry.place("team/policy:v1"), "-o", "policy.wasm"];
+    let pull = ["policy", "pull", "--plain-http", &registry.reference("team/policy:v1"), "-o", "policy.wasm"];
     snapshot("wrong-password-to-pull", &wrong.run(&pull));
     assert!(!wrong.home().join("policy.wasm").exists());
     let broken = "{\"auths\": {\n\"r\": {\"auth\": [\"Secret-of-mine\"]}}}";
@@ -103,9 +103,9 @@ fn wrong_credentials_are_told_by_where_they_are_from() {
 }
 
 #[test]
-fn a_token_is_fetched_with_the_password_and_used_instead_of_it() {
+fn the_login_is_exchanged_for_a_token() {
     let basic = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
-    let address = scripted(move |address, asked| match (asked.path.as_str(), asked.authorization.as_deref()) {
+    let address = scripted(move |address, request| match (request.path.as_str(), request.authorization.as_deref()) {
         ("/v2/", None) => {
             let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{address}/token\",service=\"test\"");
             Answer::new(401, "").with(&challenge)
@@ -117,7 +117,7 @@ fn a_token_is_fetched_with_the_password_and_used_instead_of_it() {
         }
     });
     let pull = ["policy", "pull", "--plain-http", &format!("{address}/team/policy:v1"), "-o", "policy.wasm"];
-    // Let in, to find that there is nothing.
-    snapshot("token-is-taken", &User::logged_in(&address.to_string()).run(&pull));
-    snapshot("token-is-refused", &User::unknown().run(&pull));
+    // Authenticated; the tag does not exist.
+    snapshot("token-with-login", &User::logged_in(&address.to_string()).run(&pull));
+    snapshot("token-without-login", &User::unknown().run(&pull));
 }

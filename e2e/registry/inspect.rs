@@ -1,15 +1,15 @@
-//! What is told of a policy.
+//! `policy inspect`.
 
 use std::fs;
 
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, metadata};
 use sqledge_ha::registry::Digest;
+use sqledge_ha::wasm_host::{EMBEDDED, metadata};
 
 use super::command::{User, snapshot};
 use super::server::Registry;
 
-/// What is told to programs.
+/// The report as JSON.
 fn report(user: &User, arguments: &[&str]) -> Value {
     let ran = user.run(&[&["policy", "inspect", "--format", "json"], arguments].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -17,10 +17,10 @@ fn report(user: &User, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn the_embedded_module_is_told_with_its_rules_and_settings() {
+fn the_embedded_module_is_described_with_its_rules_and_settings() {
     let user = User::unknown();
     let mut ran = user.run(&["policy", "inspect"]);
-    // Not the same in every build.
+    // They differ between builds.
     ran.output = ran
         .output
         .lines()
@@ -30,7 +30,7 @@ fn the_embedded_module_is_told_with_its_rules_and_settings() {
     snapshot("inspected", &ran);
     let report = report(&user, &[]);
     assert_eq!((&report["version"], &report["from"]), (&json!(1), &json!("embedded")));
-    assert_eq!((&report["digest"], &report["size"]), (&json!(Digest::of(EMBEDDED)), &json!(EMBEDDED.len())));
+    assert_eq!((&report["digest"], &report["size"]), (&json!(Digest::from_content(EMBEDDED)), &json!(EMBEDDED.len())));
     assert_eq!((&report["isEmbedded"], &report["signatures"]), (&json!(true), &Value::Null));
     assert!(report["compiler"].as_str().unwrap().starts_with("rustc "), "{report:#}");
     assert_eq!(report["metadata"]["rules"], metadata::read(EMBEDDED).unwrap()["rules"]);
@@ -42,7 +42,7 @@ fn the_embedded_module_is_told_with_its_rules_and_settings() {
 }
 
 #[test]
-fn a_file_of_somebody_elses_is_told_as_far_as_it_tells() {
+fn other_modules_are_described_by_their_metadata() {
     let user = User::unknown();
     let wasm =
         wat::parse_str(r#"(module (import "env" "clock" (func)) (@producers (processed-by "clang" "20")))"#).unwrap();
@@ -55,19 +55,19 @@ fn a_file_of_somebody_elses_is_told_as_far_as_it_tells() {
 }
 
 #[test]
-fn a_policy_in_a_registry_is_told_with_its_signatures() {
+fn a_policy_in_a_registry_is_described_with_its_signatures() {
     let (registry, user) = (Registry::plain(), User::unknown());
-    let place = registry.place("team/policy:v1");
-    let immutable = user.push(&place);
-    let inspect = ["--plain-http", place.as_str()];
-    let told = report(&user, &inspect);
-    assert_eq!((&told["from"], &told["isEmbedded"]), (&json!(immutable), &json!(true)));
-    assert_eq!(told["signatures"], json!({"state": "absent"}));
+    let reference = registry.reference("team/policy:v1");
+    let digest_reference = user.push(&reference);
+    let inspect = ["--plain-http", reference.as_str()];
+    let described = report(&user, &inspect);
+    assert_eq!((&described["from"], &described["isEmbedded"]), (&json!(digest_reference), &json!(true)));
+    assert_eq!(described["signatures"], json!({"state": "absent"}));
 
-    let hex = immutable.rsplit(':').next().unwrap().to_owned();
+    let hex = digest_reference.rsplit(':').next().unwrap().to_owned();
     sign(&registry, &format!("sha256-{hex}.sig"));
-    let told = report(&user, &inspect);
-    assert_eq!(told["signatures"]["found"], json!([format!("tag sha256-{hex}.sig")]));
+    let described = report(&user, &inspect);
+    assert_eq!(described["signatures"]["found"], json!([format!("tag sha256-{hex}.sig")]));
 
     let digest = sign(&registry, "bundle");
     let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -75,9 +75,9 @@ fn a_policy_in_a_registry_is_told_with_its_signatures() {
         json!({"mediaType": MANIFEST, "digest": digest.to_string(), "size": SIGNATURE.len(), "artifactType": kind});
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).to_string();
     registry.put_manifest("team/policy", &format!("sha256-{hex}"), INDEX, index.as_bytes());
-    let told = report(&user, &inspect);
-    assert_eq!(told["signatures"]["found"], json!([format!("tag sha256-{hex}.sig"), format!("{kind} {digest}")]));
-    let mut ran = user.run(&["policy", "inspect", "--plain-http", &immutable]);
+    let described = report(&user, &inspect);
+    assert_eq!(described["signatures"]["found"], json!([format!("tag sha256-{hex}.sig"), format!("{kind} {digest}")]));
+    let mut ran = user.run(&["policy", "inspect", "--plain-http", &digest_reference]);
     ran.output = ran
         .output
         .lines()
@@ -92,9 +92,9 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const SIGNATURE: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
 
-/// Puts something there that only has to be there.
+/// Pushes a manifest that stands for a signature.
 fn sign(registry: &Registry, tag: &str) -> Digest {
-    registry.put_blob("team/policy", &Digest::of(b"{}").to_string(), b"{}");
+    registry.put_blob("team/policy", &Digest::from_content(b"{}").to_string(), b"{}");
     registry.put_manifest("team/policy", tag, MANIFEST, SIGNATURE.as_bytes());
-    Digest::of(SIGNATURE.as_bytes())
+    Digest::from_content(SIGNATURE.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! The webhook as it is installed with a module of a registry: its pod has everything that pulling takes.
+//! The webhook's manifests with a module in a registry: the pod has all flags and files to pull it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,14 +11,14 @@ use super::command::{User, login};
 use super::server::{PASSWORD, Registry};
 use crate::shared::objects;
 
-/// The key of a Secret, and what it holds.
+/// A Secret with one key.
 struct Secret<'s> {
     name: &'s str,
     key: &'s str,
     content: String,
 }
 
-/// What the kubelet makes of a pod before its container starts: folders in a home that has nothing else.
+/// A pod whose volumes are directories in the home directory of a user.
 struct Pod {
     user: User,
     container: Value,
@@ -51,12 +51,12 @@ impl Pod {
         Pod { user, container }
     }
 
-    /// Where something is that the container knows by a path.
+    /// The path outside of the container.
     fn path(&self, path: &str) -> PathBuf {
         self.user.home().join(path.trim_start_matches('/'))
     }
 
-    /// The arguments of the container, without the cluster and with ports that are free.
+    /// The arguments of the container, without a cluster and with free ports.
     fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> = Vec::new();
         for argument in self.container["args"].as_array().unwrap() {
@@ -74,8 +74,8 @@ impl Pod {
         arguments
     }
 
-    /// Starts the container and ends it when it listens. Gives whether the module was in its cache; `None` if the
-    /// container ended by itself.
+    /// Starts the container and stops it when it listens. Returns whether the module was cached; `None` if the container
+    /// failed.
     fn start(&self) -> Option<bool> {
         let arguments = self.arguments();
         let mut command = self.user.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -85,9 +85,9 @@ impl Pod {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let (mut is_cached, mut listens) = (None, false);
         for line in BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok) {
-            // What it ends with is no JSON.
+            // The final error is not JSON.
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
-            if line["message"] == "the module is there" {
+            if line["message"] == "pulled the module" {
                 is_cached = line["cached"].as_bool();
             }
             if line["message"] == "listening for reviews" {
@@ -102,12 +102,12 @@ impl Pod {
 }
 
 #[test]
-fn a_container_that_restarts_in_the_same_pod_needs_no_registry_and_a_new_pod_does() {
+fn a_restarted_container_needs_no_registry_but_a_new_pod_does() {
     let mut registry = Registry::with_tls_and_password();
     let address = registry.address.to_string();
     let (user, authority) = (User::logged_in(&address), registry.ca_cert());
-    let place = registry.place("team/policy:v1");
-    let pushed = user.run(&["policy", "push", "--ca-cert", authority.to_str().unwrap(), &place]);
+    let reference = registry.reference("team/policy:v1");
+    let pushed = user.run(&["policy", "push", "--ca-cert", authority.to_str().unwrap(), &reference]);
     assert_eq!(pushed.code, 0, "{pushed:?}");
     let module = pushed.output.trim_end();
     let secrets = ["--registry-ca-secret=authority", "--registry-credentials-secret=login"];

@@ -1,17 +1,17 @@
-//! A registry that answers what a test says: for what the real one never does.
+//! A fake registry with scripted responses.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// What is asked: the path, and who asks.
+/// A request.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct Request {
     pub(super) path: String,
     pub(super) authorization: Option<String>,
 }
 
-/// What is answered: the status, lines for the head, and the body; one without an end goes on for ever.
+/// A response: status, header lines and body, which may have no end.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) head: String,
@@ -36,15 +36,15 @@ impl Answer {
     }
 }
 
-/// Answers every request by `answer`, which knows the address.
-pub(super) fn scripted(answer: impl Fn(SocketAddr, &Asked) -> Answer + Send + Sync + 'static) -> SocketAddr {
+/// Starts a registry that answers each request with `answer`, which gets its address.
+pub(super) fn scripted(answer: impl Fn(SocketAddr, &Request) -> Answer + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            if let Some(asked) = read(&stream) {
-                let answer = answer(address, &asked);
-                // Whoever has heard enough is gone.
+            if let Some(request) = read(&stream) {
+                let answer = answer(address, &request);
+                // The client may have closed the connection.
                 let _ = write(stream, &answer);
             }
         }
@@ -52,7 +52,7 @@ pub(super) fn scripted(answer: impl Fn(SocketAddr, &Asked) -> Answer + Send + Sy
     address
 }
 
-/// A registry that takes connections and says nothing.
+/// A registry that accepts connections and never responds.
 pub(super) fn silent() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -60,12 +60,12 @@ pub(super) fn silent() -> SocketAddr {
     address
 }
 
-fn read(stream: &TcpStream) -> Option<Asked> {
+fn read(stream: &TcpStream) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
     let path = lines.next()?.split(' ').nth(1)?.to_owned();
     let prefix = "authorization: ";
     let authorization = lines.filter(|line| line.to_ascii_lowercase().starts_with(prefix)).last();
-    Some(Asked { path, authorization: authorization.map(|line| line[prefix.len()..].to_owned()) })
+    Some(Request { path, authorization: authorization.map(|line| line[prefix.len()..].to_owned()) })
 }
 
 fn write(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! The webhook with a module from a registry: pulled at start, kept, and never run unless it is what its digest names.
+//! The webhook with a module from a registry: pulled at start, cached, and run only if its digest matches.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -8,8 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sqledge_ha::module::EMBEDDED;
 use sqledge_ha::registry::Digest;
+use sqledge_ha::wasm_host::EMBEDDED;
 use tempfile::TempDir;
 
 use super::command::{User, snapshot};
@@ -19,7 +19,7 @@ use crate::serve::process::{SOON, Server};
 
 const REVIEW: &str = include_str!("../examples/deployment-review.json");
 
-/// A webhook on ports of its own that pulls by plain HTTP.
+/// The arguments of a webhook on free ports that pulls over plain HTTP.
 const SERVE: [&str; 6] = [
     "serve",
     "--insecure-http",
@@ -29,7 +29,7 @@ const SERVE: [&str; 6] = [
     "--registry-plain-http",
 ];
 
-/// A webhook that runs a module of a registry, and has answered once.
+/// A webhook that runs a module from a registry and has answered one request.
 fn serve(module: &str, more: &[&str]) -> Server {
     let server = Server::start(&[&["--module", module, "--registry-plain-http"], more].concat());
     let response = server.connect().post("/mutate", REVIEW).unwrap().response();
@@ -37,28 +37,28 @@ fn serve(module: &str, more: &[&str]) -> Server {
     server
 }
 
-/// The line of the log that says where the module is from.
+/// The log line of the loaded module.
 fn origin(server: &Server) -> Value {
-    server.wait_for_line(|line| line["message"] == "the module is there")
+    server.wait_for_line(|line| line["message"] == "pulled the module")
 }
 
-/// What a webhook of a user has said by the time it listens; then it is stopped.
-fn until_it_listens(user: &User, more: &[&str]) -> String {
-    let log = user.home().join("log");
+/// The log of a webhook until it listens. The webhook is then stopped.
+fn log_until_it_listens(user: &User, more: &[&str]) -> String {
+    let path = user.home().join("log");
     let mut command = user.command(&[&SERVE[..], more].concat());
-    let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let mut child = command.stderr(File::create(&path).unwrap()).spawn().unwrap();
     let started = Instant::now();
-    let said = loop {
-        let said = fs::read_to_string(&log).unwrap();
-        if said.contains("listening for reviews") || started.elapsed() > SOON {
-            break said;
+    let log = loop {
+        let log = fs::read_to_string(&path).unwrap();
+        if log.contains("listening for reviews") || started.elapsed() > SOON {
+            break log;
         }
         sleep(Duration::from_millis(20));
     };
     let _ = child.kill();
     let _ = child.wait();
-    assert!(said.contains("listening for reviews"), "{said}");
-    said
+    assert!(log.contains("listening for reviews"), "{log}");
+    log
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -68,90 +68,90 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_module_is_pulled_once_and_then_needs_no_registry() {
+fn a_restart_with_a_digest_reference_needs_no_registry() {
     let (mut registry, cache) = (Registry::plain(), TempDir::new().unwrap());
-    let place = User::unknown().push(&registry.place("team/policy:v1"));
-    let module = format!("registry://{place}");
-    let kept = ["--module-cache", cache.path().to_str().unwrap()];
-    let server = serve(&module, &kept);
+    let reference = User::unknown().push(&registry.reference("team/policy:v1"));
+    let module = format!("registry://{reference}");
+    let cached = ["--module-cache", cache.path().to_str().unwrap()];
+    let server = serve(&module, &cached);
     assert_eq!(
         (origin(&server)["reference"].as_str(), &origin(&server)["cached"]),
-        (Some(&*place), &Value::Bool(false))
+        (Some(&*reference), &Value::Bool(false))
     );
     assert!(!server.log().iter().any(|line| line["level"] == "WARN"), "{:?}", server.log());
     drop(server);
     assert_eq!(files(cache.path()).len(), 2);
     registry.stop();
-    assert_eq!(origin(&serve(&module, &kept))["cached"], true);
+    assert_eq!(origin(&serve(&module, &cached))["cached"], true);
 }
 
 #[test]
-fn a_tag_is_warned_of_and_asked_for_each_time() {
+fn a_tag_gives_a_warning_and_is_requested_at_every_start() {
     let (mut registry, cache) = (Registry::plain(), TempDir::new().unwrap());
-    let place = User::unknown().push(&registry.place("team/policy:v1"));
-    let module = format!("registry://{}", registry.place("team/policy:v1"));
-    let kept = ["--module-cache", cache.path().to_str().unwrap()];
-    let server = serve(&module, &kept);
+    let reference = User::unknown().push(&registry.reference("team/policy:v1"));
+    let module = format!("registry://{}", registry.reference("team/policy:v1"));
+    let cached = ["--module-cache", cache.path().to_str().unwrap()];
+    let server = serve(&module, &cached);
     let warning = server.wait_for_line(|line| line["level"] == "WARN");
-    assert_eq!(warning["reference"], Value::from(place), "{warning}");
+    assert_eq!(warning["reference"], Value::from(reference), "{warning}");
     registry.stop();
-    let arguments = [&SERVE[..], &kept, &["--log-level=error", "--module", &module]].concat();
+    let arguments = [&SERVE[..], &cached, &["--log-level=error", "--module", &module]].concat();
     let ran = User::unknown().run(&arguments);
     assert_eq!(ran.code, 4);
     snapshot("serve-registry-down", &ran);
 }
 
 #[test]
-fn what_was_changed_in_the_cache_is_pulled_again() {
+fn a_changed_cache_is_pulled_again() {
     let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
-    let module = format!("registry://{}", User::unknown().push(&registry.place("team/policy:v1")));
-    let kept = ["--module-cache", cache.path().to_str().unwrap()];
-    drop(serve(&module, &kept));
+    let module = format!("registry://{}", User::unknown().push(&registry.reference("team/policy:v1")));
+    let cached = ["--module-cache", cache.path().to_str().unwrap()];
+    drop(serve(&module, &cached));
     for path in files(cache.path()) {
         let mut content = fs::read(&path).unwrap();
         content[10] ^= 1;
         fs::write(&path, content).unwrap();
     }
-    let server = serve(&module, &kept);
+    let server = serve(&module, &cached);
     assert_eq!(origin(&server)["cached"], false);
     let warnings = server.log().into_iter().filter(|line| line["level"] == "WARN");
     assert_eq!(warnings.count(), 2);
     drop(server);
-    // It was put right as well.
-    assert_eq!(origin(&serve(&module, &kept))["cached"], true);
+    // The cache was repaired.
+    assert_eq!(origin(&serve(&module, &cached))["cached"], true);
 }
 
 #[test]
-fn a_module_that_was_changed_in_the_registry_is_neither_run_nor_kept() {
+fn a_module_that_was_changed_in_the_registry_is_neither_run_nor_cached() {
     let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
-    let place = User::unknown().push(&registry.place("team/policy:v1"));
-    fs::write(registry.blob(&Digest::of(EMBEDDED).to_string()), &EMBEDDED[1..]).unwrap();
-    let module = format!("registry://{place}");
-    let kept = ["--module-cache", cache.path().to_str().unwrap()];
-    let ran = User::unknown().run(&[&SERVE[..], &kept, &["--module", &module]].concat());
-    assert!(ran.code == 4 && ran.said.contains("the module that came has the digest "), "{ran:?}");
+    let reference = User::unknown().push(&registry.reference("team/policy:v1"));
+    fs::write(registry.blob(&Digest::from_content(EMBEDDED).to_string()), &EMBEDDED[1..]).unwrap();
+    let module = format!("registry://{reference}");
+    let cached = ["--module-cache", cache.path().to_str().unwrap()];
+    let ran = User::unknown().run(&[&SERVE[..], &cached, &["--module", &module]].concat());
+    assert!(ran.code == 4 && ran.stderr.contains("module digest mismatch: "), "{ran:?}");
     assert!(files(cache.path()).is_empty());
 }
 
 #[test]
-fn without_room_or_leave_to_write_there_is_no_cache_and_the_webhook_starts() {
+fn the_webhook_starts_without_a_writable_cache() {
     let registry = Registry::plain();
-    let module = format!("registry://{}", User::unknown().push(&registry.place("team/policy:v1")));
+    let module = format!("registry://{}", User::unknown().push(&registry.reference("team/policy:v1")));
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     for cache in [Path::new("/proc/cache"), &folder.path().join("file")] {
         let server = serve(&module, &["--module-cache", cache.to_str().unwrap()]);
-        server.wait_for_line(|line| line["message"] == "what was pulled is not kept for the next start");
+        server.wait_for_line(|line| line["message"] == "cannot cache a pulled file; the next start pulls it again");
     }
 }
 
 #[test]
-fn a_full_disk_leaves_nothing_half_in_the_cache() {
+fn a_full_disk_leaves_no_partial_file_in_the_cache() {
     let registry = Registry::plain();
-    let user = User::unknown().with_room(64);
-    let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
-    let said = until_it_listens(&user, &["--module-cache", "cache", "--module", &module]);
-    assert!(said.contains("is not kept"), "{said}");
+    let user = User::unknown().with_file_limit(256);
+    let module = format!("registry://{}", user.push(&registry.reference("team/policy:v1")));
+    let log = log_until_it_listens(&user, &["--module-cache", "cache", "--module", &module]);
+    assert!(log.contains("cannot cache a pulled file"), "{log}");
     // The manifest fits.
     let kept = files(&user.home().join("cache"));
     assert_eq!(kept.len(), 1, "{kept:?}");
@@ -159,11 +159,11 @@ fn a_full_disk_leaves_nothing_half_in_the_cache() {
 }
 
 #[test]
-fn the_home_is_the_usual_place_to_keep_modules() {
+fn the_default_cache_is_in_the_home_directory() {
     let registry = Registry::plain();
     let user = User::unknown().with("XDG_CACHE_HOME", "caches");
-    let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
-    until_it_listens(&user, &["--module", &module]);
+    let module = format!("registry://{}", user.push(&registry.reference("team/policy:v1")));
+    log_until_it_listens(&user, &["--module", &module]);
     let folder = user.home().join("caches/sqledge-ha");
     assert_eq!(files(&folder).len(), 2);
     let mode = fs::metadata(&files(&folder)[0]).unwrap().permissions().mode();
@@ -171,83 +171,81 @@ fn the_home_is_the_usual_place_to_keep_modules() {
 }
 
 #[test]
-fn what_is_wrong_here_is_told_before_the_module_comes() {
+fn local_errors_are_reported_before_the_module_is_pulled() {
     let (registry, user) = (Registry::plain(), User::unknown());
-    let module = format!("registry://{}", user.push(&registry.place("team/policy:v1")));
+    let module = format!("registry://{}", user.push(&registry.reference("team/policy:v1")));
     registry.pause();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = format!("--listen={}", taken.local_addr().unwrap());
-    let said = |flags: &[&str]| {
+    let error = |flags: &[&str]| {
         let arguments = ["serve", "--health-listen=127.0.0.1:0", "--registry-plain-http", "--module", &module];
         let ran = user.run(&[&arguments, flags].concat());
         assert_eq!(ran.code, 2, "{ran:?}");
-        ran.said
+        ran.stderr
     };
-    let address = said(&["--insecure-http", "--no-cluster", &listen]);
-    let why = format!("cannot listen for reviews on {}: address already in use", taken.local_addr().unwrap());
-    assert!(address.contains(&why), "{address}");
-    let certificate = said(&["--listen=127.0.0.1:0", "--no-cluster", "--tls-cert=missing", "--tls-key=missing"]);
-    assert!(certificate.contains("cannot read missing: there is no such file"), "{certificate}");
-    let cluster = said(&["--listen=127.0.0.1:0", "--insecure-http", "--kubeconfig=missing"]);
+    let address = error(&["--insecure-http", "--no-cluster", &listen]);
+    let expected = format!("cannot listen for reviews on {}: address already in use", taken.local_addr().unwrap());
+    assert!(address.contains(&expected), "{address}");
+    let certificate = error(&["--listen=127.0.0.1:0", "--no-cluster", "--tls-cert=missing", "--tls-key=missing"]);
+    assert!(certificate.contains("cannot read missing: no such file"), "{certificate}");
+    let cluster = error(&["--listen=127.0.0.1:0", "--insecure-http", "--kubeconfig=missing"]);
     assert!(cluster.contains("cannot use the kubeconfig missing"), "{cluster}");
 }
 
 #[test]
-fn the_module_in_use_and_the_one_before_are_kept() {
-    let (mut registry, cache) = (Registry::plain(), TempDir::new().unwrap());
-    let (user, place) = (User::unknown(), registry.place("team/policy:v1"));
-    let modules = ["1", "2", "3"].map(|revision| {
-        let ran = user.run(&["policy", "push", "--plain-http", "--revision", revision, &place]);
+fn only_the_module_in_use_stays_in_the_cache() {
+    let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
+    let (user, tag) = (User::unknown(), registry.reference("team/policy:v1"));
+    let modules = ["1", "2"].map(|revision| {
+        let ran = user.run(&["policy", "push", "--plain-http", "--revision", revision, &tag]);
         format!("registry://{}", ran.output.trim_end())
     });
     fs::write(cache.path().join("notes"), "").unwrap();
-    let kept = ["--module-cache", cache.path().to_str().unwrap()];
+    let cached = ["--module-cache", cache.path().to_str().unwrap()];
     for module in &modules {
-        drop(serve(module, &kept));
+        drop(serve(module, &cached));
+        // The manifest, the module, and the unrelated file.
+        assert_eq!(files(cache.path()).len(), 3);
     }
-    // One module, which two manifests name, and what somebody else has put there.
-    assert_eq!(files(cache.path()).len(), 4);
-    registry.stop();
-    for module in &modules[1..] {
-        assert_eq!(origin(&serve(module, &kept))["cached"], true);
-    }
+    assert_eq!(origin(&serve(&modules[1], &cached))["cached"], true);
 }
 
 #[test]
-fn a_webhook_that_waits_for_its_module_is_alive_and_not_ready() {
+fn a_webhook_that_waits_for_its_module_is_live_but_not_ready() {
     let (registry, cache) = (Registry::plain(), TempDir::new().unwrap());
-    let module = format!("registry://{}", User::unknown().push(&registry.place("team/policy:v1")));
+    let module = format!("registry://{}", User::unknown().push(&registry.reference("team/policy:v1")));
     registry.pause();
-    let kept = ["--module-cache", cache.path().to_str().unwrap()];
-    let server = Server::starting(&[&["--module", &module, "--registry-plain-http"], &kept[..]].concat());
+    let cached = ["--module-cache", cache.path().to_str().unwrap()];
+    let server = Server::starting(&[&["--module", &module, "--registry-plain-http"], &cached[..]].concat());
     assert_eq!(server.probe("/livez").0, 200);
-    let missing = "the webhook has not started yet: its module is on its way, or what it needs around it\n";
+    let missing = "starting: waiting for the module, the certificate or the cluster\n";
     assert_eq!(server.probe("/readyz"), (503, missing.to_owned()));
     assert!(server.probe("/metrics").1.contains("sqledge_ha_build_info"));
     registry.resume();
     server.wait_until_ready();
-    // What is only known now is told as well.
     assert!(server.probe("/metrics").1.contains("sqledge_ha_certificate"));
 }
 
 #[test]
-fn a_webhook_whose_module_does_not_come_ends_and_says_why() {
+fn a_webhook_exits_with_an_error_if_the_registry_does_not_respond() {
     let module = format!("registry://{}/team/policy:v1", silent());
-    let arguments = ["--module", &module, "--registry-plain-http", "--registry-time-out=3s"];
+    let arguments = ["--module", &module, "--registry-plain-http", "--registry-timeout=3s"];
     let mut server = Server::starting(&arguments);
     assert_eq!((server.probe("/livez").0, server.probe("/readyz").0), (200, 503));
     assert_eq!(server.wait().code(), Some(4));
-    let why = "the registry did not answer within 3s";
-    server.wait_for_line(|line| line.as_str().is_some_and(|line| line.starts_with("error: ") && line.ends_with(why)));
+    let expected = "the registry did not respond within 3s";
+    server.wait_for_line(|line| {
+        line.as_str().is_some_and(|line| line.starts_with("error: ") && line.ends_with(expected))
+    });
 }
 
 #[test]
-fn a_webhook_that_is_told_to_end_does_not_wait_for_its_module() {
+fn sigterm_stops_a_webhook_that_waits_for_its_module() {
     let module = format!("registry://{}/team/policy:v1", silent());
-    let mut server = Server::starting(&["--module", &module, "--registry-plain-http", "--registry-time-out=1h"]);
-    // It hears signals from when it answers probes on.
+    let mut server = Server::starting(&["--module", &module, "--registry-plain-http", "--registry-timeout=1h"]);
+    // It handles signals from the time when it answers probes.
     assert_eq!(server.probe("/livez").0, 200);
     server.terminate();
     assert!(server.wait().success());
-    server.wait_for_line(|line| line["message"] == "stopped before it had started");
+    server.wait_for_line(|line| line["message"] == "stopped during startup");
 }

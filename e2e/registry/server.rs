@@ -1,4 +1,4 @@
-//! A registry of a test's own: the distribution registry, on a free port of the loopback interface.
+//! The distribution registry on a free port of the loopback interface.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -13,16 +13,16 @@ use tempfile::TempDir;
 
 use crate::tools::tool;
 
-/// The only user of a registry that asks who one is.
+/// The only user of a registry with a password.
 pub(super) const USER: &str = "tester";
-/// The password of that user; a text that begins like this is never shown.
+/// The user's password. Output with this prefix fails a test.
 pub(super) const PASSWORD: &str = "Secret-of-the-registry";
-/// The same, as `htpasswd -B` writes it.
+/// The output of `htpasswd -B` for both.
 const HTPASSWD: &str = "tester:$2y$05$abcdefghijklmnopqrstuumjjaZz.XJTesunHAPwQFHjENg37Fd3G\n";
 
-/// The part of a configuration, below `http`, that has the registry speak TLS.
+/// Configuration below `http` for TLS.
 const TLS: &str = "  tls: {certificate: tls.crt, key: tls.key}\n";
-/// The part of a configuration that has it ask for a password.
+/// Configuration for a password.
 const AUTH: &str = "auth: {htpasswd: {realm: test, path: htpasswd}}\n";
 
 pub(crate) struct Registry {
@@ -32,22 +32,22 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// One that speaks plain HTTP with everybody.
+    /// A registry with plain HTTP and without a password.
     pub(crate) fn plain() -> Self {
         Registry::start("", "")
     }
 
-    /// One that speaks plain HTTP, and asks for a password.
+    /// A registry with plain HTTP and a password.
     pub(super) fn with_password() -> Self {
         Registry::start("", AUTH)
     }
 
-    /// One that speaks TLS, with a certificate of an authority that nobody knows: `ca.crt` in its folder.
+    /// A registry with TLS, whose certificate is signed by the private authority [`Registry::ca_cert`].
     pub(super) fn with_tls() -> Self {
         Registry::start(TLS, "")
     }
 
-    /// One that speaks TLS like [`Registry::with_tls`], and asks for a password.
+    /// A registry with TLS and a password.
     pub(super) fn with_tls_and_password() -> Self {
         Registry::start(TLS, AUTH)
     }
@@ -63,20 +63,20 @@ impl Registry {
         fs::write(folder.path().join("config.yml"), configuration).unwrap();
         let mut command = Command::new(tool("registry"));
         command.args(["serve", "config.yml"]).current_dir(folder.path()).env("OTEL_TRACES_EXPORTER", "none");
-        let mut kept = new_log();
-        let mut child = command.stdout(kept.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log_file = new_log();
+        let mut child = command.stdout(log_file.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut log = lines.inspect(move |line| kept.write_all(format!("{line}\n").as_bytes()).unwrap());
-        let said = log.by_ref().find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
-        let said = said.expect("the registry says where it listens");
-        let address = said.split(['"', ',', ' ']).next().unwrap().parse().unwrap();
-        // It goes on to log, and must not wait for a reader.
+        let mut log = lines.inspect(move |line| log_file.write_all(format!("{line}\n").as_bytes()).unwrap());
+        let line = log.by_ref().find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
+        let line = line.expect("the registry logs its address");
+        let address = line.split(['"', ',', ' ']).next().unwrap().parse().unwrap();
+        // The registry blocks if nobody reads its log.
         thread::spawn(move || log.for_each(drop));
         Registry { child, address, folder }
     }
 
     /// A reference into this registry.
-    pub(crate) fn place(&self, path: &str) -> String {
+    pub(crate) fn reference(&self, path: &str) -> String {
         format!("{}/{path}", self.address)
     }
 
@@ -85,26 +85,26 @@ impl Registry {
         self.folder.path().join("ca.crt")
     }
 
-    /// The file that holds what a digest names.
+    /// The file of a blob.
     pub(super) fn blob(&self, digest: &str) -> PathBuf {
         let hex = digest.strip_prefix("sha256:").unwrap();
         let blobs = self.folder.path().join("storage/docker/registry/v2/blobs/sha256");
         blobs.join(&hex[..2]).join(hex).join("data")
     }
 
-    /// Asks for something as any HTTP client would: the head of the answer and its body.
+    /// Sends a GET request and returns head and body of the response.
     pub(super) fn get(&self, path: &str) -> (String, Vec<u8>) {
         self.send("GET", path, "Accept: application/vnd.oci.image.manifest.v1+json", b"")
     }
 
-    /// Writes a manifest as it is, and what it refers to.
+    /// Uploads a manifest.
     pub(super) fn put_manifest(&self, repository: &str, tag: &str, media_type: &str, manifest: &[u8]) {
         let path = format!("/v2/{repository}/manifests/{tag}");
         let (head, body) = self.send("PUT", &path, &format!("Content-Type: {media_type}"), manifest);
         assert!(head.starts_with("HTTP/1.1 201"), "{head}{}", String::from_utf8_lossy(&body));
     }
 
-    /// Writes a blob.
+    /// Uploads a blob.
     pub(super) fn put_blob(&self, repository: &str, digest: &str, content: &[u8]) {
         let (head, _) = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), "Accept: */*", b"");
         let location = head.lines().find_map(|line| line.strip_prefix("Location: ")).unwrap();
@@ -128,12 +128,12 @@ impl Registry {
         (String::from_utf8(answer).unwrap(), body)
     }
 
-    /// Lets the registry answer nobody before it is resumed.
+    /// Suspends the registry.
     pub(super) fn pause(&self) {
         self.send_signal("-STOP");
     }
 
-    /// Lets it answer again, also what it was asked meanwhile.
+    /// Resumes the registry, which then answers the requests received meanwhile.
     pub(super) fn resume(&self) {
         self.send_signal("-CONT");
     }
@@ -143,7 +143,7 @@ impl Registry {
         assert!(sent.success());
     }
 
-    /// Ends the registry, and leaves its address to nobody.
+    /// Stops the registry.
     pub(super) fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -156,8 +156,8 @@ impl Drop for Registry {
     }
 }
 
-/// A file for what a registry logs, which stays there until the same test runs again.
-#[allow(clippy::print_stdout, reason = "the harness shows it where the test fails")]
+/// A file for the log of a registry, which stays until the test runs again.
+#[allow(clippy::print_stdout, reason = "the harness prints it if the test fails")]
 fn new_log() -> File {
     thread_local! {
         static STARTED: Cell<usize> = const { Cell::new(0) };
@@ -166,14 +166,14 @@ fn new_log() -> File {
     STARTED.set(number);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("registry");
     fs::create_dir_all(&folder).unwrap();
-    // The harness runs each test in a thread of its name.
+    // The harness runs each test in a thread with its name.
     let test = thread::current().name().unwrap_or("registry").replace("::", ".");
     let path = folder.join(format!("{test}.{number}.log"));
     println!("the log of registry {number}: {}", path.display());
     File::create(path).unwrap()
 }
 
-/// Writes the certificate of an authority, and one that it has signed, with its key.
+/// Writes the certificate of an authority, and a certificate signed by it with its key.
 fn certify(folder: &Path) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! Annotations for GitHub, which shows no more than some of them.
+//! Annotations for GitHub, which shows only some of them.
 
 use std::fs;
 
@@ -6,12 +6,12 @@ use super::{application, run_with};
 use crate::shared::root;
 
 #[test]
-fn github_is_told_what_only_the_log_shows() {
+fn the_last_line_counts_annotations_that_github_does_not_show() {
     let text = fs::read_to_string(application().join("sql.yaml")).unwrap();
     let many = [text.as_str(); 7].join("---\n");
     let ran = run_with(root(), &[], &["lint", "--format", "github", "-"], &many);
     let errors = ran.output.lines().filter(|line| line.starts_with("::error ")).count();
     assert!(errors > 11, "{}", ran.output);
     let last = ran.output.lines().last().unwrap();
-    assert_eq!(last, format!("{} annotations are in this log only: GitHub shows 10 of each level", errors - 10));
+    assert_eq!(last, format!("{} annotations are only in this log: GitHub shows 10 of each level", errors - 10));
 }

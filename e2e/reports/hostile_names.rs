@@ -1,4 +1,4 @@
-//! Names that say something to a terminal or to a format: they break no report.
+//! Object and file names with special characters of terminals and report formats.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{FORMATS, application, results, run, sarif_run};
 
-/// Manifests whose names, and the names in which, say something to a terminal or to a format.
+/// Manifests with such file names and object names.
 fn hostile_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(application().join("sql.yaml")).unwrap();
@@ -27,12 +27,12 @@ fn hostile_folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn hostile_names_break_no_report() {
+fn special_characters_in_names_are_escaped_in_every_format() {
     let folder = hostile_folder();
     for format in FORMATS {
         let ran = run(folder.path(), &["lint", "--format", format, "--fail-on", "warning", "."]);
-        assert_eq!(ran.code, 4, "{format}: {}", ran.said);
-        let misleads = |character: char| character != '\n' && sqledge_ha_policy::finding::may_mislead(character);
+        assert_eq!(ran.code, 4, "{format}: {}", ran.stderr);
+        let misleads = |character: char| character != '\n' && sqledge_ha_policy::finding::is_control_or_bidi(character);
         assert!(!ran.output.contains(misleads), "{format}: {:?}", ran.output);
         match format {
             "json" => {
@@ -54,7 +54,7 @@ fn hostile_names_break_no_report() {
             }
             "github" => {
                 let (commands, last) = ran.output.trim_end().rsplit_once('\n').unwrap();
-                let (commands, last) = match last.contains("in this log only") {
+                let (commands, last) = match last.contains("only in this log") {
                     true => commands.rsplit_once('\n').unwrap(),
                     false => (commands, last),
                 };

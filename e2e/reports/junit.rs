@@ -1,4 +1,4 @@
-//! JUnit: names are unique in a suite, and what was not judged has not passed.
+//! JUnit: names are unique in a suite, and a file without workloads is not a passed test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,5 +19,5 @@ fn junit_names_are_unique_in_a_suite() {
     assert_eq!((report.tests, report.failures, report.errors), (1, 0, 0));
     let nothing = run(&root().join("e2e"), &["lint", "--format", "junit", "schemas"]);
     let report = quick_junit::Report::deserialize_from_str(&nothing.output).unwrap();
-    assert_eq!((nothing.code, report.tests), (3, 0), "what was not judged has not passed");
+    assert_eq!((nothing.code, report.tests), (3, 0), "a file without workloads is not a passed test");
 }

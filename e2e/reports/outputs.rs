@@ -1,4 +1,4 @@
-//! Reports in files: several at once, none in the place of a manifest, and none half written.
+//! Reports in files: several at once, never over an input, and never incomplete.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,12 +7,12 @@ use super::{FORMATS, application, run, sarif_run};
 use crate::shared::root;
 
 #[test]
-fn no_report_takes_the_place_of_a_manifest() {
+fn a_report_does_not_overwrite_an_input() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = include_str!("../examples/right.yaml");
     fs::write(folder.path().join("a.yaml"), manifest).unwrap();
     symlink("a.yaml", folder.path().join("link.sarif")).unwrap();
-    // What cannot be read is not lost either, nor what holds no object.
+    // The same for unreadable files and files without objects.
     let others: [(&str, &[u8]); 4] = [
         ("broken.yaml", b"kind: Pod\na: ["),
         ("latin.json", b"\"\xe9\""),
@@ -29,21 +29,21 @@ fn no_report_takes_the_place_of_a_manifest() {
         "sarif=half.json",
     ] {
         let ran = run(folder.path(), &["lint", "--output", output, "."]);
-        assert!(ran.code == 2 && ran.said.contains("the report would replace what is checked"), "{output}: {ran:?}");
+        assert!(ran.code == 2 && ran.stderr.contains("the report would overwrite an input"), "{output}: {ran:?}");
         assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), manifest);
     }
     for (name, text) in others {
         assert_eq!(fs::read(folder.path().join(name)).unwrap(), text);
         fs::remove_file(folder.path().join(name)).unwrap();
     }
-    // A report of before lies among the manifests.
+    // A previous report is among the inputs.
     for _ in 0..2 {
         assert_eq!(run(folder.path(), &["lint", "--output", "json=report.json"]).code, 0);
     }
 }
 
 #[test]
-fn reports_go_to_several_files_at_once() {
+fn several_reports_are_written_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("json"), "the report of yesterday").unwrap();
@@ -55,21 +55,21 @@ fn reports_go_to_several_files_at_once() {
     let mut arguments = vec!["lint", "--format", "github"];
     arguments.extend(outputs.iter().map(String::as_str));
     let ran = run(&application(), &arguments);
-    assert_eq!((ran.code, ran.said.as_str()), (4, ""), "the broken manifest decides");
+    assert_eq!((ran.code, ran.stderr.as_str()), (4, ""), "the unreadable manifest decides");
     for format in FORMATS {
         let printed = run(&application(), &["lint", "--format", format]).output;
         assert_eq!(fs::read_to_string(path(format)).unwrap(), printed, "{format}");
     }
     assert_eq!(ran.output, fs::read_to_string(path("github")).unwrap());
     let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode("json"), 0o640, "a file that was there keeps its mode");
+    assert_eq!(mode("json"), 0o640, "a replaced file keeps its mode");
     assert_eq!(mode("sarif") & 0o600, 0o600);
-    assert!(path("junit").is_symlink(), "a link stays one");
+    assert!(path("junit").is_symlink(), "a link stays a link");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6, "nothing is left behind");
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_told_and_the_others_are_written() {
+fn an_unwritable_report_is_an_error_and_the_others_are_written() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("directory")).unwrap();
     symlink("nowhere/report", folder.path().join("link")).unwrap();
@@ -79,21 +79,18 @@ fn a_report_that_cannot_be_written_is_told_and_the_others_are_written() {
         let arguments = ["lint", "--output", &output, "--output", "sarif=there", right.to_str().unwrap()];
         let ran = run(folder.path(), &arguments);
         assert_eq!(ran.code, 4, "{target}");
-        assert!(ran.said.starts_with(&format!("error: --output: {target}: not written: ")), "{}", ran.said);
-        assert!(ran.output.contains("nothing is wrong"), "{}", ran.output);
+        assert!(ran.stderr.starts_with(&format!("error: --output: cannot write {target}: ")), "{}", ran.stderr);
+        assert!(ran.output.contains("no findings"), "{}", ran.output);
         sarif_run(&fs::read_to_string(folder.path().join("there")).unwrap());
         fs::remove_file(folder.path().join("there")).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
     }
     let missing = run(folder.path(), &["lint", "--output", "json=missing/r", right.to_str().unwrap()]);
-    assert_eq!(
-        missing.said,
-        "error: --output: missing/r: not written: there is no directory `missing`; make it first\n"
-    );
+    assert_eq!(missing.stderr, "error: --output: cannot write missing/r: directory `missing` does not exist\n");
 }
 
 #[test]
-fn wrong_outputs_are_wrong_usage() {
+fn invalid_output_flags_are_wrong_usage() {
     let folder = tempfile::tempdir().unwrap();
     for outputs in [
         &["yaml=report"][..],
@@ -106,10 +103,10 @@ fn wrong_outputs_are_wrong_usage() {
         let mut arguments = vec!["lint"];
         arguments.extend(outputs.iter().flat_map(|output| ["--output", output]));
         let ran = run(folder.path(), &arguments);
-        assert_eq!((ran.code, ran.output.as_str()), (2, ""), "{outputs:?}: {}", ran.said);
-        assert!(ran.said.contains("--output"), "{}", ran.said);
+        assert_eq!((ran.code, ran.output.as_str()), (2, ""), "{outputs:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--output"), "{}", ran.stderr);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    let said = run(folder.path(), &["lint", "--output", "yaml=report"]).said;
-    assert!(said.contains("there is no format `yaml`, only human, json, sarif, junit, github"), "{said}");
+    let stderr = run(folder.path(), &["lint", "--output", "yaml=report"]).stderr;
+    assert!(stderr.contains("unknown format `yaml`; valid formats: human, json, sarif, junit, github"), "{stderr}");
 }

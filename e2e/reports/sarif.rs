@@ -1,4 +1,4 @@
-//! SARIF: it fits the published schema, its fixes are those of `fix`, and its fingerprints and places are lasting ones.
+//! SARIF: the published schema, fixes equal to those of `fix`, stable fingerprints, and URIs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::corpus::cases;
 use crate::shared::root;
 
 #[test]
-fn every_sarif_report_fits_the_published_schema() {
+fn sarif_reports_match_the_published_schema() {
     for rule in RULES {
         let folder = root().join("e2e/corpus").join(rule.id);
         let ran = run(&folder, &["lint", "--format", "sarif", "--engine", "all", "--partial", "."]);
@@ -54,7 +54,7 @@ fn replaced(text: &str, fix: &Value) -> String {
 }
 
 #[test]
-fn a_fix_in_sarif_is_what_fix_writes_for_that_finding_alone() {
+fn a_fix_in_sarif_equals_the_output_of_fix_for_that_finding() {
     let (mut same, mut left_out) = (0, BTreeSet::new());
     for rule in RULES {
         let off: Vec<String> =
@@ -78,7 +78,7 @@ fn a_fix_in_sarif_is_what_fix_writes_for_that_finding_alone() {
         }
     }
     assert!(same > 60, "{same}");
-    assert_eq!(left_out, BTreeSet::new(), "these fixes are made, and not shown");
+    assert_eq!(left_out, BTreeSet::new(), "these fixes are applied by fix but missing in SARIF");
 }
 
 /// The fingerprints of a manifest's findings, with their rules.
@@ -94,7 +94,7 @@ fn fingerprints(file: &str, text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn fingerprints_stay_while_lines_move_and_are_unique() {
+fn fingerprints_are_unique_and_do_not_change_when_lines_move() {
     let text = fs::read_to_string(application().join("sql.yaml")).unwrap();
     let before = fingerprints("sql.yaml", &text);
     assert!(before.len() > 2, "{before:?}");
@@ -118,7 +118,7 @@ fn fingerprints_stay_while_lines_move_and_are_unique() {
 }
 
 #[test]
-fn a_place_outside_of_the_current_directory_is_called_by_its_whole_path() {
+fn a_file_outside_of_the_current_directory_has_an_absolute_uri() {
     let uri = |directory: &Path, path: &str| {
         let run = sarif_run(&run(directory, &["lint", "--format", "sarif", path]).output);
         results(&run)[0]["locations"][0]["physicalLocation"]["artifactLocation"].clone()

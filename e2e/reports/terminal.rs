@@ -1,4 +1,4 @@
-//! Colours and links: only for people, and only where they are wanted.
+//! Colors and links: only in the human format, and only if they are wanted.
 
 use std::fs;
 
@@ -6,16 +6,16 @@ use super::{FORMATS, application, run, run_with};
 use crate::shared::{root, text_of};
 
 #[test]
-fn colours_are_for_people_who_want_them() {
+fn colors_follow_the_flag_the_environment_and_the_terminal() {
     let file = "e2e/examples/empty-dir.yaml";
     let colours = |variables: &[(&str, &str)], arguments: &[&str]| {
         let ran = run_with(root(), variables, arguments, "");
-        ran.output.contains('\u{1b}') || ran.said.contains('\u{1b}')
+        ran.output.contains('\u{1b}') || ran.stderr.contains('\u{1b}')
     };
-    assert!(!colours(&[], &["lint", file]), "a pipe has none");
+    assert!(!colours(&[], &["lint", file]), "a pipe has no colors");
     assert!(colours(&[("CLICOLOR_FORCE", "1")], &["lint", file]));
     assert!(!colours(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], &["lint", file]));
-    assert!(colours(&[("NO_COLOR", "1")], &["lint", "--color", "always", file]), "the flag is nearer");
+    assert!(colours(&[("NO_COLOR", "1")], &["lint", "--color", "always", file]), "the flag takes precedence");
     assert!(colours(&[], &["--color=always", "lint", file]));
     assert!(!colours(&[("CLICOLOR_FORCE", "1")], &["lint", "--color", "never", file]));
     assert!(colours(&[], &["lint", "--color", "always", "--help"]));
@@ -32,7 +32,7 @@ fn colours_are_for_people_who_want_them() {
 }
 
 #[test]
-fn a_rule_leads_to_its_page_where_terminals_follow_links() {
+fn rule_ids_are_links_in_terminals_that_support_them() {
     let linted = |variables: &[(&str, &str)], color: &str| {
         run_with(&application(), variables, &["lint", "--color", color], "").output
     };
@@ -40,7 +40,7 @@ fn a_rule_leads_to_its_page_where_terminals_follow_links() {
     let link = concat!("\u{1b}]8;;https://github.com/sqledge-ha/sqledge-ha/blob/v", env!("CARGO_PKG_VERSION"));
     let with_links = linted(&forced, "always");
     assert!(with_links.contains(&format!("{link}/policy/RULES.md#load-balancer-service\u{1b}\\")), "{with_links}");
-    assert!(!linted(&[], "always").contains(link), "nobody has said that links are followed");
+    assert!(!linted(&[], "always").contains(link), "link support is unknown");
     assert_eq!(linted(&forced, "never"), linted(&[], "never"));
     assert!(text_of("policy/RULES.md").contains("\n## load-balancer-service\n"));
 }

@@ -1,4 +1,4 @@
-//! A client that speaks HTTP/1.1 over TLS, byte by byte if need be.
+//! A client for HTTP/1.1 over TLS that can send single bytes.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-/// A certificate for the webhook, which clients trust.
+/// A self-signed certificate for the webhook, which clients trust.
 #[derive(Clone)]
 pub(crate) struct Authority {
     chain: String,
@@ -44,7 +44,7 @@ impl Authority {
         &self.key
     }
 
-    /// What a client needs to trust all of these and nobody else.
+    /// A client configuration that trusts only these certificates.
     pub(crate) fn client_config(authorities: &[&Authority], protocol: &str) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         authorities.iter().for_each(|authority| roots.add(authority.trusted.clone()).unwrap());
@@ -99,13 +99,13 @@ impl Client {
         Ok(Client(BufReader::new(stream)))
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.get_mut().write_all(bytes)?;
         self.0.get_mut().flush()
     }
 
-    /// Posts JSON.
+    /// Sends a POST request with JSON.
     pub(crate) fn post(&mut self, path: &str, body: &str) -> io::Result<Answer> {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: webhook.test\r\nContent-Type: application/json\r\n\
@@ -116,14 +116,14 @@ impl Client {
         self.receive()
     }
 
-    /// Waits until the webhook ends the connection.
+    /// Waits until the webhook closes the connection.
     pub(crate) fn wait_for_end(&mut self) {
         let end = self.0.read_to_end(&mut Vec::new());
-        let late = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
-        assert!(!end.is_err_and(|error| late.contains(&error.kind())), "the connection is still open");
+        let timeouts = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
+        assert!(!end.is_err_and(|error| timeouts.contains(&error.kind())), "the connection is still open");
     }
 
-    /// Reads one frame of HTTP/2: its type, its flags and what it carries. `None` at the end of the connection.
+    /// Reads an HTTP/2 frame: type, flags, payload. `None` at the end of the connection.
     pub(crate) fn receive_frame(&mut self) -> io::Result<Option<(u8, u8, Vec<u8>)>> {
         let mut head = [0; 9];
         match self.0.read_exact(&mut head) {
@@ -135,7 +135,7 @@ impl Client {
         Ok(Some((head[3], head[4], payload)))
     }
 
-    /// Reads one answer.
+    /// Reads an answer.
     pub(crate) fn receive(&mut self) -> io::Result<Answer> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Modules that fail, and what becomes of the requests.
+//! Modules that fail, and the answers to the requests.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::process::{Server, module};
-use super::reviews::{mendable, with};
+use super::reviews::{incomplete_review, with};
 
 fn with_module(name: &str, more: &[&str]) -> Server {
     let folder = tempfile::tempdir().unwrap();
@@ -15,24 +15,24 @@ fn with_module(name: &str, more: &[&str]) -> Server {
     Server::start(&[&["--module", &path], workers, more].concat())
 }
 
-fn ask(server: &Server) -> Value {
-    server.connect().post("/mutate", &mendable().to_string()).unwrap().response()
+fn answer(server: &Server) -> Value {
+    server.connect().post("/mutate", &incomplete_review().to_string()).unwrap().response()
 }
 
 #[test]
-fn a_module_that_accepts_everything_is_asked_about_everything() {
+fn another_module_checks_all_requests() {
     let server = with_module("accept", &[]);
-    assert_eq!(ask(&server), json!({"uid": mendable()["request"]["uid"], "allowed": true}));
+    assert_eq!(answer(&server), json!({"uid": incomplete_review()["request"]["uid"], "allowed": true}));
 }
 
 #[test]
-fn a_module_that_runs_for_ever_is_stopped_and_the_request_refused() {
+fn a_module_that_does_not_end_is_stopped_and_the_request_rejected() {
     let server = with_module("loop", &["--deadline=200ms"]);
     let started = Instant::now();
-    let response = ask(&server);
+    let response = answer(&server);
     assert!(started.elapsed() >= Duration::from_millis(200));
     assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(500)));
-    assert!(response["status"]["message"].as_str().unwrap().contains("it ran for too long"), "{response}");
+    assert!(response["status"]["message"].as_str().unwrap().contains("the module ran for too long"), "{response}");
     assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"timeout\"}"), 1.0);
     let line = server.wait_for_line(|line| line["level"] == "ERROR");
     assert_eq!((&line["reason"], &line["kind"]), (&json!("timeout"), &json!("Deployment")));
@@ -40,29 +40,29 @@ fn a_module_that_runs_for_ever_is_stopped_and_the_request_refused() {
 }
 
 #[test]
-fn a_module_that_runs_for_ever_lets_the_request_pass_if_so_wished() {
+fn a_module_that_does_not_end_is_stopped_and_the_request_allowed_with_on_error_allow() {
     let server = with_module("loop", &["--deadline=200ms", "--on-error=allow"]);
-    let response = ask(&server);
+    let response = answer(&server);
     assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null));
-    assert!(response["warnings"][0].as_str().unwrap().contains("it ran for too long"), "{response}");
+    assert!(response["warnings"][0].as_str().unwrap().contains("the module ran for too long"), "{response}");
 }
 
 #[test]
-fn one_instance_answers_one_request_after_the_other_until_a_large_one() {
+fn an_instance_is_used_again_until_a_large_request() {
     let server = with_module("remember", &["--workers=1"]);
     let mut client = server.connect();
     let mut ask = |review: &str| client.post("/mutate", review).unwrap().response()["allowed"].clone();
-    let small = mendable().to_string();
+    let small = incomplete_review().to_string();
     let large = with("/object/large", json!("x".repeat(1 << 20)));
-    // Settings are checked by an instance of their own.
+    // Another instance checks the settings.
     assert_eq!([ask(&small), ask(&small), ask(&large)], [json!(false), json!(true), json!(true)]);
     assert_eq!([ask(&small), ask(&small)], [json!(false), json!(true)]);
 }
 
 #[test]
-fn what_is_patched_although_it_cannot_be_read_is_a_failure_and_not_an_answer_without_a_patch() {
+fn a_mutation_of_an_object_that_cannot_be_parsed_is_a_failure() {
     let server = with_module("mutate", &[]);
-    assert!(ask(&server)["patch"].is_string());
+    assert!(answer(&server)["patch"].is_string());
     let deep = format!("{}1{}", "[".repeat(150), "]".repeat(150));
     let review = with("/object/deep", json!("deep")).replace("\"deep\":\"deep\"", &format!("\"deep\":{deep}"));
     let response = server.connect().post("/mutate", &review).unwrap().response();
@@ -73,11 +73,11 @@ fn what_is_patched_although_it_cannot_be_read_is_a_failure_and_not_an_answer_wit
 }
 
 #[test]
-fn a_module_that_traps_is_replaced_and_the_request_passes_with_a_warning_if_so_wished() {
+fn an_instance_that_traps_is_replaced() {
     let server = with_module("trap", &["--on-error=allow", "--workers=1"]);
     for _ in 0..3 {
-        // An instance that has trapped before would accept, and say nothing.
-        let response = ask(&server);
+        // An instance that has trapped before would allow the request without a warning.
+        let response = answer(&server);
         assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null));
         assert!(response["warnings"][0].as_str().unwrap().contains("not checked"), "{response}");
     }
@@ -90,22 +90,22 @@ fn a_module_that_traps_is_replaced_and_the_request_passes_with_a_warning_if_so_w
 }
 
 #[test]
-fn a_module_that_grows_is_held_to_its_memory() {
+fn the_memory_of_a_module_is_limited() {
     let server = with_module("grow", &["--module-memory=32"]);
     for _ in 0..8 {
-        assert_eq!(ask(&server)["allowed"], false);
+        assert_eq!(answer(&server)["allowed"], false);
     }
     assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"trap\"}"), 8.0);
     assert!(server.memory() < 128, "{} MiB", server.memory());
 }
 
 #[test]
-fn a_busy_module_keeps_nobody_waiting_for_long_and_probes_are_answered() {
+fn requests_beyond_the_limit_are_rejected_while_the_module_is_busy() {
     let server = with_module("loop", &["--deadline=500ms", "--max-in-flight=8"]);
     let started = Instant::now();
     thread::scope(|scope| {
         let asked: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| server.connect().post("/mutate", &mendable().to_string()).unwrap().status))
+            .map(|_| scope.spawn(|| server.connect().post("/mutate", &incomplete_review().to_string()).unwrap().status))
             .collect();
         assert_eq!(server.probe("/livez").0, 200);
         let statuses: Vec<u16> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
@@ -115,7 +115,7 @@ fn a_busy_module_keeps_nobody_waiting_for_long_and_probes_are_answered() {
 }
 
 #[test]
-fn no_request_waits_for_an_api_server_that_is_dead() {
+fn look_ups_do_not_wait_for_an_unavailable_api_server() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("config");
     let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "c",
@@ -125,18 +125,18 @@ fn no_request_waits_for_an_api_server_that_is_dead() {
     let server = Server::start_in(kubeconfig.to_str().unwrap(), &[]);
     let mut client = server.connect();
     // The first call of an instance takes longer.
-    client.post("/mutate", &mendable().to_string()).unwrap();
+    client.post("/mutate", &incomplete_review().to_string()).unwrap();
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"},
         "spec": {"selector": {"app": "sql"}, "ports": [{"port": 1433}]}});
     let mut review: Value = serde_json::from_str(&with("/object", service)).unwrap();
     review["request"]["kind"] = json!({"group": "", "version": "v1", "kind": "Service"});
-    for (review, unseen) in [(review, "workloads"), (mendable(), "services")] {
+    for (review, unchecked_kind) in [(review, "workloads"), (incomplete_review(), "services")] {
         let started = Instant::now();
         let response = client.post("/mutate", &review.to_string()).unwrap().response();
         assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
         assert_eq!(response["allowed"], true);
         let unchecked = response["auditAnnotations"]["unchecked"].as_str().unwrap();
-        assert!(unchecked.starts_with(unseen), "{response}");
+        assert!(unchecked.starts_with(unchecked_kind), "{response}");
     }
     assert_eq!(server.probe("/readyz").0, 503);
 }

@@ -1,4 +1,4 @@
-//! HTTP/2: what API servers speak.
+//! HTTP/2, which API servers use.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::client::{Authority, Client};
 use super::process::{SOON, Server};
-use super::reviews::mendable;
+use super::reviews::incomplete_review;
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
@@ -28,7 +28,7 @@ async fn connect(server: &Server, builder: &Builder<TokioExecutor>) -> SendReque
     connect_over(stream, server, builder).await
 }
 
-/// The same over a TCP connection that there is already.
+/// A connection over an existing TCP connection.
 pub(super) async fn connect_over(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     server: &Server,
@@ -55,13 +55,13 @@ pub(super) fn whole(text: String) -> Body {
 }
 
 #[tokio::test]
-async fn http_2_carries_many_requests_on_one_connection() {
+async fn one_connection_carries_many_requests() {
     let server = Server::start(&[]);
     let sender = connect(&server, &builder()).await;
     let requests = (0..100).map(|_| {
         let mut sender = sender.clone();
         async move {
-            let response = sender.send_request(review(whole(mendable().to_string()))).await.unwrap();
+            let response = sender.send_request(review(whole(incomplete_review().to_string()))).await.unwrap();
             assert_eq!(response.status(), 200);
             response.into_body().collect().await.unwrap().to_bytes()
         }
@@ -74,13 +74,13 @@ async fn http_2_carries_many_requests_on_one_connection() {
 }
 
 #[test]
-fn what_does_not_come_to_a_request_is_cut_off() {
+fn a_connection_without_a_complete_request_is_closed() {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-    // A head that goes on in another frame, and that frame, of which half is missing.
+    // A head that continues in another frame, of which half is missing.
     const HEADERS: &[u8] = &[0, 0, 2, 1, 0, 0, 0, 0, 1, 0x83, 0x87];
     const CONTINUATION: &[u8] = &[0, 0, 9, 9, 4, 0, 0, 0, 1, 0x84];
-    let server = Server::start(&["--head-time-out=300ms"]);
+    let server = Server::start(&["--head-timeout=300ms"]);
     let config = Authority::client_config(&[&server.authority], "h2");
     let silent: [&[&[u8]]; 6] = [
         &[],
@@ -95,14 +95,14 @@ fn what_does_not_come_to_a_request_is_cut_off() {
         client.send(&sent.concat()).unwrap();
         client.wait_for_end();
     }
-    // Over HTTP/1.1 a client may fall silent as well.
+    // The same over HTTP/1.1.
     server.connect().wait_for_end();
     server.wait_for_metric("sqledge_ha_connections ", 0.0);
 }
 
 #[tokio::test]
-async fn half_a_body_is_waited_for_and_then_given_up() {
-    let server = Server::start(&["--body-time-out=300ms"]);
+async fn an_incomplete_body_times_out() {
+    let server = Server::start(&["--body-timeout=300ms"]);
     let half = stream::iter([Ok(Frame::data(Bytes::from("{")))]).chain(stream::pending());
     let mut sender = connect(&server, &builder()).await;
     let response = sender.send_request(review(BodyExt::boxed(StreamBody::new(half)))).await.unwrap();
@@ -110,11 +110,11 @@ async fn half_a_body_is_waited_for_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_takes_is_taken_back() {
-    let server = Server::start(&["--body-time-out=100ms", "--deadline=100ms"]);
-    // A window through which nothing fits.
+async fn a_stream_whose_answer_is_not_read_is_reset() {
+    let server = Server::start(&["--body-timeout=100ms", "--deadline=100ms"]);
+    // A window that is closed from the start.
     let mut sender = connect(&server, builder().initial_stream_window_size(0)).await;
-    let response = sender.send_request(review(whole(mendable().to_string()))).await.unwrap();
+    let response = sender.send_request(review(whole(incomplete_review().to_string()))).await.unwrap();
     let body = tokio::time::timeout(SOON, response.into_body().collect()).await.unwrap();
     assert!(body.is_err());
 }

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::process::Server;
 use crate::kubernetes::Cluster;
 use crate::ran::Ran;
-use crate::registrations::{list, registrations};
 use crate::shared::text_of;
+use crate::webhook_configurations::{list, webhook_configurations};
 
 fn example(name: &str) -> String {
     text_of(&format!("e2e/examples/{name}.yaml"))
 }
 
-/// A Deployment as people write it, who leave out what can be left out.
+/// A Deployment without optional fields.
 fn written_by_hand() -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql"}, "spec": {
         "selector": {"matchLabels": {"app": "sql"}},
@@ -30,19 +30,19 @@ struct Admission {
 }
 
 impl Admission {
-    /// A cluster in which the webhook is registered and answers.
+    /// Starts a cluster that calls the webhook.
     fn start() -> Self {
         let cluster = Cluster::api_only();
         let server = Server::start_in(cluster.kubeconfig(), &["--log-level=debug"]);
         server.wait_until_ready();
-        let registrations = registrations(server.reviews, server.authority.pem(), &[]);
+        let registrations = webhook_configurations(server.reviews, server.authority.pem(), &[]);
         cluster.must(&["apply", "-f", "-"], &list(&registrations));
         let admission = Admission { cluster, server };
         admission.wait_until_registered();
         admission
     }
 
-    /// The API server learns of registrations a moment after they are stored.
+    /// The API server sees new webhook configurations after a moment.
     fn wait_until_registered(&self) {
         let probe = written_by_hand().to_string().replace("\"sql\"", "\"probe\"");
         for _ in 0..100 {
@@ -52,7 +52,7 @@ impl Admission {
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
-        panic!("the registrations have no effect: {:#?}", self.server.log());
+        panic!("the webhook configurations have no effect: {:#?}", self.server.log());
     }
 
     fn apply(&self, object: &Value) -> Ran {
@@ -65,11 +65,11 @@ impl Admission {
 }
 
 #[test]
-fn what_people_apply_is_stored_mended_and_what_contradicts_is_refused() {
+fn applied_objects_are_mutated_or_rejected() {
     let admission = Admission::start();
     let deployment = written_by_hand();
 
-    // Left out, and mended.
+    // Missing fields are added.
     let applied = admission.apply(&deployment);
     assert_eq!(applied.code, 0, "{applied:?}");
     let stored = admission.stored("deployment/sql");
@@ -82,16 +82,16 @@ fn what_people_apply_is_stored_mended_and_what_contradicts_is_refused() {
     assert!(admission.apply(&deployment).output.contains("unchanged"));
     assert_eq!(admission.stored("deployment/sql")["metadata"]["generation"], stored["metadata"]["generation"]);
 
-    // A contradiction, and a scale request: the latter is known by what the watches saw.
+    // A second replica is rejected, also in a scale request, which needs a look-up.
     let mut two = deployment.clone();
     two["spec"]["replicas"] = json!(2);
-    let refused = admission.apply(&two);
-    assert!(refused.code != 0 && refused.said.contains("single-replica"), "{refused:?}");
-    let refused = admission.cluster.kubectl(&["scale", "deployment/sql", "--replicas=2"], "");
-    assert!(refused.code != 0 && refused.said.contains("single-replica"), "{refused:?}");
+    let rejected = admission.apply(&two);
+    assert!(rejected.code != 0 && rejected.stderr.contains("single-replica"), "{rejected:?}");
+    let rejected = admission.cluster.kubectl(&["scale", "deployment/sql", "--replicas=2"], "");
+    assert!(rejected.code != 0 && rejected.stderr.contains("single-replica"), "{rejected:?}");
     admission.cluster.must(&["scale", "deployment/sql", "--replicas=1"], "");
 
-    // A Service is mended for the sake of the workload behind it.
+    // A Service is mutated because of the workload that it selects.
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"},
         "spec": {"selector": {"app": "sql"}, "ports": [{"port": 1433}]}});
     assert_eq!(admission.apply(&service).code, 0);
@@ -109,7 +109,7 @@ fn what_people_apply_is_stored_mended_and_what_contradicts_is_refused() {
 }
 
 #[test]
-fn a_right_application_is_stored_as_it_was_written() {
+fn a_correct_application_is_stored_unchanged() {
     let admission = Admission::start();
     let before = admission.cluster.must(&["apply", "-f", "-"], &example("right"));
     assert!(before.lines().all(|line| line.ends_with(" created")), "{before}");
@@ -119,7 +119,7 @@ fn a_right_application_is_stored_as_it_was_written() {
 }
 
 #[test]
-fn a_webhook_that_signs_its_own_certificate_tells_the_registrations() {
+fn a_self_signed_webhook_publishes_its_ca() {
     let cluster = Cluster::api_only();
     let manifests = concat!(env!("CARGO_MANIFEST_DIR"), "/artifacthub/webhook");
     cluster.must(&["apply", "-f", manifests], "");
@@ -132,7 +132,7 @@ fn a_webhook_that_signs_its_own_certificate_tells_the_registrations() {
     for kind in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
         let path = "-o=jsonpath={.webhooks[*].clientConfig.caBundle}";
         let bundles = cluster.must(&["get", &format!("{kind}/sqledge-ha"), path], "");
-        assert!(bundles.split(' ').all(|bundle| bundle == secret.data.authorities), "{kind}: {bundles}");
+        assert!(bundles.split(' ').all(|bundle| bundle == secret.data.bundle), "{kind}: {bundles}");
     }
     for replica in &replicas {
         assert!(replica.metric("sqledge_ha_certificate_expiry_timestamp_seconds") > 0.0);
@@ -147,5 +147,5 @@ struct Secret {
 #[derive(Deserialize)]
 struct Data {
     #[serde(rename = "ca.crt")]
-    authorities: String,
+    bundle: String,
 }

@@ -1,4 +1,4 @@
-//! A webhook process of a test's own, on free ports of the loopback interface.
+//! A webhook process on free ports of the loopback interface.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
-use sqledge_ha::module::metadata;
+use sqledge_ha::wasm_host::metadata;
 use tempfile::TempDir;
 
 use super::client::{Authority, Client};
 
-/// How long anything may take that should take no time.
+/// The timeout for events that should be immediate.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) struct Server {
@@ -29,12 +29,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A webhook with a certificate in files, that looks nothing up.
+    /// A webhook with certificate files and without look-ups.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Server::starting(arguments).started()
     }
 
-    /// The same, from when it answers probes on.
+    /// Like the function above, but waits only until it answers probes.
     pub(crate) fn starting(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
@@ -42,12 +42,12 @@ impl Server {
         Server::spawn(folder, authority, &["--tls-cert=tls.crt", "--tls-key=tls.key", "--no-cluster"], arguments)
     }
 
-    /// A webhook with a certificate in files, that looks into a cluster.
+    /// A webhook with certificate files and look-ups in a cluster.
     pub(crate) fn start_in(kubeconfig: &str, arguments: &[&str]) -> Self {
         Server::starting_in(kubeconfig, arguments).started()
     }
 
-    /// The same, from when it answers probes on.
+    /// Like the function above, but waits only until it answers probes.
     pub(crate) fn starting_in(kubeconfig: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
@@ -56,20 +56,20 @@ impl Server {
         Server::spawn(folder, authority, &cluster, arguments)
     }
 
-    /// A webhook that makes its own certificate and keeps it in a cluster.
+    /// A webhook with a self-signed certificate.
     pub(crate) fn start_self_signed(kubeconfig: &str, arguments: &[&str]) -> Self {
         let certificate = ["--self-signed", "--kubeconfig", kubeconfig];
         Server::spawn(tempfile::tempdir().unwrap(), Authority::new(), &certificate, arguments).started()
     }
 
-    /// A webhook that speaks plain HTTP, and looks nothing up.
+    /// A webhook with plain HTTP and without look-ups.
     pub(crate) fn start_plain(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Server::spawn(folder, Authority::new(), &["--insecure-http", "--no-cluster"], arguments).started()
     }
 
     fn spawn(folder: TempDir, authority: Authority, certificate: &[&str], arguments: &[&str]) -> Self {
-        // A flag is given once.
+        // clap rejects a repeated flag.
         let defaults = ["--drain=0s"].into_iter().filter(|flag| !is_given(arguments, flag));
         let mut child = std::process::Command::new(cargo_bin("sqledge-ha"))
             .args(["serve", "--listen=127.0.0.1:0", "--health-listen=127.0.0.1:0", "--log-format=json"])
@@ -95,7 +95,7 @@ impl Server {
         server
     }
 
-    /// When it answers reviews as well.
+    /// Waits until it answers reviews.
     fn started(mut self) -> Self {
         self.reviews = self.address("listening for reviews");
         self
@@ -106,7 +106,7 @@ impl Server {
         line["address"].as_str().unwrap().parse().unwrap()
     }
 
-    /// The first line of the log that is wanted, when it has come.
+    /// Waits for a line in the log.
     pub(crate) fn wait_for_line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
         loop {
@@ -118,7 +118,7 @@ impl Server {
         }
     }
 
-    /// All lines of the log so far.
+    /// The lines in the log so far.
     pub(crate) fn log(&self) -> Vec<Value> {
         self.lines.lock().unwrap().clone()
     }
@@ -128,7 +128,7 @@ impl Server {
         Client::connect(self.reviews, &self.authority).unwrap()
     }
 
-    /// Asks the health listener: the status and the body.
+    /// Gets a path of the health listener: status and body.
     pub(crate) fn probe(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.probes).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").unwrap();
@@ -138,14 +138,14 @@ impl Server {
         (head[9..12].parse().unwrap(), body.to_owned())
     }
 
-    /// A figure by the beginning of its line.
+    /// The value of a metric, by the start of its line.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.probe("/metrics");
         let line = text.lines().find(|line| line.starts_with(name));
         line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
-    /// Waits until requests are welcome.
+    /// Waits until the webhook is ready.
     pub(crate) fn wait_until_ready(&self) {
         let started = Instant::now();
         while self.probe("/readyz").0 != 200 {
@@ -154,7 +154,7 @@ impl Server {
         }
     }
 
-    /// Waits until a figure has a value.
+    /// Waits until a metric has a value.
     pub(crate) fn wait_for_metric(&self, name: &str, value: f64) {
         let started = Instant::now();
         while self.metric(name) != value {
@@ -170,38 +170,38 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
     }
 
-    /// The processor time that the process has taken.
+    /// The processor time of the process.
     pub(crate) fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // The name, which may hold spaces, ends with the last parenthesis; the times are the 14th and 15th field.
+        // The name, which can contain spaces, ends with the last parenthesis; the times are fields 14 and 15.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 10)
     }
 
-    /// Whether it speaks TLS.
+    /// Whether the webhook uses TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
         self.folder.path().join("tls.crt").exists()
     }
 
-    /// Where the process runs, and its certificate is.
+    /// The directory of the process and of its certificate.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Asks the process to end, as the kubelet does.
+    /// Sends SIGTERM, as the kubelet does.
     pub(crate) fn terminate(&self) {
         let ended = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(ended.success());
     }
 
-    /// Ends the process at once, as the kernel does when memory runs out.
+    /// Sends SIGKILL, as the kernel does when memory runs out.
     pub(crate) fn kill(&self) {
         let ended = std::process::Command::new("kill").args(["-KILL", &self.child.id().to_string()]).status().unwrap();
         assert!(ended.success());
     }
 
-    /// How the process ended.
+    /// Waits for the end of the process.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
         loop {
@@ -226,7 +226,7 @@ fn is_given(arguments: &[&str], flag: &str) -> bool {
     arguments.iter().any(|argument| argument.split('=').next().unwrap() == name)
 }
 
-/// A module of `e2e/modules`, assembled and annotated, in a file.
+/// Assembles and annotates a module of `e2e/modules`, and returns the file.
 pub(crate) fn module(folder: &Path, name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/modules").join(format!("{name}.wat"));
     let wasm = wat::parse_file(source).unwrap();

@@ -1,4 +1,4 @@
-//! What clients are answered.
+//! The answers to reviews.
 
 use std::sync::{Arc, Mutex, Weak};
 
@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 
 use super::process::Server;
 
-/// A review of a Deployment from which only what can be mended is missing.
-pub(crate) fn mendable() -> Value {
+/// A review of a Deployment that lacks only fields that a mutation can add.
+pub(crate) fn incomplete_review() -> Value {
     serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap()
 }
 
-/// The same with one part of the request replaced.
+/// The review with one value in the request replaced.
 pub(crate) fn with(pointer: &str, value: Value) -> String {
-    let mut review = mendable();
+    let mut review = incomplete_review();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     review["request"].pointer_mut(parent).unwrap()[key] = value;
     review.to_string()
 }
 
-/// One webhook for all tests, which ends with the last of them.
+/// One webhook for all tests, which stops after the last of them.
 fn server() -> Arc<Server> {
     static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut server = SERVER.lock().unwrap();
@@ -32,7 +32,7 @@ fn server() -> Arc<Server> {
     })
 }
 
-fn ask(path: &str, review: &str) -> Value {
+fn answer(path: &str, review: &str) -> Value {
     server().connect().post(path, review).unwrap().response()
 }
 
@@ -42,9 +42,9 @@ fn patch(response: &Value) -> Value {
 }
 
 #[test]
-fn a_deployment_is_mended_by_a_minimal_patch() {
-    let response = ask("/mutate", &mendable().to_string());
-    assert_eq!((&response["allowed"], &response["uid"]), (&json!(true), &mendable()["request"]["uid"]));
+fn a_deployment_is_mutated_by_a_minimal_patch() {
+    let response = answer("/mutate", &incomplete_review().to_string());
+    assert_eq!((&response["allowed"], &response["uid"]), (&json!(true), &incomplete_review()["request"]["uid"]));
     assert_eq!(
         patch(&response),
         json!([
@@ -54,49 +54,51 @@ fn a_deployment_is_mended_by_a_minimal_patch() {
             {"op": "add", "path": "/spec/template/spec/securityContext/fsGroup", "value": 10001},
         ])
     );
-    let mended = &response["auditAnnotations"]["mended"];
-    assert_eq!(mended, "recreate-strategy,amd64-node-selector,volume-ownership");
+    let mutated = &response["auditAnnotations"]["mutated"];
+    assert_eq!(mutated, "recreate-strategy,amd64-node-selector,volume-ownership");
 }
 
 #[test]
-fn what_was_mended_is_accepted_by_both_stages_and_not_patched_again() {
-    let mut review = mendable();
-    let operations: json_patch::Patch = serde_json::from_value(patch(&ask("/mutate", &review.to_string()))).unwrap();
+fn a_mutated_object_is_allowed_by_both_stages_and_not_patched_again() {
+    let mut review = incomplete_review();
+    let operations: json_patch::Patch = serde_json::from_value(patch(&answer("/mutate", &review.to_string()))).unwrap();
     json_patch::patch(&mut review["request"]["object"], &operations).unwrap();
     for path in ["/mutate", "/validate"] {
-        let response = ask(path, &review.to_string());
+        let response = answer(path, &review.to_string());
         assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null), "{path}: {response}");
     }
 }
 
 #[test]
-fn the_validating_stage_refuses_instead_of_patching() {
-    let response = ask("/validate", &mendable().to_string());
+fn the_validating_stage_rejects_instead_of_mutating() {
+    let response = answer("/validate", &incomplete_review().to_string());
     assert_eq!((&response["allowed"], &response["patch"]), (&json!(false), &Value::Null));
     assert_eq!(response["status"]["code"], 403);
-    assert!(response["status"]["message"].as_str().unwrap().contains("recreate-strategy: an update starts a second"));
+    assert!(
+        response["status"]["message"].as_str().unwrap().contains("recreate-strategy: an update can start a second")
+    );
 }
 
 #[test]
-fn a_contradiction_is_refused_by_both_stages_and_logged_without_contents() {
+fn a_contradiction_is_rejected_by_both_stages_and_logged_without_contents() {
     let server = server();
-    let review = with("/object/spec/replicas", json!(3)).replace("orchard-press", "orchard-refused");
+    let review = with("/object/spec/replicas", json!(3)).replace("orchard-press", "orchard-rejected");
     for path in ["/mutate", "/validate"] {
-        let response = ask(path, &review);
+        let response = answer(path, &review);
         assert_eq!(response["allowed"], false, "{path}");
         assert!(response["status"]["message"].as_str().unwrap().contains("single-replica"), "{path}: {response}");
     }
-    let line = server.wait_for_line(|line| line["name"] == "orchard-refused" && line["path"] == "/validate");
+    let line = server.wait_for_line(|line| line["name"] == "orchard-rejected" && line["path"] == "/validate");
     assert_eq!((&line["level"], &line["message"]), (&json!("INFO"), &json!("rejected")));
     assert_eq!((&line["kind"], &line["operation"]), (&json!("Deployment"), &json!("CREATE")));
-    assert!(line["rules"].as_str().unwrap().contains("refused: single-replica"), "{line}");
+    assert!(line["rules"].as_str().unwrap().contains("rejected: single-replica"), "{line}");
     let log = format!("{:?}", server.log());
     assert!(!log.contains("azure-sql-edge") && !log.contains("/var/opt/mssql"), "{log}");
 }
 
 #[test]
-fn warnings_and_audit_annotations_are_passed_on() {
-    let response = ask("/mutate", &with("/object/spec/replicas", json!(0)));
+fn answers_have_warnings_and_audit_annotations() {
+    let response = answer("/mutate", &with("/object/spec/replicas", json!(0)));
     assert_eq!(response["allowed"], true);
     let warnings = response["warnings"].as_array().unwrap();
     assert!(warnings.iter().any(|line| line.as_str().unwrap().starts_with("single-replica:")), "{response}");
@@ -105,64 +107,64 @@ fn warnings_and_audit_annotations_are_passed_on() {
 }
 
 #[test]
-fn operations_are_told_apart() {
-    let object = mendable()["request"]["object"].clone();
+fn only_create_and_update_are_checked() {
+    let object = incomplete_review()["request"]["object"].clone();
     let update = |old: Value| {
-        let mut review = mendable();
+        let mut review = incomplete_review();
         review["request"]["operation"] = json!("UPDATE");
         review["request"]["oldObject"] = old;
-        ask("/mutate", &review.to_string())
+        answer("/mutate", &review.to_string())
     };
     assert_eq!(update(object.clone())["patch"], Value::Null);
     let mut old = object.clone();
     old["spec"]["template"]["spec"]["containers"][0]["image"] = json!("azure-sql-edge:1.0.6");
     assert!(patch(&update(old)).as_array().unwrap().len() >= 4);
-    let mut review = mendable();
+    let mut review = incomplete_review();
     for operation in ["DELETE", "CONNECT"] {
         review["request"]["operation"] = json!(operation);
         review["request"]["object"] = Value::Null;
         review["request"]["oldObject"] = object.clone();
         for path in ["/mutate", "/validate"] {
             let expected = json!({"uid": review["request"]["uid"], "allowed": true});
-            assert_eq!(ask(path, &review.to_string()), expected, "{operation} {path}");
+            assert_eq!(answer(path, &review.to_string()), expected, "{operation} {path}");
         }
     }
 }
 
 #[test]
-fn a_dry_run_is_answered_like_any_other() {
-    assert_eq!(ask("/mutate", &with("/dryRun", json!(true))), ask("/mutate", &mendable().to_string()));
+fn a_dry_run_has_the_same_answer() {
+    assert_eq!(answer("/mutate", &with("/dryRun", json!(true))), answer("/mutate", &incomplete_review().to_string()));
 }
 
 #[test]
-fn a_scale_whose_parent_cannot_be_read_passes_with_a_warning() {
+fn a_scale_request_is_allowed_with_a_warning_if_its_parent_cannot_be_read() {
     let scale = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "7", "operation": "UPDATE", "name": "sql", "namespace": "db", "subResource": "scale",
         "kind": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
         "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
         "object": {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 2}}}});
-    let response = ask("/validate", &scale.to_string());
+    let response = answer("/validate", &scale.to_string());
     assert_eq!(response["allowed"], true);
-    assert!(response["warnings"][0].as_str().unwrap().starts_with("single-replica: not checked"), "{response}");
+    assert!(response["warnings"][0].as_str().unwrap().starts_with("single-replica was not checked"), "{response}");
 }
 
 #[test]
-fn objects_that_do_not_matter_pass_without_a_word() {
+fn other_kinds_are_allowed_without_warnings() {
     let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sql"}});
     let review = with("/object", config).replace("\"Deployment\"", "\"ConfigMap\"");
-    let expected = json!({"uid": mendable()["request"]["uid"], "allowed": true});
-    assert_eq!(ask("/mutate", &review), expected);
+    let expected = json!({"uid": incomplete_review()["request"]["uid"], "allowed": true});
+    assert_eq!(answer("/mutate", &review), expected);
 }
 
 #[test]
-fn a_decision_is_one_line_for_who_looks_closely_and_none_for_others() {
+fn decisions_are_logged_at_level_debug() {
     for (level, expected) in [("debug", 1), ("info", 0)] {
         let mut server = Server::start(&[&format!("--log-level={level}")]);
-        server.connect().post("/mutate", &mendable().to_string()).unwrap();
+        server.connect().post("/mutate", &incomplete_review().to_string()).unwrap();
         server.terminate();
         server.wait();
         server.wait_for_line(|line| line["message"] == "stopped");
-        let uid = &mendable()["request"]["uid"];
+        let uid = &incomplete_review()["request"]["uid"];
         let lines: Vec<_> =
             server.log().into_iter().filter(|line| line.to_string().contains(uid.as_str().unwrap())).collect();
         assert_eq!(lines.len(), expected, "{lines:?}");
@@ -171,12 +173,14 @@ fn a_decision_is_one_line_for_who_looks_closely_and_none_for_others() {
 }
 
 #[test]
-fn figures_tell_what_was_decided() {
+fn metrics_count_decisions() {
     let server = Server::start(&[]);
     let mut client = server.connect();
-    client.post("/mutate", &mendable().to_string()).unwrap();
+    client.post("/mutate", &incomplete_review().to_string()).unwrap();
     client.post("/mutate", &with("/object/spec/replicas", json!(3))).unwrap();
-    client.post("/validate", &mendable().to_string().replace("azure-sql-edge", "web").replace("mssql", "web")).unwrap();
+    client
+        .post("/validate", &incomplete_review().to_string().replace("azure-sql-edge", "web").replace("mssql", "web"))
+        .unwrap();
     client.post("/mutate", "{}").unwrap();
     let labels = |path, decision| {
         format!(
@@ -185,9 +189,9 @@ fn figures_tell_what_was_decided() {
     };
     assert_eq!(server.metric(&labels("/mutate", "mutated")), 1.0);
     assert_eq!(server.metric(&labels("/mutate", "rejected")), 1.0);
-    assert_eq!(server.metric("sqledge_ha_requests_turned_away_total{reason=\"400\"}"), 1.0);
-    assert_eq!(server.metric("sqledge_ha_rule_hits_total{rule=\"single-replica\",action=\"refused\"}"), 1.0);
-    assert_eq!(server.metric("sqledge_ha_rule_hits_total{rule=\"recreate-strategy\",action=\"mended\"}"), 1.0);
+    assert_eq!(server.metric("sqledge_ha_http_errors_total{reason=\"400\"}"), 1.0);
+    assert_eq!(server.metric("sqledge_ha_rule_hits_total{rule=\"single-replica\",action=\"rejected\"}"), 1.0);
+    assert_eq!(server.metric("sqledge_ha_rule_hits_total{rule=\"recreate-strategy\",action=\"mutated\"}"), 1.0);
     assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"trap\"}"), 0.0);
     assert_eq!(server.metric("sqledge_ha_connections"), 1.0);
     let (_, text) = server.probe("/metrics");
@@ -197,7 +201,7 @@ fn figures_tell_what_was_decided() {
 }
 
 #[test]
-fn probes_answer_on_their_own_port() {
+fn probes_have_their_own_port() {
     let server = server();
     assert_eq!(server.probe("/livez"), (200, "ok\n".to_owned()));
     assert_eq!(server.probe("/readyz"), (200, "ok\n".to_owned()));

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::module::{EMBEDDED, Get, Host, Limits, List, Response, World, metadata};
-use sqledge_ha::webhook::caches::{Caches, ErrorClass, Kind, kinds};
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Get, Limits, List, LookupSource, Response, metadata};
+use sqledge_ha::webhook::caches::{Caches, ErrorClass, ResourceKind, kinds};
 use sqledge_ha::webhook::cluster_client::connect;
 use sqledge_ha_policy::settings::Settings;
 use tokio::io::copy_bidirectional;
@@ -15,19 +15,19 @@ use tokio::task::JoinSet;
 use super::{Account, administrator, apply, cluster, create_namespace, eventually};
 use crate::kubernetes::web_deployments;
 
-fn kind(api_version: &str, kind: &str) -> Kind {
-    Kind { api_version: api_version.to_owned(), kind: kind.to_owned() }
+fn kind(api_version: &str, kind: &str) -> ResourceKind {
+    ResourceKind { api_version: api_version.to_owned(), kind: kind.to_owned() }
 }
 
-fn get(caches: &Caches, of: &Kind, namespace: &str, name: &str) -> Result<Option<Value>, String> {
-    let Kind { api_version, kind } = of.clone();
+fn get(caches: &Caches, of: &ResourceKind, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+    let ResourceKind { api_version, kind } = of.clone();
     let namespace = Some(namespace.to_owned());
     let query = Get { api_version, kind, name: name.to_owned(), namespace, disable_cache: false, field_masks: vec![] };
     Ok(caches.get(&query)?.map(std::borrow::Cow::into_owned))
 }
 
-fn names(caches: &Caches, of: &Kind, namespace: &str) -> Result<Vec<String>, String> {
-    let Kind { api_version, kind } = of.clone();
+fn names(caches: &Caches, of: &ResourceKind, namespace: &str) -> Result<Vec<String>, String> {
+    let ResourceKind { api_version, kind } = of.clone();
     let query = List {
         api_version,
         kind,
@@ -48,14 +48,14 @@ fn service(namespace: &str, name: &str, app: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_added_changed_and_deleted_is_seen_in_its_own_namespace() {
+async fn a_cache_follows_additions_changes_and_deletions() {
     create_namespace("cache-a");
     create_namespace("cache-b");
     apply(&service("cache-a", "sql", "old"));
     apply(&service("cache-b", "web", "web"));
     let services = kind("v1", "Service");
     let caches = Caches::start(&administrator().await, kinds(&metadata::read(EMBEDDED).unwrap()), None);
-    eventually("a first look", || caches.settled()).await;
+    eventually("the first sync", || caches.is_ready()).await;
     assert!(caches.states().iter().all(|state| state.synced && state.last_error_class.is_none()));
     assert_eq!(names(&caches, &services, "cache-a").unwrap(), ["sql"]);
     assert_eq!(names(&caches, &services, "cache-b").unwrap(), ["web"]);
@@ -78,14 +78,14 @@ async fn what_is_added_changed_and_deleted_is_seen_in_its_own_namespace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_without_rights_settles_and_sees_what_it_is_granted_later() {
+async fn a_forbidden_kind_is_ready_and_synced_once_it_is_permitted() {
     create_namespace("cache-rights");
     let deployments = kind("apps/v1", "Deployment");
     let may_read =
         |resource: &str| json!([{"apiGroups": ["", "apps"], "resources": [resource], "verbs": ["list", "watch"]}]);
     let account = Account::new("cache-rights", "reader", &may_read("services"));
     let caches = Caches::start(&account.client().await, [kind("v1", "Service"), deployments.clone()], None);
-    eventually("a first look", || caches.settled()).await;
+    eventually("the first sync", || caches.is_ready()).await;
     assert_eq!(names(&caches, &kind("v1", "Service"), "cache-rights").unwrap(), [""; 0]);
     assert!(get(&caches, &deployments, "cache-rights", "x").unwrap_err().contains("is forbidden"));
     assert!(names(&caches, &deployments, "cache-rights").unwrap_err().contains("is forbidden"));
@@ -93,20 +93,20 @@ async fn an_account_without_rights_settles_and_sees_what_it_is_granted_later() {
 
     apply(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": {"name": "cache-rights-reader"}, "rules": may_read("deployments")}));
-    eventually("a right", || names(&caches, &deployments, "cache-rights").is_ok()).await;
+    eventually("a permission", || names(&caches, &deployments, "cache-rights").is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kind_that_the_api_server_does_not_know_is_given_up() {
+async fn an_unknown_kind_is_ready() {
     let rollouts = kind("argoproj.io/v1alpha1", "Rollout");
     let caches = Caches::start(&administrator().await, [rollouts.clone()], None);
-    eventually("a first look", || caches.settled()).await;
+    eventually("the first sync", || caches.is_ready()).await;
     assert!(get(&caches, &rollouts, "default", "x").unwrap_err().contains("404"));
     assert!(get(&caches, &kind("v1", "Secret"), "default", "x").unwrap_err().contains("not watched"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_api_server_nothing_settles_and_no_look_up_waits() {
+async fn without_an_api_server_no_cache_is_ready_and_no_look_up_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
     let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "c",
@@ -119,18 +119,18 @@ async fn without_an_api_server_nothing_settles_and_no_look_up_waits() {
     assert!(get(&caches, &services, "default", "x").unwrap_err().contains("not synced yet"));
     assert!(start.elapsed() < Duration::from_millis(50));
     eventually("a failure", || caches.states()[0].failures > 0).await;
-    assert!(!caches.settled());
+    assert!(!caches.is_ready());
     assert_eq!(caches.states()[0].last_error_class, Some(ErrorClass::Unavailable));
 }
 
-/// A way to the API server that can be cut.
-struct Wire {
+/// A TCP proxy to the API server.
+struct Proxy {
     address: SocketAddr,
     connections: JoinSet<()>,
 }
 
-impl Wire {
-    async fn connect(address: SocketAddr, server: &str) -> Self {
+impl Proxy {
+    async fn start(address: SocketAddr, server: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = server.trim_start_matches("https://").to_owned();
@@ -143,41 +143,41 @@ impl Wire {
                 connections.spawn(async move { copy_bidirectional(&mut client, &mut server).await });
             }
         });
-        Wire { address, connections }
+        Proxy { address, connections }
     }
 
-    async fn cut(mut self) -> SocketAddr {
+    async fn stop(mut self) -> SocketAddr {
         self.connections.shutdown().await;
         self.address
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_leaves_what_was_seen_and_ends_even_if_nothing_happens_afterwards() {
+async fn a_cache_answers_during_an_outage_and_recovers() {
     create_namespace("cache-outage");
     apply(&service("cache-outage", "sql", "sql"));
     let server = cluster().description["server"].as_str().unwrap();
-    let wire = Wire::connect(([127, 0, 0, 1], 0).into(), server).await;
+    let proxy = Proxy::start(([127, 0, 0, 1], 0).into(), server).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
     let config = std::fs::read_to_string(cluster().kubeconfig()).unwrap();
-    std::fs::write(&path, config.replace(server, &format!("https://{}", wire.address))).unwrap();
+    std::fs::write(&path, config.replace(server, &format!("https://{}", proxy.address))).unwrap();
     let services = kind("v1", "Service");
     let caches = Caches::start(&connect(Some(&path)).await.unwrap(), [services.clone()], None);
-    eventually("a first look", || caches.settled()).await;
+    eventually("the first sync", || caches.is_ready()).await;
 
-    let address = wire.cut().await;
+    let address = proxy.stop().await;
     eventually("an outage", || caches.states()[0].last_error_class == Some(ErrorClass::Unavailable)).await;
     assert_eq!(names(&caches, &services, "cache-outage").unwrap(), ["sql"]);
-    assert!(caches.settled() && caches.states()[0].synced);
-    let _wire = Wire::connect(address, server).await;
+    assert!(caches.is_ready() && caches.states()[0].synced);
+    let _proxy = Proxy::start(address, server).await;
     eventually("a recovery", || caches.states()[0].last_error_class.is_none()).await;
     apply(&service("cache-outage", "more", "more"));
     eventually("an addition", || names(&caches, &services, "cache-outage").unwrap() == ["more", "sql"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kind_with_many_objects_is_listed_in_pages_and_kept_whole() {
+async fn a_kind_with_many_objects_is_listed_in_pages() {
     let many = 450;
     create_namespace("cache-many");
     let maps = kind("v1", "ConfigMap");
@@ -188,19 +188,19 @@ async fn a_kind_with_many_objects_is_listed_in_pages_and_kept_whole() {
     };
     cluster().create_all(&(0..many).map(map).collect::<Vec<_>>()).await;
     let caches = Caches::start(&client, [maps.clone()], None);
-    eventually("a first look", || caches.settled()).await;
+    eventually("the first sync", || caches.is_ready()).await;
     assert_eq!(names(&caches, &maps, "cache-many").unwrap().len(), many);
     let state = caches.states().remove(0);
     assert!(state.objects >= many && state.bytes > many * 100);
     let weak = Arc::downgrade(&caches);
     drop(caches);
-    assert!(weak.upgrade().is_none(), "its watches end with it");
+    assert!(weak.upgrade().is_none(), "the watches stop when the caches are dropped");
 }
 
-/// Lets the embedded module judge a request, with the caches for its look-ups.
+/// Checks a request with the embedded module and look-ups in the caches.
 fn review(caches: &Arc<Caches>, memory: usize, request: &Value) -> Response {
-    let host = Host::limited(EMBEDDED, Limits { deadline: Duration::from_secs(10), memory }).unwrap();
-    let instance = host.instance(Arc::clone(caches) as Arc<dyn World>).unwrap();
+    let module = CompiledModule::limited(EMBEDDED, Limits { deadline: Duration::from_secs(10), memory }).unwrap();
+    let instance = module.instance(Arc::clone(caches) as Arc<dyn LookupSource>).unwrap();
     instance.validate(&to_raw_value(request).unwrap(), &json!({})).unwrap()
 }
 
@@ -210,14 +210,14 @@ fn scale(namespace: &str, plural: &str, name: &str) -> Value {
         "resource": {"group": "apps", "version": "v1", "resource": plural}, "object": {"spec": {"replicas": 2}}})
 }
 
-fn creation_of_service(namespace: &str) -> Value {
+fn create_service_request(namespace: &str) -> Value {
     json!({"operation": "CREATE", "namespace": namespace, "kind": {"group": "", "version": "v1", "kind": "Service"},
         "object": service(namespace, "new", "sql")})
 }
 
 /// A ReplicaSet with a database that a Deployment owns.
 fn replica_set(namespace: &str) -> Value {
-    let mut object = governed(namespace);
+    let mut object = database(namespace);
     object["kind"] = json!("ReplicaSet");
     object["metadata"]["name"] = json!("sql-1");
     object["metadata"]["ownerReferences"] = json!([
@@ -225,22 +225,22 @@ fn replica_set(namespace: &str) -> Value {
     object
 }
 
-fn governed(namespace: &str) -> Value {
+fn database(namespace: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql", "namespace": namespace},
         "spec": {"selector": {"matchLabels": {"app": "sql"}}, "template": {"metadata": {"labels": {"app": "sql"}},
             "spec": {"containers": [{"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge"}]}}}})
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_unrelated_deployments_are_known_by_name_and_cost_next_to_nothing() {
+async fn unrelated_deployments_are_stubs() {
     create_namespace("cache-crowd");
     cluster().create_all(&web_deployments("cache-crowd", 300)).await;
-    apply(&governed("cache-crowd"));
+    apply(&database("cache-crowd"));
     apply(&replica_set("cache-crowd"));
     let (deployments, replica_sets) = (kind("apps/v1", "Deployment"), kind("apps/v1", "ReplicaSet"));
     let kinds = kinds(&metadata::read(EMBEDDED).unwrap());
     let caches = Caches::start(&administrator().await, kinds, Some(&Settings::default()));
-    eventually("a first look", || caches.settled()).await;
+    eventually("the first sync", || caches.is_ready()).await;
     let state = caches.states().into_iter().find(|state| state.kind == "Deployment").unwrap();
     assert!(state.objects > 300 && state.bytes < state.objects * 100, "{state:?}");
     assert_eq!(names(&caches, &deployments, "cache-crowd").unwrap(), ["sql"]);
@@ -250,34 +250,34 @@ async fn many_unrelated_deployments_are_known_by_name_and_cost_next_to_nothing()
     assert_eq!(get(&caches, &replica_sets, "cache-crowd", "sql-1").unwrap().unwrap().get("spec"), None);
 
     let ask = |request: &Value| review(&caches, 64 << 20, request);
-    let silent = Response { accepted: true, ..Response::default() };
-    assert_eq!(ask(&scale("cache-crowd", "deployments", "web-7")), silent);
-    assert_eq!(ask(&scale("cache-crowd", "replicasets", "sql-1")), silent);
-    assert_eq!(ask(&scale("cache-crowd", "deployments", "sql")).audit_annotations["refused"], "single-replica");
-    let mended = ask(&creation_of_service("cache-crowd"));
-    assert_eq!(mended.audit_annotations["mended"], "load-balancer-service");
+    let allowed = Response { accepted: true, ..Response::default() };
+    assert_eq!(ask(&scale("cache-crowd", "deployments", "web-7")), allowed);
+    assert_eq!(ask(&scale("cache-crowd", "replicasets", "sql-1")), allowed);
+    assert_eq!(ask(&scale("cache-crowd", "deployments", "sql")).audit_annotations["rejected"], "single-replica");
+    let mutated = ask(&create_service_request("cache-crowd"));
+    assert_eq!(mutated.audit_annotations["mutated"], "load-balancer-service");
 
-    // What becomes a database is seen from then on.
-    let mut database = governed("cache-crowd");
-    database["metadata"]["name"] = json!("web-7");
-    database["spec"]["selector"]["matchLabels"]["app"] = json!("web-7");
-    database["spec"]["template"]["metadata"]["labels"]["app"] = json!("web-7");
-    apply(&database);
+    // A Deployment that becomes a database is no longer a stub.
+    let mut changed = database("cache-crowd");
+    changed["metadata"]["name"] = json!("web-7");
+    changed["spec"]["selector"]["matchLabels"]["app"] = json!("web-7");
+    changed["spec"]["template"]["metadata"]["labels"]["app"] = json!("web-7");
+    apply(&changed);
     eventually("a database", || names(&caches, &deployments, "cache-crowd").unwrap() == ["sql", "web-7"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_is_too_large_for_the_module_makes_rules_silent() {
+async fn a_list_that_is_too_large_for_the_module_is_not_checked() {
     create_namespace("cache-large");
     cluster().create_all(&web_deployments("cache-large", 300)).await;
     let kinds = kinds(&metadata::read(EMBEDDED).unwrap());
-    // As for a module of which nobody knows what it looks for.
+    // Without settings, as for another module, there are no stubs.
     let caches = Caches::start(&administrator().await, kinds, None);
-    eventually("a first look", || caches.settled()).await;
+    eventually("the first sync", || caches.is_ready()).await;
     assert_eq!(names(&caches, &kind("apps/v1", "Deployment"), "cache-large").unwrap().len(), 300);
-    let silent = Response { accepted: true, ..Response::default() };
-    let ask = |memory| review(&caches, memory, &creation_of_service("cache-large"));
-    assert_eq!(ask(64 << 20), silent);
+    let allowed = Response { accepted: true, ..Response::default() };
+    let ask = |memory| review(&caches, memory, &create_service_request("cache-large"));
+    assert_eq!(ask(64 << 20), allowed);
     let unchecked = [("unchecked".to_owned(), "workloads: there is too much to look through".to_owned())];
-    assert_eq!(ask(8 << 20), Response { audit_annotations: unchecked.into(), ..silent });
+    assert_eq!(ask(8 << 20), Response { audit_annotations: unchecked.into(), ..allowed });
 }

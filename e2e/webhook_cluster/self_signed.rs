@@ -15,7 +15,7 @@ use super::{Account, administrator, apply, cluster, create_namespace};
 
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// A namespace with a Service `sql`, called by configurations that are called as the namespace is.
+/// A namespace with a Service `sql`, and webhook configurations with the name of the namespace that call it.
 struct Site {
     namespace: &'static str,
 }
@@ -48,7 +48,7 @@ impl Site {
         String::from_utf8(STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()
     }
 
-    /// The bundles of the three webhooks of a configuration.
+    /// The CA bundles of the three webhooks of a configuration.
     fn bundles(&self, kind: &str) -> [String; 3] {
         let configuration = cluster().must(&["get", kind, self.namespace, "-o", "json"], "");
         let configuration: Value = serde_json::from_str(&configuration).unwrap();
@@ -66,8 +66,8 @@ impl Site {
     /// Calls the webhook as the API server does.
     fn call(&self, certificate: &Arc<Certificate>, bundle: &str) -> Result<(), rustls::Error> {
         let mut roots = RootCertStore::empty();
-        for authority in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-            roots.add(authority.unwrap()).unwrap();
+        for ca in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+            roots.add(ca.unwrap()).unwrap();
         }
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_safe_default_protocol_versions().unwrap();
@@ -96,17 +96,17 @@ fn chain(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicas_that_start_at_once_end_with_one_authority_and_one_certificate() {
+async fn replicas_that_start_together_share_one_ca_and_one_certificate() {
     let site = Site::new("agree");
     let client = administrator().await;
     let replicas: Vec<_> = (0..4).map(|_| site.replica(&client)).collect();
     let mut certificates = Vec::new();
-    let mut rounds = tokio::task::JoinSet::new();
+    let mut reconciliations = tokio::task::JoinSet::new();
     for (mut replica, certificate) in replicas {
         certificates.push(certificate);
-        rounds.spawn(async move { replica.round().await });
+        reconciliations.spawn(async move { replica.reconcile().await });
     }
-    rounds.join_all().await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+    reconciliations.join_all().await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
     assert_eq!(site.secret("ca.crt").matches("BEGIN CERTIFICATE").count(), 1);
     assert!(site.is_published());
     for certificate in &certificates {
@@ -116,10 +116,10 @@ async fn replicas_that_start_at_once_end_with_one_authority_and_one_certificate(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_write_into_a_configuration_is_repaired_and_their_part_is_left_alone() {
+async fn changes_by_others_to_the_ca_bundle_are_reverted_and_other_changes_kept() {
     let site = Site::new("drift");
     let (mut replica, certificate) = site.replica(&administrator().await);
-    replica.round().await.unwrap();
+    replica.reconcile().await.unwrap();
     assert!(site.is_published());
     let edit = json!([
         {"op": "remove", "path": "/webhooks/1/clientConfig/caBundle"},
@@ -128,24 +128,24 @@ async fn what_others_write_into_a_configuration_is_repaired_and_their_part_is_le
     ]);
     cluster().must(&["patch", KINDS[0], "drift", "--type", "json", "-p", &edit.to_string()], "");
     assert!(!site.is_published());
-    replica.round().await.unwrap();
+    replica.reconcile().await.unwrap();
     assert!(site.is_published());
-    let patience = cluster().must(&["get", KINDS[0], "drift", "-o", "jsonpath={.webhooks[2].timeoutSeconds}"], "");
-    assert_eq!(patience, "3");
+    let timeout = cluster().must(&["get", KINDS[0], "drift", "-o", "jsonpath={.webhooks[2].timeoutSeconds}"], "");
+    assert_eq!(timeout, "3");
     assert_eq!(certificate.replacements(), 0);
 
     cluster().must(&["delete", KINDS[1], "drift"], "");
-    replica.round().await.unwrap();
+    replica.reconcile().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_and_authorities_follow_each_other_without_a_failing_call() {
+async fn cas_and_certificates_rotate_without_a_failed_call() {
     let site = Site::new("renewal");
     let client = administrator().await;
     let lifetimes = Lifetimes {
-        authority: time::Duration::seconds(36),
-        leaf: time::Duration::seconds(9),
-        settle: time::Duration::seconds(4),
+        ca: time::Duration::seconds(36),
+        certificate: time::Duration::seconds(9),
+        publish_before_use: time::Duration::seconds(4),
     };
     let mut certificates = Vec::new();
     let mut running = tokio::task::JoinSet::new();
@@ -153,7 +153,7 @@ async fn certificates_and_authorities_follow_each_other_without_a_failing_call()
         let (replica, certificate) = site.replica(&client);
         let mut replica =
             replica.with_lifetimes(lifetimes).with_poll(Duration::from_millis(300)..Duration::from_millis(600));
-        replica.round().await.unwrap();
+        replica.reconcile().await.unwrap();
         certificates.push(certificate);
         running.spawn(replica.run());
     }
@@ -162,7 +162,7 @@ async fn certificates_and_authorities_follow_each_other_without_a_failing_call()
     let mut calls = 0;
     while start.elapsed() < Duration::from_secs(34) {
         let bundle = site.bundles(KINDS[calls % 2])[1].clone();
-        // The API server learns of a change a moment later.
+        // The API server sees a change after a moment.
         tokio::time::sleep(Duration::from_millis(100)).await;
         for certificate in &certificates {
             let called = site.call(certificate, &bundle);
@@ -180,59 +180,59 @@ async fn certificates_and_authorities_follow_each_other_without_a_failing_call()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_secret_is_made_anew_and_no_replica_is_turned_away_meanwhile() {
+async fn a_deleted_secret_is_created_again_while_the_old_certificate_stays_valid() {
     let site = Site::new("deleted");
     let client = administrator().await;
     let ((mut one, first), (mut other, second)) = (site.replica(&client), site.replica(&client));
-    one.round().await.unwrap();
-    other.round().await.unwrap();
+    one.reconcile().await.unwrap();
+    other.reconcile().await.unwrap();
     let (before, old_bundle) = (chain(&first), site.secret("ca.crt"));
     cluster().must(&["-n", "deleted", "delete", "secret", "sql-tls"], "");
 
-    one.round().await.unwrap();
+    one.reconcile().await.unwrap();
     let bundle = site.secret("ca.crt");
     assert!(bundle.contains(&old_bundle) && site.is_published());
-    assert_eq!(chain(&first), before, "nobody knows the new authority yet");
+    assert_eq!(chain(&first), before, "the new CA is not trusted yet");
     for certificate in [&first, &second] {
         site.call(certificate, &bundle).unwrap();
     }
-    other.round().await.unwrap();
-    one.round().await.unwrap();
-    other.round().await.unwrap();
+    other.reconcile().await.unwrap();
+    one.reconcile().await.unwrap();
+    other.reconcile().await.unwrap();
     assert_ne!(chain(&first), before);
     assert_eq!(chain(&first), chain(&second));
     site.call(&first, &bundle).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_replica_that_finds_no_secret_leaves_the_others_trusted() {
+async fn a_new_replica_without_a_secret_keeps_the_ca_of_the_others() {
     let site = Site::new("forgotten");
     let client = administrator().await;
     let (mut old, first) = site.replica(&client);
-    old.round().await.unwrap();
+    old.reconcile().await.unwrap();
     cluster().must(&["-n", "forgotten", "delete", "secret", "sql-tls"], "");
 
-    // It was not there when the old authority was made, as after a restart.
+    // A replica that does not know the old CA, as after a restart.
     let (mut new, second) = site.replica(&client);
-    new.round().await.unwrap();
+    new.reconcile().await.unwrap();
     assert_ne!(chain(&first), chain(&second));
     for bundle in KINDS.map(|kind| site.bundles(kind)[1].clone()) {
         site.call(&first, &bundle).unwrap();
         site.call(&second, &bundle).unwrap();
     }
-    // Now it knows the new authority, and follows when others have had time to know it as well.
-    old.round().await.unwrap();
+    // The old replica sees the new CA, and uses it one reconciliation later.
+    old.reconcile().await.unwrap();
     assert!(site.is_published());
-    old.round().await.unwrap();
+    old.reconcile().await.unwrap();
     assert_eq!(chain(&first), chain(&second));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_authority_is_revoked_by_taking_it_out_of_the_secret_and_the_configurations_while_nobody_runs() {
+async fn a_ca_is_revoked_by_removing_it_while_no_replica_runs() {
     let site = Site::new("revoked");
     let client = administrator().await;
     let (mut old, revoked) = site.replica(&client);
-    old.round().await.unwrap();
+    old.reconcile().await.unwrap();
     drop(old);
     cluster().must(&["-n", "revoked", "delete", "secret", "sql-tls"], "");
     let empty = json!([{"op": "remove", "path": "/webhooks/1/clientConfig/caBundle"},
@@ -242,7 +242,7 @@ async fn an_authority_is_revoked_by_taking_it_out_of_the_secret_and_the_configur
     }
 
     let (mut new, certificate) = site.replica(&client);
-    new.round().await.unwrap();
+    new.reconcile().await.unwrap();
     assert!(site.is_published());
     let bundle = site.bundles(KINDS[0])[1].clone();
     site.call(&certificate, &bundle).unwrap();
@@ -250,21 +250,21 @@ async fn an_authority_is_revoked_by_taking_it_out_of_the_secret_and_the_configur
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_secret_is_repaired() {
+async fn damaged_data_in_the_secret_is_replaced() {
     let site = Site::new("damaged");
     let (mut replica, certificate) = site.replica(&administrator().await);
-    replica.round().await.unwrap();
+    replica.reconcile().await.unwrap();
     let garbage = json!({"data": {"tls.crt": STANDARD.encode("?"), "ca.key": null, "note": STANDARD.encode("kept")}});
     cluster().must(&["-n", "damaged", "patch", "secret", "sql-tls", "-p", &garbage.to_string()], "");
-    replica.round().await.unwrap();
-    replica.round().await.unwrap();
+    replica.reconcile().await.unwrap();
+    replica.reconcile().await.unwrap();
     assert_eq!(site.secret("note"), "kept");
     assert!(site.is_published());
     site.call(&certificate, &site.secret("ca.crt")).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_with_the_documented_rights_suffices_and_others_are_told_what_they_lack() {
+async fn the_documented_permissions_are_sufficient_and_errors_name_missing_ones() {
     let site = Site::new("rights");
     let secrets = [
         json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}),
@@ -274,32 +274,32 @@ async fn an_account_with_the_documented_rights_suffices_and_others_are_told_what
         "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"], "verbs": ["get", "patch"]});
     let enough = Account::new("rights", "enough", &json!([secrets[0], secrets[1], configurations]));
     let (mut replica, certificate) = site.replica(&enough.client().await);
-    replica.round().await.unwrap();
+    replica.reconcile().await.unwrap();
     cluster().must(&["-n", "rights", "delete", "secret", "sql-tls"], "");
-    replica.round().await.unwrap();
-    replica.round().await.unwrap();
+    replica.reconcile().await.unwrap();
+    replica.reconcile().await.unwrap();
     assert!(site.is_published());
     site.call(&certificate, &site.secret("ca.crt")).unwrap();
 
     let none = Account::new("rights", "none", &json!([]));
     let (mut replica, certificate) = site.replica(&none.client().await);
-    let told = replica.round().await.unwrap_err().to_string();
+    let error = replica.reconcile().await.unwrap_err().to_string();
     let expected = "cannot read the Secret rights/sql-tls: the account needs `create` on secrets in that namespace, \
          and `get` and `update` on this one (secrets \"sql-tls\" is forbidden: ";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(error.starts_with(expected), "{error}");
     assert_eq!((certificate.is_loaded(), certificate.failures()), (false, 1));
 
     let unpublished = Account::new("rights", "unpublished", &json!(secrets));
     let (mut replica, certificate) = site.replica(&unpublished.client().await);
-    let told = replica.round().await.unwrap_err().to_string();
+    let error = replica.reconcile().await.unwrap_err().to_string();
     let expected = "cannot read mutatingwebhookconfigurations/rights: the account needs `get` and `patch` on it (";
-    assert!(told.starts_with(expected), "{told}");
-    assert!(certificate.is_loaded(), "a certificate that cannot be published is presented all the same");
+    assert!(error.starts_with(expected), "{error}");
+    assert!(certificate.is_loaded(), "the certificate is loaded even if its CA cannot be published");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_does_not_exist_is_told() {
+async fn a_missing_namespace_is_an_error() {
     let (mut replica, _) = Site { namespace: "nowhere" }.replica(&administrator().await);
-    let told = replica.round().await.unwrap_err().to_string();
-    assert_eq!(told, "cannot write the Secret nowhere/sql-tls: namespaces \"nowhere\" not found");
+    let error = replica.reconcile().await.unwrap_err().to_string();
+    assert_eq!(error, "cannot write the Secret nowhere/sql-tls: namespaces \"nowhere\" not found");
 }

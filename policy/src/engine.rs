@@ -1,100 +1,137 @@
-//! Does this container run SQL Edge, or SQL Server?
+//! The database products that the rules check, and the containers that run them.
 
-use serde::Serialize;
+use crate::json::cursor::Cursor;
+use crate::kubernetes::image::ImageReference;
+use crate::kubernetes::kind::WorkloadKind;
 
-use crate::image::ImageReference;
-use crate::kind::Kind;
-use crate::node::Node;
-use crate::settings::Settings;
-
-/// A database engine that the rules can govern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engine {
-    /// Azure SQL Edge.
-    SqlEdge,
-    /// SQL Server on Linux.
-    SqlServer,
-}
-
-impl Engine {
-    /// Every engine with its name in settings.
-    pub const NAMES: [(&'static str, Engine); 2] = [("sql-edge", Engine::SqlEdge), ("sql-server", Engine::SqlServer)];
-
+/// A database product, as data.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Engine {
     /// The name in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Engine::SqlEdge => "sql-edge",
-            Engine::SqlServer => "sql-server",
-        }
-    }
-
+    pub name: &'static str,
     /// The product's name in messages.
-    pub fn product(self) -> &'static str {
-        match self {
-            Engine::SqlEdge => "SQL Edge",
-            Engine::SqlServer => "SQL Server",
-        }
-    }
+    pub product: &'static str,
+    /// The last path components of its image repositories. They are Microsoft's names, which mirrors and derived images
+    /// keep.
+    pub images: &'static [&'static str],
+    /// The directory of everything that it keeps: databases, logs, the machine key, `.system`.
+    pub data_root: &'static str,
+    /// The directory of the database files, unless the environment names another one
+    /// (<https://learn.microsoft.com/sql/linux/sql-server-linux-configure-environment-variables>).
+    pub data_directory: &'static str,
+    /// The directories below the data root that must survive the pod beside the database files, and what they hold.
+    pub required_directories: &'static [(&'static str, &'static str)],
+    /// The TCP port on which it listens, unless the environment names another one.
+    pub port: i64,
+    /// The user that its image runs as.
+    pub uid: i64,
+    /// The node architectures for which there is a supported image.
+    pub architectures: &'static [&'static str],
+    /// The least memory with which it starts, in bytes.
+    pub memory_floor: u64,
+    /// The first Linux kernel, major and minor version, on which it crashes; `None` if current builds run on all
+    /// (<https://github.com/microsoft/mssql-docker/issues/893>).
+    pub first_broken_kernel: Option<(u32, u32)>,
+    /// Whether it has availability groups, so that several replicas can hold the same data.
+    pub has_availability_groups: bool,
+    /// Variables by which a container with an unknown image counts as this product: one of each group.
+    pub marking_variables: &'static [&'static [&'static str]],
 }
 
-/// Image repositories that carry an engine, by their last path components. They are Microsoft's names, under which
-/// mirrors and derived images are published too.
-const IMAGES: [(&str, Engine); 7] = [
-    ("azure-sql-edge", Engine::SqlEdge),
-    ("azure-sql-edge/developer", Engine::SqlEdge),
-    ("azure-sql-edge/premium", Engine::SqlEdge),
-    ("azure-sql-edge-developer", Engine::SqlEdge),
-    ("mssql/server", Engine::SqlServer),
-    ("mssql/rhel/server", Engine::SqlServer),
-    ("mssql-server-linux", Engine::SqlServer),
-];
+/// What the products have in common.
+const COMMON: Engine = Engine {
+    name: "",
+    product: "",
+    images: &[],
+    data_root: "/var/opt/mssql",
+    data_directory: "/var/opt/mssql/data",
+    required_directories: &[
+        ("/var/opt/mssql/log", "error logs are lost"),
+        ("/var/opt/mssql/secrets", "credentials encrypted with the machine key become unreadable"),
+    ],
+    port: 1433,
+    uid: 10001,
+    architectures: &["amd64"],
+    memory_floor: 0,
+    first_broken_kernel: None,
+    has_availability_groups: false,
+    marking_variables: &[],
+};
 
-/// Texts of which one stands in every image above, as few as there can be: API servers look for them in every pod.
-pub const IMAGE_MARKERS: [&str; 2] = ["azure-sql-edge", "mssql"];
+/// Azure SQL Edge.
+pub static SQL_EDGE: Engine = Engine {
+    name: "sql-edge",
+    product: "SQL Edge",
+    images: &["azure-sql-edge", "azure-sql-edge/developer", "azure-sql-edge/premium", "azure-sql-edge-developer"],
+    memory_floor: 1 << 30,
+    first_broken_kernel: Some((6, 7)),
+    ..COMMON
+};
 
-/// The variable that every engine needs, so that an unknown image is known by it.
-pub const LICENCE_VARIABLE: &str = "ACCEPT_EULA";
+/// SQL Server on Linux.
+pub static SQL_SERVER: Engine = Engine {
+    name: "sql-server",
+    product: "SQL Server",
+    images: &["mssql/server", "mssql/rhel/server", "mssql-server-linux"],
+    memory_floor: 2 << 30,
+    has_availability_groups: true,
+    marking_variables: &[&[EULA_VARIABLE], &["MSSQL_SA_PASSWORD", "SA_PASSWORD"]],
+    ..COMMON
+};
 
-/// Texts of which at least one stands in every object that runs an engine, apart from the images in the settings: what
-/// holds none of them need not be parsed. Most clients, which name `mssql` at every turn, hold none.
-pub const MARKERS: [&str; 5] =
-    ["azure-sql-edge", "mssql/server", "mssql/rhel/server", "mssql-server-linux", LICENCE_VARIABLE];
+/// Every product, in the order of the documentation.
+pub static ENGINES: [&Engine; 2] = [&SQL_EDGE, &SQL_SERVER];
 
-/// How a container was recognised.
+/// The variable that every product requires; it also marks containers with unknown images.
+pub const EULA_VARIABLE: &str = "ACCEPT_EULA";
+
+/// Substrings of which each image above contains one, as few as possible: API servers search every pod for them.
+pub const IMAGE_SUBSTRINGS: [&str; 2] = ["azure-sql-edge", "mssql"];
+
+/// Substrings of which each object with a database container contains one, apart from the images in the settings: an
+/// object without them need not be parsed. Most clients, which name `mssql` in many places, contain none.
+pub const ENGINE_SUBSTRINGS: [&str; 5] =
+    ["azure-sql-edge", "mssql/server", "mssql/rhel/server", "mssql-server-linux", EULA_VARIABLE];
+
+/// An image repository of the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageMapping {
+    /// Path components at the end of the repository, without registry, tag and digest.
+    pub repository: String,
+    /// The product in it.
+    pub engine: &'static Engine,
+}
+
+/// The product that a container runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Detection {
-    /// The engine it runs.
-    pub engine: Engine,
-    /// By its image's name; otherwise by its environment.
+pub struct DetectedEngine {
+    /// The product.
+    pub engine: &'static Engine,
+    /// Whether its image's name says so, rather than its environment.
     pub by_image: bool,
 }
 
-/// The engine that `container` runs in a pod of `kind`, governed or not.
-pub fn detect(container: &Node<'_>, kind: Kind, settings: &Settings) -> Option<Detection> {
+/// The product that `container` runs in a pod of `kind`, selected or not; `images` are those of the settings.
+pub fn detect(container: &Cursor<'_>, kind: WorkloadKind, images: &[ImageMapping]) -> Option<DetectedEngine> {
     let image = ImageReference::parse(container.at("image").str().unwrap_or_default());
     if image.short_name().starts_with("mssql-tools") {
         return None;
     }
-    for configured in &settings.images {
-        if image.repository_ends_with(&configured.repository) {
-            return Some(Detection { engine: configured.engine, by_image: true });
-        }
+    let configured = images.iter().map(|mapping| (mapping.repository.as_str(), mapping.engine));
+    let known = ENGINES.iter().flat_map(|engine| engine.images.iter().map(|suffix| (*suffix, *engine)));
+    if let Some((_, engine)) = configured.chain(known).find(|(suffix, _)| image.repository_ends_with(suffix)) {
+        return Some(DetectedEngine { engine, by_image: true });
     }
-    for (suffix, engine) in IMAGES {
-        if image.repository_ends_with(suffix) {
-            return Some(Detection { engine, by_image: true });
-        }
-    }
-    // Backup and migration jobs carry the same variables as clients.
-    let by_environment = !kind.runs_to_completion()
-        && is_set(container, &[LICENCE_VARIABLE])
-        && is_set(container, &["MSSQL_SA_PASSWORD", "SA_PASSWORD"]);
-    by_environment.then_some(Detection { engine: Engine::SqlServer, by_image: false })
+    // Jobs for backups and migrations carry the same variables as clients.
+    let engine = ENGINES.into_iter().find(|engine| !kind.runs_to_completion() && is_marked(container, engine))?;
+    Some(DetectedEngine { engine, by_image: false })
 }
 
-fn is_set(container: &Node<'_>, names: &[&str]) -> bool {
-    container.at("env").items().any(|variable| variable.at("name").str().is_some_and(|name| names.contains(&name)))
+fn is_marked(container: &Cursor<'_>, engine: &Engine) -> bool {
+    let is_set = |names: &&[&str]| {
+        container.at("env").items().any(|variable| variable.at("name").str().is_some_and(|name| names.contains(&name)))
+    };
+    !engine.marking_variables.is_empty() && engine.marking_variables.iter().all(is_set)
 }
 
 #[cfg(test)]
@@ -104,18 +141,18 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
-    fn engine_of(container: Value) -> Option<Engine> {
-        detect(&Node::root(&container), Kind::Deployment, &Settings::default()).map(|detection| detection.engine)
+    fn engine_of(container: Value) -> Option<&'static Engine> {
+        detect(&Cursor::root(&container), WorkloadKind::Deployment, &[]).map(|detected| detected.engine)
     }
 
     #[test]
-    fn engines_are_known_by_image() {
+    fn a_product_is_detected_by_its_image() {
         let cases = [
-            ("mcr.microsoft.com/azure-sql-edge", Some(Engine::SqlEdge)),
-            ("mcr.microsoft.com/azure-sql-edge/premium:1.0.7", Some(Engine::SqlEdge)),
-            ("azuresqledge.azurecr.io/azure-sql-edge-developer@sha256:00", Some(Engine::SqlEdge)),
-            ("mcr.microsoft.com/mssql/rhel/server:2022-latest", Some(Engine::SqlServer)),
-            ("microsoft/mssql-server-linux", Some(Engine::SqlServer)),
+            ("mcr.microsoft.com/azure-sql-edge", Some(&SQL_EDGE)),
+            ("mcr.microsoft.com/azure-sql-edge/premium:1.0.7", Some(&SQL_EDGE)),
+            ("azuresqledge.azurecr.io/azure-sql-edge-developer@sha256:00", Some(&SQL_EDGE)),
+            ("mcr.microsoft.com/mssql/rhel/server:2022-latest", Some(&SQL_SERVER)),
+            ("microsoft/mssql-server-linux", Some(&SQL_SERVER)),
             ("mcr.microsoft.com/mssql-tools:latest", None),
             ("mcr.microsoft.com/mssql/server/tools", None),
             ("my-azure-sql-edge", None),
@@ -126,21 +163,29 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_image_is_known_by_its_environment() {
+    fn an_image_of_the_settings_comes_first() {
+        let container = json!({"image": "r.io/team/azure-sql-edge"});
+        let images = [ImageMapping { repository: "team/azure-sql-edge".to_owned(), engine: &SQL_SERVER }];
+        let detected = detect(&Cursor::root(&container), WorkloadKind::Pod, &images);
+        assert_eq!(detected, Some(DetectedEngine { engine: &SQL_SERVER, by_image: true }));
+    }
+
+    #[test]
+    fn an_unknown_image_is_detected_by_its_environment() {
         let environment = json!([{"name": "ACCEPT_EULA", "value": "Y"}, {"name": "SA_PASSWORD", "valueFrom": {}}]);
         let container = json!({"image": "mssql-custom", "env": environment});
-        assert_eq!(engine_of(container.clone()), Some(Engine::SqlServer));
-        assert_eq!(detect(&Node::root(&container), Kind::Job, &Settings::default()), None);
+        assert_eq!(engine_of(container.clone()), Some(&SQL_SERVER));
+        assert_eq!(detect(&Cursor::root(&container), WorkloadKind::Job, &[]), None);
         assert_eq!(engine_of(json!({"image": "mssql-tools18", "env": environment})), None);
         assert_eq!(engine_of(json!({"env": [{"name": "ACCEPT_EULA"}]})), None);
         assert_eq!(engine_of(json!({"image": 5, "env": {}})), None);
     }
 
     #[test]
-    fn every_known_image_has_a_marker() {
-        for (image, _) in IMAGES {
-            assert!(MARKERS.iter().any(|marker| image.contains(marker)), "{image}");
-            assert!(IMAGE_MARKERS.iter().any(|marker| image.contains(marker)), "{image}");
+    fn every_image_contains_a_searched_substring() {
+        for image in ENGINES.iter().flat_map(|engine| engine.images) {
+            assert!(ENGINE_SUBSTRINGS.iter().any(|substring| image.contains(substring)), "{image}");
+            assert!(IMAGE_SUBSTRINGS.iter().any(|substring| image.contains(substring)), "{image}");
         }
     }
 }

@@ -1,24 +1,24 @@
-//! What a rule has to say, and the edits that would mend it.
+//! Findings: what is wrong with an object, why, what to do, and the edits that fix it.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
 
-pub use crate::edit::{Edit, Inapplicable, apply};
-use crate::node::{Node, reach};
+use crate::json::cursor::{Cursor, get_path};
+use crate::json::edit::Edit;
 
-/// What a rule, or one finding of it, leads to.
+/// What a finding leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Nothing: the rule is not asked.
+    /// Nothing: the rule does not run.
     Off,
-    /// The request passes with a warning.
+    /// The request is allowed with a warning.
     Warn,
-    /// The object is mended on its way in.
+    /// The object is mutated at admission.
     Mutate,
-    /// The request is refused.
+    /// The request is rejected.
     Reject,
 }
 
@@ -38,152 +38,138 @@ impl Action {
     }
 }
 
-/// The principle a finding falls under: omissions are mended, contradictions are refused, advice is a warning.
+/// The kind of a finding: omissions are mutated, contradictions are rejected, advice is a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grade {
-    /// Something was left out, or filled in by an API default; a safe fix comes with it.
+pub enum FindingKind {
+    /// A field is missing, or has an API default. The finding has a safe fix.
     Omission,
     /// A field says the opposite of what must hold.
     Contradiction,
-    /// What may be wrong but need not break failover; never more than a warning.
+    /// A field may be wrong, but does not prevent failover. Never more than a warning.
     Advice,
 }
 
-/// What a rule says: mostly fixed words.
-pub type Words = Cow<'static, str>;
+/// A text for people, often a constant.
+pub type Text = Cow<'static, str>;
 
-/// One thing that is wrong with one object.
+/// One problem of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// The id of the rule, filled in by the registry.
+    /// The id of the rule, set by the registry.
     pub rule: &'static str,
-    /// What it leads to under the settings, filled in by the registry.
+    /// The action under the settings, set by the registry.
     pub action: Action,
-    /// The principle it falls under.
-    pub grade: Grade,
-    /// JSON Pointer of the place that is shown: always one that exists.
+    /// Its kind, on which the action depends.
+    pub kind: FindingKind,
+    /// JSON Pointer of the value that it is about, or of its nearest existing ancestor.
     pub pointer: String,
-    /// The key that is missing there, if the finding is about an absence.
+    /// The missing key below `pointer`, if it is about an absent field.
     pub missing: Option<String>,
-    /// One sentence: what is wrong. Never an environment value, never a secret.
-    pub message: Words,
+    /// One sentence: what is wrong, or what happens. Never contains an environment value or a secret.
+    pub message: Text,
     /// What the marked text is.
-    pub label: Option<Words>,
-    /// Why it matters here.
-    pub reason: Option<Words>,
+    pub label: Option<Text>,
+    /// Why it matters in this object.
+    pub reason: Option<Text>,
     /// What to do.
-    pub help: Words,
-    /// The edits that would mend it.
+    pub help: Text,
+    /// The edits that fix it.
     pub fix: Option<Fix>,
-    /// The other ends of the relation that it is about. The module leaves them out.
+    /// Related locations in other objects.
     pub related: Vec<Related>,
 }
 
-/// A place in another object that a finding is about.
+/// A location in another object that a finding is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Related {
     /// The object's `apiVersion`, `kind`, `metadata.namespace` and `metadata.name`.
     pub object: [Option<String>; 4],
-    /// JSON Pointer of the place: always one that exists.
+    /// JSON Pointer of an existing value.
     pub pointer: String,
-    /// What it has to do with the finding.
-    pub label: Words,
+    /// How the value is related to the finding.
+    pub label: Text,
 }
 
 impl Related {
-    /// Most places that one finding names.
-    const MOST: usize = 10;
-
-    /// Adds a place in `object`, unless there are many already. For readers of files only: the module does nothing.
-    pub fn add(places: &mut Vec<Related>, object: &Node<'_>, at: &Node<'_>, label: impl Into<Words>) {
-        if cfg!(feature = "guest") || places.len() >= Related::MOST {
-            return;
-        }
-        let text = |path: &[&'static str]| reach(object.value()?, path)?.as_str().map(str::to_owned);
+    /// The value at `at` in `object`.
+    pub fn new(object: &Cursor<'_>, at: &Cursor<'_>, label: impl Into<Text>) -> Self {
+        let text = |path: &[&'static str]| get_path(object.value()?, path)?.as_str().map(str::to_owned);
         let identity = [&["apiVersion"][..], &["kind"], &["metadata", "namespace"], &["metadata", "name"]];
-        places.push(Related { object: identity.map(text), pointer: at.pointer(), label: label.into() });
+        Related { object: identity.map(text), pointer: at.pointer(), label: label.into() }
     }
 }
 
+/// The most related locations of one finding.
+const MAX_RELATED_LOCATIONS: usize = 10;
+
 impl Finding {
-    /// A field that was left out: mended with `fix` unless the settings say otherwise.
-    pub fn omission(at: &Node<'_>, message: impl Into<Words>, fix: Fix) -> Self {
-        Finding::new(Grade::Omission, at, message.into()).fix(fix)
+    /// A missing field: mutated with `fix`, unless the settings say otherwise.
+    pub fn omission(at: &Cursor<'_>, message: impl Into<Text>, fix: Fix) -> Self {
+        Finding::new(FindingKind::Omission, at, message.into()).fix(fix)
     }
 
-    /// A field that says the opposite of what must hold: refused unless the settings say otherwise.
-    pub fn contradiction(at: &Node<'_>, message: impl Into<Words>) -> Self {
-        Finding::new(Grade::Contradiction, at, message.into())
+    /// A field that says the opposite of what must hold: rejected, unless the settings say otherwise.
+    pub fn contradiction(at: &Cursor<'_>, message: impl Into<Text>) -> Self {
+        Finding::new(FindingKind::Contradiction, at, message.into())
     }
 
-    /// Something to know: a warning whatever the settings say.
-    pub fn advice(at: &Node<'_>, message: impl Into<Words>) -> Self {
-        Finding::new(Grade::Advice, at, message.into())
+    /// Advice: a warning, whatever the settings say.
+    pub fn advice(at: &Cursor<'_>, message: impl Into<Text>) -> Self {
+        Finding::new(FindingKind::Advice, at, message.into())
     }
 
-    fn new(grade: Grade, at: &Node<'_>, message: Words) -> Self {
+    fn new(kind: FindingKind, at: &Cursor<'_>, message: Text) -> Self {
         Finding {
             rule: "",
             action: Action::Off,
-            grade,
+            kind,
             pointer: at.pointer(),
             missing: at.missing().map(str::to_owned),
             message,
             label: None,
             reason: None,
-            help: Words::default(),
+            help: Text::default(),
             fix: None,
             related: Vec::new(),
         }
     }
 
-    /// Says what the marked text is.
+    /// Adds what the marked text is.
     #[must_use]
-    pub fn label(mut self, label: impl Into<Words>) -> Self {
+    pub fn label(mut self, label: impl Into<Text>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// Says why it matters here.
+    /// Adds why it matters in this object.
     #[must_use]
-    pub fn because(mut self, reason: impl Into<Words>) -> Self {
+    pub fn reason(mut self, reason: impl Into<Text>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// Says what to do.
+    /// Adds what to do.
     #[must_use]
-    pub fn help(mut self, help: impl Into<Words>) -> Self {
+    pub fn help(mut self, help: impl Into<Text>) -> Self {
         self.help = help.into();
         self
     }
 
-    /// Adds the edits that would mend it.
+    /// Adds the edits that fix it.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
     }
 
-    /// Names the other ends of the relation that it is about.
+    /// Adds related locations, up to ten.
     #[must_use]
-    pub fn about(mut self, related: Vec<Related>) -> Self {
-        self.related = related;
+    pub fn related(mut self, related: impl IntoIterator<Item = Related>) -> Self {
+        self.related = related.into_iter().take(MAX_RELATED_LOCATIONS).collect();
         self
     }
 
-    /// Adds edits that only `fix --unsafe` applies. Admission never does: the module leaves out what makes them.
-    #[must_use]
-    pub fn unsafe_fix(self, make: impl FnOnce() -> Fix) -> Self {
-        if cfg!(feature = "guest") {
-            return self;
-        }
-        let fix = make();
-        // Where nothing can be done there is no fix.
-        if fix.edits.is_empty() && fix.documents.is_empty() { self } else { self.fix(fix) }
-    }
-
-    /// Whether a machine may mend this without asking.
+    /// The edits of a safe fix.
     pub fn safe_edits(&self) -> Option<&[Edit]> {
         self.fix.as_ref().filter(|fix| fix.safety == Safety::Safe).map(|fix| fix.edits.as_slice())
     }
@@ -196,9 +182,9 @@ pub type Findings = Vec<Finding>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
-    /// Applied by mutation and by `fix`.
+    /// Applied at admission and by `fix`.
     Safe,
-    /// Applied by `fix --unsafe` only: it may move or destroy something.
+    /// Applied by `fix --unsafe` only: it may move or delete data.
     Unsafe,
 }
 
@@ -209,47 +195,52 @@ pub struct Fix {
     pub safety: Safety,
     /// The edits, applied in order.
     pub edits: Vec<Edit>,
-    /// Whole objects that have to exist beside the edited one, for files only.
+    /// New objects that the edits refer to. They are added to files only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<Value>,
 }
 
 impl Fix {
-    /// Edits that mutation and `fix` apply.
+    /// Edits that are applied at admission and by `fix`.
     pub fn safe(edits: impl Into<Vec<Edit>>) -> Self {
         Fix { safety: Safety::Safe, edits: edits.into(), documents: Vec::new() }
     }
 
     /// Edits that only `fix --unsafe` applies.
-    pub fn not_safe(edits: impl Into<Vec<Edit>>) -> Self {
+    pub fn unsafe_edits(edits: impl Into<Vec<Edit>>) -> Self {
         Fix { safety: Safety::Unsafe, edits: edits.into(), documents: Vec::new() }
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty() && self.documents.is_empty()
     }
 }
 
-/// Appends one part of an enumeration: a separator goes before all but the first.
-pub fn push_part(text: &mut String, separator: &str, part: &str) {
+/// Appends an item to an enumeration, with a separator before all but the first.
+pub fn push_separated(text: &mut String, separator: &str, item: &str) {
     if !text.is_empty() {
         text.push_str(separator);
     }
-    text.push_str(part);
+    text.push_str(item);
 }
 
-/// Whether a character would move the cursor, or turn the direction of the text around it.
-pub fn may_mislead(character: char) -> bool {
+/// Whether a character moves the cursor of a terminal, or changes the direction of the text around it.
+pub fn is_control_or_bidi(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A name from an object, fit for a message: in backquotes, on one line, cut where it would flood the reader.
+/// A name from an object for a message: in backquotes, on one line, at most 80 characters.
 pub fn quoted(name: &str) -> String {
-    const LONGEST: usize = 80;
+    const MAX_LENGTH: usize = 80;
     let mut text = String::from("`");
     for (count, character) in name.chars().enumerate() {
-        if count == LONGEST {
+        if count == MAX_LENGTH {
             text.push('…');
             break;
         }
-        text.push(if may_mislead(character) { '\u{fffd}' } else { character });
+        text.push(if is_control_or_bidi(character) { '\u{fffd}' } else { character });
     }
     text.push('`');
     text

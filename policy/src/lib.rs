@@ -1,27 +1,28 @@
 //! The rules that keep Azure SQL Edge highly available on Kubernetes, and the Wasm module made of them.
 //!
-//! SQL Edge has no clustering of its own: it is available because one pod, with its databases on a persistent volume
-//! claim, can be replaced on any amd64 node and found again behind an address that stays. Each rule protects one link of
-//! that chain. This crate decides and does nothing else: it knows no YAML, no terminal, no network and no clock, so that
-//! the same code runs in the linter, in the webhook, in the Kubewarden module and in tests.
+//! SQL Edge has no clustering. It is available because one pod, with its databases on a persistent volume claim, can be
+//! replaced on any amd64 node and reached at a stable address. Each rule protects one part of that. This crate only
+//! decides: it knows no YAML, no terminal, no network and no clock, so that the same code runs in the linter, in the
+//! webhook, in the Kubewarden module and in tests.
 //!
-//! # Sixty seconds
-//! - [`review::validate`] takes the bytes of an admission request and gives a [`verdict::Verdict`]. Its file tells the
-//!   way of a request in order.
-//! - [`rules::judge`] asks every rule about one [`subject::Subject`]: an object read as a [`workload::Workload`] or a
-//!   [`service::Service`], with the [`settings::Settings`] and a view of what else exists ([`cluster::Cluster`]).
-//! - A rule adds [`finding::Finding`]s: where ([`node::Node`] knows its own pointer), what, why, what to do, and the
-//!   [`finding::Edit`]s that would mend it.
-//! - What a finding leads to, a patch, a refusal or a warning, follows from its [`finding::Grade`] and the settings
-//!   ([`rules::Rule::action_of`]).
+//! # Where to look
+//! Each module depends only on those above it:
+//! - [`json`]: values that know their JSON Pointer, edits, parsing
+//! - [`kubernetes`]: kinds, the table of resources, selectors, environment, volumes, scheduling
+//! - [`engine`]: the database products, as data
+//! - [`finding`], [`settings`]: what rules say, and how they are configured
+//! - [`workload`]: a workload with its database containers, their ports and files
+//! - [`view`]: the other objects, as named questions, and what it proves not to find one
+//! - [`rules`]: one file for each rule, and the registry
+//! - [`admission`]: from an admission request to a verdict, and the module's entry points
 //!
 //! # A new rule
-//! One file below `rules/`, named after the rule's id, and one line in `rules.rs`; CONTRIBUTING.md shows the steps.
+//! One file below `rules/`, named after the rule's id, and one line in `rules.rs`. CONTRIBUTING.md shows the steps.
 //!
 //! ```
 //! use serde_json::json;
-//! use sqledge_ha_policy::cluster::NoCluster;
-//! use sqledge_ha_policy::review::validate;
+//! use sqledge_ha_policy::admission::review::validate;
+//! use sqledge_ha_policy::view::cluster::NoCluster;
 //!
 //! let payload = json!({"settings": {}, "request": {
 //!     "operation": "CREATE", "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
@@ -29,7 +30,7 @@
 //!         "replicas": 3,
 //!         "template": {"spec": {"containers": [{"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge"}]}}}}}});
 //! let verdict = validate(payload.to_string().as_bytes(), &NoCluster);
-//! assert!(!verdict.accepted);
+//! assert!(!verdict.allowed);
 //! assert!(verdict.message.is_some_and(|message| message.contains("single-replica")));
 //! ```
 
@@ -41,37 +42,18 @@
         clippy::expect_used,
         clippy::panic,
         clippy::indexing_slicing,
-        reason = "a test that meets the unexpected should fail on the spot"
+        reason = "a failed expectation should fail the test"
     )
 )]
 
-pub mod address;
-pub mod claims;
-pub mod cluster;
-pub mod edit;
+pub mod admission;
 pub mod engine;
-pub mod environment;
-#[cfg(not(feature = "guest"))]
-pub mod essence;
 pub mod finding;
-#[cfg(feature = "guest")]
-mod guest;
-pub mod image;
-mod json;
-pub mod kind;
-pub mod node;
-pub mod objects;
-pub mod relevance;
-pub mod request;
-pub mod review;
+pub mod json;
+pub mod kubernetes;
 pub mod rules;
-pub mod scheduling;
-pub mod selector;
-pub mod service;
 pub mod settings;
-pub mod subject;
-pub mod verdict;
-pub mod volumes;
+pub mod view;
 pub mod workload;
 
 #[cfg(test)]

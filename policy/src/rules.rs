@@ -1,40 +1,44 @@
-//! The registry of rules, and how a rule's findings become actions.
+//! The registry of rules, and the action that a finding leads to.
 //!
-//! Each rule is one file below `rules/`, named after its id; this list is their order everywhere.
+//! Each rule is one file below `rules/`, named after its id. The list below is their order everywhere.
 
-use crate::finding::{Action, Finding, Findings, Grade, apply};
-use crate::node::reach;
-use crate::settings::{Mode, Settings};
-use crate::subject::Subject;
 use serde_json::Value;
 
+use self::check::{Check, CheckContext};
+use crate::finding::{Action, Finding, FindingKind, Findings};
+use crate::json::cursor::get_path;
+use crate::json::edit::apply;
+use crate::kubernetes::kind::Kind;
+use crate::settings::{KnownRule, Mode, Settings};
+
+pub mod check;
 pub mod documentation;
 
-/// A rule: what it is called, what it does, and how it decides.
+/// A rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// The id, which names the state that must hold.
     pub id: &'static str,
     /// One sentence: what must hold.
     pub summary: &'static str,
-    /// What a violation leads to unless the settings say otherwise.
+    /// The action of its findings, unless the settings say otherwise.
     pub default_action: Action,
-    /// Whether there are edits that mend a violation, and how far they can be trusted.
+    /// Whether its findings can be fixed.
     pub fixable: Fixable,
-    /// Whether it looks at other objects. If so, it looks at no more of a workload than [`crate::essence::essence`] leaves.
-    pub is_relational: bool,
-    /// Adds what is wrong with the subject.
-    pub check: fn(&Subject<'_>, &mut Findings),
+    /// The kinds of objects that it looks up beside the one that it checks.
+    pub sees: &'static [Kind],
+    /// What it checks.
+    pub checks: &'static [Check],
 }
 
-/// Whether a rule's violations can be mended.
+/// Whether the findings of a rule can be fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fixable {
-    /// By mutation and by `fix`.
+    /// At admission and by `fix`.
     Safe,
     /// By `fix --unsafe` only.
     Unsafe,
-    /// Only by a person.
+    /// Only by hand.
     No,
 }
 
@@ -50,20 +54,25 @@ impl Fixable {
 }
 
 impl Rule {
-    /// Whether mutation can mend a violation, so that `mutate` is an action it can be given.
-    pub fn is_mendable(&self) -> bool {
+    /// Whether `mutate` is a valid action: it has safe fixes.
+    pub fn can_mutate(&self) -> bool {
         self.fixable == Fixable::Safe
     }
 
-    /// What a finding of this rule leads to: the settings' word, or the default, applied to the finding's grade.
+    /// Whether it looks up other objects.
+    pub fn uses_lookups(&self) -> bool {
+        !self.sees.is_empty()
+    }
+
+    /// The action of a finding: from the settings or the default, and from the finding's kind.
     pub fn action_of(&self, finding: &Finding, settings: &Settings) -> Action {
-        let chosen = settings.action(self.id);
-        let action = match (chosen.unwrap_or(self.default_action), finding.grade) {
+        let chosen = settings.rules.action(self.id);
+        let action = match (chosen.unwrap_or(self.default_action), finding.kind) {
             (Action::Off, _) => Action::Off,
-            (Action::Warn, _) | (_, Grade::Advice) => Action::Warn,
+            (Action::Warn, _) | (_, FindingKind::Advice) => Action::Warn,
             (Action::Mutate, _) if finding.safe_edits().is_some() => Action::Mutate,
-            // A rule that refuses by default still mends what was merely left out, unless it was told to refuse.
-            (Action::Reject, Grade::Omission) if chosen.is_none() => Action::Mutate,
+            // A rule that rejects by default still mutates an omission, unless the settings chose `reject`.
+            (Action::Reject, FindingKind::Omission) if chosen.is_none() => Action::Mutate,
             _ => Action::Reject,
         };
         match (action, settings.mode) {
@@ -73,7 +82,7 @@ impl Rule {
     }
 }
 
-/// Lists the rules in the order of the documentation. A line here is all that a new file below `rules/` needs.
+/// Lists the rules in the order of the documentation. A new file below `rules/` needs one line here.
 macro_rules! rules {
     ($($module:ident),* $(,)?) => {
         $(pub mod $module;)*
@@ -116,63 +125,116 @@ pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)
 }
 
-/// Asks every rule about a subject. The findings carry their rule and their action; those that lead to nothing are
-/// left out.
-pub fn judge(subject: &Subject<'_>) -> Findings {
-    judge_by(subject, |_| true)
+/// Reads settings from a JSON value.
+///
+/// # Errors
+/// One sentence: which setting is wrong, and which values are valid.
+///
+/// ```
+/// use serde_json::json;
+/// use sqledge_ha_policy::rules::parse_settings;
+///
+/// let error = parse_settings(&json!({"failoverSecond": 60})).unwrap_err();
+/// assert_eq!(error, "unknown setting `failoverSecond`; did you mean `failoverSeconds`?");
+/// ```
+pub fn parse_settings(value: &Value) -> Result<Settings, String> {
+    Settings::parse(value, &known_rules())
 }
 
-/// The same of the rules that look at nothing but the object itself.
-pub fn judge_alone(subject: &Subject<'_>) -> Findings {
-    judge_by(subject, |rule| !rule.is_relational)
+/// Sets the action of a rule, as the setting `rules` does.
+///
+/// # Errors
+/// One sentence, if there is no such rule, or the action is not valid for it.
+pub fn set_action(settings: &mut Settings, rule: &str, action: &str) -> Result<(), String> {
+    settings.rules.set(rule, action, &known_rules())
 }
 
-/// The same of the rules that look at other objects as well.
-pub fn judge_relations(subject: &Subject<'_>) -> Findings {
-    judge_by(subject, |rule| rule.is_relational)
+/// The rules, as far as settings need to know them.
+pub fn known_rules() -> Vec<KnownRule> {
+    let known = |rule: &Rule| KnownRule {
+        id: rule.id,
+        summary: rule.summary,
+        default_action: rule.default_action,
+        can_mutate: rule.can_mutate(),
+    };
+    RULES.iter().map(known).collect()
 }
 
-fn judge_by(subject: &Subject<'_>, is_asked: fn(&Rule) -> bool) -> Findings {
-    let object = subject.object();
-    let mut judged = Findings::new();
-    for rule in RULES.iter().filter(|rule| is_asked(rule) && !is_exempt(object, rule.id, subject.settings)) {
+/// Runs every rule on an object. Findings without effect are left out.
+pub fn check_all(context: &CheckContext<'_>) -> Findings {
+    check_with(context, |_| true)
+}
+
+/// Runs the rules that look only at the object itself.
+pub fn check_object(context: &CheckContext<'_>) -> Findings {
+    check_with(context, |rule| !rule.uses_lookups())
+}
+
+/// Runs the rules that look up other objects.
+pub fn check_relations(context: &CheckContext<'_>) -> Findings {
+    check_with(context, Rule::uses_lookups)
+}
+
+fn check_with(context: &CheckContext<'_>, is_selected: fn(&Rule) -> bool) -> Findings {
+    let object = context.object.value();
+    let mut all = Findings::new();
+    for rule in RULES.iter().filter(|rule| is_selected(rule) && is_active(rule, object, context.settings)) {
         let mut findings = Findings::new();
-        (rule.check)(subject, &mut findings);
+        rule.checks.iter().for_each(|check| check.run(context, &mut findings));
         for mut finding in findings {
             finding.rule = rule.id;
             drop_inapplicable_fix(&mut finding, object);
-            finding.action = rule.action_of(&finding, subject.settings);
-            if finding.action != Action::Off {
-                judged.push(finding);
-            }
+            finding.action = rule.action_of(&finding, context.settings);
+            all.push(finding);
         }
     }
-    judged
+    all
 }
 
-/// A value of the wrong type cannot be mended, e.g. `strategy: Recreate` where a mapping belongs.
+/// Whether a rule has an effect on an object: it is neither off, nor exempted by the annotation `sqledge-ha/ignore` where
+/// the settings allow exemptions.
+fn is_active(rule: &Rule, object: &Value, settings: &Settings) -> bool {
+    let action = settings.rules.action(rule.id).unwrap_or(rule.default_action);
+    let is_exempt = || {
+        let annotation = get_path(object, &["metadata", "annotations", "sqledge-ha/ignore"]).and_then(Value::as_str);
+        annotation.is_some_and(|list| list.split([',', ' ']).any(|id| id == rule.id))
+    };
+    action != Action::Off && !(settings.exemptions && is_exempt())
+}
+
+/// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object.
 fn drop_inapplicable_fix(finding: &mut Finding, object: &Value) {
     let fits = finding.fix.as_ref().is_none_or(|fix| fix.edits.iter().all(|edit| edit.fits(object)));
     if !fits {
         finding.fix = None;
-        finding.grade = if finding.grade == Grade::Omission { Grade::Contradiction } else { finding.grade };
+        if finding.kind == FindingKind::Omission {
+            finding.kind = FindingKind::Contradiction;
+        }
     }
 }
 
-/// Whether the object's annotation `sqledge-ha/ignore` switches the rule off, where the settings allow it.
-fn is_exempt(object: &Value, rule: &str, settings: &Settings) -> bool {
-    settings.exemptions && {
-        let annotation = reach(object, &["metadata", "annotations", "sqledge-ha/ignore"]).and_then(Value::as_str);
-        annotation.is_some_and(|list| list.split([',', ' ']).any(|id| id == rule))
-    }
-}
-
-/// `object` with every finding that is to be mended mended; `None` if there is nothing to mend.
-pub fn mended(mut object: Value, findings: &[Finding]) -> Option<Value> {
+/// `object` after the mutations of `findings`; `None` if there are none.
+pub fn apply_mutations(mut object: Value, findings: &[Finding]) -> Option<Value> {
     let mut has_changed = false;
     for finding in findings.iter().filter(|finding| finding.action == Action::Mutate) {
-        // `judge` has made sure that the edits fit the object.
+        // `check_all` keeps only fixes that fit the object.
         has_changed |= apply(&mut object, finding.safe_edits().unwrap_or_default()).is_ok();
     }
     has_changed.then_some(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn every_resource_that_a_rule_sees_is_looked_up() {
+        for rule in RULES {
+            for kind in rule.sees {
+                let row = kind.resource().unwrap_or_else(|| panic!("{}: no row for {kind:?}", rule.id));
+                assert!(row.is_used(), "{} sees {}: set `look_up` in its row", rule.id, row.name);
+            }
+        }
+    }
 }

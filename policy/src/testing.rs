@@ -1,4 +1,4 @@
-//! What the tests of this crate share: right examples, and a way to ask one rule about them.
+//! Correct examples, and the findings of one rule on them, for the tests of this crate.
 
 /// The attribute for tests that also run as Wasm.
 #[cfg(not(target_arch = "wasm32"))]
@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::finding::{Edit, Findings, apply};
-use crate::kind::Kind;
-use crate::objects::Objects;
-use crate::rules::Rule;
+use crate::finding::{Finding, Findings};
+use crate::json::edit::{Edit, apply};
+use crate::kubernetes::kind::Kind;
+use crate::rules::check::CheckContext;
+use crate::rules::{Rule, check_all, parse_settings};
 use crate::settings::Settings;
-use crate::subject::Subject;
+use crate::view::Scope;
+use crate::view::index::ObjectIndex;
 
 /// The image of the examples.
 pub(crate) const IMAGE: &str = "mcr.microsoft.com/azure-sql-edge:1.0.7";
@@ -37,7 +39,7 @@ fn pod_template() -> Value {
     })
 }
 
-/// A Deployment with which nothing is wrong, after `changes` (pointer and value).
+/// A Deployment without findings, after `changes` (pointer and value).
 pub(crate) fn deployment(changes: &[(&str, Value)]) -> Value {
     let right = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "sql"},
@@ -49,7 +51,7 @@ pub(crate) fn deployment(changes: &[(&str, Value)]) -> Value {
     changed(right, changes)
 }
 
-/// A StatefulSet with which nothing is wrong, after `changes`.
+/// A StatefulSet without findings, after `changes`.
 pub(crate) fn stateful_set(changes: &[(&str, Value)]) -> Value {
     let mut right = json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "sql"},
@@ -64,11 +66,11 @@ pub(crate) fn stateful_set(changes: &[(&str, Value)]) -> Value {
     changed(right, changes)
 }
 
-/// The right pod template as an object of another kind, after `changes`.
+/// The correct pod template as an object of another kind, after `changes`.
 pub(crate) fn other_kind(api_version: &str, kind: &str, changes: &[(&str, Value)]) -> Value {
     let mut object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "sql"}});
-    let route = Kind::of_object(&object).and_then(Kind::pod_template).expect("the kind runs pods");
-    let pointer: String = route.iter().map(|key| format!("/{key}")).collect();
+    let kind = Kind::from_object(&object).and_then(Kind::workload).expect("the kind runs pods");
+    let pointer: String = kind.template_path().iter().map(|key| format!("/{key}")).collect();
     let template = pod_template();
     let parts = ["metadata", "spec"]
         .map(|part| Edit::Set { pointer: format!("{pointer}/{part}"), value: template[part].clone() });
@@ -77,7 +79,7 @@ pub(crate) fn other_kind(api_version: &str, kind: &str, changes: &[(&str, Value)
     changed(object, changes)
 }
 
-/// A load balancer in front of the examples, after `changes`.
+/// A LoadBalancer Service of the examples, after `changes`.
 pub(crate) fn service(changes: &[(&str, Value)]) -> Value {
     let right = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"},
@@ -94,28 +96,38 @@ fn changed(mut object: Value, changes: &[(&str, Value)]) -> Value {
     object
 }
 
-/// What one rule says of an object alone in an open world: `action pointer`, and `+key` for a missing key.
-pub(crate) fn ask(rule: &Rule, object: &Value) -> Vec<String> {
-    ask_in(rule, object, &Objects::default(), &Settings::default())
+/// An index of all that exists.
+pub(crate) fn closed<'a>(objects: impl IntoIterator<Item = &'a Value>) -> ObjectIndex<'a> {
+    ObjectIndex::new(Scope::Application, objects)
 }
 
-/// What one rule says of an object in a world.
-pub(crate) fn ask_in(rule: &Rule, object: &Value, world: &Objects<'_>, settings: &Settings) -> Vec<String> {
-    let show = |finding: crate::finding::Finding| {
+/// An index of what exists at a request.
+pub(crate) fn open_index<'a>(objects: impl IntoIterator<Item = &'a Value>) -> ObjectIndex<'a> {
+    ObjectIndex::new(Scope::Request, objects)
+}
+
+/// The findings of one rule on an object alone: `action pointer`, and `+key` for a missing key.
+pub(crate) fn ask(rule: &Rule, object: &Value) -> Vec<String> {
+    ask_in(rule, object, &ObjectIndex::default(), &Settings::default())
+}
+
+/// The same with other objects and settings.
+pub(crate) fn ask_in(rule: &Rule, object: &Value, index: &ObjectIndex<'_>, settings: &Settings) -> Vec<String> {
+    let show = |finding: Finding| {
         let missing = finding.missing.map_or_else(String::new, |key| format!("+{key}"));
         format!("{} {}{missing}", finding.action.name(), finding.pointer)
     };
-    findings_of(rule, object, world, settings).into_iter().map(show).collect()
+    findings_of(rule, object, index, settings).into_iter().map(show).collect()
 }
 
-/// The findings of one rule on an object in a world.
-pub(crate) fn findings_of(rule: &Rule, object: &Value, world: &Objects<'_>, settings: &Settings) -> Findings {
-    let kind = Kind::of_object(object).expect("the kind is known");
-    let Some(subject) = Subject::read(object, kind, settings, world) else { return Findings::new() };
-    crate::rules::judge(&subject).into_iter().filter(|finding| finding.rule == rule.id).collect()
+/// The findings of one rule on an object.
+pub(crate) fn findings_of(rule: &Rule, object: &Value, index: &ObjectIndex<'_>, settings: &Settings) -> Findings {
+    let kind = Kind::from_object(object).expect("the kind is known");
+    let Some(context) = CheckContext::read(object, kind, settings, index) else { return Findings::new() };
+    check_all(&context).into_iter().filter(|finding| finding.rule == rule.id).collect()
 }
 
 /// Settings from JSON.
 pub(crate) fn settings(value: Value) -> Settings {
-    Settings::from_value(&value).expect("the settings are right")
+    parse_settings(&value).expect("the settings are valid")
 }

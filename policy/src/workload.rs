@@ -1,157 +1,204 @@
-//! An object that runs the engine: its pod, and the containers that matter in it.
+//! A workload whose pods run a database: its pod template, and the containers that matter.
+
+pub mod ports;
+pub mod storage;
 
 use std::cell::OnceCell;
+use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
-use crate::engine::{Detection, Engine, detect};
-use crate::environment::{Environment, Variable};
-use crate::kind::Kind;
-use crate::node::Node;
-use crate::scheduling::{BETA_OS, OS};
+use self::storage::{ContainerStorage, data_directories};
+use crate::engine::{DetectedEngine, Engine, detect};
+use crate::finding::quoted;
+use crate::json::cursor::Cursor;
+use crate::kubernetes::environment::{Environment, Variable};
+use crate::kubernetes::kind::WorkloadKind;
+use crate::kubernetes::scheduling::{BETA_OS, OS};
+use crate::kubernetes::selector::Pods;
+use crate::kubernetes::volumes::mounts;
 use crate::settings::Settings;
-use crate::volumes::{Files, data_directories, mounts};
 
-/// The port on which the engine listens unless `MSSQL_TCP_PORT` says otherwise.
-pub const DEFAULT_PORT: i64 = 1433;
-
-/// An object of a pod-shaped kind with at least one container that runs an engine.
+/// A workload with at least one database container.
 #[derive(Clone, Debug)]
 pub struct Workload<'a> {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: WorkloadKind,
     /// The whole object.
-    pub object: Node<'a>,
-    /// What holds the pod's `metadata` and `spec`; for a Pod the object itself.
-    pub template: Node<'a>,
+    pub object: Cursor<'a>,
+    /// The value that holds the pod's `metadata` and `spec`; for a Pod the object itself.
+    pub template: Cursor<'a>,
     /// The pod's `spec`.
-    pub pod: Node<'a>,
-    /// The containers that run an engine the settings govern: containers first, then init containers that keep running.
+    pub pod: Cursor<'a>,
+    /// The containers of selected products: containers first, then init containers that keep running.
     pub engines: Vec<EngineContainer<'a>>,
-    /// The containers that run an engine the settings leave alone.
-    pub ungoverned: Vec<EngineContainer<'a>>,
-    /// Whether the pod asks for a Windows node, where the Linux engine cannot run.
+    /// The containers of products that the settings do not select.
+    pub unselected_engines: Vec<EngineContainer<'a>>,
+    /// Whether the pod requires a Windows node, where the Linux image cannot run.
     pub on_windows: bool,
 }
 
-/// A container that runs an engine.
+/// A container that runs a database.
 #[derive(Clone, Debug)]
 pub struct EngineContainer<'a> {
     /// The container.
-    pub node: Node<'a>,
-    /// The engine in it.
-    pub engine: Engine,
-    /// Whether the image's name says so, rather than the environment.
+    pub container: Cursor<'a>,
+    /// The product in it.
+    pub engine: &'static Engine,
+    /// Whether its image's name says so, rather than its environment.
     pub by_image: bool,
-    /// Once a rule has asked: many do.
-    files: OnceCell<Files<'a>>,
+    /// Computed once, because many rules need it.
+    storage: OnceCell<ContainerStorage<'a>>,
+}
+
+/// A database container together with its workload.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseContainer<'w, 'a> {
+    /// The workload.
+    pub workload: &'w Workload<'a>,
+    /// The container.
+    pub engine_container: &'w EngineContainer<'a>,
+}
+
+impl<'w, 'a> DatabaseContainer<'w, 'a> {
+    /// Its mounts and data directories.
+    pub fn storage(&self) -> &'w ContainerStorage<'a> {
+        self.workload.storage(self.engine_container)
+    }
+}
+
+impl<'a> Deref for DatabaseContainer<'_, 'a> {
+    type Target = EngineContainer<'a>;
+
+    fn deref(&self) -> &EngineContainer<'a> {
+        self.engine_container
+    }
 }
 
 impl<'a> Workload<'a> {
-    /// Reads an object; `None` if no container of it runs an engine.
-    pub fn read(object: &'a Value, kind: Kind, settings: &Settings) -> Option<Self> {
-        let root = Node::root(object);
-        let template = root.path(kind.pod_template()?);
+    /// Reads an object; `None` if none of its containers runs a database.
+    pub fn read(object: &'a Value, kind: WorkloadKind, settings: &Settings) -> Option<Self> {
+        let root = Cursor::root(object);
+        let template = root.path(kind.template_path());
         let pod = template.at("spec");
-        let on_windows = asks_for_windows(&pod);
-        let mut workload =
-            Workload { kind, object: root, template, pod, engines: Vec::new(), ungoverned: Vec::new(), on_windows };
-        for node in workload.long_running_containers() {
-            let Some(detection) = detect(&node, kind, settings) else { continue };
+        let on_windows = requires_windows(&pod);
+        let (mut engines, mut unselected_engines) = (Vec::new(), Vec::new());
+        for container in long_running_containers(&pod) {
+            let Some(detected) = detect(&container, kind, &settings.images) else { continue };
             // An unknown image on a Windows node is a Windows image.
-            if on_windows && !detection.by_image {
+            if on_windows && !detected.by_image {
                 continue;
             }
-            let engine = EngineContainer::of(node, detection);
-            if settings.engines.contains(&engine.engine) {
-                workload.engines.push(engine);
-            } else {
-                workload.ungoverned.push(engine);
-            }
+            let is_selected = settings.engines.contains(&detected.engine);
+            let list = if is_selected { &mut engines } else { &mut unselected_engines };
+            list.push(EngineContainer::new(container, detected));
         }
-        (!workload.engines.is_empty() || !workload.ungoverned.is_empty()).then_some(workload)
+        let workload = Workload { kind, object: root, template, pod, engines, unselected_engines, on_windows };
+        (!workload.engines.is_empty() || !workload.unselected_engines.is_empty()).then_some(workload)
     }
 
-    /// The containers, and the init containers that keep running beside them (sidecars).
-    fn long_running_containers(&self) -> Vec<Node<'a>> {
-        let mut containers = Vec::new();
-        containers.extend(self.pod.at("containers").items());
-        for container in self.pod.at("initContainers").items() {
-            if container.at("restartPolicy").str() == Some("Always") {
-                containers.push(container);
-            }
-        }
-        containers
-    }
-
-    /// Whether the rules govern it.
-    pub fn is_governed(&self) -> bool {
+    /// Whether it runs a database that the settings select.
+    pub fn has_selected_engine(&self) -> bool {
         !self.engines.is_empty()
     }
 
-    /// `metadata.name`, empty where the server will generate one.
+    /// Its database containers of selected products.
+    pub fn containers(&self) -> impl Iterator<Item = DatabaseContainer<'_, 'a>> {
+        self.engines.iter().map(|engine_container| DatabaseContainer { workload: self, engine_container })
+    }
+
+    /// `metadata.name`; empty where the server will generate one.
     pub fn name(&self) -> &'a str {
         self.object.path(&["metadata", "name"]).str().unwrap_or_default()
     }
 
-    /// The labels its pods will have, as far as the manifest shows them.
+    /// The product's name for messages: that of the first database container.
+    pub fn product(&self) -> &'static str {
+        self.engines.first().map_or("the database", |engine| engine.engine.product)
+    }
+
+    /// The labels of its pod template.
     pub fn labels(&self) -> Option<&'a Map<String, Value>> {
         self.template.path(&["metadata", "labels"]).map()
     }
 
-    /// How a message speaks of it, e.g. ``Deployment `sql` ``.
+    /// Its pods, as selectors in `namespace` see them.
+    pub fn pods<'p>(&self, namespace: &'p str) -> Pods<'p>
+    where
+        'a: 'p,
+    {
+        let object = self.object.value().unwrap_or(&Value::Null);
+        Pods { object, kind: self.kind, namespace, name: self.name(), labels: self.labels() }
+    }
+
+    /// How a message names it, e.g. ``Deployment `sql` ``.
     pub fn describe(&self) -> String {
-        let name = self.name();
-        if name.is_empty() {
-            return format!("this {}", self.kind.name());
+        match self.name() {
+            "" => format!("this {}", self.kind.name()),
+            name => format!("{} {}", self.kind.name(), quoted(name)),
         }
-        format!("{} {}", self.kind.name(), crate::finding::quoted(name))
     }
 
     /// The StatefulSet's `volumeClaimTemplates`.
-    pub fn claim_templates(&self) -> Option<Node<'a>> {
-        (self.kind == Kind::StatefulSet).then(|| self.object.path(&["spec", "volumeClaimTemplates"]))
+    pub fn claim_templates(&self) -> Option<Cursor<'a>> {
+        (self.kind == WorkloadKind::StatefulSet).then(|| self.object.path(&["spec", "volumeClaimTemplates"]))
     }
 
-    /// Where one of its engines keeps its files.
-    pub fn files<'e>(&self, engine: &'e EngineContainer<'a>) -> &'e Files<'a> {
-        engine.files.get_or_init(|| Files {
-            mounts: mounts(&engine.node, &self.pod, self.claim_templates().as_ref()),
-            directories: data_directories(&engine.environment()),
+    /// The mounts and data directories of one of its containers.
+    pub fn storage<'e>(&self, engine: &'e EngineContainer<'a>) -> &'e ContainerStorage<'a> {
+        engine.storage.get_or_init(|| ContainerStorage {
+            mounts: mounts(&engine.container, &self.pod, self.claim_templates().as_ref()),
+            directories: data_directories(&engine.environment(), engine.engine),
         })
     }
 }
 
+/// The containers, and the init containers that keep running beside them (sidecars).
+fn long_running_containers<'a>(pod: &Cursor<'a>) -> impl Iterator<Item = Cursor<'a>> + use<'a> {
+    let is_sidecar = |container: &Cursor<'_>| container.at("restartPolicy").str() == Some("Always");
+    pod.at("containers").items().chain(pod.at("initContainers").items().filter(is_sidecar))
+}
+
 impl<'a> EngineContainer<'a> {
-    fn of(node: Node<'a>, Detection { engine, by_image }: Detection) -> Self {
-        EngineContainer { node, engine, by_image, files: OnceCell::new() }
+    fn new(container: Cursor<'a>, DetectedEngine { engine, by_image }: DetectedEngine) -> Self {
+        EngineContainer { container, engine, by_image, storage: OnceCell::new() }
     }
 
     /// Its environment.
     pub fn environment(&self) -> Environment<'a> {
-        Environment::of(&self.node)
+        Environment::new(&self.container)
     }
 
-    /// The TCP port on which the engine listens; `None` if the manifest does not show it. It may come from the
-    /// environment, so no message quotes it.
+    /// The TCP port on which the database listens; `None` if it is outside the manifest. No message quotes it, because
+    /// it may come from the environment.
     pub fn port(&self) -> Option<i64> {
         match self.environment().value("MSSQL_TCP_PORT") {
-            Variable::Absent => Some(DEFAULT_PORT),
-            Variable::Known(text) => text.trim().parse().ok().or(Some(DEFAULT_PORT)),
-            Variable::Unseen => None,
+            Variable::Absent => Some(self.engine.port),
+            Variable::Known(text) => text.trim().parse().ok().or(Some(self.engine.port)),
+            Variable::Unresolved => None,
         }
     }
 
-    /// Whether availability groups are switched on, so that SQL Server may have more than one replica.
-    pub fn has_availability_groups(&self) -> bool {
+    /// Whether availability groups are switched on, so that there may be several replicas.
+    pub fn uses_availability_groups(&self) -> bool {
         let enabled = self.environment().value("MSSQL_ENABLE_HADR");
-        self.engine == Engine::SqlServer && enabled == Variable::Known("1".to_owned())
+        self.engine.has_availability_groups && enabled == Variable::Known("1".to_owned())
+    }
+
+    /// How a message names it, e.g. ``SQL Edge in `sql` ``.
+    pub fn describe(&self) -> String {
+        let product = self.engine.product;
+        match self.container.at("name").str() {
+            Some(name) => format!("{product} in {}", quoted(name)),
+            None => product.to_owned(),
+        }
     }
 }
 
-fn asks_for_windows(pod: &Node<'_>) -> bool {
+fn requires_windows(pod: &Cursor<'_>) -> bool {
     let selector = pod.at("nodeSelector");
-    [selector.at(OS), selector.at(BETA_OS), pod.path(&["os", "name"])].iter().any(|node| node.str() == Some("windows"))
+    let choices = [selector.at(OS), selector.at(BETA_OS), pod.path(&["os", "name"])];
+    choices.iter().any(|choice| choice.str() == Some("windows"))
 }
 
 #[cfg(test)]
@@ -159,18 +206,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::SQL_SERVER;
     use crate::testing::test;
 
     const IMAGE: &str = "mcr.microsoft.com/azure-sql-edge:1.0.7";
 
-    fn read(pod: Value) -> Option<(usize, Option<Engine>)> {
+    fn read(pod: Value) -> Option<(usize, Option<&'static Engine>)> {
         let object = json!({"metadata": {"name": "sql"}, "spec": pod});
-        let workload = Workload::read(&object, Kind::Pod, &Settings::default())?;
-        Some((workload.engines.len(), workload.ungoverned.first().map(|engine| engine.engine)))
+        let workload = Workload::read(&object, WorkloadKind::Pod, &Settings::default())?;
+        Some((workload.engines.len(), workload.unselected_engines.first().map(|engine| engine.engine)))
     }
 
     #[test]
-    fn containers_and_sidecars_count_and_plain_init_containers_do_not() {
+    fn containers_and_sidecars_count_but_plain_init_containers_do_not() {
         assert_eq!(read(json!({"containers": [{"image": IMAGE}]})), Some((1, None)));
         assert_eq!(read(json!({"initContainers": [{"image": IMAGE, "restartPolicy": "Always"}]})), Some((1, None)));
         assert_eq!(read(json!({"initContainers": [{"image": IMAGE}], "containers": [{"image": "web"}]})), None);
@@ -178,9 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_is_not_governed_is_noticed() {
+    fn a_product_that_is_not_selected_is_recorded() {
         let server = json!({"containers": [{"image": "mcr.microsoft.com/mssql/server"}]});
-        assert_eq!(read(server), Some((0, Some(Engine::SqlServer))));
+        assert_eq!(read(server), Some((0, Some(&SQL_SERVER))));
     }
 
     #[test]
@@ -196,8 +244,8 @@ mod tests {
             let mounts: Vec<Value> = paths.iter().map(|path| json!({"name": "v", "mountPath": path})).collect();
             let object = json!({"spec": {"containers": [{"image": IMAGE, "volumeMounts": mounts,
                 "env": [{"name": "MSSQL_LOG_DIR", "value": "/var/opt/mssql/log"}]}]}});
-            let workload = Workload::read(&object, Kind::Pod, &Settings::default()).unwrap();
-            workload.files(workload.engines.first().unwrap()).data_mounts().len()
+            let workload = Workload::read(&object, WorkloadKind::Pod, &Settings::default()).unwrap();
+            workload.storage(workload.engines.first().unwrap()).data_mounts().len()
         };
         assert_eq!(mounts(&["/var/opt/mssql"]), 1);
         assert_eq!(mounts(&["/var/opt/mssql/data", "/var/opt/mssql/log", "/elsewhere"]), 2);
@@ -207,8 +255,9 @@ mod tests {
     fn the_port_and_availability_groups_come_from_the_environment() {
         let container = |env: Value| json!({"image": "mcr.microsoft.com/mssql/server", "env": env});
         let engine = |node: &Value| {
-            let engine = EngineContainer::of(Node::root(node), Detection { engine: Engine::SqlServer, by_image: true });
-            (engine.port(), engine.has_availability_groups())
+            let engine =
+                EngineContainer::new(Cursor::root(node), DetectedEngine { engine: &SQL_SERVER, by_image: true });
+            (engine.port(), engine.uses_availability_groups())
         };
         assert_eq!(engine(&container(json!([]))), (Some(1433), false));
         let set = json!([{"name": "MSSQL_TCP_PORT", "value": "14330"}, {"name": "MSSQL_ENABLE_HADR", "value": "1"}]);

@@ -1,14 +1,13 @@
-//! `questions-ui.yml`: the form with which Rancher asks for the settings. What may be answered, and what is answered by
-//! default, comes from the schema of the settings.
+//! `questions-ui.yml`: Rancher's form for the settings. Options and defaults are from the schema of the settings.
 //!
-//! The types are those that the form can handle. `rules` is a map of free text, because the form forgets all other answers
-//! of a map when one is chosen from a list. There is no hidden question `description`, as other policies have one, because
-//! the form submits it with the settings until it is left empty.
+//! The types are those that the form supports. `rules` is a map of free text, because the form loses the other entries of a
+//! map when one is selected from a list. There is no hidden question `description` as in other policies, because the form
+//! submits it as a setting.
 //! Source: rancher/kubewarden-ui, `pkg/kubewarden/components/Questions`, at dca2ea46.
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqledge_ha_policy::settings::KEYS;
+use sqledge_ha_policy::settings::{SETTINGS, Setting};
 
 use crate::command::settings_schema;
 
@@ -35,63 +34,51 @@ struct Question {
     min: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<i64>,
-    /// What is asked of each item of a list.
+    /// The questions for each item of a list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sequence_questions: Vec<Question>,
 }
 
 /// The form with a question for every setting.
 pub fn form() -> Form {
-    Form { questions: KEYS.iter().map(|key| question(key)).collect() }
+    Form { questions: SETTINGS.iter().map(question).collect() }
 }
 
 /// The form as YAML.
 ///
 /// # Errors
-/// None that a form brings about.
+/// The error of the YAML writer: a bug.
 pub fn text() -> Result<String, serde_saphyr::SerializeError> {
     serde_saphyr::to_string(&form())
 }
 
-fn question(key: &str) -> Question {
-    let schema = settings_schema::property(key);
-    let (label, kind) = match key {
-        "engines" => ("Engines", "array["),
-        "images" => ("Image repositories", "sequence["),
-        "mode" => ("Mode", "enum"),
-        "rules" => ("Rules", "map["),
-        "exposure" => ("Exposure", "enum"),
-        "failoverSeconds" => ("Failover seconds", "int"),
-        // A word may stand in place of the number.
-        "fsGroup" => ("Group of the database files", "string"),
-        "exemptions" => ("Exemptions", "boolean"),
-        _ => ("Claim size", "string"),
-    };
-    let mut question = of_schema(key, label, kind, &schema);
-    match key {
-        "engines" => question.description.push_str(&format!(": {}", listed(schema.pointer("/items/enum")))),
-        "rules" => question.description.push_str(": the id of a rule as key, and mutate, reject, warn or off as value"),
-        "images" => question.sequence_questions = image(&schema),
-        "fsGroup" => question.default = json!(question.default.to_string()),
+fn question(setting: &Setting) -> Question {
+    let schema = settings_schema::property(setting);
+    let mut question = from_schema(setting.key, setting.label, setting.form_type, &schema);
+    match setting.form_type {
+        "array[" => question.description.push_str(&format!(": {}", listed(schema.pointer("/items/enum")))),
+        "sequence[" => question.sequence_questions = image(&schema),
+        // The form compares it with text.
+        "string" if question.default.is_number() => question.default = json!(question.default.to_string()),
         _ => {}
     }
     question
 }
 
-/// What is asked of an image repository.
+/// The questions for an image repository.
 fn image(schema: &Value) -> Vec<Question> {
-    let of = |key: &str, label, kind| {
+    let question = |key: &str, label, kind| {
         let empty = Value::Null;
         let schema = schema.pointer(&format!("/items/properties/{key}")).unwrap_or(&empty);
-        Question { required: true, ..of_schema(key, label, kind, schema) }
+        Question { required: true, ..from_schema(key, label, kind, schema) }
     };
-    let mut engine = of("engine", "Engine", "enum");
-    engine.description = "The engine in it".to_owned();
+    let mut engine = question("engine", "Engine", "enum");
+    engine.description = "The database in it".to_owned();
     engine.default = engine.options.first().cloned().unwrap_or_default();
-    vec![Question { default: json!(""), ..of("repository", "Repository", "string") }, engine]
+    vec![Question { default: json!(""), ..question("repository", "Repository", "string") }, engine]
 }
 
-fn of_schema(key: &str, label: &'static str, kind: &'static str, schema: &Value) -> Question {
+fn from_schema(key: &str, label: &'static str, kind: &'static str, schema: &Value) -> Question {
     let text = |key| schema.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let bound =
         |name: &str| schema.pointer(&format!("/anyOf/0/{name}")).and_then(Value::as_i64).filter(|_| kind == "int");
@@ -104,7 +91,7 @@ fn of_schema(key: &str, label: &'static str, kind: &'static str, schema: &Value)
         description: text("description"),
         default: schema.get("default").cloned().unwrap_or_default(),
         required: false,
-        // The schema allows the empty values that stand for no answer.
+        // The schema also allows empty values, for unset.
         options: options.filter(|option| option.as_str().is_some_and(|text| !text.is_empty())).cloned().collect(),
         min: bound("minimum"),
         max: bound("maximum"),

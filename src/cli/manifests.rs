@@ -1,108 +1,126 @@
-//! `lint` and `fix`: what is judged, by which rules, and how it is told.
+//! `lint` and `fix`: inputs, rules and reports.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use sqledge_ha_policy::engine::Engine;
+use sqledge_ha_policy::engine::{Engine, SQL_EDGE, SQL_SERVER};
 
-use crate::exit::plain;
+use crate::escape::escape;
+use crate::input;
+use crate::linter::Level;
+use crate::report::ReportFormat;
 
 /// `lint`.
 #[derive(Debug, Args)]
 pub struct Lint {
-    /// What to judge.
+    /// The manifests.
     #[command(flatten)]
     pub inputs: Inputs,
-    /// What to render first.
+    /// Charts and kustomization directories.
     #[command(flatten)]
     pub rendering: Rendering,
-    /// How to tell.
+    /// The reports.
     #[command(flatten)]
     pub reporting: Reporting,
-    /// The least level that makes the exit code 1
+    /// Exit with code 1 for findings of this level or above
     #[arg(long, value_enum, default_value_t = Level::Error, value_name = "LEVEL")]
     pub fail_on: Level,
-    /// How the rules are applied.
+    /// Report findings even if an ignore comment covers them: # sqledge-ha: ignore[RULE, RULE]
+    #[arg(long)]
+    pub no_ignores: bool,
+    /// Settings and rules.
     #[command(flatten)]
-    pub judging: Judging,
+    pub checks: CheckOptions,
 }
 
 /// `fix`.
 #[derive(Debug, Args)]
 pub struct Fix {
-    /// What to mend. Standard input is written to standard output.
+    /// The manifests. Standard input is written to standard output.
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Print what would change, and change nothing; exit code 1 if anything would, or an error is left
+    /// Print the changes and do not write them; exit with code 1 if there are changes or unfixed errors
     #[arg(long)]
     pub diff: bool,
-    /// Change nothing; exit code 1 if anything would change, or an error is left
+    /// Do not write changes; exit with code 1 if there are changes or unfixed errors
     #[arg(long)]
     pub check: bool,
-    /// Also make fixes that may move or destroy something
+    /// Also apply fixes that can move or delete data
     #[arg(long = "unsafe")]
     pub unsafe_fixes: bool,
-    /// How the rules are applied.
+    /// Fix findings even if an ignore comment covers them: # sqledge-ha: ignore[RULE, RULE]
+    #[arg(long)]
+    pub no_ignores: bool,
+    /// Settings and rules.
     #[command(flatten)]
-    pub judging: Judging,
+    pub checks: CheckOptions,
 }
 
 /// The manifests to read.
 #[derive(Debug, Args)]
 pub struct Inputs {
-    /// Files, directories (as git sees them; .yaml, .yml and .json), or `-` for standard input [default: .]
+    /// Files, directories (.yaml, .yml, .json; skips hidden and ignored files) or `-` for standard input [default: .]
     ///
-    /// Directories are searched as ripgrep does: without hidden files and directories, and without what .gitignore (in a
-    /// repository) and .ignore (anywhere) leave out. What is named is read whatever it is called, unless --exclude leaves
-    /// it out. Where something is rendered, the current directory has to be named to be read.
+    /// A directory is searched like ripgrep does it: hidden files and directories are skipped, and so are those that a
+    /// .gitignore (in a Git repository) or an .ignore file (anywhere) excludes. A file that is named on the command line is
+    /// read with any extension, unless --exclude matches it. With --helm or --kustomize, there is no default path.
     pub paths: Vec<PathBuf>,
-    /// The paths are not the whole application: what is not among them may exist elsewhere
+    /// The paths are part of an application: report missing objects as warnings, not errors
     #[arg(long)]
     pub partial: bool,
-    /// Leave out what a glob matches, even if it is named (repeatable; as in .gitignore, from the current directory)
+    /// Exclude paths that match a glob, even if they are named (repeatable)
     ///
-    /// The configuration file has a list of them under `exclude:`, from its own directory. Standard input and what is
-    /// rendered are never left out.
+    /// Globs have the syntax of .gitignore and are relative to the current directory. The configuration file can list
+    /// more under `exclude:`, relative to its own directory. Standard input and rendered manifests are not excluded.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 }
 
-/// What tools render, judged together with the paths.
-#[derive(Debug, Default, Args)]
+/// Manifests to render and to check together with the paths.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Rendering {
     /// A chart.
     #[command(flatten)]
     pub helm: Helm,
-    /// A kustomization's folder, rendered with the kubectl or kustomize that is installed (repeatable)
+    /// A kustomization directory, rendered with the installed kubectl or kustomize (repeatable)
     #[arg(long, value_name = "DIR")]
     pub kustomize: Vec<PathBuf>,
 }
 
-/// A chart, and how it is rendered.
-#[derive(Debug, Default, Args)]
+impl From<Rendering> for input::Rendering {
+    fn from(Rendering { helm, kustomize }: Rendering) -> Self {
+        let Helm { chart, values, set, release_name, namespace } = helm;
+        let helm = chart.map(|path| input::HelmChart { path, values, set, release_name, namespace });
+        input::Rendering { helm, kustomize }
+    }
+}
+
+/// A chart and the flags to render it.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Helm {
-    /// A chart, rendered with the helm that is installed. Findings point to its templates
+    /// A chart, rendered with the installed helm. Findings point to its templates
     ///
-    /// Runs `helm template`. Of several charts, or with more of Helm's flags, let Helm render them and hand it over:
+    /// Runs `helm template`. For several charts, or for more of Helm's flags, pipe the rendered manifests:
     /// (helm template ONE; helm template OTHER) | sqledge-ha lint -
     #[arg(long = "helm", value_name = "CHART")]
     pub chart: Option<PathBuf>,
-    /// A file of values for the chart (repeatable)
+    /// A values file for the chart (repeatable)
     #[arg(long, short = 'f', value_name = "FILE", requires = "chart")]
     pub values: Vec<PathBuf>,
     /// A value for the chart (repeatable)
     #[arg(long, value_name = "KEY=VALUE", requires = "chart")]
     pub set: Vec<OsString>,
-    /// The chart's release, as templates see it [default: release-name]
+    /// The release name to render the chart with [default: release-name]
     #[arg(long, value_name = "NAME", requires = "chart")]
     pub release_name: Option<OsString>,
-    /// The chart's namespace, as templates see it
+    /// The namespace to render the chart with
     #[arg(long, value_name = "NAMESPACE", requires = "chart")]
     pub namespace: Option<OsString>,
 }
 
-/// How findings are told.
+/// The reports.
 #[derive(Debug, Args)]
 pub struct Reporting {
     /// How to print the findings
@@ -116,69 +134,78 @@ pub struct Reporting {
 /// A report in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportFile {
-    /// How it is written.
+    /// The format.
     pub format: ReportFormat,
-    /// The file, which is made or replaced.
+    /// The file to create or replace.
     pub path: PathBuf,
 }
 
 impl ReportFile {
     /// Reads `FORMAT=FILE`.
     fn parse(text: &str) -> Result<Self, String> {
-        let (format, path) = text.split_once('=').ok_or("a format and a file are needed, e.g. sarif=report.sarif")?;
+        let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, e.g. sarif=report.sarif")?;
         let formats = ReportFormat::value_variants().iter().filter_map(ReportFormat::to_possible_value);
         let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
         let format = ReportFormat::from_str(format, false)
-            .map_err(|_| format!("there is no format `{}`, only {}", plain(format), names.join(", ")))?;
+            .map_err(|_| format!("unknown format `{}`; valid formats: {}", escape(format), names.join(", ")))?;
         if path.is_empty() || path == "-" {
-            return Err("a file is needed, e.g. sarif=report.sarif; --format says what is printed".to_owned());
+            return Err("name a file, e.g. sarif=report.sarif; --format selects the printed report".to_owned());
         }
         Ok(ReportFile { format, path: PathBuf::from(path) })
     }
 }
 
-/// Flags that change how the rules are applied.
+/// Flags that select the checks.
 #[derive(Debug, Args)]
-pub struct Judging {
-    /// The engines to govern [default: sql-edge, or as configured]
+pub struct CheckOptions {
+    /// Databases to check [default: sql-edge, or as configured]
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Option<EngineChoice>,
     /// A YAML file with settings under `policy:` and globs under `exclude:`
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Give a rule an action: mutate, reject, warn or off (repeatable)
+    /// Set the action of a rule: mutate, reject, warn or off (repeatable)
     #[arg(long = "rule", value_name = "ID=ACTION")]
     pub rules: Vec<String>,
-    /// Report also what comments let pass: # sqledge-ha: ignore[RULE, RULE]
-    #[arg(long)]
-    pub no_ignores: bool,
 }
 
-/// How `lint` prints findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For people, with the lines in question
-    Human,
-    /// For programs; a stable contract
-    Json,
-    /// For code scanning and editors: SARIF 2.1.0, with fixes
-    Sarif,
-    /// For GitLab, Azure Pipelines and others that show test results
-    Junit,
-    /// For GitHub Actions: annotations in the changed files
-    Github,
+impl ValueEnum for ReportFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[ReportFormat::Human, ReportFormat::Json, ReportFormat::Sarif, ReportFormat::Junit, ReportFormat::Github]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            ReportFormat::Human => PossibleValue::new("human").help("For people, with the affected lines"),
+            ReportFormat::Json => PossibleValue::new("json").help("For programs; a stable contract"),
+            ReportFormat::Sarif => {
+                PossibleValue::new("sarif").help("For code scanning and editors: SARIF 2.1.0, with fixes")
+            }
+            ReportFormat::Junit => {
+                PossibleValue::new("junit").help("For GitLab, Azure Pipelines and other systems that show test results")
+            }
+            ReportFormat::Github => {
+                PossibleValue::new("github").help("For GitHub Actions: annotations in the changed files")
+            }
+        })
+    }
 }
 
-/// How grave a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Level {
-    /// It may be wrong
-    Warning,
-    /// It would be refused, or mended, at admission
-    Error,
+impl ValueEnum for Level {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Level::Warning, Level::Error]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Level::Warning => PossibleValue::new("warning").help("It can be a problem"),
+            Level::Error => PossibleValue::new("error")
+                .help("The database can lose data or stay down; admission rejects or mutates it"),
+        })
+    }
 }
 
-/// The engines on the command line.
+/// Database products on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EngineChoice {
     /// Azure SQL Edge
@@ -190,12 +217,12 @@ pub enum EngineChoice {
 }
 
 impl EngineChoice {
-    /// The engines it stands for.
-    pub fn engines(self) -> Vec<Engine> {
+    /// The selected products.
+    pub fn engines(self) -> Vec<&'static Engine> {
         match self {
-            EngineChoice::SqlEdge => vec![Engine::SqlEdge],
-            EngineChoice::SqlServer => vec![Engine::SqlServer],
-            EngineChoice::All => vec![Engine::SqlEdge, Engine::SqlServer],
+            EngineChoice::SqlEdge => vec![&SQL_EDGE],
+            EngineChoice::SqlServer => vec![&SQL_SERVER],
+            EngineChoice::All => vec![&SQL_EDGE, &SQL_SERVER],
         }
     }
 }

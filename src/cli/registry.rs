@@ -1,4 +1,4 @@
-//! The part of `policy` that speaks with registries, and how any command reaches one.
+//! Commands for registries: `policy push`, `pull` and `inspect`, and the flags for connections.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -6,73 +6,73 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::time::some_time;
+use super::time::positive_duration;
 use crate::exit::Failure;
-use crate::registry::{Access, Flags};
+use crate::registry::{ClientOptions, FlagNames};
 
-/// What a command calls the flags that say how a registry is reached.
-pub trait Named {
-    /// The heading of the flags in the help.
+/// The names of a command's flags for registries.
+pub trait RegistryFlagNames {
+    /// Their heading in the help.
     const HEADING: &'static str;
-    /// The flags.
-    const FLAGS: Flags;
+    /// Their names.
+    const FLAGS: FlagNames;
 }
 
-/// The flags of commands that do nothing else than to speak with a registry.
+/// The flags of the `policy` commands.
 #[derive(Clone, Debug)]
-pub enum OfPolicy {}
+pub enum PolicyFlags {}
 
-impl Named for OfPolicy {
+impl RegistryFlagNames for PolicyFlags {
     const HEADING: &'static str = "Registry";
-    const FLAGS: Flags = Flags { plain_http: "--plain-http", ca_cert: "--ca-cert", time_out: "--time-out" };
+    const FLAGS: FlagNames = FlagNames { plain_http: "--plain-http", ca_cert: "--ca-cert", timeout: "--timeout" };
 }
 
-/// How a registry is reached, by flags that are called as `N` says.
+/// How to connect to a registry, with the flags that `N` names.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = N::HEADING)]
-pub struct RegistryAccess<N: Named = OfPolicy> {
-    /// Speak plain HTTP with the registry: what is sent, credentials too, can be read on the way
+pub struct RegistryAccess<N: RegistryFlagNames = PolicyFlags> {
+    /// Connect without TLS: data and credentials are not encrypted
     #[arg(long = name(N::FLAGS.plain_http), conflicts_with = "ca_cert")]
     pub plain_http: bool,
-    /// Certificates of authorities to trust beside those of the system, PEM
+    /// CA certificates (PEM) to trust in addition to the system's
     #[arg(long = name(N::FLAGS.ca_cert), value_name = "FILE")]
     pub ca_cert: Option<PathBuf>,
-    /// How long the registry may keep silent; everything together may take ten times as long
-    #[arg(long = name(N::FLAGS.time_out), value_name = "TIME", default_value = "30s", value_parser = some_time)]
-    pub time_out: Duration,
+    /// Timeout for each registry response; the whole operation may take ten times as long
+    #[arg(long = name(N::FLAGS.timeout), value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    pub timeout: Duration,
     #[arg(skip)]
     names: PhantomData<N>,
 }
 
-/// The name of a flag without the hyphens before it.
+/// The name of a flag without its leading hyphens.
 fn name(flag: &'static str) -> &'static str {
     flag.trim_start_matches('-')
 }
 
-impl<N: Named> RegistryAccess<N> {
-    /// What the flags mean.
+impl<N: RegistryFlagNames> RegistryAccess<N> {
+    /// The options of the client.
     ///
     /// # Errors
     /// [`Failure`] with exit code 2 if the certificates cannot be used.
-    pub fn access(&self) -> Result<Access, Failure> {
-        let access = Access::new(N::FLAGS, self.plain_http, self.ca_cert.as_deref(), self.time_out);
-        access.map_err(|error| Failure::usage(format!("{}: {error}", N::FLAGS.ca_cert)))
+    pub fn client_options(&self) -> Result<ClientOptions, Failure> {
+        let options = ClientOptions::new(N::FLAGS, self.plain_http, self.ca_cert.as_deref(), self.timeout);
+        options.map_err(|error| Failure::usage(format!("{}: {error}", N::FLAGS.ca_cert)))
     }
 }
 
 /// `policy push`.
 #[derive(Debug, Args)]
 pub struct PolicyPush {
-    /// Where to, e.g. registry.example.com/policies/sqledge-ha:v0.1.0
+    /// The tag to push to, e.g. registry.example.com/policies/sqledge-ha:v0.1.0
     #[arg(value_name = "REGISTRY/REPOSITORY:TAG")]
-    pub place: String,
+    pub reference: String,
     /// An annotated WebAssembly module [default: the embedded one]
     #[arg(long, value_name = "FILE")]
     pub module: Option<PathBuf>,
-    /// The commit that the module was built from [default: that of this command, for the embedded module]
+    /// The commit that the module was built from [default: this command's commit, for the embedded module]
     #[arg(long, value_name = "COMMIT")]
     pub revision: Option<String>,
-    /// How the registry is reached.
+    /// How to connect to the registry.
     #[command(flatten)]
     pub access: RegistryAccess,
 }
@@ -80,13 +80,13 @@ pub struct PolicyPush {
 /// `policy pull`.
 #[derive(Debug, Args)]
 pub struct PolicyPull {
-    /// What to pull: REGISTRY/REPOSITORY@sha256:…, or with a :TAG, which may mean something else tomorrow
+    /// The policy: REGISTRY/REPOSITORY@sha256:…, or REGISTRY/REPOSITORY:TAG, which can change
     #[arg(value_name = "REFERENCE")]
-    pub place: String,
+    pub reference: String,
     /// The file, or `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// How the registry is reached.
+    /// How to connect to the registry.
     #[command(flatten)]
     pub access: RegistryAccess,
 }
@@ -94,22 +94,22 @@ pub struct PolicyPull {
 /// `policy inspect`.
 #[derive(Debug, Args)]
 pub struct PolicyInspect {
-    /// A file, or a reference such as REGISTRY/REPOSITORY:TAG [default: the embedded module]
+    /// A file or a reference, e.g. REGISTRY/REPOSITORY:TAG [default: the embedded module]
     #[arg(value_name = "FILE|REFERENCE")]
     pub module: Option<String>,
-    /// How to print it
+    /// The output format
     #[arg(long, value_enum, default_value_t = InspectionFormat::Human)]
     pub format: InspectionFormat,
-    /// How the registry is reached.
+    /// How to connect to the registry.
     #[command(flatten)]
     pub access: RegistryAccess,
 }
 
-/// How `policy inspect` prints.
+/// The output format of `policy inspect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum InspectionFormat {
-    /// For people
+    /// Text for people
     Human,
-    /// For programs
+    /// JSON for programs
     Json,
 }

@@ -1,4 +1,4 @@
-//! `serve`.
+//! `review` and `serve`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,144 +6,160 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::registry::{Named, RegistryAccess};
-use super::time::{some_time, time};
-use crate::registry::Flags;
+use super::registry::{RegistryAccess, RegistryFlagNames};
+use super::time::{duration, positive_duration};
+use crate::registry::FlagNames;
 use crate::webhook::log::{LogFormat, LogLevel};
 use crate::webhook::workers::OnError;
+
+/// `review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// A JSON file with an AdmissionReview or an AdmissionRequest, or `-` for standard input
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+    /// Manifests of the objects in the cluster, for the module to look up
+    #[arg(long, value_name = "PATH")]
+    pub cluster: Vec<PathBuf>,
+    /// A YAML file with settings under `policy:`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Explain the request and the answer on standard error
+    #[arg(long)]
+    pub explain: bool,
+}
 
 /// `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// Where AdmissionReviews come in: POST /mutate and POST /validate
+    /// Address for AdmissionReviews (POST /mutate and POST /validate)
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
-    /// Where /livez, /readyz and /metrics are, over plain HTTP. The kubelet asks by the address of the pod and not by
-    /// 127.0.0.1: 0.0.0.0 is every address of IPv4, and `[::]` those of IPv6 as well
+    /// Address for /livez, /readyz and /metrics over plain HTTP. The kubelet connects to the pod's IP address, not to
+    /// 127.0.0.1; 0.0.0.0 stands for all IPv4 addresses, `[::]` also for all IPv6 addresses
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub health_listen: SocketAddr,
-    /// A YAML file with the policy's settings [default: those of the policy]
+    /// YAML file with the policy's settings [default: the policy's defaults]
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// An annotated WebAssembly module to run: a file, or registry://HOST/REPOSITORY@sha256:…, pulled at start [default:
-    /// the embedded one]. Of its calls to the host those are answered that get or list objects of namespaced kinds by
-    /// namespace, as far as its metadata ask for them
+    /// Annotated WebAssembly module to run: a file, or registry://HOST/REPOSITORY@sha256:…, which is pulled at startup
+    /// [default: the embedded module]. It may get and list the namespaced objects that its metadata names
     #[arg(long, value_name = "FILE|REFERENCE")]
     pub module: Option<PathBuf>,
-    /// What happens to a request when the module gives no answer
+    /// What to do with a request if the module fails
     #[arg(long, value_enum, default_value_t = OnError::Reject)]
     pub on_error: OnError,
-    /// The certificate to present.
+    /// The serving certificate.
     #[command(flatten)]
     pub tls: Tls,
-    /// The cluster to look into.
+    /// The cluster for look-ups.
     #[command(flatten)]
     pub cluster: ClusterAccess,
     /// The registry to pull the module from.
     #[command(flatten)]
     pub registry: ModuleRegistry,
-    /// How much is done at once, and for how long.
+    /// Limits and timeouts.
     #[command(flatten)]
     pub limits: ServeLimits,
-    /// How lines of the log are written
+    /// Format of the log
     #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Log")]
     pub log_format: LogFormat,
-    /// Which lines are written
+    /// Lowest level in the log
     #[arg(long, value_enum, default_value_t = LogLevel::Info, help_heading = "Log")]
     pub log_level: LogLevel,
 }
 
-/// The certificate that `serve` presents.
+/// The serving certificate of `serve`.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Certificate (one of three)")]
 pub struct Tls {
-    /// The certificate chain, PEM; read again when its contents change
+    /// PEM file with the certificate chain; loaded again when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present_any = ["self_signed", "insecure_http"])]
     pub tls_cert: Option<PathBuf>,
-    /// Its private key, PEM
+    /// PEM file with the private key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Create a certificate and its authority, keep them in a Secret, and renew them
+    /// Create a CA and a serving certificate, store them in a Secret, and renew them
     #[arg(long, requires = "service", conflicts_with_all = ["tls_cert", "tls_key", "no_cluster"])]
     pub self_signed: bool,
-    /// The Service that the API server reaches this webhook by
+    /// Service through which the API server calls this webhook
     #[arg(long, value_name = "NAME.NAMESPACE.svc", requires = "self_signed")]
     pub service: Option<String>,
-    /// The Mutating- and ValidatingWebhookConfiguration that get the `caBundle`
+    /// Name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration that get the `caBundle`
     #[arg(long, value_name = "NAME", requires = "self_signed", default_value = "sqledge-ha")]
     pub webhook_configuration: String,
-    /// Speak plain HTTP, on a loopback address only: for benchmarks
+    /// Serve plain HTTP, on a loopback address only; for benchmarks
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "self_signed"])]
     pub insecure_http: bool,
 }
 
-/// The cluster that look-ups are answered from.
+/// The cluster for look-ups.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterAccess {
-    /// How to reach the cluster [default: as a pod of it]
+    /// Kubeconfig file for the cluster [default: the service account of the pod]
     #[arg(long, value_name = "FILE", conflicts_with = "no_cluster")]
     pub kubeconfig: Option<PathBuf>,
-    /// Look nothing up: rules that need to see other objects stay silent
+    /// Look up no objects; rules that need other objects are not checked
     #[arg(long)]
     pub no_cluster: bool,
 }
 
-/// The registry that `serve` pulls its module from.
+/// The registry for `serve --module`.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = OfModule::HEADING)]
 pub struct ModuleRegistry {
-    /// Where pulled modules are kept, this one and the one before, so that the registry need not be there at the next
-    /// start [default: sqledge-ha in XDG_CACHE_HOME, or in ~/.cache]
-    #[arg(long, value_name = "FOLDER")]
+    /// Directory for the pulled module; with a digest reference, a restart needs no registry [default: sqledge-ha in
+    /// XDG_CACHE_HOME, or in ~/.cache]
+    #[arg(long, value_name = "DIRECTORY")]
     pub module_cache: Option<PathBuf>,
-    /// How the registry is reached.
+    /// How to connect to the registry.
     #[command(flatten)]
     pub access: RegistryAccess<OfModule>,
 }
 
-/// The flags of `serve`, which has others as well.
+/// The registry flags of `serve`.
 #[derive(Clone, Debug)]
 pub enum OfModule {}
 
-impl Named for OfModule {
+impl RegistryFlagNames for OfModule {
     const HEADING: &'static str = "Registry (for --module registry://…)";
-    const FLAGS: Flags =
-        Flags { plain_http: "--registry-plain-http", ca_cert: "--registry-ca-cert", time_out: "--registry-time-out" };
+    const FLAGS: FlagNames =
+        FlagNames { plain_http: "--registry-plain-http", ca_cert: "--registry-ca-cert", timeout: "--registry-timeout" };
 }
 
-/// Bounds of what `serve` does at once.
+/// The limits and timeouts of `serve`.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServeLimits {
-    /// Threads that run the module, each with an instance of its own [default: one for each processor]
+    /// Number of threads that run the module [default: the number of processors]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
-    /// How long one call of the module may run
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = some_time)]
+    /// Maximum duration of a check by the module
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = positive_duration)]
     pub deadline: Duration,
-    /// How much memory an instance of the module may use
+    /// Maximum memory of each instance of the module
     #[arg(long, value_name = "MEBIBYTES", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub module_memory: u16,
-    /// Requests under way at once; more get 429
+    /// Maximum requests in flight; further requests get HTTP 429
     #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_in_flight: u32,
-    /// The longest body; longer ones get 413. All bodies at once may be eight times as long
+    /// Maximum size of a body; larger ones get HTTP 413. All bodies together may have eight times this size
     #[arg(long, value_name = "MEBIBYTES", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub max_body: u16,
-    /// Connections open at once, at most half of them from one address; more are closed
+    /// Maximum open connections; further ones are closed. One client address can use half of them
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
-    /// How long a TLS handshake, or the head of a request, may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
-    pub head_time_out: Duration,
-    /// How long the body of a request may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
-    pub body_time_out: Duration,
-    /// After SIGTERM: how long requests are still accepted while /readyz says no
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    /// Timeout for the TLS handshake, and for the head of a request
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    pub head_timeout: Duration,
+    /// Timeout for the body of a request
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    pub body_timeout: Duration,
+    /// Drain period after SIGTERM: /readyz fails, but new requests are accepted
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub drain: Duration,
-    /// After that: how long requests under way may take
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = time)]
+    /// Grace period after that, for the requests in flight
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
     pub grace: Duration,
 }

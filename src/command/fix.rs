@@ -1,77 +1,80 @@
 //! `sqledge-ha fix`.
 
-mod rewriting;
+mod write_back;
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 
 use similar::TextDiff;
 
-use self::rewriting::rewrite;
-use crate::cli::{Fix, Level};
-use crate::config::{self, Linting};
-use crate::exit::{Failure, Outcome, in_words, plain, say};
-use crate::fixer::{Fate, Fixing, fix};
+use self::write_back::write_back;
+use crate::cli::Fix;
+use crate::command::sources;
+use crate::config::{self, LintConfig};
+use crate::escape::escape;
+use crate::exit::{ExitStatus, Failure};
+use crate::fixer::{FixOutcome, FixResult, fix};
 use crate::input::{self, Source};
-use crate::linter::{self, Located, Manifest, notes_on_comments};
-use crate::manifest::{Lines, Refusal, edit};
+use crate::linter::{Level, LintResult, LintedFile, LocatedFinding, comment_notes};
+use crate::manifest::{EditError, Lines, edit};
+use crate::message::{describe_io_error, print_message};
+use crate::prefilter::Prefilter;
 use crate::report::{self, counted};
 
-/// Mends manifests in place, or shows what it would change.
+/// Fixes manifests in place, or shows the changes.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
-pub fn run(flags: &Fix) -> Result<Outcome, Failure> {
-    let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
-    let found = input::find_and_read(&flags.inputs.paths, &exclusion, &linter::reader(&settings));
-    let mut before = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
-    if !flags.judging.no_ignores {
-        before.drop_ignored();
+pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
+    let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
+    let (prefilter, partial) = (Prefilter::new(&settings).with_texts(), flags.inputs.partial);
+    let found = input::find_and_read(&flags.inputs.paths, &exclusion, &sources::scanner(&prefilter));
+    let excluded = found.excluded;
+    let mut before = sources::lint(found, &prefilter, partial);
+    if !flags.no_ignores {
+        before.apply_ignores();
     }
-    let after = fix(&before, &settings, flags.inputs.partial, flags.unsafe_fixes);
-    let mut delivery = Delivery { flags, changed: 0, fixed: 0, unwritten: 0, stays: Vec::new() };
-    let manifests = before.manifests.iter().zip(&after.outcome.manifests).zip(&after.fixed);
-    for ((before, after), fixed) in manifests {
-        delivery.deliver(before, &after.text, *fixed)?;
+    let after = fix(&before, &prefilter, partial, flags.unsafe_fixes);
+    let mut writer = FixWriter { flags, changed: 0, fixed: 0, failed: 0, is_unchanged: Vec::new() };
+    for ((before, after), fixed) in before.files.iter().zip(&after.result.files).zip(&after.fixed) {
+        writer.write(before, &after.text, *fixed)?;
     }
-    report::human::problems(&before, &mut anstream::stderr().lock())?;
-    tell(&delivery, &before, &after);
-    before.notes.iter().for_each(|note| say("note", note));
-    if !flags.judging.no_ignores {
-        let partial = flags.inputs.partial;
-        let is_all = before.has_judged_all(partial) && after.outcome.has_judged_all(partial);
-        let notes = notes_on_comments(&delivery.standing(&before, &after), &settings, is_all);
-        notes.iter().for_each(|note| say("note", note));
+    report::human::write_errors(&before, &mut anstream::stderr().lock())?;
+    print_summary(&writer, &before, &after);
+    before.notes.iter().for_each(|note| print_message("note", note));
+    if !flags.no_ignores {
+        let is_complete = before.is_complete(partial) && after.result.is_complete(partial);
+        let notes = comment_notes(&writer.final_files(&before, &after), &settings, is_complete);
+        notes.iter().for_each(|note| print_message("note", note));
     }
-    if let Some(note) = found.left_out.note().filter(|_| before.workloads == 0) {
-        say("note", &note);
+    if let Some(note) = excluded.note().filter(|_| before.workloads == 0) {
+        print_message("note", &note);
     }
-    Ok(end(&delivery, &before, &after))
+    Ok(outcome(&writer, &before, &after))
 }
 
-/// What is done with new texts.
-struct Delivery<'f> {
+/// Writes or shows the fixed texts.
+struct FixWriter<'f> {
     flags: &'f Fix,
-    /// The files that are, or would be, changed, and the findings that are mended by that.
+    /// The number of files that changed, or would change, and of the findings that this fixes.
     changed: usize,
     fixed: usize,
-    /// The files that could not be.
-    unwritten: usize,
-    /// Of each file, whether it has its old text in the end.
-    stays: Vec<bool>,
+    /// The number of files that could not be written.
+    failed: usize,
+    /// Whether each file still has its old text.
+    is_unchanged: Vec<bool>,
 }
 
-impl Delivery<'_> {
-    fn is_dry(&self) -> bool {
+impl FixWriter<'_> {
+    fn is_dry_run(&self) -> bool {
         self.flags.diff || self.flags.check
     }
 
-    /// Shows a change, or makes it.
-    fn deliver(&mut self, before: &Manifest, after: &str, fixed: usize) -> io::Result<()> {
+    fn write(&mut self, before: &LintedFile, after: &str, fixed: usize) -> io::Result<()> {
         let path = before.source.as_ref().and_then(Source::path);
-        self.stays.push(self.is_dry() || before.text == after);
-        if path.is_none() && !self.is_dry() {
-            // What comes in on standard input goes out, changed or not, and with every byte that no edit touches.
+        self.is_unchanged.push(self.is_dry_run() || before.text == after);
+        if path.is_none() && !self.is_dry_run() {
+            // Standard input goes to standard output, changed or not.
             print(after)?;
         }
         if before.text == after {
@@ -80,14 +83,14 @@ impl Delivery<'_> {
         if self.flags.diff {
             let diff = TextDiff::from_lines(before.text.as_str(), after);
             let (old, new) = (format!("a/{}", before.name), format!("b/{}", before.name));
-            print(&fit(diff.unified_diff().header(&old, &new).to_string()))?;
+            print(&printable(diff.unified_diff().header(&old, &new).to_string()))?;
         }
-        if let Some(path) = path.filter(|_| !self.is_dry())
-            && let Err(error) = rewrite(path, &self.flags.inputs.paths, &before.text, after)
+        if let Some(path) = path.filter(|_| !self.is_dry_run())
+            && let Err(error) = write_back(path, &self.flags.inputs.paths, &before.text, after)
         {
-            say("error", &format!("{}: not fixed: {}", before.name, in_words(&error)));
-            self.unwritten += 1;
-            self.stays.last_mut().into_iter().for_each(|stays| *stays = true);
+            print_message("error", &format!("{}: not fixed: {}", before.name, describe_io_error(&error)));
+            self.failed += 1;
+            self.is_unchanged.last_mut().into_iter().for_each(|unchanged| *unchanged = true);
             return Ok(());
         }
         self.changed += 1;
@@ -95,99 +98,101 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// The texts that a person finds in the files in the end.
-    fn standing<'m>(&self, before: &'m linter::Outcome, after: &'m Fixing) -> Vec<&'m Manifest> {
-        let both = before.manifests.iter().zip(&after.outcome.manifests);
-        both.zip(&self.stays).map(|((before, after), stays)| if *stays { before } else { after }).collect()
+    /// The files with the texts that they have after the run.
+    fn final_files<'m>(&self, before: &'m LintResult, after: &'m FixResult) -> Vec<&'m LintedFile> {
+        let both = before.files.iter().zip(&after.result.files).zip(&self.is_unchanged);
+        both.map(|((before, after), unchanged)| if *unchanged { before } else { after }).collect()
     }
 }
 
-/// Writes all of it, also what does not end a line, byte for byte.
 fn print(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(text.as_bytes())?;
     output.flush()
 }
 
-/// A diff as programs take it; on a terminal without characters that would drive it.
-fn fit(diff: String) -> String {
+/// The diff, on a terminal without control characters. Other programs get it as it is, to apply it.
+fn printable(diff: String) -> String {
     if !io::stdout().is_terminal() {
         return diff;
     }
-    let fit = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
-    diff.lines().map(|line| fit(line) + "\n").collect()
+    let escaped = |line: &str| line.split('\t').map(escape).collect::<Vec<_>>().join("\t");
+    diff.lines().map(|line| escaped(line) + "\n").collect()
 }
 
-/// Says what was fixed, what was not, where that stands in the text that a person finds, and why.
-fn tell(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) {
-    let verb = if delivery.is_dry() { "would fix" } else { "fixed" };
-    say(verb, &format!("{} in {}", counted(delivery.fixed, "finding"), counted(delivery.changed, "file")));
-    let stays = |located: &&Located| delivery.stays.get(located.manifest) == Some(&true);
-    // Of several that are alike the first counts, which is put in last.
-    let standing: HashMap<Key<'_>, &Located> =
-        before.findings.iter().filter(stays).rev().map(|located| (key(located), located)).collect();
-    let mut places = Places { last: None };
-    for (located, fate) in after.outcome.findings.iter().zip(&after.fates) {
-        // What only fixing brings about stands in the fixed text alone.
-        let (located, manifests) = match standing.get(&key(located)) {
-            Some(standing) => (*standing, &before.manifests),
-            None => (located, &after.outcome.manifests),
+/// Prints what was fixed, and what was not, with the location in the final text and the reason.
+fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
+    let verb = if writer.is_dry_run() { "would fix" } else { "fixed" };
+    print_message(verb, &format!("{} in {}", counted(writer.fixed, "finding"), counted(writer.changed, "file")));
+    let is_unchanged = |located: &&LocatedFinding| writer.is_unchanged.get(located.file) == Some(&true);
+    // Of several findings with the same key, the first one counts: it is inserted last.
+    let unchanged: HashMap<Key<'_>, &LocatedFinding> =
+        before.findings.iter().filter(is_unchanged).rev().map(|located| (key(located), located)).collect();
+    let mut positions = Positions { last: None };
+    for (located, outcome) in after.result.findings.iter().zip(&after.outcomes) {
+        // A finding that results from a fix exists in the fixed text only.
+        let (located, files) = match unchanged.get(&key(located)) {
+            Some(unchanged) => (*unchanged, &before.files),
+            None => (located, &after.result.files),
         };
-        let Some(manifest) = manifests.get(located.manifest) else { continue };
-        let (what, why) = match fate {
-            Fate::Fixed => continue,
-            Fate::Refused(why) => ("refused", format!("{why}{}", defined(&mut places, manifest, located, *why))),
-            Fate::Unsafe => ("left", "--unsafe fixes it, and may move or destroy something".to_owned()),
-            Fate::Left => ("left", "only a person can decide".to_owned()),
+        let Some(file) = files.get(located.file) else { continue };
+        let rule = located.finding.rule;
+        let reason = match outcome {
+            FixOutcome::Applied => continue,
+            FixOutcome::Failed(error) => format!("{error}{}", shared_value(&mut positions, file, located, *error)),
+            FixOutcome::NeedsUnsafe => "the fix can move or delete data; apply it with --unsafe".to_owned(),
+            FixOutcome::NoFix => format!("no automatic fix; see `sqledge-ha explain {rule}`"),
         };
-        let place = places.position(manifest, located.span.start);
-        say(what, &format!("{place}: {}: {why}", located.finding.rule));
+        print_message("not fixed", &format!("{}: {rule}: {reason}", positions.position(file, located.span.start)));
     }
 }
 
-/// What tells a finding from others, in whichever text: its manifest, document, rule and pointer.
+/// Identifies a finding before and after fixing: file, document, rule and pointer.
 type Key<'f> = (usize, usize, &'static str, &'f str);
 
-fn key(located: &Located) -> Key<'_> {
-    (located.manifest, located.document, located.finding.rule, located.finding.pointer.as_str())
+fn key(located: &LocatedFinding) -> Key<'_> {
+    (located.file, located.document, located.finding.rule, located.finding.pointer.as_str())
 }
 
-/// Where what cannot be edited is defined, if that is elsewhere.
-fn defined<'m>(places: &mut Places<'m>, manifest: &'m Manifest, located: &Located, why: Refusal) -> String {
-    let Refusal::Shared(_) = why else { return String::new() };
-    // The byte is one of the fixed text, and the finding may be one of the old.
+/// The location of the value that an alias or merge key shares, if that is why the fix failed.
+fn shared_value<'m>(
+    positions: &mut Positions<'m>,
+    file: &'m LintedFile,
+    located: &LocatedFinding,
+    error: EditError,
+) -> String {
+    let EditError::Aliased(_) = error else { return String::new() };
+    // The error has a byte of the fixed text, but the finding can be one of the old text.
     let fix = located.finding.fix.as_ref();
-    let refused = fix.and_then(|fix| edit(manifest.text.get(located.chunk.clone())?, &fix.edits).err());
-    let Some(Refusal::Shared(byte)) = refused else { return String::new() };
-    format!(", at {}", places.position(manifest, located.chunk.start + byte))
+    let error = fix.and_then(|fix| edit(file.text.get(located.document_span.clone())?, &fix.edits).err());
+    let Some(EditError::Aliased(byte)) = error else { return String::new() };
+    format!(", at {}", positions.position(file, located.document_span.start + byte))
 }
 
-/// Finds places. The lines of the text that was asked about last are kept: findings come text by text.
-struct Places<'m> {
-    last: Option<(&'m Manifest, Lines<'m>)>,
+/// Finds positions. Keeps the lines of the last text, because findings are in the order of the texts.
+struct Positions<'m> {
+    last: Option<(&'m LintedFile, Lines<'m>)>,
 }
 
-impl<'m> Places<'m> {
-    /// A place, as editors take it.
-    fn position(&mut self, manifest: &'m Manifest, byte: usize) -> String {
-        let last = self.last.take().filter(|(last, _)| std::ptr::eq(*last, manifest));
-        let (_, lines) = self.last.insert(last.unwrap_or_else(|| (manifest, Lines::new(&manifest.text))));
+impl<'m> Positions<'m> {
+    /// `file:line:column`.
+    fn position(&mut self, file: &'m LintedFile, byte: usize) -> String {
+        let last = self.last.take().filter(|(last, _)| std::ptr::eq(*last, file));
+        let (_, lines) = self.last.insert(last.unwrap_or_else(|| (file, Lines::new(&file.text))));
         let position = lines.position(byte);
-        format!("{}:{}:{}", plain(&manifest.name), position.line, position.column)
+        format!("{}:{}:{}", escape(&file.name), position.line, position.column)
     }
 }
 
-fn end(delivery: &Delivery<'_>, before: &linter::Outcome, after: &Fixing) -> Outcome {
-    let would_change = delivery.is_dry() && delivery.changed > 0;
-    let partial = delivery.flags.inputs.partial;
-    let nothing = before.workloads == 0 && (!partial || before.ungoverned > 0);
-    if delivery.unwritten > 0 || !before.unread.is_empty() {
-        Outcome::Unreadable
-    } else if would_change || after.outcome.count(Level::Error) > 0 {
-        Outcome::Findings
-    } else if nothing {
-        Outcome::NothingToCheck
+fn outcome(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) -> ExitStatus {
+    let would_change = writer.is_dry_run() && writer.changed > 0;
+    if writer.failed > 0 || !before.errors.is_empty() {
+        ExitStatus::Unreadable
+    } else if would_change || after.result.count(Level::Error) > 0 {
+        ExitStatus::Findings
+    } else if before.is_nothing_to_check(writer.flags.inputs.partial) {
+        ExitStatus::NothingToCheck
     } else {
-        Outcome::Clean
+        ExitStatus::Clean
     }
 }

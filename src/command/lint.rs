@@ -1,59 +1,48 @@
 //! `sqledge-ha lint`.
 
-use std::io::{self, BufWriter, Write};
+use crate::cli::Lint;
+use crate::command::{report_output, sources};
+use crate::config::{self, LintConfig};
+use crate::exit::{ExitStatus, Failure};
+use crate::input;
+use crate::linter::LintResult;
+use crate::prefilter::Prefilter;
 
-use crate::cli::{Level, Lint, ReportFormat};
-use crate::config::{self, Linting};
-use crate::exit::{Failure, Outcome};
-use crate::{input, linter, report};
-
-/// Judges manifests and prints what is wrong.
+/// Checks manifests and prints the findings.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
-pub fn run(flags: &Lint) -> Result<Outcome, Failure> {
-    let Linting { settings, exclusion } = config::linting(&flags.judging, &flags.inputs)?;
-    report::output::check(&flags.reporting.output)?;
-    let found = input::gather(&flags.inputs.paths, &flags.rendering, &exclusion, &linter::reader(&settings));
-    let mut outcome = linter::lint(found.texts, found.unreachable, &settings, flags.inputs.partial);
-    if !flags.judging.no_ignores {
-        outcome.drop_ignored();
-        outcome.note_comments(&settings, flags.inputs.partial);
+pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
+    let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
+    report_output::reject_duplicates(&flags.reporting.output)?;
+    let (prefilter, partial) = (Prefilter::new(&settings), flags.inputs.partial);
+    let found =
+        input::collect(&flags.inputs.paths, &flags.rendering.clone().into(), &exclusion, &sources::scanner(&prefilter));
+    let excluded = found.excluded;
+    let mut result = sources::lint(found, &prefilter, partial);
+    if !flags.no_ignores {
+        result.apply_ignores();
+        result.note_comments(&settings, partial);
     }
-    if outcome.workloads == 0 {
-        outcome.notes.extend(found.left_out.note());
+    if result.workloads == 0 {
+        result.notes.extend(excluded.note());
     }
-    report::output::spares_manifests(&flags.reporting.output, &outcome)?;
-    // Files first: whoever reads standard output may stop reading.
-    let unwritten = report::output::write_all(&flags.reporting.output, &outcome);
-    let format = flags.reporting.format;
-    if format == ReportFormat::Human {
-        print(&outcome, format, anstream::stdout().lock())?;
+    report_output::reject_overwrites(&flags.reporting.output, &result)?;
+    // Files first: the reader of standard output can close it early.
+    let are_written = report_output::write_files(&flags.reporting.output, &result);
+    report_output::print(flags.reporting.format, &result)?;
+    Ok(if are_written { exit_status(&result, flags) } else { ExitStatus::Unreadable })
+}
+
+/// Unreadable input takes precedence over findings, and a run without anything to check does not succeed.
+fn exit_status(result: &LintResult, flags: &Lint) -> ExitStatus {
+    if !result.errors.is_empty() {
+        ExitStatus::Unreadable
+    } else if result.findings.iter().any(|located| located.level() >= flags.fail_on) {
+        ExitStatus::Findings
+    } else if result.is_nothing_to_check(flags.inputs.partial) {
+        ExitStatus::NothingToCheck
     } else {
-        print(&outcome, format, io::stdout().lock())?;
-    }
-    let ended = if unwritten { Outcome::Unreadable } else { end(&outcome, flags) };
-    // The program ends, and its memory with it: taking apart what large sets came to would take longer.
-    std::mem::forget(outcome);
-    Ok(ended)
-}
-
-fn print(outcome: &linter::Outcome, format: ReportFormat, output: impl Write) -> io::Result<()> {
-    let mut output = BufWriter::new(output);
-    report::write(format, outcome, &mut output)?;
-    output.flush()
-}
-
-/// Never green by accident: what could not be read, and what was not checked, is no success.
-fn end(outcome: &linter::Outcome, flags: &Lint) -> Outcome {
-    let fails =
-        outcome.count(Level::Error) > 0 || (flags.fail_on == Level::Warning && outcome.count(Level::Warning) > 0);
-    // A part of an application may well be one without a database, but not one with a database that was passed over.
-    let nothing = outcome.workloads == 0 && (!flags.inputs.partial || outcome.ungoverned > 0);
-    match (outcome.unread.is_empty(), fails, nothing) {
-        (false, ..) => Outcome::Unreadable,
-        (true, true, _) => Outcome::Findings,
-        (true, false, true) => Outcome::NothingToCheck,
-        (true, false, false) => Outcome::Clean,
+        ExitStatus::Clean
     }
 }

@@ -1,5 +1,4 @@
-//! `sqledge-ha completions` and `sqledge-ha man`: what shells and manuals take, made from the definition of the command
-//! line.
+//! `sqledge-ha completions` and `sqledge-ha man`, generated from the definition of the command line.
 
 use std::io::Write;
 
@@ -7,35 +6,34 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::cli::Cli;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 
-/// Prints the completions of a shell.
+/// Prints the completions for a shell.
 ///
 /// # Errors
 /// [`Failure`] with exit code 4 if standard output cannot be written.
-pub fn completions(shell: Shell) -> Result<Outcome, Failure> {
+pub fn completions(shell: Shell) -> Result<ExitStatus, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "sqledge-ha", &mut text);
     if shell == Shell::Bash {
-        // clap_complete 4.6 takes the hyphen in our name for the beginning of a command where it looks commands up, but
-        // not where it finds out which one is meant.
+        // clap_complete 4.6 treats the hyphen in the name inconsistently: as a separator of subcommands only in some places.
         let script = String::from_utf8_lossy(&text).replace("sqledge__subcmd__ha", "sqledge__ha");
         return print(script.as_bytes());
     }
     print(&text)
 }
 
-/// Prints the manual page of a command, or of the whole program, in roff.
+/// Prints the manual page of a command, or of the program, in roff.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a command that does not exist.
-pub fn page(path: &[String]) -> Result<Outcome, Failure> {
+/// [`Failure`] with exit code 2 if the command does not exist.
+pub fn page(path: &[String]) -> Result<ExitStatus, Failure> {
     let mut command = Cli::command();
-    // Flags that all commands have, and full names, are there only once it is built.
+    // Building adds global flags and full names.
     command.build();
     for name in path {
         let found = command.find_subcommand(name).cloned();
-        command = found.ok_or_else(|| Failure::usage(format!("there is no command `{name}`")))?;
+        command = found.ok_or_else(|| Failure::usage(format!("unknown command `{name}`")))?;
     }
     let mut text = Vec::new();
     let source = concat!("sqledge-ha ", env!("CARGO_PKG_VERSION"));
@@ -43,9 +41,9 @@ pub fn page(path: &[String]) -> Result<Outcome, Failure> {
     print(&text)
 }
 
-fn print(text: &[u8]) -> Result<Outcome, Failure> {
+fn print(text: &[u8]) -> Result<ExitStatus, Failure> {
     let mut output = std::io::stdout().lock();
     output.write_all(text)?;
     output.flush()?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }

@@ -1,32 +1,33 @@
-//! `sqledge-ha policy`: the embedded module and its metadata, and what the commands about policies share.
+//! `sqledge-ha policy wasm` and `metadata`, and functions for all policy commands.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Failure, Outcome, in_words};
-use crate::input::{Limit, read_within};
-use crate::module::{EMBEDDED, metadata};
-use crate::registry::{LONGEST_MODULE, Place, Unclear};
-use crate::replace::replace;
+use crate::atomic_write::atomic_write;
+use crate::exit::{ExitStatus, Failure};
+use crate::input::{SizeLimit, read_limited};
+use crate::message::describe_io_error;
+use crate::registry::{ArtifactReference, InvalidReference, MAX_MODULE_BYTES};
+use crate::wasm_host::{EMBEDDED, metadata};
 
-/// Why the module or its metadata could not be written.
+/// The module or its metadata cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file could not be written; what stood there before still does.
+    /// The file cannot be written. Its previous content is unchanged.
     #[error("cannot write {}", path.display())]
     File {
-        /// Where the module should have gone.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The output is closed or full.
+    /// Standard output cannot be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
-    /// The embedded module has no metadata that can be read: a mistake of the build.
+    /// The embedded module has no valid metadata: a bug of the build.
     #[error(transparent)]
     Metadata(#[from] metadata::Error),
-    /// The metadata could not be written as text.
+    /// The metadata cannot be converted to YAML.
     #[error("cannot write the metadata: {0}")]
     Format(String),
 }
@@ -36,9 +37,9 @@ impl From<Error> for Failure {
         match error {
             Error::Output(error) => error.into(),
             Error::File { path, source } => {
-                Failure::unreadable(format!("cannot write {}: {}", path.display(), in_words(&source)))
+                Failure::unreadable(format!("cannot write {}: {}", path.display(), describe_io_error(&source)))
             }
-            other => Failure { outcome: Outcome::Bug, message: other.to_string() },
+            other => Failure { status: ExitStatus::Bug, message: other.to_string() },
         }
     }
 }
@@ -47,23 +48,23 @@ impl From<Error> for Failure {
 ///
 /// # Errors
 /// [`Failure`] with exit code 4 if the file cannot be written.
-pub fn wasm(path: &Path) -> Result<Outcome, Failure> {
-    // The module is bytes: no stream that looks for colours may touch it.
+pub fn wasm(path: &Path) -> Result<ExitStatus, Failure> {
+    // Binary output must bypass streams that strip color codes.
     write_module(path, EMBEDDED, &mut io::stdout().lock())?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Runs `policy metadata`.
 ///
 /// # Errors
 /// [`Failure`] if the output cannot be written.
-pub fn metadata() -> Result<Outcome, Failure> {
+pub fn metadata() -> Result<ExitStatus, Failure> {
     write_metadata(&mut io::stdout().lock())?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }
 
-/// Writes a module to a file and its path and size in bytes to `out`; for the path `-`, the module itself to `out`.
-/// A file that exists is replaced at once, or not at all.
+/// Writes a module to a file, and its path and size in bytes to `out`. For the path `-`, writes the module to `out`. An
+/// existing file is replaced atomically.
 ///
 /// # Errors
 /// [`Error::File`] or [`Error::Output`].
@@ -71,7 +72,7 @@ pub fn write_module(path: &Path, module: &[u8], out: &mut dyn Write) -> Result<(
     if path == Path::new("-") {
         out.write_all(module)?;
     } else {
-        let written = replace(path, |file| file.write_all(module));
+        let written = atomic_write(path, |file| file.write_all(module));
         written.map_err(|source| Error::File { path: path.to_owned(), source })?;
         writeln!(out, "{}: {} bytes", path.display(), module.len())?;
     }
@@ -81,28 +82,28 @@ pub fn write_module(path: &Path, module: &[u8], out: &mut dyn Write) -> Result<(
 /// Prints the module's metadata as YAML.
 ///
 /// # Errors
-/// [`Error::Output`]; [`Error::Metadata`] and [`Error::Format`] only if the build went wrong.
+/// [`Error::Output`]; [`Error::Metadata`] and [`Error::Format`] only for a bug of the build.
 pub fn write_metadata(out: &mut dyn Write) -> Result<(), Error> {
     let text = serde_saphyr::to_string(&metadata::read(EMBEDDED)?).map_err(|error| Error::Format(error.to_string()))?;
     writeln!(out, "{}", text.trim_end())?;
     Ok(out.flush()?)
 }
 
-/// Reads the module in a file.
+/// Reads a module from a file.
 ///
 /// # Errors
-/// [`Failure`] with exit code 4 that names the file.
-pub fn module_at(path: &Path) -> Result<Vec<u8>, Failure> {
-    const LIMIT: Limit = Limit { most: LONGEST_MODULE, what: "the most that a module may have" };
-    read_within(LIMIT, path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))
+/// [`Failure`] with exit code 4.
+pub fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
+    const LIMIT: SizeLimit = SizeLimit { bytes: MAX_MODULE_BYTES, help: "" };
+    read_limited(LIMIT, path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))
 }
 
-/// Reads a reference of the command line.
+/// Parses a reference on the command line.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 that says how references are written.
-pub fn place(text: &str) -> Result<Place, Failure> {
-    text.parse().map_err(|error: Unclear| {
+/// [`Failure`] with exit code 2.
+pub fn parse_reference(text: &str) -> Result<ArtifactReference, Failure> {
+    text.parse().map_err(|error: InvalidReference| {
         const HELP: &str = "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:…, e.g. ghcr.io/team/policy:v1";
         Failure::usage(format!("{text}: {error}\n = help: {HELP}"))
     })
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_module_is_written_to_a_file_in_place_of_another() {
+    fn the_module_replaces_an_existing_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.wasm");
         fs::write(&path, "old").unwrap();
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_module_is_written_to_the_output() {
+    fn the_module_is_written_to_standard_output() {
         let mut out = Vec::new();
         write_module(Path::new("-"), EMBEDDED, &mut out).unwrap();
         assert_eq!(out, EMBEDDED);
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_metadata_are_printed_as_they_are() {
+    fn the_metadata_are_printed_as_yaml() {
         let mut out = Vec::new();
         write_metadata(&mut out).unwrap();
         let yaml: serde_json::Value = serde_saphyr::from_str(&String::from_utf8(out).unwrap()).unwrap();

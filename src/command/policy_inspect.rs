@@ -2,61 +2,60 @@
 
 use std::path::Path;
 
-use super::policy::{module_at, place};
+use super::policy::{parse_reference, read_module};
 use crate::cli::{InspectionFormat, PolicyInspect};
 use crate::exit::Failure;
 use crate::inspection::{Inspection, human};
-use crate::module::EMBEDDED;
-use crate::registry::{Place, SCHEME, pull, signatures};
+use crate::registry::{ArtifactReference, SCHEME, pull, signatures};
+use crate::wasm_host::EMBEDDED;
 
-/// What there is to tell of a module.
+/// The report on a module.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a reference or credentials that cannot be used, with exit code 4 for a module that
-/// cannot be read or pulled.
+/// [`Failure`] with exit code 2 for an invalid reference or unusable credentials, with exit code 4 for a module that cannot
+/// be read or pulled.
 pub fn text(flags: &PolicyInspect) -> Result<String, Failure> {
     let inspection = match flags.module.as_deref() {
-        None => inspected(EMBEDDED, "embedded".to_owned(), None)?,
-        Some(name) => match named(name)? {
-            Named::File(module) => inspected(&module, name.to_owned(), None)?,
-            Named::InRegistry(place) => in_registry(&place, flags)?,
+        None => inspect(EMBEDDED, "embedded".to_owned(), None)?,
+        Some(name) => match source(name)? {
+            Source::File(module) => inspect(&module, name.to_owned(), None)?,
+            Source::Registry(reference) => in_registry(&reference, flags)?,
         },
     };
     Ok(match flags.format {
         InspectionFormat::Human => human(&inspection),
         InspectionFormat::Json => {
             let text = serde_json::to_string_pretty(&inspection);
-            text.map_err(|error| Failure::unreadable(format!("the module's metadata: {error}")))? + "\n"
+            text.map_err(|error| Failure::unreadable(format!("cannot convert the metadata to JSON: {error}")))? + "\n"
         }
     })
 }
 
-fn inspected(module: &[u8], from: String, revision: Option<&str>) -> Result<Inspection, Failure> {
-    let inspection = Inspection::of(module, from.clone(), revision);
+fn inspect(module: &[u8], from: String, revision: Option<&str>) -> Result<Inspection, Failure> {
+    let inspection = Inspection::new(module, from.clone(), revision);
     inspection.map_err(|error| Failure::unreadable(format!("{from}: {error}")))
 }
 
-fn in_registry(place: &Place, flags: &PolicyInspect) -> Result<Inspection, Failure> {
-    let access = flags.access.access()?;
-    let pulled = pull(place, &access, None)?;
-    let mut inspection = inspected(&pulled.module, pulled.immutable.to_string(), pulled.revision())?;
-    inspection.signatures = Some(signatures(&pulled.immutable, &access));
+fn in_registry(reference: &ArtifactReference, flags: &PolicyInspect) -> Result<Inspection, Failure> {
+    let options = flags.access.client_options()?;
+    let pulled = pull(reference, &options, None)?;
+    let mut inspection = inspect(&pulled.module, pulled.digest_reference.to_string(), pulled.revision())?;
+    inspection.signatures = Some(signatures(&pulled.digest_reference, &options));
     Ok(inspection)
 }
 
-/// What a name on the command line stands for.
-enum Named {
+enum Source {
     File(Vec<u8>),
-    InRegistry(Place),
+    Registry(ArtifactReference),
 }
 
-/// A file that exists is meant before anything in a registry.
-fn named(name: &str) -> Result<Named, Failure> {
+/// The module that a command-line argument names. An existing file takes precedence over a reference.
+fn source(name: &str) -> Result<Source, Failure> {
     if name.starts_with(SCHEME) {
-        return place(name).map(Named::InRegistry);
+        return parse_reference(name).map(Source::Registry);
     }
     match name.parse() {
-        Ok(place) if !Path::new(name).exists() => Ok(Named::InRegistry(place)),
-        _ => module_at(Path::new(name)).map(Named::File),
+        Ok(reference) if !Path::new(name).exists() => Ok(Source::Registry(reference)),
+        _ => read_module(Path::new(name)).map(Source::File),
     }
 }

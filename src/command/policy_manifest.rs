@@ -1,4 +1,4 @@
-//! `sqledge-ha policy manifest` and `policy access`: what installs the module in Kubewarden.
+//! `sqledge-ha policy manifest` and `policy access`: manifests for Kubewarden.
 
 use serde_json::Value;
 use sqledge_ha_policy::settings::Settings;
@@ -6,20 +6,20 @@ use sqledge_ha_policy::settings::Settings;
 use crate::cli::{PolicyAccess, PolicyManifest};
 use crate::config;
 use crate::exit::Failure;
-use crate::install::access::{Account, policy_server};
 use crate::install::kubewarden::{Options, policy};
-use crate::install::module::Module;
+use crate::install::module::ModuleMetadata;
+use crate::install::rbac::{ServiceAccount, policy_server};
 use crate::install::yaml;
 
-/// One policy as YAML.
+/// A policy as YAML.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for settings that are not valid.
+/// [`Failure`] with exit code 2 for invalid settings.
 pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
-    let module = Module::embedded()?;
+    let module = ModuleMetadata::embedded()?;
     let (value, settings) = match &flags.settings {
         Some(path) => {
-            let settings = config::bare(path)?;
+            let settings = config::read_settings_file(path)?;
             (settings.value, settings.policy)
         }
         None => (Value::Null, Settings::default()),
@@ -36,11 +36,11 @@ pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
     Ok(yaml(&[policy(flags.mode, &options)])?)
 }
 
-/// The rights of the policy server's account as YAML.
+/// The permissions of the policy server as YAML.
 ///
 /// # Errors
-/// [`Failure`] only if the build went wrong.
+/// [`Failure`] only for a bug of the build.
 pub fn access(flags: &PolicyAccess) -> Result<String, Failure> {
-    let account = Account { namespace: flags.namespace.clone(), name: flags.service_account.clone() };
-    Ok(yaml(&policy_server(&Module::embedded()?, &account))?)
+    let account = ServiceAccount { namespace: flags.namespace.clone(), name: flags.service_account.clone() };
+    Ok(yaml(&policy_server(&ModuleMetadata::embedded()?, &account))?)
 }

@@ -3,23 +3,24 @@
 use std::io;
 use std::path::Path;
 
-use super::policy::{place, write_module};
+use super::policy::{parse_reference, write_module};
 use crate::cli::PolicyPull;
-use crate::exit::{Failure, Outcome, say};
+use crate::exit::{ExitStatus, Failure};
+use crate::message::print_message;
 use crate::registry::pull;
 
-/// Pulls a policy to a file. Nothing is written before all of it is there and is what its digest names.
+/// Pulls a policy, checks its digest and writes it to a file.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a reference or credentials that cannot be used, with exit code 4 for a registry that
-/// does not give a policy or a file that cannot be written.
-pub fn run(flags: &PolicyPull) -> Result<Outcome, Failure> {
-    let pulled = pull(&place(&flags.place)?, &flags.access.access()?, None)?;
+/// [`Failure`] with exit code 2 for an invalid reference or unusable credentials, with exit code 4 if the registry or the
+/// file causes an error.
+pub fn run(flags: &PolicyPull) -> Result<ExitStatus, Failure> {
+    let pulled = pull(&parse_reference(&flags.reference)?, &flags.access.client_options()?, None)?;
     write_module(&flags.output, &pulled.module, &mut io::stdout().lock())?;
     if flags.output == Path::new("-") {
-        say("pulled", &pulled.immutable.to_string());
+        print_message("pulled", &pulled.digest_reference.to_string());
     } else {
-        super::print(&format!("{}\n", pulled.immutable))?;
+        super::print(&format!("{}\n", pulled.digest_reference))?;
     }
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }

@@ -3,37 +3,38 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::policy::{module_at, place};
+use super::policy::{parse_reference, read_module};
 use crate::cli::PolicyPush;
-use crate::exit::{Failure, Outcome, say};
-use crate::module::{EMBEDDED, REVISION};
+use crate::exit::{ExitStatus, Failure};
+use crate::message::print_message;
 use crate::registry::{Artifact, push};
+use crate::wasm_host::{EMBEDDED, REVISION};
 
-/// Pushes the module and prints where it stays the same, and nothing else: scripts read that.
+/// Pushes the module and prints its digest reference. Standard output has nothing else, for scripts.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a reference or credentials that cannot be used, with exit code 4 for a module that
-/// cannot be read or a registry that does not take it.
-pub fn run(flags: &PolicyPush) -> Result<Outcome, Failure> {
-    let place = place(&flags.place)?;
-    if place.digest().is_some() {
-        return Err(Failure::usage(format!("{place}: a digest is what comes of pushing; name a tag alone")));
+/// [`Failure`] with exit code 2 for an invalid reference or unusable credentials, with exit code 4 if the module cannot be
+/// read or the registry causes an error.
+pub fn run(flags: &PolicyPush) -> Result<ExitStatus, Failure> {
+    let reference = parse_reference(&flags.reference)?;
+    if reference.digest().is_some() {
+        return Err(Failure::usage(format!("{reference}: cannot push to a digest; use a tag")));
     }
-    let access = flags.access.access()?;
+    let options = flags.access.client_options()?;
     let module = match &flags.module {
         None => Cow::Borrowed(EMBEDDED),
-        Some(path) => Cow::Owned(module_at(path)?),
+        Some(path) => Cow::Owned(read_module(path)?),
     };
-    // A file of the very same bytes has the same origin, and so the same digest in every registry.
-    let known = REVISION.filter(|_| *module == *EMBEDDED);
-    let artifact = Artifact::new(&module, flags.revision.as_deref().or(known)).map_err(|error| {
+    // A file with the embedded module has the same revision, and so the same digest in every registry.
+    let own_revision = REVISION.filter(|_| *module == *EMBEDDED);
+    let artifact = Artifact::new(&module, flags.revision.as_deref().or(own_revision)).map_err(|error| {
         let name = flags.module.as_ref().map_or_else(|| "the embedded module".into(), |path| path.to_string_lossy());
         Failure::unreadable(format!("{name}: {error}"))
     })?;
-    let immutable = push(&artifact, &place, &access)?;
-    say("pushed", &format!("{} bytes as {place}", module.len()));
+    let digest_reference = push(&artifact, &reference, &options)?;
+    print_message("pushed", &format!("{} bytes as {reference}", module.len()));
     let mut output = io::stdout().lock();
-    writeln!(output, "{immutable}")?;
+    writeln!(output, "{digest_reference}")?;
     output.flush()?;
-    Ok(Outcome::Clean)
+    Ok(ExitStatus::Clean)
 }

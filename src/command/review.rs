@@ -1,106 +1,104 @@
-//! `sqledge-ha review`: an admission request in, the answer out, through the embedded module.
+//! `sqledge-ha review`: answers an admission request with the embedded module.
 
 use std::io::Write;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
-use sqledge_ha_policy::request::parse_value;
-use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::json::parse::parse_value;
+use sqledge_ha_policy::rules::parse_settings;
 
 use crate::cli::Review;
 use crate::config;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 use crate::input::{self, Source};
-use crate::linter::parts::parts;
-use crate::manifest::{Problem, read};
-use crate::module::{self, Admission, EMBEDDED, Host, NoWorld, ObjectSet, Unpatchable, Unreadable, World};
+use crate::linter::list_items::objects_in;
+use crate::manifest::{ReadError, read};
 use crate::report::explanation;
+use crate::wasm_host::{
+    self, AdmissionReview, CompiledModule, EMBEDDED, LookupSource, NoLookups, ObjectSet, ParseError, PatchError,
+};
 
-/// Why there is no answer.
+/// Why a review failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The input is no admission request.
+    /// The input is not an admission request.
     #[error(transparent)]
-    Input(#[from] Unreadable),
+    Input(#[from] ParseError),
     /// The module could not be run.
     #[error(transparent)]
-    Module(#[from] module::Error),
+    Module(#[from] wasm_host::Error),
     /// The module's changes cannot be written as a patch.
     #[error(transparent)]
-    Patch(#[from] Unpatchable),
+    Patch(#[from] PatchError),
 }
 
-/// Answers the review in a file, and prints the answer. A refusal is an answer like any other: exit code 0.
+/// Answers the review in a file and prints the answer. The exit code is 0 even if the request is rejected.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a wrong configuration, 4 for input that cannot be read.
-pub fn run(flags: &Review) -> Result<Outcome, Failure> {
+/// [`Failure`] with exit code 2 for an invalid configuration, 4 for input that cannot be read.
+pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
     let settings = flags.config.as_deref().map_or(Ok(Value::Null), config::checked_policy)?;
     let objects = if flags.cluster.is_empty() { None } else { Some(objects(flags)?) };
-    let source = Source::named(&flags.file);
-    let text = source.read().map_err(|problem| unreadable(&source.name(), &problem))?;
-    let answer = review(text.as_bytes(), &settings, objects);
-    let answer = answer.map_err(|error| Failure::unreadable(format!("{}: {error}", source.name())))?;
+    let source = Source::from_argument(&flags.file);
+    let text = source.read().map_err(|error| unreadable(&source.name(), &error))?;
+    let failed = |error: Error| Failure::unreadable(format!("{}: {error}", source.name()));
+    let review = AdmissionReview::read(Bytes::from(text.into_bytes())).map_err(|error| failed(error.into()))?;
+    let answer = answer(&review, &settings, objects).map_err(failed)?;
     writeln!(anstream::stdout(), "{answer:#}")?;
     if flags.explain {
-        // Beside the answer, so that what reads it is not disturbed. Without standard error there is nobody to tell.
-        let settings = Settings::from_value(&settings).unwrap_or_default();
-        let _ = write!(anstream::stderr(), "{}", explanation::text(&request(&text), &answer, &settings));
+        // On standard error, so that programs can read the answer. If it is closed, the explanation is lost.
+        let settings = parse_settings(&settings).unwrap_or_default();
+        let request = parse_value(review.request_text(), "the admission request").unwrap_or_default();
+        let _ = write!(anstream::stderr(), "{}", explanation::text(&request, &answer, &settings));
     }
-    Ok(Outcome::Clean)
-}
-
-/// The admission request in a text that has been answered.
-fn request(text: &str) -> Value {
-    let mut review = parse_value(text, "the review").unwrap_or_default();
-    match review.get_mut("request").map(Value::take) {
-        Some(request) if !request.is_null() => request,
-        _ => review,
-    }
+    Ok(ExitStatus::Clean)
 }
 
 /// The objects in the files that stand for the cluster.
 fn objects(flags: &Review) -> Result<Vec<Value>, Failure> {
     let (sources, missing) = input::find(&flags.cluster);
     if let Some(missing) = missing.first() {
-        return Err(unreadable(&missing.name, &missing.problem));
+        return Err(unreadable(&missing.name, &missing.error));
     }
     let mut objects = Vec::new();
     for source in sources {
-        let failed = |problem: Problem| unreadable(&source.name(), &problem);
+        let failed = |error: ReadError| unreadable(&source.name(), &error);
         for document in read(&source.read().map_err(failed)?) {
             let value = document.map_err(failed)?.value;
-            objects.extend(parts(&value).into_iter().map(|part| part.value.clone()));
+            objects.extend(objects_in(&value).into_iter().map(|part| part.value.clone()));
         }
     }
     Ok(objects)
 }
 
-fn unreadable(name: &str, problem: &Problem) -> Failure {
-    Failure::unreadable(format!("{name}: {}", problem.message))
+fn unreadable(name: &str, error: &ReadError) -> Failure {
+    Failure::unreadable(format!("{name}: {error}"))
 }
 
-/// Reviews an AdmissionReview, or a bare AdmissionRequest, as the cluster would, and gives the AdmissionReview that
-/// answers it.
+/// Answers an AdmissionReview or an AdmissionRequest as the module would in a cluster, and returns the AdmissionReview.
 ///
-/// `settings` are the policy's; `Value::Null` means the defaults. `objects` are what exists beside the object under
-/// review: nothing else does. With `None` nothing can be looked up, and the answer's audit annotations say so.
+/// `settings` are the policy's settings; `Value::Null` means the defaults. `objects` are the other objects in the cluster. With
+/// `None`, look-ups fail, and the answer's audit annotations say so.
 ///
-/// Settings that are not valid, which the policy server would not start with, refuse the request with code 500.
+/// With invalid settings, with which a policy server would not start, the request is rejected with code 500.
 ///
 /// # Errors
-/// [`Error::Input`] if `input` is no admission request, with the line and column; [`Error::Module`] if the module
-/// fails, which no input brings about; [`Error::Patch`] if it changes an object that is nested too deeply to compare.
+/// [`Error::Input`] with line and column if `input` is not an admission request; [`Error::Module`] if the module fails, which no
+/// input should cause; [`Error::Patch`] if the changed object is nested too deeply to compare.
 pub fn review(input: &[u8], settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
-    let admission = Admission::read(input)?;
-    let world: Arc<dyn World> = match objects {
+    answer(&AdmissionReview::read(Bytes::copy_from_slice(input))?, settings, objects)
+}
+
+fn answer(review: &AdmissionReview, settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
+    let lookups: Arc<dyn LookupSource> = match objects {
         Some(objects) => Arc::new(ObjectSet(objects)),
-        None => Arc::new(NoWorld),
+        None => Arc::new(NoLookups),
     };
-    let instance = Host::new(EMBEDDED)?.instance(world)?;
-    let response = instance.validate_text(admission.request(), &settings.to_string())?;
-    let patch = admission.patch(&response)?;
-    Ok(admission.answer(response, patch))
+    let instance = CompiledModule::new(EMBEDDED)?.instance(lookups)?;
+    let response = instance.validate_text(review.request_text(), &settings.to_string())?;
+    let patch = review.patch(&response)?;
+    Ok(review.answer(response, patch))
 }
 
 #[cfg(test)]
@@ -124,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_patched_in() {
+    fn missing_fields_are_added_by_a_patch() {
         let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request()});
         let answer = review_of(&review, &Value::Null, Some(Vec::new()));
         assert_eq!((&answer["uid"], &answer["allowed"]), (&json!("7"), &json!(true)), "{answer}");
@@ -138,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_request_is_answered_and_what_could_not_be_looked_up_is_said() {
+    fn a_request_without_look_ups_is_answered_with_an_audit_annotation() {
         let answer = review_of(&request(), &Value::Null, None);
         assert_eq!(answer["allowed"], true, "{answer}");
         assert!(answer["auditAnnotations"]["unchecked"].is_string(), "{answer}");
     }
 
     #[test]
-    fn settings_apply_and_wrong_ones_refuse() {
+    fn valid_settings_apply_and_invalid_settings_reject_the_request() {
         let answer = review_of(&request(), &json!({"mode": "validate"}), None);
         assert_eq!((&answer["allowed"], &answer["status"]["code"]), (&json!(false), &json!(403)), "{answer}");
         let answer = review_of(&request(), &json!({"mod": "validate"}), None);

@@ -6,30 +6,30 @@ use serde_json::json;
 use sqledge_ha_policy::rules::{RULES, Rule};
 
 use crate::cli::TableFormat;
-use crate::rule_pages::PAGE;
+use crate::rule_docs::PAGE_PATH;
 
-/// Every rule, in the order of the documentation.
+/// Returns the table of all rules, in the order of the documentation.
 pub fn table(format: TableFormat) -> String {
     match format {
         TableFormat::Human => human(),
-        TableFormat::Json => machine(),
+        TableFormat::Json => json(),
         TableFormat::Markdown => markdown(),
     }
 }
 
 fn human() -> String {
     let width = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
-    let mut text = format!("{:width$}  {:7}  {:6}  what must hold\n", "rule", "default", "fix");
+    let mut text = format!("{:width$}  {:7}  {:6}  requirement\n", "rule", "default", "fix");
     for rule in RULES {
         let (action, fix) = (rule.default_action.name(), rule.fixable.name());
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:width$}  {action:7}  {fix:6}  {}", rule.id, rule.summary);
     }
-    text.push_str("\nsqledge-ha explain RULE tells more.\n");
+    text.push_str("\nRun `sqledge-ha explain RULE` for the documentation of a rule.\n");
     text
 }
 
-fn machine() -> String {
+fn json() -> String {
     let rules: Vec<_> = RULES
         .iter()
         .map(|rule| {
@@ -40,11 +40,11 @@ fn machine() -> String {
 }
 
 fn markdown() -> String {
-    let mut text = "| rule | must hold | default | fix |\n|---|---|---|---|\n".to_owned();
+    let mut text = "| rule | requirement | default action | fix |\n|---|---|---|---|\n".to_owned();
     for rule in RULES {
         let (action, fix) = (rule.default_action.name(), rule.fixable.name());
         let Rule { id, summary, .. } = rule;
-        let _ = writeln!(text, "| [`{id}`]({PAGE}#{id}) | {summary} | {action} | {fix} |");
+        let _ = writeln!(text, "| [`{id}`]({PAGE_PATH}#{id}) | {summary} | {action} | {fix} |");
     }
     text
 }

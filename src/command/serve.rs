@@ -1,7 +1,7 @@
 //! `sqledge-ha serve`: the admission webhook.
 
-mod address;
-mod policy;
+mod bind;
+mod module;
 
 use std::io;
 use std::sync::Arc;
@@ -9,44 +9,43 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use self::address::Reserved;
-use self::policy::Policy;
+use self::bind::BoundSocket;
+use self::module::LoadedModule;
 use crate::cli::{Serve, ServeLimits};
-use crate::exit::{Failure, Outcome, in_words};
-use crate::module::World;
-use crate::webhook::gate::{Capacity, Gate};
+use crate::exit::{ExitStatus, Failure};
+use crate::message::describe_io_error;
+use crate::wasm_host::LookupSource;
+use crate::webhook::dependencies::Dependencies;
 use crate::webhook::health::{self, Health, Readiness};
-use crate::webhook::life::{Farewell, Fatal, Life, Watcher};
-use crate::webhook::listener::{ConnectionLimits, Listener, Room, Transport, WhenFull};
+use crate::webhook::lifecycle::{BackgroundTask, Lifecycle, ServerError, ShutdownTimeouts};
+use crate::webhook::listener::{ConnectionLimit, ConnectionLimits, Listener, OverflowPolicy, Transport};
 use crate::webhook::log;
 use crate::webhook::metrics::Metrics;
-use crate::webhook::routes::{self, Reception};
-use crate::webhook::surroundings::Surroundings;
-use crate::webhook::workers::{Desk, Workers};
+use crate::webhook::request_limit::{Limits, RequestLimit};
+use crate::webhook::routes::{self, WebhookState};
+use crate::webhook::workers::{WorkerContext, Workers};
 
-/// Runs the webhook until the process is asked to end.
+/// Runs the webhook until a signal stops it.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for wrong settings, a wrong module or certificate, or an address that is not to be had;
-/// with exit code 4 for a module file that cannot be read and a module that cannot be pulled; with exit code 70 if a part
-/// of the webhook ends unasked.
-pub fn run(flags: &Serve) -> Result<Outcome, Failure> {
+/// [`Failure`] with exit code 2 for unusable settings, modules, certificates or addresses; with exit code 4 for a module
+/// that cannot be read or pulled; with exit code 70 if a part of the webhook stops unexpectedly.
+pub fn run(flags: &Serve) -> Result<ExitStatus, Failure> {
     if flags.tls.insecure_http && !flags.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
-            "--insecure-http: {} can be reached from elsewhere; listen on 127.0.0.1 or [::1]",
+            "--insecure-http: {} is not a loopback address; listen on 127.0.0.1 or [::1]",
             flags.listen
         )));
     }
     log::start(flags.log_format, flags.log_level);
-    let runtime = runtime(workers(flags)).map_err(|error| no_threads(&error))?;
+    let runtime = runtime(worker_count(flags)).map_err(|error| cannot_start_threads(&error))?;
     let served = runtime.block_on(serve(flags));
-    // Threads that wait for something else are not waited for.
+    // Does not wait for blocking work.
     runtime.shutdown_background();
-    served.map(|()| Outcome::Clean)
+    served.map(|()| ExitStatus::Clean)
 }
 
-/// How many threads run the module.
-fn workers(flags: &Serve) -> usize {
+fn worker_count(flags: &Serve) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     flags.limits.workers.map_or_else(processors, usize::from)
 }
@@ -55,121 +54,126 @@ fn runtime(threads: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(threads).thread_name("connections").enable_all().build()
 }
 
-fn no_threads(error: &io::Error) -> Failure {
-    Failure::usage(format!("cannot start threads: {}", in_words(error)))
+fn cannot_start_threads(error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot start threads: {}", describe_io_error(error)))
 }
 
-impl From<Fatal> for Failure {
-    fn from(fatal: Fatal) -> Self {
-        Failure { outcome: Outcome::Bug, message: fatal.to_string() }
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Failure { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 
-/// Answers probes from the first moment on: a module that is long on its way is no reason to start the process anew.
+/// Answers probes first: loading the module can take long, and the kubelet must not restart the pod meanwhile.
 async fn serve(flags: &Serve) -> Result<(), Failure> {
     let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
     let health = Health { readiness: Arc::clone(&readiness), metrics: Arc::clone(&metrics) };
-    let mut life = Life::begin(probes(flags, health).await?, Arc::clone(&readiness))?;
-    let Some(started) = life.wait_for(start(flags, &readiness, &metrics)).await? else { return Ok(()) };
-    let (webhook, watchers) = started?;
-    let farewell = Farewell { drain: flags.limits.drain, grace: flags.limits.grace };
-    Ok(life.run(webhook, watchers, farewell).await?)
+    let mut lifecycle = Lifecycle::start(probe_listener(flags, health)?, Arc::clone(&readiness))?;
+    let Some(started) = lifecycle.wait_for(start(flags, &readiness, &metrics)).await? else { return Ok(()) };
+    let (webhook, tasks) = started?;
+    let timeouts = ShutdownTimeouts { drain: flags.limits.drain, grace: flags.limits.grace };
+    Ok(lifecycle.run(webhook, tasks, timeouts).await?)
 }
 
-async fn probes(flags: &Serve, health: Health) -> Result<Listener, Failure> {
+fn probe_listener(flags: &Serve, health: Health) -> Result<Listener, Failure> {
     Ok(Listener {
-        socket: Reserved::at(flags.health_listen, "probes")?.listen()?,
+        socket: BoundSocket::new(flags.health_listen, "probes")?.listen()?,
         transport: Transport::Plain,
         router: health::router(Arc::new(health)),
         limits: probe_connections(&flags.limits),
-        // What probes do is not what the figures are about.
+        // The metrics do not count probes.
         metrics: Arc::new(Metrics::default()),
     })
 }
 
-/// Everything that has to be there before reviews are answered, and what has to run meanwhile.
+/// Loads everything that reviews need.
 async fn start(
     flags: &Serve,
     readiness: &Arc<Readiness>,
     metrics: &Arc<Metrics>,
-) -> Result<(Listener, Vec<Watcher>), Failure> {
-    // What can be wrong here is told before a module is pulled, which may take long.
-    let address = Reserved::at(flags.listen, "reviews")?;
-    let mut surroundings = Surroundings::of(&flags.tls, &flags.cluster).await?;
-    let policy = Policy::load(flags).await?;
-    surroundings.watch(&policy.kinds, policy.known.as_ref());
-    surroundings.collectors.into_iter().for_each(|collector| metrics.collect_from(collector));
+) -> Result<(Listener, Vec<BackgroundTask>), Failure> {
+    // Errors in these flags are reported before the module is pulled.
+    let socket = BoundSocket::new(flags.listen, "reviews")?;
+    let mut dependencies = Dependencies::load(&flags.tls, &flags.cluster).await?;
+    let module = LoadedModule::load(flags).await?;
+    dependencies.start_caches(&module.kinds, module.embedded_settings.as_ref());
+    dependencies.collectors.into_iter().for_each(|collector| metrics.add_collector(collector));
     let webhook = Listener {
-        socket: address.listen()?,
-        transport: surroundings.transport,
-        router: routes::router(reception(flags, policy, surroundings.world, metrics, readiness)?),
+        socket: socket.listen()?,
+        transport: dependencies.transport,
+        router: routes::router(webhook_state(flags, module, dependencies.lookups, metrics, readiness)?),
         limits: review_connections(&flags.limits),
         metrics: Arc::clone(metrics),
     };
-    readiness.has_started(surroundings.conditions);
-    Ok((webhook, surroundings.watchers))
+    readiness.set_started(dependencies.readiness_checks);
+    Ok((webhook, dependencies.tasks))
 }
 
-/// One peer gets half of the connections: generous to API servers, which are few, and still nobody can take them all.
-/// One HTTP/2 connection gets two fifths of the requests: by default the hundred that clients send before they are told
-/// of a limit (RFC 9113, section 5.1.2).
+/// An address can use half of the connections, which is more than an API server needs. An HTTP/2 connection can use two
+/// fifths of the requests: with the default, the hundred that clients assume before they know the limit (RFC 9113, section
+/// 5.1.2).
 fn review_connections(limits: &ServeLimits) -> ConnectionLimits {
-    let connections = limits.max_connections as usize;
+    let total = limits.max_connections as usize;
+    let check = max_queue_time(limits).saturating_add(limits.deadline);
     ConnectionLimits {
-        room: Room { connections, of_one_peer: connections.div_ceil(2), when_full: WhenFull::CloseNewest },
-        head_time_out: limits.head_time_out,
-        streams: (limits.max_in_flight / 5 * 2).clamp(1, MOST_STREAMS),
-        stream_time_out: limits.body_time_out + patience(limits) + limits.deadline + ANSWER_TIME_OUT,
+        connections: ConnectionLimit { total, per_address: total.div_ceil(2), overflow: OverflowPolicy::CloseNewest },
+        head_timeout: limits.head_timeout,
+        streams: (limits.max_in_flight / 5 * 2).clamp(1, MAX_STREAMS),
+        stream_timeout: limits.body_timeout.saturating_add(check).saturating_add(ANSWER_TIMEOUT),
     }
 }
 
-/// Probes come and go at once. Whoever comes last is let in, and a share would keep out just those.
+/// Probes are short, and all can come from one address.
 fn probe_connections(limits: &ServeLimits) -> ConnectionLimits {
     ConnectionLimits {
-        room: Room { connections: PROBES, of_one_peer: usize::MAX, when_full: WhenFull::CloseOldest },
-        head_time_out: limits.head_time_out.min(PROBE_TIME_OUT),
+        connections: ConnectionLimit {
+            total: MAX_PROBES,
+            per_address: usize::MAX,
+            overflow: OverflowPolicy::CloseOldest,
+        },
+        head_timeout: limits.head_timeout.min(PROBE_TIMEOUT),
         streams: 1,
-        stream_time_out: PROBE_TIME_OUT,
+        stream_timeout: PROBE_TIMEOUT,
     }
 }
 
 /// How long a request may wait for a worker.
-fn patience(limits: &ServeLimits) -> Duration {
+fn max_queue_time(limits: &ServeLimits) -> Duration {
     limits.deadline.max(Duration::from_secs(1))
 }
 
-/// The most requests under way on one HTTP/2 connection.
-const MOST_STREAMS: u32 = 256;
+/// The maximum number of requests in flight on an HTTP/2 connection.
+const MAX_STREAMS: u32 = 256;
 /// How long a client may take to read an answer.
-const ANSWER_TIME_OUT: Duration = Duration::from_secs(10);
-/// How many connections the health listener has open at once.
-const PROBES: usize = 64;
-/// How long a probe may take for its request.
-const PROBE_TIME_OUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum number of open connections of the health listener.
+const MAX_PROBES: usize = 64;
+/// How long the request of a probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-fn reception(
+fn webhook_state(
     flags: &Serve,
-    policy: Policy,
-    world: Arc<dyn World>,
+    module: LoadedModule,
+    lookups: Arc<dyn LookupSource>,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
-) -> Result<Arc<Reception>, Failure> {
+) -> Result<Arc<WebhookState>, Failure> {
     let limits = &flags.limits;
-    let desk = Desk {
-        host: policy.host,
-        world,
-        settings: policy.settings,
+    let context = WorkerContext {
+        module: module.module,
+        lookups,
+        settings: module.settings,
         on_error: flags.on_error,
-        patience: patience(limits),
+        max_queue_time: max_queue_time(limits),
         metrics: Arc::clone(metrics),
     };
-    let started = Workers::start(workers(flags), desk);
+    let workers = Workers::start(worker_count(flags), context);
     let body = usize::from(limits.max_body) << 20;
-    Ok(Arc::new(Reception {
-        gate: Gate::new(Capacity { requests: limits.max_in_flight as usize, body, bodies: 8 * body }),
-        body_time_out: limits.body_time_out,
-        shortcut: policy.known,
-        workers: started.map_err(|error| no_threads(&error))?,
+    Ok(Arc::new(WebhookState {
+        request_limit: RequestLimit::new(Limits { requests: limits.max_in_flight as usize, body, bodies: 8 * body }),
+        body_timeout: limits.body_timeout,
+        prefilter_settings: module.embedded_settings,
+        workers: workers.map_err(|error| cannot_start_threads(&error))?,
         readiness: Arc::clone(readiness),
         metrics: Arc::clone(metrics),
     }))

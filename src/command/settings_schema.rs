@@ -1,19 +1,18 @@
-//! `sqledge-ha policy settings-schema`: the settings as JSON Schema, made from the names that the settings know.
+//! `sqledge-ha policy settings-schema`: the settings as JSON Schema.
 
 use serde_json::{Map, Value, json};
-use sqledge_ha_policy::engine::Engine;
-use sqledge_ha_policy::finding::Action;
-use sqledge_ha_policy::rules::{RULES, Rule};
-use sqledge_ha_policy::settings::{DEFAULT_FAILOVER_SECONDS, EXPOSURES, KEYS, MODES, Settings};
+use sqledge_ha_policy::rules::known_rules;
+use sqledge_ha_policy::settings::{SETTINGS, Setting};
 
 /// The schema, pretty-printed.
 pub fn text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// The schema (draft 2020-12). Empty values are allowed everywhere, because forms submit them for what is unset.
+/// The schema (draft 2020-12). Empty values are valid everywhere, because forms submit them for what is unset.
 pub fn schema() -> Value {
-    let properties: Map<String, Value> = KEYS.iter().map(|key| ((*key).to_owned(), property(key))).collect();
+    let properties: Map<String, Value> =
+        SETTINGS.iter().map(|setting| (setting.key.to_owned(), property(setting))).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of the policy sqledge-ha",
@@ -23,57 +22,30 @@ pub fn schema() -> Value {
     })
 }
 
-fn names<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
-    choices.iter().map(|(name, _)| *name).collect()
-}
-
-/// One of these names, or unset.
-fn choice(names: &[&str]) -> Vec<Value> {
-    names.iter().map(|name| json!(name)).chain([json!(""), Value::Null]).collect()
-}
-
 /// The schema of one setting, with its description and default.
-pub fn property(key: &str) -> Value {
-    let defaults = Settings::default();
-    match key {
-        "engines" => json!({"description": "The engines that the rules govern", "default": ["sql-edge"],
-            "type": ["array", "null"], "items": {"enum": names(&Engine::NAMES)}}),
-        "images" => json!({"description": "Image repositories that carry an engine under another name", "default": [],
-            "type": ["array", "null"], "items": {"type": "object", "additionalProperties": false,
-                "required": ["repository", "engine"], "properties": {
-                    "repository": {"type": "string", "description": "The end of the path, without registry, tag and digest"},
-                    "engine": {"enum": names(&Engine::NAMES)}}}}),
-        "mode" => json!({"description": "Whether objects are mended or only judged", "default": "mutate",
-            "enum": choice(&names(&MODES))}),
-        "rules" => json!({"description": "Actions that differ from the rules' defaults", "default": {},
-            "type": ["object", "null"], "additionalProperties": false,
-            "properties": RULES.iter().map(|rule| (rule.id.to_owned(), action(rule))).collect::<Map<_, _>>()}),
-        "exposure" => json!({"description": "How a Service that is made a load balancer is published",
-            "default": "internal", "enum": choice(&names(&EXPOSURES))}),
-        "failoverSeconds" => json!({
-            "description": format!("How long a pod may stay bound to a node that stopped answering; set, it is enforced. \
-                Unset, more than {DEFAULT_FAILOVER_SECONDS} s are a warning"),
-            "default": null, "anyOf": [{"type": "integer", "minimum": 1, "maximum": 86400}, {"enum": ["", null]}]}),
-        "fsGroup" => {
-            json!({"description": "The group that owns the database files, or none where the platform assigns one",
-            "default": defaults.fs_group, "anyOf": [{"type": "integer", "minimum": 0, "maximum": i32::MAX},
-                {"type": "string", "pattern": "^[0-9]{1,10}$"}, {"enum": ["none", "", null]}]})
-        }
-        "exemptions" => {
-            json!({"description": "Whether objects may switch rules off by the annotation sqledge-ha/ignore",
-            "default": false, "enum": [true, false, "", null]})
-        }
-        _ => {
-            json!({"description": "The size of a claim that an unsafe fix adds to a file", "default": defaults.claim_size,
-            "type": ["string", "null"]})
-        }
+pub fn property(setting: &Setting) -> Value {
+    let mut property = json!({"description": setting.description, "default": (setting.default)()});
+    if let (Some(members), Value::Object(schema)) = (property.as_object_mut(), (setting.schema)(&known_rules())) {
+        members.extend(schema);
     }
+    property
 }
 
-fn action(rule: &Rule) -> Value {
-    let actions = Action::NAMES.iter().filter(|(_, action)| *action != Action::Mutate || rule.is_mendable());
-    let actions: Vec<&str> = actions.map(|(name, _)| *name).collect();
-    // For YAML 1.1, which `kubectl` and Helm read, `off` without quotes is false.
-    let choices: Vec<Value> = choice(&actions).into_iter().chain([Value::Bool(false)]).collect();
-    json!({"description": rule.summary, "default": rule.default_action.name(), "enum": choices})
+/// The settings with their defaults as YAML, one line each, with a comment.
+pub fn yaml() -> String {
+    let lines: Vec<(String, &str)> = SETTINGS
+        .iter()
+        .map(|setting| (format!("{}: {}", setting.key, flow((setting.default)())), setting.description))
+        .collect();
+    let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
+    lines.iter().map(|(line, description)| format!("{line:width$}  # {description}\n")).collect()
+}
+
+/// A default in YAML's flow style.
+fn flow(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Array(items) => format!("[{}]", items.into_iter().map(flow).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
 }

@@ -1,54 +1,55 @@
-//! `sqledge-ha webhook`: what installs `sqledge-ha serve` in a cluster.
+//! `sqledge-ha webhook manifests`.
 
 use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::WebhookManifests;
-use crate::command::policy::place;
+use crate::command::policy::parse_reference;
 use crate::config;
-use crate::exit::{Failure, Outcome};
-use crate::install::module::Module;
+use crate::exit::{ExitStatus, Failure};
+use crate::install::module::ModuleMetadata;
+use crate::install::options::{NAME, Options, published_image};
 use crate::install::remote_module::RemoteModule;
-use crate::install::webhook::{NAME, Options, manifests, published_image};
-use crate::install::{Unwritable, yaml};
-use crate::module::metadata;
+use crate::install::webhook::manifests;
+use crate::install::{InvalidManifest, yaml};
 use crate::registry::SCHEME;
+use crate::wasm_host::metadata;
 use crate::webhook::self_signed::Service;
 
-/// What the settings' file says unless another is given.
+/// The default settings file.
 const DEFAULT_SETTINGS: &str = "\
-# All are optional: what is left out has its default.
-engines: [sql-edge]  # sql-server as well, on request
+# All settings are optional.
+engines: [sql-edge]  # add sql-server to check SQL Server, too
 ";
 
 impl From<metadata::Error> for Failure {
     fn from(error: metadata::Error) -> Self {
-        Failure { outcome: Outcome::Bug, message: error.to_string() }
+        Failure { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 
-impl From<Unwritable> for Failure {
-    fn from(error: Unwritable) -> Self {
-        Failure { outcome: Outcome::Bug, message: error.to_string() }
+impl From<InvalidManifest> for Failure {
+    fn from(error: InvalidManifest) -> Self {
+        Failure { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 
-/// The manifests as a stream of YAML documents, in the order in which to apply them.
+/// The manifests as a stream of YAML documents, in the order to apply them.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for settings that are not valid, a namespace that is not for the webhook, and a module
-/// that is no reference.
+/// [`Failure`] with exit code 2 for invalid settings, a namespace of the cluster, or an invalid reference of the module.
 pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
     let (settings, policy) = match &flags.settings {
         Some(path) => {
-            let settings = config::bare(path)?;
+            let settings = config::read_settings_file(path)?;
             (settings.text, settings.policy)
         }
         None => (DEFAULT_SETTINGS.to_owned(), Settings::default()),
     };
     let published = published_image();
-    let reference = flags.module.as_deref().map(place).transpose()?.map(|place| format!("{SCHEME}{place}"));
+    let reference = flags.module.as_deref().map(parse_reference).transpose()?;
+    let reference = reference.map(|reference| format!("{SCHEME}{reference}"));
     let options = Options {
-        module: &Module::embedded()?,
+        module: &ModuleMetadata::embedded()?,
         service: &service(&flags.namespace)?,
         image: flags.image.as_deref().unwrap_or(&published),
         remote_module: reference.as_deref().map(|reference| RemoteModule {
@@ -65,17 +66,17 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
     Ok(yaml(&manifests(&options))?)
 }
 
-/// Namespaces that every cluster has, and that are not for the webhook. The manifests hold the namespace that they are for, with pod security labels by
-/// which most of what runs in these could not start any more.
-pub const NOT_FOR_THE_WEBHOOK: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+/// Namespaces of the cluster, in which the webhook cannot be installed. The manifests set pod security labels on its
+/// namespace, with which most pods in these namespaces could not start.
+pub const CLUSTER_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// The Service in a namespace that may be the webhook's own.
+/// The webhook's Service in a namespace.
 fn service(namespace: &str) -> Result<Service, Failure> {
-    let refused = |why: &str| Failure::usage(format!("--namespace {namespace}: {why}"));
-    if NOT_FOR_THE_WEBHOOK.contains(&namespace) {
-        return Err(refused(
-            "this one is the cluster's, and the manifests would forbid most pods in it; name one for the webhook alone",
+    let invalid = |reason: &str| Failure::usage(format!("--namespace {namespace}: {reason}"));
+    if CLUSTER_NAMESPACES.contains(&namespace) {
+        return Err(invalid(
+            "this namespace belongs to the cluster, and the manifests would reject most pods in it; use a new namespace",
         ));
     }
-    Service::new(NAME, namespace).map_err(|_| refused("lower-case letters, digits and hyphens, at most 63"))
+    Service::new(NAME, namespace).map_err(|_| invalid("use lower-case letters, digits and hyphens, at most 63"))
 }

@@ -1,16 +1,18 @@
-//! What is left out: globs as `.gitignore` has them, each from its own directory.
+//! Excluded paths: globs with the syntax of `.gitignore`, each relative to a directory.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// Globs of paths that are not read.
+use super::normalize;
+
+/// The globs of excluded paths.
 #[derive(Clone, Debug, Default)]
 pub struct Exclusion {
     sets: Vec<Globs>,
 }
 
-/// Globs that start at one directory.
+/// Globs relative to one directory.
 #[derive(Clone, Debug)]
 struct Globs {
     directory: PathBuf,
@@ -18,41 +20,41 @@ struct Globs {
 }
 
 impl Exclusion {
-    /// Leaves out what `globs` match from `directory` on. Of several globs the last one that matches decides.
+    /// Adds globs relative to `directory`. If several globs match a path, the last one decides.
     ///
     /// # Errors
-    /// A sentence that names the glob.
+    /// A message that quotes the invalid glob.
     pub fn add(&mut self, directory: &Path, globs: &[String]) -> Result<(), String> {
         if globs.is_empty() {
             return Ok(());
         }
         let mut builder = GitignoreBuilder::new(".");
-        // Files of git forgive it; here somebody is there to mend it.
+        // Git ignores this mistake; here it is an error.
         builder.allow_unclosed_class(false);
         for glob in globs {
             if glob.trim().is_empty() || glob.starts_with('#') {
-                return Err(format!("`{glob}` leaves nothing out; write `\\#` for a name that starts with `#`"));
+                return Err(format!("`{glob}` excludes nothing; write `\\#` for a name that starts with `#`"));
             }
             builder.add_line(None, glob).map_err(|error| error.to_string())?;
         }
         let matcher = builder.build().map_err(|error| error.to_string())?;
         let directory = std::path::absolute(directory).map_err(|error| error.to_string())?;
-        self.sets.push(Globs { directory: straight(&directory), matcher });
+        self.sets.push(Globs { directory: normalize(&directory), matcher });
         Ok(())
     }
 
-    /// Whether nothing is left out.
+    /// Whether there are no globs.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
     }
 
-    /// Whether a path is left out: by itself, or with a directory that it is in.
+    /// Whether a path, or one of its parent directories, is excluded.
     pub fn excludes(&self, path: &Path, is_directory: bool) -> bool {
         if self.is_empty() {
             return false;
         }
         let Ok(path) = std::path::absolute(path) else { return false };
-        let path = straight(&path);
+        let path = normalize(&path);
         self.sets.iter().any(|globs| globs.excludes(&path, is_directory))
     }
 }
@@ -61,30 +63,17 @@ impl Globs {
     fn excludes(&self, path: &Path, is_directory: bool) -> bool {
         let below = match path.strip_prefix(&self.directory) {
             Ok(below) => below.to_owned(),
-            // Elsewhere only globs that match at any depth can match.
+            // Outside of the directory, only globs that match at any depth can match.
             Err(_) => Path::new("..").join(path.strip_prefix("/").unwrap_or(path)),
         };
-        let ways: Vec<&Path> = below.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
-        // As git does: nothing can be taken back from below a directory that is left out.
-        ways.iter()
+        let paths: Vec<&Path> = below.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
+        // As in git, a path below an excluded directory cannot be included again.
+        paths
+            .iter()
             .enumerate()
             .rev()
-            .any(|(index, way)| self.matcher.matched(way, index > 0 || is_directory).is_ignore())
+            .any(|(index, path)| self.matcher.matched(path, index > 0 || is_directory).is_ignore())
     }
-}
-
-/// An absolute path without `..`.
-fn straight(path: &Path) -> PathBuf {
-    let mut straight = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                straight.pop();
-            }
-            other => straight.push(other),
-        }
-    }
-    straight
 }
 
 #[cfg(test)]
@@ -99,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_mean_what_they_mean_to_git() {
+    fn globs_match_as_in_git() {
         for (glob, path, is_out) in [
             ("*.json", "a/b.json", true),
             ("*.json", "a/b.yaml", false),
@@ -116,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn a_later_glob_takes_back_but_not_from_below_a_directory() {
+    fn a_later_glob_includes_a_file_again_but_not_below_an_excluded_directory() {
         assert!(!excludes(&["*.yaml", "!keep.yaml"], "a/keep.yaml"));
         assert!(excludes(&["a/", "!keep.yaml"], "a/keep.yaml"));
     }
 
     #[test]
-    fn paths_are_compared_however_they_are_written() {
+    fn absolute_and_relative_paths_match_alike() {
         let here = std::env::current_dir().unwrap();
         let absolute = here.join("a/b.yaml");
         assert!(excludes(&["/a/b.yaml"], absolute.to_str().unwrap()));
@@ -132,9 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_glob_is_refused() {
+    fn invalid_globs_are_rejected() {
         let add = |glob: &str| Exclusion::default().add(Path::new("."), &[glob.to_owned()]).unwrap_err();
         assert_eq!(add("a["), "error parsing glob 'a[': unclosed character class; missing ']'");
-        assert!(add("# a").contains("leaves nothing out") && add(" ").contains("leaves nothing out"));
+        assert!(add("# a").contains("excludes nothing") && add(" ").contains("excludes nothing"));
     }
 }

@@ -1,51 +1,58 @@
-//! `helm template`: what a chart renders.
+//! Renders charts with `helm template`.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::tool::{Failed, run};
-use crate::cli::Helm;
-use crate::exit::plain;
-use crate::manifest::Problem;
+use super::tool::{ToolError, run};
+use crate::escape::escape;
+use crate::manifest::ReadError;
 
-/// Renders a chart with the Helm that is installed.
-///
-/// # Errors
-/// [`Problem`] if there is none, or in Helm's own words.
-pub(super) fn render(chart: &Path, flags: &Helm) -> Result<String, Problem> {
-    let call = format!("helm template {}", plain(&chart.to_string_lossy()));
-    run("helm", &call, &arguments(chart, flags)).map_err(|failed| match failed {
-        Failed::Otherwise(problem) => problem,
-        Failed::Missing => Problem {
-            message: "`helm` is not installed: it is in no folder of PATH".to_owned(),
-            help: Some(
-                "install Helm, or hand over what it renders elsewhere: helm template … | sqledge-ha lint -".into(),
-            ),
-            byte: 0,
-        },
-    })
+/// A chart with the options of `helm template`.
+#[derive(Clone, Debug, Default)]
+pub struct HelmChart {
+    /// The chart: a directory, an archive or a reference.
+    pub path: PathBuf,
+    /// Values files.
+    pub values: Vec<PathBuf>,
+    /// Single values, as `KEY=VALUE`.
+    pub set: Vec<OsString>,
+    /// The release name.
+    pub release_name: Option<OsString>,
+    /// The namespace.
+    pub namespace: Option<OsString>,
 }
 
-/// Flags first, so that no name is taken for one.
-fn arguments(chart: &Path, flags: &Helm) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec!["template".into()];
-    let mut add = |flag: &str, value: &OsStr| {
-        arguments.push([flag, "="].concat().into());
-        if let Some(last) = arguments.last_mut() {
-            last.push(value);
-        }
-    };
-    for file in &flags.values {
-        add("--values", file.as_os_str());
+impl HelmChart {
+    /// Renders the chart with the installed Helm.
+    ///
+    /// # Errors
+    /// [`ReadError`] if Helm is not installed, or with Helm's message if it fails.
+    pub(super) fn render(&self) -> Result<String, ReadError> {
+        let call = format!("helm template {}", escape(&self.path.to_string_lossy()));
+        run("helm", &call, &self.arguments()).map_err(|error| match error {
+            ToolError::Failed(error) => error,
+            ToolError::NotInstalled => ReadError {
+                message: "`helm` is not in PATH".to_owned(),
+                help: Some("install Helm, or pipe the rendered chart: helm template … | sqledge-ha lint -".into()),
+                byte: 0,
+            },
+        })
     }
-    for value in &flags.set {
-        add("--set", value);
+
+    /// The arguments, flags first, so that no name can be read as a flag.
+    fn arguments(&self) -> Vec<OsString> {
+        let flag = |name: &str, value: &OsStr| {
+            let mut argument = OsString::from(name);
+            argument.push(value);
+            argument
+        };
+        let mut arguments: Vec<OsString> = vec!["template".into()];
+        arguments.extend(self.values.iter().map(|file| flag("--values=", file.as_os_str())));
+        arguments.extend(self.set.iter().map(|value| flag("--set=", value)));
+        arguments.extend(self.namespace.iter().map(|namespace| flag("--namespace=", namespace)));
+        arguments.push("--".into());
+        arguments.extend(self.release_name.clone());
+        arguments.push(self.path.clone().into());
+        arguments
     }
-    if let Some(namespace) = &flags.namespace {
-        add("--namespace", namespace);
-    }
-    arguments.push("--".into());
-    arguments.extend(flags.release_name.clone());
-    arguments.push(chart.into());
-    arguments
 }

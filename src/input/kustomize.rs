@@ -1,33 +1,33 @@
-//! `kubectl kustomize`: what a kustomization renders.
+//! Renders kustomizations with `kubectl kustomize`.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::tool::{Failed, run};
-use crate::exit::plain;
-use crate::manifest::Problem;
+use super::tool::{ToolError, run};
+use crate::escape::escape;
+use crate::manifest::ReadError;
 
-/// The tools that can do it, and how they are asked. The first one that is installed does.
+/// The tools that can render a kustomization, with their subcommand, in order of preference.
 const TOOLS: [(&str, &str); 2] = [("kubectl", "kustomize"), ("kustomize", "build")];
 
-/// Renders a kustomization with the `kubectl` that is installed, or else with `kustomize`.
+/// Renders a kustomization with the installed `kubectl` or, without it, with `kustomize`.
 ///
 /// # Errors
-/// [`Problem`] if there is neither, or in the tool's own words.
-pub(super) fn render(folder: &Path) -> Result<String, Problem> {
+/// [`ReadError`] if neither is installed, or with the tool's message if it fails.
+pub(super) fn render(directory: &Path) -> Result<String, ReadError> {
     for (program, verb) in TOOLS {
-        let call = format!("{program} {verb} {}", plain(&folder.to_string_lossy()));
-        let arguments: [OsString; 3] = [verb.into(), "--".into(), folder.into()];
+        let call = format!("{program} {verb} {}", escape(&directory.to_string_lossy()));
+        let arguments: [OsString; 3] = [verb.into(), "--".into(), directory.into()];
         match run(program, &call, &arguments) {
-            Err(Failed::Missing) => {}
-            Err(Failed::Otherwise(problem)) => return Err(problem),
+            Err(ToolError::NotInstalled) => {}
+            Err(ToolError::Failed(error)) => return Err(error),
             Ok(text) => return Ok(text),
         }
     }
-    Err(Problem {
-        message: "neither `kubectl` nor `kustomize` is installed: they are in no folder of PATH".to_owned(),
+    Err(ReadError {
+        message: "`kubectl` and `kustomize` are not in PATH".to_owned(),
         help: Some(
-            "install one, or hand over what it renders elsewhere: kubectl kustomize … | sqledge-ha lint -".into(),
+            "install one of them, or pipe the rendered manifests: kubectl kustomize … | sqledge-ha lint -".into(),
         ),
         byte: 0,
     })

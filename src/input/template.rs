@@ -1,34 +1,34 @@
-//! Which line of a template a rendered line comes from, where that is beyond doubt.
+//! Finds the line of a template that a rendered line comes from, if it is unambiguous.
 
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-/// Longest template that is looked at, in bytes; Helm itself reads none of that size.
-const LONGEST: u64 = 16 << 20;
+/// The maximum size of a template in bytes; Helm's own limit is lower.
+const MAX_TEMPLATE: u64 = 16 << 20;
 
-/// A file that was rendered, with its lines.
+/// A template file and its lines.
 #[derive(Clone, Debug)]
 pub struct Template {
     text: String,
-    /// Where the lines are, without blanks around them, in the order of the text.
+    /// The byte ranges of the lines, without surrounding blanks.
     lines: Vec<Range<usize>>,
-    /// The same lines as indices, in the order of what they say.
+    /// The indices of the lines, sorted by content.
     sorted: Vec<usize>,
 }
 
 impl Template {
-    /// Reads a template; `None` if there is no such file of text.
+    /// Reads a template; `None` if it is not a readable text file.
     pub(super) fn read(path: &Path) -> Option<Self> {
-        fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= LONGEST)?;
+        fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_TEMPLATE)?;
         Some(Template::new(fs::read_to_string(path).ok()?))
     }
 
     fn new(text: String) -> Self {
         let lines = lines(&text);
         let mut sorted: Vec<usize> = (0..lines.len()).collect();
-        let said = |index: usize| lines.get(index).and_then(|line| text.get(line.clone())).unwrap_or_default();
-        sorted.sort_by(|one, other| said(*one).cmp(said(*other)));
+        let content = |index: usize| lines.get(index).and_then(|line| text.get(line.clone())).unwrap_or_default();
+        sorted.sort_by(|one, other| content(*one).cmp(content(*other)));
         Template { text, lines, sorted }
     }
 
@@ -37,16 +37,14 @@ impl Template {
         &self.text
     }
 
-    /// The bytes of the template that `span` of a rendered document is made of, if they stand there as they are. The line
-    /// in question has to stand once in the template and once in the document, with its indentation or, because
-    /// templates indent anew, without; otherwise it is not sure which one is meant.
-    ///
-    /// Where the span goes on, the lines that follow have to be the same as well.
+    /// Returns the byte range of the template that corresponds to `span` of a rendered document, if the text is the same there. The
+    /// first line must be unique in the template and in the document, with its indentation or, because templates can change the
+    /// indentation, without it. All other lines of the span must be equal, too.
     pub fn locate(&self, document: &str, span: Range<usize>) -> Option<Range<usize>> {
         let rendered = lines(document);
         let first = rendered.iter().position(|line| line.start <= span.start && span.start <= line.end)?;
         let last = rendered.iter().rposition(|line| line.start <= span.end && span.end <= line.end)?;
-        let here = self.only(document, &rendered, rendered.get(first)?)?;
+        let here = self.matching_line(document, &rendered, rendered.get(first)?)?;
         let pairs = rendered.get(first..=last)?.iter().zip(self.lines.get(here..)?);
         let mut end = None;
         for (of_document, of_template) in pairs.clone() {
@@ -63,53 +61,55 @@ impl Template {
         Some(start_there + (span.start - start)..end_there + (span.end - end))
     }
 
-    /// The one line of the template that a line of the document can be.
-    fn only(&self, document: &str, rendered: &[Range<usize>], line: &Range<usize>) -> Option<usize> {
-        let said = document.get(line.clone()).filter(|said| !said.is_empty())?;
+    /// The index of the unique line of the template that matches a line of the document.
+    fn matching_line(&self, document: &str, rendered: &[Range<usize>], line: &Range<usize>) -> Option<usize> {
+        let content = document.get(line.clone()).filter(|content| !content.is_empty())?;
         let indentation = indentation(document, line);
-        let alike = |text: &str, other: &Range<usize>| text.get(other.clone()) == Some(said);
-        let exactly =
-            |text: &str, other: &Range<usize>| alike(text, other) && self::indentation(text, other) == indentation;
-        let here = self.alike(said);
+        let same_content = |text: &str, other: &Range<usize>| text.get(other.clone()) == Some(content);
+        let same_line = |text: &str, other: &Range<usize>| {
+            same_content(text, other) && self::indentation(text, other) == indentation
+        };
+        let candidates = self.lines_with(content);
         let in_template = |like: &dyn Fn(&str, &Range<usize>) -> bool| {
-            let lines = here.iter().filter(|index| self.lines.get(**index).is_some_and(|line| like(&self.text, line)));
-            only(lines.copied())
+            let lines =
+                candidates.iter().filter(|index| self.lines.get(**index).is_some_and(|line| like(&self.text, line)));
+            single(lines.copied())
         };
         let in_document =
-            |like: &dyn Fn(&str, &Range<usize>) -> bool| only(rendered.iter().filter(|line| like(document, line)));
-        let by = |like: &dyn Fn(&str, &Range<usize>) -> bool| in_document(like).and(in_template(like));
-        by(&exactly).or_else(|| by(&alike))
+            |like: &dyn Fn(&str, &Range<usize>) -> bool| single(rendered.iter().filter(|line| like(document, line)));
+        let unique = |like: &dyn Fn(&str, &Range<usize>) -> bool| in_document(like).and(in_template(like));
+        unique(&same_line).or_else(|| unique(&same_content))
     }
 
-    /// The lines that say this.
-    fn alike(&self, said: &str) -> &[usize] {
+    /// The indices of the lines with this content.
+    fn lines_with(&self, content: &str) -> &[usize] {
         let line =
             |index: &usize| self.lines.get(*index).and_then(|line| self.text.get(line.clone())).unwrap_or_default();
-        let start = self.sorted.partition_point(|index| line(index) < said);
-        let end = self.sorted.partition_point(|index| line(index) <= said);
+        let start = self.sorted.partition_point(|index| line(index) < content);
+        let end = self.sorted.partition_point(|index| line(index) <= content);
         self.sorted.get(start..end).unwrap_or_default()
     }
 }
 
-/// The only thing there is.
-fn only<T>(mut things: impl Iterator<Item = T>) -> Option<T> {
-    let thing = things.next();
-    thing.filter(|_| things.next().is_none())
+/// The item of an iterator that has exactly one.
+fn single<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let item = items.next();
+    item.filter(|_| items.next().is_none())
 }
 
-/// Where the lines of a text are, without blanks around them.
+/// The byte ranges of the lines of a text, without surrounding blanks.
 fn lines(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     let line = |line: &str| {
-        let said = line.trim();
+        let content = line.trim();
         let range = start + (line.len() - line.trim_start().len());
         start += line.len();
-        range..range + said.len()
+        range..range + content.len()
     };
     text.split_inclusive('\n').map(line).collect()
 }
 
-/// What stands before a line's text.
+/// The blanks before a line's content.
 fn indentation<'t>(text: &'t str, line: &Range<usize>) -> &'t str {
     let before = text.get(..line.start).unwrap_or_default();
     before.rsplit('\n').next().unwrap_or_default()
@@ -139,55 +139,55 @@ kind: Service
 metadata: {name: a}
 ";
 
-    /// What stands in the template where `marked` stands in the document.
-    fn there(document: &str, marked: &str) -> Option<String> {
+    /// The text in the template at the location of `marked` in the document.
+    fn located(document: &str, marked: &str) -> Option<String> {
         let start = document.find(marked).unwrap();
         let template = Template::new(TEMPLATE.to_owned());
         template.locate(document, start..start + marked.len()).map(|span| template.text().get(span).unwrap().to_owned())
     }
 
     #[test]
-    fn only_files_are_read() {
+    fn a_device_is_not_read() {
         assert!(Template::read(Path::new("/dev/zero")).is_none());
     }
 
     #[test]
-    fn a_line_that_stands_once_in_both_is_found_however_it_is_indented() {
+    fn a_unique_line_is_found_with_any_indentation() {
         for marked in ["kind: Deployment", "RollingUpdate", "strategy"] {
             assert_eq!(
-                there("kind: Deployment\nspec:\n      strategy: {type: RollingUpdate}\n", marked).unwrap(),
+                located("kind: Deployment\nspec:\n      strategy: {type: RollingUpdate}\n", marked).unwrap(),
                 marked
             );
         }
     }
 
     #[test]
-    fn a_line_of_values_or_of_another_template_is_not() {
-        assert_eq!(there("spec:\n  replicas: 2\n", "2"), None);
-        assert_eq!(there("kind: Deployment\nimage: x\n", "x"), None);
-        assert_eq!(there("---\nkind: Service\n", "---"), None, "it stands twice in the template");
+    fn a_line_with_rendered_values_or_from_another_template_is_not_found() {
+        assert_eq!(located("spec:\n  replicas: 2\n", "2"), None);
+        assert_eq!(located("kind: Deployment\nimage: x\n", "x"), None);
+        assert_eq!(located("---\nkind: Service\n", "---"), None, "it is not unique in the template");
     }
 
     #[test]
-    fn indentation_tells_lines_apart_that_say_the_same() {
+    fn indentation_distinguishes_lines_with_the_same_content() {
         let document = "kind: Deployment\nspec:\n  template:\n    spec:\n      args: []\n";
-        assert_eq!(there(document, "spec:\n  t"), None, "the next line is another one");
-        assert_eq!(there(document, "spec:").unwrap(), "spec:");
+        assert_eq!(located(document, "spec:\n  t"), None, "the next line is different");
+        assert_eq!(located(document, "spec:").unwrap(), "spec:");
         let inner = document.replace("\nspec:", "\nother:");
-        assert_eq!(there(&inner, "spec:").unwrap(), "spec:");
+        assert_eq!(located(&inner, "spec:").unwrap(), "spec:");
         let twice = document.replace("  template:", "spec:\n  template:");
-        assert_eq!(there(&twice, "spec:"), None);
+        assert_eq!(located(&twice, "spec:"), None);
     }
 
     #[test]
-    fn what_goes_over_several_lines_is_found_as_a_whole_or_not_at_all() {
-        assert_eq!(there("a:\n- |\n  one\n  two\n", "one\n  two").unwrap(), "one\n        two");
-        assert_eq!(there("a:\n- |\n  one\n  three\n", "one\n  three"), None);
-        assert_eq!(there("metadata: {name: a}\n  b\n", "metadata: {name: a}\n  b"), None, "the template ends");
+    fn all_lines_of_a_span_must_match() {
+        assert_eq!(located("a:\n- |\n  one\n  two\n", "one\n  two").unwrap(), "one\n        two");
+        assert_eq!(located("a:\n- |\n  one\n  three\n", "one\n  three"), None);
+        assert_eq!(located("metadata: {name: a}\n  b\n", "metadata: {name: a}\n  b"), None, "the template ends");
     }
 
     #[test]
     fn line_endings_do_not_matter() {
-        assert_eq!(there("kind: Deployment\r\nspec:\r\n", "Deployment").unwrap(), "Deployment");
+        assert_eq!(located("kind: Deployment\r\nspec:\r\n", "Deployment").unwrap(), "Deployment");
     }
 }

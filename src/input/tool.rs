@@ -1,4 +1,4 @@
-//! Running a tool that renders, whatever it does: it may be missing, fail, or print without end.
+//! Runs a rendering tool, which can be missing, fail, or print without end.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
@@ -7,135 +7,137 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::problem;
-use crate::exit::{in_words, plain, say};
-use crate::manifest::Problem;
+use super::collect::read_error;
+use crate::escape::escape;
+use crate::manifest::ReadError;
+use crate::message::{describe_io_error, print_message};
 
-/// Most bytes that a tool may print.
-const LIMIT: usize = 256 << 20;
-/// Most bytes that are kept of what a tool says beside that.
-const WORDS: usize = 64 << 10;
-/// Most lines that are shown of it.
-const LINES: usize = 20;
-/// How long a person waits without being told for what.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The maximum number of bytes on standard output.
+const MAX_STDOUT: usize = 256 << 20;
+/// The number of bytes to keep from the end of standard error.
+const STDERR_TAIL: usize = 64 << 10;
+/// The number of lines of standard error to print.
+const STDERR_LINES: usize = 20;
+/// The time after which a message says what the command is waiting for.
+const NOTICE_AFTER: Duration = Duration::from_secs(2);
 
-/// Why there is no text.
+/// Why a tool has no output.
 #[derive(Debug)]
-pub(super) enum Failed {
-    /// The tool is not installed.
-    Missing,
-    /// Anything else.
-    Otherwise(Problem),
+pub(super) enum ToolError {
+    /// The tool is not in `PATH`.
+    NotInstalled,
+    /// Any other error.
+    Failed(ReadError),
 }
 
-/// Runs a tool without a shell and without input, and gives what it prints. `call` is how a person calls what it does.
-pub(super) fn run(program: &str, call: &str, arguments: &[OsString]) -> Result<String, Failed> {
+/// Runs a tool without a shell and without input, and returns its standard output. Messages contain `call` as the command line.
+pub(super) fn run(program: &str, call: &str, arguments: &[OsString]) -> Result<String, ToolError> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| not_started(program, &error))?;
-    let listened = listen(&mut child, call);
-    let otherwise = |message: String| Failed::Otherwise(problem(message));
-    let output = match listened.output {
-        Output::Whole(output) => output,
-        Output::TooMuch => {
-            // It may have ended by itself meanwhile.
+    let mut child = command.spawn().map_err(|error| cannot_start(program, &error))?;
+    let ToolOutput { stdout, stderr_tail } = read_output(&mut child, call);
+    let failed = |message: String| ToolError::Failed(read_error(message));
+    let output = match stdout {
+        Stdout::Complete(output) => output,
+        Stdout::TooLarge => {
+            // The tool may have ended already.
             let _ = child.kill();
             let _ = child.wait();
-            return Err(otherwise(format!("`{call}` printed more than {} MiB", LIMIT >> 20)));
+            return Err(failed(format!("`{call}` printed more than {} MiB", MAX_STDOUT >> 20)));
         }
-        Output::Broken(error) => {
-            return Err(otherwise(format!("what `{call}` prints cannot be read: {}", in_words(&error))));
+        Stdout::Error(error) => {
+            return Err(failed(format!("cannot read the output of `{call}`: {}", describe_io_error(&error))));
         }
     };
-    let status = child.wait().map_err(|error| otherwise(format!("`{call}` is lost: {}", in_words(&error))))?;
-    // Something that the tool started may keep the pipe open; nobody waits for that.
-    let words = words(&listened.words.recv_timeout(PATIENCE).unwrap_or_default());
+    let status =
+        child.wait().map_err(|error| failed(format!("cannot wait for `{call}`: {}", describe_io_error(&error))))?;
+    // A process that the tool started can keep the pipe open: do not wait for it.
+    let stderr = last_lines(&stderr_tail.recv_timeout(NOTICE_AFTER).unwrap_or_default());
     if !status.success() {
-        let colon = if words.is_empty() { "" } else { ":\n" };
-        return Err(otherwise(format!("`{call}` failed ({}){colon}{words}", ending(status))));
+        let colon = if stderr.is_empty() { "" } else { ":\n" };
+        return Err(failed(format!("`{call}` failed ({}){colon}{stderr}", describe_status(status))));
     }
-    if !words.is_empty() {
-        say(program, &words);
+    if !stderr.is_empty() {
+        print_message(program, &stderr);
     }
-    String::from_utf8(output).map_err(|_| otherwise(format!("what `{call}` printed is not UTF-8")))
+    String::from_utf8(output).map_err(|_| failed(format!("the output of `{call}` is not UTF-8")))
 }
 
-fn not_started(program: &str, error: &io::Error) -> Failed {
+fn cannot_start(program: &str, error: &io::Error) -> ToolError {
     if error.kind() == io::ErrorKind::NotFound && !is_in_path(program) {
-        return Failed::Missing;
+        return ToolError::NotInstalled;
     }
-    Failed::Otherwise(problem(format!("`{program}` cannot be started: {}", in_words(error))))
+    ToolError::Failed(read_error(format!("cannot start `{program}`: {}", describe_io_error(error))))
 }
 
-/// Whether a file of that name is where programs are looked for. One that cannot be started is not missing.
+/// Whether a directory of `PATH` has a file of this name. A file that cannot be executed is not missing.
 fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// What is heard of a tool.
-struct Listened {
-    output: Output,
-    words: Receiver<Vec<u8>>,
+/// The output of a tool.
+struct ToolOutput {
+    stdout: Stdout,
+    stderr_tail: Receiver<Vec<u8>>,
 }
 
-enum Output {
-    Whole(Vec<u8>),
-    TooMuch,
-    Broken(io::Error),
+enum Stdout {
+    Complete(Vec<u8>),
+    TooLarge,
+    Error(io::Error),
 }
 
-/// Reads what a tool prints to the end, and meanwhile what it says beside that.
-fn listen(child: &mut Child, call: &str) -> Listened {
-    let (output_sender, output) = channel();
-    let (words_sender, words) = channel();
+/// Reads standard output and standard error at the same time, and returns at the end of standard output.
+fn read_output(child: &mut Child, call: &str) -> ToolOutput {
+    let (stdout_sender, stdout_receiver) = channel();
+    let (stderr_sender, stderr_tail) = channel();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    // A receiver that is gone has heard enough.
-    thread::spawn(move || drop(output_sender.send(stdout.map_or(Output::Whole(Vec::new()), read))));
-    thread::spawn(move || drop(words_sender.send(stderr.map_or_else(Vec::new, last))));
-    let mut heard = output.recv_timeout(PATIENCE);
-    if matches!(heard, Err(RecvTimeoutError::Timeout)) {
+    // Sending fails if the receiver has been dropped, which is not an error.
+    thread::spawn(move || drop(stdout_sender.send(stdout.map_or(Stdout::Complete(Vec::new()), read_stdout))));
+    thread::spawn(move || drop(stderr_sender.send(stderr.map_or_else(Vec::new, read_tail))));
+    let mut received = stdout_receiver.recv_timeout(NOTICE_AFTER);
+    if matches!(received, Err(RecvTimeoutError::Timeout)) {
         if io::stderr().is_terminal() {
-            say("waiting", &format!("for `{call}`"));
+            print_message("waiting", &format!("for `{call}`"));
         }
-        heard = output.recv().map_err(RecvTimeoutError::from);
+        received = stdout_receiver.recv().map_err(RecvTimeoutError::from);
     }
-    let output = heard.unwrap_or_else(|_| Output::Broken(io::Error::other("the reader is gone")));
-    Listened { output, words }
+    let stdout = received.unwrap_or_else(|_| Stdout::Error(io::Error::other("the reading thread has stopped")));
+    ToolOutput { stdout, stderr_tail }
 }
 
-fn read(pipe: impl Read) -> Output {
+fn read_stdout(pipe: impl Read) -> Stdout {
     let mut output = Vec::new();
-    match pipe.take(LIMIT as u64 + 1).read_to_end(&mut output) {
-        Ok(length) if length > LIMIT => Output::TooMuch,
-        Ok(_) => Output::Whole(output),
-        Err(error) => Output::Broken(error),
+    match pipe.take(MAX_STDOUT as u64 + 1).read_to_end(&mut output) {
+        Ok(length) if length > MAX_STDOUT => Stdout::TooLarge,
+        Ok(_) => Stdout::Complete(output),
+        Err(error) => Stdout::Error(error),
     }
 }
 
-/// The last bytes of what comes. After as much as may be printed nobody listens any more, and the tool gets to know that.
-fn last(pipe: impl Read) -> Vec<u8> {
-    let (mut pipe, mut last, mut buffer) = (pipe.take(LIMIT as u64), Vec::new(), vec![0; WORDS]);
+/// Reads a pipe and returns its last bytes. Closes the pipe after [`MAX_STDOUT`] bytes.
+fn read_tail(pipe: impl Read) -> Vec<u8> {
+    let (mut pipe, mut tail, mut buffer) = (pipe.take(MAX_STDOUT as u64), Vec::new(), vec![0; STDERR_TAIL]);
     while let Ok(length) = pipe.read(&mut buffer)
         && length > 0
     {
-        last.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        last.drain(..last.len().saturating_sub(WORDS));
+        tail.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        tail.drain(..tail.len().saturating_sub(STDERR_TAIL));
     }
-    last
+    tail
 }
 
-/// What a tool said, fit for a terminal: its last lines, where the error is.
-fn words(bytes: &[u8]) -> String {
+/// The last lines of standard error, escaped.
+fn last_lines(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<String> = text.lines().map(|line| plain(line.trim_end())).filter(|line| !line.is_empty()).collect();
-    let left_out = lines.len().saturating_sub(LINES);
-    let mut shown = if left_out > 0 { vec!["…".to_owned()] } else { Vec::new() };
-    shown.extend(lines.into_iter().skip(left_out));
+    let lines: Vec<String> = text.lines().map(|line| escape(line.trim_end())).filter(|line| !line.is_empty()).collect();
+    let skipped = lines.len().saturating_sub(STDERR_LINES);
+    let mut shown = if skipped > 0 { vec!["…".to_owned()] } else { Vec::new() };
+    shown.extend(lines.into_iter().skip(skipped));
     shown.join("\n")
 }
 
-fn ending(status: ExitStatus) -> String {
+fn describe_status(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
 }

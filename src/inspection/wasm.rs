@@ -1,24 +1,24 @@
-//! What a Wasm binary says of itself.
+//! Imports and producers of a Wasm binary.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use wasmparser::{BinaryReaderError, KnownCustom, Parser, Payload, ProducersSectionReader};
 
-/// What a module needs, and what it was made by.
+/// The imports of a module, and the tools that built it.
 #[derive(Debug, Default, Serialize)]
 pub struct Wasm {
-    /// What its host has to give it, as `MODULE.NAME`.
+    /// The functions that its host must provide, as `MODULE.NAME`.
     pub imports: BTreeSet<String>,
     /// Languages, compilers and tools, with their versions.
     pub producers: BTreeSet<String>,
 }
 
 impl Wasm {
-    /// Reads a module without running or compiling it.
+    /// Reads a module without compiling it.
     ///
     /// # Errors
-    /// What the parser says of bytes that are no module.
+    /// The parser's error if the bytes are not a module.
     pub fn read(module: &[u8]) -> Result<Self, BinaryReaderError> {
         let mut wasm = Wasm::default();
         for payload in Parser::new(0).parse_all(module) {

@@ -1,56 +1,56 @@
-//! The policies for Kubewarden, all from the one module.
+//! The policies for Kubewarden.
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use sqledge_ha_policy::settings::Settings;
 
 use super::match_conditions::match_conditions;
-use super::module::Module;
-use super::registration::elsewhere;
-use super::{FailurePolicy, Manifest};
+use super::module::ModuleMetadata;
+use super::webhook_configuration::namespaces_except;
+use super::{CommentedObject, FailurePolicy};
 
-/// Which policy.
+/// The kind of policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// For the whole cluster: mends what was left out, refuses what contradicts
+    /// Whole cluster: mutate objects that lack something, reject objects that contradict a rule
     Mutate,
-    /// For the whole cluster: patches nothing, refuses what the other would have mended, and reports what is running
+    /// Whole cluster: reject objects that need a mutation; report existing objects in audit reports
     Validate,
-    /// For one namespace, by those who may not install for the cluster: mends, without a look at other objects
+    /// One namespace, without permissions for the cluster: like mutate, but without look-ups
     Namespaced,
 }
 
-/// What can be chosen.
+/// Options of a policy.
 #[derive(Clone, Debug)]
 pub struct Options<'a> {
-    /// What the embedded module says about itself.
-    pub module: &'a Module,
-    /// Where the policy server finds the module.
+    /// The metadata of the embedded module.
+    pub module: &'a ModuleMetadata,
+    /// The URL from which the policy server loads the module.
     pub location: &'a str,
-    /// The policy server to run it.
+    /// The name of the policy server.
     pub policy_server: &'a str,
-    /// What happens to a request while that does not answer.
+    /// What the API server does while the policy server does not answer.
     pub failure_policy: FailurePolicy,
     /// How long the API server waits for an answer, in seconds.
     pub timeout_seconds: u8,
-    /// The policy's settings as they are handed over, without `mode`.
+    /// The settings, without `mode`.
     pub settings: &'a Value,
-    /// The same, understood.
+    /// The parsed settings.
     pub policy: &'a Settings,
 }
 
-/// One evaluation may take this long, in seconds: Kubewarden's least, and a thousand times what one takes.
+/// The timeout of one evaluation, in seconds: Kubewarden's minimum. An evaluation takes less than 2 ms.
 const EVALUATION_SECONDS: u8 = 2;
 
 /// The policy for a mode.
-pub fn policy(mode: Mode, options: &Options<'_>) -> Manifest {
+pub fn policy(mode: Mode, options: &Options<'_>) -> CommentedObject {
     match mode {
-        Mode::Mutate => Manifest {
+        Mode::Mutate => CommentedObject {
             comment: "\
-Mends what was left out, refuses what contradicts availability. Install the validating policy as well: Kubewarden asks
-this one before other webhooks may have changed the object. The audit scanner is the other's.
-The matchConditions are made from the settings. A workload whose image is only added to `settings.images` is not sent:
-print the policy anew, with `sqledge-ha policy manifest --mode mutate --settings FILE`.",
+Mutates objects that lack something, and rejects objects that contradict a rule. Install the validating policy as well: it
+also checks the changes of webhooks that run after this one, and reports existing objects in audit reports.
+The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
+`settings.images`. To change the settings, run `sqledge-ha policy manifest --mode mutate --settings FILE` again.",
             object: cluster_wide(
                 "sqledge-ha-mutate",
                 options,
@@ -59,13 +59,13 @@ print the policy anew, with `sqledge-ha policy manifest --mode mutate --settings
                 true,
             ),
         },
-        Mode::Validate => Manifest {
+        Mode::Validate => CommentedObject {
             comment: "\
-Patches nothing, judges what came of all webhooks, and whatever is running already (background audit).
-The audit scanner passes over a policy with a rule for a resource that the cluster does not know; therefore only
-resources that every cluster has are named here.
-The matchConditions are made from the settings. A workload whose image is only added to `settings.images` is not sent:
-print the policy anew, with `sqledge-ha policy manifest --mode validate --settings FILE`.",
+Checks the final objects, after the changes of all mutating webhooks, and reports existing objects in audit reports. Never
+mutates.
+It names only resources that every cluster has, because the audit scanner skips a policy that names an unknown resource.
+The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
+`settings.images`. To change the settings, run `sqledge-ha policy manifest --mode validate --settings FILE` again.",
             object: cluster_wide(
                 "sqledge-ha-validate",
                 options,
@@ -74,15 +74,14 @@ print the policy anew, with `sqledge-ha policy manifest --mode validate --settin
                 false,
             ),
         },
-        Mode::Namespaced => Manifest {
+        Mode::Namespaced => CommentedObject {
             comment: "\
-For one namespace: kubectl apply --namespace NAMESPACE -f FILE. A namespaced policy may not look at other objects, so
-that Services and scale requests, which tell nothing by themselves, are left out. It may only name what the value
-`namespacedPoliciesAllowedResources` of Kubewarden's chart lists (1.38 and later), or it is rejected as a whole: pod
-templates, Argo Rollouts, DeploymentConfigs and Knative's Services, which are not listed by default, are left to the
-policies for the whole cluster.
-The matchConditions are made from the settings. A workload whose image is only added to `settings.images` is not sent:
-print the policy anew, with `sqledge-ha policy manifest --mode namespaced --settings FILE`.",
+For one namespace: kubectl apply --namespace NAMESPACE -f FILE
+A namespaced policy cannot look up other objects, so it does not check Services and scale requests. Since Kubewarden 1.38
+it can name only the resources in `namespacedPoliciesAllowedResources` of Kubewarden's chart. By default this excludes pod
+templates, Argo Rollouts, DeploymentConfigs and Knative Services; only the policies for the whole cluster check them.
+The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
+`settings.images`. To change the settings, run `sqledge-ha policy manifest --mode namespaced --settings FILE` again.",
             object: namespaced(options),
         },
     }
@@ -91,7 +90,7 @@ print the policy anew, with `sqledge-ha policy manifest --mode namespaced --sett
 fn cluster_wide(name: &str, options: &Options<'_>, rules: Vec<Value>, mode: &Value, mutating: bool) -> Value {
     let mut spec = spec(options, rules, mode, mutating);
     spec.insert("contextAwareResources".to_owned(), Value::Array(options.module.context_aware_resources()));
-    spec.insert("namespaceSelector".to_owned(), elsewhere(&["kube-system"]));
+    spec.insert("namespaceSelector".to_owned(), namespaces_except(&["kube-system"]));
     object("ClusterAdmissionPolicy", name, options, spec)
 }
 

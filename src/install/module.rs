@@ -1,27 +1,27 @@
-//! What the embedded module's metadata say about where it applies.
+//! The metadata of the embedded module: which resources it checks and looks up.
 
 use serde_json::Value;
 
-use crate::module::{EMBEDDED, metadata};
+use crate::wasm_host::{EMBEDDED, metadata};
 
-/// The part of the metadata that manifests are made of.
+/// The metadata of the embedded module.
 #[derive(Clone, Debug)]
-pub struct Module {
+pub struct ModuleMetadata {
     metadata: Value,
 }
 
-/// A kind that the module looks up.
+/// A resource that the module looks up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookedUp {
     /// Its API group, empty for the core group.
     pub group: String,
-    /// The plural by which the API names it.
+    /// Its plural name.
     pub plural: String,
 }
 
-/// What a namespaced policy may name, by API group: Kubewarden 1.38 and later reject one as a whole that names anything
-/// else. This is the default of `namespacedPoliciesAllowedResources`, a value of Kubewarden's chart
-/// (kubewarden/adm-controller, charts/admission-controller/values.yaml).
+/// The resources that a namespaced policy can name, by API group. Kubewarden 1.38 and later reject a policy that names
+/// others. This is the default of `namespacedPoliciesAllowedResources` in Kubewarden's chart (kubewarden/adm-controller,
+/// charts/admission-controller/values.yaml).
 /// Source: <https://docs.kubewarden.io/admission-controller/1.38/en/howtos/security-hardening/security-hardening.html>
 pub const NAMESPACED: [(&str, &[&str]); 5] = [
     ("", &["pods", "replicationcontrollers", "configmaps", "secrets", "services", "persistentvolumeclaims"]),
@@ -31,28 +31,28 @@ pub const NAMESPACED: [(&str, &[&str]); 5] = [
     ("policy", &["poddisruptionbudgets"]),
 ];
 
-impl Module {
+impl ModuleMetadata {
     /// Reads the metadata of the embedded module.
     ///
     /// # Errors
-    /// [`metadata::Error`] only if the build went wrong.
+    /// [`metadata::Error`] only for a bug of the build.
     pub fn embedded() -> Result<Self, metadata::Error> {
-        Ok(Module { metadata: metadata::read(EMBEDDED)? })
+        Ok(ModuleMetadata { metadata: metadata::read(EMBEDDED)? })
     }
 
-    /// The rules of admission: which operations on which resources are judged.
+    /// The admission rules: the operations and resources to check.
     pub fn rules(&self) -> Vec<Value> {
         self.list("rules")
     }
 
-    /// The rules for resources that every cluster has.
+    /// The admission rules for resources that every cluster has.
     pub fn built_in_rules(&self) -> Vec<Value> {
         let is_built_in = |group: &Value| group.as_str().is_some_and(|group| !group.contains('.'));
         self.rules().into_iter().filter(|rule| texts(rule, "apiGroups").iter().all(is_built_in)).collect()
     }
 
-    /// The rules of a namespaced policy: for what it may name ([`NAMESPACED`]) and can judge without a look at other
-    /// objects. Services lead to workloads, and what is scaled is another object than what arrives.
+    /// The admission rules of a namespaced policy: resources that it can name ([`NAMESPACED`]) and check without look-ups.
+    /// Services and scale requests need look-ups of workloads.
     pub fn namespaced_rules(&self) -> Vec<Value> {
         let mut rules = self.rules();
         for rule in &mut rules {
@@ -73,37 +73,37 @@ impl Module {
         rules
     }
 
-    /// Whether the module may change what it judges.
+    /// Whether the module can mutate objects.
     pub fn is_mutating(&self) -> bool {
         self.metadata.get("mutating").and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// `contextAwareResources`, as Kubewarden wants them.
+    /// `contextAwareResources` in Kubewarden's form.
     pub fn context_aware_resources(&self) -> Vec<Value> {
         self.list("contextAwareResources")
     }
 
-    /// The kinds that the module looks up, as the API names them.
+    /// The resources that the module looks up.
     pub fn looked_up(&self) -> Vec<LookedUp> {
         let resources = self.context_aware_resources();
         let text = |resource: &Value, key| resource.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let looked_up = |resource: &Value| LookedUp {
-            group: sqledge_ha_policy::kind::group_of(&text(resource, "apiVersion")).to_owned(),
-            // All of them have regular plurals.
+            group: sqledge_ha_policy::kubernetes::group_of(&text(resource, "apiVersion")).to_owned(),
+            // All these kinds have regular plurals.
             plural: format!("{}s", text(resource, "kind").to_lowercase()),
         };
         resources.iter().map(looked_up).collect()
     }
 
-    /// An annotation of the module, empty if it has none of that name.
+    /// An annotation of the module, or an empty string.
     pub fn annotation(&self, name: &str) -> &str {
         self.metadata.get("annotations").and_then(|all| all.get(name)).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Where the module is published, as Kubewarden names it.
+    /// The reference of the published module, in Kubewarden's form.
     pub fn published_at(&self) -> String {
-        let (place, version) = ("io.kubewarden.policy.ociUrl", "io.kubewarden.policy.version");
-        format!("registry://{}:v{}", self.annotation(place), self.annotation(version))
+        let (repository, version) = ("io.kubewarden.policy.ociUrl", "io.kubewarden.policy.version");
+        format!("registry://{}:v{}", self.annotation(repository), self.annotation(version))
     }
 
     fn list(&self, name: &str) -> Vec<Value> {
@@ -124,15 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn every_cluster_knows_the_built_in_rules() {
-        let rules = resources(&Module::embedded().unwrap().built_in_rules());
+    fn built_in_rules_have_no_custom_resources() {
+        let rules = resources(&ModuleMetadata::embedded().unwrap().built_in_rules());
         assert!(rules.contains(&"deployments/scale".to_owned()) && rules.contains(&"services".to_owned()), "{rules:?}");
         assert!(!rules.contains(&"rollouts".to_owned()), "{rules:?}");
     }
 
     #[test]
-    fn a_namespaced_policy_names_what_it_may_and_can_judge_alone() {
-        let rules = Module::embedded().unwrap().namespaced_rules();
+    fn a_namespaced_policy_names_workloads_only() {
+        let rules = ModuleMetadata::embedded().unwrap().namespaced_rules();
         let expected = [
             ("", vec!["pods", "replicationcontrollers"]),
             ("apps", vec!["deployments", "statefulsets", "daemonsets", "replicasets"]),
@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_up_is_named_as_the_api_names_it() {
+    fn looked_up_resources_have_plural_names() {
         let names: Vec<_> =
-            Module::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural)).collect();
+            ModuleMetadata::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural)).collect();
         let expected = [
             ("", "services"),
             ("", "replicationcontrollers"),

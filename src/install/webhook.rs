@@ -1,96 +1,64 @@
-//! `sqledge-ha serve` in a cluster, without any other component.
+//! The manifests that run `sqledge-ha serve` in a cluster.
 
 use serde_json::{Value, json};
-use sqledge_ha_policy::settings::Settings;
 
-use super::access::{Account, IN_VIEW, cluster_role, look_ups, subject};
-use super::module::Module;
-use super::registration::registrations;
+use super::CommentedObject;
+use super::options::{NAME, Options};
+use super::rbac::{ServiceAccount, WATCH_VERBS, cluster_role, look_up_rules, subject};
 use super::remote_module::RemoteModule;
-use super::{FailurePolicy, Manifest};
-use crate::webhook::self_signed::Service;
+use super::webhook_configuration::webhook_configurations;
 
-/// What everything is called.
-pub const NAME: &str = "sqledge-ha";
-/// Where the container image is published.
-pub const IMAGE_REPOSITORY: &str = "ghcr.io/sqledge-ha/sqledge-ha";
-/// Every address of a pod, of whichever family: on Linux this listens for IPv4 as well.
-const EVERYWHERE: &str = "[::]";
+/// All IPv6 addresses. On Linux this includes all IPv4 addresses.
+const ANY_ADDRESS: &str = "[::]";
 const PORT: u16 = 8443;
 const HEALTH_PORT: u16 = 8080;
-/// A user that has no name and owns nothing.
+/// A user id without a name or files, usually called `nonroot`.
 const USER: u32 = 65532;
 
-/// What can be chosen.
-#[derive(Clone, Debug)]
-pub struct Options<'a> {
-    /// What the embedded module says about itself.
-    pub module: &'a Module,
-    /// The Service that the API server calls, called [`NAME`]; everything else is in its namespace.
-    pub service: &'a Service,
-    /// The container image.
-    pub image: &'a str,
-    /// The module that the pods pull, unless it is the one inside the image.
-    pub remote_module: Option<RemoteModule<'a>>,
-    /// How many replicas answer.
-    pub replicas: u16,
-    /// What happens to a request while none of them does.
-    pub failure_policy: FailurePolicy,
-    /// How long the API server waits for an answer, in seconds.
-    pub timeout_seconds: u8,
-    /// The policy's settings, as the file says them.
-    pub settings: &'a str,
-    /// The same, understood.
-    pub policy: &'a Settings,
-}
-
-/// The container image that is published with this version.
-pub fn published_image() -> String {
-    format!("{IMAGE_REPOSITORY}:v{}", env!("CARGO_PKG_VERSION"))
-}
-
-/// Everything to apply, in an order that works.
-pub fn manifests(options: &Options<'_>) -> Vec<Manifest> {
-    let [role, role_binding] = cluster_access(options);
-    let [own_role, own_role_binding] = own_access(options);
-    let mut manifests = vec![
-        Manifest {
+/// All objects, in the order to apply them.
+pub fn manifests(options: &Options<'_>) -> Vec<CommentedObject> {
+    let [cluster_role, cluster_role_binding] = cluster_permissions(options);
+    let [role, role_binding] = secret_permissions(options);
+    let mut objects = vec![
+        CommentedObject {
             comment: "\
-The rules of sqledge-ha at admission, without any other component. Needs Kubernetes 1.30 or later.
-Written by `sqledge-ha webhook manifests`, which has options.",
+The admission webhook of sqledge-ha. It does not need Kubewarden. Needs Kubernetes 1.30 or later.
+Printed by `sqledge-ha webhook manifests`, which has options.",
             object: namespace(options),
         },
-        Manifest { comment: "", object: service_account(options) },
-        Manifest {
+        CommentedObject { comment: "", object: service_account(options) },
+        CommentedObject {
             comment: "\
-Look-ups, so that the rules see whether clients reach the database, and what a scale request scales; and the
-certificate in the two registrations below, by which the API server knows the webhook.",
+Permissions to look up the Services and workloads that a request is related to, and to publish the CA bundle in the two
+webhook configurations below.",
+            object: cluster_role,
+        },
+        CommentedObject { comment: "", object: cluster_role_binding },
+        CommentedObject {
+            comment: "\
+Permissions for the Secret with the webhook's certificate, which all replicas share. RBAC cannot restrict `create` to one
+name.",
             object: role,
         },
-        Manifest { comment: "", object: role_binding },
-        Manifest {
-            comment: "The webhook's own certificate, which all replicas share. What is created has no name to restrict.",
-            object: own_role,
-        },
-        Manifest { comment: "", object: own_role_binding },
-        Manifest {
+        CommentedObject { comment: "", object: role_binding },
+        CommentedObject {
             comment: "\
-The settings of the policy; `sqledge-ha policy settings-schema` lists them. Change them in a file of your own and print
-all of this anew, with `sqledge-ha webhook manifests --settings FILE`: the matchConditions of the registrations below
-are made from the setting `images`, and a workload whose image is only added here is not sent to the webhook.",
+The policy's settings, listed by `sqledge-ha policy settings-schema`. To change them, edit a file of your own and run
+`sqledge-ha webhook manifests --settings FILE` again, because the matchConditions below depend on the setting `images`: the
+API server does not send a workload whose image is added only here.",
             object: config_map(options),
         },
-        Manifest { comment: "", object: service(options) },
-        Manifest {
+        CommentedObject { comment: "", object: service(options) },
+        CommentedObject {
             comment: "\
-One replica after the other is replaced, each only when its successor answers. The annotation repeats the settings,
-so that applying others starts the pods anew.",
+Updates replace one replica at a time, after the new one is ready. The annotation repeats the settings, so that new
+settings restart the pods.",
             object: deployment(options),
         },
-        Manifest { comment: "", object: disruption_budget(options) },
+        CommentedObject { comment: "", object: disruption_budget(options) },
     ];
-    manifests.extend(registrations(options));
-    manifests
+    objects.extend(webhook_configurations(options));
+    objects
 }
 
 fn metadata(options: &Options<'_>) -> Value {
@@ -101,8 +69,8 @@ fn labels() -> Value {
     json!({"app.kubernetes.io/name": NAME})
 }
 
-fn account(options: &Options<'_>) -> Account {
-    Account { namespace: options.service.namespace.clone(), name: NAME.to_owned() }
+fn account(options: &Options<'_>) -> ServiceAccount {
+    ServiceAccount { namespace: options.service.namespace.clone(), name: NAME.to_owned() }
 }
 
 fn namespace(options: &Options<'_>) -> Value {
@@ -117,8 +85,8 @@ fn service_account(options: &Options<'_>) -> Value {
         "automountServiceAccountToken": false})
 }
 
-fn cluster_access(options: &Options<'_>) -> [Value; 2] {
-    let mut rules = look_ups(options.module, IN_VIEW);
+fn cluster_permissions(options: &Options<'_>) -> [Value; 2] {
+    let mut rules = look_up_rules(options.module, WATCH_VERBS);
     rules.push(json!({
         "apiGroups": ["admissionregistration.k8s.io"],
         "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
@@ -127,7 +95,7 @@ fn cluster_access(options: &Options<'_>) -> [Value; 2] {
     cluster_role(NAME, &rules, &account(options))
 }
 
-fn own_access(options: &Options<'_>) -> [Value; 2] {
+fn secret_permissions(options: &Options<'_>) -> [Value; 2] {
     let api_version = "rbac.authorization.k8s.io/v1";
     [
         json!({"apiVersion": api_version, "kind": "Role", "metadata": metadata(options), "rules": [
@@ -178,7 +146,7 @@ fn pod(options: &Options<'_>) -> Value {
         "automountServiceAccountToken": true,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": 30,
-        "nodeSelector": node_selector(),
+        "nodeSelector": {"kubernetes.io/os": "linux"},
         "topologySpreadConstraints": [{
             "maxSkew": 1,
             "topologyKey": "kubernetes.io/hostname",
@@ -189,16 +157,6 @@ fn pod(options: &Options<'_>) -> Value {
             "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container(options)],
         "volumes": volumes})
-}
-
-/// The nodes that a pod may run on.
-pub(super) fn node_selector() -> Value {
-    json!({"kubernetes.io/os": "linux"})
-}
-
-/// What a pod may use.
-pub(super) fn resources() -> Value {
-    json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}})
 }
 
 fn container(options: &Options<'_>) -> Value {
@@ -212,7 +170,7 @@ fn container(options: &Options<'_>) -> Value {
         "ports": [{"name": "webhook", "containerPort": PORT}, {"name": "health", "containerPort": HEALTH_PORT}],
         "livenessProbe": {"httpGet": probe("/livez"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
         "readinessProbe": {"httpGet": probe("/readyz"), "periodSeconds": 2, "timeoutSeconds": 2},
-        "resources": resources(),
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,
@@ -228,8 +186,8 @@ fn container(options: &Options<'_>) -> Value {
 fn arguments(options: &Options<'_>) -> Vec<String> {
     let mut arguments = vec![
         "serve".to_owned(),
-        format!("--listen={EVERYWHERE}:{PORT}"),
-        format!("--health-listen={EVERYWHERE}:{HEALTH_PORT}"),
+        format!("--listen={ANY_ADDRESS}:{PORT}"),
+        format!("--health-listen={ANY_ADDRESS}:{HEALTH_PORT}"),
         "--self-signed".to_owned(),
         format!("--service={}", options.service),
         format!("--webhook-configuration={NAME}"),

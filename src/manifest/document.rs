@@ -1,97 +1,66 @@
-//! A document that has been read, and the two ways to read one.
+//! A document, and the functions that read one.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
 
-use super::compose::{Composed, compose, control_character, old_line_break};
-use super::fault::{Cause, Fault};
-use super::problem::Problem;
+use super::compose::{Composed, compose, control_character, yaml11_line_break};
+use super::read_error::ReadError;
 use super::spans::Spans;
-use super::split::chunks;
+use super::split::document_spans;
+use super::syntax_error::{SyntaxError, SyntaxErrorKind};
 
-/// The places of a document that has forgotten them.
-static NOWHERE: Spans = Spans::NOWHERE;
-
-/// One document of a text: its value, and where everything in it stands.
+/// One document of a text: its value, and the location of every value in it.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// How many documents stand before it, not counting empty ones, but counting broken ones.
+    /// The number of documents before this one. Empty documents do not count; documents with errors do.
     pub index: usize,
-    /// The value. The places do not depend on it: it may be taken out or changed.
+    /// The value. Locations do not depend on it: callers can take or change it.
     pub value: Value,
-    /// Where its chunk stands in the text.
-    chunk: Range<usize>,
-    /// Where the document begins, from which its places are counted.
+    /// The byte range in the text that the document was read from.
+    span: Range<usize>,
+    /// The byte at which the document begins; spans count from it.
     start: usize,
-    /// `None` once they are forgotten.
-    spans: Option<Spans>,
+    spans: Spans,
 }
 
 impl Document {
-    /// Where the document stands in the text: one of [`chunks`]' ranges, which may hold others beside it.
+    /// The byte range of the document in the text: one of the ranges of [`document_spans`], which can contain other documents.
     #[must_use]
-    pub fn chunk(&self) -> Range<usize> {
-        self.chunk.clone()
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
     }
 
-    /// The same document behind so many others.
+    /// Adds `documents` to the index.
     #[must_use]
-    pub fn following(self, documents: usize) -> Self {
+    pub fn with_index_offset(self, documents: usize) -> Self {
         Document { index: self.index + documents, ..self }
     }
 
-    /// The same document without the room that reading it took.
+    /// Releases unused capacity.
     #[must_use]
     pub fn compact(mut self) -> Self {
-        self.spans.iter_mut().for_each(Spans::compact);
+        self.spans.compact();
         self
     }
 
-    /// The same document without its places, which are most of what it takes. [`Document::with_places`] finds them again.
-    #[must_use]
-    pub fn without_places(self) -> Self {
-        Document { spans: None, ..self }
-    }
-
-    /// The document with its places, which are read again from the whole text if they were forgotten.
-    #[must_use]
-    pub fn with_places(&self, text: &str) -> Cow<'_, Self> {
-        if self.spans.is_some() {
-            return Cow::Borrowed(self);
-        }
-        // Its chunk may hold many others, which need not be read again.
-        let again = text.get(self.start..self.chunk.end).and_then(|rest| compose(rest).ok()?.document);
-        again.map_or(Cow::Borrowed(self), |(value, spans)| {
-            Cow::Owned(Document {
-                index: self.index,
-                value,
-                chunk: self.chunk(),
-                start: self.start,
-                spans: Some(spans),
-            })
-        })
-    }
-
-    /// Where everything in the document's chunk stands.
     pub(super) fn spans(&self) -> &Spans {
-        self.spans.as_ref().unwrap_or(&NOWHERE)
+        &self.spans
     }
 
-    /// The range of bytes in the whole text to show for a JSON Pointer (RFC 6901), such that it is short and begins on the right
+    /// Returns the byte range in the whole text to show for a JSON Pointer (RFC 6901). The range is short and begins on the right
     /// line:
     ///
-    /// | the pointer leads to | shown |
+    /// | target of the pointer | range |
     /// |---|---|
-    /// | a scalar | the scalar with its quotes; of a block scalar, its lines |
-    /// | nothing after a key or a dash (null) | the key, or the dash |
-    /// | `{…}` or `[…]` on one line | the whole of it |
-    /// | another collection that is the value of a key | the key |
-    /// | another collection in a sequence, or the root | its first entry, if that fits on one line, else its first key |
+    /// | a scalar | the scalar with its quotes, or the lines of a block scalar |
+    /// | an empty value (null) | the key, or the dash |
+    /// | `{…}` or `[…]` on one line | the collection |
+    /// | another collection below a key | the key |
+    /// | another collection in a sequence, or the root | the first entry if it is on one line, else its key |
     /// | an alias | the alias |
-    /// | something below an alias or a merge key | its place in the anchored text |
-    /// | nothing at all | the nearest ancestor that exists, by the same rules |
+    /// | a value below an alias or a merge key | its location in the anchored text |
+    /// | a missing value | the range of the nearest ancestor that exists |
     ///
     /// ```
     /// let text = "spec:\n  replicas: 2\n";
@@ -107,52 +76,53 @@ impl Document {
     }
 }
 
-/// Reads every document of a text, in order. A broken document does not hide the others; empty ones (nothing but comments, blanks
-/// and markers) are left out. JSON is read as the YAML that it is.
+/// Reads every document of a text, in order. An error in one document does not affect the others. Empty documents (comments, blank
+/// lines and markers) are skipped. JSON is read as YAML.
 #[must_use]
-pub fn read(text: &str) -> Vec<Result<Document, Problem>> {
+pub fn read(text: &str) -> Vec<Result<Document, ReadError>> {
     let mut documents = Vec::new();
-    for chunk in chunks(text) {
-        let read = read_chunk(text, chunk, documents.len());
+    for span in document_spans(text) {
+        let read = read_span(text, span, documents.len());
         documents.extend(read);
     }
     documents
 }
 
-/// The first character of a chunk that must not be there.
-fn forbidden(chunk: &str) -> Option<Fault> {
-    let control = control_character(chunk).map(|byte| Fault { cause: Cause::Control, byte });
-    let line_break = old_line_break(chunk).map(|byte| Fault { cause: Cause::OldLineBreak, byte });
-    control.into_iter().chain(line_break).min_by_key(|fault| fault.byte)
+/// Finds the first forbidden character.
+fn forbidden_character(document: &str) -> Option<SyntaxError> {
+    let control = control_character(document).map(|byte| SyntaxError { kind: SyntaxErrorKind::ControlCharacter, byte });
+    let line_break =
+        yaml11_line_break(document).map(|byte| SyntaxError { kind: SyntaxErrorKind::Yaml11LineBreak, byte });
+    control.into_iter().chain(line_break).min_by_key(|error| error.byte)
 }
 
-/// Reads the documents of one of [`chunks`]' ranges: one as a rule; none or several in the cases that [`chunks`] names. For
-/// callers that skip chunks or read them side by side. `index` is that of the first document.
+/// Reads the documents in one range of [`document_spans`]: usually one; none or several in the cases listed there. For callers that
+/// skip ranges or read them in parallel. `index` is the index of the first document.
 #[must_use]
-pub fn read_chunk(text: &str, chunk: Range<usize>, index: usize) -> Vec<Result<Document, Problem>> {
+pub fn read_span(text: &str, span: Range<usize>, index: usize) -> Vec<Result<Document, ReadError>> {
     let mut documents = Vec::with_capacity(1);
-    let mut start = chunk.start;
-    let mut forbidden = text.get(chunk.clone()).and_then(forbidden);
-    while let Some(rest) = text.get(start..chunk.end) {
+    let mut start = span.start;
+    let mut forbidden = text.get(span.clone()).and_then(forbidden_character);
+    while let Some(rest) = text.get(start..span.end) {
         let mut composed = compose(rest);
-        if let Some(byte) = forbidden.as_ref().and_then(|fault| (chunk.start + fault.byte).checked_sub(start))
+        if let Some(byte) = forbidden.as_ref().and_then(|error| (span.start + error.byte).checked_sub(start))
             && composed
                 .as_ref()
-                .map_or_else(|fault| fault.may_come_from(rest, byte), |read| read.next.is_none_or(|next| byte < next))
+                .map_or_else(|error| error.may_come_from(rest, byte), |read| read.next.is_none_or(|next| byte < next))
         {
-            composed = forbidden.take().map(|fault| Fault { byte, ..fault }).map_or(composed, Err);
+            composed = forbidden.take().map(|error| SyntaxError { byte, ..error }).map_or(composed, Err);
         }
         match composed {
             Ok(Composed { document, next }) => {
                 let index = index + documents.len();
-                documents.extend(document.map(|(value, spans)| {
-                    Ok(Document { index, value, chunk: chunk.clone(), start, spans: Some(spans) })
-                }));
+                documents.extend(
+                    document.map(|(value, spans)| Ok(Document { index, value, span: span.clone(), start, spans })),
+                );
                 let Some(next) = next else { break };
                 start += next;
             }
-            Err(fault) => {
-                documents.push(Err(fault.explain(text, rest, start)));
+            Err(error) => {
+                documents.push(Err(error.explain(text, rest, start)));
                 break;
             }
         }

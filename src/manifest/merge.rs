@@ -1,35 +1,45 @@
 //! Merge keys: `<<: *defaults`.
 //!
-//! As in goyaml.v2 (`merge` in its `decode.go`), entries are taken in the order in which they stand: what follows the merge key
-//! replaces what it brought, and what it brings replaces what stands before it. Of several mappings the first counts.
+//! As in goyaml.v2 (`merge` in its `decode.go`), order decides: merged entries replace the entries before the merge key, and the
+//! entries after it replace merged ones. If several mappings are merged, the first one takes precedence.
 
 use serde_json::Value;
 
-use super::fault::Cause;
-use super::frame::Open;
-use super::spans::{Id, Kind, Spans};
+use super::spans::{NodeId, NodeKind, Spans};
+use super::stack::CollectionStack;
+use super::syntax_error::SyntaxErrorKind;
 
-/// Merges the value of a merge key, whose node is `node`, into the mapping that the key stands in: the innermost one.
-pub(super) fn merge(open: &mut Open, value: Value, node: Id, spans: &Spans) -> Result<(), Cause> {
+/// Merges the value of a merge key into the innermost mapping. `node` is the node of the value.
+pub(super) fn merge(
+    stack: &mut CollectionStack,
+    value: Value,
+    node: NodeId,
+    spans: &Spans,
+) -> Result<(), SyntaxErrorKind> {
     match value {
         Value::Array(items) if !is_alias(node, spans) => {
             for (item, node) in items.into_iter().zip(spans.children(node)).rev() {
-                absorb(open, item, *node, spans)?;
+                merge_mapping(stack, item, *node, spans)?;
             }
             Ok(())
         }
-        value => absorb(open, value, node, spans),
+        value => merge_mapping(stack, value, node, spans),
     }
 }
 
-fn absorb(open: &mut Open, value: Value, node: Id, spans: &Spans) -> Result<(), Cause> {
-    let Value::Object(entries) = value else { return Err(Cause::Merge) };
+fn merge_mapping(
+    stack: &mut CollectionStack,
+    value: Value,
+    node: NodeId,
+    spans: &Spans,
+) -> Result<(), SyntaxErrorKind> {
+    let Value::Object(entries) = value else { return Err(SyntaxErrorKind::InvalidMerge) };
     for ((key, value), node) in entries.into_iter().zip(spans.children(node)) {
-        open.insert(key, value, *node, true, spans)?;
+        stack.insert(key, value, *node, true, spans)?;
     }
     Ok(())
 }
 
-fn is_alias(node: Id, spans: &Spans) -> bool {
-    spans.get(node).is_some_and(|node| matches!(node.kind, Kind::Alias(_)))
+fn is_alias(node: NodeId, spans: &Spans) -> bool {
+    spans.get(node).is_some_and(|node| matches!(node.kind, NodeKind::Alias(_)))
 }

@@ -1,11 +1,11 @@
-//! Numbers as Go reads and writes them, because `kubectl` is Go: `strconv.ParseInt` with base 0, goyaml.v2's pattern for floats,
-//! `encoding/json`'s and `FormatFloat`'s spelling.
+//! Numbers as Go reads and writes them, because `kubectl` is written in Go: `strconv.ParseInt` with base 0, the float pattern of
+//! goyaml.v2, and the formats of `encoding/json` and `FormatFloat`.
 
 use serde_json::Value;
 
 use super::scalar::Scalar;
 
-/// What a plain scalar that begins with a digit or a sign means, if it is a number (goyaml.v2 `resolve.go`, case `'D', 'S'`).
+/// Reads a plain scalar that begins with a digit or a sign, if it is a number (goyaml.v2 `resolve.go`, case `'D', 'S'`).
 pub(super) fn number(text: &str) -> Option<Scalar> {
     let without;
     let text = if text.contains('_') {
@@ -24,11 +24,11 @@ pub(super) fn number(text: &str) -> Option<Scalar> {
     {
         return Some(Scalar::Float(float));
     }
-    // A left-over of goyaml's own parsing of binary digits: the sign may stand behind the prefix.
+    // goyaml also accepts a sign after the prefix of a binary number.
     if let Some(digits) = text.strip_prefix("0b").filter(|digits| digits.starts_with(['+', '-'])) {
         return i64::from_str_radix(digits, 2).ok().map(Scalar::Integer);
     }
-    // Beyond 64 bits goyaml makes a big.Int, which the JSON decoder then reads as a float. Signed ones stay text.
+    // Above 64 bits goyaml creates a big.Int, which the JSON decoder reads as a float. Signed ones stay text.
     integer.filter(|integer| integer.sign.is_none()).map(|integer| Scalar::Float(integer.float()))
 }
 
@@ -54,7 +54,7 @@ impl<'t> Integer<'t> {
         digits.chars().all(|digit| digit.is_digit(radix)).then_some(Self { sign, digits, radix })
     }
 
-    /// The value, if it has 64 bits.
+    /// The value, if it fits into 64 bits.
     fn fit(&self) -> Option<Scalar> {
         let size = u64::from_str_radix(self.digits, self.radix).ok()?;
         match self.sign {
@@ -68,7 +68,7 @@ impl<'t> Integer<'t> {
 
     fn float(&self) -> f64 {
         match u128::from_str_radix(self.digits, self.radix) {
-            #[allow(clippy::cast_precision_loss, reason = "rounding to the nearest float is what is wanted")]
+            #[allow(clippy::cast_precision_loss, reason = "rounds to the nearest float, as Go does")]
             Ok(size) => size as f64,
             Err(_) => self
                 .digits
@@ -94,10 +94,10 @@ fn is_float(text: &str) -> bool {
     }) && exponent.is_none_or(|exponent| is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
 }
 
-/// A float as the API server sees it. Go's JSON writes a whole number below 1e21 without a fraction, and the Kubernetes decoder
-/// reads that as an integer if it has 64 bits: `replicas: 2.0` is `2`. None: not finite, which JSON cannot say.
+/// Converts a float to the value that the API server reads. Go's JSON encoder writes a whole number below 1e21 without a fraction,
+/// and the Kubernetes decoder reads that as an integer if it fits into 64 bits: `replicas: 2.0` is `2`. `None` if it is not finite.
 pub(super) fn json_float(float: f64) -> Option<Value> {
-    // Like Go's `FormatFloat(f, 'f', -1, 64)`, Rust writes the fewest digits that mean this float, then zeros.
+    // Like Go's `FormatFloat(f, 'f', -1, 64)`, Rust writes the shortest digits that identify this float, then zeros.
     let whole = (float.fract() == 0.0 && float.abs() < 1e21).then(|| float.to_string());
     match whole.and_then(|digits| digits.parse::<i64>().ok()) {
         Some(integer) => Some(Value::from(integer)),
@@ -105,9 +105,10 @@ pub(super) fn json_float(float: f64) -> Option<Value> {
     }
 }
 
-/// A float as a mapping's key: `sigs.k8s.io/yaml` takes `FormatFloat(f, 'g', -1, 32)` and goyaml's names for what is not finite.
+/// Converts a float key to a string, like `sigs.k8s.io/yaml`: `FormatFloat(f, 'g', -1, 32)`, and goyaml's names for infinite and
+/// undefined numbers.
 pub(super) fn float_key(float: f64) -> String {
-    #[allow(clippy::cast_possible_truncation, reason = "32 bits are what that library asks for")]
+    #[allow(clippy::cast_possible_truncation, reason = "that library uses 32 bits")]
     let float = float as f32;
     if float.is_nan() {
         return ".nan".into();
@@ -118,7 +119,7 @@ pub(super) fn float_key(float: f64) -> String {
     let scientific = format!("{float:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     match exponent.parse::<i32>().unwrap_or(0) {
-        // The format `g` takes an exponent when there are more than these digits, and writes at least two digits of it.
+        // The format `g` uses an exponent outside of this range, with at least two digits.
         -4..=5 => float.to_string(),
         exponent => format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
     }
@@ -131,7 +132,7 @@ mod tests {
     use super::{float_key, json_float};
 
     #[test]
-    fn whole_floats_are_integers_to_the_api_server() {
+    fn whole_floats_become_integers() {
         assert_eq!(json_float(2.0), Some(json!(2)));
         assert_eq!(json_float(-0.0), Some(json!(0)));
         assert_eq!(json_float(0.5), Some(json!(0.5)));
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn float_keys_are_spelt_as_go_spells_them() {
+    fn float_keys_are_formatted_as_in_go() {
         for (float, key) in [
             (1.5, "1.5"),
             (1000.0, "1000"),

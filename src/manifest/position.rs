@@ -1,27 +1,27 @@
-//! Bytes to lines and columns.
+//! Converts bytes to lines and columns.
 
 use memchr::memchr_iter;
 
-/// The mark that some editors put before the first character of a file. It is a character that nobody sees.
+/// The invisible character that some editors write at the start of a file.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// A place in a text, as editors and SARIF count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A position in a text, as editors and SARIF count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Position {
     /// The line, from 1. Lines end with a line feed.
     pub line: usize,
-    /// The column, from 1, in characters (Unicode scalar values); a byte-order mark is not counted.
+    /// The column, from 1, in characters (Unicode scalar values); a byte-order mark does not count.
     pub column: usize,
     /// The byte, from 0.
     pub byte: usize,
 }
 
-/// Where the lines of a text begin. Built once per text; a look-up is a binary search.
+/// The line starts of a text. Built once per text; a search is binary.
 #[derive(Clone, Debug)]
 pub struct Lines<'t> {
     text: &'t str,
     feeds: Vec<usize>,
-    /// Whether bytes are characters, which need not be counted then: lines may be as long as files.
+    /// Whether each byte is a character, so that columns need no counting: a line can be as long as the file.
     is_ascii: bool,
 }
 
@@ -32,7 +32,8 @@ impl<'t> Lines<'t> {
         Self { text, feeds: memchr_iter(b'\n', text.as_bytes()).collect(), is_ascii: text.is_ascii() }
     }
 
-    /// The line and column of a byte offset. An offset inside of a character means that character, one past the end means the end.
+    /// Returns the line and column of a byte offset. An offset inside a character means that character; an offset after the end means
+    /// the end.
     #[must_use]
     pub fn position(&self, byte: usize) -> Position {
         let byte = self.text.floor_char_boundary(byte);
@@ -57,11 +58,11 @@ mod tests {
     }
 
     #[test]
-    fn counts_lines_and_characters_from_one() {
+    fn lines_and_columns_count_from_one() {
         let text = "a: é!\r\n\nb";
         assert_eq!(line_and_column(text, 0), (1, 1));
         assert_eq!(line_and_column(text, 3), (1, 4));
-        assert_eq!(line_and_column(text, 4), (1, 4), "inside of é");
+        assert_eq!(line_and_column(text, 4), (1, 4), "inside é");
         assert_eq!(line_and_column(text, 5), (1, 5));
         assert_eq!(line_and_column(text, 7), (1, 7), "the line feed itself");
         assert_eq!(line_and_column(text, 8), (2, 1));
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_has_no_column() {
+    fn a_byte_order_mark_is_not_a_column() {
         assert_eq!(line_and_column("\u{feff}a", 3), (1, 1));
         assert_eq!(line_and_column("\u{feff}a", 4), (1, 2));
     }

@@ -1,28 +1,28 @@
-//! What a plain scalar means: YAML 1.1 as goyaml.v2 reads it (`resolve.go` there), which is what `kubectl` reads.
+//! Resolves plain scalars as YAML 1.1, like goyaml.v2 (`resolve.go`) in `kubectl`.
 
 use super::number::number;
 
-/// The meaning of a scalar. Text itself is left with the caller, who may be able to borrow it.
+/// The value of a scalar. The caller keeps the text, so that it can borrow it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scalar {
     Null,
     Boolean(bool),
     Integer(i64),
-    /// More than an `i64` can hold.
+    /// Above the range of `i64`.
     Unsigned(u64),
-    /// May be infinite or not a number: YAML knows both, JSON neither.
+    /// Can be infinite or NaN, which JSON does not support.
     Float(f64),
     Text,
 }
 
-/// Resolves a scalar without quotes and without a tag. Dates stay text, and so do numbers to base 60 (`12:30:45`).
+/// Resolves a scalar without quotes and without a tag. Dates and base-60 numbers (`12:30:45`) stay text.
 pub(super) fn resolve(text: &str) -> Scalar {
     match text.as_bytes() {
         [] => Scalar::Null,
         [b'0'..=b'9', ..] => number(text).unwrap_or(Scalar::Text),
         [b'+' | b'-', ..] => infinity(text).or_else(|| number(text)).unwrap_or(Scalar::Text),
         [b'.', ..] => infinity(text).or_else(|| fraction(text)).unwrap_or(Scalar::Text),
-        // No word is longer than `false`.
+        // `false` is the longest word.
         [b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~', ..] if text.len() <= 5 => {
             word(text)
         }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn almost_numbers_are_text() {
+    fn invalid_numbers_are_text() {
         all_mean(
             &[
                 "0x",

@@ -1,25 +1,25 @@
-//! Where everything stands: a compact tree beside the value, found by JSON Pointer.
+//! The location of every value: a compact tree, searched by JSON Pointer.
 //!
-//! Nodes lie in one vector and name their children by number, so that an alias and a merge key can share what stands elsewhere.
-//! Keys are kept as hashes; two keys of one mapping with the same hash would cost no more than a finding on the wrong line.
+//! Nodes are in one vector and refer to their children by number, so that aliases and merge keys can share nodes. Keys are stored as
+//! hashes: if two keys of a mapping had the same hash, a finding would be shown on the wrong line.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The number of a node.
-pub(super) type Id = u32;
+/// The index of a node.
+pub(super) type NodeId = u32;
 
-/// What a node is, as far as showing it goes.
+/// The type of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     Scalar,
     Sequence,
     Mapping,
-    /// `*name`, and the node that it stands for.
-    Alias(Id),
+    /// `*name`, with the anchored node.
+    Alias(NodeId),
 }
 
-/// A range of bytes from the start of the chunk. Half the size of a `Range<usize>`: chunks of 4 GiB are not read anyway.
+/// A byte range from the start of the document. Half the size of a `Range<usize>`; inputs are limited to 1 GiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -37,9 +37,9 @@ impl Span {
     }
 }
 
-/// A key of a mapping: where it stands, and its hash.
+/// The location and hash of a mapping key.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KeyMark {
+pub(super) struct KeySpan {
     pub(super) span: Span,
     pub(super) hash: u32,
 }
@@ -48,34 +48,32 @@ pub(super) struct KeyMark {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node {
     pub(super) span: Span,
-    pub(super) kind: Kind,
-    /// The key whose value this is.
-    pub(super) key: Option<KeyMark>,
-    /// Of a collection: it is written `{…}` or `[…]` on one line.
-    pub(super) inline: bool,
-    /// The value ends on the line that its key begins on.
-    pub(super) beside_key: bool,
+    pub(super) kind: NodeKind,
+    /// The key of this value.
+    pub(super) key: Option<KeySpan>,
+    /// For a collection: whether it is `{…}` or `[…]` on one line.
+    pub(super) is_inline: bool,
+    /// Whether the value ends on the line on which its key begins.
+    pub(super) on_key_line: bool,
     first_child: u32,
     children: u32,
 }
 
 impl Node {
-    pub(super) fn new(kind: Kind, span: Span, key: Option<KeyMark>) -> Self {
-        Self { span, kind, key, inline: false, beside_key: false, first_child: 0, children: 0 }
+    pub(super) fn new(kind: NodeKind, span: Span, key: Option<KeySpan>) -> Self {
+        Self { span, kind, key, is_inline: false, on_key_line: false, first_child: 0, children: 0 }
     }
 }
 
-/// The places of a document's values.
+/// The spans of a document's values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spans {
     nodes: Vec<Node>,
-    children: Vec<Id>,
+    children: Vec<NodeId>,
 }
 
 impl Spans {
-    pub(super) const NOWHERE: Self = Self { nodes: Vec::new(), children: Vec::new() };
-
-    /// Room for about as many values as an ordinary document of this many bytes has.
+    /// Creates an empty tree with the capacity that a typical document of this size needs.
     pub(super) fn for_bytes(bytes: usize) -> Self {
         let values = (bytes / 16).min(256);
         Self { nodes: Vec::with_capacity(values), children: Vec::with_capacity(values) }
@@ -86,21 +84,21 @@ impl Spans {
         self.children.shrink_to_fit();
     }
 
-    pub(super) fn push(&mut self, node: Node) -> Id {
+    pub(super) fn push(&mut self, node: Node) -> NodeId {
         self.nodes.push(node);
-        Id::try_from(self.nodes.len() - 1).unwrap_or(Id::MAX)
+        NodeId::try_from(self.nodes.len() - 1).unwrap_or(NodeId::MAX)
     }
 
-    pub(super) fn get(&self, id: Id) -> Option<&Node> {
+    pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id as usize)
     }
 
-    pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut Node> {
+    pub(super) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
         self.nodes.get_mut(id as usize)
     }
 
-    /// Says which nodes a collection holds, in the order of its value.
-    pub(super) fn set_children(&mut self, id: Id, children: impl ExactSizeIterator<Item = Id>) {
+    /// Sets the child nodes of a collection, in the order of its value.
+    pub(super) fn set_children(&mut self, id: NodeId, children: impl ExactSizeIterator<Item = NodeId>) {
         let first = self.children.len();
         let count = children.len();
         self.children.extend(children);
@@ -110,8 +108,8 @@ impl Spans {
         }
     }
 
-    /// The nodes that a collection holds, or those of the collection that an alias stands for.
-    pub(super) fn children(&self, id: Id) -> &[Id] {
+    /// The child nodes of a collection, or of the collection that an alias refers to.
+    pub(super) fn children(&self, id: NodeId) -> &[NodeId] {
         let Some(node) = self.resolved(id) else { return &[] };
         let first = node.first_child as usize;
         self.children.get(first..first + node.children as usize).unwrap_or_default()
@@ -125,58 +123,58 @@ impl Spans {
             let Some(child) = self.child(at, token) else { break };
             at = child;
         }
-        let span = self.shown(at);
+        let span = self.display_span(at);
         span.start as usize..span.end as usize
     }
 
     /// All nodes.
-    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
-        (0..self.nodes.len()).filter_map(|id| Id::try_from(id).ok())
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> {
+        (0..self.nodes.len()).filter_map(|id| NodeId::try_from(id).ok())
     }
 
-    fn child(&self, id: Id, token: &str) -> Option<Id> {
+    fn child(&self, id: NodeId, token: &str) -> Option<NodeId> {
         self.child_named(id, &unescape(token))
     }
 
-    /// The value of a key in a mapping, or the item at a position of a sequence.
-    pub(super) fn child_named(&self, id: Id, token: &str) -> Option<Id> {
+    /// The value of a mapping key, or a sequence item by its index.
+    pub(super) fn child_named(&self, id: NodeId, token: &str) -> Option<NodeId> {
         let children = self.children(id);
         match self.resolved(id)?.kind {
-            Kind::Mapping => {
+            NodeKind::Mapping => {
                 let hash = hash_key(token);
                 let is_it =
-                    |child: &&Id| self.get(**child).and_then(|node| node.key).is_some_and(|key| key.hash == hash);
+                    |child: &&NodeId| self.get(**child).and_then(|node| node.key).is_some_and(|key| key.hash == hash);
                 children.iter().find(is_it).copied()
             }
-            Kind::Sequence if token == "0" || !token.starts_with(['0', '+']) => {
+            NodeKind::Sequence if token == "0" || !token.starts_with(['0', '+']) => {
                 children.get(token.parse::<usize>().ok()?).copied()
             }
-            Kind::Sequence | Kind::Scalar | Kind::Alias(_) => None,
+            NodeKind::Sequence | NodeKind::Scalar | NodeKind::Alias(_) => None,
         }
     }
 
-    /// The node, or what it stands for. An alias never leads to another: the anchor is on the first node.
-    fn resolved(&self, id: Id) -> Option<&Node> {
+    /// The node, or the anchored node of an alias. An alias never refers to another alias.
+    fn resolved(&self, id: NodeId) -> Option<&Node> {
         match self.get(id)?.kind {
-            Kind::Alias(target) => self.get(target),
+            NodeKind::Alias(target) => self.get(target),
             _ => self.get(id),
         }
     }
 
-    fn shown(&self, id: Id) -> Span {
+    fn display_span(&self, id: NodeId) -> Span {
         let Some(node) = self.get(id) else { return Span::default() };
         match (node.kind, node.key) {
-            (Kind::Alias(_), _) => node.span,
-            (Kind::Scalar, Some(key)) if node.span.is_empty() => key.span,
-            (Kind::Scalar, _) => node.span,
-            (Kind::Mapping | Kind::Sequence, _) if node.inline => node.span,
-            (Kind::Mapping | Kind::Sequence, Some(key)) => key.span,
-            (Kind::Mapping | Kind::Sequence, None) => self.first_entry(id),
+            (NodeKind::Alias(_), _) => node.span,
+            (NodeKind::Scalar, Some(key)) if node.span.is_empty() => key.span,
+            (NodeKind::Scalar, _) => node.span,
+            (NodeKind::Mapping | NodeKind::Sequence, _) if node.is_inline => node.span,
+            (NodeKind::Mapping | NodeKind::Sequence, Some(key)) => key.span,
+            (NodeKind::Mapping | NodeKind::Sequence, None) => self.first_entry(id),
         }
     }
 
-    /// The first line's worth of a collection that has no key to show instead.
-    fn first_entry(&self, mut id: Id) -> Span {
+    /// The first entry of a collection that has no key.
+    fn first_entry(&self, mut id: NodeId) -> Span {
         loop {
             let Some(node) = self.get(id) else { return Span::default() };
             let Some(child_id) = self.children(id).first().copied() else {
@@ -184,16 +182,16 @@ impl Spans {
             };
             let Some(child) = self.get(child_id) else { return Span::default() };
             let Some(key) = child.key else {
-                if child.inline || matches!(child.kind, Kind::Scalar | Kind::Alias(_)) {
+                if child.is_inline || matches!(child.kind, NodeKind::Scalar | NodeKind::Alias(_)) {
                     return child.span;
                 }
                 id = child_id;
                 continue;
             };
             return if key.span.start < node.span.start || key.span.start >= node.span.end {
-                // Merged from elsewhere: the merge key is what stands here.
+                // The entry is merged from another location: show the merge key.
                 Span { start: node.span.start, end: node.span.start.saturating_add(2) }
-            } else if child.beside_key && !child.span.is_empty() {
+            } else if child.on_key_line && !child.span.is_empty() {
                 Span { start: key.span.start, end: child.span.end }
             } else {
                 key.span
@@ -202,7 +200,7 @@ impl Spans {
     }
 }
 
-/// The hash by which a key is found again: FNV-1a, which needs no set-up for short keys. Never leaves the process.
+/// Hashes a key with FNV-1a, which is fast for short keys.
 pub(super) fn hash_key(key: &str) -> u32 {
     key.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -223,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_nowhere() {
+    fn an_empty_tree_has_an_empty_span() {
         assert_eq!(Spans::default().locate("/a/0"), 0..0);
     }
 }

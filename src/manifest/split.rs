@@ -1,8 +1,8 @@
-//! Where the documents of a stream begin and end.
+//! Splits a stream into documents before parsing.
 //!
-//! Split before parsing, so that a broken document does not hide the next, and so that a caller can skip, or read side by side,
-//! what it likes. The markers are YAML's: `---` and `...` in the first column, followed by a blank or the end of the line. No
-//! scalar may contain such a line, not even a quoted or a block scalar (YAML 1.1, section 4.3.1), so lines are all there is to see.
+//! An error in one document then does not affect the next one, and a caller can skip documents or read them in parallel. The markers
+//! are `---` and `...` in the first column, followed by a blank or the end of the line. No scalar can contain such a line, not even
+//! a quoted or a block scalar (YAML 1.1, section 4.3.1), so that splitting needs only lines.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -12,31 +12,31 @@ use memchr::memmem::Finder;
 
 use super::position::BYTE_ORDER_MARK;
 
-/// Line feeds before what begins as a marker does.
+/// A line feed and the first characters of a marker.
 static MARKERS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["\n---", "\n..."].map(Finder::new));
 
-/// The byte ranges of the documents of a text, in order; see [`chunks`].
+/// The byte ranges of the documents of a text, in order; see [`document_spans`].
 #[derive(Clone, Debug)]
-pub struct Chunks<'t> {
+pub struct DocumentSpans<'t> {
     text: &'t str,
     at: usize,
-    /// The next lines that begin as the markers do, as far as they have been looked for.
+    /// The next line that begins with each of the markers, as far as searched.
     ahead: [usize; 2],
 }
 
-/// Finds the documents of a text without parsing them. A range holds a document's directives and its `---`; ranges that hold
-/// nothing but comments, blanks and markers are left out.
+/// Finds the documents of a text without parsing them. A range includes a document's directives and its `---`. Ranges with only
+/// comments, blank lines and markers are skipped.
 ///
-/// A range is one document, with two exceptions that only reading finds: JSON values may follow each other without a marker, and
-/// lines may end with a bare carriage return. [`read_chunk`](super::read_chunk) returns all that there is.
+/// A range is one document, with two exceptions that only parsing finds: JSON values can follow each other without a marker, and
+/// lines can end with a bare carriage return. [`read_span`](super::read_span) returns all documents of a range.
 #[must_use]
-pub fn chunks(text: &str) -> Chunks<'_> {
+pub fn document_spans(text: &str) -> DocumentSpans<'_> {
     let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
-    Chunks { text, at, ahead: [0; 2] }
+    DocumentSpans { text, at, ahead: [0; 2] }
 }
 
-impl Chunks<'_> {
-    /// The first line from a byte on, before which a line ends, that may be a marker; or the end of the text.
+impl DocumentSpans<'_> {
+    /// The start of the next line from `byte` on that may be a marker, or the end of the text.
     fn next_marker(&mut self, byte: usize) -> usize {
         let rest = self.text.as_bytes().get(byte - 1..).unwrap_or_default();
         for (marker, line) in MARKERS.iter().zip(&mut self.ahead) {
@@ -48,7 +48,7 @@ impl Chunks<'_> {
     }
 }
 
-impl Iterator for Chunks<'_> {
+impl Iterator for DocumentSpans<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Range<usize>> {
@@ -82,7 +82,7 @@ impl Iterator for Chunks<'_> {
             }
             self.at += length;
             if filled {
-                // Only markers matter from here on.
+                // Skip to the next marker.
                 self.at = self.next_marker(self.at);
             }
         }
@@ -91,14 +91,14 @@ impl Iterator for Chunks<'_> {
 }
 
 enum Marker {
-    /// `---`, and whether something other than a comment follows on its line.
+    /// `---`, and whether content other than a comment follows on its line.
     Start(bool),
     /// `...`
     End,
 }
 
 fn marker(line: &str) -> Option<Marker> {
-    // Most lines are decided by their first byte.
+    // The first byte decides for most lines.
     if !matches!(line.as_bytes().first(), Some(b'-' | b'.')) {
         return None;
     }
@@ -113,9 +113,9 @@ fn marker(line: &str) -> Option<Marker> {
     }
 }
 
-/// Whether a line is more than blanks, a comment or, before the document's marker, a directive.
+/// Whether a line has content: not only blanks, a comment or, before the document's marker, a directive.
 ///
-/// What follows a bare carriage return, or a line break of YAML 1.1, is on a line of its own: a comment ends there.
+/// A bare carriage return and the line breaks of YAML 1.1 also end a line, and so a comment.
 fn is_content(line: &str, marked: bool) -> bool {
     if line.starts_with(|first: char| first.is_ascii_alphanumeric()) {
         return true;
@@ -130,10 +130,10 @@ fn is_content(line: &str, marked: bool) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Marker, chunks, is_content, marker};
+    use super::{Marker, document_spans, is_content, marker};
 
     fn split(text: &str) -> Vec<&str> {
-        chunks(text).map(|range| &text[range]).collect()
+        document_spans(text).map(|range| &text[range]).collect()
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn directives_and_comments_belong_to_the_document_that_follows() {
+    fn directives_and_comments_belong_to_the_next_document() {
         assert_eq!(
             split("# top\n%YAML 1.1\n---\na\n...\n# more\n%TAG ! x\n---\nb\n"),
             ["# top\n%YAML 1.1\n---\na\n", "# more\n%TAG ! x\n---\nb\n"]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_ends_where_its_line_ends_for_kubectl() {
+    fn every_line_break_of_yaml_1_1_ends_a_comment() {
         for text in ["# c\ra: 1\r", "# c\u{2028}a: 1\n", "# c\u{85}a: 1\n", "--- # c\ra: 1"] {
             assert_eq!(split(text), [text]);
         }
@@ -170,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn empty_documents_are_left_out() {
+    fn empty_documents_are_skipped() {
         for text in ["", "\n \t\n", "# only\n", "---\n", "---\n---\n# x\n--- # y\n...\n...\n", "\u{feff}"] {
             assert!(split(text).is_empty(), "{text:?}");
         }
         assert_eq!(split("---\n# x\n---\n---\na\n---\n"), ["---\na\n"]);
     }
 
-    /// The same, line by line: which lines begin a document, and which end one.
+    /// A simple line-by-line implementation to compare with.
     fn split_by_lines(text: &str) -> Vec<String> {
         let mut documents = Vec::new();
         let (mut open, mut marked, mut filled) = (String::new(), false, false);
@@ -210,7 +210,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2048))]
 
         #[test]
-        fn no_marker_is_jumped_over(lines in prop::collection::vec(prop::sample::select(vec![
+        fn the_search_for_markers_finds_the_same_documents_as_reading_line_by_line(lines in prop::collection::vec(prop::sample::select(vec![
             "a: 1", "  b", "", " ", "# c", "---", "--- d", "--- # e", "---\t", "----", " ---", "...", "... # f", "....", "-", "- g", "--",
             "..", "%YAML 1.1", "\r", "---\r", "é",
         ]), 0..12), last in prop::bool::ANY) {

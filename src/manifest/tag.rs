@@ -1,50 +1,50 @@
-//! Explicit tags: `!!str 5` is text, whatever it looks like.
+//! Explicit tags: `!!str 5` is text.
 
 use std::borrow::Cow;
 
 use granit_parser::Tag;
 
-use super::fault::Cause;
 use super::scalar::{Scalar, resolve};
+use super::syntax_error::SyntaxErrorKind;
 
 const CORE: &str = "tag:yaml.org,2002:";
 
-/// The meaning of a tagged scalar, quoted or not, and its text, as goyaml.v2's `resolve` gives it. A scalar with a tag that is
-/// none of YAML's own is text, the lone `!` included. (goyaml.v2 refuses a `!!timestamp` that is none; here it is text as well.)
-pub(super) fn resolve_tagged<'t>(tag: &Tag, text: Cow<'t, str>) -> Result<(Scalar, Cow<'t, str>), Cause> {
+/// Resolves a tagged scalar, quoted or not, like goyaml.v2's `resolve`. A scalar with a tag that YAML does not define is text,
+/// including the single `!`. (goyaml.v2 rejects an invalid `!!timestamp`; here it is text.)
+pub(super) fn resolve_tagged<'t>(tag: &Tag, text: Cow<'t, str>) -> Result<(Scalar, Cow<'t, str>), SyntaxErrorKind> {
     let name = tag.suffix_in_namespace(CORE);
     let scalar = match name.as_deref() {
         Some("null") => Some(resolve(&text)).filter(|scalar| matches!(scalar, Scalar::Null)),
         Some("bool") => Some(resolve(&text)).filter(|scalar| matches!(scalar, Scalar::Boolean(_))),
         Some("int") => Some(resolve(&text)).filter(|scalar| matches!(scalar, Scalar::Integer(_) | Scalar::Unsigned(_))),
         Some("float") => match resolve(&text) {
-            #[allow(clippy::cast_precision_loss, reason = "a float is what the tag asks for")]
+            #[allow(clippy::cast_precision_loss, reason = "the tag requests a float")]
             Scalar::Integer(integer) => Some(Scalar::Float(integer as f64)),
             scalar => Some(scalar).filter(|scalar| matches!(scalar, Scalar::Float(_))),
         },
         Some("binary") => {
-            let bytes = decode_base64(&text).ok_or(Cause::Base64)?;
+            let bytes = decode_base64(&text).ok_or(SyntaxErrorKind::InvalidBase64)?;
             return Ok((Scalar::Text, text_of(&bytes).into()));
         }
         _ => Some(Scalar::Text),
     };
-    let scalar = scalar.ok_or_else(|| Cause::TagMismatch(name.unwrap_or_default().into_owned()))?;
+    let scalar = scalar.ok_or_else(|| SyntaxErrorKind::TagMismatch(name.unwrap_or_default().into_owned()))?;
     Ok((scalar, text))
 }
 
-/// Whether a tag says that a `<<` is a merge key, as the lone `!` does. Without a tag, only a plain one is.
+/// Whether a tag makes `<<` a merge key; the single `!` does. Without a tag, only a plain `<<` is one.
 pub(super) fn is_merge_tag(tag: &Tag) -> bool {
     tag.suffix_in_namespace(CORE).as_deref() == Some("merge") || [tag.handle(), tag.suffix()].concat() == "!"
 }
 
-/// Bytes as text; each one that is none becomes U+FFFD, as in Go's JSON.
+/// Converts bytes to text; each invalid byte becomes U+FFFD, as in Go's JSON.
 fn text_of(bytes: &[u8]) -> String {
     bytes.utf8_chunks().fold(String::with_capacity(bytes.len()), |text, chunk| {
         text + chunk.valid() + &"\u{fffd}".repeat(chunk.invalid().len())
     })
 }
 
-/// Standard base64 with padding; line breaks do not count, as in Go.
+/// Decodes standard base64 with padding; ignores line breaks, as Go does.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     if !digits.len().is_multiple_of(4) {
@@ -76,14 +76,14 @@ mod tests {
     use granit_parser::Tag;
 
     use super::{decode_base64, resolve_tagged};
-    use crate::manifest::{fault::Cause, scalar::Scalar};
+    use crate::manifest::{scalar::Scalar, syntax_error::SyntaxErrorKind};
 
-    fn core(name: &str, text: &'static str) -> Result<(Scalar, String), Cause> {
+    fn core(name: &str, text: &'static str) -> Result<(Scalar, String), SyntaxErrorKind> {
         resolve_tagged(&Tag::new(super::CORE, name), text.into()).map(|(scalar, text)| (scalar, text.into_owned()))
     }
 
     #[test]
-    fn a_tag_decides() {
+    fn core_tags_set_the_type() {
         assert_eq!(core("str", "5").unwrap().0, Scalar::Text);
         assert_eq!(core("int", "0x10").unwrap().0, Scalar::Integer(16));
         assert_eq!(core("float", "1").unwrap().0, Scalar::Float(1.0));
@@ -94,17 +94,17 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_tag_makes_text() {
+    fn a_scalar_with_another_tag_is_text() {
         assert_eq!(resolve_tagged(&Tag::new("!", "Ref"), "5".into()).unwrap().0, Scalar::Text);
         assert_eq!(resolve_tagged(&Tag::new("", "!"), "5".into()).unwrap().0, Scalar::Text);
     }
 
     #[test]
-    fn a_value_that_does_not_fit_is_a_problem() {
+    fn a_value_that_does_not_match_its_tag_is_an_error() {
         for (name, text) in [("int", "x"), ("int", ""), ("int", "1.5"), ("bool", "1"), ("null", "x"), ("float", "x")] {
-            assert_eq!(core(name, text), Err(Cause::TagMismatch(name.into())), "!!{name} {text}");
+            assert_eq!(core(name, text), Err(SyntaxErrorKind::TagMismatch(name.into())), "!!{name} {text}");
         }
-        assert_eq!(core("binary", "%"), Err(Cause::Base64));
+        assert_eq!(core("binary", "%"), Err(SyntaxErrorKind::InvalidBase64));
     }
 
     #[test]

@@ -1,27 +1,24 @@
-//! What a user of this module sees: values, places and problems of whole texts.
+//! Tests of the public functions: values, locations and errors of whole texts.
 
 use serde_json::{Value, json};
 
-use super::{Document, Lines, Problem, read};
+use super::{Document, Lines, ReadError, read};
 
 mod edits;
+mod errors;
 mod hostile;
-mod places;
-mod problems;
+mod locations;
 mod properties;
 mod values;
 mod wild;
 
-/// The documents of a text without problems.
+/// The documents of a text without errors.
 #[track_caller]
 fn documents(text: &str) -> Vec<Document> {
-    read(text)
-        .into_iter()
-        .map(|document| document.unwrap_or_else(|problem| panic!("{problem:?} in {text:?}")))
-        .collect()
+    read(text).into_iter().map(|document| document.unwrap_or_else(|error| panic!("{error:?} in {text:?}"))).collect()
 }
 
-/// The one document of a text without problems.
+/// The only document of a text without errors.
 #[track_caller]
 fn document(text: &str) -> Document {
     let mut documents = documents(text);
@@ -34,19 +31,19 @@ fn value(text: &str) -> Value {
     document(text).value
 }
 
-/// The one problem of a text.
+/// The only error of a text.
 #[track_caller]
-fn problem(text: &str) -> Problem {
-    let problems: Vec<Problem> = read(text).into_iter().filter_map(Result::err).collect();
-    let [problem] = problems.as_slice() else { panic!("{problems:?} in {text:?}") };
-    assert!(problem.byte <= text.len());
-    problem.clone()
+fn read_error(text: &str) -> ReadError {
+    let errors: Vec<ReadError> = read(text).into_iter().filter_map(Result::err).collect();
+    let [error] = errors.as_slice() else { panic!("{errors:?} in {text:?}") };
+    assert!(error.byte <= text.len());
+    error.clone()
 }
 
-/// The one problem of a text as a person reads it.
+/// The only error of a text, formatted as line, column and message.
 #[track_caller]
 fn line_column_message(text: &str) -> String {
-    let problem = problem(text);
-    let position = Lines::new(text).position(problem.byte);
-    format!("{}:{} {problem}", position.line, position.column)
+    let error = read_error(text);
+    let position = Lines::new(text).position(error.byte);
+    format!("{}:{} {error}", position.line, position.column)
 }

@@ -1,4 +1,4 @@
-//! The artifact: a manifest that names a module, as Kubewarden writes and reads it.
+//! The artifact: a manifest that names a module, in the form that Kubewarden writes and reads.
 
 use std::collections::BTreeMap;
 
@@ -8,35 +8,35 @@ use oci_client::manifest::{
 use serde_json::Value;
 
 use super::digest::Digest;
-use super::problem::Problem;
-use crate::module::metadata;
+use super::error::RegistryError;
+use crate::wasm_host::metadata;
 
-/// The longest module that is pulled, in bytes.
-pub const LONGEST_MODULE: u64 = 64 << 20;
+/// Maximum size of a pulled module, in bytes.
+pub const MAX_MODULE_BYTES: u64 = 64 << 20;
 
-/// The longest manifest that is read, in bytes: what a registry has to take at least.
-pub(super) const LONGEST_MANIFEST: u64 = 4 << 20;
+/// Maximum size of a manifest, in bytes: the size that every registry must accept.
+pub(super) const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 
-/// The configuration of a Wasm artifact has nothing to say.
+/// The configuration of a Wasm artifact is empty.
 pub(super) const CONFIG: &[u8] = b"{}";
 
-/// A module with its manifest. The same module and revision make the same bytes, and so the same digest.
+/// A module with its manifest. The same module and revision give the same manifest, and so the same digest.
 #[derive(Clone, Debug)]
 pub struct Artifact<'a> {
-    /// The module, annotated.
+    /// The annotated module.
     pub module: &'a [u8],
     /// The manifest, JSON.
     pub manifest: Vec<u8>,
-    /// The digest of the manifest, which names the artifact.
+    /// The digest of the manifest, by which the artifact is addressed.
     pub digest: Digest,
 }
 
 impl<'a> Artifact<'a> {
-    /// Makes the manifest of an annotated module: its annotations of one line each, and those that are agreed on for
-    /// all artifacts, with the commit that it was built from if that is known.
+    /// Builds the manifest of an annotated module. It contains the module's single-line annotations and the predefined
+    /// annotations of OCI. `revision` is the commit that the module was built from.
     ///
     /// # Errors
-    /// [`metadata::Error`] if the bytes are no annotated module.
+    /// [`metadata::Error`] if the bytes are not an annotated module.
     pub fn new(module: &'a [u8], revision: Option<&str>) -> Result<Self, metadata::Error> {
         let manifest = OciImageManifest {
             media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
@@ -46,14 +46,14 @@ impl<'a> Artifact<'a> {
             ..OciImageManifest::default()
         };
         let manifest = serde_json::to_vec(&manifest).map_err(metadata::Error::NotJson)?;
-        Ok(Artifact { module, digest: Digest::of(&manifest), manifest })
+        Ok(Artifact { module, digest: Digest::from_content(&manifest), manifest })
     }
 }
 
 fn descriptor(media_type: &str, content: &[u8]) -> OciDescriptor {
     OciDescriptor {
         media_type: media_type.to_owned(),
-        digest: Digest::of(content).to_string(),
+        digest: Digest::from_content(content).to_string(),
         size: content.len() as i64,
         ..OciDescriptor::default()
     }
@@ -80,37 +80,37 @@ fn annotations(metadata: &Value, revision: Option<&str>) -> BTreeMap<String, Str
     annotations
 }
 
-/// What a manifest says of its module.
+/// The descriptor of the module in a manifest.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
     pub(super) digest: Digest,
     pub(super) size: u64,
 }
 
-/// Reads a manifest.
+/// Reads the layer of the module from a manifest.
 ///
 /// # Errors
-/// [`Problem::NoPolicy`] for anything that Kubewarden would not take for a policy; [`Problem::TooLong`] for a module that
-/// is too long.
-pub(super) fn layer(manifest: &[u8]) -> Result<Layer, Problem> {
-    let no_policy = |what: String| Problem::NoPolicy(what);
+/// [`RegistryError::NotAPolicy`] for an artifact that Kubewarden does not accept as a policy, [`RegistryError::TooLarge`]
+/// for a module above [`MAX_MODULE_BYTES`].
+pub(super) fn layer(manifest: &[u8]) -> Result<Layer, RegistryError> {
+    let no_policy = |reason: String| RegistryError::NotAPolicy(reason);
     let manifest = match serde_json::from_slice(manifest) {
         Ok(OciManifest::Image(manifest)) => manifest,
         Ok(OciManifest::ImageIndex(_)) => return Err(no_policy("it is an index of several artifacts".to_owned())),
-        Err(_) => return Err(no_policy("its manifest is not understood".to_owned())),
+        Err(_) => return Err(no_policy("its manifest cannot be parsed".to_owned())),
     };
     let is_module = |layer: &&OciDescriptor| layer.media_type == WASM_LAYER_MEDIA_TYPE;
-    // Kubewarden takes the first one.
+    // Kubewarden uses the first one.
     let Some(layer) = manifest.layers.iter().find(is_module) else {
         return Err(no_policy(match manifest.layers.first() {
-            None => "it has no layer".to_owned(),
-            Some(other) => format!("its layer is {} and not {WASM_LAYER_MEDIA_TYPE}", other.media_type),
+            None => "it has no layers".to_owned(),
+            Some(other) => format!("its layer has type {}, not {WASM_LAYER_MEDIA_TYPE}", other.media_type),
         }));
     };
-    let digest = layer.digest.parse().map_err(|error| no_policy(format!("the digest of its module: {error}")))?;
+    let digest = layer.digest.parse().map_err(|error| no_policy(format!("invalid digest of its module: {error}")))?;
     let size = u64::try_from(layer.size).map_err(|_| no_policy("the size of its module is negative".to_owned()))?;
-    if size > LONGEST_MODULE {
-        return Err(Problem::TooLong { what: "module", limit: LONGEST_MODULE });
+    if size > MAX_MODULE_BYTES {
+        return Err(RegistryError::TooLarge { subject: "module", limit: MAX_MODULE_BYTES });
     }
     Ok(Layer { digest, size })
 }
@@ -123,7 +123,7 @@ pub(super) fn annotations_of(manifest: &[u8]) -> BTreeMap<String, String> {
     }
 }
 
-/// The commit that annotations name.
+/// The commit that the module was built from, according to the annotations.
 pub(super) fn revision(annotations: &BTreeMap<String, String>) -> Option<&str> {
     annotations.get(REVISION).map(String::as_str)
 }
@@ -133,10 +133,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::module::EMBEDDED;
+    use crate::wasm_host::EMBEDDED;
 
     #[test]
-    fn the_manifest_says_what_the_module_says_of_itself_in_single_lines() {
+    fn the_manifest_has_the_single_line_annotations_of_the_module() {
         let artifact = Artifact::new(EMBEDDED, Some("0123abcd")).unwrap();
         let manifest: Value = serde_json::from_slice(&artifact.manifest).unwrap();
         assert_eq!(manifest["config"]["mediaType"], "application/vnd.wasm.config.v1+json");
@@ -147,7 +147,6 @@ mod tests {
         assert_eq!(annotations["org.opencontainers.image.licenses"], "Apache-2.0");
         assert_eq!(annotations["org.opencontainers.image.version"], annotations["io.kubewarden.policy.version"]);
         assert_eq!(annotations["org.opencontainers.image.revision"], "0123abcd");
-        // A text of many lines.
         assert_eq!(annotations.get("io.kubewarden.policy.usage"), None);
     }
 
@@ -159,34 +158,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_read_back() {
+    fn the_layer_of_a_manifest_is_the_module() {
         let layer = layer(&Artifact::new(EMBEDDED, None).unwrap().manifest).unwrap();
-        assert_eq!((layer.digest, layer.size), (Digest::of(EMBEDDED), EMBEDDED.len() as u64));
+        assert_eq!((layer.digest, layer.size), (Digest::from_content(EMBEDDED), EMBEDDED.len() as u64));
     }
 
     #[test]
-    fn what_is_no_policy_says_what_it_is() {
-        let why = |manifest: &Value| layer(manifest.to_string().as_bytes()).unwrap_err().to_string();
+    fn other_artifacts_are_rejected_with_the_reason() {
+        let reason = |manifest: &Value| layer(manifest.to_string().as_bytes()).unwrap_err().to_string();
         let with = |layers: Value| {
             let descriptor = json!({"mediaType": "x", "digest": "x", "size": 2});
             json!({"schemaVersion": 2, "config": descriptor, "layers": layers})
         };
         let module =
             |digest: &str, size: i64| json!([{"mediaType": WASM_LAYER_MEDIA_TYPE, "digest": digest, "size": size}]);
-        let digest = Digest::of(b"").to_string();
-        assert_eq!(why(&with(json!([]))), "this is no policy: it has no layer");
+        let digest = Digest::from_content(b"").to_string();
+        assert_eq!(reason(&with(json!([]))), "not a policy: it has no layers");
         let image = with(json!([{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "x", "size": 2}]));
-        let why_image = "this is no policy: its layer is application/vnd.oci.image.layer.v1.tar and not \
-                         application/vnd.wasm.content.layer.v1+wasm";
-        assert_eq!(why(&image), why_image);
-        assert!(why(&with(module("sha512:00", 2))).starts_with("this is no policy: the digest of its module: "));
-        assert_eq!(why(&with(module(&digest, -1))), "this is no policy: the size of its module is negative");
-        assert_eq!(
-            why(&with(module(&digest, 64 << 20 | 1))),
-            "the module is longer than the 67108864 bytes that it may have"
-        );
+        let image_reason = "not a policy: its layer has type application/vnd.oci.image.layer.v1.tar, not \
+                            application/vnd.wasm.content.layer.v1+wasm";
+        assert_eq!(reason(&image), image_reason);
+        assert!(reason(&with(module("sha512:00", 2))).starts_with("not a policy: invalid digest of its module: "));
+        assert_eq!(reason(&with(module(&digest, -1))), "not a policy: the size of its module is negative");
+        assert_eq!(reason(&with(module(&digest, 64 << 20 | 1))), "the module exceeds the limit of 67108864 bytes");
         let index = json!({"schemaVersion": 2, "manifests": []});
-        assert_eq!(why(&index), "this is no policy: it is an index of several artifacts");
-        assert_eq!(why(&json!([])), "this is no policy: its manifest is not understood");
+        assert_eq!(reason(&index), "not a policy: it is an index of several artifacts");
+        assert_eq!(reason(&json!([])), "not a policy: its manifest cannot be parsed");
     }
 }

@@ -1,12 +1,17 @@
-//! Who this command is to a registry: what `docker login` and `podman login` have written, and what their helpers know.
+//! Logins to registries: what `docker login` and `podman login` wrote, and their credential helpers.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `stored` | one file: which of its entries is meant |
-//! | `helper` | a program that keeps secrets |
+//! | `auth_file` | one file of logins |
+//! | `helper` | the protocol of credential helpers |
+//!
+//! The crate `docker_credential` 1.4 does not replace this module. It looks up whole registries only, fails on an empty
+//! `auth`, names neither the file nor the line of an error, and cannot tell a missing helper from one that failed or has
+//! no login. The tests that keep this code are those of `auth_file`, and in `e2e/registry/credentials.rs`
+//! `failing_helpers_are_named_but_not_quoted` and `rejected_logins_are_reported_with_their_source`.
 
+mod auth_file;
 mod helper;
-mod stored;
 
 use std::env;
 use std::ffi::OsString;
@@ -14,90 +19,90 @@ use std::path::PathBuf;
 
 use oci_client::secrets::RegistryAuth;
 
-use self::stored::{Secret, Stored};
-use super::place::Place;
+use self::auth_file::{AuthFile, Secret};
+use super::reference::ArtifactReference;
 
-/// What a registry is told of who asks, and where that is from.
+/// The login for a registry.
 pub(super) struct Credentials {
     pub(super) auth: RegistryAuth,
-    /// What a person may be told of them; `None` if there are none.
-    pub(super) origin: Option<String>,
+    /// The file or helper that the login is from; `None` without a login.
+    pub(super) source: Option<String>,
 }
 
-/// Why credentials that someone has set up cannot be used. Nothing of what is in them is told.
+/// Configured credentials cannot be used. The text of an error contains no secrets.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// A file cannot be read, or not be understood.
-    #[error("the credentials in {}: {why}", path.display())]
+pub enum CredentialsError {
+    /// A file cannot be read or parsed.
+    #[error("cannot use the credentials in {}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// A helper is not installed.
-    #[error("the credential helper `{0}` is in no folder of PATH")]
+    #[error("the credential helper `{0}` is not in PATH")]
     NoHelper(String),
-    /// A helper did not do its work.
-    #[error("the credential helper `{program}` {why}")]
+    /// A helper failed.
+    #[error("the credential helper `{program}` {reason}")]
     Helper {
         /// The program.
         program: String,
-        /// What it did instead.
-        why: String,
-        /// For what it was asked.
+        /// What failed.
+        reason: String,
+        /// The registry, as the helper was asked for it.
         server: String,
     },
 }
 
-impl Unusable {
+impl CredentialsError {
     pub(super) fn help(&self) -> Option<String> {
         match self {
-            Unusable::File { .. } => None,
-            Unusable::NoHelper(_) => Some("install it, or take it out of the file that names it".to_owned()),
-            Unusable::Helper { program, server, .. } => {
-                Some(format!("see what it says by itself: echo {server} | {program} get"))
+            CredentialsError::File { .. } => None,
+            CredentialsError::NoHelper(_) => Some("install it, or remove it from the file that names it".to_owned()),
+            CredentialsError::Helper { program, server, .. } => {
+                Some(format!("run it to see its own error: echo {server} | {program} get"))
             }
         }
     }
 }
 
-/// Looks for credentials in the environment of this process.
-pub(super) fn find(place: &Place) -> Result<Credentials, Unusable> {
+/// Finds the login for a reference in the environment of this process.
+pub(super) fn find(reference: &ArtifactReference) -> Result<Credentials, CredentialsError> {
     let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());
     for path in files(&|name| env::var_os(name).filter(|value| !value.is_empty()), home) {
-        let Some(stored) = Stored::read(&path)? else { continue };
-        let found = stored.find(place).map_err(|why| Unusable::File { path: path.clone(), why })?;
-        match found {
+        let Some(file) = AuthFile::read(&path)? else { continue };
+        let secret = file.find(reference);
+        match secret.map_err(|reason| CredentialsError::File { path: path.clone(), reason })? {
             Some(Secret::Login { user, password }) => {
-                let origin = Some(path.display().to_string());
-                return Ok(Credentials { auth: RegistryAuth::Basic(user, password), origin });
+                let source = Some(path.display().to_string());
+                return Ok(Credentials { auth: RegistryAuth::Basic(user, password), source });
             }
-            Some(Secret::KeptBy(name)) => {
-                if let Some((user, password)) = helper::ask(&name, server(place))? {
-                    let origin = Some(format!("the credential helper `{}`", helper::program(&name)));
-                    return Ok(Credentials { auth: RegistryAuth::Basic(user, password), origin });
+            Some(Secret::Helper(name)) => {
+                if let Some((user, password)) = helper::get(&name, server(reference))? {
+                    let source = Some(format!("the credential helper `{}`", helper::program(&name)));
+                    return Ok(Credentials { auth: RegistryAuth::Basic(user, password), source });
                 }
             }
             None => {}
         }
     }
-    Ok(Credentials { auth: RegistryAuth::Anonymous, origin: None })
+    Ok(Credentials { auth: RegistryAuth::Anonymous, source: None })
 }
 
-/// The files in which credentials may be, the first that has some counts: what the environment names, then
-/// podman's (containers-auth.json(5)), then docker's.
+/// The files that may contain logins, in the order of precedence: from the environment, podman's
+/// (containers-auth.json(5)), docker's.
 fn files(environment: &dyn Fn(&str) -> Option<OsString>, home: Option<PathBuf>) -> Vec<PathBuf> {
-    let folder = |name: &str| environment(name).map(PathBuf::from);
-    if let Some(file) = folder("REGISTRY_AUTH_FILE") {
+    let variable = |name: &str| environment(name).map(PathBuf::from);
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
         return vec![file];
     }
-    let of_podman = "containers/auth.json";
-    let settings = folder("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let podman = "containers/auth.json";
+    let config = variable("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
     [
-        folder("DOCKER_CONFIG").map(|folder| folder.join("config.json")),
-        folder("XDG_RUNTIME_DIR").map(|folder| folder.join(of_podman)),
-        settings.map(|folder| folder.join(of_podman)),
+        variable("DOCKER_CONFIG").map(|directory| directory.join("config.json")),
+        variable("XDG_RUNTIME_DIR").map(|directory| directory.join(podman)),
+        config.map(|directory| directory.join(podman)),
         home.map(|home| home.join(".docker/config.json")),
     ]
     .into_iter()
@@ -105,9 +110,9 @@ fn files(environment: &dyn Fn(&str) -> Option<OsString>, home: Option<PathBuf>) 
     .collect()
 }
 
-/// By which name docker and its helpers know a registry.
-fn server(place: &Place) -> &str {
-    if place.registry() == "docker.io" { "https://index.docker.io/v1/" } else { place.registry() }
+/// The name of a registry for docker and its helpers.
+fn server(reference: &ArtifactReference) -> &str {
+    if reference.registry() == "docker.io" { "https://index.docker.io/v1/" } else { reference.registry() }
 }
 
 #[cfg(test)]
@@ -122,8 +127,8 @@ mod tests {
             let files = files(&value, Some("/home/me".into()));
             files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
         };
-        let usual = ["/home/me/.config/containers/auth.json", "/home/me/.docker/config.json"];
-        assert_eq!(files(&[]), usual);
+        let defaults = ["/home/me/.config/containers/auth.json", "/home/me/.docker/config.json"];
+        assert_eq!(files(&[]), defaults);
         let runtime = files(&[("XDG_RUNTIME_DIR", "/run/user/1000"), ("DOCKER_CONFIG", "/docker")]);
         assert_eq!(runtime[..2], ["/docker/config.json", "/run/user/1000/containers/auth.json"]);
         assert_eq!(files(&[("REGISTRY_AUTH_FILE", "/auth.json"), ("DOCKER_CONFIG", "/docker")]), ["/auth.json"]);

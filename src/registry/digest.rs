@@ -1,4 +1,4 @@
-//! The name of content by its own hash.
+//! SHA-256 digests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,37 +6,37 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest as registries write it: `sha256:` and 64 hexadecimal digits in lower case.
+/// A digest in the form of registries: `sha256:` and 64 hexadecimal digits in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
     hex: String,
 }
 
-/// A text is no digest that this command can check.
+/// A text is not a SHA-256 digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a digest is `sha256:` and 64 hexadecimal digits in lower case")]
-pub struct Malformed;
+#[error("a digest must be `sha256:` and 64 lower-case hexadecimal digits")]
+pub struct InvalidDigest;
 
 impl Digest {
-    /// The digest of some content.
-    pub fn of(content: &[u8]) -> Self {
+    /// The digest of content.
+    pub fn from_content(content: &[u8]) -> Self {
         Digest { hex: Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect() }
     }
 
-    /// The digits without the name of the algorithm.
+    /// The hexadecimal digits.
     pub fn hex(&self) -> &str {
         &self.hex
     }
 }
 
 impl FromStr for Digest {
-    type Err = Malformed;
+    type Err = InvalidDigest;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let hex = text.strip_prefix("sha256:").ok_or(Malformed)?;
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let hex = text.strip_prefix("sha256:").ok_or(InvalidDigest)?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_well_formed = hex.len() == 64 && hex.bytes().all(is_digit);
-        is_well_formed.then(|| Digest { hex: hex.to_owned() }).ok_or(Malformed)
+        is_well_formed.then(|| Digest { hex: hex.to_owned() }).ok_or(InvalidDigest)
     }
 }
 
@@ -57,20 +57,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_that_of_its_content_and_read_back() {
-        let digest = Digest::of(b"{}");
-        // What every manifest of a policy names as its configuration.
+    fn a_digest_can_be_printed_and_parsed() {
+        let digest = Digest::from_content(b"{}");
+        // The configuration of every policy.
         assert_eq!(digest.to_string(), "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
         assert_eq!(digest.to_string().parse(), Ok(digest));
     }
 
     #[test]
-    fn what_could_not_be_checked_is_no_digest() {
+    fn other_digests_are_rejected() {
         let hex = "0".repeat(64);
         for text in
             [&hex, &format!("sha512:{hex}{hex}"), &format!("sha256:{hex}0"), &format!("sha256:{}A", "0".repeat(63))]
         {
-            assert_eq!(text.parse::<Digest>(), Err(Malformed), "{text}");
+            assert_eq!(text.parse::<Digest>(), Err(InvalidDigest), "{text}");
         }
     }
 }

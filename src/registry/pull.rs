@@ -1,81 +1,89 @@
-//! A whole policy out of a registry.
+//! Pulls a whole policy.
 
 use std::collections::BTreeMap;
 
 use oci_client::RegistryOperation;
 
-use super::access::Access;
-use super::artifact::{self, LONGEST_MANIFEST};
+use super::artifact::{self, MAX_MANIFEST_BYTES};
 use super::cache::Cache;
+use super::client_options::ClientOptions;
 use super::connection::Connection;
 use super::digest::Digest;
-use super::place::Place;
-use super::problem::{Error, Problem};
+use super::error::{Error, RegistryError};
+use super::reference::ArtifactReference;
 
-/// A policy that was pulled. Its bytes are those that its digest names.
+/// A pulled policy. Its digests are checked.
 #[derive(Clone, Debug)]
 pub struct Pulled {
     /// The module.
     pub module: Vec<u8>,
-    /// Where it stays the same for ever: the repository at the digest of the manifest.
-    pub immutable: Place,
-    /// What the manifest says beside.
+    /// The repository with the digest of the manifest.
+    pub digest_reference: ArtifactReference,
+    /// The annotations of the manifest.
     pub annotations: BTreeMap<String, String>,
-    /// Whether the registry was not needed.
+    /// The digests of the manifest and the module, by which both are cached.
+    pub digests: [Digest; 2],
+    /// Whether everything came from the cache.
     pub is_cached: bool,
 }
 
 impl Pulled {
-    /// The commit that the module was built from, if whoever pushed it has said so.
+    /// The commit that the module was built from, if the annotations name it.
     pub fn revision(&self) -> Option<&str> {
         artifact::revision(&self.annotations)
     }
 }
 
-/// Pulls the policy at a place. What its digest names and the cache has is not asked for again.
+/// Pulls a policy. Only files that are not in the cache are requested; a tag is always requested.
 ///
 /// It blocks: on a tokio runtime only `spawn_blocking` may call it.
 ///
 /// # Errors
-/// [`Error`], fit to be shown.
-pub fn pull(place: &Place, access: &Access, cache: Option<&Cache>) -> Result<Pulled, Error> {
-    access.wait(pulled(place, access, cache)).map_err(|problem| Error::new(problem, place, access.flags))
+/// [`Error`], with help.
+pub fn pull(reference: &ArtifactReference, options: &ClientOptions, cache: Option<&Cache>) -> Result<Pulled, Error> {
+    let pulled = options.wait(pull_async(reference, options, cache));
+    pulled.map_err(|error| Error::new(error, reference, options.flags))
 }
 
-async fn pulled(place: &Place, access: &Access, cache: Option<&Cache>) -> Result<Pulled, Problem> {
-    let kept = |digest: &Digest, limit| cache.and_then(|cache| cache.read(digest, limit));
+async fn pull_async(
+    reference: &ArtifactReference,
+    options: &ClientOptions,
+    cache: Option<&Cache>,
+) -> Result<Pulled, RegistryError> {
+    let read_cache = |digest: &Digest, limit| cache.and_then(|cache| cache.read(digest, limit));
     let mut connection = None;
-    let known = place.digest().and_then(|digest| Some((kept(digest, LONGEST_MANIFEST)?, digest.clone())));
-    let (manifest, digest) = match known {
-        Some(known) => known,
-        None => opened(&mut connection, place, access).await?.manifest().await?,
+    let cached = reference.digest().and_then(|digest| Some((read_cache(digest, MAX_MANIFEST_BYTES)?, digest.clone())));
+    let (manifest, digest) = match cached {
+        Some(cached) => cached,
+        None => open_once(&mut connection, reference, options).await?.manifest().await?,
     };
     let layer = artifact::layer(&manifest)?;
-    let module = match kept(&layer.digest, layer.size) {
+    let module = match read_cache(&layer.digest, layer.size) {
         Some(module) => module,
-        None => opened(&mut connection, place, access).await?.module(&layer).await?,
+        None => open_once(&mut connection, reference, options).await?.module(&layer).await?,
     };
     if let Some(cache) = cache.filter(|_| connection.is_some()) {
-        cache.keep(&layer.digest, &module);
-        cache.keep(&digest, &manifest);
+        cache.store(&layer.digest, &module);
+        cache.store(&digest, &manifest);
     }
     Ok(Pulled {
         module,
-        immutable: place.at(&digest),
+        digest_reference: reference.with_digest(&digest),
         annotations: artifact::annotations_of(&manifest),
+        digests: [digest, layer.digest],
         is_cached: connection.is_none(),
     })
 }
 
-/// The connection, which is made when it is needed first.
-async fn opened<'c, 'a>(
+/// The connection, which is opened at the first request.
+async fn open_once<'c, 'a>(
     connection: &'c mut Option<Connection<'a>>,
-    place: &'a Place,
-    access: &'a Access,
-) -> Result<&'c Connection<'a>, Problem> {
+    reference: &'a ArtifactReference,
+    options: &'a ClientOptions,
+) -> Result<&'c Connection<'a>, RegistryError> {
     let open = match connection.take() {
         Some(open) => open,
-        None => Connection::open(place, access, RegistryOperation::Pull).await?,
+        None => Connection::open(reference, options, RegistryOperation::Pull).await?,
     };
     Ok(connection.insert(open))
 }

@@ -1,28 +1,37 @@
-//! A whole policy into a registry.
+//! Pushes a whole policy.
 
 use oci_client::RegistryOperation;
 
-use super::access::Access;
 use super::artifact::Artifact;
-use super::connection::{Connection, check};
-use super::place::Place;
-use super::problem::{Error, Problem};
+use super::client_options::ClientOptions;
+use super::connection::{Connection, check_digest};
+use super::error::{Error, RegistryError};
+use super::reference::ArtifactReference;
 
-/// Pushes an artifact to a place, which has a tag, and gives the reference under which it stays the same for ever.
+/// Pushes an artifact to a tag and returns its digest reference.
 ///
 /// It blocks: on a tokio runtime only `spawn_blocking` may call it.
 ///
 /// # Errors
-/// [`Error`], fit to be shown. The tag is as it was then, unless the registry has changed what it was given.
-pub fn push(artifact: &Artifact<'_>, place: &Place, access: &Access) -> Result<Place, Error> {
-    access.wait(pushed(artifact, place, access)).map_err(|problem| Error::new(problem, place, access.flags))
+/// [`Error`], with help. The tag is then unchanged, unless the registry stored another manifest than it was sent.
+pub fn push(
+    artifact: &Artifact<'_>,
+    reference: &ArtifactReference,
+    options: &ClientOptions,
+) -> Result<ArtifactReference, Error> {
+    let pushed = options.wait(push_async(artifact, reference, options));
+    pushed.map_err(|error| Error::new(error, reference, options.flags))
 }
 
-async fn pushed(artifact: &Artifact<'_>, place: &Place, access: &Access) -> Result<Place, Problem> {
-    let connection = Connection::open(place, access, RegistryOperation::Push).await?;
+async fn push_async(
+    artifact: &Artifact<'_>,
+    reference: &ArtifactReference,
+    options: &ClientOptions,
+) -> Result<ArtifactReference, RegistryError> {
+    let connection = Connection::open(reference, options, RegistryOperation::Push).await?;
     connection.write(artifact).await?;
-    // Some registries write manifests anew. What is told must be what is there.
+    // Some registries rewrite manifests, which changes the digest.
     let (_, digest) = connection.manifest().await?;
-    check("manifest", &artifact.digest, &digest)?;
-    Ok(place.at(&digest))
+    check_digest("manifest", &artifact.digest, &digest)?;
+    Ok(reference.with_digest(&digest))
 }

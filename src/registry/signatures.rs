@@ -1,60 +1,65 @@
-//! Whether somebody has signed a policy. Checking signatures is cosign's business, which knows whom to trust.
+//! Whether a policy is signed. cosign verifies signatures, because it knows the trusted identities.
 
 use oci_client::RegistryOperation;
 use oci_client::manifest::OciImageIndex;
 use serde::Serialize;
 
-use super::access::Access;
+use super::client_options::ClientOptions;
 use super::connection::Connection;
 use super::digest::Digest;
-use super::place::Place;
-use super::problem::Problem;
+use super::error::RegistryError;
+use super::reference::ArtifactReference;
 
-/// What is known of signatures. None of them is verified.
+/// The signatures of a policy. None is verified.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "camelCase")]
 pub enum Signatures {
-    /// There are some.
+    /// There are signatures.
     Present {
-        /// By which names they were found.
+        /// The tags and digests of the signatures.
         found: Vec<String>,
-        /// Commands that verify them, with something left to fill in.
+        /// Commands that verify them, with placeholders.
         verify: Vec<String>,
     },
-    /// There are none.
+    /// There are no signatures.
     Absent,
-    /// The registry does not tell.
+    /// The registry gave no usable response.
     Unknown {
-        /// Why not.
-        why: String,
+        /// The error.
+        #[serde(rename = "why")]
+        reason: String,
     },
 }
 
-/// Looks for signatures of the policy at a place with a digest: in the tag where cosign puts them, and among what
-/// refers to it, in either way that registries keep that:
+/// Finds the signatures of the policy with a digest reference: at cosign's tag, and among the referrers, which registries
+/// list in one of two ways:
 /// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
 ///
 /// It blocks: on a tokio runtime only `spawn_blocking` may call it.
-pub fn signatures(place: &Place, access: &Access) -> Signatures {
-    let Some(digest) = place.digest() else {
-        return Signatures::Unknown { why: "there is no digest that could be signed".to_owned() };
+pub fn signatures(reference: &ArtifactReference, options: &ClientOptions) -> Signatures {
+    let Some(digest) = reference.digest() else {
+        return Signatures::Unknown { reason: "the reference has no digest".to_owned() };
     };
-    match access.wait(found(place, digest, access)) {
+    match options.wait(find(reference, digest, options)) {
         Ok(found) if found.is_empty() => Signatures::Absent,
-        Ok(found) => Signatures::Present { found, verify: verify(place) },
-        Err(problem) => Signatures::Unknown { why: problem.to_string() },
+        Ok(found) => Signatures::Present { found, verify: verify_commands(reference) },
+        Err(error) => Signatures::Unknown { reason: error.to_string() },
     }
 }
 
-fn verify(place: &Place) -> Vec<String> {
+fn verify_commands(reference: &ArtifactReference) -> Vec<String> {
     vec![
-        format!("cosign verify --key PUBLIC-KEY {place}"),
-        format!("cosign verify --certificate-identity IDENTITY --certificate-oidc-issuer ISSUER {place}"),
+        format!("cosign verify --key PUBLIC-KEY {reference}"),
+        format!("cosign verify --certificate-identity IDENTITY --certificate-oidc-issuer ISSUER {reference}"),
     ]
 }
 
-async fn found(place: &Place, digest: &Digest, access: &Access) -> Result<Vec<String>, Problem> {
-    let connection = Connection::open(place, access, RegistryOperation::Pull).await?;
+async fn find(
+    reference: &ArtifactReference,
+    digest: &Digest,
+    options: &ClientOptions,
+) -> Result<Vec<String>, RegistryError> {
+    let connection = Connection::open(reference, options, RegistryOperation::Pull).await?;
     let mut found = Vec::new();
     let tag = format!("sha256-{}.sig", digest.hex());
     if connection.optional(&format!("manifests/{tag}")).await?.is_some() {
@@ -64,18 +69,18 @@ async fn found(place: &Place, digest: &Digest, access: &Access) -> Result<Vec<St
         None => connection.optional(&format!("manifests/sha256-{}", digest.hex())).await?,
         index => index,
     };
-    found.extend(index.map(|index| referring(&index)).unwrap_or_default());
+    found.extend(index.map(|index| signatures_in(&index)).unwrap_or_default());
     Ok(found)
 }
 
-/// The signatures among what refers to an artifact.
-fn referring(index: &[u8]) -> Vec<String> {
+/// The signatures in an index of referrers.
+fn signatures_in(index: &[u8]) -> Vec<String> {
     let Ok(index) = serde_json::from_slice::<OciImageIndex>(index) else { return Vec::new() };
     let kinds = index.manifests.into_iter().filter_map(|entry| Some((entry.artifact_type?, entry.digest)));
     kinds.filter(|(kind, _)| is_signature(kind)).map(|(kind, digest)| format!("{kind} {digest}")).collect()
 }
 
-/// Cosign's kinds of signatures, of its second and third version.
+/// The artifact types of signatures by cosign 2 and 3.
 fn is_signature(kind: &str) -> bool {
     kind == "application/vnd.dev.cosign.artifact.sig.v1+json"
         || kind.starts_with("application/vnd.dev.sigstore.bundle.")
@@ -88,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_told_from_what_else_refers_to_an_artifact() {
+    fn other_referrers_are_not_signatures() {
         let entry = |kind: &str| {
             json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:0", "size": 1,
                 "artifactType": kind})
@@ -96,7 +101,7 @@ mod tests {
         let bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
         let entries = [entry(bundle), entry("application/spdx+json")];
         let index = json!({"schemaVersion": 2, "manifests": entries}).to_string();
-        assert_eq!(referring(index.as_bytes()), [format!("{bundle} sha256:0")]);
-        assert!(referring(b"[]").is_empty());
+        assert_eq!(signatures_in(index.as_bytes()), [format!("{bundle} sha256:0")]);
+        assert!(signatures_in(b"[]").is_empty());
     }
 }

@@ -1,50 +1,51 @@
-//! What came of an admission request, in plain words.
+//! The answer to an admission request, explained for people.
 
 use std::fmt::Write;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
+use sqledge_ha_policy::admission::exit::Reason;
+use sqledge_ha_policy::admission::request::Request;
+use sqledge_ha_policy::admission::review::{Outcome, review};
 use sqledge_ha_policy::finding::quoted;
-use sqledge_ha_policy::kind::{Kind, has_judged_owner};
-use sqledge_ha_policy::request::{Request, parse_value};
-use sqledge_ha_policy::review::concerns;
+use sqledge_ha_policy::json::parse::parse_value;
 use sqledge_ha_policy::rules;
 use sqledge_ha_policy::settings::Settings;
-use sqledge_ha_policy::workload::Workload;
+use sqledge_ha_policy::view::cluster::NoCluster;
 
-use crate::exit::plain;
+use crate::escape::escape;
 
 const BOLD: &str = "\x1b[1m";
 const GREEN: &str = "\x1b[1;32m";
 const RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Tells what an AdmissionRequest asked and what its AdmissionReview answers, given the policy's settings. Colours are
-/// in it; whoever prints it strips them where they do not belong.
+/// Explains an AdmissionRequest and the AdmissionReview that answers it, under the policy's settings. The text contains
+/// colors; the caller strips them if the output is not a terminal.
 pub fn text(request: &Value, answer: &Value, settings: &Settings) -> String {
     let response = answer.get("response").unwrap_or(&Value::Null);
     let allowed = response.get("allowed").and_then(Value::as_bool).unwrap_or_default();
     let patch = patch(response);
-    let mut text = format!("{BOLD}{}{PLAIN}\n", asked(request));
+    let mut text = format!("{BOLD}{}{PLAIN}\n", summary(request));
     let verdict = match (allowed, patch.is_empty()) {
-        (false, _) => format!("{RED}refused{PLAIN}"),
-        (true, false) => format!("{GREEN}accepted and mended{PLAIN}"),
-        (true, true) => format!("{GREEN}accepted as it is{PLAIN}"),
+        (false, _) => format!("{RED}rejected{PLAIN}"),
+        (true, false) => format!("{GREEN}allowed and mutated{PLAIN}"),
+        (true, true) => format!("{GREEN}allowed{PLAIN}"),
     };
     text.push_str(&verdict);
     text.push('\n');
-    let judged = judged(response);
+    let findings = findings(response);
     let warnings = response.get("warnings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    if allowed && judged.is_empty() && warnings.is_empty() {
-        section(&mut text, "why", [silence(request, settings).to_owned()]);
+    if allowed && findings.is_empty() && warnings.is_empty() {
+        section(&mut text, "reason", [no_findings_reason(request, settings)]);
     }
-    section(&mut text, "rules", judged);
+    section(&mut text, "rules", findings);
     let message = response.pointer("/status/message").and_then(Value::as_str).unwrap_or_default();
     section(&mut text, "message", message.lines().map(str::to_owned));
     section(&mut text, "patch", patch);
     section(&mut text, "warnings", warnings.iter().filter_map(Value::as_str).map(str::to_owned));
-    section(&mut text, "not looked up", annotation(response, "unchecked").split("; ").map(str::to_owned));
+    section(&mut text, "not checked", annotation(response, "unchecked").split("; ").map(str::to_owned));
     text
 }
 
@@ -56,38 +57,38 @@ fn section(text: &mut String, heading: &str, lines: impl IntoIterator<Item = Str
         let _ = writeln!(text, "\n{BOLD}{heading}{PLAIN}");
     }
     lines.for_each(|line| {
-        let _ = writeln!(text, "  {}", plain(&line));
+        let _ = writeln!(text, "  {}", escape(&line));
     });
 }
 
-/// What was asked, in one line.
-fn asked(request: &Value) -> String {
+/// The request in one line.
+fn summary(request: &Value) -> String {
     let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
     let operation = text("/operation").unwrap_or("an unknown operation");
-    let mut asked = format!("{operation} {}", text("/kind/kind").unwrap_or("of an unknown kind"));
+    let mut summary = format!("{operation} {}", text("/kind/kind").unwrap_or("of an unknown kind"));
     if let Some(group) = text("/kind/group") {
-        let _ = write!(asked, " ({group})");
+        let _ = write!(summary, " ({group})");
     }
     match text("/name").or(text("/object/metadata/name")) {
-        Some(name) => asked.push_str(&format!(" {}", quoted(name))),
-        None => asked.push_str(" without a name yet"),
+        Some(name) => summary.push_str(&format!(" {}", quoted(name))),
+        None => summary.push_str(" without a name"),
     }
     if let Some(namespace) = text("/namespace").or(text("/object/metadata/namespace")) {
-        let _ = write!(asked, " in namespace {}", quoted(namespace));
+        let _ = write!(summary, " in namespace {}", quoted(namespace));
     }
     if let Some(sub_resource) = text("/subResource") {
-        let _ = write!(asked, ", subresource {sub_resource}");
+        let _ = write!(summary, ", sub-resource {sub_resource}");
     }
-    plain(&asked)
+    escape(&summary)
 }
 
-/// One line for each rule that spoke up: what became of it, and what must hold.
-fn judged(response: &Value) -> Vec<String> {
+/// One line for each rule with findings: the outcome, the rule, and what must hold.
+fn findings(response: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    for outcome in ["mended", "refused", "warned"] {
+    for outcome in ["mutated", "rejected", "warned"] {
         for id in annotation(response, outcome).split(',').filter(|id| !id.is_empty()) {
             let summary = rules::find(id).map_or("", |rule| rule.summary);
-            lines.push(format!("{outcome:7}  {id}: {summary}"));
+            lines.push(format!("{outcome:8}  {id}: {summary}"));
         }
     }
     lines
@@ -110,59 +111,15 @@ fn patch(response: &Value) -> Vec<String> {
     operations.as_array().into_iter().flatten().map(line).collect()
 }
 
-/// Why nothing was said about a request that was accepted.
-fn silence(request: &Value, settings: &Settings) -> &'static str {
-    let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let object = request.get("object").unwrap_or(&Value::Null);
-    let Some(kind) = Kind::of(text("/kind/group"), text("/kind/kind")) else {
-        return "no rule is about objects of this kind";
-    };
-    if let Some(why) = not_judged(text("/operation"), text("/subResource"), kind) {
-        return why;
-    }
-    if object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null()) {
-        return "the object is being deleted";
-    }
-    if has_judged_owner(object) {
-        return "the controller that owns the object was judged in its place";
-    }
-    let unchanged = |part: &str| request.pointer(&format!("/oldObject/{part}")) == object.get(part);
-    if text("/operation") == "UPDATE" && unchanged("spec") && unchanged("template") {
-        return "nothing changes that the rules look at";
-    }
-    match kind {
-        Kind::Service => "the Service leads to no governed engine as far as can be seen, or does so rightly",
-        Kind::Scale => "the workload runs no governed engine, or is scaled to one replica at most",
-        _ => match Workload::read(object, kind, settings) {
-            Some(workload) if !workload.is_governed() => {
-                "it runs an engine that the settings do not govern (see the setting `engines`)"
-            }
-            Some(_) if is_looked_into(request, settings) => "everything that the rules ask for is there",
-            // What was not looked into may lack everything.
-            Some(_) => "the request is not judged: it is not of the form in which the API server sends one",
-            None => "nothing in it runs a database engine",
-        },
-    }
-}
-
-/// Why the rules are not asked about such a request, whatever it carries.
-fn not_judged(operation: &str, sub_resource: &str, kind: Kind) -> Option<&'static str> {
-    match (operation, sub_resource, kind) {
-        ("CREATE" | "UPDATE", "", Kind::Scale) => Some(
-            "the request is not judged: a Scale is what the subresource `scale` carries, and no subresource is named",
-        ),
-        ("CREATE" | "UPDATE", "scale", Kind::Scale) | ("CREATE" | "UPDATE", "", _) => None,
-        ("CREATE" | "UPDATE", "scale", _) => {
-            Some("the request is not judged: the subresource `scale` carries a Scale, and this is none")
-        }
-        _ => Some("only what creates, changes or scales an object is judged"),
-    }
-}
-
-/// Whether the rules were asked at all.
-fn is_looked_into(request: &Value, settings: &Settings) -> bool {
+/// Why a request is allowed without a finding.
+fn no_findings_reason(request: &Value, settings: &Settings) -> String {
     let text = request.to_string();
-    Request::parse(&text).and_then(|request| concerns(&request, settings)).unwrap_or_default()
+    let outcome = Request::parse(&text).and_then(|request| review(&request, settings.clone(), &NoCluster));
+    match outcome {
+        Ok(Outcome::Passed(reason)) => reason.to_string(),
+        // Look-ups failed, but no rule has a finding.
+        Ok(Outcome::Decided(_)) | Err(_) => Reason::NoFindings.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -177,65 +134,63 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_passes_without_a_word_is_told_why() {
+    fn an_allowed_request_is_explained() {
         let pod = |image: &str| json!({"spec": {"containers": [{"image": image}]}});
         let cases = [
-            (json!({"kind": {"kind": "ConfigMap"}}), "no rule is about objects of this kind"),
-            (json!({"kind": {"kind": "Pod"}, "operation": "DELETE"}), "only what creates"),
-            (json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("web")}), "no"),
-            (json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("mssql/server")}), "do not govern"),
+            (json!({"kind": {"kind": "ConfigMap"}}), "no rule checks objects of this kind"),
+            (json!({"kind": {"kind": "Pod"}, "operation": "DELETE"}), "create, change or scale"),
+            (json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("web")}), "runs no database"),
+            (json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("mssql/server")}), "do not select"),
             (
-                json!({"kind": {"kind": "Pod"}, "operation": "UPDATE", "object": pod("web"), "oldObject": pod("web")}),
-                "nothing changes",
+                json!({"kind": {"kind": "Pod"}, "operation": "UPDATE", "object": pod("mssql/server"),
+                    "oldObject": pod("mssql/server")}),
+                "changes nothing",
             ),
             (
-                json!({"kind": {"kind": "Pod"}, "operation": "UPDATE", "object": {"metadata": {"deletionTimestamp": "x"}}}),
+                json!({"kind": {"kind": "Service"}, "operation": "UPDATE",
+                    "object": {"metadata": {"deletionTimestamp": "x"}}}),
                 "being deleted",
-            ),
-            (
-                json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("azure-sql-edge")}),
-                "everything that the rules ask for is there",
             ),
             (
                 json!({"kind": {"group": "apps", "kind": "Deployment"}, "operation": "UPDATE", "subResource": "scale",
                     "object": {"spec": {"replicas": 3, "template": pod("azure-sql-edge")}}}),
-                "not judged: the subresource `scale` carries a Scale",
+                "but its object is not a Scale",
             ),
             (
                 json!({"kind": {"group": "autoscaling", "kind": "Scale"}, "operation": "UPDATE",
                     "object": {"spec": {"replicas": 3}}}),
-                "not judged: a Scale is what",
+                "only in requests for the sub-resource `scale`",
             ),
             (
                 json!({"kind": {"group": "apps", "kind": "Deployment"}, "operation": "UPDATE", "subResource": "status",
                     "object": {"spec": {"template": pod("azure-sql-edge")}}}),
-                "only what creates",
+                "no rule checks this sub-resource",
             ),
         ];
         for (request, expected) in cases {
             let text = explained(&request, &json!({"allowed": true}));
-            assert!(text.contains("accepted as it is\n\nwhy\n") && text.contains(expected), "{text}");
+            assert!(text.contains("allowed\n\nreason\n") && text.contains(expected), "{text}");
         }
     }
 
     #[test]
-    fn a_refusal_is_told_with_its_rules_and_reasons() {
+    fn a_rejection_is_explained_with_its_rules_and_reasons() {
         let request = json!({"kind": {"group": "apps", "kind": "Deployment"}, "operation": "CREATE",
             "name": "sql\u{1b}[2J", "namespace": "shop"});
         let response = json!({"allowed": false, "status": {"message": "because:\n- single-replica: two"},
-            "auditAnnotations": {"refused": "single-replica", "unchecked": "services: a; workloads: b"}});
+            "auditAnnotations": {"rejected": "single-replica", "unchecked": "services: a; workloads: b"}});
         let expected = "\
 CREATE Deployment (apps) `sql\u{fffd}[2J` in namespace `shop`
-refused
+rejected
 
 rules
-  refused  single-replica: at most one pod runs the engine
+  rejected  single-replica: at most one pod runs the database
 
 message
   because:
   - single-replica: two
 
-not looked up
+not checked
   services: a
   workloads: b
 ";

@@ -1,85 +1,88 @@
-//! The report as workflow commands of GitHub Actions, which become annotations in the files of a pull request.
+//! The report as workflow commands of GitHub Actions, which shows them as annotations of a pull request.
 //!
-//! Of a step, GitHub shows ten annotations of each level; the others stand in its log only, and the last line says so.
+//! GitHub shows at most ten annotations of each level for a step. The last line says how many are only in the log.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 
-use super::address::Addresses;
-use super::place::{
-    Place, Region, Texts, counted, level_name, object_name, problem_and_help, statement_and_help, summary, unread_file,
-};
-use crate::cli::Level;
-use crate::exit::plain;
-use crate::linter::{Located, Outcome, Unread};
+use super::location::{LineRange, Location, SourceFiles};
+use super::path::ReportPath;
+use super::text::{counted, error_and_help, error_file, level_name, message_and_help, object_name, summary};
+use crate::escape::escape;
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding};
 
-/// How many annotations of one level GitHub shows of a step.
-const SHOWN: usize = 10;
+/// The number of annotations of one level that GitHub shows for a step.
+const SHOWN_ANNOTATIONS: usize = 10;
 
-/// What annotations without a rule are called.
+/// The title of annotations without a rule.
 const TITLE: &str = "sqledge-ha";
 
-/// Writes a report.
+/// Writes a report of a run in `directory`.
 ///
 /// # Errors
-/// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    let (mut texts, addresses) = (Texts::new(outcome), Addresses::here());
-    for unread in &outcome.unread {
-        writeln!(output, "{}", problem(unread, &mut texts, &addresses))?;
+/// Errors of `output`.
+pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> io::Result<()> {
+    let mut files = SourceFiles::new(result);
+    for error in &result.errors {
+        writeln!(output, "{}", error_command(error, &mut files, directory))?;
     }
-    for located in &outcome.findings {
-        let Some(place) = texts.finding(located) else { continue };
-        writeln!(output, "{}", finding(located, &place, &addresses))?;
+    for located in &result.findings {
+        let Some(location) = files.finding(located) else { continue };
+        writeln!(output, "{}", finding_command(located, &location, directory))?;
     }
-    for note in &outcome.notes {
-        writeln!(output, "::notice title={TITLE}::{}", data(note))?;
+    for note in &result.notes {
+        writeln!(output, "::notice title={TITLE}::{}", escape_data(note))?;
     }
-    writeln!(output, "{}", summary(outcome))?;
-    let errors = outcome.count(Level::Error) + outcome.unread.len();
-    let hidden = errors.saturating_sub(SHOWN) + outcome.count(Level::Warning).saturating_sub(SHOWN);
+    writeln!(output, "{}", summary(result))?;
+    let errors = result.count(Level::Error) + result.errors.len();
+    let hidden =
+        errors.saturating_sub(SHOWN_ANNOTATIONS) + result.count(Level::Warning).saturating_sub(SHOWN_ANNOTATIONS);
     if hidden > 0 {
-        let (of, are) = (counted(hidden, "annotation"), if hidden == 1 { "is" } else { "are" });
-        writeln!(output, "{of} {are} in this log only: GitHub shows {SHOWN} of each level")?;
+        let (annotations, are) = (counted(hidden, "annotation"), if hidden == 1 { "is" } else { "are" });
+        writeln!(output, "{annotations} {are} only in this log: GitHub shows {SHOWN_ANNOTATIONS} of each level")?;
     }
     Ok(())
 }
 
-fn finding(located: &Located, place: &Place<'_>, addresses: &Addresses) -> String {
+fn finding_command(located: &LocatedFinding, location: &Location<'_>, directory: &Path) -> String {
     let level = level_name(located.level());
-    let mut command = format!("::{level} file={}", property(addresses.of(&place.file).path()));
-    if let Some(Region { start, end }) = place.region {
+    let path = ReportPath::new(&location.file, directory);
+    let mut command = format!("::{level} file={}", escape_property(path.as_str()));
+    if let Some(LineRange { start, end }) = location.range {
         let _ = write!(command, ",line={},endLine={}", start.line, end.line);
-        // Columns count only where both are on one line.
+        // GitHub uses columns only if both are on the same line.
         if start.line == end.line {
             let _ = write!(command, ",col={},endColumn={}", start.column, end.column);
         }
     }
     let title = format!("{}: {}", located.finding.rule, object_name(&located.object));
-    let _ = write!(command, ",title={}::{}", property(&title), data(&statement_and_help(&located.finding)));
+    let message = escape_data(&message_and_help(&located.finding));
+    let _ = write!(command, ",title={}::{message}", escape_property(&title));
     command
 }
 
-fn problem(unread: &Unread, texts: &mut Texts<'_>, addresses: &Addresses) -> String {
-    let place = texts.unread(unread);
-    let file = unread_file(unread, place.as_ref());
-    let mut command = format!("::error file={}", property(addresses.of(file).path()));
-    if let Some(Region { start, .. }) = place.as_ref().and_then(|place| place.region) {
+fn error_command(error: &InputError, files: &mut SourceFiles<'_>, directory: &Path) -> String {
+    let location = files.error(error);
+    let path = ReportPath::new(error_file(error, location.as_ref()), directory);
+    let mut command = format!("::error file={}", escape_property(path.as_str()));
+    if let Some(LineRange { start, .. }) = location.as_ref().and_then(|location| location.range) {
         let _ = write!(command, ",line={},col={}", start.line, start.column);
     }
-    let _ = write!(command, ",title={TITLE}::{}", data(&problem_and_help(unread)));
+    let _ = write!(command, ",title={TITLE}::{}", escape_data(&error_and_help(error)));
     command
 }
 
-/// What is said, fit for a command: on one line.
-fn data(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(plain).collect();
+/// Escapes the message of a workflow command.
+fn escape_data(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escape).collect();
     lines.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A value, fit for a command's list of them.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+/// Escapes a property of a workflow command.
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -87,9 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_a_meaning_in_commands_is_escaped() {
-        assert_eq!(data("100% a:b,\n::error::c"), "100%25 a:b,%0A::error::c");
-        assert_eq!(property("a%,b:c\nd"), "a%25%2Cb%3Ac%0Ad");
-        assert_eq!(data("a\r\u{1b}[2J"), "a\u{fffd}\u{fffd}[2J");
+    fn special_characters_of_workflow_commands_are_escaped() {
+        assert_eq!(escape_data("100% a:b,\n::error::c"), "100%25 a:b,%0A::error::c");
+        assert_eq!(escape_property("a%,b:c\nd"), "a%25%2Cb%3Ac%0Ad");
+        assert_eq!(escape_data("a\r\u{1b}[2J"), "a\u{fffd}\u{fffd}[2J");
     }
 }

@@ -1,4 +1,4 @@
-//! The report for programs: a stable contract, described in the README.
+//! The report as JSON, a stable contract that the README describes.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use sqledge_ha_policy::finding::{Action, Fix};
 
-use super::place::{Place, Region, Texts, level_name, statement, unread_file};
-use super::plain_json;
-use crate::cli::Level;
-use crate::linter::{Identity, Located, Outcome, RelatedPlace, Unread};
+use super::escaped_json;
+use super::location::{LineRange, Location, SourceFiles};
+use super::text::{error_file, level_name, message_and_reason};
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, LocatedFinding, ObjectId, RelatedLocation};
 use crate::manifest::Position;
 
 /// The version of the contract.
@@ -18,25 +19,25 @@ const VERSION: u8 = 1;
 /// Writes a report.
 ///
 /// # Errors
-/// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
+/// Errors of `output`.
+pub fn write(result: &LintResult, output: &mut impl Write) -> io::Result<()> {
     let summary = Summary {
-        files: outcome.manifests.len(),
-        objects: outcome.objects,
-        workloads: outcome.workloads,
-        errors: outcome.count(Level::Error),
-        warnings: outcome.count(Level::Warning),
-        fixable: outcome.fixable(),
-        ignored: outcome.ignored.unwrap_or_default(),
+        files: result.files.len(),
+        objects: result.objects,
+        workloads: result.workloads,
+        errors: result.count(Level::Error),
+        warnings: result.count(Level::Warning),
+        fixable: result.fixable(),
+        ignored: result.ignored.unwrap_or_default(),
     };
     let report = Report {
         version: VERSION,
         summary,
-        findings: Findings(outcome),
-        errors: Problems(outcome),
-        notes: &outcome.notes,
+        findings: Findings(result),
+        errors: InputErrors(result),
+        notes: &result.notes,
     };
-    plain_json::write(&report, output)
+    escaped_json::write(&report, output)
 }
 
 #[derive(Serialize)]
@@ -44,7 +45,7 @@ struct Report<'o> {
     version: u8,
     summary: Summary,
     findings: Findings<'o>,
-    errors: Problems<'o>,
+    errors: InputErrors<'o>,
     notes: &'o [String],
 }
 
@@ -59,117 +60,96 @@ struct Summary {
     ignored: usize,
 }
 
-/// The findings, each made when it is written.
-struct Findings<'o>(&'o Outcome);
+/// The findings; each entry is created when it is written.
+struct Findings<'o>(&'o LintResult);
 
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (mut texts, mut others) = (Texts::new(self.0), Texts::new(self.0));
-        serializer.collect_seq(self.0.findings.iter().filter_map(|located| finding(located, &mut texts, &mut others)))
+        let (mut files, mut related_files) = (SourceFiles::new(self.0), SourceFiles::new(self.0));
+        let findings = self.0.findings.iter();
+        serializer.collect_seq(findings.filter_map(|located| finding_entry(located, &mut files, &mut related_files)))
     }
 }
 
 #[derive(Serialize)]
-struct Finding<'o> {
+struct FindingEntry<'o> {
     rule: &'static str,
     level: &'static str,
     action: Action,
     message: String,
     help: &'o str,
-    object: &'o Identity,
+    object: &'o ObjectId,
     pointer: &'o str,
     file: Cow<'o, str>,
     document: usize,
-    start: Option<Point>,
-    end: Option<Point>,
-    rendered: Option<Span>,
+    start: Option<Position>,
+    end: Option<Position>,
+    rendered: Option<LineRange>,
     fix: Option<&'o Fix>,
-    related: Vec<Related<'o>>,
+    related: Vec<RelatedEntry<'o>>,
 }
 
-fn finding<'o>(located: &'o Located, texts: &mut Texts<'o>, others: &mut Texts<'o>) -> Option<Finding<'o>> {
-    let Place { file, region, rendered, .. } = texts.finding(located)?;
+fn finding_entry<'o>(
+    located: &'o LocatedFinding,
+    files: &mut SourceFiles<'o>,
+    related_files: &mut SourceFiles<'o>,
+) -> Option<FindingEntry<'o>> {
+    let Location { file, range, rendered, .. } = files.finding(located)?;
     let finding = &located.finding;
-    Some(Finding {
+    Some(FindingEntry {
         rule: finding.rule,
         level: level_name(located.level()),
         action: finding.action,
-        message: statement(finding),
+        message: message_and_reason(finding),
         help: &finding.help,
         object: &located.object,
         pointer: &finding.pointer,
         file,
         document: located.document,
-        start: region.map(|region| region.start.into()),
-        end: region.map(|region| region.end.into()),
-        rendered: rendered.map(Span::from),
+        start: range.map(|range| range.start),
+        end: range.map(|range| range.end),
+        rendered,
         fix: finding.fix.as_ref(),
-        related: located.related.iter().filter_map(|related| related_place(related, others)).collect(),
+        related: located.related.iter().filter_map(|related| related_entry(related, related_files)).collect(),
     })
 }
 
 #[derive(Serialize)]
-struct Related<'o> {
+struct RelatedEntry<'o> {
     file: Cow<'o, str>,
     document: usize,
     pointer: &'o str,
-    start: Option<Point>,
-    end: Option<Point>,
-    rendered: Option<Span>,
+    start: Option<Position>,
+    end: Option<Position>,
+    rendered: Option<LineRange>,
     message: &'o str,
 }
 
-fn related_place<'o>(related: &'o RelatedPlace, texts: &mut Texts<'o>) -> Option<Related<'o>> {
-    let Place { file, region, rendered, .. } = texts.related(related)?;
-    Some(Related {
+fn related_entry<'o>(related: &'o RelatedLocation, files: &mut SourceFiles<'o>) -> Option<RelatedEntry<'o>> {
+    let Location { file, range, rendered, .. } = files.related(related)?;
+    Some(RelatedEntry {
         file,
         document: related.document,
         pointer: &related.pointer,
-        start: region.map(|region| region.start.into()),
-        end: region.map(|region| region.end.into()),
-        rendered: rendered.map(Span::from),
+        start: range.map(|range| range.start),
+        end: range.map(|range| range.end),
+        rendered,
         message: &related.message,
     })
 }
 
-#[derive(Serialize)]
-struct Point {
-    line: usize,
-    column: usize,
-    byte: usize,
-}
+/// The input errors.
+struct InputErrors<'o>(&'o LintResult);
 
-impl From<Position> for Point {
-    fn from(Position { line, column, byte }: Position) -> Self {
-        Point { line, column, byte }
-    }
-}
-
-/// A part of a rendered text.
-#[derive(Serialize)]
-struct Span {
-    start: Point,
-    end: Point,
-}
-
-impl From<Region> for Span {
-    fn from(Region { start, end }: Region) -> Self {
-        Span { start: start.into(), end: end.into() }
-    }
-}
-
-/// What could not be read.
-struct Problems<'o>(&'o Outcome);
-
-impl Serialize for Problems<'_> {
+impl Serialize for InputErrors<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut texts = Texts::new(self.0);
-        serializer.collect_seq(self.0.unread.iter().map(|unread| problem(unread, &mut texts)))
+        let mut files = SourceFiles::new(self.0);
+        serializer.collect_seq(self.0.errors.iter().map(|error| error_entry(error, &mut files)))
     }
 }
 
 #[derive(Serialize)]
-struct Problem<'o> {
+struct ErrorEntry<'o> {
     file: String,
     message: &'o str,
     help: Option<&'o str>,
@@ -184,14 +164,14 @@ struct LineAndColumn {
     column: usize,
 }
 
-fn problem<'o>(unread: &'o Unread, texts: &mut Texts<'o>) -> Problem<'o> {
-    let place = texts.unread(unread);
-    let position = place.as_ref().and_then(|place| place.region).map(|region| region.start);
-    let rendered = place.as_ref().and_then(|place| place.rendered).map(|region| region.start);
-    Problem {
-        file: unread_file(unread, place.as_ref()).to_owned(),
-        message: &unread.problem.message,
-        help: unread.problem.help.as_deref(),
+fn error_entry<'o>(error: &'o InputError, files: &mut SourceFiles<'o>) -> ErrorEntry<'o> {
+    let location = files.error(error);
+    let position = location.as_ref().and_then(|location| location.range).map(|range| range.start);
+    let rendered = location.as_ref().and_then(|location| location.rendered).map(|range| range.start);
+    ErrorEntry {
+        file: error_file(error, location.as_ref()).to_owned(),
+        message: &error.error.message,
+        help: error.error.help.as_deref(),
         line: position.map(|position| position.line),
         column: position.map(|position| position.column),
         rendered: rendered.map(|Position { line, column, .. }| LineAndColumn { line, column }),

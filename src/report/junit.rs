@@ -1,50 +1,50 @@
-//! The report as test results, which GitLab, Azure Pipelines and others show: a suite for each file, a test for each
-//! finding.
+//! The report as JUnit test results, which GitLab, Azure Pipelines and others show: a suite for each file, a test for each finding.
 //!
-//! What is shown there is mostly what failed: an error is a test that failed, a warning one that passed and has something
-//! to say. A file that was judged and has no findings is a test that passed, and what could not be read is a test that
-//! broke. Names are unique in a suite, because GitLab looks at the first of several only; times are left out, so that the
-//! same files give the same report.
+//! An error is a failed test, a warning is a passed test with output, and an unreadable input is a test with an error. A checked
+//! file without findings is one passed test. Names are unique in a suite, because GitLab shows only the first of several tests with
+//! the same name. Times are omitted, so that the same files give the same report.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::path::Path;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::address::Addresses;
-use super::place::{Place, Texts, object_name, problem_and_help, statement, statement_and_help, unread_file};
-use crate::cli::Level;
-use crate::exit::plain;
-use crate::linter::Outcome;
+use super::location::{Location, SourceFiles};
+use super::path::ReportPath;
+use super::text::{error_and_help, error_file, message_and_help, message_and_reason, object_name};
+use crate::escape::escape;
+use crate::linter::Level;
+use crate::linter::LintResult;
 use crate::manifest::Position;
 
-/// Writes a report.
+/// Writes a report of a run in `directory`.
 ///
 /// # Errors
-/// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    let (mut texts, addresses) = (Texts::new(outcome), Addresses::here());
-    let path = |name: &str| addresses.of(name).path().to_owned();
+/// Errors of `output`.
+pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> io::Result<()> {
+    let mut files = SourceFiles::new(result);
+    let path = |name: &str| ReportPath::new(name, directory).as_str().to_owned();
     let mut suites = Suites::default();
-    for unread in &outcome.unread {
-        let status = failed(NonSuccessKind::Error, "unreadable", &unread.problem.message);
-        let place = texts.unread(unread);
-        let suite = suites.of(path(unread_file(unread, place.as_ref())));
-        suite.add("can be read", status, start(place.as_ref()), problem_and_help(unread));
+    for error in &result.errors {
+        let status = failed(NonSuccessKind::Error, "unreadable", &error.error.message);
+        let location = files.error(error);
+        let suite = suites.suite(path(error_file(error, location.as_ref())));
+        suite.add("is readable", status, start(location.as_ref()), error_and_help(error));
     }
-    for located in &outcome.findings {
-        let Some(place) = texts.finding(located) else { continue };
+    for located in &result.findings {
+        let Some(location) = files.finding(located) else { continue };
         let finding = &located.finding;
         let status = match located.level() {
-            Level::Error => failed(NonSuccessKind::Failure, finding.rule, &statement(finding)),
+            Level::Error => failed(NonSuccessKind::Failure, finding.rule, &message_and_reason(finding)),
             Level::Warning => TestCaseStatus::success(),
         };
-        let name = format!("{}: {} at {}", finding.rule, object_name(&located.object), plain(&finding.pointer));
-        let suite = suites.of(path(&place.file));
-        suite.add(&name, status, start(Some(&place)), statement_and_help(finding));
+        let name = format!("{}: {} at {}", finding.rule, object_name(&located.object), escape(&finding.pointer));
+        let suite = suites.suite(path(&location.file));
+        suite.add(&name, status, start(Some(&location)), message_and_help(finding));
     }
-    for manifest in outcome.manifests.iter().filter(|manifest| manifest.is_judged() && !manifest.is_rendered()) {
-        suites.of(path(&manifest.name)).pass_if_empty();
+    for manifest in result.files.iter().filter(|manifest| manifest.has_workloads() && !manifest.is_rendered()) {
+        suites.suite(path(&manifest.name)).pass_if_empty();
     }
     let mut report = Report::new("sqledge-ha");
     report.add_test_suites(suites.0.into_iter().filter_map(|(path, suite)| suite.finish(path)));
@@ -52,17 +52,17 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
     output.write_all(text.as_bytes())
 }
 
-/// Where in its file something begins.
-fn start(place: Option<&Place<'_>>) -> Option<Position> {
-    place.and_then(|place| place.region).map(|region| region.start)
+/// The position in the file.
+fn start(location: Option<&Location<'_>>) -> Option<Position> {
+    location.and_then(|location| location.range).map(|range| range.start)
 }
 
-/// The suites by their files.
+/// The suites by file.
 #[derive(Default)]
 struct Suites(BTreeMap<String, Suite>);
 
 impl Suites {
-    fn of(&mut self, path: String) -> &mut Suite {
+    fn suite(&mut self, path: String) -> &mut Suite {
         self.0.entry(path).or_default()
     }
 }
@@ -87,7 +87,7 @@ impl Suite {
 
     fn pass_if_empty(&mut self) {
         if self.cases.is_empty() {
-            self.add("nothing is wrong", TestCaseStatus::success(), None, String::new());
+            self.add("no findings", TestCaseStatus::success(), None, String::new());
         }
     }
 
@@ -106,11 +106,11 @@ impl Suite {
 
 impl Case {
     fn finish(mut self, name: String, path: &str) -> TestCase {
-        let place = match self.position {
+        let location = match self.position {
             Some(position) => format!("{path}:{}:{}", position.line, position.column),
             None => path.to_owned(),
         };
-        let text = format!("{place}\n{}", self.text);
+        let text = format!("{location}\n{}", self.text);
         let has_failed = matches!(self.status, TestCaseStatus::NonSuccess { .. });
         if has_failed {
             self.status.set_description(text.as_str());
@@ -125,8 +125,8 @@ impl Case {
     }
 }
 
-fn failed(kind: NonSuccessKind, of: &str, message: &str) -> TestCaseStatus {
+fn failed(kind: NonSuccessKind, failure_type: &str, message: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(of).set_message(message);
+    status.set_type(failure_type).set_message(message);
     status
 }

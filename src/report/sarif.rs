@@ -1,11 +1,11 @@
 //! The report as SARIF 2.1.0, which code scanning and editors read.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `log` | the parts of the format that are used |
-//! | `rule` | the rules, with their documentation |
-//! | `finding` | from findings to results, with the fixes as text |
-//! | `notification` | what could not be read, and what else a reader should know |
+//! | `log` | the objects of the format |
+//! | `rule` | the rules with their documentation |
+//! | `finding` | findings -> results, with the fixes as text |
+//! | `notification` | input errors and notes |
 
 mod finding;
 mod log;
@@ -14,8 +14,8 @@ mod rule;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::path::Path;
 
-use rayon::prelude::*;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
@@ -23,25 +23,25 @@ use self::log::{
     ArtifactLocation, Driver, Invocation, Location, LogicalLocation, Message, PhysicalLocation, Region, Run,
     SourceRoot, Tool, UriBases,
 };
-use super::address::{Address, Addresses};
-use super::place::Place;
-use super::plain_json;
-use crate::cli::Level;
-use crate::linter::{Identity, Located, Outcome};
+use super::escaped_json;
+use super::location::Location as FileLocation;
+use super::path::ReportPath;
+use crate::linter::Level;
+use crate::linter::{LintResult, LocatedFinding, ObjectId};
+use crate::parallel;
 
-/// Most results of a run: GitHub refuses a file with more (*SARIF results exceed one or more limits*).
-const MOST_RESULTS: usize = 25_000;
+/// The maximum number of results of a run; GitHub rejects a file with more (*SARIF results exceed one or more limits*).
+const MAX_RESULTS: usize = 25_000;
 
-/// How many files' findings are made into results side by side before they are written.
+/// The number of files whose results are created in parallel before they are written.
 const BATCH: usize = 64;
 
-/// Writes a report.
+/// Writes a report of a run in `directory`.
 ///
 /// # Errors
-/// Those of `output`.
-pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
-    let addresses = Addresses::here();
-    let results = Results::of(outcome, &addresses);
+/// Errors of `output`.
+pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> io::Result<()> {
+    let results = Results::new(result, directory);
     let run = Run {
         tool: Tool {
             driver: Driver {
@@ -52,59 +52,59 @@ pub fn write(outcome: &Outcome, output: &mut impl Write) -> io::Result<()> {
             },
         },
         column_kind: "unicodeCodePoints",
-        original_uri_base_ids: UriBases { source_root: SourceRoot { description: Message::of(SOURCE_ROOT) } },
+        original_uri_base_ids: UriBases { source_root: SourceRoot { description: Message::new(SOURCE_ROOT) } },
         invocations: [Invocation {
-            execution_successful: outcome.unread.is_empty(),
-            tool_execution_notifications: notification::all(outcome, &addresses, results.left_out()),
+            execution_successful: result.errors.is_empty(),
+            tool_execution_notifications: notification::all(result, directory, results.omitted()),
         }],
         results,
     };
-    plain_json::write(&log::Log { schema: log::SCHEMA, version: "2.1.0", runs: [run] }, output)
+    escaped_json::write(&log::Log { schema: log::SCHEMA, version: "2.1.0", runs: [run] }, output)
 }
 
-const SOURCE_ROOT: &str = "the directory that the command ran in";
+const SOURCE_ROOT: &str = "the directory in which sqledge-ha ran";
 
-/// The findings as results, each made shortly before it is written. The gravest are kept where there are too many.
+/// The results, each created shortly before it is written. If there are too many, warnings are omitted first.
 struct Results<'o> {
-    outcome: &'o Outcome,
-    addresses: &'o Addresses,
+    result: &'o LintResult,
+    directory: &'o Path,
     errors: usize,
     warnings: usize,
 }
 
 impl<'o> Results<'o> {
-    fn of(outcome: &'o Outcome, addresses: &'o Addresses) -> Self {
-        let errors = outcome.count(Level::Error).min(MOST_RESULTS);
-        let warnings = outcome.count(Level::Warning).min(MOST_RESULTS - errors);
-        Results { outcome, addresses, errors, warnings }
+    fn new(result: &'o LintResult, directory: &'o Path) -> Self {
+        let errors = result.count(Level::Error).min(MAX_RESULTS);
+        let warnings = result.count(Level::Warning).min(MAX_RESULTS - errors);
+        Results { result, directory, errors, warnings }
     }
 
-    fn left_out(&self) -> usize {
-        self.outcome.findings.len() - self.errors - self.warnings
+    fn omitted(&self) -> usize {
+        self.result.findings.len() - self.errors - self.warnings
     }
 
-    /// The findings to write, in their order.
-    fn kept(&self) -> Vec<&'o Located> {
+    /// The findings to write, in order.
+    fn findings(&self) -> Vec<&'o LocatedFinding> {
         let (mut errors, mut warnings) = (self.errors, self.warnings);
-        let mut has_room = |located: &&Located| {
-            let room = if located.level() == Level::Error { &mut errors } else { &mut warnings };
-            let has_room = *room > 0;
-            *room = room.saturating_sub(1);
-            has_room
+        let mut is_within_limit = |located: &&LocatedFinding| {
+            let remaining = if located.level() == Level::Error { &mut errors } else { &mut warnings };
+            let is_within_limit = *remaining > 0;
+            *remaining = remaining.saturating_sub(1);
+            is_within_limit
         };
-        self.outcome.findings.iter().filter(|located| has_room(located)).collect()
+        self.result.findings.iter().filter(|located| is_within_limit(located)).collect()
     }
 }
 
 impl Serialize for Results<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kept = self.kept();
-        let groups: Vec<&[&Located]> = kept.chunk_by(|one, other| one.manifest == other.manifest).collect();
-        let mut sequence = serializer.serialize_seq(Some(kept.len()))?;
+        let findings = self.findings();
+        let groups: Vec<&[&LocatedFinding]> = findings.chunk_by(|one, other| one.file == other.file).collect();
+        let mut sequence = serializer.serialize_seq(Some(findings.len()))?;
         let mut known: HashMap<String, usize> = HashMap::new();
         for batch in groups.chunks(BATCH) {
-            let results: Vec<Vec<log::Result>> =
-                batch.par_iter().map(|group| finding::results(group, self.outcome, self.addresses)).collect();
+            let results =
+                parallel::map(batch.to_vec(), 1, |group| finding::results(group, self.result, self.directory));
             for mut result in results.into_iter().flatten() {
                 let count = known.entry(result.partial_fingerprints.identity.clone()).or_default();
                 *count += 1;
@@ -116,18 +116,17 @@ impl Serialize for Results<'_> {
     }
 }
 
-/// A place in a file.
-fn physical(address: &Address<'_>, region: Option<Region>) -> PhysicalLocation {
-    PhysicalLocation { artifact_location: artifact(address), region }
+fn physical_location(path: &ReportPath<'_>, region: Option<Region>) -> PhysicalLocation {
+    PhysicalLocation { artifact_location: artifact_location(path), region }
 }
 
-fn artifact(address: &Address<'_>) -> ArtifactLocation {
-    let is_below = matches!(address, Address::Below(_));
-    ArtifactLocation { uri: address.uri(), uri_base_id: is_below.then_some(log::SOURCE_ROOT_ID) }
+fn artifact_location(path: &ReportPath<'_>) -> ArtifactLocation {
+    let is_relative = matches!(path, ReportPath::Relative(_));
+    ArtifactLocation { uri: path.uri(), uri_base_id: is_relative.then_some(log::SOURCE_ROOT_ID) }
 }
 
-/// A place in an object: the object's API version, kind, namespace and name, and the pointer into its document.
-fn logical(object: &Identity, pointer: &str) -> LogicalLocation {
+/// The object's API version, kind, namespace and name, and the pointer in its document.
+fn logical_location(object: &ObjectId, pointer: &str) -> LogicalLocation {
     let parts = [&object.api_version, &object.kind, &object.namespace, &object.name];
     let path: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     LogicalLocation {
@@ -137,16 +136,15 @@ fn logical(object: &Identity, pointer: &str) -> LogicalLocation {
     }
 }
 
-/// What stands where, with what is said of it.
-fn location(place: &Place<'_>, addresses: &Addresses, object: &Identity, pointer: &str) -> Location {
+fn location(file_location: &FileLocation<'_>, directory: &Path, object: &ObjectId, pointer: &str) -> Location {
     Location {
         id: None,
         message: None,
-        physical_location: physical(
-            &addresses.of(&place.file),
-            place.region.map(|region| Region::between(region.start, region.end)),
+        physical_location: physical_location(
+            &ReportPath::new(&file_location.file, directory),
+            file_location.range.map(|region| Region::between(region.start, region.end)),
         ),
-        logical_locations: vec![logical(object, pointer)],
+        logical_locations: vec![logical_location(object, pointer)],
     }
 }
 
@@ -157,30 +155,32 @@ mod tests {
 
     use super::*;
     use crate::linter::lint_texts;
+    use crate::prefilter::Prefilter;
 
     #[test]
-    fn of_too_many_findings_warnings_are_left_out_first() {
+    fn above_the_limit_warnings_are_omitted_first() {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: sql}\nspec: {containers: [{image: azure-sql-edge}]}\n";
-        let mut outcome = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Settings::default(), true);
-        let of_level = |level| outcome.findings.iter().find(|located| located.level() == level).unwrap();
+        let mut result =
+            lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Prefilter::new(&Settings::default()), true);
+        let of_level = |level| result.findings.iter().find(|located| located.level() == level).unwrap();
         let (error, warning) = (of_level(Level::Error), of_level(Level::Warning));
-        let copy = |located: &Located| Located {
-            chunk: located.chunk.clone(),
+        let copy = |located: &LocatedFinding| LocatedFinding {
+            document_span: located.document_span.clone(),
             span: located.span.clone(),
             object: located.object.clone(),
             finding: located.finding.clone(),
             related: Vec::new(),
             ..*located
         };
-        let pairs = (0..MOST_RESULTS - 100).flat_map(|_| [copy(warning), copy(error)]);
-        outcome.findings = pairs.collect();
+        let pairs = (0..MAX_RESULTS - 100).flat_map(|_| [copy(warning), copy(error)]);
+        result.findings = pairs.collect();
         let mut output = Vec::new();
-        write(&outcome, &mut output).unwrap();
+        write(&result, Path::new("/"), &mut output).unwrap();
         let report: Value = serde_json::from_slice(&output).unwrap();
         let results = report["runs"][0]["results"].as_array().unwrap();
         let warnings = results.iter().filter(|result| result["level"] == "warning").count();
-        assert_eq!((results.len(), warnings), (MOST_RESULTS, 100));
+        assert_eq!((results.len(), warnings), (MAX_RESULTS, 100));
         let notification = &report["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
-        assert!(notification.as_str().unwrap().starts_with("24800 findings left out"), "{notification}");
+        assert!(notification.as_str().unwrap().starts_with("omitted 24800 findings"), "{notification}");
     }
 }

@@ -1,22 +1,21 @@
-//! Work that blocks, beside whatever else the runtime has to do.
+//! Blocking work on a thread of its own.
 
 use std::panic::resume_unwind;
 
 use tokio::task::spawn_blocking;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{ExitStatus, Failure};
 
-/// Does work that may take long without ever awaiting anything, on a thread of its own: whoever waits for it can be told
-/// meanwhile to wait no longer.
+/// Runs blocking work on another thread, so that the caller can stop waiting for it.
 ///
 /// # Errors
 /// Those of the work.
-pub async fn beside<T: Send + 'static>(
+pub async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let done = spawn_blocking(work).await;
     done.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
-        Err(error) => Err(Failure { outcome: Outcome::Bug, message: error.to_string() }),
+        Err(error) => Err(Failure { status: ExitStatus::Bug, message: error.to_string() }),
     })
 }

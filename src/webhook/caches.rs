@@ -1,21 +1,21 @@
-//! What the module looks up, from watches on the API server: look-ups never wait for the network.
+//! Caches of the objects that the module looks up, kept up to date by watches, so that no look-up waits for the network.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `object` | an object as it is kept: compact text, without what no rule reads |
-//! | `reduction` | which objects are kept by their name only |
+//! | `cached_object` | an object as compact text, without the fields that no rule reads |
+//! | `stub_filter` | which objects are cached by name only |
 //! | `index` | objects by namespace and name |
-//! | `shelf` | all objects of a kind, and how well they are known |
-//! | `follow` | the task that keeps a shelf up to date |
+//! | `kind_cache` | all objects of a kind, and the state of their watch |
+//! | `watch` | the task that updates a cache |
 //!
-//! A kind is first listed in pages, then watched. Until the first list is complete, and wherever the API server refuses
-//! it, look-ups are answered with an error, as [`World`] wants it; the module then judges by what it knows.
+//! A kind is listed in pages, then watched. Until the list is complete, and if the API server rejects it, look-ups are
+//! errors; the module then skips the rules that need them.
 
-mod follow;
+mod cached_object;
 mod index;
-mod object;
-mod reduction;
-mod shelf;
+mod kind_cache;
+mod stub_filter;
+mod watch;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,95 +26,97 @@ use serde_json::Value;
 use sqledge_ha_policy::settings::Settings;
 use tokio::task::JoinSet;
 
-use self::reduction::Reduction;
-use self::shelf::Shelf;
-use crate::module::{Get, List, Objects, World};
+use self::kind_cache::KindCache;
+use self::stub_filter::StubFilter;
+use crate::wasm_host::{Get, List, LookupSource, ObjectIter};
 
-pub use self::shelf::{CacheState, ErrorClass};
+pub use self::kind_cache::{CacheState, ErrorClass};
 
-/// A kind of objects, as manifests name it.
+/// A kind of objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// The group and version, e.g. `apps/v1`.
+pub struct ResourceKind {
+    /// The group and version, for example `apps/v1`.
     pub api_version: String,
-    /// The kind, e.g. `Deployment`.
+    /// The kind, for example `Deployment`.
     pub kind: String,
 }
 
-/// The kinds that a module may look up, according to its metadata ([`crate::module::metadata::read`]).
-pub fn kinds(metadata: &Value) -> Vec<Kind> {
-    let granted = metadata.get("contextAwareResources").and_then(Value::as_array).into_iter().flatten();
+/// The kinds that a module may look up, from its metadata ([`crate::wasm_host::metadata::read`]).
+pub fn kinds(metadata: &Value) -> Vec<ResourceKind> {
+    let resources = metadata.get("contextAwareResources").and_then(Value::as_array).into_iter().flatten();
     let text = |kind: &Value, key| Some(kind.get(key)?.as_str()?.to_owned());
-    granted
-        .filter_map(|kind| Some(Kind { api_version: text(kind, "apiVersion")?, kind: text(kind, "kind")? }))
+    resources
+        .filter_map(|kind| Some(ResourceKind { api_version: text(kind, "apiVersion")?, kind: text(kind, "kind")? }))
         .collect()
 }
 
-/// A cache for each kind. The watches end when it is dropped.
+/// One cache for each kind. The watches stop when this is dropped.
 pub struct Caches {
-    shelves: Vec<Arc<Shelf>>,
+    kinds: Vec<Arc<KindCache>>,
     _tasks: JoinSet<()>,
 }
 
 impl Caches {
-    /// Starts to watch kinds in all namespaces, on the tokio runtime that this is called on. `settings` are those of the
-    /// embedded module: what cannot matter to it is kept by name only, and not listed. Nobody knows what another
-    /// module looks for; without settings every object is kept whole.
-    pub fn start(client: &Client, kinds: impl IntoIterator<Item = Kind>, settings: Option<&Settings>) -> Arc<Self> {
+    /// Starts to watch kinds in all namespaces, on the current tokio runtime. `settings` are those of the embedded
+    /// module: objects that its rules cannot concern are cached by name only, and not listed. For another module it is
+    /// `None`, and all objects are complete.
+    pub fn start(
+        client: &Client,
+        kinds: impl IntoIterator<Item = ResourceKind>,
+        settings: Option<&Settings>,
+    ) -> Arc<Self> {
         let settings = settings.cloned().map(Arc::new);
-        let reduction = |kind: &Kind| Reduction::of(kind, Arc::clone(settings.as_ref()?));
-        let shelf = |kind: Kind| Arc::new(Shelf::new(kind.clone(), reduction(&kind)));
-        let shelves: Vec<_> = kinds.into_iter().map(shelf).collect();
+        let stub_filter = |kind: &ResourceKind| StubFilter::new(kind, Arc::clone(settings.as_ref()?));
+        let cache = |kind: ResourceKind| Arc::new(KindCache::new(kind.clone(), stub_filter(&kind)));
+        let kinds: Vec<_> = kinds.into_iter().map(cache).collect();
         let mut tasks = JoinSet::new();
-        for shelf in &shelves {
-            let resource = resource(&shelf.api_version, &shelf.kind);
-            tasks.spawn(follow::follow(Arc::clone(shelf), client.clone(), resource));
+        for cache in &kinds {
+            let resource = resource(&cache.api_version, &cache.kind);
+            tasks.spawn(watch::watch(Arc::clone(cache), client.clone(), resource));
         }
-        Arc::new(Caches { shelves, _tasks: tasks })
+        Arc::new(Caches { kinds, _tasks: tasks })
     }
 
-    /// Whether of every kind it is known what there is, or that the API server refuses to tell. It is not while the
-    /// API server cannot be reached: how long to wait for that is for the caller to say.
-    pub fn settled(&self) -> bool {
-        self.shelves.iter().all(|shelf| shelf.settled())
+    /// Whether every kind is synced, or rejected by the API server. Not while the API server is unavailable.
+    pub fn is_ready(&self) -> bool {
+        self.kinds.iter().all(|cache| cache.is_ready())
     }
 
-    /// How every cache is doing, in the order of the kinds.
+    /// The state of each cache, in the order of the kinds.
     pub fn states(&self) -> Vec<CacheState> {
-        self.shelves.iter().map(|shelf| shelf.state()).collect()
+        self.kinds.iter().map(|cache| cache.state()).collect()
     }
 
-    fn shelf(&self, api_version: &str, kind: &str) -> Result<&Shelf, String> {
-        let found = self.shelves.iter().find(|shelf| shelf.api_version == api_version && shelf.kind == kind);
+    fn cache(&self, api_version: &str, kind: &str) -> Result<&KindCache, String> {
+        let found = self.kinds.iter().find(|cache| cache.api_version == api_version && cache.kind == kind);
         found.map(AsRef::as_ref).ok_or_else(|| format!("{api_version}/{kind} is not watched"))
     }
 }
 
-impl World for Caches {
+impl LookupSource for Caches {
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String> {
         let Get { api_version, kind, name, namespace, .. } = query;
         let namespace = namespace.as_deref().unwrap_or_default();
-        Ok(self.shelf(api_version, kind)?.get(namespace, name)?.map(Cow::Owned))
+        Ok(self.cache(api_version, kind)?.get(namespace, name)?.map(Cow::Owned))
     }
 
-    fn list(&self, query: &List) -> Result<Objects<'_>, String> {
+    fn list(&self, query: &List) -> Result<ObjectIter<'_>, String> {
         let List { api_version, kind, namespace, label_selector, field_selector, .. } = query;
         if label_selector.is_some() || field_selector.is_some() {
-            return Err("the caches cannot be searched by selectors".to_owned());
+            return Err("selectors are not supported".to_owned());
         }
-        let objects = self.shelf(api_version, kind)?.list(namespace)?;
+        let objects = self.cache(api_version, kind)?.list(namespace)?;
         Ok(Box::new(objects.map(|object| object.map(Cow::Owned))))
     }
 }
 
-/// Where a kind is found. Its plural is formed as Kubernetes forms it for its own kinds; the API server answers 404 to
-/// one that it does not know.
+/// The resource of a kind, with the plural that Kubernetes would form. If it is wrong, the API server answers 404.
 fn resource(api_version: &str, kind: &str) -> ApiResource {
     let (group, version) = group_and_version(api_version);
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
-/// The parts of `apps/v1`, or of `v1`, whose group has no name.
+/// The group and version of `apps/v1`, or of `v1`, whose group is empty.
 pub fn group_and_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
@@ -122,12 +124,12 @@ pub fn group_and_version(api_version: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::{EMBEDDED, metadata};
+    use crate::wasm_host::{EMBEDDED, metadata};
 
     #[test]
-    fn the_kinds_that_the_module_looks_up_are_found_at_their_places() {
+    fn the_kinds_of_the_module_have_the_right_plurals() {
         let kinds = kinds(&metadata::read(EMBEDDED).unwrap());
-        let places: Vec<_> = kinds
+        let plurals: Vec<_> = kinds
             .iter()
             .map(|kind| {
                 let resource = resource(&kind.api_version, &kind.kind);
@@ -141,11 +143,11 @@ mod tests {
             "apps/v1 replicasets",
             "apps/v1 statefulsets",
         ];
-        assert_eq!(places, expected);
+        assert_eq!(plurals, expected);
     }
 
     #[test]
-    fn metadata_without_look_ups_ask_for_no_kinds() {
+    fn metadata_without_look_ups_has_no_kinds() {
         assert_eq!(kinds(&serde_json::json!({})), []);
         assert_eq!(kinds(&serde_json::json!({"contextAwareResources": [{"kind": "Pod"}, 1]})), []);
     }

@@ -1,4 +1,4 @@
-//! The certificate that the webhook presents, replaced while it is served.
+//! The serving certificate, which can be replaced at any time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,41 +13,41 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{InconsistentKeys, ServerConfig};
 
-/// Why a chain and a key cannot be presented.
+/// Why a certificate chain and a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The certificates cannot be read as PEM.
+    /// The chain is not PEM.
     #[error("the certificate is not PEM")]
     ChainNotPem,
-    /// There is PEM, or nothing at all, but no certificate in it.
-    #[error("there is no certificate")]
+    /// The chain has no certificate.
+    #[error("no certificate found")]
     NoCertificate,
-    /// The first certificate is no X.509 certificate.
-    #[error("the certificate cannot be read")]
+    /// The first certificate is not an X.509 certificate.
+    #[error("the certificate cannot be parsed")]
     Certificate,
-    /// The key cannot be read as PEM, or is none.
-    #[error("there is no private key in PEM")]
+    /// There is no private key in PEM.
+    #[error("no private key in PEM found")]
     KeyNotPem,
-    /// The key is of a kind that cannot be used, or damaged.
+    /// The type of the key is not supported, or the key is damaged.
     #[error("the private key cannot be used")]
     Key,
-    /// The key is another certificate's.
-    #[error("the private key does not belong to the certificate")]
+    /// The key belongs to another certificate.
+    #[error("the private key does not match the certificate")]
     Mismatch,
 }
 
-/// A certificate chain with the key of its first certificate, checked to belong together.
+/// A certificate chain and the matching key of its first certificate.
 #[derive(Clone)]
-pub struct Pair {
+pub struct CertificateAndKey {
     certified: Arc<CertifiedKey>,
     not_after: SystemTime,
 }
 
-impl Pair {
-    /// Reads a chain, the server's own certificate first, and its key. Neither dates nor names are looked at.
+impl CertificateAndKey {
+    /// Reads a chain, which starts with the server's certificate, and its key. Dates and names are not checked.
     ///
     /// # Errors
-    /// [`Error`], which never tells anything of the key.
+    /// [`Error`], which has no part of the key.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Error> {
         let chain: Vec<_> =
             CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|_| Error::ChainNotPem)?;
@@ -57,23 +57,23 @@ impl Pair {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Error::Mismatch,
             _ => Error::Key,
         })?;
-        Ok(Pair { certified: Arc::new(certified), not_after })
+        Ok(CertificateAndKey { certified: Arc::new(certified), not_after })
     }
 
-    /// The chain, the server's own certificate first.
+    /// The chain, which starts with the server's certificate.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.certified.cert
     }
 
-    /// When the server's own certificate ceases to be valid.
+    /// When the server's certificate expires.
     pub fn not_after(&self) -> SystemTime {
         self.not_after
     }
 }
 
-impl fmt::Debug for Pair {
+impl fmt::Debug for CertificateAndKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Pair").field("not_after", &self.not_after).finish_non_exhaustive()
+        formatter.debug_struct("CertificateAndKey").field("not_after", &self.not_after).finish_non_exhaustive()
     }
 }
 
@@ -83,50 +83,49 @@ fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// The holder of what the TLS listener presents. Until something is put in, hand-shakes fail.
+/// The serving certificate of the TLS listener. While there is none, TLS handshakes fail.
 #[derive(Debug, Default)]
 pub struct Certificate {
-    // Held for as long as it takes to copy a pointer.
-    current: RwLock<Option<Pair>>,
+    current: RwLock<Option<CertificateAndKey>>,
     replacements: AtomicU64,
     failures: AtomicU64,
 }
 
 impl Certificate {
-    /// A holder with nothing in it.
+    /// No certificate yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Presents another certificate from the next hand-shake on.
-    pub fn replace(&self, pair: Pair) {
+    /// Uses another certificate from the next handshake on.
+    pub fn replace(&self, pair: CertificateAndKey) {
         let before = self.current.write().unwrap_or_else(PoisonError::into_inner).replace(pair);
         if before.is_some() {
             self.replacements.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What is presented.
-    pub fn current(&self) -> Option<Pair> {
+    /// The current certificate.
+    pub fn current(&self) -> Option<CertificateAndKey> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether there is something to present.
+    /// Whether there is a certificate.
     pub fn is_loaded(&self) -> bool {
         self.not_after().is_some()
     }
 
-    /// When what is presented ceases to be valid.
+    /// When the current certificate expires.
     pub fn not_after(&self) -> Option<SystemTime> {
         self.current().map(|pair| pair.not_after)
     }
 
-    /// How often one certificate was followed by another.
+    /// How often the certificate was replaced.
     pub fn replacements(&self) -> u64 {
         self.replacements.load(Ordering::Relaxed)
     }
 
-    /// How often a certificate should have been read, renewed or published, and could not.
+    /// How often reading, renewing or publishing a certificate failed.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -138,15 +137,15 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        // The API server asks for the name of the Service; people who look ask for anything. All get the one there is.
+        // There is one certificate, whatever server name the client sends.
         Some(self.current()?.certified)
     }
 }
 
-/// The TLS side of the listener: TLS 1.2 and 1.3, HTTP/2 and 1.1, sessions that can be resumed.
+/// The TLS configuration of the listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, session resumption.
 ///
 /// # Errors
-/// [`rustls::Error`] if the machine has no randomness for the keys of session tickets.
+/// [`rustls::Error`] if the system has no random numbers for the keys of session tickets.
 pub fn server_config(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])?
@@ -165,15 +164,15 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A certificate for a name, signed by itself, and its key.
-    pub(crate) fn signed_by_itself(name: &str) -> (String, String) {
+    /// A self-signed certificate for a name, and its key.
+    pub(crate) fn self_signed(name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 
     fn load(certificate: &Certificate, (chain, key): &(String, String)) {
-        certificate.replace(Pair::from_pem(chain.as_bytes(), key.as_bytes()).unwrap());
+        certificate.replace(CertificateAndKey::from_pem(chain.as_bytes(), key.as_bytes()).unwrap());
     }
 
     fn client_config(trusted: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
@@ -186,8 +185,8 @@ pub(super) mod tests {
         Arc::new(config)
     }
 
-    /// Shakes hands through memory.
-    fn shake_hands(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>) -> Result<ClientConnection, rustls::Error> {
+    /// Runs a TLS handshake in memory.
+    fn handshake(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>) -> Result<ClientConnection, rustls::Error> {
         let name = ServerName::try_from("sql.db.svc").unwrap();
         let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
         let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
@@ -210,56 +209,58 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_client_gets_the_certificate_of_the_moment_and_http_2() {
-        let (first, second) = (signed_by_itself("sql.db.svc"), signed_by_itself("sql.db.svc"));
+    fn a_client_gets_the_current_certificate_and_http_2() {
+        let (first, second) = (self_signed("sql.db.svc"), self_signed("sql.db.svc"));
         let certificate = Certificate::new();
         let server = server_config(Arc::clone(&certificate)).unwrap();
-        assert!(shake_hands(&server, &client_config(&first.0, &TLS13)).is_err());
+        assert!(handshake(&server, &client_config(&first.0, &TLS13)).is_err());
         for version in [&TLS12, &TLS13] {
             load(&certificate, &first);
-            let client = shake_hands(&server, &client_config(&first.0, version)).unwrap();
+            let client = handshake(&server, &client_config(&first.0, version)).unwrap();
             assert_eq!(client.alpn_protocol(), Some(&b"h2"[..]));
             load(&certificate, &second);
-            assert!(shake_hands(&server, &client_config(&first.0, version)).is_err());
-            shake_hands(&server, &client_config(&second.0, version)).unwrap();
+            assert!(handshake(&server, &client_config(&first.0, version)).is_err());
+            handshake(&server, &client_config(&second.0, version)).unwrap();
         }
         assert_eq!(certificate.replacements(), 3);
     }
 
     #[test]
-    fn a_client_that_comes_again_resumes_its_session() {
-        let pair = signed_by_itself("sql.db.svc");
+    fn a_client_can_resume_its_session() {
+        let pem = self_signed("sql.db.svc");
         let certificate = Certificate::new();
-        load(&certificate, &pair);
+        load(&certificate, &pem);
         let server = server_config(certificate).unwrap();
         for version in [&TLS12, &TLS13] {
-            let client = client_config(&pair.0, version);
-            let kinds = [0, 1].map(|_| shake_hands(&server, &client).unwrap().handshake_kind());
+            let client = client_config(&pem.0, version);
+            let kinds = [0, 1].map(|_| handshake(&server, &client).unwrap().handshake_kind());
             assert_eq!(kinds, [Some(rustls::HandshakeKind::Full), Some(rustls::HandshakeKind::Resumed)]);
         }
     }
 
     #[test]
-    fn what_does_not_fit_together_is_refused() {
-        let (chain, key) = signed_by_itself("sql.db.svc");
-        let other = signed_by_itself("sql.db.svc").1;
-        let text = |chain: &str, key: &str| Pair::from_pem(chain.as_bytes(), key.as_bytes()).unwrap_err().to_string();
-        assert_eq!(text(&chain, &other), "the private key does not belong to the certificate");
-        assert_eq!(text("", &key), "there is no certificate");
+    fn a_chain_and_a_key_that_do_not_match_are_rejected() {
+        let (chain, key) = self_signed("sql.db.svc");
+        let other = self_signed("sql.db.svc").1;
+        let text = |chain: &str, key: &str| {
+            CertificateAndKey::from_pem(chain.as_bytes(), key.as_bytes()).unwrap_err().to_string()
+        };
+        assert_eq!(text(&chain, &other), "the private key does not match the certificate");
+        assert_eq!(text("", &key), "no certificate found");
         assert_eq!(text(chain.split_at(100).0, &key), "the certificate is not PEM");
-        assert_eq!(text(&chain, ""), "there is no private key in PEM");
-        assert_eq!(text(&chain, &chain), "there is no private key in PEM");
-        let shapeless = |label| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
-        assert_eq!(text(&shapeless("CERTIFICATE"), &key), "the certificate cannot be read");
-        assert_eq!(text(&chain, &shapeless("PRIVATE KEY")), "the private key cannot be used");
+        assert_eq!(text(&chain, ""), "no private key in PEM found");
+        assert_eq!(text(&chain, &chain), "no private key in PEM found");
+        let not_der = |label| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+        assert_eq!(text(&not_der("CERTIFICATE"), &key), "the certificate cannot be parsed");
+        assert_eq!(text(&chain, &not_der("PRIVATE KEY")), "the private key cannot be used");
     }
 
     #[test]
-    fn a_key_is_never_part_of_what_is_printed() {
-        let (chain, key) = signed_by_itself("sql.db.svc");
+    fn debug_output_has_no_key() {
+        let (chain, key) = self_signed("sql.db.svc");
         let certificate = Certificate::new();
         load(&certificate, &(chain, key));
-        assert!(format!("{certificate:?}").contains("Pair { not_after: "));
+        assert!(format!("{certificate:?}").contains("CertificateAndKey { not_after: "));
         assert!(!format!("{certificate:?}").contains("key"));
     }
 }

@@ -1,4 +1,4 @@
-//! The way to the API server: from inside the cluster, or by a kubeconfig file.
+//! The connection to the API server: with a pod's service account, or with a kubeconfig file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,33 +7,32 @@ use hyper::header::{HeaderValue, USER_AGENT};
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
-use crate::exit::in_words;
+use crate::message::describe_io_error;
 
-/// Why there is no way to the API server. Whether it answers is another question.
+/// Why no connection to the API server is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file that `--kubeconfig` names cannot be used.
-    #[error("cannot use the kubeconfig {}: {}", path.display(), why(source))]
+    /// The `--kubeconfig` file cannot be used.
+    #[error("cannot use the kubeconfig {}: {}", path.display(), describe(source))]
     Kubeconfig {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: Box<KubeconfigError>,
     },
-    /// No file was named, and this is no pod with a service account.
-    #[error("this does not run in a pod with a service account ({0}); name a file with --kubeconfig")]
+    /// There is no `--kubeconfig`, and this process does not run in a pod with a service account.
+    #[error("not running in a pod with a service account: {0}")]
     InCluster(#[source] Box<InClusterError>),
-    /// The certificates or the credentials cannot be used.
+    /// Certificates or credentials cannot be used.
     #[error("cannot prepare the connection to the API server: {0}")]
     Client(#[source] Box<kube::Error>),
 }
 
-/// A client of the API server that `kubeconfig` names, or else of the cluster around this pod. Nothing is sent yet.
-///
-/// It must be called on a tokio runtime.
+/// A client for the API server in `kubeconfig`; if it is `None`, for the cluster that this pod runs in. Sends nothing yet.
+/// Needs a tokio runtime.
 ///
 /// # Errors
-/// [`Error`], fit to be shown.
+/// [`Error`].
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     let mut config = match kubeconfig {
         Some(path) => from_file(path)
@@ -42,7 +41,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
         None => Config::incluster().map_err(|error| Error::InCluster(Box::new(error)))?,
     };
     config.connect_timeout = Some(Duration::from_secs(5));
-    // Longer than a watch may be silent; whoever expects an answer sooner says so.
+    // Longer than the timeout of a watch. Other requests have their own timeouts.
     config.read_timeout = Some(Duration::from_secs(300));
     config.write_timeout = Some(Duration::from_secs(30));
     let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -50,10 +49,10 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))
 }
 
-/// What is wrong with a kubeconfig. Where it cannot be read, kube names the file once more.
-fn why(error: &KubeconfigError) -> String {
+/// What is wrong with a kubeconfig, without its path, which kube repeats if it cannot be read.
+fn describe(error: &KubeconfigError) -> String {
     match error {
-        KubeconfigError::ReadConfig(error, _) => in_words(error),
+        KubeconfigError::ReadConfig(error, _) => describe_io_error(error),
         other => other.to_string(),
     }
 }
@@ -67,10 +66,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_missing_is_told() {
+    async fn errors_say_what_is_missing() {
         let error = connect(Some(Path::new("/missing/config"))).await.err().unwrap().to_string();
         assert!(error.starts_with("cannot use the kubeconfig /missing/config: "), "{error}");
         let error = connect(None).await.err().unwrap().to_string();
-        assert!(error.contains("does not run in a pod"), "{error}");
+        assert!(error.contains("not running in a pod"), "{error}");
     }
 }

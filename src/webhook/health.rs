@@ -1,4 +1,4 @@
-//! Probes and figures, on a listener of their own: `/livez`, `/readyz`, `/metrics`.
+//! Probes and metrics on a listener of their own: `/livez`, `/readyz`, `/metrics`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,80 +11,82 @@ use axum::routing::get;
 
 use super::metrics::Metrics;
 
-/// Something that has to be there before requests are welcome.
-pub struct Condition {
-    /// Whether it is there.
-    pub holds: Box<dyn Fn() -> bool + Send + Sync>,
-    /// What to say if it is not.
-    pub missing: &'static str,
+/// A condition for readiness.
+pub struct ReadinessCheck {
+    /// Whether the condition is met.
+    pub is_met: Box<dyn Fn() -> bool + Send + Sync>,
+    /// What `/readyz` says if it is not.
+    pub message: &'static str,
 }
 
-/// What to say as long as it is not known which conditions there are.
-const NOT_STARTED: &str = "the webhook has not started yet: its module is on its way, or what it needs around it";
+/// What `/readyz` says before the checks are known.
+const STARTING: &str = "starting: waiting for the module, the certificate or the cluster";
 
-/// Whether requests are welcome: not before the webhook has started, nor once it is stopping.
+/// What `/readyz` says, and what requests get, during shutdown.
+pub(super) const SHUTTING_DOWN: &str = "the webhook is shutting down";
+
+/// Whether the webhook is ready for requests: between startup and shutdown, while all checks are met.
 #[derive(Default)]
 pub struct Readiness {
-    conditions: OnceLock<Vec<Condition>>,
-    stopping: AtomicBool,
+    checks: OnceLock<Vec<ReadinessCheck>>,
+    is_stopping: AtomicBool,
 }
 
 impl Readiness {
-    /// There is a module, and the webhook listens: requests are welcome as long as every condition holds.
-    pub fn has_started(&self, conditions: Vec<Condition>) {
-        // Nothing starts twice.
-        let _ = self.conditions.set(conditions);
+    /// Marks the end of startup. Only the first call has an effect.
+    pub fn set_started(&self, checks: Vec<ReadinessCheck>) {
+        let _ = self.checks.set(checks);
     }
 
-    /// No new requests are welcome.
-    pub fn is_stopping(&self) {
-        self.stopping.store(true, Ordering::Release);
+    /// Marks the beginning of shutdown.
+    pub fn set_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Release);
     }
 
-    /// Whether no new requests are welcome any more.
-    pub fn stops(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+    /// Whether shutdown has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
     }
 
-    /// What is missing, in words; empty if requests are welcome.
-    pub fn missing(&self) -> Vec<&'static str> {
-        let conditions = self.conditions.get();
-        let starting = conditions.is_none().then_some(NOT_STARTED);
-        let missing = conditions.into_iter().flatten().filter(|condition| !(condition.holds)());
-        let stopping = self.stops().then_some("the webhook is stopping");
-        starting.into_iter().chain(missing.map(|condition| condition.missing)).chain(stopping).collect()
+    /// Why the webhook is not ready; empty if it is.
+    pub fn problems(&self) -> Vec<&'static str> {
+        let checks = self.checks.get();
+        let starting = checks.is_none().then_some(STARTING);
+        let unmet = checks.into_iter().flatten().filter(|check| !(check.is_met)()).map(|check| check.message);
+        let stopping = self.is_stopping().then_some(SHUTTING_DOWN);
+        starting.into_iter().chain(unmet).chain(stopping).collect()
     }
 }
 
-/// What the health listener shows.
+/// What the health listener serves.
 pub struct Health {
-    /// Whether requests are welcome.
+    /// For `/readyz`.
     pub readiness: Arc<Readiness>,
-    /// The figures.
+    /// For `/metrics`.
     pub metrics: Arc<Metrics>,
 }
 
-/// The paths of the health listener.
+/// The routes of the health listener.
 pub fn router(health: Arc<Health>) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .fallback(async || (StatusCode::NOT_FOUND, "there is /livez, /readyz and /metrics\n"))
+        .fallback(async || (StatusCode::NOT_FOUND, "not found; the paths are /livez, /readyz and /metrics\n"))
         .with_state(health)
 }
 
 async fn readyz(State(health): State<Arc<Health>>) -> Response {
-    let missing = health.readiness.missing();
-    if missing.is_empty() {
+    let problems = health.readiness.problems();
+    if problems.is_empty() {
         return "ok\n".into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", missing.join("\n"))).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", problems.join("\n"))).into_response()
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
     let content_type = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
-    (content_type, health.metrics.text()).into_response()
+    (content_type, health.metrics.to_text()).into_response()
 }
 
 #[cfg(test)]
@@ -92,17 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_welcome_between_the_last_condition_and_the_end() {
+    fn the_webhook_is_ready_while_all_checks_are_met_and_until_shutdown() {
         let readiness = Readiness::default();
-        assert_eq!(readiness.missing(), [NOT_STARTED]);
+        assert_eq!(readiness.problems(), [STARTING]);
         let loaded = Arc::new(AtomicBool::new(false));
-        let condition = Arc::clone(&loaded);
-        let holds = Box::new(move || condition.load(Ordering::Relaxed));
-        readiness.has_started(vec![Condition { holds, missing: "there is no certificate yet" }]);
-        assert_eq!(readiness.missing(), ["there is no certificate yet"]);
+        let is_loaded = Arc::clone(&loaded);
+        let is_met = Box::new(move || is_loaded.load(Ordering::Relaxed));
+        readiness.set_started(vec![ReadinessCheck { is_met, message: "no certificate" }]);
+        assert_eq!(readiness.problems(), ["no certificate"]);
         loaded.store(true, Ordering::Relaxed);
-        assert!(readiness.missing().is_empty());
-        readiness.is_stopping();
-        assert_eq!(readiness.missing(), ["the webhook is stopping"]);
+        assert!(readiness.problems().is_empty());
+        readiness.set_stopping();
+        assert_eq!(readiness.problems(), [SHUTTING_DOWN]);
     }
 }

@@ -1,22 +1,24 @@
-//! Connections: how many, how long they may take, and how they end.
+//! Connections: limits, timeouts, and shutdown.
 //!
-//! Over TLS the client and the server agree on the protocol by ALPN, so that no connection waits in a state in which
-//! nobody yet knows what it speaks, and every state has its time-out:
+//! ALPN in the TLS handshake decides the protocol, so each phase of a connection has a known timeout:
 //!
-//! | while | ends it |
+//! | phase | timeout |
 //! |---|---|
-//! | the TLS handshake, the head of a request over HTTP/1.1, the silence before it | the head time-out |
-//! | the preface of HTTP/2 | the head time-out (`preface`) |
-//! | half a frame, half a head or silence over HTTP/2 | a PING that is not answered, within twice the head time-out |
-//! | a request and its answer over HTTP/2 | the stream time-out (`streams`) |
-//! | an answer that the client does not read | the stall time-out (`socket`) |
-//! | HTTP/2 of which nothing else can be said | its age; clients move to a new connection without losing a request |
-//! | the client's side, when this one has ended | a second (`socket`) |
+//! | TLS handshake; over HTTP/1.1 the head of a request and the idle time before it | head timeout |
+//! | HTTP/2 connection preface | head timeout (`preface`) |
+//! | incomplete frames or heads, or idle, over HTTP/2 | a PING without an answer within twice the head timeout |
+//! | a request and its answer over HTTP/2 | stream timeout (`streams`) |
+//! | an answer that the client does not read | write timeout (`socket`) |
+//! | HTTP/2 connection | maximum age; the client then opens another without losing a request |
+//! | the client's close after ours | one second (`socket`) |
 //!
-//! The body of a request has its own time-out where it is read.
+//! Receiving a body has its own timeout, in `routes`.
+//!
+//! axum-server 0.9 does not replace this module: it fixes the executor of HTTP/2 streams, so
+//! `e2e/serve/http2.rs::a_stream_whose_answer_is_not_read_is_reset` fails. It also has no maximum age for connections.
 
+mod connection_limit;
 mod preface;
-mod room;
 mod socket;
 mod streams;
 
@@ -36,70 +38,71 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use self::preface::Prefaced;
-use self::room::{Full, Occupancy, Place};
+use self::connection_limit::{ConnectionPermit, LimitReached, OpenConnections};
+use self::preface::PrefaceTimeout;
 use self::socket::Socket;
-use self::streams::Streams;
+use self::streams::StreamExecutor;
 use super::metrics::Metrics;
 
-pub use self::room::{Room, WhenFull};
+pub use self::connection_limit::{ConnectionLimit, OverflowPolicy};
 
-/// How connections are treated.
+/// The limits for connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// How many may be open at once.
-    pub room: Room,
-    /// How long a client may take for the TLS handshake, and for the head of each request; over HTTP/1.1 also how long
-    /// a connection may be idle.
-    pub head_time_out: Duration,
-    /// How many requests a client may have under way on one HTTP/2 connection. The API server opens another for more.
+    /// The maximum number of open connections.
+    pub connections: ConnectionLimit,
+    /// How long the TLS handshake and the head of each request may take; over HTTP/1.1 also how long a connection may be
+    /// idle.
+    pub head_timeout: Duration,
+    /// The maximum number of requests in flight on an HTTP/2 connection.
     pub streams: u32,
-    /// How long one of them may last, from its head to the end of the answer.
-    pub stream_time_out: Duration,
+    /// How long a request over HTTP/2 may take, from its head to the end of the answer.
+    pub stream_timeout: Duration,
 }
 
-/// How long a client may take nothing of an answer.
-const STALL: Duration = Duration::from_secs(10);
-/// How old an HTTP/2 connection may get before its client is asked to open another.
-const AGE: Duration = Duration::from_secs(600);
-/// How long nothing is accepted after the system had no resources for it.
-const BREATHER: Duration = Duration::from_millis(50);
-/// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+/// How long a client may read nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The age at which an HTTP/2 connection is closed gracefully.
+const MAX_HTTP2_AGE: Duration = Duration::from_secs(600);
+/// How long to wait after `accept` failed, for example because of too many open files.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// The maximum size of a request's head in bytes.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// What connections speak.
+/// What is below HTTP.
 #[derive(Clone)]
 pub enum Transport {
     /// TLS.
     Tls(TlsAcceptor),
-    /// Nothing beneath HTTP.
+    /// TCP.
     Plain,
 }
 
-/// A listener and what it does with connections.
+/// A listener for connections, and what it serves.
 pub struct Listener {
-    /// Where connections come in.
+    /// The listening socket.
     pub socket: TcpListener,
-    /// What they speak.
+    /// TLS, or plain HTTP.
     pub transport: Transport,
-    /// What answers their requests.
+    /// The service for requests.
     pub router: Router,
-    /// How they are treated.
+    /// The limits for connections.
     pub limits: ConnectionLimits,
-    /// Where they are counted.
+    /// Counts connections.
     pub metrics: Arc<Metrics>,
 }
 
 impl Listener {
-    /// Accepts connections until `stop` says true; then lets requests under way be answered, for at most `grace`.
+    /// Accepts connections until `stop` is true. Then finishes the requests in flight, for at most `grace`.
     pub async fn run(self, mut stop: watch::Receiver<bool>, grace: Duration) {
-        let (stopping, end) = watch::channel(());
-        let reception = Arc::new(Reception {
+        let (stopping, shutdown) = watch::channel(());
+        let handler = Arc::new(ConnectionHandler {
             transport: self.transport,
             service: TowerToHyperService::new(self.router),
             limits: self.limits,
-            occupancy: Occupancy::new(self.limits.room),
+            open: OpenConnections::new(self.limits.connections),
             metrics: self.metrics,
         });
         loop {
@@ -108,136 +111,133 @@ impl Listener {
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((stream, peer)) => reception.admit(stream, peer, end.clone()),
-                Err(error) => refuse(&reception.metrics, &error).await,
+                Ok((stream, peer)) => handler.accept(stream, peer, shutdown.clone()),
+                Err(error) => retry_accept(&handler.metrics, &error).await,
             }
         }
-        // Those who have already been let in by the system are told in HTTP, and not by a reset.
+        // Closing the socket would reset the connections that the kernel has already accepted.
         while let Some(Ok((stream, peer))) = self.socket.accept().now_or_never() {
-            reception.admit(stream, peer, end.clone());
+            handler.accept(stream, peer, shutdown.clone());
         }
-        drop((self.socket, end));
+        drop((self.socket, shutdown));
         let _ = stopping.send(());
         if timeout(grace, stopping.closed()).await.is_err() {
-            tracing::warn!("some requests were not answered in time and are cut off");
+            tracing::warn!("the grace period is over; some requests have no answer");
         }
     }
 }
 
-/// A connection that could not be accepted: usually the client is gone, or there are no more file descriptors.
-async fn refuse(metrics: &Metrics, error: &io::Error) {
-    metrics.connection_refused("accept");
+/// Counts a failed `accept`, and waits, unless it was the client that closed the connection.
+async fn retry_accept(metrics: &Metrics, error: &io::Error) {
+    metrics.count_rejected_connection("accept");
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        tracing::warn!("a connection could not be accepted: {error}");
-        sleep(BREATHER).await;
+        tracing::warn!("cannot accept a connection: {error}");
+        sleep(ACCEPT_RETRY_DELAY).await;
     }
 }
 
-struct Reception {
+/// Serves connections.
+struct ConnectionHandler {
     transport: Transport,
     service: TowerToHyperService<Router>,
     limits: ConnectionLimits,
-    occupancy: Arc<Occupancy>,
+    open: Arc<OpenConnections>,
     metrics: Arc<Metrics>,
 }
 
-/// A connection is counted as open until this is dropped.
-struct Counted(Arc<Metrics>);
+/// Counts a connection as open until it is dropped.
+struct OpenConnection(Arc<Metrics>);
 
-impl Counted {
+impl OpenConnection {
     fn new(metrics: &Arc<Metrics>) -> Self {
         metrics.connections.inc();
-        Counted(Arc::clone(metrics))
+        OpenConnection(Arc::clone(metrics))
     }
 }
 
-impl Drop for Counted {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.connections.dec();
     }
 }
 
-/// Says when connections are to end. The listener waits until all of these are dropped.
-type End = watch::Receiver<()>;
+/// Changes when connections must close. The listener waits until all receivers are dropped.
+type Shutdown = watch::Receiver<()>;
 
-impl Reception {
-    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, end: End) {
-        match self.occupancy.enter(peer.ip()) {
-            Ok(place) => drop(tokio::spawn(Arc::clone(self).hold(stream, place, end))),
-            Err(Full::Limit) => self.metrics.connection_refused("limit"),
-            Err(Full::Peer) => self.metrics.connection_refused("peer"),
+impl ConnectionHandler {
+    fn accept(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+        match self.open.acquire(peer.ip()) {
+            Ok(permit) => drop(tokio::spawn(Arc::clone(self).serve_until_evicted(stream, permit, shutdown))),
+            Err(LimitReached::Total) => self.metrics.count_rejected_connection("limit"),
+            Err(LimitReached::Address) => self.metrics.count_rejected_connection("peer"),
         }
     }
 
-    /// Serves a connection until it ends, or its place is wanted for another.
-    async fn hold(self: Arc<Self>, stream: TcpStream, mut place: Place, end: End) {
-        let _counted = Counted::new(&self.metrics);
+    async fn serve_until_evicted(self: Arc<Self>, stream: TcpStream, mut permit: ConnectionPermit, shutdown: Shutdown) {
+        let _open = OpenConnection::new(&self.metrics);
         tokio::select! {
-            () = self.serve(stream, end) => {}
-            () = place.is_wanted() => {}
+            () = self.serve(stream, shutdown) => {}
+            () = permit.evicted() => {}
         }
     }
 
-    async fn serve(&self, stream: TcpStream, end: End) {
-        // Answers are small and written at once.
+    async fn serve(&self, stream: TcpStream, shutdown: Shutdown) {
         let _ = stream.set_nodelay(true);
-        match &self.transport {
-            Transport::Plain => self.speak_http1(Socket::new(stream, STALL), end).await,
-            Transport::Tls(acceptor) => match timeout(self.limits.head_time_out, shake_hands(acceptor, stream)).await {
-                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                    self.speak_http2(stream, end).await;
-                }
-                Ok(Ok(stream)) => self.speak_http1(stream, end).await,
-                Ok(Err(reason)) => self.metrics.connection_refused(reason),
-                Err(_) => self.metrics.connection_refused("time_out"),
-            },
+        let acceptor = match &self.transport {
+            Transport::Plain => return self.serve_http1(Socket::new(stream, WRITE_TIMEOUT), shutdown).await,
+            Transport::Tls(acceptor) => acceptor,
+        };
+        match timeout(self.limits.head_timeout, tls_handshake(acceptor, stream)).await {
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                self.serve_http2(stream, shutdown).await;
+            }
+            Ok(Ok(stream)) => self.serve_http1(stream, shutdown).await,
+            Ok(Err(reason)) => self.metrics.count_rejected_connection(reason),
+            Err(_) => self.metrics.count_rejected_connection("timeout"),
         }
     }
 
-    async fn speak_http1(&self, stream: impl Stream, mut end: End) {
+    async fn serve_http1(&self, stream: impl Stream, mut shutdown: Shutdown) {
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(self.limits.head_time_out).max_buf_size(LONGEST_HEAD);
+        server.timer(TokioTimer::new()).header_read_timeout(self.limits.head_timeout).max_buf_size(MAX_HEAD_BYTES);
         let connection = server.serve_connection(TokioIo::new(stream), self.service.clone());
         let mut connection = pin!(connection);
-        // Why a connection breaks is the client's business.
         tokio::select! {
             _ = connection.as_mut() => return,
-            _ = end.changed() => {}
+            _ = shutdown.changed() => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
     }
 
-    async fn speak_http2(&self, stream: impl Stream, mut end: End) {
-        let ConnectionLimits { head_time_out, streams, stream_time_out, .. } = self.limits;
-        let mut server = http2::Builder::new(Streams { time_out: stream_time_out });
-        server.timer(TokioTimer::new()).max_concurrent_streams(streams).max_header_list_size(LONGEST_HEAD as u32);
-        server.keep_alive_interval(head_time_out).keep_alive_timeout(head_time_out);
-        let stream = TokioIo::new(Prefaced::new(stream, head_time_out));
+    async fn serve_http2(&self, stream: impl Stream, mut shutdown: Shutdown) {
+        let ConnectionLimits { head_timeout, streams, stream_timeout, .. } = self.limits;
+        let mut server = http2::Builder::new(StreamExecutor { timeout: stream_timeout });
+        server.timer(TokioTimer::new()).max_concurrent_streams(streams).max_header_list_size(MAX_HEAD_BYTES as u32);
+        server.keep_alive_interval(head_timeout).keep_alive_timeout(head_timeout);
+        let stream = TokioIo::new(PrefaceTimeout::new(stream, head_timeout));
         let mut connection = pin!(server.serve_connection(stream, self.service.clone()));
         tokio::select! {
             _ = connection.as_mut() => return,
-            _ = end.changed() => {}
-            () = sleep(AGE) => {}
+            _ = shutdown.changed() => {}
+            () = sleep(MAX_HTTP2_AGE) => {}
         }
         connection.as_mut().graceful_shutdown();
-        let _ = timeout(stream_time_out, connection).await;
+        let _ = timeout(stream_timeout, connection).await;
     }
 }
 
-/// What bytes come in on.
+/// A connection below HTTP.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
-type Secured = tokio_rustls::server::TlsStream<Socket>;
-
-/// Agrees on TLS with a client. One that speaks plain HTTP is told so.
-async fn shake_hands(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<Secured, &'static str> {
+/// Runs the TLS handshake. A client that speaks plain HTTP gets an HTTP error.
+async fn tls_handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<TlsStream<Socket>, &'static str> {
     let mut first = [0];
     let _ = stream.peek(&mut first).await;
-    let mut stream = Socket::new(stream, STALL);
-    // A TLS record starts with its type, 22; a request line with a capital letter.
+    let mut stream = Socket::new(stream, WRITE_TIMEOUT);
+    // A TLS handshake starts with the byte 22, an HTTP request with an uppercase letter.
     if first.first().is_some_and(u8::is_ascii_uppercase) {
         let answer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
             this port speaks HTTPS\n";

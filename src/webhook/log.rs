@@ -1,4 +1,4 @@
-//! The log: one line for each thing that happened, on standard error.
+//! The log on standard error: one line per event.
 
 use std::io::IsTerminal;
 
@@ -8,25 +8,25 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-/// How lines are written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
+    /// Text for people
     Text,
-    /// For programs: an object a line
+    /// One JSON object per line
     Json,
 }
 
-/// Which lines are written.
+/// The lowest level in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
-    /// What keeps the webhook from its work
+    /// Failed checks and workers
     Error,
-    /// What may keep it from its work
+    /// Also problems with certificates, caches and connections
     Warn,
-    /// Refusals, starts and ends
+    /// Also rejections, startup and shutdown
     Info,
-    /// Every decision
+    /// Also all other decisions
     Debug,
 }
 
@@ -41,12 +41,12 @@ impl LogLevel {
     }
 }
 
-/// Starts the log. A second call changes nothing.
+/// Starts the log. Only the first call has an effect.
 pub fn start(format: LogFormat, level: LogLevel) {
-    // Libraries speak up when something is wrong. That of Kubernetes does so at every retry, of which the caches tell
-    // once, and must never tell more: what it could show holds keys.
     let libraries = LevelFilter::WARN.min(level.filter());
-    let filter = Targets::new().with_default(libraries).with_targets(["kube_client", "kube_runtime"].map(quiet));
+    // kube warns at every retry, which the caches log once. At lower levels it could print keys.
+    let kube = ["kube_client", "kube_runtime"].map(|library| (library, LevelFilter::ERROR));
+    let filter = Targets::new().with_default(libraries).with_targets(kube);
     let filter = filter.with_target(env!("CARGO_CRATE_NAME"), level.filter());
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let layer = match format {
@@ -54,8 +54,4 @@ pub fn start(format: LogFormat, level: LogLevel) {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
     let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
-}
-
-fn quiet(library: &str) -> (&str, LevelFilter) {
-    (library, LevelFilter::ERROR)
 }

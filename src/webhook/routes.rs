@@ -1,4 +1,4 @@
-//! What the webhook answers to HTTP requests.
+//! The HTTP routes for AdmissionReviews.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,105 +7,112 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use axum::response::IntoResponse;
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use sqledge_ha_policy::settings::Settings;
 
-use super::gate::{Closed, Gate, Pass};
-use super::health::Readiness;
-use super::incoming::Incoming;
+use super::decision::{Answer, Decision, Stage};
+use super::health::{Readiness, SHUTTING_DOWN};
 use super::metrics::Metrics;
-use super::workers::{Answer, Decision, Unanswered, Workers};
+use super::request_limit::{LimitExceeded, RequestLimit, RequestPermit};
+use super::review_request::{needs_check, read_review};
+use super::workers::{NoAnswer, Workers};
+use crate::wasm_host::{AdmissionReview, RequestInfo};
 
-/// The two stages of admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Objects may be patched.
-    Mutate,
-    /// Objects are only judged.
-    Validate,
+/// What the routes need.
+pub struct WebhookState {
+    /// Limits requests in flight.
+    pub request_limit: RequestLimit,
+    /// How long receiving a body may take.
+    pub body_timeout: Duration,
+    /// The settings for allowing requests without running the module; `None` if it is not the embedded module.
+    pub prefilter_settings: Option<Settings>,
+    /// Run the module.
+    pub workers: Workers,
+    /// Whether the webhook is shutting down.
+    pub readiness: Arc<Readiness>,
+    /// Counts requests.
+    pub metrics: Arc<Metrics>,
 }
 
-impl Stage {
-    /// The path that it is asked under.
-    pub fn path(self) -> &'static str {
-        match self {
-            Stage::Mutate => "/mutate",
-            Stage::Validate => "/validate",
+/// The routes of the webhook.
+pub fn router(state: Arc<WebhookState>) -> Router {
+    let answer = |stage| move |State(state), request| answer(state, stage, request);
+    Router::new()
+        .route(Stage::Mutate.path(), post(answer(Stage::Mutate)))
+        .route(Stage::Validate.path(), post(answer(Stage::Validate)))
+        .fallback(async || HttpError::new(StatusCode::NOT_FOUND, "not found; the paths are /mutate and /validate"))
+        .with_state(state)
+}
+
+/// The HTTP error for a request that has no AdmissionReview as an answer.
+struct HttpError(StatusCode, String);
+
+impl HttpError {
+    fn new(status: StatusCode, message: &str) -> Self {
+        HttpError(status, message.to_owned())
+    }
+
+    /// The label in metrics.
+    fn label(&self) -> &'static str {
+        match self.0 {
+            StatusCode::TOO_MANY_REQUESTS => "429",
+            StatusCode::PAYLOAD_TOO_LARGE => "413",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "415",
+            StatusCode::REQUEST_TIMEOUT => "408",
+            StatusCode::SERVICE_UNAVAILABLE => "503",
+            _ => "400",
         }
     }
 }
 
-/// What it takes to answer.
-pub struct Reception {
-    /// Lets requests in.
-    pub gate: Gate,
-    /// How long a body may take to come in.
-    pub body_time_out: Duration,
-    /// The settings by which requests are accepted without asking the module; `None` if the module is not the embedded
-    /// one, of which alone it is known what it would say.
-    pub shortcut: Option<Settings>,
-    /// Those who ask the module.
-    pub workers: Workers,
-    /// Whether the webhook is about to stop.
-    pub readiness: Arc<Readiness>,
-    /// Where everything is counted.
-    pub metrics: Arc<Metrics>,
-}
-
-/// The paths of the webhook.
-pub fn router(reception: Arc<Reception>) -> Router {
-    let answer = |stage| move |State(reception), request| answer(reception, stage, request);
-    Router::new()
-        .route(Stage::Mutate.path(), post(answer(Stage::Mutate)))
-        .route(Stage::Validate.path(), post(answer(Stage::Validate)))
-        .fallback(async || refusal(StatusCode::NOT_FOUND, "there is /mutate and /validate"))
-        .with_state(reception)
-}
-
-/// Why a request is no review that can be answered.
-struct Refusal(StatusCode, String);
-
-impl Refusal {
-    fn new(status: StatusCode, message: &str) -> Self {
-        Refusal(status, message.to_owned())
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response<Body> {
+        let HttpError(status, message) = self;
+        let mut response = (status, format!("{message}\n")).into_response();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 
-async fn answer(reception: Arc<Reception>, stage: Stage, request: Request<Body>) -> Response<Body> {
+async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
-    reception.metrics.in_flight.inc();
-    let _inside = InFlight(Arc::clone(&reception.metrics));
-    let takes_leave = request.version() <= Version::HTTP_11 && reception.readiness.stops();
-    let mut response = respond(&reception, stage, request, started).await;
-    if takes_leave {
-        // Over HTTP/1.1 a connection that is closed while the next request is on its way is an error to the client.
+    let _in_flight = InFlight::new(&state.metrics);
+    let close_connection = request.version() <= Version::HTTP_11 && state.readiness.is_stopping();
+    let mut response = match review(&state, stage, request).await {
+        Ok((review, answer)) => {
+            let duration = started.elapsed();
+            state.metrics.record_answer(stage, &review.info, &answer, duration);
+            log(stage, &review.info, &answer, duration);
+            ([(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
+        }
+        Err(error) => {
+            state.metrics.count_http_error(error.label());
+            tracing::info!(path = stage.path(), status = error.0.as_u16(), "HTTP error: {}", error.1);
+            error.into_response()
+        }
+    };
+    if close_connection {
+        // Over HTTP/1.1, a client gets an error if the connection is closed while it sends the next request.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-async fn respond(reception: &Reception, stage: Stage, request: Request<Body>, started: Instant) -> Response<Body> {
-    match review(reception, stage, request).await {
-        Ok((incoming, answer)) => {
-            let took = started.elapsed();
-            reception.metrics.answered(stage, &incoming.about, &answer, took);
-            log(stage, &incoming, &answer, took);
-            let json = [(header::CONTENT_TYPE, "application/json")];
-            axum::response::IntoResponse::into_response((json, answer.body))
-        }
-        Err(Refusal(status, message)) => {
-            reception.metrics.turned_away(status_name(status));
-            tracing::info!(path = stage.path(), status = status.as_u16(), "turned away: {message}");
-            refusal(status, &message)
-        }
+/// Counts a request as in flight until it is dropped, also if the client closes the connection.
+struct InFlight(Arc<Metrics>);
+
+impl InFlight {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.in_flight.inc();
+        InFlight(Arc::clone(metrics))
     }
 }
-
-/// Counts a request as one in flight until its handler ends, also when the client hangs up.
-struct InFlight(Arc<Metrics>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -113,63 +120,65 @@ impl Drop for InFlight {
     }
 }
 
-async fn review(reception: &Reception, stage: Stage, request: Request<Body>) -> Result<(Incoming, Answer), Refusal> {
+async fn review(
+    state: &WebhookState,
+    stage: Stage,
+    request: Request<Body>,
+) -> Result<(AdmissionReview, Answer), HttpError> {
     let length = declared_length(request.headers());
-    let mut pass = reception.gate.enter(length).map_err(|closed| closed_to(reception, closed))?;
+    let mut permit = state.request_limit.acquire(length).map_err(|exceeded| limit_error(state, exceeded))?;
     if !is_json(request.headers()) {
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send an AdmissionReview as application/json"));
+        let message = "the content type must be application/json";
+        return Err(HttpError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let body = read_body(reception, &mut pass, request.into_body()).await?;
-    let incoming = Incoming::read(body).map_err(|misread| Refusal(StatusCode::BAD_REQUEST, misread.to_string()))?;
-    if reception.shortcut.as_ref().is_some_and(|settings| !incoming.concerns(settings)) {
-        let answer = Answer::accepted(&incoming);
-        return Ok((incoming, answer));
+    let body = read_body(state, &mut permit, request.into_body()).await?;
+    let review = read_review(body).map_err(|error| HttpError(StatusCode::BAD_REQUEST, error.to_string()))?;
+    if state.prefilter_settings.as_ref().is_some_and(|settings| !needs_check(&review, settings)) {
+        let answer = Answer::allowed(&review);
+        return Ok((review, answer));
     }
-    reception.workers.ask(stage, incoming).await.map_err(|unanswered| match unanswered {
-        Unanswered::Overdue => closed_to(reception, Closed::Busy),
-        Unanswered::Ended => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the webhook is stopping"),
+    state.workers.answer(stage, review).await.map_err(|error| match error {
+        NoAnswer::QueueTimeout => limit_error(state, LimitExceeded::Busy),
+        NoAnswer::Ended => HttpError::new(StatusCode::SERVICE_UNAVAILABLE, SHUTTING_DOWN),
     })
 }
 
-async fn read_body(reception: &Reception, pass: &mut Pass, body: Body) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(reception.body_time_out, collect(pass, body)).await {
+async fn read_body(state: &WebhookState, permit: &mut RequestPermit, body: Body) -> Result<Bytes, HttpError> {
+    match tokio::time::timeout(state.body_timeout, collect(permit, body)).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(Unread::Closed(closed))) => Err(closed_to(reception, closed)),
-        Ok(Err(Unread::Broken)) => {
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "the body ended before its length was reached"))
-        }
-        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to come in")),
+        Ok(Err(BodyError::Limit(exceeded))) => Err(limit_error(state, exceeded)),
+        Ok(Err(BodyError::Incomplete)) => Err(HttpError::new(StatusCode::BAD_REQUEST, "the body is incomplete")),
+        Err(_) => Err(HttpError::new(StatusCode::REQUEST_TIMEOUT, "timeout while receiving the body")),
     }
 }
 
-/// Why a body was not read to its end.
-enum Unread {
-    /// There is no room for it.
-    Closed(Closed),
+/// Why a body was not received.
+enum BodyError {
+    Limit(LimitExceeded),
     /// The client stopped sending.
-    Broken,
+    Incomplete,
 }
 
-/// Takes in a body, part by part as there is room for it.
-async fn collect(pass: &mut Pass, mut body: Body) -> Result<Bytes, Unread> {
+/// Receives a body, and reserves memory for each part of it.
+async fn collect(permit: &mut RequestPermit, mut body: Body) -> Result<Bytes, BodyError> {
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(part) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        pass.take(part.len()).map_err(Unread::Closed)?;
+        let Ok(part) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else { continue };
+        permit.reserve(part.len()).map_err(BodyError::Limit)?;
         if collected.is_empty() && body.is_end_stream() {
-            return Ok(part); // Most bodies come in one part, which need not be copied.
+            return Ok(part); // The usual case: one part, which need not be copied.
         }
         collected.extend_from_slice(&part);
     }
     Ok(collected.freeze())
 }
 
-fn closed_to(reception: &Reception, closed: Closed) -> Refusal {
-    match closed {
-        Closed::Busy => Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too much to do; come again"),
-        Closed::TooLarge => {
-            let longest = reception.gate.longest_body();
-            Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {longest} bytes"))
+fn limit_error(state: &WebhookState, exceeded: LimitExceeded) -> HttpError {
+    match exceeded {
+        LimitExceeded::Busy => HttpError::new(StatusCode::TOO_MANY_REQUESTS, "too many requests; retry in 1 second"),
+        LimitExceeded::BodyTooLarge => {
+            let max = state.request_limit.max_body();
+            HttpError(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {max} bytes"))
         }
     }
 }
@@ -184,52 +193,32 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(format!("{message}\n")));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
-fn status_name(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => "429",
-        StatusCode::PAYLOAD_TOO_LARGE => "413",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "415",
-        StatusCode::REQUEST_TIMEOUT => "408",
-        StatusCode::SERVICE_UNAVAILABLE => "503",
-        _ => "400",
-    }
-}
-
-/// One line for each decision, refusals where everybody sees them. Names, never contents.
-fn log(stage: Stage, incoming: &Incoming, answer: &Answer, took: Duration) {
-    let is_refusal = answer.decision == Decision::Rejected;
-    if !(is_refusal || tracing::enabled!(tracing::Level::DEBUG)) {
+/// Logs a decision with names, but without contents: rejections at level info, others at level debug.
+fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration) {
+    let is_rejected = answer.decision == Decision::Rejected;
+    if !(is_rejected || tracing::enabled!(tracing::Level::DEBUG)) {
         return;
     }
-    let (names, about) = (incoming.names(), &incoming.about);
+    let RequestInfo { uid, operation, group, kind, sub_resource, namespace, name, .. } = request;
+    let (path, decision, microseconds) = (stage.path(), answer.decision.name(), duration.as_micros());
     let rules: Vec<String> = answer.rules.iter().map(|(action, ids)| format!("{action}: {ids}")).collect();
+    let rules = rules.join("; ");
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                path = stage.path(),
-                uid = incoming.uid(),
-                operation = about.operation,
-                group = about.group,
-                kind = about.kind,
-                sub_resource = &*names.sub_resource,
-                namespace = &*names.namespace,
-                name = &*names.name,
-                rules = rules.join("; "),
-                microseconds = took.as_micros(),
-                "{}",
-                answer.decision.name()
+                path,
+                uid,
+                operation,
+                group,
+                kind,
+                sub_resource,
+                namespace,
+                name,
+                rules,
+                microseconds,
+                "{decision}"
             )
         };
     }
-    if is_refusal { line!(info) } else { line!(debug) }
+    if is_rejected { line!(info) } else { line!(debug) }
 }

@@ -1,19 +1,19 @@
-//! `--self-signed`: certificates of an authority of this program's own, shared by its replicas through a Secret and
-//! published in the webhook configurations.
+//! `--self-signed`: a CA and a serving certificate that the replicas share through a Secret. The CA bundle is published in
+//! the webhook configurations.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `authority` | how authorities and leaves follow each other: pure |
-//! | `stored`, `issue` | the Secret's data, read and verified; certificates, made |
-//! | `service` | the Service and its names |
+//! | `ca` | the rotation of CAs and serving certificates, a pure function |
+//! | `stored`, `issue` | reading the Secret's data, and issuing certificates |
+//! | `service` | the Service and its DNS names |
 //! | `secret`, `configurations`, `api` | the objects on the API server |
 //!
-//! The account needs `create` on Secrets of the namespace, `get` and `update` on the one Secret, and `get` and `patch`
-//! on the one MutatingWebhookConfiguration and the one ValidatingWebhookConfiguration. Nothing is listed or watched:
-//! every replica looks once in a while, which repairs whatever others have done to these objects.
+//! The account needs `create` on Secrets in the namespace, `get` and `update` on the one Secret, and `get` and `patch` on
+//! the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration. Each replica reads these objects regularly,
+//! without a watch, and restores them after changes by others.
 
 mod api;
-mod authority;
+mod ca;
 mod configurations;
 mod issue;
 mod secret;
@@ -28,136 +28,136 @@ use std::time::Duration;
 use kube::Client;
 use time::OffsetDateTime;
 
-use self::authority::{Plan, Situation, plan};
-use self::configurations::Configuration;
-use self::issue::AuthorityCertificate;
-use self::stored::{Leaf, verify};
+use self::ca::{RotationInput, RotationPlan, plan};
+use self::configurations::WebhookConfiguration;
+use self::issue::CaCertificate;
+use self::stored::{ServingCertificate, verify};
 use super::certificate::Certificate;
 
 pub use self::api::RequestError;
-pub use self::authority::Lifetimes;
+pub use self::ca::Lifetimes;
 pub use self::service::{NotAService, Service};
 
-/// How long a replica waits before it looks again; each time somewhere in between.
+/// The time between two reconciliations: a random value in this range.
 pub const POLL: Range<Duration> = Duration::from_secs(30)..Duration::from_secs(60);
 
-/// How often a replica tries to agree with the others in one round.
-const ATTEMPTS: u32 = 10;
+/// The maximum number of attempts to write the Secret in one reconciliation.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// Why a round did not succeed. The next one may.
+/// Why a reconciliation failed. The next one can succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The account may not use the Secret.
     #[error(
-        "cannot {deed} the Secret {namespace}/{name}: the account needs `create` on secrets in that namespace, \
+        "cannot {operation} the Secret {namespace}/{name}: the account needs `create` on secrets in that namespace, \
          and `get` and `update` on this one ({source})"
     )]
     SecretForbidden {
-        /// What was tried.
-        deed: &'static str,
-        /// Where.
+        /// The operation.
+        operation: &'static str,
+        /// The Secret's namespace.
         namespace: String,
         /// The Secret's name.
         name: String,
-        /// What the API server said.
+        /// The API server's error.
         source: RequestError,
     },
     /// The Secret cannot be read or written for another reason.
-    #[error("cannot {deed} the Secret {namespace}/{name}: {source}")]
+    #[error("cannot {operation} the Secret {namespace}/{name}: {source}")]
     Secret {
-        /// What was tried.
-        deed: &'static str,
-        /// Where.
+        /// The operation.
+        operation: &'static str,
+        /// The Secret's namespace.
         namespace: String,
         /// The Secret's name.
         name: String,
-        /// What the API server said.
+        /// The API server's error.
         source: RequestError,
     },
     /// The account may not use a webhook configuration.
-    #[error("cannot {deed} {resource}/{name}: the account needs `get` and `patch` on it ({source})")]
+    #[error("cannot {operation} {resource}/{name}: the account needs `get` and `patch` on it ({source})")]
     ConfigurationForbidden {
-        /// What was tried.
-        deed: &'static str,
-        /// Which of the two resources.
+        /// The operation.
+        operation: &'static str,
+        /// The resource, in the plural.
         resource: &'static str,
         /// The configuration's name.
         name: String,
-        /// What the API server said.
+        /// The API server's error.
         source: RequestError,
     },
     /// A webhook configuration cannot be read or patched for another reason.
-    #[error("cannot {deed} {resource}/{name}: {source}")]
+    #[error("cannot {operation} {resource}/{name}: {source}")]
     Configuration {
-        /// What was tried.
-        deed: &'static str,
-        /// Which of the two resources.
+        /// The operation.
+        operation: &'static str,
+        /// The resource, in the plural.
         resource: &'static str,
         /// The configuration's name.
         name: String,
-        /// What the API server said.
+        /// The API server's error.
         source: RequestError,
     },
-    /// Others write the same object again and again.
-    #[error("{what} is changed by others all the time")]
-    Contended {
+    /// Other clients change the object again and again.
+    #[error("too many conflicting changes to {object}")]
+    Conflict {
         /// The object.
-        what: String,
+        object: String,
     },
-    /// A certificate cannot be made.
-    #[error("cannot make a certificate: {0}")]
+    /// A certificate cannot be created.
+    #[error("cannot create a certificate: {0}")]
     Issue(#[from] rcgen::Error),
 }
 
-/// One replica's part in keeping the certificates.
+/// Keeps the certificate of one replica valid.
 pub struct SelfSigned {
     client: Client,
     service: Service,
-    configurations: [Configuration; 2],
+    configurations: [WebhookConfiguration; 2],
     certificate: Arc<Certificate>,
     lifetimes: Lifetimes,
     poll: Range<Duration>,
-    /// The bundle of the round before.
-    remembered: Vec<AuthorityCertificate>,
-    /// The bundle that stood in all configurations when the last round ended.
-    published: Vec<AuthorityCertificate>,
-    told: Option<String>,
+    /// The CA bundle of the previous reconciliation.
+    previous_bundle: Vec<CaCertificate>,
+    /// The CA bundle that the previous reconciliation published in all configurations.
+    published: Vec<CaCertificate>,
+    last_error: Option<String>,
 }
 
 impl SelfSigned {
-    /// Keeps `certificate` valid for a Service, and published in the two webhook configurations called
-    /// `configuration`. Nothing happens before [`SelfSigned::round`] or [`SelfSigned::run`].
+    /// Will keep `certificate` valid for a Service, and its CA published in the two webhook configurations with the name
+    /// `configuration`. Does nothing before [`SelfSigned::reconcile`] or [`SelfSigned::run`].
     pub fn new(client: Client, service: Service, configuration: &str, certificate: Arc<Certificate>) -> Self {
         SelfSigned {
             client,
             service,
-            configurations: Configuration::both(configuration),
+            configurations: WebhookConfiguration::both(configuration),
             certificate,
             lifetimes: Lifetimes::default(),
             poll: POLL,
-            remembered: Vec::new(),
+            previous_bundle: Vec::new(),
             published: Vec::new(),
-            told: None,
+            last_error: None,
         }
     }
 
-    /// With other lifetimes than the default.
+    /// Sets the lifetimes.
     #[must_use]
     pub fn with_lifetimes(self, lifetimes: Lifetimes) -> Self {
         SelfSigned { lifetimes, ..self }
     }
 
-    /// With other pauses between rounds than [`POLL`].
+    /// Sets the time between two reconciliations; the default is [`POLL`].
     #[must_use]
     pub fn with_poll(self, poll: Range<Duration>) -> Self {
         SelfSigned { poll, ..self }
     }
 
-    /// Rounds, for ever. A failure is told when it begins, changes and ends.
+    /// Reconciles again and again. Errors are logged when they begin, change and end.
     pub async fn run(mut self) {
         let mut failures = 0;
         loop {
-            match self.round().await {
+            match self.reconcile().await {
                 Ok(()) => failures = 0,
                 Err(_) => failures += 1,
             }
@@ -165,101 +165,101 @@ impl SelfSigned {
         }
     }
 
-    /// One round: agrees with the other replicas, publishes whom to trust, and presents the certificate.
+    /// Updates the Secret that the replicas share, publishes the CA bundle, and loads the serving certificate.
     ///
     /// # Errors
-    /// [`Error`], already logged and counted. The certificate is presented even if it could not be published.
-    pub async fn round(&mut self) -> Result<(), Error> {
-        let outcome = self.agree_and_publish().await;
-        self.tell(outcome.as_ref().err());
-        outcome
+    /// [`Error`], already logged and counted. The certificate is loaded even if the CA bundle cannot be published.
+    pub async fn reconcile(&mut self) -> Result<(), Error> {
+        let result = self.reconcile_all().await;
+        self.log_result(result.as_ref().err());
+        result
     }
 
-    async fn agree_and_publish(&mut self) -> Result<(), Error> {
-        let Plan { leaf, bundle, .. } = self.agree().await?;
-        let publishing = self.publish(&bundle).await;
-        if let Some(leaf) = leaf {
-            self.present(leaf, &bundle);
+    async fn reconcile_all(&mut self) -> Result<(), Error> {
+        let RotationPlan { certificate, bundle, .. } = self.reconcile_secret().await?;
+        let published = self.publish(&bundle).await;
+        if let Some(certificate) = certificate {
+            self.use_certificate(certificate, &bundle);
         }
-        self.published = if publishing.is_ok() { bundle.clone() } else { Vec::new() };
-        self.remembered = bundle;
-        publishing
+        self.published = if published.is_ok() { bundle.clone() } else { Vec::new() };
+        self.previous_bundle = bundle;
+        published
     }
 
-    /// Finds what is valid for all replicas, and makes what is missing. Whoever writes first is followed by the others.
-    async fn agree(&self) -> Result<Plan, Error> {
-        for _ in 0..ATTEMPTS {
+    /// Reads the Secret, and updates it if needed. If another replica is faster, its update is used.
+    async fn reconcile_secret(&self) -> Result<RotationPlan, Error> {
+        for _ in 0..MAX_ATTEMPTS {
             let found = secret::read(&self.client, &self.service).await?;
-            let situation = Situation {
+            let input = RotationInput {
                 service: &self.service,
                 lifetimes: self.lifetimes,
                 now: OffsetDateTime::now_utc(),
-                remembered: &self.remembered,
+                previous_bundle: &self.previous_bundle,
                 published: &self.published,
             };
-            let plan = plan(&found.data, &situation)?;
+            let plan = plan(&found.data, &input)?;
             if plan.data == found.data {
                 return Ok(plan);
             }
             if secret::write(&self.client, &self.service, found, &plan.data).await? {
-                self.tell_plan(&plan);
+                self.log_plan(&plan);
                 return Ok(plan);
             }
         }
-        Err(Error::Contended { what: format!("the Secret {}/{}", self.service.namespace, self.service.secret_name()) })
+        Err(Error::Conflict { object: format!("the Secret {}/{}", self.service.namespace, self.service.secret_name()) })
     }
 
-    /// Publishes in both configurations, even if one of them fails.
-    async fn publish(&mut self, bundle: &[AuthorityCertificate]) -> Result<(), Error> {
-        let mut outcome = Ok(());
+    /// Publishes the CA bundle in both configurations, even if the first one fails.
+    async fn publish(&mut self, bundle: &[CaCertificate]) -> Result<(), Error> {
+        let mut result = Ok(());
         for configuration in &mut self.configurations {
-            outcome = outcome.and(configuration.publish(&self.client, &self.service, bundle).await);
+            result = result.and(configuration.publish(&self.client, &self.service, bundle).await);
         }
-        outcome
+        result
     }
 
-    /// Presents a leaf. One of an authority that was only just published waits for the next round, as long as the one
-    /// that is presented will do: API servers take a moment to learn whom to trust.
-    fn present(&self, leaf: Leaf, bundle: &[AuthorityCertificate]) {
+    /// Loads a serving certificate. If its CA was published only now and the current certificate is valid, it waits for
+    /// the next reconciliation, because API servers need a moment to see the new bundle.
+    fn use_certificate(&self, serving: ServingCertificate, bundle: &[CaCertificate]) {
         let now = OffsetDateTime::now_utc();
-        let accepted = |chain, bundle| verify(chain, bundle, &self.service, now).is_ok();
+        let is_valid = |chain, bundle| verify(chain, bundle, &self.service, now).is_ok();
         if let Some(current) = self.certificate.current() {
-            let same = current.chain() == leaf.pair.chain();
-            if same || accepted(current.chain(), bundle) && !accepted(leaf.pair.chain(), &self.remembered) {
+            let is_same = current.chain() == serving.pair.chain();
+            if is_same || is_valid(current.chain(), bundle) && !is_valid(serving.pair.chain(), &self.previous_bundle) {
                 return;
             }
         }
-        tracing::info!(not_after = %leaf.not_after, service = %self.service, "presenting a certificate");
-        self.certificate.replace(leaf.pair);
+        tracing::info!(not_after = %serving.not_after, service = %self.service, "loaded a serving certificate");
+        self.certificate.replace(serving.pair);
     }
 
-    fn tell_plan(&self, plan: &Plan) {
+    fn log_plan(&self, plan: &RotationPlan) {
         let secret = self.service.secret_name();
-        for fault in &plan.faults {
-            tracing::warn!(secret, fault, "repaired the Secret");
+        for problem in &plan.problems {
+            tracing::warn!(secret, problem, "replaced invalid data in the Secret");
         }
         for step in &plan.steps {
-            tracing::info!(secret, step, "wrote the Secret");
+            tracing::info!(secret, step, "updated the Secret");
         }
     }
 
-    fn tell(&mut self, error: Option<&Error>) {
+    fn log_result(&mut self, error: Option<&Error>) {
         if error.is_some() {
             self.certificate.count_failure();
         }
         let text = error.map(Error::to_string);
-        match (&self.told, &text) {
+        match (&self.last_error, &text) {
             (before, Some(text)) if before.as_ref() != Some(text) => {
-                tracing::warn!(error = text, "cannot keep the certificates");
+                tracing::warn!(error = text, "cannot update the certificates");
             }
-            (Some(_), None) => tracing::info!("the certificates are kept again"),
+            (Some(_), None) => tracing::info!("the certificates are up to date again"),
             _ => {}
         }
-        self.told = text;
+        self.last_error = text;
     }
 }
 
-/// How long to wait: somewhere in the range, and less after the first failures.
+/// A random time in the range; shorter after the first failures.
 fn pause(poll: &Range<Duration>, failures: u32) -> Duration {
     let width = poll.end.saturating_sub(poll.start);
     let random = RandomState::new().hash_one(0) % 1000;
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_lie_in_their_range_and_grow_with_failures() {
+    fn pauses_are_in_the_range_and_grow_with_failures() {
         for _ in 0..100 {
             assert!(POLL.contains(&pause(&POLL, 0)));
         }

@@ -1,7 +1,7 @@
-//! `--tls-cert` and `--tls-key`: a certificate that somebody else renews, as files.
+//! `--tls-cert` and `--tls-key`: a certificate in files, which another program renews.
 //!
-//! A Secret that is mounted as a volume changes through symbolic links, of which file events tell nothing dependable:
-//! the contents are compared instead.
+//! The files are read again and again and compared: file events are not reliable for a mounted Secret, which changes
+//! through symbolic links.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,37 +9,37 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::certificate::{self, Certificate, Pair};
-use crate::exit::in_words;
+use super::certificate::{self, Certificate, CertificateAndKey};
+use crate::message::describe_io_error;
 
-/// How often the files are compared with what is presented.
+/// How often the files are read.
 pub const POLL: Duration = Duration::from_secs(5);
 
-/// More than any chain of certificates takes.
-const MAXIMUM_BYTES: u64 = 1 << 20;
+/// The maximum size of a file.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read.
-    #[error("cannot read {}: {}", path.display(), in_words(source))]
+    #[error("cannot read {}: {}", path.display(), describe_io_error(source))]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// What the files hold cannot be presented.
+    /// A file has unusable contents.
     #[error("cannot use {}: {source}", path.display())]
     Content {
-        /// The file that is at fault, as far as one can tell.
+        /// The file; the key file if chain and key do not match.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         source: certificate::Error,
     },
 }
 
-/// The two files, and the certificate that follows them.
+/// The two files, and the serving certificate that is loaded from them.
 pub struct TlsFiles {
     chain: PathBuf,
     key: PathBuf,
@@ -47,7 +47,7 @@ pub struct TlsFiles {
     last: Option<Contents>,
 }
 
-/// The two files as they were last seen, readable or not: a failure is told once for each state of the files.
+/// The result of the last read. A failure is reported once for the same contents.
 #[derive(PartialEq, Eq)]
 enum Contents {
     Read { chain: Vec<u8>, key: Vec<u8> },
@@ -65,34 +65,35 @@ impl TlsFiles {
         Ok(files)
     }
 
-    /// Follows the files, for ever. What cannot be used leaves the certificate as it is, and is tried again.
-    pub async fn follow(mut self, poll: Duration) {
+    /// Reads the files again and again, and replaces the certificate when they change. Unusable contents leave the
+    /// certificate unchanged.
+    pub async fn watch(mut self, poll: Duration) {
         loop {
             tokio::time::sleep(poll).await;
-            // File systems can hang.
+            // A file system can hang.
             let polled = tokio::task::spawn_blocking(move || {
-                self.poll_and_tell();
+                self.poll_and_log();
                 self
             });
             match polled.await {
                 Ok(files) => self = files,
-                Err(_) => return tracing::error!("the certificate's files are not followed any more"),
+                Err(_) => return tracing::error!("the certificate files are no longer watched"),
             }
         }
     }
 
-    fn poll_and_tell(&mut self) {
+    fn poll_and_log(&mut self) {
         match self.poll() {
             Ok(false) => {}
-            Ok(true) => tracing::info!(file = %self.chain.display(), "presenting another certificate"),
+            Ok(true) => tracing::info!(file = %self.chain.display(), "loaded a new serving certificate"),
             Err(error) => {
                 self.certificate.count_failure();
-                tracing::warn!(%error, "keeping the certificate there is");
+                tracing::warn!(%error, "cannot load the certificate files; keeping the previous certificate");
             }
         }
     }
 
-    /// Looks at the files; whether they brought another certificate. The same contents bring the same error only once.
+    /// Reads the files, and returns whether they had a new certificate. The same contents are an error only once.
     fn poll(&mut self) -> Result<bool, Error> {
         let outcome = self.read();
         let contents = match &outcome {
@@ -104,7 +105,7 @@ impl TlsFiles {
         }
         self.last = Some(contents);
         let (chain, key) = outcome?;
-        let pair = Pair::from_pem(&chain, &key).map_err(|source| self.content_error(source))?;
+        let pair = CertificateAndKey::from_pem(&chain, &key).map_err(|source| self.content_error(source))?;
         let differs = self.certificate.current().is_none_or(|current| current.chain() != pair.chain());
         if differs {
             self.certificate.replace(pair);
@@ -117,10 +118,10 @@ impl TlsFiles {
     }
 
     fn content_error(&self, source: certificate::Error) -> Error {
-        use certificate::Error as Fault;
+        use certificate::Error as Problem;
         let path = match source {
-            Fault::ChainNotPem | Fault::NoCertificate | Fault::Certificate => &self.chain,
-            Fault::KeyNotPem | Fault::Key | Fault::Mismatch => &self.key,
+            Problem::ChainNotPem | Problem::NoCertificate | Problem::Certificate => &self.chain,
+            Problem::KeyNotPem | Problem::Key | Problem::Mismatch => &self.key,
         };
         Error::Content { path: path.clone(), source }
     }
@@ -128,7 +129,7 @@ impl TlsFiles {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAXIMUM_BYTES).read_to_end(&mut content));
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut content));
     read.map_err(|source| Error::File { path: path.to_owned(), source })?;
     Ok(content)
 }
@@ -137,75 +138,75 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 mod tests {
     use std::fs;
 
-    use super::super::certificate::tests::signed_by_itself;
+    use super::super::certificate::tests::self_signed;
     use super::*;
 
-    struct Folder {
-        folder: tempfile::TempDir,
+    struct Directory {
+        directory: tempfile::TempDir,
         certificate: Arc<Certificate>,
     }
 
-    impl Folder {
+    impl Directory {
         fn with((chain, key): &(String, String)) -> Self {
-            let folder = Folder { folder: tempfile::tempdir().unwrap(), certificate: Certificate::new() };
-            folder.write("tls.crt", chain);
-            folder.write("tls.key", key);
-            folder
+            let directory = Directory { directory: tempfile::tempdir().unwrap(), certificate: Certificate::new() };
+            directory.write("tls.crt", chain);
+            directory.write("tls.key", key);
+            directory
         }
 
         fn write(&self, name: &str, content: &str) {
-            fs::write(self.folder.path().join(name), content).unwrap();
+            fs::write(self.directory.path().join(name), content).unwrap();
         }
 
         fn load(&self) -> Result<TlsFiles, Error> {
-            let path = |name| self.folder.path().join(name);
+            let path = |name| self.directory.path().join(name);
             TlsFiles::load(path("tls.crt"), path("tls.key"), Arc::clone(&self.certificate))
         }
     }
 
     #[test]
-    fn what_is_wrong_at_the_start_is_told_with_the_name_of_the_file() {
-        let folder = Folder::with(&signed_by_itself("sql"));
-        folder.write("tls.key", &signed_by_itself("sql").1);
-        let path = |name: &str| folder.folder.path().join(name).display().to_string();
-        let text = || folder.load().err().unwrap().to_string();
-        let mismatch = "the private key does not belong to the certificate";
+    fn startup_errors_name_the_file() {
+        let directory = Directory::with(&self_signed("sql"));
+        directory.write("tls.key", &self_signed("sql").1);
+        let path = |name: &str| directory.directory.path().join(name).display().to_string();
+        let text = || directory.load().err().unwrap().to_string();
+        let mismatch = "the private key does not match the certificate";
         assert_eq!(text(), format!("cannot use {}: {mismatch}", path("tls.key")));
-        folder.write("tls.crt", "");
-        assert_eq!(text(), format!("cannot use {}: there is no certificate", path("tls.crt")));
+        directory.write("tls.crt", "");
+        assert_eq!(text(), format!("cannot use {}: no certificate found", path("tls.crt")));
         fs::remove_file(path("tls.crt")).unwrap();
-        assert!(text().starts_with(&format!("cannot read {}: there is no such file", path("tls.crt"))));
-        assert!(!folder.certificate.is_loaded());
+        assert!(text().starts_with(&format!("cannot read {}: no such file", path("tls.crt"))));
+        assert!(!directory.certificate.is_loaded());
     }
 
     #[test]
-    fn a_renewal_is_taken_over_once_both_files_fit() {
-        let (first, second) = (signed_by_itself("sql"), signed_by_itself("sql"));
-        let folder = Folder::with(&first);
-        let mut files = folder.load().unwrap();
+    fn a_new_certificate_is_loaded_once_both_files_match() {
+        let (first, second) = (self_signed("sql"), self_signed("sql"));
+        let directory = Directory::with(&first);
+        let mut files = directory.load().unwrap();
         assert!(!files.poll().unwrap());
-        let before = folder.certificate.current().unwrap().chain().to_vec();
+        let before = directory.certificate.current().unwrap().chain().to_vec();
 
-        folder.write("tls.crt", second.0.split_at(second.0.len() / 2).0);
+        directory.write("tls.crt", second.0.split_at(second.0.len() / 2).0);
         assert!(files.poll().is_err());
-        folder.write("tls.crt", &second.0);
+        directory.write("tls.crt", &second.0);
         assert!(files.poll().is_err());
-        assert!(!files.poll().unwrap(), "the same failure is told once");
-        assert_eq!(folder.certificate.current().unwrap().chain(), before);
+        assert!(!files.poll().unwrap(), "the same failure is reported once");
+        assert_eq!(directory.certificate.current().unwrap().chain(), before);
 
-        folder.write("tls.key", &second.1);
+        directory.write("tls.key", &second.1);
         assert!(files.poll().unwrap());
-        assert_ne!(folder.certificate.current().unwrap().chain(), before);
-        assert_eq!(folder.certificate.replacements(), 1);
+        assert_ne!(directory.certificate.current().unwrap().chain(), before);
+        assert_eq!(directory.certificate.replacements(), 1);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_volume_that_moves_its_links_is_followed() {
+    fn a_mounted_secret_that_changes_its_links_is_loaded() {
         use std::os::unix::fs::symlink;
-        let folder = tempfile::tempdir().unwrap();
-        let at = |path: &str| folder.path().join(path);
-        for (version, (chain, key)) in [("1", signed_by_itself("sql")), ("2", signed_by_itself("sql"))] {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |path: &str| directory.path().join(path);
+        for (version, (chain, key)) in [("1", self_signed("sql")), ("2", self_signed("sql"))] {
             fs::create_dir(at(version)).unwrap();
             fs::write(at(version).join("tls.crt"), chain).unwrap();
             fs::write(at(version).join("tls.key"), key).unwrap();
@@ -222,17 +223,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_that_vanish_leave_the_certificate_and_count_as_one_failure() {
-        let folder = Folder::with(&signed_by_itself("sql"));
-        let files = folder.load().unwrap();
-        fs::remove_file(folder.folder.path().join("tls.key")).unwrap();
-        let following = tokio::spawn(files.follow(Duration::from_millis(1)));
-        while folder.certificate.failures() == 0 {
+    async fn missing_files_keep_the_certificate_and_count_as_one_failure() {
+        let directory = Directory::with(&self_signed("sql"));
+        let files = directory.load().unwrap();
+        fs::remove_file(directory.directory.path().join("tls.key")).unwrap();
+        let watching = tokio::spawn(files.watch(Duration::from_millis(1)));
+        while directory.certificate.failures() == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-        following.abort();
-        assert!(folder.certificate.is_loaded());
-        assert_eq!(folder.certificate.failures(), 1);
+        watching.abort();
+        assert!(directory.certificate.is_loaded());
+        assert_eq!(directory.certificate.failures(), 1);
     }
 }

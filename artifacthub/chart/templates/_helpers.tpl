@@ -1,4 +1,4 @@
-{{/* The image, by its digest if one is given. */}}
+{{/* The image, by digest or tag. */}}
 {{- define "sqledge-ha.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}
@@ -9,10 +9,24 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Of which release and version an object is. */}}
+{{/* The labels that select the pods. */}}
+{{- define "sqledge-ha.selector" -}}
+app.kubernetes.io/name: sqledge-ha
+{{- end -}}
+
+{{/* The labels of all objects. */}}
 {{- define "sqledge-ha.labels" -}}
+{{ include "sqledge-ha.selector" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
+{{- end -}}
+
+{{/* The metadata of namespaced objects. */}}
+{{- define "sqledge-ha.metadata" -}}
+name: sqledge-ha
+namespace: {{ .Release.Namespace | quote }}
+labels:
+  {{- include "sqledge-ha.labels" . | nindent 2 }}
 {{- end -}}

@@ -1,4 +1,4 @@
-//! The schemas that kubeconform validates by, as an API server publishes them.
+//! The schemas for kubeconform, as an API server publishes them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::kubernetes::Cluster;
 
-/// Where they are.
+/// The folder with the schemas.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemas")
 }
 
-/// Asks a control plane for them, unless they are there: one file for each kind, which refers to one with everything.
+/// Gets the schemas from a control plane, unless they exist: one file for each kind, and one with all definitions.
 pub(crate) fn write() {
     let definitions_path = folder().join("_definitions.json");
     if definitions_path.exists() {
@@ -22,13 +22,13 @@ pub(crate) fn write() {
     let description: Value =
         serde_json::from_str(&Cluster::api_only().must(&["get", "--raw", "/openapi/v2"], "")).unwrap();
     let mut definitions = description["definitions"].clone();
-    // OpenAPI has no word for "either", and puts it into a format.
+    // OpenAPI 2 expresses "integer or string" as a format.
     definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"] = json!({"type": ["string", "integer"]});
     definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"] = json!({"type": ["string", "number"]});
     for (name, definition) in definitions.as_object().unwrap() {
         for kind in definition["x-kubernetes-group-version-kind"].as_array().into_iter().flatten() {
             let text = |key: &str| kind[key].as_str().unwrap().to_lowercase();
-            // As kubeconform calls them.
+            // The file names that kubeconform expects.
             let group = text("group").split('.').next().unwrap().to_owned();
             let group = if group.is_empty() { group } else { format!("-{group}") };
             let path = folder().join(format!("{}{group}-{}.json", text("kind"), text("version")));

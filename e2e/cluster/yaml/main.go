@@ -1,5 +1,5 @@
 // Command yaml reads YAML and JSON documents as kubectl does, and prints each as a line of JSON: {"value": …} with what
-// kubectl would send, or {"error": "…"}. "repeated" says that the document holds a key twice, which kubectl forgives.
+// kubectl would send, or {"error": "…"}. "repeated" means that the document has a duplicate key, which kubectl accepts.
 // Documents on the standard input are separated by zero bytes.
 package main
 

@@ -1,5 +1,5 @@
-//! No test: libFuzzer hands it manifests, and it writes admission requests for the target `module` into the folder
-//! `$SEEDS`, one for every object, with all objects of its file as the host's answers.
+//! Not a fuzz target: libFuzzer passes it manifests, and it writes admission requests for the target `module` to the folder
+//! `$SEEDS`, one for each object, with all objects of the file as answers of the host.
 
 #![no_main]
 
@@ -26,7 +26,7 @@ fn seeds(text: &str) -> Vec<Vec<u8>> {
     requests.map(|request| [request.to_string().as_bytes(), b"\0", answers.as_bytes()].concat()).collect()
 }
 
-/// What the API server sends when an object is created; of workloads with a kind of even length, when one is changed.
+/// A request that creates the object, or updates it if it is a workload whose kind has an even number of letters.
 fn request(object: &Value) -> Option<Value> {
     let version = object["apiVersion"].as_str()?;
     let (group, version) = version.split_once('/').unwrap_or(("", version));

@@ -1,14 +1,13 @@
-//! What has to hold for whatever is read, edited, mended or judged, as functions that panic where it does not.
+//! Properties of all inputs to the reader, the editor, the fixer and the module, as functions that panic if one fails.
 //!
-//! | target | its input | what has to hold |
+//! | target | input | property |
 //! |---|---|---|
-//! | `reader` | any bytes | [`checks::reader`]: text becomes values that know their places |
-//! | `editor` | a text, a zero byte, choices | [`checks::editor`]: a text is edited like its value, and nothing else changes |
-//! | `fixer` | a text, a zero byte, choices | [`checks::fixer`]: what is mended stays mended |
-//! | `module` | a request and answers of the host, zero bytes between | [`checks::module`]: any bytes get an answer |
+//! | `reader` | any bytes | [`checks::reader`]: values have correct spans |
+//! | `editor` | a text, a zero byte, choices | [`checks::editor`]: an edit changes the text like the value, and nothing else |
+//! | `fixer` | a text, a zero byte, choices | [`checks::fixer`]: a second run changes nothing |
+//! | `module` | a request and answers of the host, zero bytes between | [`checks::module`]: every input gets an answer |
 //!
-//! The command's own files are compiled in without the rest of the command: its WebAssembly runtime is not what is
-//! fuzzed, and takes minutes to build.
+//! The crate compiles the command's files that it tests, without the WebAssembly runtime, which takes minutes to build.
 
 pub mod checks;
 
@@ -18,71 +17,25 @@ mod command {
     pub mod fixer;
     pub mod linter;
     pub mod manifest;
+    pub(crate) mod parallel;
+    pub mod prefilter;
 }
 #[cfg(feature = "text")]
-pub use command::{fixer, linter, manifest};
-
-/// The part of the command line that the linter speaks of.
+pub(crate) use command::parallel;
 #[cfg(feature = "text")]
-pub mod cli {
-    /// How grave a finding is.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum Level {
-        /// Something to know.
-        Warning,
-        /// Something that must not be.
-        Error,
-    }
-}
+pub use command::{fixer, linter, manifest, prefilter};
 
 /// Files, of which there are none here: texts are at hand.
 #[cfg(feature = "text")]
 pub mod input {
-    use crate::manifest::Problem;
-
-    /// Files that are patches: a text is none.
-    #[derive(Debug, Default)]
-    pub struct Patches {}
-
-    impl Patches {
-        /// Whether it is one.
-        pub fn name(&self, _: &std::path::Path) -> bool {
-            false
-        }
-    }
-
     /// A text.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Source(String);
 
     impl Source {
-        /// How reports call it.
-        pub fn name(&self) -> String {
-            "text".to_owned()
-        }
-
-        /// Where it is.
-        pub fn path(&self) -> Option<&std::path::Path> {
-            None
-        }
-
         /// What says where its text comes from.
         pub fn rendered(&self, _: &str) -> Option<()> {
             None
         }
-
-        /// Its text.
-        pub fn read(&self) -> Result<String, Problem> {
-            Ok(self.0.clone())
-        }
-    }
-
-    /// A file that cannot be read.
-    #[derive(Clone, Debug)]
-    pub struct Unreachable {
-        /// How reports call it.
-        pub name: String,
-        /// Why not.
-        pub problem: Problem,
     }
 }

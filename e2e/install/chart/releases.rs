@@ -1,14 +1,14 @@
-//! Releases in a cluster: they take over what `kubectl` installed, and replace nothing when they are upgraded.
+//! Releases in a cluster: they adopt the objects of `kubectl apply`, and upgrades keep the CA bundle.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Helm, values};
+use super::{Helm, values_file};
 use crate::kubernetes::Cluster;
 use crate::shared::root;
 
-/// What identifies every object of the webhook, and the certificates that the API server trusts.
+/// UID and CA bundle of all objects of the webhook.
 fn identities(cluster: &Cluster) -> BTreeMap<String, (Value, Value)> {
     let kinds = "serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,configmap,service,deployment,\
                  poddisruptionbudget,mutatingwebhookconfiguration,validatingwebhookconfiguration";
@@ -21,7 +21,7 @@ fn identities(cluster: &Cluster) -> BTreeMap<String, (Value, Value)> {
     found.collect()
 }
 
-/// Writes into the registrations whom to trust, as the webhook does.
+/// Writes a CA bundle into the webhook configurations, like the webhook.
 fn publish(cluster: &Cluster) {
     let patch = r#"[{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "LS0tLS0="}]"#;
     for kind in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
@@ -30,22 +30,22 @@ fn publish(cluster: &Cluster) {
 }
 
 #[test]
-fn helm_takes_over_what_kubectl_installed_and_replaces_nothing() {
+fn helm_adopts_the_objects_of_kubectl() {
     let cluster = Cluster::api_only();
     cluster.must(&["apply", "-f", &root().join("artifacthub/webhook").display().to_string()], "");
     publish(&cluster);
     let before = identities(&cluster);
     let helm = Helm::of(&cluster);
     let install = ["install", "sqledge-ha", "chart", "--namespace", "sqledge-ha"];
-    let refused = helm.run(&install);
-    assert!(refused.code != 0 && refused.said.contains("exists and cannot be imported"), "{}", refused.said);
+    let rejected = helm.run(&install);
+    assert!(rejected.code != 0 && rejected.stderr.contains("exists and cannot be imported"), "{}", rejected.stderr);
     helm.must(&[&install[..], &["--take-ownership", "--server-side=false"]].concat());
     assert_eq!(identities(&cluster), before);
     let replicas = |cluster: &Cluster| {
         cluster.must(&["get", "deployment", "sqledge-ha", "-n", "sqledge-ha", "-o=jsonpath={.spec.replicas}"], "")
     };
     assert_eq!(replicas(&cluster), "2");
-    // From now on it is a release like any other.
+    // Later upgrades need no special flags.
     helm.must(&["upgrade", "sqledge-ha", "chart", "--namespace", "sqledge-ha", "--set", "replicas=3"]);
     assert_eq!((replicas(&cluster), identities(&cluster)), ("3".to_owned(), before));
     helm.must(&["uninstall", "sqledge-ha", "--namespace", "sqledge-ha"]);
@@ -65,17 +65,17 @@ fn helm_takes_over_what_kubectl_installed_and_replaces_nothing() {
 }
 
 #[test]
-fn a_release_that_is_upgraded_keeps_whom_the_api_server_trusts() {
+fn an_upgrade_keeps_the_ca_bundle() {
     let cluster = Cluster::api_only();
     let helm = Helm::of(&cluster);
     helm.must(&["install", "guard", "chart", "--namespace", "sqledge-ha", "--create-namespace"]);
     publish(&cluster);
     let before = identities(&cluster);
-    let everything = values("everything");
+    let everything = values_file("everything");
     let other = ["--values", everything.as_str(), "--set", "podMonitor.enabled=false"];
     helm.must(&[&["upgrade", "guard", "chart", "--namespace", "sqledge-ha"][..], &other].concat());
     assert_eq!(identities(&cluster), before);
-    // There is one webhook in a cluster.
+    // A cluster can have only one release.
     let second = helm.run(&["install", "other", "chart", "--namespace", "other", "--create-namespace"]);
-    assert!(second.code != 0 && second.said.contains("invalid ownership metadata"), "{}", second.said);
+    assert!(second.code != 0 && second.stderr.contains("invalid ownership metadata"), "{}", second.stderr);
 }

@@ -1,4 +1,4 @@
-//! A manifest for each rule that refuses or mends, with nothing wrong but this, and what has to become of it.
+//! For each rule that rejects or mutates, a manifest that breaks only this rule, and the failure that it causes.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Case, Stage};
 use crate::application::Application;
-use crate::play::Play;
+use crate::guarantees::Guarantee;
 use crate::pods::update;
-use crate::promises::Promise;
+use crate::scenario::Scenario;
 
 pub(super) fn right() -> Application {
     Application::deployment("ReadWriteOnce")
@@ -21,17 +21,17 @@ fn pod_with(pointer: &str, value: Value) -> Application {
 }
 
 /// Deletes the pod and waits for a replacement.
-fn delete_pod(play: &Play<'_>) {
-    let pod = play.pod();
-    play.replaced_by(|| _ = play.must(&["delete", "pod", &pod, "--wait=false"]));
+fn delete_pod(scenario: &Scenario<'_>) {
+    let pod = scenario.pod();
+    scenario.replaced_by(|| _ = scenario.must(&["delete", "pod", &pod, "--wait=false"]));
 }
 
-/// Nothing more happens: it is watched for a while.
-fn wait(_: &Play<'_>) {
+/// Waits without an event.
+fn wait(_: &Scenario<'_>) {
     std::thread::sleep(Duration::from_secs(5));
 }
 
-/// Every rule that refuses or mends, in the order of the registry.
+/// Every rule that rejects or mutates, in the order of the registry.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case {
@@ -41,7 +41,7 @@ pub(crate) fn cases() -> Vec<Case> {
             broken: || right().with("Deployment", "/spec/replicas", json!(2)),
             event: "it is applied",
             cause: wait,
-            breaks: Ok(Promise::OneWriter),
+            breaks: Ok(Guarantee::OneWriter),
         },
         Case {
             rule: "recreate-strategy",
@@ -49,8 +49,8 @@ pub(crate) fn cases() -> Vec<Case> {
             says: "no `strategy`",
             broken: || right().without("Deployment", "/spec/strategy"),
             event: "the template changes",
-            cause: |play| _ = update(play),
-            breaks: Ok(Promise::OneWriter),
+            cause: |scenario| _ = update(scenario),
+            breaks: Ok(Guarantee::OneWriter),
         },
         Case {
             rule: "steady-controller",
@@ -58,12 +58,12 @@ pub(crate) fn cases() -> Vec<Case> {
             says: "a bare Pod",
             broken: Application::pod,
             event: "the pod is deleted",
-            cause: |play| {
-                play.event();
-                play.must(&["delete", "pod", "ledger"]);
-                wait(play);
+            cause: |scenario| {
+                scenario.event();
+                scenario.must(&["delete", "pod", "ledger"]);
+                wait(scenario);
             },
-            breaks: Ok(Promise::ComesBack),
+            breaks: Ok(Guarantee::ComesBack),
         },
         Case {
             rule: "persistent-data",
@@ -72,23 +72,23 @@ pub(crate) fn cases() -> Vec<Case> {
             broken: || pod_with("/volumes/0", json!({"name": "data", "emptyDir": {}})),
             event: "the pod is deleted",
             cause: delete_pod,
-            breaks: Ok(Promise::SameData),
+            breaks: Ok(Guarantee::SameData),
         },
         Case {
             rule: "writable-data",
             stage: Stage::Elsewhere,
             says: "`readOnly: true` on the data mount",
             broken: || pod_with("/containers/0/volumeMounts/0/readOnly", json!(true)),
-            event: "the engine starts",
+            event: "SQL Edge starts",
             cause: wait,
-            breaks: Err("a real engine, which cannot open its files for writing and ends"),
+            breaks: Err("SQL Edge, which exits because it cannot write its database files"),
         },
         Case {
             rule: "stable-data-path",
             stage: Stage::Pods,
             says: "`subPathExpr: $(POD_NAME)` on the data mount",
             broken: || {
-                // With another access mode the pods would also meet.
+                // With another access mode the pods would also overlap.
                 let name = json!({"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
                 Application::deployment("ReadWriteOncePod")
                     .with("Deployment", &format!("{POD}/containers/0/env/-"), name)
@@ -96,16 +96,16 @@ pub(crate) fn cases() -> Vec<Case> {
             },
             event: "the pod is deleted",
             cause: delete_pod,
-            breaks: Ok(Promise::SameData),
+            breaks: Ok(Guarantee::SameData),
         },
         Case {
             rule: "amd64-node-selector",
             stage: Stage::OtherArchitecture,
             says: "no `nodeSelector`",
             broken: || right().without("Deployment", &format!("{POD}/nodeSelector")),
-            event: "the last amd64 machine dies",
+            event: "the last amd64 node fails",
             cause: wait,
-            breaks: Ok(Promise::Amd64Only),
+            breaks: Ok(Guarantee::Amd64Only),
         },
         Case {
             rule: "linux-node",
@@ -114,25 +114,25 @@ pub(crate) fn cases() -> Vec<Case> {
             broken: || pod_with("/nodeSelector/kubernetes.io~1os", json!("windows")),
             event: "it is applied",
             cause: wait,
-            breaks: Ok(Promise::ComesBack),
+            breaks: Ok(Guarantee::ComesBack),
         },
         Case {
             rule: "unpinned-node",
-            stage: Stage::Machines,
+            stage: Stage::Nodes,
             says: "`nodeSelector: kubernetes.io/hostname: amd64-a`",
             broken: || pod_with("/nodeSelector/kubernetes.io~1hostname", json!("amd64-a")),
-            event: "the machine dies and is tainted",
+            event: "the node fails and is tainted",
             cause: wait,
-            breaks: Ok(Promise::ComesBack),
+            breaks: Ok(Guarantee::ComesBack),
         },
         Case {
             rule: "finite-tolerations",
-            stage: Stage::Machines,
+            stage: Stage::Nodes,
             says: "`tolerations: [{operator: Exists, effect: NoExecute}]`",
             broken: || pod_with("/tolerations", json!([{"operator": "Exists", "effect": "NoExecute"}])),
-            event: "the machine dies and is tainted",
+            event: "the node fails and is tainted",
             cause: wait,
-            breaks: Ok(Promise::ComesBack),
+            breaks: Ok(Guarantee::ComesBack),
         },
         Case {
             rule: "graceful-stop",
@@ -141,16 +141,16 @@ pub(crate) fn cases() -> Vec<Case> {
             broken: || pod_with("/terminationGracePeriodSeconds", json!(0)),
             event: "the pod is deleted",
             cause: wait,
-            breaks: Err("a real engine, which is killed in the middle of its work and has to recover its databases"),
+            breaks: Err("SQL Edge, which is killed and must run crash recovery"),
         },
         Case {
             rule: "volume-ownership",
             stage: Stage::Elsewhere,
             says: "no `fsGroup`",
             broken: || right().without("Deployment", &format!("{POD}/securityContext")),
-            event: "the engine starts on a fresh volume",
+            event: "SQL Edge starts on a new volume",
             cause: wait,
-            breaks: Err("a real disk, which belongs to root while the engine runs as uid 10001"),
+            breaks: Err("a real disk, which root owns while SQL Edge runs as uid 10001"),
         },
         Case {
             rule: "load-balancer-service",
@@ -159,7 +159,7 @@ pub(crate) fn cases() -> Vec<Case> {
             broken: || right().with("Service", "/spec/type", json!("ClusterIP")),
             event: "it is applied",
             cause: wait,
-            breaks: Ok(Promise::SameAddress),
+            breaks: Ok(Guarantee::SameAddress),
         },
         Case {
             rule: "reachable-service",
@@ -168,7 +168,7 @@ pub(crate) fn cases() -> Vec<Case> {
             broken: || right().with("Service", "/spec/ports/0/targetPort", json!(1434)),
             event: "it is applied",
             cause: wait,
-            breaks: Ok(Promise::ComesBack),
+            breaks: Ok(Guarantee::ComesBack),
         },
     ]
 }

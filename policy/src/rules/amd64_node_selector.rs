@@ -1,11 +1,12 @@
 //! # What must hold
-//! The pod can only land on amd64 nodes: `nodeSelector` has `kubernetes.io/arch: amd64`, or every term of the required
-//! node affinity leaves no other architecture. Nothing may demand another architecture, or leave no amd64 node at all.
-//! Preferred affinity counts for nothing.
+//! The pod runs on amd64 nodes only: `nodeSelector` has `kubernetes.io/arch: amd64`, or every term of the required
+//! node affinity admits no other architecture. A selector for another architecture, or an affinity that admits no
+//! amd64 node, is rejected. Preferred affinity does not count.
 //!
 //! # Why
-//! SQL Edge no longer runs on ARM64, and SQL Server never did: on such a node the image dies with `exec format error`,
-//! again and again. In a cluster with both kinds of node the first start may go well and the failover not.
+//! Microsoft no longer supports SQL Edge on ARM64: version 2.0.0 is for amd64 only, while 1.0.7 still has an ARM64
+//! image. SQL Server has none. On a node of another architecture the container exits with `exec format error` at
+//! every restart. In a cluster with both kinds of nodes the first start can succeed and the failover fail.
 //!
 //! # Example
 //! ```yaml
@@ -30,55 +31,61 @@
 //! - Kubernetes enhancement 793: the labels without `beta.`
 //! - Kubernetes documentation, *Assigning Pods to Nodes*: how selector, terms and expressions combine
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix};
-use crate::node::Node;
-use crate::scheduling::{ARCH, BETA_ARCH, Placement};
-use crate::subject::Subject;
+use crate::engine::SQL_EDGE;
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::scheduling::{ARCH, BETA_ARCH, Placement};
+use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "amd64-node-selector",
-    summary: "the pod can only land on amd64 nodes",
+    summary: "the pod runs on amd64 nodes only",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
 const AMD64: &str = "amd64";
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
-    let placement = Placement::of(&workload.pod);
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    let placement = Placement::new(&workload.pod);
     let selected = placement.selector.at(ARCH);
     let beta = placement.selector.at(BETA_ARCH);
-    if let Some(wrong) = [&selected, &beta].into_iter().find(|node| node.exists() && node.str() != Some(AMD64)) {
-        findings.push(contradiction(wrong, "the pod is sent to nodes of another architecture"));
+    let reason = reason(workload);
+    let contradiction = |at: &Cursor<'_>, message: &'static str| {
+        Finding::contradiction(at, message).reason(reason).help(format!("require `{ARCH}: {AMD64}`"))
+    };
+    if let Some(wrong) = [&selected, &beta].into_iter().find(|label| label.exists() && label.str() != Some(AMD64)) {
+        findings.push(contradiction(wrong, "the pod can only be scheduled on nodes of another architecture"));
     } else if !placement.affinity_admits(&[ARCH, BETA_ARCH], AMD64) {
-        findings.push(contradiction(&placement.terms, "the required node affinity leaves no amd64 node"));
+        findings.push(contradiction(&placement.terms, "the required node affinity admits no amd64 node"));
     } else if !placement.forces(ARCH, AMD64) {
-        findings.push(omission(&workload.pod, &selected));
+        let fix = Fix::safe([Edit::set(&workload.pod, &["nodeSelector", ARCH], AMD64)]);
+        findings.push(
+            Finding::omission(&selected, "the pod can be scheduled on a node that is not amd64", fix)
+                .reason(reason)
+                .help(format!("add `{ARCH}: {AMD64}` to the nodeSelector")),
+        );
         if beta.exists() {
             findings.push(
-                Finding::advice(&beta, "this label is deprecated, and nodes may come without it")
-                    .help("use kubernetes.io/arch"),
+                Finding::advice(&beta, "this label is deprecated, and new nodes may not have it")
+                    .help(format!("use `{ARCH}`")),
             );
         }
     }
 }
 
-fn contradiction(at: &Node<'_>, message: &'static str) -> Finding {
-    Finding::contradiction(at, message)
-        .because("the engine's image is built for amd64 only; elsewhere it dies with `exec format error`")
-        .help("ask for kubernetes.io/arch: amd64")
-}
-
-fn omission(pod: &Node<'_>, selected: &Node<'_>) -> Finding {
-    let fix = Fix::safe([Edit::set(pod, &["nodeSelector", ARCH], AMD64)]);
-    Finding::omission(selected, "the pod may land on a node that is not amd64", fix)
-        .because("the engine's image is built for amd64 only; elsewhere it dies with `exec format error`")
-        .help("add kubernetes.io/arch: amd64 to the nodeSelector")
+fn reason(workload: &Workload<'_>) -> &'static str {
+    if workload.engines.iter().any(|engine| *engine.engine == SQL_EDGE) {
+        "Microsoft no longer supports SQL Edge on ARM64, and version 2.0.0 has no ARM64 image"
+    } else {
+        "there is no ARM64 image of SQL Server, so the pod does not start on other nodes"
+    }
 }
 
 #[cfg(test)]

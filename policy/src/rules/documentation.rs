@@ -1,7 +1,7 @@
-//! The documentation of a rule, which is the head of its source file.
+//! The documentation of a rule, from the `//!` text at the head of its file.
 //!
-//! Nothing is written twice: `explain`, the README's table and every report's help take the text from here. The module
-//! carries none of it.
+//! `explain`, the table in the README and the help of every report take their text from it. The module does not contain
+//! it.
 
 #![cfg(not(feature = "guest"))]
 
@@ -29,7 +29,7 @@ mod tests {
     use crate::testing::test;
 
     #[test]
-    fn every_rule_has_every_heading_and_text_below_it() {
+    fn every_rule_has_text_below_every_heading() {
         for rule in RULES {
             let text = documentation(rule);
             let headings: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();

@@ -1,14 +1,13 @@
 //! # What must hold
-//! The pod leaves a node that stopped answering: no toleration of the `NoExecute` taints `node.kubernetes.io/not-ready`
-//! and `node.kubernetes.io/unreachable` is without `tolerationSeconds`, and none of `node.kubernetes.io/out-of-service`
-//! exists. More seconds than the setting `failoverSeconds` (300 if unset) are a warning. With `failoverSeconds` set,
-//! missing tolerations are added and longer ones cut to it.
+//! Kubernetes evicts the pod from a failed node: tolerations of the `NoExecute` taints `node.kubernetes.io/not-ready`
+//! and `node.kubernetes.io/unreachable` have `tolerationSeconds`, and no toleration names
+//! `node.kubernetes.io/out-of-service`. More seconds than the setting `failoverSeconds` (300 if unset) are a warning.
+//! With `failoverSeconds` set, missing tolerations are added and longer ones are limited to it.
 //!
 //! # Why
-//! Kubernetes evicts pods from a dead node when their tolerations run out, 300 s after the taint unless the pod says
-//! otherwise. A toleration without an end keeps the pod on the dead node forever: no failover. The out-of-service taint
-//! is how an operator or a cloud controller releases the volumes of a node that will not come back; who tolerates it
-//! keeps them.
+//! Kubernetes evicts pods from a failed node when their tolerations end, by default 300 s after the taint. Without
+//! `tolerationSeconds` the pod stays on the failed node, and there is no failover. The out-of-service taint releases
+//! the volumes of a node that does not come back; a pod that tolerates it keeps its volumes.
 //!
 //! # Example
 //! ```yaml
@@ -26,128 +25,127 @@
 //! ```
 //!
 //! # Fix
-//! Safe, with `failoverSeconds` set: adds the two tolerations, and cuts longer ones.
+//! Safe, with `failoverSeconds` set: adds the two tolerations, and limits longer ones.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Taints and Tolerations*: taint based evictions, the default of 300 s
 //! - Kubernetes documentation, *Node Shutdowns*: non-graceful node shutdown and `node.kubernetes.io/out-of-service`
 
-use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix, Grade, push_part};
-use crate::node::Node;
-use crate::settings::DEFAULT_FAILOVER_SECONDS;
-use crate::subject::Subject;
 use serde_json::json;
+
+use super::check::{Check, CheckContext};
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, FindingKind, Findings, Fix, push_separated};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::settings::DEFAULT_FAILOVER_SECONDS;
+use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "finite-tolerations",
-    summary: "the pod leaves a node that stopped answering",
+    summary: "Kubernetes evicts the pod from a failed node",
     default_action: Action::Reject,
     fixable: Fixable::Safe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
-    let enforced = subject.settings.failover_seconds;
+fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    let enforced = context.settings.failover_seconds;
     let tolerations = workload.pod.at("tolerations");
     for toleration in tolerations.items() {
-        findings.extend(out_of_service(&toleration));
+        findings.extend(check_out_of_service(&toleration));
         if [NOT_READY, UNREACHABLE].iter().any(|taint| tolerates(&toleration, taint, "")) {
-            findings.extend(too_long(&toleration, enforced));
+            findings.extend(check_seconds(&toleration, enforced));
         }
     }
-    let Some(seconds) = enforced else { return };
+    if let Some(seconds) = enforced {
+        findings.extend(check_missing(workload, &tolerations, seconds));
+    }
+}
+
+/// A finding if a toleration of a failed node is missing, where the settings require one.
+fn check_missing(workload: &Workload<'_>, tolerations: &Cursor<'_>, seconds: i64) -> Option<Finding> {
     let (mut edits, mut missing) = (Vec::new(), String::new());
     for taint in [NOT_READY, UNREACHABLE] {
         if !tolerations.items().any(|toleration| tolerates(&toleration, taint, "")) {
             let toleration =
                 json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds});
             edits.push(Edit::append(&workload.pod, &["tolerations"], toleration));
-            push_part(&mut missing, " and ", taint);
+            push_separated(&mut missing, " and ", taint);
         }
     }
-    if !edits.is_empty() {
-        findings.push(
-            Finding::omission(
-                &tolerations,
-                "how long the pod stays on a dead node is left to the cluster",
-                Fix::safe(edits),
-            )
-            .help(format!("tolerate {missing} for {seconds} s")),
-        );
-    }
+    let message = "the cluster decides how long the pod stays on a failed node";
+    let help = format!("tolerate {missing} for {seconds} s");
+    (!edits.is_empty()).then(|| Finding::omission(tolerations, message, Fix::safe(edits)).help(help))
 }
 
 /// Whether a toleration matches a `NoExecute` taint with this key and value.
-fn tolerates(toleration: &Node<'_>, taint: &str, value: &str) -> bool {
-    let text = |name: &'static str| toleration.get(name).and_then(|field| field.as_str()).unwrap_or_default();
+fn tolerates(toleration: &Cursor<'_>, taint: &str, value: &str) -> bool {
+    let text = |name: &'static str| toleration.at(name).str().unwrap_or_default();
     let exists = text("operator") == "Exists";
     matches!(text("effect"), "" | "NoExecute")
         && (text("key") == taint || (text("key").is_empty() && exists))
         && (exists || text("value") == value)
 }
 
-fn out_of_service(toleration: &Node<'_>) -> Option<Finding> {
-    // The taint's value is free; `nodeshutdown` is what the documentation uses.
+fn check_out_of_service(toleration: &Cursor<'_>) -> Option<Finding> {
+    // The taint can have any value; the documentation uses `nodeshutdown`.
     let own_value = toleration.at("value").str().unwrap_or_default();
     if !tolerates(toleration, OUT_OF_SERVICE, own_value) {
         return None;
     }
-    let (key, ends) = (toleration.at("key"), toleration.at("tolerationSeconds").exists());
+    let (key, is_finite) = (toleration.at("key"), toleration.at("tolerationSeconds").exists());
     if key.str().is_some_and(|key| !key.is_empty()) {
         return Some(
-            Finding::contradiction(&key, "the pod tolerates the taint that releases a dead node's volumes")
-                .because("whoever marks a node as out of service wants its pods and volumes to move")
-                .help("remove this toleration"),
+            Finding::contradiction(&key, format!("the pod tolerates `{OUT_OF_SERVICE}`"))
+                .reason("this taint releases the pods and volumes of a failed node")
+                .help("remove it, unless something else needs it"),
         );
     }
-    // Without an end it is reported for the other two taints as well, which says all there is to say.
-    ends.then(|| {
-        Finding::advice(toleration, "this also delays the release of volumes from a node that is out of service")
+    // Without `tolerationSeconds` it is already reported for the other two taints.
+    is_finite.then(|| {
+        Finding::advice(toleration, "this toleration also delays the release of volumes from a failed node")
             .help(format!("name the taints: {NOT_READY} and {UNREACHABLE}"))
     })
 }
 
-fn too_long(toleration: &Node<'_>, enforced: Option<i64>) -> Option<Finding> {
+fn check_seconds(toleration: &Cursor<'_>, enforced: Option<i64>) -> Option<Finding> {
     let limit = enforced.unwrap_or(DEFAULT_FAILOVER_SECONDS);
     let seconds = toleration.at("tolerationSeconds");
     let finding = match seconds.int() {
         Some(own) if own <= limit => return None,
-        Some(own) => Finding::advice(&seconds, format!("the pod stays on a dead node for {own} s"))
-            .help(format!("set tolerationSeconds to {limit} or less")),
-        None => Finding::contradiction(&seconds, "the pod stays on a dead node forever")
-            .because("without an end to the toleration nothing ever moves the pod to another node")
-            .help(end(toleration, limit)),
+        Some(own) => Finding::advice(&seconds, format!("the pod stays on a failed node for {own} s"))
+            .help(format!("set `tolerationSeconds` to {limit} or less")),
+        None => Finding::contradiction(&seconds, "Kubernetes never evicts the pod from a failed node")
+            .reason("this toleration has no `tolerationSeconds`")
+            .help(help_text(toleration, limit)),
     };
-    Some(match cut(toleration, enforced) {
-        Some(fix) => Finding { grade: Grade::Omission, ..finding.fix(fix) },
-        None if enforced.is_some() => Finding { grade: Grade::Contradiction, ..finding },
+    Some(match shorten(toleration, enforced) {
+        Some(fix) => Finding { kind: FindingKind::Omission, ..finding.fix(fix) },
+        None if enforced.is_some() => Finding { kind: FindingKind::Contradiction, ..finding },
         None => finding,
     })
 }
 
-/// How to give a toleration an end: the API allows `tolerationSeconds` for the effect `NoExecute` only.
-fn end(toleration: &Node<'_>, limit: i64) -> String {
+/// How to limit a toleration. `tolerationSeconds` is valid for the effect `NoExecute` only.
+fn help_text(toleration: &Cursor<'_>, limit: i64) -> String {
     let is_empty = |field: &'static str| toleration.at(field).str().unwrap_or_default().is_empty();
     match (is_empty("effect"), is_empty("key")) {
-        (false, _) => format!("set tolerationSeconds to {limit}"),
-        (true, false) => format!("set effect to NoExecute and tolerationSeconds to {limit}"),
-        (true, true) => {
-            format!("name the taints to tolerate; {NOT_READY} and {UNREACHABLE} with tolerationSeconds {limit}")
-        }
+        (false, _) => format!("set `tolerationSeconds: {limit}`"),
+        (true, false) => format!("set `effect: NoExecute` and `tolerationSeconds: {limit}`"),
+        (true, true) => format!("name the taints, {NOT_READY} and {UNREACHABLE}, with `tolerationSeconds`"),
     }
 }
 
-/// Cuts a toleration to the enforced seconds. One for every taint and every effect cannot be cut: the API allows
-/// `tolerationSeconds` for `NoExecute` only, and naming the effect would take the others away.
-fn cut(toleration: &Node<'_>, enforced: Option<i64>) -> Option<Fix> {
+/// Limits a toleration to the enforced seconds. One for every taint and every effect cannot be limited:
+/// `tolerationSeconds` is valid for `NoExecute` only, and with that effect the toleration would lose the others.
+fn shorten(toleration: &Cursor<'_>, enforced: Option<i64>) -> Option<Fix> {
     let effect = toleration.at("effect");
     let mut edits = vec![Edit::set(toleration, &["tolerationSeconds"], enforced?)];
     if effect.str().unwrap_or_default().is_empty() {
@@ -162,20 +160,20 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::objects::Objects;
     use crate::settings::Settings;
     use crate::testing::{ask_in, deployment, settings, test};
+    use crate::view::index::ObjectIndex;
 
     const AT: &str = "/spec/template/spec/tolerations";
 
     fn actions(tolerations: Value, settings: &Settings) -> Vec<String> {
         let object = deployment(&[(AT, tolerations)]);
-        let found = ask_in(&RULE, &object, &Objects::default(), settings);
+        let found = ask_in(&RULE, &object, &ObjectIndex::default(), settings);
         found.iter().map(|line| line.replace(AT, "")).collect()
     }
 
     #[test]
-    fn a_toleration_without_an_end_is_refused() {
+    fn a_toleration_without_seconds_is_rejected() {
         let cases: [(Value, &[&str]); 10] = [
             (json!([]), &[]),
             (json!([{"key": NOT_READY, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}]), &[]),
@@ -217,11 +215,11 @@ mod tests {
         assert_eq!(actions(long.clone(), &minute), ["mutate /0/tolerationSeconds", "mutate "]);
         assert_eq!(actions(json!([{"operator": "Exists"}]), &minute), ["reject /0+tolerationSeconds"]);
         let object = deployment(&[(AT, long)]);
-        let findings = crate::testing::findings_of(&RULE, &object, &Objects::default(), &minute);
-        let mended = crate::rules::mended(object.clone(), &findings).expect("there is something to mend");
-        let seconds = |index: usize| mended.pointer(&format!("{AT}/{index}/tolerationSeconds")).cloned();
+        let findings = crate::testing::findings_of(&RULE, &object, &ObjectIndex::default(), &minute);
+        let mutated = crate::rules::apply_mutations(object.clone(), &findings).expect("there is a mutation");
+        let seconds = |index: usize| mutated.pointer(&format!("{AT}/{index}/tolerationSeconds")).cloned();
         assert_eq!([seconds(0), seconds(1), seconds(2)], [Some(json!(60)), Some(json!(60)), None]);
-        assert!(ask_in(&RULE, &mended, &Objects::default(), &minute).is_empty());
+        assert!(ask_in(&RULE, &mutated, &ObjectIndex::default(), &minute).is_empty());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! # What must hold
-//! The engine gets time to stop: `terminationGracePeriodSeconds` is not 0. From 1 to 9 seconds are a warning.
+//! The database has time for a clean shutdown: `terminationGracePeriodSeconds` is not 0. From 1 to 9 seconds are a
+//! warning.
 //!
 //! # Why
-//! With 0 the engine is killed at once, on every update and drain; the next start has to recover the databases from
-//! their logs, which takes longer than the stop that was saved.
+//! With 0, every update and every drain kills the database without a clean shutdown. At the next start it must run
+//! crash recovery before clients can connect, which takes longer than the shutdown.
 //!
 //! # Example
 //! ```yaml
@@ -23,40 +24,40 @@
 //! # Sources
 //! - Kubernetes documentation, *Pod Lifecycle*: termination of pods, forced deletion with a grace period of 0
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix};
-use crate::subject::Subject;
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::edit::Edit;
+use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "graceful-stop",
-    summary: "the engine gets time to stop",
+    summary: "the database has time for a clean shutdown",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
-/// What Kubernetes fills in, in seconds.
+/// The default of Kubernetes, in seconds.
 const DEFAULT_GRACE: i64 = 30;
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let grace = workload.pod.at("terminationGracePeriodSeconds");
+    let help = format!("set `terminationGracePeriodSeconds: {DEFAULT_GRACE}`");
     match grace.int() {
-        Some(seconds) if seconds <= 0 => findings.push(
-            Finding::omission(
-                &grace,
-                "the engine is killed without time to stop",
-                Fix::safe([Edit::set(&grace, &[], DEFAULT_GRACE)]),
-            )
-            .because("the replacement has to recover the databases before it answers")
-            .help(format!("set terminationGracePeriodSeconds to {DEFAULT_GRACE}")),
-        ),
-        Some(seconds) if seconds < 10 => findings.push(
-            Finding::advice(&grace, format!("{seconds} s is little time for the engine to stop"))
-                .help(format!("set terminationGracePeriodSeconds to {DEFAULT_GRACE}")),
-        ),
+        Some(seconds) if seconds <= 0 => {
+            let message = format!("{} is killed without a clean shutdown", workload.product());
+            let fix = Fix::safe([Edit::set(&grace, &[], DEFAULT_GRACE)]);
+            findings.push(
+                Finding::omission(&grace, message, fix)
+                    .reason("it must run crash recovery before clients can connect")
+                    .help(help),
+            );
+        }
+        Some(seconds) if seconds < 10 => findings
+            .push(Finding::advice(&grace, format!("{seconds} s may be too short for a clean shutdown")).help(help)),
         _ => {}
     }
 }
@@ -69,7 +70,7 @@ mod tests {
     use crate::testing::{ask, deployment, test};
 
     #[test]
-    fn zero_is_mended_and_little_is_a_warning() {
+    fn zero_is_mutated_and_few_seconds_are_a_warning() {
         let at = "/spec/template/spec/terminationGracePeriodSeconds";
         let cases: [(Value, &str); 6] = [
             (json!(0), "mutate "),

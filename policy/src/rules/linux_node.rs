@@ -1,10 +1,10 @@
 //! # What must hold
-//! Nothing sends the Linux image to a Windows node: not `kubernetes.io/os` or its beta label in the node selector, not
-//! `spec.os.name`, and not a required node affinity that leaves no Linux node. This is about images known by name; an
-//! unknown image on a Windows node is taken for a Windows image.
+//! The pod runs on Linux nodes: neither `kubernetes.io/os` or its beta label in the node selector, nor
+//! `spec.os.name`, nor the required node affinity excludes them. The rule checks images that are known by name. An
+//! unknown image on a Windows node counts as a Windows image.
 //!
 //! # Why
-//! Azure SQL Edge and the SQL Server images are Linux images. A Windows node cannot run them, so the pod never starts.
+//! The images of SQL Edge and SQL Server are for Linux. The pod does not start on a Windows node.
 //!
 //! # Example
 //! ```yaml
@@ -19,40 +19,40 @@
 //! ```
 //!
 //! # Fix
-//! None: either the node or the image is meant, and only a person knows which.
+//! None: either the node or the image is wrong, and only a person knows which.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Windows containers in Kubernetes*: `kubernetes.io/os` and `spec.os.name`
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings};
-use crate::scheduling::{BETA_OS, OS, Placement};
-use crate::subject::Subject;
+use crate::kubernetes::scheduling::{BETA_OS, OS, Placement};
+use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "linux-node",
-    summary: "nothing sends the Linux image to a Windows node",
+    summary: "the pod runs on Linux nodes",
     default_action: Action::Reject,
     fixable: Fixable::No,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::WorkloadOnAnyNode(check)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload_on_any_node() else { return };
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     if !workload.engines.iter().any(|engine| engine.by_image) {
         return;
     }
-    let placement = Placement::of(&workload.pod);
+    let placement = Placement::new(&workload.pod);
     let choices = [placement.selector.at(OS), placement.selector.at(BETA_OS), workload.pod.path(&["os", "name"])];
     let wrong = choices.into_iter().find(|choice| choice.exists() && choice.str() != Some("linux"));
     let wrong = wrong.or_else(|| (!placement.affinity_admits(&[OS, BETA_OS], "linux")).then_some(placement.terms));
     if let Some(wrong) = wrong {
         findings.push(
-            Finding::contradiction(&wrong, "a Linux image is sent to nodes that do not run Linux")
-                .because("the engine's image is a Linux image; its pod never starts there")
-                .help("ask for kubernetes.io/os: linux"),
+            Finding::contradiction(&wrong, "the pod can only be scheduled on nodes that do not run Linux")
+                .reason("the image is for Linux, so the pod does not start there")
+                .help("require `kubernetes.io/os: linux`"),
         );
     }
 }
@@ -79,9 +79,9 @@ mod tests {
             ("os/name", json!("linux"), false),
             (terms, windows, true),
         ];
-        for (at, value, refused) in cases {
+        for (at, value, rejected) in cases {
             let pointer = format!("{POD}/{at}");
-            let expected: Vec<String> = refused.then(|| format!("reject {pointer}")).into_iter().collect();
+            let expected: Vec<String> = rejected.then(|| format!("reject {pointer}")).into_iter().collect();
             assert_eq!(ask(&RULE, &deployment(&[(&pointer, value)])), expected, "{at}");
         }
     }

@@ -1,16 +1,15 @@
 //! # What must hold
-//! Clients reach the engine at an address that stays: a Service of type `LoadBalancer` in the workload's namespace
-//! selects its pods. Other Services beside it, ClusterIP or headless, are normal.
+//! Clients reach the database at a stable address: a Service of type `LoadBalancer` in the workload's namespace
+//! selects its pods. ClusterIP and headless Services beside it are allowed.
 //!
-//! A Service that selects a governed workload, has a virtual IP, and has no load balancer beside it, is made one; on an
-//! UPDATE that turns the last load balancer into something else, the request is refused. A workload that only headless
-//! Services select, or none, is reported itself. Where objects arrive one by one, a Service that is not there yet is a
-//! warning.
+//! Without such a Service, a ClusterIP or NodePort Service that selects the pods is changed into one. An update that
+//! removes the last LoadBalancer Service is rejected. A workload that only headless Services select, or none, is
+//! reported itself. At admission, where objects arrive one by one, a missing Service is a warning.
 //!
 //! # Why
-//! The pod's IP changes with every failover. A load balancer keeps one address in front of whichever pod is alive, for
-//! clients inside and outside the cluster; with a headless Service clients keep talking to the IP of a dead pod until
-//! their DNS cache forgets it.
+//! The IP of the pod changes at every failover, and clients of a headless Service use the old one until their DNS
+//! cache expires. A cluster IP stays the same, but clients can reach it only from inside the cluster. The address of
+//! a NodePort is lost with its node. A load balancer keeps its address, inside and outside the cluster.
 //!
 //! # Example
 //! ```yaml
@@ -34,34 +33,35 @@
 //! ```
 //!
 //! # Fix
-//! Safe, on the Service: sets the type, and adds the annotations by which Azure, AWS and GCP keep a load balancer inside
-//! the network. The setting `exposure` changes that: `public` and `keep` add no annotation.
+//! Safe, on the Service: sets the type, and adds annotations for an internal load balancer on Azure, AWS and Google
+//! Cloud. Other platforms ignore them. With the setting `exposure: public` or `keep` no annotation is added.
 //!
 //! # Sources
 //! - Microsoft, *High availability for Azure SQL Edge containers*: the load balancer's IP address stays the same
 //! - Kubernetes documentation, *Service*: types, headless Services, internal load balancers
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::address::{Role, is_load_balancer, role};
-use crate::finding::{Action, Edit, Finding, Findings, Fix, Related, push_part, quoted};
-use crate::service::Service;
+use crate::finding::{Action, Finding, Findings, Fix, Related, push_separated, quoted};
+use crate::json::edit::Edit;
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
+use crate::kubernetes::service::{Service, ServiceType};
 use crate::settings::Exposure;
-use crate::subject::{Subject, governed};
+use crate::view::load_balancer::ServiceRole;
 use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "load-balancer-service",
-    summary: "a load balancer keeps one address in front of the pod",
+    summary: "a LoadBalancer Service gives clients a stable address",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
-    is_relational: true,
-    check,
+    sees: &[Kind::Service, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
+    checks: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
-const POD_ADDRESS: &str = "the pod's own address changes with every failover";
-
-/// Annotations by which cloud providers keep a load balancer inside the network.
+/// Annotations for an internal load balancer on Azure, AWS and Google Cloud.
 const INTERNAL: [(&str, &str); 4] = [
     ("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
     ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
@@ -69,71 +69,72 @@ const INTERNAL: [(&str, &str); 4] = [
     ("networking.gke.io/load-balancer-type", "Internal"),
 ];
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    if let Some(service) = subject.service() {
-        findings.extend(judge_service(subject, service));
-    } else if let Some(workload) = subject.workload().filter(|workload| workload.kind.keeps_running()) {
-        findings.extend(judge_workload(subject, workload));
+/// Why clients need another Service than one of this type, or than none.
+fn reason(service_type: Option<ServiceType>) -> &'static str {
+    match service_type {
+        Some(ServiceType::ClusterIp) => {
+            "the cluster IP stays the same, but clients can reach it only from inside the cluster"
+        }
+        Some(ServiceType::NodePort) => "clients connect to one node, and lose the connection if that node fails",
+        _ => "clients use the pod's IP, which changes at every failover",
     }
 }
 
-fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding> {
-    if is_load_balancer(service) {
-        return None;
+fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
+    if service.is_load_balancer() {
+        return;
     }
-    // What an UPDATE takes away was selected by the old object.
-    let old = subject.old.map(Service::read).filter(is_load_balancer);
-    let judged = old.as_ref().unwrap_or(service);
-    let objects = subject.selected_by(judged)?;
-    let (mut workloads, mut related) = (String::new(), Vec::new());
-    for workload in governed(&objects, judged, subject.settings) {
-        if lacks_address(subject, service, &workload, old.is_some()) == Some(true) {
-            push_part(&mut workloads, " and ", &workload.describe());
-            let labels = workload.template.path(&["metadata", "labels"]);
-            Related::add(&mut related, &workload.object, &labels, "the Service selects these pods");
+    let old = context.old.map(Service::read).filter(Service::is_load_balancer);
+    findings.extend(match old {
+        Some(old) => check_removed(context, service, &old),
+        None => check_candidate(context, service),
+    });
+}
+
+/// A finding if an UPDATE makes the last LoadBalancer Service of a workload one of another type.
+fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
+    let mut workloads = String::new();
+    for workload in context.view.databases_selected_by(old).known()? {
+        let others = context.view.services_beside(service, &workload).known()?;
+        if !others.iter().any(Service::is_load_balancer) {
+            push_separated(&mut workloads, " and ", &workload.describe());
         }
     }
-    if workloads.is_empty() {
-        return None;
-    }
-    let kind = service.spec.at("type");
-    if old.is_some() {
-        return Some(
-            Finding::contradiction(&kind, format!("this takes the load balancer away from {workloads}"))
-                .because("clients hold on to its address, which is gone with it")
-                .help("keep type: LoadBalancer, or create another load balancer first"),
-        );
-    }
-    let message = format!("no load balancer keeps an address in front of {workloads}");
-    Some(
-        Finding::omission(&kind, message, Fix::safe(edits(service, subject.settings.exposure)))
-            .label(format!("{} selects it", service.address().describe()))
-            .because(POD_ADDRESS)
-            .help("set type: LoadBalancer")
-            .about(related),
-    )
+    let message = format!("this update removes the only LoadBalancer Service of {workloads}");
+    (!workloads.is_empty()).then(|| {
+        Finding::contradiction(&service.spec.at("type"), message)
+            .reason("clients lose the address they connect to")
+            .help("keep `type: LoadBalancer`, or create another LoadBalancer Service first")
+    })
 }
 
-/// Whether it falls to `service` to be the load balancer of `workload`; `None` if nobody can tell.
-fn lacks_address(
-    subject: &Subject<'_>,
-    service: &Service<'_>,
-    workload: &Workload<'_>,
-    was_last: bool,
-) -> Option<bool> {
-    let others = subject.services_of(workload, Some(service.name()))?;
-    if was_last {
-        return Some(!others.iter().any(|other| is_load_balancer(&Service::read(other))));
+/// A finding if this is the Service that has to become the LoadBalancer Service of a workload.
+fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Finding> {
+    let (mut workloads, mut related) = (String::new(), Vec::new());
+    for workload in context.view.databases_selected_by(service).known()? {
+        if context.view.service_role(service, &workload).known() == Some(ServiceRole::Candidate) {
+            push_separated(&mut workloads, " and ", &workload.describe());
+            let labels = workload.template.path(&["metadata", "labels"]);
+            related.push(Related::new(&workload.object, &labels, "the Service selects these pods"));
+        }
     }
-    Some(role(service, workload, &others, subject.together) == Role::Candidate)
+    let (service_type, fix) = (service.service_type(), Fix::safe(edits(service, context.settings.exposure)));
+    let message = format!("no LoadBalancer Service selects {workloads}");
+    (!workloads.is_empty()).then(|| {
+        Finding::omission(&service.spec.at("type"), message, fix)
+            .label(format!("{} selects it", service_type.describe()))
+            .reason(reason(Some(service_type)))
+            .help("set `type: LoadBalancer`; without an internal annotation this can publish the database")
+            .related(related)
+    })
 }
 
 fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
     let mut edits = vec![Edit::set(&service.object, &["spec", "type"], "LoadBalancer")];
     let annotations = service.object.path(&["metadata", "annotations"]);
-    // Whoever wrote one of these has decided.
-    let decided = INTERNAL.iter().any(|(name, _)| annotations.at(name).exists());
-    if exposure == Exposure::Internal && !decided {
+    // An annotation that is set already is a decision.
+    let is_decided = INTERNAL.iter().any(|(name, _)| annotations.at(name).exists());
+    if exposure == Exposure::Internal && !is_decided {
         for (name, value) in INTERNAL {
             edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value));
         }
@@ -141,35 +142,40 @@ fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
     edits
 }
 
-fn judge_workload(subject: &Subject<'_>, workload: &Workload<'_>) -> Option<Finding> {
-    let objects = subject.services_of(workload, None)?;
-    for service in objects.iter().map(|object| Service::read(object)) {
-        // Where both are judged the lack is reported on the Service that can be mended.
-        if is_load_balancer(&service) || subject.is_reported_on(&service, workload) {
-            return None;
-        }
+fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    if !workload.kind.is_long_running() {
+        return;
+    }
+    let Some(services) = context.view.services_selecting(workload).known() else { return };
+    // A finding that the Service can fix is reported on the Service.
+    let is_reported =
+        |service: &Service<'_>| service.is_load_balancer() || context.view.is_reported_on(service, workload);
+    if services.iter().any(is_reported) {
+        return;
     }
     let labels = workload.template.path(&["metadata", "labels"]);
-    let help = "create a Service of type LoadBalancer that selects these labels";
-    let Some(service) = objects.first().map(|object| Service::read(object)) else {
-        let missing = "no Service of type LoadBalancer selects these pods";
+    let message = "no LoadBalancer Service selects these pods";
+    let help = "create a LoadBalancer Service that selects these labels";
+    let Some(service) = services.first() else {
+        let is_proof = context.scope().is_complete();
         let finding =
-            if subject.closed { Finding::contradiction(&labels, missing) } else { Finding::advice(&labels, missing) };
-        return Some(finding.because(POD_ADDRESS).help(help));
+            if is_proof { Finding::contradiction(&labels, message) } else { Finding::advice(&labels, message) };
+        findings.push(finding.reason(reason(None)).help(help));
+        return;
     };
-    let (kind, mut related) = (service.spec.at("type"), Vec::new());
-    Related::add(&mut related, &service.object, &kind, "this Service selects the pods");
-    Some(
-        Finding::contradiction(&labels, "no load balancer keeps an address in front of these pods")
-            .label(format!("Service {} selects them, {}", quoted(service.name()), service.address().describe()))
-            .because(POD_ADDRESS)
-            .about(related)
-            .help(if service.address().can_become_load_balancer() {
-                "make that Service type: LoadBalancer"
+    let service_type = service.service_type();
+    let related = Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
+    findings.push(
+        Finding::contradiction(&labels, message)
+            .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
+            .reason(reason(Some(service_type)))
+            .related([related])
+            .help(if service_type.can_become_load_balancer() {
+                "set `type: LoadBalancer` in that Service"
             } else {
                 help
             }),
-    )
+    );
 }
 
 #[cfg(test)]
@@ -177,16 +183,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::objects::Objects;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, deployment, findings_of, service, settings, stateful_set, test};
+    use crate::testing::{ask_in, closed, deployment, findings_of, open_index, service, settings, stateful_set, test};
 
-    fn closed(object: &Value, others: &[Value]) -> Vec<String> {
-        ask_in(&RULE, object, &Objects::closed(others.iter().chain([object])), &Settings::default())
+    fn in_application(object: &Value, others: &[Value]) -> Vec<String> {
+        ask_in(&RULE, object, &closed(others.iter().chain([object])), &Settings::default())
     }
 
-    fn open(object: &Value, others: &[Value]) -> Vec<String> {
-        ask_in(&RULE, object, &Objects::open(others), &Settings::default())
+    fn at_admission(object: &Value, others: &[Value]) -> Vec<String> {
+        ask_in(&RULE, object, &open_index(others), &Settings::default())
     }
 
     fn named(name: &str, kind: &str) -> Value {
@@ -207,18 +212,18 @@ mod tests {
         let database = deployment(&[]);
         let cluster_ip = named("a", "ClusterIP");
         let node_port = named("b", "NodePort");
-        assert!(closed(&database, &[service(&[]), cluster_ip.clone(), headless()]).is_empty());
-        assert!(closed(&cluster_ip, &[database.clone(), service(&[])]).is_empty());
-        // The Service that can be mended has it; of two, the first.
-        assert_eq!(closed(&cluster_ip, &[database.clone(), node_port.clone()]), ["mutate /spec/type"]);
-        assert!(closed(&node_port, &[database.clone(), cluster_ip.clone()]).is_empty());
-        assert!(closed(&database, &[node_port, cluster_ip]).is_empty());
-        // Nothing can be mended: the workload has it.
-        assert_eq!(closed(&database, &[headless()]), [labels]);
-        assert!(closed(&headless(), std::slice::from_ref(&database)).is_empty());
-        assert_eq!(closed(&database, &[]), [labels]);
+        assert!(in_application(&database, &[service(&[]), cluster_ip.clone(), headless()]).is_empty());
+        assert!(in_application(&cluster_ip, &[database.clone(), service(&[])]).is_empty());
+        // It is reported on a Service that can be fixed; of two, on the first.
+        assert_eq!(in_application(&cluster_ip, &[database.clone(), node_port.clone()]), ["mutate /spec/type"]);
+        assert!(in_application(&node_port, &[database.clone(), cluster_ip.clone()]).is_empty());
+        assert!(in_application(&database, &[node_port, cluster_ip]).is_empty());
+        // Without such a Service it is reported on the workload.
+        assert_eq!(in_application(&database, &[headless()]), [labels]);
+        assert!(in_application(&headless(), std::slice::from_ref(&database)).is_empty());
+        assert_eq!(in_application(&database, &[]), [labels]);
         let elsewhere = service(&[("/metadata/namespace", json!("other"))]);
-        assert_eq!(closed(&database, &[elsewhere]), [labels]);
+        assert_eq!(in_application(&database, &[elsewhere]), [labels]);
     }
 
     #[test]
@@ -230,24 +235,27 @@ mod tests {
         ]);
         let sql = named("sql", "ClusterIP");
         let database = deployment(&[]);
-        assert!(closed(&metrics, &[database.clone(), sql.clone()]).is_empty());
-        assert!(open(&metrics, &[database.clone(), sql.clone()]).is_empty());
-        assert_eq!(closed(&sql, &[database, metrics]), ["mutate /spec/type"]);
+        assert!(in_application(&metrics, &[database.clone(), sql.clone()]).is_empty());
+        assert!(at_admission(&metrics, &[database.clone(), sql.clone()]).is_empty());
+        assert_eq!(in_application(&sql, &[database, metrics]), ["mutate /spec/type"]);
     }
 
     #[test]
     fn objects_that_arrive_one_by_one() {
         let database = stateful_set(&[]);
         let cluster_ip = named("sql", "ClusterIP");
-        assert_eq!(open(&database, &[]), ["warn /spec/template/metadata/labels"]);
-        assert_eq!(open(&database, std::slice::from_ref(&cluster_ip)), ["reject /spec/template/metadata/labels"]);
-        assert_eq!(open(&database, &[headless()]), ["reject /spec/template/metadata/labels"]);
-        assert!(open(&database, &[service(&[])]).is_empty());
-        assert!(open(&cluster_ip, &[]).is_empty(), "nothing is known of what it selects");
-        assert_eq!(open(&cluster_ip, &[database, cluster_ip.clone()]), ["mutate /spec/type"]);
+        assert_eq!(at_admission(&database, &[]), ["warn /spec/template/metadata/labels"]);
+        assert_eq!(
+            at_admission(&database, std::slice::from_ref(&cluster_ip)),
+            ["reject /spec/template/metadata/labels"]
+        );
+        assert_eq!(at_admission(&database, &[headless()]), ["reject /spec/template/metadata/labels"]);
+        assert!(at_admission(&database, &[service(&[])]).is_empty());
+        assert!(at_admission(&cluster_ip, &[]).is_empty(), "nothing is known of what it selects");
+        assert_eq!(at_admission(&cluster_ip, &[database, cluster_ip.clone()]), ["mutate /spec/type"]);
         let web = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {
             "metadata": {"labels": {"app": "sql"}}, "spec": {"containers": [{"image": "nginx"}]}}}});
-        assert!(open(&cluster_ip, &[web]).is_empty());
+        assert!(at_admission(&cluster_ip, &[web]).is_empty());
     }
 
     #[test]
@@ -255,10 +263,10 @@ mod tests {
         let annotations = |changes: &[(&str, Value)], settings: &Settings| {
             let (database, object) =
                 (deployment(&[]), service(&[&[("/spec/type", json!("ClusterIP"))], changes].concat()));
-            let findings = findings_of(&RULE, &object, &Objects::closed([&database]), settings);
-            let mended = crate::rules::mended(object.clone(), &findings).expect("there is something to mend");
-            assert_eq!(mended["spec"]["type"], "LoadBalancer");
-            mended.pointer("/metadata/annotations").and_then(Value::as_object).map_or(0, serde_json::Map::len)
+            let findings = findings_of(&RULE, &object, &closed([&database]), settings);
+            let mutated = crate::rules::apply_mutations(object.clone(), &findings).expect("there is a mutation");
+            assert_eq!(mutated["spec"]["type"], "LoadBalancer");
+            mutated.pointer("/metadata/annotations").and_then(Value::as_object).map_or(0, serde_json::Map::len)
         };
         assert_eq!(annotations(&[], &Settings::default()), INTERNAL.len());
         assert_eq!(annotations(&[], &settings(json!({"exposure": "public"}))), 0);

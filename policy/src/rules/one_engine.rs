@@ -1,12 +1,12 @@
 //! # What must hold
-//! A pod has one container that runs a database engine. Containers count, and init containers that keep running beside
-//! them (`restartPolicy: Always`); SQL Server counts beside SQL Edge, whether the settings govern it or not. An engine
-//! that they do not govern counts if its image says what it is: by its environment alone it may as well be a client.
+//! A pod has one container that runs a database. Containers count, and so do init containers that keep running
+//! (`restartPolicy: Always`). A product that the settings do not select counts only if the name of its image says
+//! what it is: by its environment alone it may be a client.
 //!
 //! # Why
-//! The containers of a pod share its network, its volumes and its fate. Two engines both want port 1433, and the one
-//! that comes second does not start; on the same directory of a claim they both want the same files. Even with ports
-//! and files of their own, every update, drain and failover stops both.
+//! The containers of a pod share its network, its volumes and its lifetime. Two databases listen on the same port, so
+//! that one of them does not start. In the same directory of a claim they open the same files. Even with other ports
+//! and files, every update, drain and failover of one database also stops the other.
 //!
 //! # Example
 //! ```yaml
@@ -25,68 +25,65 @@
 //! ```
 //!
 //! # Fix
-//! None: moving an engine with its databases into a workload of its own is for a person.
+//! None: a database and its files have to be moved to their own workload by hand.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Pods*: the containers of a pod share its storage and its network, and are scheduled
 //!   together
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: `MSSQL_TCP_PORT`, 1433 by default
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Finding, Findings, quoted};
-use crate::subject::Subject;
-use crate::volumes::Mount;
+use crate::finding::{Action, Finding, Findings};
+use crate::kubernetes::volumes::Mount;
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "one-engine",
-    summary: "one container of the pod runs an engine",
+    summary: "the pod runs one database container",
     default_action: Action::Warn,
     fixable: Fixable::No,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let Some((first, further)) = workload.engines.split_first() else { return };
-    for other in further.iter().chain(workload.ungoverned.iter().filter(|engine| engine.by_image)) {
-        let place = other.node.first_of(&["image", "name"]).unwrap_or(other.node);
+    for other in further.iter().chain(workload.unselected_engines.iter().filter(|engine| engine.by_image)) {
+        let location = other.container.first_of(&["image", "name"]).unwrap_or(other.container);
+        let (second, first_name) = (other.describe(), first.describe());
+        let message = format!("the pod runs a second database: {second}, in addition to {first_name}");
         findings.push(
-            Finding::contradiction(&place, format!("the pod runs {} beside {}", describe(other), describe(first)))
-                .because(reason(workload, first, other))
-                .help(
-                    "run each engine in a Deployment or StatefulSet of its own, with a claim and a Service of its own",
-                ),
+            Finding::contradiction(&location, message)
+                .reason(reason(workload, first, other))
+                .help("run each database in its own Deployment or StatefulSet, with its own claim and Service"),
         );
     }
-}
-
-fn describe(engine: &EngineContainer<'_>) -> String {
-    let product = engine.engine.product();
-    engine.node.at("name").str().map_or_else(|| product.to_owned(), |name| format!("{product} in {}", quoted(name)))
 }
 
 fn reason<'a>(workload: &Workload<'a>, one: &EngineContainer<'a>, other: &EngineContainer<'a>) -> &'static str {
     let port = one.port();
     let ports_clash = port.is_some() && port == other.port();
-    let mounts = workload.files(other).data_mounts();
-    let files_clash =
-        workload.files(one).data_mounts().iter().any(|mount| mounts.iter().any(|other| same_place(mount, other)));
+    let mounts = workload.storage(other).data_mounts();
+    let files_clash = workload
+        .storage(one)
+        .data_mounts()
+        .iter()
+        .any(|mount| mounts.iter().any(|other| is_same_directory(mount, other)));
     match (ports_clash, files_clash) {
-        (true, true) => "both want the same port of the pod, and the same files on the claim",
-        (true, false) => "both want the same port of the pod: the one that comes second does not start",
-        (false, true) => "both want the same files on the claim",
-        (false, false) => "they stop and move together: what replaces the pod for one interrupts the other",
+        (true, true) => "both listen on the same port and use the same files on the claim",
+        (true, false) => "both listen on the same port, so that one of them does not start",
+        (false, true) => "both use the same files on the claim",
+        (false, false) => "every update or failover of one database also stops the other",
     }
 }
 
-/// Whether two mounts show the same directory of the same claim.
-fn same_place(one: &Mount<'_>, other: &Mount<'_>) -> bool {
+/// Whether two mounts are the same directory of the same claim.
+fn is_same_directory(one: &Mount<'_>, other: &Mount<'_>) -> bool {
     let claim = one.claim_name();
-    let below = |key| one.node.at(key).str().unwrap_or_default() == other.node.at(key).str().unwrap_or_default();
-    claim.is_some() && claim == other.claim_name() && below("subPath") && below("subPathExpr")
+    let is_equal = |key| one.entry.at(key).str().unwrap_or_default() == other.entry.at(key).str().unwrap_or_default();
+    claim.is_some() && claim == other.claim_name() && is_equal("subPath") && is_equal("subPathExpr")
 }
 
 #[cfg(test)]
@@ -94,9 +91,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::objects::Objects;
     use crate::settings::Settings;
     use crate::testing::{IMAGE, ask, ask_in, deployment, findings_of, other_kind, settings, stateful_set, test};
+    use crate::view::index::ObjectIndex;
 
     const POD: &str = "/spec/template/spec";
     const SERVER: &str = "mcr.microsoft.com/mssql/server:2022-latest";
@@ -138,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_that_is_not_governed_is_the_one_too_many() {
+    fn a_product_that_is_not_selected_counts_as_the_second() {
         let first = deployment(&[
             (&format!("{POD}/containers/-"), json!({"name": "edge", "image": IMAGE})),
             (&format!("{POD}/containers/0/image"), json!(SERVER)),
@@ -148,36 +145,39 @@ mod tests {
             (&format!("{POD}/containers/-"), json!({"image": SERVER})),
             (&format!("{POD}/containers/0/image"), json!(SERVER)),
         ]);
-        assert!(ask(&RULE, &alone).is_empty(), "nothing here is governed");
+        assert!(ask(&RULE, &alone).is_empty(), "no selected product");
     }
 
     #[test]
-    fn settings_can_refuse_it_and_govern_more() {
+    fn settings_can_reject_it_and_select_more_products() {
         let environment = json!([{"name": "ACCEPT_EULA"}, {"name": "SA_PASSWORD"}]);
         let object = beside(json!({"image": "own", "env": environment}));
         let all = settings(json!({"engines": ["sql-edge", "sql-server"], "rules": {"one-engine": "reject"}}));
-        let found = ask_in(&RULE, &object, &Objects::default(), &all);
+        let found = ask_in(&RULE, &object, &ObjectIndex::default(), &all);
         assert_eq!(found, [format!("reject {POD}/containers/1/image")]);
     }
 
     #[test]
-    fn the_reason_is_what_clashes() {
+    fn the_reason_names_the_conflict() {
         let port = |port: &str| json!([{"name": "MSSQL_TCP_PORT", "value": port}]);
         let unseen = json!([{"name": "MSSQL_TCP_PORT", "valueFrom": {"configMapKeyRef": {}}}]);
         let shared = json!([{"name": "data", "mountPath": "/var/opt/mssql"}]);
         let apart = json!([{"name": "data", "mountPath": "/var/opt/mssql", "subPath": "b"}]);
         let cases = [
-            (json!([]), shared.clone(), "both want the same port of the pod, and the same files on the claim"),
-            (json!([]), apart.clone(), "both want the same port of the pod: the one that comes second does not start"),
-            (port("14330"), shared, "both want the same files on the claim"),
-            (port("14330"), apart, "they stop and move together: what replaces the pod for one interrupts the other"),
-            (unseen, json!([]), "they stop and move together: what replaces the pod for one interrupts the other"),
+            (json!([]), shared.clone(), "both listen on the same port and use the same files on the claim"),
+            (json!([]), apart.clone(), "both listen on the same port, so that one of them does not start"),
+            (port("14330"), shared, "both use the same files on the claim"),
+            (port("14330"), apart, "every update or failover of one database also stops the other"),
+            (unseen, json!([]), "every update or failover of one database also stops the other"),
         ];
         for (env, mounts, expected) in cases {
             let object = beside(json!({"name": "b", "image": SERVER, "env": env, "volumeMounts": mounts}));
-            let found = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
+            let found = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].message, "the pod runs SQL Server in `b` beside SQL Edge in `sql`");
+            assert_eq!(
+                found[0].message,
+                "the pod runs a second database: SQL Server in `b`, in addition to SQL Edge in `sql`"
+            );
             assert_eq!(found[0].reason.as_deref(), Some(expected), "{env}");
         }
     }

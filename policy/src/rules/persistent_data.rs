@@ -1,13 +1,13 @@
 //! # What must hold
-//! Every directory that holds database files is backed by a persistent volume claim: the directories of
-//! `MSSQL_MASTER_DATA_FILE` and `MSSQL_MASTER_LOG_FILE`, `MSSQL_DATA_DIR` and `MSSQL_LOG_DIR`, and where these are not
-//! set `/var/opt/mssql/data`. For each directory the deepest mount above it decides; it must lead to a volume with a
-//! `persistentVolumeClaim` or to a claim template of the StatefulSet. `tempdb` may lie elsewhere.
+//! Every directory with database files is on a persistent volume claim. The directories are those of
+//! `MSSQL_MASTER_DATA_FILE` and `MSSQL_MASTER_LOG_FILE`, `MSSQL_DATA_DIR` and `MSSQL_LOG_DIR`, or else
+//! `/var/opt/mssql/data`. The deepest mount at or above a directory counts: it must name a volume with a
+//! `persistentVolumeClaim`, or a claim template of the StatefulSet. `tempdb` may be elsewhere.
 //!
 //! # Why
-//! Everything outside a claim ends with the pod: the replacement starts with no databases, and starts successfully, so
-//! that nobody notices before the application does. A claim that is declared but never mounted, or mounted beside the
-//! data directory, protects nothing. `hostPath` stays behind on the node that failed.
+//! Files outside a claim are lost with the pod. The replacement pod starts without databases, and it starts without
+//! an error, so that the application is the first to notice. A claim that no container mounts, or that is mounted
+//! beside the data directory, protects nothing. A `hostPath` stays on the failed node.
 //!
 //! # Example
 //! ```yaml
@@ -30,21 +30,24 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: mounts the claim that the pod already has at `/var/opt/mssql`, or adds a claim, a volume and a mount (in a
-//! StatefulSet a claim template), of the size that the settings give. Databases in the old place are not moved.
+//! Unsafe: mounts the claim of the pod at `/var/opt/mssql`, or adds a claim, a volume and a mount (in a StatefulSet a
+//! claim template). The setting `claimSize` is its size. Existing databases are not moved.
 //!
 //! # Sources
 //! - Microsoft, *High availability for Azure SQL Edge containers*: the replacement reconnects to the same persistent storage
 //! - Kubernetes documentation, *Volumes*: what each kind of volume outlives
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: the directories
 
+mod claim_fix;
+
+use self::claim_fix::{claim_fix, declared_claims};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::claims;
-use crate::finding::{Action, Finding, Findings, push_part, quoted};
-use crate::node::Node;
-use crate::subject::Subject;
-use crate::volumes::{Backing, DATA_ROOT, DataDirectory, Files, Mount, deciding_mount};
-use crate::workload::{EngineContainer, Workload};
+use crate::finding::{Action, Finding, Findings, push_separated, quoted};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount};
+use crate::workload::DatabaseContainer;
+use crate::workload::storage::{ContainerStorage, DataDirectory};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -52,145 +55,142 @@ pub const RULE: Rule = Rule {
     summary: "the database files are on a persistent volume claim",
     default_action: Action::Reject,
     fixable: Fixable::Unsafe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Container(check)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
-    for engine in &workload.engines {
-        findings.extend(judge(subject, workload, engine));
-    }
-}
+/// A data directory that is not on a claim, with its mount.
+type Unprotected<'d, 'a> = (&'d DataDirectory, Option<&'d Mount<'a>>);
 
-fn judge<'a>(subject: &Subject<'_>, workload: &Workload<'a>, engine: &EngineContainer<'a>) -> Option<Finding> {
-    let Files { mounts, directories } = workload.files(engine);
-    let mut lost = Vec::new();
+fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+    let ContainerStorage { mounts, directories } = container.storage();
+    let mut unprotected: Vec<Unprotected<'_, '_>> = Vec::new();
     for directory in directories {
         let Some(path) = &directory.path else { continue };
-        let mount = deciding_mount(mounts, path);
-        if !mount.is_some_and(|mount| mount.backing.is_claim()) {
-            lost.push((directory, mount));
+        let mount = effective_mount(mounts, path);
+        if !mount.is_some_and(|mount| mount.source.is_claim()) {
+            unprotected.push((directory, mount));
         }
     }
-    let Some((directory, mount)) = lost.first() else { return unseen(engine, directories) };
-    let (place, label) = place(workload, engine, mounts, directory, *mount);
-    let message = "the database files are not on a persistent volume claim";
-    // What envFrom brings may move the default directories onto a claim that is mounted.
-    let may_be_moved = engine.environment().has_unseen_source()
-        && mounts.iter().any(|mount| mount.backing.is_claim())
-        && lost.iter().all(|(directory, _)| directory.variable.is_none());
-    let finding = if may_be_moved {
-        Finding::advice(&place, message)
-            .help("make sure that the variables from envFrom move them there, and name them in env")
-    } else {
-        Finding::contradiction(&place, message)
-            .help(help(workload, engine, &lost))
-            .unsafe_fix(|| claims::add(workload, engine, &lost, &subject.settings.claim_size))
+    let Some((directory, mount)) = unprotected.first() else {
+        findings.extend(unresolved_directory(container, directories));
+        return;
     };
-    Some(Finding { label: label.map(Into::into), ..finding.because(reasons(&lost)) })
+    let (at, label) = location(container, mounts, directory, *mount);
+    let (message, reason) = describe_losses(&unprotected, container.engine.product);
+    // Variables from `envFrom` may move the default directories to a mounted claim.
+    let may_be_moved = container.environment().has_env_from()
+        && mounts.iter().any(|mount| mount.source.is_claim())
+        && unprotected.iter().all(|(directory, _)| directory.variable.is_none());
+    let finding = if may_be_moved {
+        Finding::advice(&at, message)
+            .help("make sure that variables from `envFrom` move them to the claim, and name them in `env`")
+    } else {
+        let fix = claim_fix(container, &unprotected, &context.settings.claim_size);
+        let finding = Finding::contradiction(&at, message).help(help(container, &unprotected));
+        if fix.is_empty() { finding } else { finding.fix(fix) }
+    };
+    findings.push(Finding { label: label.map(Into::into), reason: reason.map(Into::into), ..finding });
 }
 
-/// Directories that are chosen by variables whose values lie elsewhere.
-fn unseen(engine: &EngineContainer<'_>, directories: &[DataDirectory]) -> Option<Finding> {
+/// Advice if a directory is set by a variable whose value is outside the manifest.
+fn unresolved_directory(container: &DatabaseContainer<'_, '_>, directories: &[DataDirectory]) -> Option<Finding> {
     let variable = directories.iter().find(|directory| directory.path.is_none())?.variable?;
-    let entry = engine.environment().entry(variable)?;
-    Some(
-        Finding::advice(&entry.at("name"), format!("{variable} names a directory that cannot be seen here"))
-            .because("whether that directory is on a claim depends on a value from elsewhere")
-            .help("write the directory into the manifest as a plain value"),
-    )
+    let entry = container.environment().entry(variable)?;
+    let message = format!("the value of {variable} is not in this manifest, so its directory cannot be checked");
+    Some(Finding::advice(&entry.at("name"), message).help("write the directory into the manifest as a plain value"))
 }
 
-/// The place that tells most about what is wrong, and what it is.
-fn place<'a>(
-    workload: &Workload<'a>,
-    engine: &EngineContainer<'a>,
+/// The most telling location of an unprotected directory, and what it is.
+fn location<'a>(
+    container: &DatabaseContainer<'_, 'a>,
     mounts: &[Mount<'a>],
     directory: &DataDirectory,
     mount: Option<&Mount<'a>>,
-) -> (Node<'a>, Option<String>) {
+) -> (Cursor<'a>, Option<String>) {
     if let Some(mount) = mount {
-        return (mount.node.at("mountPath"), Some(format!("volume {} is mounted here", quoted(mount.volume))));
+        return (mount.entry.at("mountPath"), Some(format!("volume {} is mounted here", quoted(mount.volume))));
     }
-    if let Some(entry) = directory.variable.and_then(|variable| engine.environment().entry(variable)) {
-        return (entry.at("name"), Some("this moves files to where nothing is mounted".to_owned()));
+    if let Some(entry) = directory.variable.and_then(|variable| container.environment().entry(variable)) {
+        return (entry.at("name"), Some("nothing is mounted at this directory".to_owned()));
     }
-    let elsewhere = mounts.iter().find_map(|mount| Some((mount, mount.claim_name()?)));
-    if let Some((mount, claim)) = elsewhere {
-        return (mount.node.at("mountPath"), Some(format!("the claim {} is mounted here", quoted(claim))));
+    if let Some((mount, claim)) = mounts.iter().find_map(|mount| Some((mount, mount.claim_name()?))) {
+        return (mount.entry.at("mountPath"), Some(format!("the claim {} is mounted here", quoted(claim))));
     }
-    if let Some(claim) = claims::declared(workload, engine).into_iter().next() {
-        return (claim.place, Some("no mount of the engine's container uses this claim".to_owned()));
+    if let Some(claim) = declared_claims(container).into_iter().next() {
+        let name = container
+            .container
+            .at("name")
+            .str()
+            .map_or("the container".to_owned(), |name| format!("container {}", quoted(name)));
+        return (claim.location, Some(format!("{name} does not mount this claim")));
     }
-    (engine.node.at("volumeMounts"), None)
+    (container.container.at("volumeMounts"), None)
 }
 
-/// What becomes of each directory, directories with the same fate together.
-fn reasons(lost: &[(&DataDirectory, Option<&Mount<'_>>)]) -> String {
-    let mut fates: Vec<Fate> = Vec::new();
-    for (directory, mount) in lost {
-        let fate = mount.map_or_else(
-            || "is in the container's own layer: a replaced pod starts with no databases".to_owned(),
-            |mount| fate(mount),
-        );
-        match fates.iter_mut().find(|known| known.fate == fate) {
-            Some(shared) => {
-                push_part(&mut shared.directories, ", ", &directory.describe());
-                shared.verb = ": each ";
-            }
-            None => fates.push(Fate { directories: directory.describe(), verb: " ", fate }),
-        }
-    }
-    let mut sentences = String::new();
-    for Fate { directories, verb, fate } in fates {
-        push_part(&mut sentences, "; ", &directories);
-        sentences.push_str(verb);
-        sentences.push_str(&fate);
-    }
-    sentences
+/// What happens to the files in directories that share a kind of volume.
+#[derive(PartialEq)]
+struct DataLoss {
+    /// What happens.
+    consequence: String,
+    /// Where the files are.
+    location: String,
 }
 
-/// What becomes of some directories.
-struct Fate {
-    directories: String,
-    /// What stands between the directories and their fate.
-    verb: &'static str,
-    fate: String,
-}
-
-fn fate(mount: &Mount<'_>) -> String {
-    match mount.backing {
-        Backing::NoSuchVolume => format!("is on volume {}, which does not exist", quoted(mount.volume)),
-        Backing::NoSource | Backing::Other("emptyDir") => "is on an emptyDir, which is deleted with the pod".to_owned(),
-        Backing::Other("ephemeral") => "is on an ephemeral volume, whose claim is deleted with the pod".to_owned(),
-        Backing::Other("csi") => "is on an inline CSI volume, which is deleted with the pod".to_owned(),
-        Backing::Other("hostPath") => {
-            "is on one node's own disk (hostPath): on another node a pod starts with no databases".to_owned()
+/// The message about the first loss, and the reason with the others.
+fn describe_losses(unprotected: &[Unprotected<'_, '_>], product: &str) -> (String, Option<String>) {
+    let mut losses: Vec<(DataLoss, String)> = Vec::new();
+    for (directory, mount) in unprotected {
+        let loss = describe_loss(*mount, product);
+        match losses.iter_mut().find(|(known, _)| *known == loss) {
+            Some((_, directories)) => push_separated(directories, " and ", &directory.describe()),
+            None => losses.push((loss, directory.describe())),
         }
-        Backing::Other(name @ ("configMap" | "secret" | "projected" | "downwardAPI" | "image")) => {
-            format!("is on a volume of kind {name}, which the engine cannot write")
-        }
-        Backing::Other(name) => {
-            format!(
-                "is on a volume named in the pod itself ({}): persistent, but no claim keeps it",
-                quoted(name).trim_matches('`')
-            )
-        }
-        Backing::Claim(_) | Backing::ClaimTemplate(_) => "is on a claim".to_owned(),
     }
+    let mut sentences = losses.into_iter().map(|(DataLoss { consequence, location }, directories)| {
+        let verb = if directories.contains(" and ") { "are" } else { "is" };
+        format!("{consequence}: {directories} {verb} {location}")
+    });
+    let message = sentences.next().unwrap_or_default();
+    let reason = sentences.collect::<Vec<_>>().join("; ");
+    (message, Some(reason).filter(|reason| !reason.is_empty()))
 }
 
-fn help<'a>(
-    workload: &Workload<'a>,
-    engine: &EngineContainer<'a>,
-    lost: &[(&DataDirectory, Option<&Mount<'_>>)],
-) -> String {
-    let is_default = lost.iter().all(|(directory, mount)| directory.variable.is_none() && mount.is_none());
-    match (is_default, claims::declared(workload, engine).len()) {
-        (true, 1) => format!("mount the claim at {DATA_ROOT}"),
-        (true, 2..) => format!("mount the claim that is for the databases at {DATA_ROOT}"),
-        (true, 0) => format!("mount a persistent volume claim at {DATA_ROOT}"),
+fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {
+    let lost_with_pod = "all databases are lost when the pod is replaced";
+    let (consequence, location) = match mount.map(|mount| (&mount.source, mount.volume)) {
+        None => ("all databases are lost at the next container restart", "in the container filesystem".to_owned()),
+        Some((VolumeSource::NoSuchVolume, volume)) => {
+            ("the API server rejects the pod", format!("on volume {}, which does not exist", quoted(volume)))
+        }
+        Some((VolumeSource::NoSource | VolumeSource::Other("emptyDir"), _)) => {
+            (lost_with_pod, "on an emptyDir".to_owned())
+        }
+        Some((VolumeSource::Other("ephemeral"), _)) => (lost_with_pod, "on an ephemeral volume".to_owned()),
+        Some((VolumeSource::Other("csi"), _)) => (lost_with_pod, "on an inline CSI volume".to_owned()),
+        Some((VolumeSource::Other("hostPath"), _)) => {
+            ("after a failover the pod starts without databases", "on a hostPath of the old node".to_owned())
+        }
+        Some((VolumeSource::Other(kind @ ("configMap" | "secret" | "projected" | "downwardAPI" | "image")), _)) => {
+            let consequence = format!("{product} cannot write its database files");
+            return DataLoss { consequence, location: format!("on a {kind} volume") };
+        }
+        Some((VolumeSource::Other(kind), _)) => {
+            let kind = quoted(kind);
+            ("the database files are not on a claim", format!("on an inline {} volume", kind.trim_matches('`')))
+        }
+        Some((VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_), _)) => ("", "on a claim".to_owned()),
+    };
+    DataLoss { consequence: consequence.to_owned(), location }
+}
+
+fn help(container: &DatabaseContainer<'_, '_>, unprotected: &[Unprotected<'_, '_>]) -> String {
+    let data_root = container.engine.data_root;
+    let is_default = unprotected.iter().all(|(directory, mount)| directory.variable.is_none() && mount.is_none());
+    match (is_default, declared_claims(container).len()) {
+        (true, 1) => format!("mount the claim at {data_root}"),
+        (true, 2..) => format!("mount the claim for the databases at {data_root}"),
+        (true, 0) => format!("mount a persistent volume claim at {data_root}"),
         (false, _) => "mount a persistent volume claim there".to_owned(),
     }
 }
@@ -200,9 +200,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::objects::Objects;
     use crate::settings::Settings;
     use crate::testing::{ask, deployment, findings_of, stateful_set, test};
+    use crate::view::index::ObjectIndex;
 
     const MOUNTS: &str = "/spec/template/spec/containers/0/volumeMounts";
     const VOLUMES: &str = "/spec/template/spec/volumes";
@@ -225,32 +225,32 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_has_its_own_words() {
+    fn every_other_kind_of_volume_has_its_own_message() {
         let cases = [
             (json!({"emptyDir": {}}), "is on an emptyDir"),
             (json!({}), "is on an emptyDir"),
-            (json!({"ephemeral": {}}), "ephemeral volume"),
-            (json!({"csi": {"driver": "x"}}), "inline CSI"),
+            (json!({"ephemeral": {}}), "on an ephemeral volume"),
+            (json!({"csi": {"driver": "x"}}), "on an inline CSI volume"),
             (json!({"hostPath": {"path": "/x"}}), "hostPath"),
             (json!({"configMap": {"name": "x"}}), "configMap"),
             (json!({"secret": {}}), "secret"),
             (json!({"projected": {}}), "projected"),
             (json!({"image": {}}), "image"),
-            (json!({"nfs": {"path": "/"}}), "(nfs)"),
+            (json!({"nfs": {"path": "/"}}), "on an inline nfs volume"),
         ];
         for (mut volume, words) in cases {
             volume["name"] = json!("data");
             let object = deployment(&[(VOLUMES, json!([volume]))]);
-            let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
+            let findings = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
             let [finding] = findings.as_slice() else { panic!("one finding for {volume}") };
             assert_eq!(finding.pointer, format!("{MOUNTS}/0/mountPath"));
-            assert!(finding.reason.as_deref().unwrap_or_default().contains(words), "{volume}: {finding:?}");
+            assert!(finding.message.contains(words), "{volume}: {finding:?}");
         }
         assert_eq!(ask(&RULE, &deployment(&[(VOLUMES, json!([]))])), reject_at(&format!("{MOUNTS}/0/mountPath")));
     }
 
     #[test]
-    fn what_is_mounted_beside_or_below_decides_nothing_or_everything() {
+    fn only_the_mount_that_the_data_directory_is_in_counts() {
         let beside = deployment(&[(&format!("{MOUNTS}/0/mountPath"), json!("/var/lib/data/"))]);
         assert_eq!(ask(&RULE, &beside), reject_at(&format!("{MOUNTS}/0/mountPath")));
         let unmounted = deployment(&[(MOUNTS, json!([]))]);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_moves_the_files() {
+    fn variables_move_the_files() {
         let set = |name: &str, value: &str| (format!("{ENV}/-"), json!({"name": name, "value": value}));
         let ask_with = |changes: &[(String, Value)]| {
             let changes: Vec<(&str, Value)> = changes.iter().map(|(at, value)| (at.as_str(), value.clone())).collect();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_env_from_may_move_is_only_a_warning() {
+    fn files_that_env_from_may_move_are_only_a_warning() {
         let source = ("/spec/template/spec/containers/0/envFrom", json!([{"configMapRef": {"name": "c"}}]));
         assert!(ask(&RULE, &deployment(std::slice::from_ref(&source))).is_empty());
         let elsewhere = (&*format!("{MOUNTS}/0/mountPath"), json!("/data"));
@@ -295,10 +295,10 @@ mod tests {
         for right in [deployment, stateful_set] {
             for change in [(MOUNTS, json!([])), (VOLUMES, json!([{"name": "data", "emptyDir": {}}]))] {
                 let mut object = right(&[("/spec/volumeClaimTemplates", json!(null)), change]);
-                let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
+                let findings = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
                 for finding in &findings {
                     let fix = finding.fix.as_ref().expect("there is a fix");
-                    assert_eq!(crate::finding::apply(&mut object, &fix.edits), Ok(()));
+                    assert_eq!(crate::json::edit::apply(&mut object, &fix.edits), Ok(()));
                 }
                 assert_eq!((findings.len(), ask(&RULE, &object)), (1, vec![]), "{object}");
             }
@@ -306,20 +306,19 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_person_can_mend_has_no_fix() {
+    fn a_directory_from_a_variable_without_a_mount_has_no_fix() {
         let object = deployment(&[(
             "/spec/template/spec/containers/0/env/-",
             json!({"name": "MSSQL_DATA_DIR", "value": "/srv"}),
         )]);
-        let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
+        let findings = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
         assert_eq!(findings.iter().map(|finding| &finding.fix).collect::<Vec<_>>(), [&None]);
     }
 
     #[test]
-    fn what_an_unknown_volume_calls_itself_does_not_command_a_terminal() {
+    fn control_characters_in_the_kind_of_a_volume_are_replaced() {
         let object = deployment(&[(VOLUMES, json!([{"name": "data", "\u{1b}[2J": {}}]))]);
-        let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
-        let reason = findings[0].reason.as_ref().expect("there is a reason");
-        assert!(reason.contains("named in the pod itself (\u{fffd}[2J)"), "{reason}");
+        let findings = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
+        assert!(findings[0].message.contains("on an inline \u{fffd}[2J volume"), "{findings:?}");
     }
 }

@@ -1,12 +1,12 @@
 //! # What must hold
-//! The load balancer in front of a workload leads to the engine: at least one of its ports has a `targetPort` (or,
-//! without one, a `port`) that is the engine's TCP port, by number or by the name of a container port. The engine's port
-//! is `MSSQL_TCP_PORT`, 1433 if unset. The Service's own `port` other than 1433 is a warning. The selector has no
-//! `pod-template-hash` and no `controller-revision-hash`.
+//! The LoadBalancer Service leads to the database: at least one of its ports has a `targetPort` (or else a `port`)
+//! that is the port of the database, as a number or as the name of a container port. The database listens on
+//! `MSSQL_TCP_PORT`, or else on 1433. Another `port` than 1433 is a warning. The selector has no `pod-template-hash`
+//! and no `controller-revision-hash`.
 //!
 //! # Why
-//! A load balancer whose ports lead nowhere has an address that never answers. A selector with a revision's hash
-//! matches the pods of one rollout: after the next one the address is still there and nothing is behind it.
+//! Clients cannot connect to a Service whose ports lead elsewhere. A selector with the hash of a revision matches the
+//! pods of one rollout: after the next one the Service has no pods.
 //!
 //! # Example
 //! ```yaml
@@ -29,52 +29,52 @@
 //! ```
 //!
 //! # Fix
-//! None: whether the Service or the engine has the wrong port is for a person to say.
+//! None: either the Service or the database has the wrong port, and only a person knows which.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Service*: `port`, `targetPort`, port names
 //! - Kubernetes documentation, *Deployments*: the `pod-template-hash` label
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::address::{Role, is_load_balancer, role};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
-use crate::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
-use crate::service::Service;
-use crate::subject::{Subject, governed};
-use crate::workload::{DEFAULT_PORT, Workload};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
+use crate::kubernetes::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
+use crate::kubernetes::service::Service;
+use crate::view::load_balancer::ServiceRole;
+use crate::workload::Workload;
+use crate::workload::ports::ports_to;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "reachable-service",
-    summary: "the load balancer's ports lead to the engine",
+    summary: "the LoadBalancer Service leads to the database",
     default_action: Action::Reject,
     fixable: Fixable::No,
-    is_relational: true,
-    check,
+    sees: &[Kind::Service, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
+    checks: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    if let Some(service) = subject.service() {
-        findings.extend(judge_service(subject, service).unwrap_or_default());
-    } else if let Some(workload) = subject.workload().filter(|_| !subject.together) {
-        // Where both are judged the Service itself has it.
-        findings.extend(judge_workload(subject, workload));
-    }
+const REASON: &str = "clients cannot connect through this Service";
+
+fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
+    findings.extend(service_findings(context, service).unwrap_or_default());
 }
 
-/// What is wrong with a Service that is, or has to become, a load balancer; `None` if nobody can tell.
-fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Findings> {
+/// The findings of a Service that is, or has to become, the address of a workload; `None` if a look-up failed.
+fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Findings> {
     let mut findings = Findings::new();
-    let objects = subject.selected_by(service)?;
-    for workload in governed(&objects, service, subject.settings) {
-        let others = subject.services_of(&workload, Some(service.name()))?;
-        let is_beside = role(service, &workload, &others, subject.together) == Role::Beside;
-        if is_beside || others.iter().any(|other| leads(&Service::read(other), &workload)) {
+    for workload in context.view.databases_selected_by(service).known()? {
+        let others = context.view.services_beside(service, &workload).known()?;
+        let is_other = context.view.service_role(service, &workload).known()? == ServiceRole::Other;
+        if is_other || others.iter().any(|other| is_address(other, &workload)) {
             continue;
         }
-        for finding in ports(service, &workload).into_iter().chain(selector(service, &workload)) {
-            // Several workloads behind one Service have the same to say of it.
-            if !findings.iter().any(|known| known.pointer == finding.pointer) {
+        for finding in check_ports(service, &workload).into_iter().chain(check_selector(service, &workload)) {
+            // Several workloads of one Service can have the same finding.
+            if !findings.iter().any(|known: &Finding| known.pointer == finding.pointer) {
                 findings.push(finding);
             }
         }
@@ -82,81 +82,80 @@ fn judge_service(subject: &Subject<'_>, service: &Service<'_>) -> Option<Finding
     Some(findings)
 }
 
-/// Whether a load balancer leads to the engine, so that another one beside it may lead elsewhere.
-fn leads(service: &Service<'_>, workload: &Workload<'_>) -> bool {
-    is_load_balancer(service) && !service.ports_to(workload).is_empty()
+/// Whether a LoadBalancer Service leads to the database, so that another one may lead elsewhere.
+fn is_address(service: &Service<'_>, workload: &Workload<'_>) -> bool {
+    service.is_load_balancer() && !ports_to(service, workload).is_empty()
 }
 
-fn ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
-    let leading = service.ports_to(workload);
-    let Some(first) = leading.first() else {
-        let ports = service.spec.at("ports");
-        let shown = ports.items().next().map_or(ports, |port| shown(&port));
-        let message = format!("no port of this Service leads to the engine in {}", workload.describe());
-        // What envFrom brings may move the engine to another port.
-        let is_sure = !workload.engines.iter().any(|engine| engine.environment().has_unseen_source());
-        let finding = if is_sure { Finding::contradiction(&shown, message) } else { Finding::advice(&shown, message) };
-        let help =
-            "lead a TCP port to the one the engine listens on: by its number, or its name in the container's ports";
-        return Some(finding.because("the address answers nobody").help(help).about(containers(workload)));
-    };
-    let usual = leading.iter().any(|port| port.at("port").int() == Some(DEFAULT_PORT));
-    (!usual).then(|| {
-        Finding::advice(&first.at("port"), format!("clients have to know that the port is not {DEFAULT_PORT}"))
-            .help(format!("set port: {DEFAULT_PORT}"))
+fn check_ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
+    let leading = ports_to(service, workload);
+    let Some(first) = leading.first() else { return Some(no_port(service, workload)) };
+    let default_port = workload.engines.first()?.engine.port;
+    let is_default = leading.iter().any(|port| port.at("port").int() == Some(default_port));
+    (!is_default).then(|| {
+        Finding::advice(&first.at("port"), format!("clients must know that the port is not {default_port}"))
+            .help(format!("set `port: {default_port}`"))
     })
 }
 
-fn shown<'a>(port: &crate::node::Node<'a>) -> crate::node::Node<'a> {
+fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
+    let ports = service.spec.at("ports");
+    let location = ports.items().next().map_or(ports, |port| port_location(&port));
+    let product = workload.product();
+    let message = format!("no port of this Service leads to {product} in {}", workload.describe());
+    // A variable from `envFrom` may set another port.
+    let is_sure = !workload.engines.iter().any(|engine| engine.environment().has_env_from());
+    let finding =
+        if is_sure { Finding::contradiction(&location, message) } else { Finding::advice(&location, message) };
+    let related = workload.engines.iter().map(|engine| {
+        let ports = engine.container.at("ports");
+        let location = if ports.exists() { ports } else { engine.container.at("image") };
+        Related::new(&workload.object, &location, format!("{product} runs in this container"))
+    });
+    let help = format!("set `targetPort` to the port that {product} listens on");
+    finding.reason(REASON).help(help).related(related)
+}
+
+/// The field of a port that leads it elsewhere.
+fn port_location<'a>(port: &Cursor<'a>) -> Cursor<'a> {
     let (protocol, target) = (port.at("protocol"), port.at("targetPort"));
     match protocol.str() {
         None | Some("" | "TCP") if target.exists() => target,
         None | Some("" | "TCP") => port.at("port"),
-        // The engine speaks TCP only.
+        // The database protocol (TDS) needs TCP.
         Some(_) => protocol,
     }
 }
 
-/// Where the engines are that a port should lead to.
-fn containers(workload: &Workload<'_>) -> Vec<Related> {
-    let mut related = Vec::new();
-    for engine in &workload.engines {
-        let ports = engine.node.at("ports");
-        let place = if ports.exists() { ports } else { engine.node.at("image") };
-        Related::add(&mut related, &workload.object, &place, "the engine is in this container");
-    }
-    related
-}
-
-fn selector(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
+fn check_selector(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let selector = service.spec.at("selector");
     let hash = selector.first_of(&[POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH])?;
-    let (labels, mut related) = (workload.template.path(&["metadata", "labels"]), Vec::new());
-    Related::add(&mut related, &workload.object, &labels, "these labels outlast a rollout");
+    let labels = workload.template.path(&["metadata", "labels"]);
+    let related = Related::new(&workload.object, &labels, "these labels stay the same after a rollout");
     Some(
-        Finding::contradiction(&hash, "this selects the pods of one rollout only")
-            .because("after the next rollout nothing is behind the address")
+        Finding::contradiction(&hash, "the selector matches the pods of one rollout only")
+            .reason("after the next rollout the Service has no pods")
             .help("remove it from the selector")
-            .about(related),
+            .related([related]),
     )
 }
 
-fn judge_workload(subject: &Subject<'_>, workload: &Workload<'_>) -> Option<Finding> {
-    let objects = subject.services_of(workload, None)?;
-    let mut first = None;
-    for service in objects.iter().map(|object| Service::read(object)).filter(is_load_balancer) {
-        if !service.ports_to(workload).is_empty() {
-            return None;
-        }
-        first = first.or(Some(service));
+fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    if context.scope().reports_once() {
+        return;
     }
-    let service = first?;
-    let labels = workload.template.path(&["metadata", "labels"]);
-    Some(
-        Finding::contradiction(&labels, format!("no port of Service {} leads to the engine", quoted(service.name())))
-            .because("the address answers nobody")
-            .help("let the Service's targetPort and the engine's port agree"),
-    )
+    let Some(mut services) = context.view.services_selecting(workload).known() else { return };
+    services.retain(Service::is_load_balancer);
+    if services.iter().any(|service| is_address(service, workload)) {
+        return;
+    }
+    let Some(service) = services.first() else { return };
+    let (labels, product) = (workload.template.path(&["metadata", "labels"]), workload.product());
+    findings.push(
+        Finding::contradiction(&labels, format!("no port of Service {} leads to {product}", quoted(service.name())))
+            .reason(REASON)
+            .help(format!("set its `targetPort` to the port that {product} listens on")),
+    );
 }
 
 #[cfg(test)]
@@ -164,13 +163,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::objects::Objects;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, deployment, service, stateful_set, test};
+    use crate::testing::{ask_in, closed, deployment, open_index, service, stateful_set, test};
+    use crate::view::index::ObjectIndex;
 
     fn behind(database: &Value, changes: &[(&str, Value)]) -> Vec<String> {
         let object = service(changes);
-        ask_in(&RULE, &object, &Objects::closed([database, &object]), &Settings::default())
+        ask_in(&RULE, &object, &closed([database, &object]), &Settings::default())
     }
 
     #[test]
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn port_and_selector_are_both_judged() {
+    fn port_and_selector_are_both_checked() {
         let found = behind(
             &deployment(&[]),
             &[
@@ -239,19 +238,19 @@ mod tests {
             ("/spec/ports", json!([{"port": 9}])),
         ]);
         let (database, right) = (deployment(&[]), service(&[]));
-        let world = Objects::closed([&database, &right, &metrics]);
+        let world = closed([&database, &right, &metrics]);
         assert!(ask_in(&RULE, &metrics, &world, &Settings::default()).is_empty());
         let balancer = service(&[("/metadata/name", json!("m")), ("/spec/ports", json!([{"port": 9}]))]);
-        let world = Objects::closed([&database, &right, &balancer]);
+        let world = closed([&database, &right, &balancer]);
         assert!(ask_in(&RULE, &balancer, &world, &Settings::default()).is_empty());
     }
 
     #[test]
     fn a_workload_is_asked_when_its_load_balancer_came_first() {
         let wrong = service(&[("/spec/ports/0/targetPort", json!(1))]);
-        let ask = |world: &Objects<'_>| ask_in(&RULE, &deployment(&[]), world, &Settings::default());
-        assert_eq!(ask(&Objects::open([&wrong])), ["reject /spec/template/metadata/labels"]);
-        assert!(ask(&Objects::open([&wrong, &service(&[])])).is_empty());
-        assert!(ask(&Objects::closed([&wrong])).is_empty(), "the Service itself is judged");
+        let ask = |world: &ObjectIndex<'_>| ask_in(&RULE, &deployment(&[]), world, &Settings::default());
+        assert_eq!(ask(&open_index([&wrong])), ["reject /spec/template/metadata/labels"]);
+        assert!(ask(&open_index([&wrong, &service(&[])])).is_empty());
+        assert!(ask(&closed([&wrong])).is_empty(), "the Service itself is checked");
     }
 }

@@ -1,12 +1,13 @@
 //! # What must hold
-//! A Deployment replaces its pod by stopping the old one first: `spec.strategy.type` is `Recreate`, without leftovers
-//! of a rolling update. Rolling strategies of OpenShift's DeploymentConfig and of Argo's Rollout are refused.
+//! A Deployment stops the old pod before it starts the new one: `spec.strategy.type` is `Recreate`, without
+//! `rollingUpdate`. Other strategies of an OpenShift DeploymentConfig, and every strategy of an Argo Rollout, are
+//! rejected.
 //!
 //! # Why
-//! The default is RollingUpdate, and at one replica it is the worst case: `maxSurge` 25 % rounds up to one pod,
-//! `maxUnavailable` 25 % rounds down to none, so that a second server always starts before the first one stops. On one
-//! node both open the same files; on two nodes the new pod waits for a volume that the old one never releases.
-//! `maxSurge: 0` does not help, because it does not wait for a pod that is still stopping.
+//! The default, RollingUpdate, is wrong at one replica: `maxSurge` 25 % is rounded up to one pod and `maxUnavailable`
+//! 25 % down to none, so that the new pod always starts first. On the same node both pods open the same files. On
+//! another node the new pod waits for a volume that the old one does not release. `maxSurge: 0` does not help,
+//! because Kubernetes does not wait until the old pod has terminated.
 //!
 //! # Example
 //! ```yaml
@@ -25,18 +26,20 @@
 //! ```
 //!
 //! # Fix
-//! Safe: sets `Recreate` and removes `rollingUpdate` in the same patch, because the API server refuses the two together.
+//! Safe: sets `Recreate` and removes `rollingUpdate` in the same patch, because the API server rejects the two
+//! together.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Run a Single-Instance Stateful Application*: use `strategy: type: Recreate`
 //! - <https://github.com/kubernetes/kubernetes/issues/26567>: one replica, ReadWriteOnce, surge: blocked
 //! - <https://github.com/kubernetes/kubernetes/issues/24198>: Recreate with a leftover `rollingUpdate` is refused
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix};
-use crate::kind::Kind;
-use crate::node::Node;
-use crate::subject::Subject;
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::kind::WorkloadKind;
 use crate::workload::Workload;
 
 /// The rule.
@@ -45,54 +48,55 @@ pub const RULE: Rule = Rule {
     summary: "an update stops the old pod before it starts the new one",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
+const HELP: &str = "set `strategy.type: Recreate`";
+
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let strategy = workload.object.path(&["spec", "strategy"]);
+    let strategy_type = strategy.at("type");
     match workload.kind {
-        Kind::Deployment => findings.extend(deployment(workload, &strategy)),
-        Kind::DeploymentConfig if strategy.at("type").str() != Some("Recreate") => findings.push(
-            Finding::contradiction(
-                &strategy.at("type"),
-                "this strategy starts a second server before the first one stops",
-            )
-            .help("set strategy.type to Recreate"),
-        ),
-        Kind::Rollout => findings.push(
+        WorkloadKind::Deployment => findings.extend(check_deployment(workload, &strategy)),
+        WorkloadKind::DeploymentConfig if strategy_type.str() != Some("Recreate") => {
+            findings.push(Finding::contradiction(&strategy_type, second_pod(workload)).help(HELP));
+        }
+        WorkloadKind::Rollout => findings.push(
             Finding::contradiction(&strategy, "a Rollout runs old and new pods side by side")
-                .because("every strategy of a Rollout starts the new server while the old one still holds the files")
-                .help("use a Deployment with strategy type Recreate"),
+                .reason("every strategy of a Rollout starts the new pod while the old one still has the files open")
+                .help("use a Deployment with `strategy.type: Recreate`"),
         ),
         _ => {}
     }
 }
 
-fn deployment(workload: &Workload<'_>, strategy: &Node<'_>) -> Option<Finding> {
-    let (kind, leftover) = (strategy.at("type"), strategy.at("rollingUpdate"));
+fn second_pod(workload: &Workload<'_>) -> String {
+    format!("an update can start a second {} pod while the first one still runs", workload.product())
+}
+
+fn check_deployment(workload: &Workload<'_>, strategy: &Cursor<'_>) -> Option<Finding> {
+    let (strategy_type, rolling_update) = (strategy.at("type"), strategy.at("rollingUpdate"));
     let mut edits = Vec::new();
-    if leftover.exists() {
-        edits.push(Edit::remove(&leftover));
+    if rolling_update.exists() {
+        edits.push(Edit::remove(&rolling_update));
     }
-    let is_recreate = kind.str() == Some("Recreate");
-    if is_recreate && edits.is_empty() {
-        return None;
-    }
-    if is_recreate {
-        return Some(
-            Finding::omission(&leftover, "strategy Recreate with leftovers of a rolling update", Fix::safe(edits))
-                .because("the API server refuses rollingUpdate next to Recreate")
-                .help("remove rollingUpdate"),
-        );
+    if strategy_type.str() == Some("Recreate") {
+        return (!edits.is_empty()).then(|| {
+            let message = "`rollingUpdate` is set together with `type: Recreate`";
+            Finding::omission(&rolling_update, message, Fix::safe(edits))
+                .reason("the API server rejects this combination")
+                .help("remove `rollingUpdate`")
+        });
     }
     edits.push(Edit::set(&workload.object, &["spec", "strategy", "type"], "Recreate"));
-    Some(
-        Finding::omission(&kind, "an update starts a second server before the first one stops", Fix::safe(edits))
-            .because("at one replica the default strategy RollingUpdate surges to two pods on the same files")
-            .help("set strategy.type to Recreate"),
-    )
+    let max_surge = rolling_update.at("maxSurge");
+    let reason = if max_surge.int() == Some(0) || max_surge.str() == Some("0%") {
+        "with `maxSurge: 0`, Kubernetes does not wait until the old pod has terminated"
+    } else {
+        "on the same node both pods open the same files; on another node the rollout waits for the volume"
+    };
+    Some(Finding::omission(&strategy_type, second_pod(workload), Fix::safe(edits)).reason(reason).help(HELP))
 }
 
 #[cfg(test)]
@@ -100,9 +104,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::objects::Objects;
     use crate::settings::Settings;
     use crate::testing::{ask, deployment, findings_of, other_kind, stateful_set, test};
+    use crate::view::index::ObjectIndex;
 
     fn with(strategy: Value) -> Value {
         deployment(&[("/spec/strategy", strategy)])
@@ -129,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn the_patch_never_leaves_what_the_api_server_refuses() {
+    fn the_patch_is_valid_for_the_api_server() {
         let object = with(json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}));
-        let findings = findings_of(&RULE, &object, &Objects::default(), &Settings::default());
-        let mended = crate::rules::mended(object.clone(), &findings).expect("there is something to mend");
-        assert_eq!(mended["spec"]["strategy"], json!({"type": "Recreate"}));
+        let findings = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
+        let mutated = crate::rules::apply_mutations(object.clone(), &findings).expect("there is a mutation");
+        assert_eq!(mutated["spec"]["strategy"], json!({"type": "Recreate"}));
     }
 
     #[test]

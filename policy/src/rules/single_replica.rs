@@ -1,12 +1,13 @@
 //! # What must hold
-//! At most one pod runs the engine: `spec.replicas` is absent, 0 or 1, and nobody scales the workload beyond that.
-//! 0 is a warning, because the database is then deliberately off. A SQL Server with `MSSQL_ENABLE_HADR=1` runs
-//! availability groups of its own; more than one replica of it is a warning. So is what is left on the way down from more.
+//! At most one pod runs the database: `spec.replicas` is absent, 0 or 1, and no scale request sets more. 0 is a
+//! warning, because it stops the database. More than one replica of a SQL Server with `MSSQL_ENABLE_HADR=1` is a
+//! warning, because only an availability group keeps them consistent. An update that reduces the replicas, but not to
+//! 1 yet, is also a warning.
 //!
 //! # Why
-//! SQL Edge has no clustering. Two pods of a Deployment open the same database files, and the second one fails on
-//! `master.mdf` or damages it; the pods of a StatefulSet are separate, empty servers behind one address, of which a
-//! client meets a different one on every connection.
+//! SQL Edge does not replicate data between pods. The pods of a Deployment open the same database files: the second
+//! one fails on `master.mdf`, or damages it. The pods of a StatefulSet are separate databases behind one name, and
+//! every new connection of a client can reach another one.
 //!
 //! # Example
 //! ```yaml
@@ -23,7 +24,7 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: sets `replicas` to 1. Whatever the other pods of a StatefulSet have written stays behind on their claims.
+//! Unsafe: sets `replicas: 1`. Data that the other pods of a StatefulSet wrote stays on their claims.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Run a Single-Instance Stateful Application*: "Don't scale the app"
@@ -31,70 +32,85 @@
 //! - <https://github.com/kubernetes/kubernetes/issues/60903>: several pods write one ReadWriteOnce volume on one node
 //! - <https://github.com/kyverno/kyverno/issues/3118>: scale requests bypass workload rules
 
-use serde_json::Value;
-
+use super::check::{Check, CheckContext, ScaleRequest};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix, Grade};
-use crate::node::Node;
-use crate::subject::{Subject, Target};
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::volumes::VolumeSource;
 use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "single-replica",
-    summary: "at most one pod runs the engine",
+    summary: "at most one pod runs the database",
     default_action: Action::Reject,
     fixable: Fixable::Unsafe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check_workload), Check::Scale(check_scale)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let before = subject.old.and_then(|old| old.pointer("/spec/replicas")).and_then(Value::as_i64);
-    match &subject.target {
-        Target::Scale { scale, parent } => judge(&scale.path(&["spec", "replicas"]), before, parent, findings),
-        _ => {
-            if let Some(workload) = subject.workload() {
-                judge(&workload.object.path(&["spec", "replicas"]), before, workload, findings);
-            }
-        }
-    }
+const HELP: &str = "set `replicas: 1`; the controller replaces the pod when it fails";
+
+fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    check(context, &workload.object, workload, findings);
 }
 
-fn judge(replicas: &Node<'_>, before: Option<i64>, workload: &Workload<'_>, findings: &mut Findings) {
+fn check_scale(context: &CheckContext<'_>, request: &ScaleRequest<'_>, findings: &mut Findings) {
+    check(context, &request.scale, &request.workload, findings);
+}
+
+/// Checks `spec.replicas` of `object`: of the workload, or of the Scale that changes it.
+fn check(context: &CheckContext<'_>, object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    let replicas = object.path(&["spec", "replicas"]);
     if !replicas.exists() {
         return;
     }
-    let finding = match replicas.int() {
+    let before = context.old.and_then(|old| Cursor::root(old).path(&["spec", "replicas"]).int());
+    let unsafe_fix = || Fix::unsafe_edits([Edit::set(&replicas, &[], 1)]);
+    findings.push(match replicas.int() {
         Some(1) => return,
-        Some(0) => {
-            Finding::advice(replicas, "no pod runs: the database is off").help("set replicas to 1 to bring it back")
+        Some(0) => Finding::advice(&replicas, "`replicas: 0` stops the database").help("set `replicas: 1` to start it"),
+        None | Some(..0) => Finding::contradiction(&replicas, "`replicas` must be a whole number of 0 or more")
+            .help("write a whole number without quotes: `replicas: 1`")
+            .fix(unsafe_fix()),
+        Some(_) if workload.engines.iter().all(|engine| engine.uses_availability_groups()) => {
+            Finding::advice(&replicas, "several replicas hold the same data only in an availability group")
+                .help("make sure that an operator manages the availability group, or set `replicas: 1`")
         }
-        None | Some(..0) => Finding::contradiction(replicas, "this is no number of replicas")
-            .help("write a whole number without quotes: replicas: 1"),
-        Some(_) if workload.engines.iter().all(|engine| engine.has_availability_groups()) => {
-            Finding::advice(replicas, "several replicas, which only availability groups can keep consistent")
-                .help("make sure that an operator manages the availability group, or set replicas to 1")
-        }
-        // On the way down there may be several for a while.
-        count if before >= count => Finding::advice(replicas, "there is still more than one replica")
-            .help("set replicas to 1; the controller replaces the pod when it fails"),
-        Some(count) => {
-            Finding::contradiction(replicas, format!("{count} replicas: two servers must never share database files"))
-                .because(
-                    "the engine has no clustering; a second pod opens the same files, or is a separate, empty server",
-                )
-                .help("set replicas to 1; the controller replaces the pod when it fails")
-        }
-    };
-    let is_wrong = finding.grade == Grade::Contradiction;
-    let mend = || Fix::not_safe([Edit::set(replicas, &[], 1)]);
-    findings.push(if is_wrong { finding.unsafe_fix(mend) } else { finding });
+        // A step towards one replica.
+        count if before >= count => Finding::advice(&replicas, "there is still more than one replica").help(HELP),
+        Some(count) => Finding::contradiction(&replicas, consequence(workload, count))
+            .reason(reason(workload))
+            .help(HELP)
+            .fix(unsafe_fix()),
+    });
+}
+
+fn consequence(workload: &Workload<'_>, count: i64) -> String {
+    let is_shared = workload.engines.iter().any(|engine| {
+        let mounts = workload.storage(engine).data_mounts();
+        mounts.iter().any(|mount| matches!(mount.source, VolumeSource::Claim(_)))
+    });
+    if is_shared {
+        format!("{count} replicas open the same database files")
+    } else {
+        format!("{count} replicas are {count} separate databases behind one name")
+    }
+}
+
+fn reason(workload: &Workload<'_>) -> String {
+    let product = workload.product();
+    if workload.engines.iter().any(|engine| engine.engine.has_availability_groups) {
+        format!("{product} replicates data between pods only in an availability group")
+    } else {
+        format!("{product} does not replicate data between pods")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
@@ -127,7 +143,7 @@ mod tests {
             ])
         };
         let both = settings(json!({"engines": ["sql-edge", "sql-server"]}));
-        let ask = |object: &Value| ask_in(&RULE, object, &crate::objects::Objects::default(), &both);
+        let ask = |object: &Value| ask_in(&RULE, object, &crate::view::index::ObjectIndex::default(), &both);
         assert_eq!(ask(&server("1")), ["warn /spec/replicas"]);
         assert_eq!(ask(&server("0")), ["reject /spec/replicas"]);
         let mut edge = server("1");

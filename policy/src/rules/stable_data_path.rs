@@ -1,11 +1,11 @@
 //! # What must hold
-//! A data directory lies at the same place of its volume for every pod: no `subPathExpr` on its mount expands a value
-//! that differs from pod to pod (the pod's name or uid, the node's name, the IP of pod or host). In a StatefulSet the
-//! pod's name stays and is fine; so is a fixed `subPath`.
+//! Every pod finds the database files in the same directory of the volume: no `subPathExpr` of a data mount expands a
+//! value that changes from pod to pod (name or uid of the pod, name of the node, IP of the pod or host). In a
+//! StatefulSet the pod's name is stable and allowed. A fixed `subPath` is allowed.
 //!
 //! # Why
-//! The replacement gets another name, uid and IP, so the expression leads it to a new, empty directory. The server
-//! starts without databases although the volume is the right one.
+//! The replacement pod has another name, uid and IP, so that the expression names a new, empty directory. The
+//! database starts without its files, although the volume is the right one.
 //!
 //! # Example
 //! ```yaml
@@ -29,17 +29,18 @@
 //! ```
 //!
 //! # Fix
-//! None: which of the directories on the volume is the right one is for a person to say.
+//! None: only a person knows which directory of the volume is the right one.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Volumes*: `subPathExpr` with expanded environment variables
 //! - Kubernetes documentation, *Downward API*: fields that differ from pod to pod
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::environment::{Environment, references};
 use crate::finding::{Action, Finding, Findings};
-use crate::kind::Kind;
-use crate::subject::Subject;
+use crate::kubernetes::environment::{Environment, references};
+use crate::kubernetes::kind::WorkloadKind;
+use crate::workload::DatabaseContainer;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -47,12 +48,12 @@ pub const RULE: Rule = Rule {
     summary: "every pod finds the database files in the same directory of the volume",
     default_action: Action::Reject,
     fixable: Fixable::No,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Container(check)],
 };
 
-/// Downward API fields that another pod has another value of.
-const PER_POD: [&str; 7] = [
+/// Downward API fields with another value in every pod.
+const POD_SPECIFIC_FIELDS: [&str; 7] = [
     "metadata.name",
     "metadata.uid",
     "spec.nodeName",
@@ -62,27 +63,23 @@ const PER_POD: [&str; 7] = [
     "status.hostIPs",
 ];
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
-    for engine in &workload.engines {
-        let environment = engine.environment();
-        for mount in workload.files(engine).data_mounts() {
-            let expression = mount.node.at("subPathExpr");
-            let Some(field) = expression.str().and_then(|text| changing_field(text, &environment, workload.kind))
-            else {
-                continue;
-            };
+fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+    let environment = container.environment();
+    for mount in container.storage().data_mounts() {
+        let expression = mount.entry.at("subPathExpr");
+        let field = expression.str().and_then(|text| pod_specific_field(text, &environment, container.workload.kind));
+        if let Some(field) = field {
             findings.push(
-                Finding::contradiction(&expression, "every new pod gets an empty directory of its own")
-                    .because(format!("the path expands {field}, which the replacement has another value of"))
-                    .help("use a fixed subPath, or none"),
+                Finding::contradiction(&expression, "every replacement pod starts with an empty directory")
+                    .reason(format!("`subPathExpr` uses {field}, which changes from pod to pod"))
+                    .help("use a fixed `subPath`, or none"),
             );
         }
     }
 }
 
-/// The first field that differs from pod to pod among those that `expression` expands, through however many variables.
-fn changing_field<'a>(expression: &'a str, environment: &Environment<'a>, kind: Kind) -> Option<&'a str> {
+/// The first pod-specific field that `expression` expands, directly or through variables.
+fn pod_specific_field<'a>(expression: &'a str, environment: &Environment<'a>, kind: WorkloadKind) -> Option<&'a str> {
     let mut open = references(expression);
     let mut seen = Vec::new();
     while let Some(name) = open.pop() {
@@ -92,8 +89,8 @@ fn changing_field<'a>(expression: &'a str, environment: &Environment<'a>, kind: 
         seen.push(name);
         let Some(entry) = environment.entry(name) else { continue };
         let field = entry.path(&["valueFrom", "fieldRef", "fieldPath"]).str();
-        let is_stable_name = kind == Kind::StatefulSet && field == Some("metadata.name");
-        if let Some(field) = field.filter(|field| PER_POD.contains(field) && !is_stable_name) {
+        let is_stable_name = kind == WorkloadKind::StatefulSet && field == Some("metadata.name");
+        if let Some(field) = field.filter(|field| POD_SPECIFIC_FIELDS.contains(field) && !is_stable_name) {
             return Some(field);
         }
         open.extend(entry.at("value").str().map(references).unwrap_or_default());
@@ -128,12 +125,12 @@ mod tests {
 
     #[test]
     fn no_value_of_one_pod_in_the_path() {
-        let refused = [format!("reject {MOUNT}/subPathExpr")];
-        for field in PER_POD {
-            assert_eq!(with(deployment, field, "$(OWN)"), refused, "{field}");
-            assert_eq!(with(deployment, field, "a/$(DIRECTORY)"), refused, "{field} through another variable");
+        let rejected = [format!("reject {MOUNT}/subPathExpr")];
+        for field in POD_SPECIFIC_FIELDS {
+            assert_eq!(with(deployment, field, "$(OWN)"), rejected, "{field}");
+            assert_eq!(with(deployment, field, "a/$(DIRECTORY)"), rejected, "{field} through another variable");
         }
-        assert_eq!(with(stateful_set, "metadata.uid", "$(OWN)"), refused);
+        assert_eq!(with(stateful_set, "metadata.uid", "$(OWN)"), rejected);
         assert!(with(stateful_set, "metadata.name", "$(OWN)").is_empty());
         assert!(with(deployment, "metadata.namespace", "$(OWN)").is_empty());
         assert!(with(deployment, "metadata.name", "$$(OWN)").is_empty());

@@ -1,13 +1,12 @@
 //! # What must hold
-//! The engine runs under a controller that replaces its pod for as long as the workload exists, and one at a time: a
-//! Deployment or a StatefulSet. A bare Pod, a pod template on its own, a DaemonSet, a Job, a CronJob, a Knative
-//! Service and a Rollout with a canary or blue-green strategy are refused; a ReplicaSet, a ReplicationController and a
-//! DeploymentConfig are a warning. No pod sets `activeDeadlineSeconds`, and `restartPolicy` is `Always`.
+//! A Deployment or a StatefulSet manages the pod. A bare Pod, a PodTemplate, a DaemonSet, a Job, a CronJob, a Knative
+//! Service, and a Rollout with a canary or blue-green strategy are rejected. A ReplicaSet, a ReplicationController
+//! and a DeploymentConfig are a warning. The pod has no `activeDeadlineSeconds`, and `restartPolicy` is `Always`.
 //!
 //! # Why
-//! Nothing replaces a bare Pod when its node dies. A DaemonSet runs one server per node. A Job ends, Knative scales to
-//! zero and up again side by side. A pod with a deadline is killed by it, a pod that is not always restarted stays down
-//! after the first crash.
+//! Nothing replaces a bare Pod when its node fails. A DaemonSet runs one database on every node. A Job ends, and
+//! Knative scales to zero or to several pods. Kubernetes stops a pod at its deadline, and a pod that is not always
+//! restarted stays down after it exits.
 //!
 //! # Example
 //! ```yaml
@@ -28,71 +27,74 @@
 //! ```
 //!
 //! # Fix
-//! None: moving a database under another controller is for a person.
+//! None: the database and its claim have to be moved to another controller by hand.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Pod Lifecycle*: pods do not, by themselves, self-heal
 //! - Microsoft, *High availability for Azure SQL Edge containers*: the replica set recovers the pod after a node failure
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings};
-use crate::kind::Kind;
-use crate::subject::Subject;
+use crate::kubernetes::kind::WorkloadKind;
 use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "steady-controller",
-    summary: "a Deployment or StatefulSet replaces the pod for as long as it exists",
+    summary: "a Deployment or StatefulSet manages the pod",
     default_action: Action::Reject,
     fixable: Fixable::No,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
-const HELP: &str = "run it in a Deployment with strategy type Recreate, or in a StatefulSet";
+const HELP: &str = "run it in a Deployment with `strategy.type: Recreate`, or in a StatefulSet";
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
-    findings.extend(controller(workload));
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    findings.extend(check_kind(workload));
     let deadline = workload.pod.at("activeDeadlineSeconds");
     if deadline.exists() {
         findings.push(
-            Finding::contradiction(&deadline, "the pod is killed when its deadline has passed")
-                .help("remove activeDeadlineSeconds"),
+            Finding::contradiction(&deadline, "Kubernetes stops the pod when its deadline has passed")
+                .help("remove `activeDeadlineSeconds`"),
         );
     }
     let restart = workload.pod.at("restartPolicy");
-    // A Job cannot say Always; that it is a Job has been said above.
+    // A Job cannot have `Always`; its kind is reported above.
     if !workload.kind.runs_to_completion() && restart.exists() && !matches!(restart.str(), Some("Always" | "")) {
         findings.push(
-            Finding::contradiction(&restart, "the engine is not restarted after every kind of exit")
-                .help("set restartPolicy to Always, or leave it out"),
+            Finding::contradiction(&restart, "with this `restartPolicy` the database can stay down after it exits")
+                .help("set `restartPolicy: Always`, or remove the field"),
         );
     }
 }
 
-fn controller(workload: &Workload<'_>) -> Option<Finding> {
+fn check_kind(workload: &Workload<'_>) -> Option<Finding> {
     let kind = workload.object.at("kind");
-    let refused = |message: &'static str| Some(Finding::contradiction(&kind, message).help(HELP));
-    let discouraged = |message: &'static str| Some(Finding::advice(&kind, message).help(HELP));
+    let contradiction = |message: &'static str| Some(Finding::contradiction(&kind, message).help(HELP));
+    let advice = |message: &'static str| Some(Finding::advice(&kind, message).help(HELP));
     match workload.kind {
-        // Somebody else's controller, which no rule knows, may replace it.
-        Kind::Pod if is_controlled(workload) => None,
-        Kind::Pod => refused("nothing replaces a bare Pod when its node fails"),
-        Kind::PodTemplate => refused("a PodTemplate has no controller that would run its pod"),
-        Kind::DaemonSet => refused("a DaemonSet runs one server on every node"),
-        Kind::Job | Kind::CronJob => refused("the engine's pod ends with its Job"),
-        Kind::KnativeService => refused("Knative starts and stops servers with the traffic"),
-        Kind::Rollout => {
+        // A controller that no rule knows may replace it.
+        WorkloadKind::Pod if is_controlled(workload) => None,
+        WorkloadKind::Pod => contradiction("nothing replaces a bare Pod when its node fails"),
+        WorkloadKind::PodTemplate => contradiction("no controller runs the pod of a PodTemplate"),
+        WorkloadKind::DaemonSet => contradiction("a DaemonSet runs one database on every node"),
+        WorkloadKind::Job | WorkloadKind::CronJob => contradiction("the database stops when its Job ends"),
+        WorkloadKind::KnativeService => {
+            contradiction("Knative scales the database with traffic: to zero, or to several pods")
+        }
+        WorkloadKind::Rollout => {
             let strategy = workload.object.path(&["spec", "strategy"]);
             let shown = strategy.first_of(&["canary", "blueGreen"])?;
-            Some(Finding::contradiction(&shown, "a Rollout runs two servers side by side").help(HELP))
+            Some(Finding::contradiction(&shown, "a Rollout runs two database pods side by side").help(HELP))
         }
-        Kind::ReplicaSet => discouraged("a ReplicaSet alone never rolls out a change of its pod"),
-        Kind::ReplicationController => discouraged("a ReplicationController never rolls out a change of its pod"),
-        Kind::DeploymentConfig => discouraged("DeploymentConfig is deprecated"),
-        Kind::Deployment | Kind::StatefulSet | Kind::Service | Kind::Scale => None,
+        WorkloadKind::ReplicaSet => advice("a ReplicaSet does not roll out changes of its pod template"),
+        WorkloadKind::ReplicationController => {
+            advice("a ReplicationController does not roll out changes of its pod template")
+        }
+        WorkloadKind::DeploymentConfig => advice("DeploymentConfig is deprecated"),
+        WorkloadKind::Deployment | WorkloadKind::StatefulSet => None,
     }
 }
 

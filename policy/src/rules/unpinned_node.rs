@@ -1,9 +1,9 @@
 //! # What must hold
 //! More than one node can run the pod: no `nodeName`, and neither the node selector nor the required node affinity
-//! leaves a single `kubernetes.io/hostname` (or node name). Several named hosts, or a single zone, are a warning.
+//! admits a single `kubernetes.io/hostname` (or node name) only. Several named nodes, or a single zone, are a warning.
 //!
 //! # Why
-//! When its node fails, a pod that is bound to it stays `Pending`. Failover means that another node takes over.
+//! If its node fails, a pod that can run on no other node stays `Pending`, and the database stays down.
 //!
 //! # Example
 //! ```yaml
@@ -18,18 +18,18 @@
 //! ```
 //!
 //! # Fix
-//! None: why the pod was bound to the node is for a person to know; often the reason is storage that is bound to it.
+//! None: only a person knows why the pod was bound to the node. Often its storage is on that node, too.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Assigning Pods to Nodes*: `nodeName`, node selector, `matchExpressions`, `matchFields`
 //! - Kubernetes documentation, *Running in multiple zones*
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings};
-use crate::kind::Kind;
-use crate::node::Node;
-use crate::scheduling::Placement;
-use crate::subject::Subject;
+use crate::json::cursor::Cursor;
+use crate::kubernetes::kind::WorkloadKind;
+use crate::kubernetes::scheduling::Placement;
 use crate::workload::Workload;
 
 /// The rule.
@@ -38,52 +38,50 @@ pub const RULE: Rule = Rule {
     summary: "more than one node can run the pod",
     default_action: Action::Reject,
     fixable: Fixable::No,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
 const HOST: [&str; 2] = ["kubernetes.io/hostname", "metadata.name"];
 const ZONE: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let node_name = workload.pod.at("nodeName");
     if node_name.str().is_some_and(|name| !name.is_empty()) && !is_scheduled(workload) {
         findings.push(pinned(&node_name));
     }
-    let placement = Placement::of(&workload.pod);
-    if let Some((at, hosts)) = choice(&placement, &HOST) {
+    let placement = Placement::new(&workload.pod);
+    if let Some((at, hosts)) = selected_values(&placement, &HOST) {
         findings.push(match hosts.len() {
             0 | 1 => pinned(&at),
-            several => Finding::advice(&at, format!("only {several} named nodes can take over"))
-                .help("choose nodes by a label that new nodes get too"),
+            several => Finding::advice(&at, format!("only {several} named nodes can run the pod"))
+                .help("select nodes by a label that new nodes also get"),
         });
-    } else if let Some((at, zones)) = choice(&placement, &ZONE)
+    } else if let Some((at, zones)) = selected_values(&placement, &ZONE)
         && zones.len() == 1
     {
         findings.push(
-            Finding::advice(&at, "the pod is bound to one zone: it does not survive the zone")
-                .help("leave the zone to the scheduler; a zonal disk leads the pod to its zone by itself"),
+            Finding::advice(&at, "the pod can run in one zone only: if the zone fails, the database stays down")
+                .help("remove the zone; the scheduler already follows a zonal volume"),
         );
     }
 }
 
-fn pinned(at: &Node<'_>) -> Finding {
-    Finding::contradiction(at, "the pod is bound to one node")
-        .because("when that node fails, no other one can take over")
-        .help("remove it and let the scheduler choose among amd64 nodes")
+fn pinned(at: &Cursor<'_>) -> Finding {
+    Finding::contradiction(at, "the pod can run on one node only: if the node fails, the database stays down")
+        .help("remove it; the scheduler then chooses among all amd64 nodes")
 }
 
-/// Whether the scheduler has put a live Pod where it is.
+/// Whether the scheduler has bound a live Pod to its node.
 fn is_scheduled(workload: &Workload<'_>) -> bool {
-    workload.kind == Kind::Pod && workload.object.path(&["metadata", "resourceVersion"]).exists()
+    workload.kind == WorkloadKind::Pod && workload.object.path(&["metadata", "resourceVersion"]).exists()
 }
 
-/// Where the values of a label are chosen, and what the choice leaves; `None` if the pod leaves the label open.
-fn choice<'a>(placement: &Placement<'a>, label: &[&'a str]) -> Option<(Node<'a>, Vec<&'a str>)> {
-    if let Some(node) = placement.selector.first_of(label) {
-        let value = node.str().unwrap_or_default();
-        return Some((node, vec![value]));
+/// The values of a label that the pod can be scheduled on, and where they are selected; `None` if any value is possible.
+fn selected_values<'a>(placement: &Placement<'a>, label: &[&'a str]) -> Option<(Cursor<'a>, Vec<&'a str>)> {
+    if let Some(selected) = placement.selector.first_of(label) {
+        let value = selected.str().unwrap_or_default();
+        return Some((selected, vec![value]));
     }
     Some((placement.terms, placement.affinity_values(label)?))
 }
@@ -104,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn one_node_is_refused_and_few_are_a_warning() {
+    fn one_node_is_rejected_and_few_are_a_warning() {
         let by_field = json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]);
         let not_in = json!([{"matchExpressions": [{"key": HOST[0], "operator": "NotIn", "values": ["n1"]}]}]);
         let pointer = |end: &str| format!("{POD}/{end}");

@@ -1,11 +1,11 @@
 //! # What must hold
-//! The engine can write to a fresh volume: where a claim is mounted, the pod's `securityContext.fsGroup` is set, or the
-//! engine runs as root (uid 0), or an init container changes the ownership of the volume. With the setting
-//! `fsGroup: none`, for platforms that assign a group of their own such as OpenShift, this is not asked.
+//! The database can write to a new volume. Where a claim is mounted, the pod's `securityContext.fsGroup` is set, or
+//! the container runs as root (uid 0), or an init container changes the owner of the volume. The setting `fsGroup:
+//! none` switches the rule off, for platforms that assign a group themselves, such as OpenShift.
 //!
 //! # Why
-//! The images run as uid 10001, and a new volume belongs to root: the first start ends with `Permission denied`. So
-//! does the first start after the volume was restored or replaced.
+//! The images run as uid 10001, and root owns a new volume: the first start fails with `Permission denied`. So does
+//! the first start after the volume was restored or replaced.
 //!
 //! # Example
 //! ```yaml
@@ -26,64 +26,63 @@
 //! ```
 //!
 //! # Fix
-//! Safe: sets `securityContext.fsGroup` to the group of the settings (10001).
+//! Safe: sets `securityContext.fsGroup` to the group in the settings (10001).
 //!
 //! # Sources
 //! - <https://github.com/Azure/AKS/issues/1319>, <https://github.com/microsoft/mssql-docker/issues/735>: permission denied
 //! - Kubernetes documentation, *Configure a Security Context*: `fsGroup` and volume ownership
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix};
-use crate::node::Node;
-use crate::subject::Subject;
-use crate::volumes::Mount;
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::volumes::Mount;
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "volume-ownership",
-    summary: "the engine can write to a fresh volume",
+    summary: "the database can write to a new volume",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Workload(check)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let (Some(workload), Some(group)) = (subject.workload(), subject.settings.fs_group) else { return };
+fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    let Some(group) = context.settings.fs_group else { return };
     let current = workload.pod.path(&["securityContext", "fsGroup"]);
-    if current.exists() || !workload.engines.iter().any(|engine| lacks_ownership(workload, engine)) {
+    let Some(container) = workload.engines.iter().find(|engine| lacks_ownership(workload, engine)) else { return };
+    if current.exists() {
         return;
     }
-    findings.push(
-        Finding::omission(
-            &current,
-            "nothing lets the engine write to a fresh volume",
-            Fix::safe([Edit::set(&workload.pod, &["securityContext", "fsGroup"], group)]),
-        )
-        .because("a new volume belongs to root, and the engine runs as uid 10001: permission denied")
-        .help(format!("set the pod's securityContext.fsGroup to {group}")),
-    );
+    let (product, uid) = (container.engine.product, container.engine.uid);
+    let message =
+        format!("{product} does not start on a new volume: root owns it, and the container runs as uid {uid}");
+    let fix = Fix::safe([Edit::set(&workload.pod, &["securityContext", "fsGroup"], group)]);
+    let help = format!("set `securityContext.fsGroup: {group}` in the pod");
+    findings.push(Finding::omission(&current, message, fix).help(help));
 }
 
-/// Whether a claim is mounted in the container, and nothing makes it the engine's own.
+/// Whether the container mounts a claim that its user may not write.
 fn lacks_ownership<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
-    let own = engine.node.path(&["securityContext", "runAsUser"]);
+    let own = engine.container.path(&["securityContext", "runAsUser"]);
     let user = if own.exists() { own } else { workload.pod.path(&["securityContext", "runAsUser"]) };
     user.int() != Some(0)
-        && workload.files(engine).mounts.iter().any(|mount| mount.backing.is_claim() && !is_prepared(workload, mount))
+        && workload.storage(engine).mounts.iter().any(|mount| mount.source.is_claim() && !is_prepared(workload, mount))
 }
 
-/// Whether an init container that mounts the same volume changes ownership.
+/// Whether an init container with the same volume changes its ownership.
 fn is_prepared(workload: &Workload<'_>, mount: &Mount<'_>) -> bool {
     workload.pod.at("initContainers").items().any(|container| {
-        let mounts_it = container.at("volumeMounts").items().any(|other| other.at("name").str() == Some(mount.volume));
-        mounts_it && changes_ownership(&container)
+        let has_mount = container.at("volumeMounts").items().any(|other| other.at("name").str() == Some(mount.volume));
+        has_mount && changes_ownership(&container)
     })
 }
 
-fn changes_ownership(container: &Node<'_>) -> bool {
-    let changes = |word: Node<'_>| word.str().is_some_and(|word| word.contains("chown") || word.contains("chgrp"));
+fn changes_ownership(container: &Cursor<'_>) -> bool {
+    let changes = |word: Cursor<'_>| word.str().is_some_and(|word| word.contains("chown") || word.contains("chgrp"));
     ["command", "args"].iter().any(|field| container.at(field).items().any(changes))
 }
 
@@ -92,8 +91,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::objects::Objects;
     use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
+    use crate::view::index::ObjectIndex;
 
     const POD: &str = "/spec/template/spec";
 
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn any_group_will_do_and_none_is_mended() {
+    fn any_group_is_right_and_a_missing_one_is_mutated() {
         let expected = [format!("mutate {POD}/securityContext/fsGroup")];
         assert!(ask(&RULE, &deployment(&[])).is_empty());
         assert!(ask(&RULE, &deployment(&[(&format!("{POD}/securityContext/fsGroup"), json!(0))])).is_empty());
@@ -114,11 +113,11 @@ mod tests {
         );
         let unmounted = without_group(&[(&format!("{POD}/containers/0/volumeMounts"), json!([]))]);
         assert!(ask(&RULE, &unmounted).is_empty(), "no claim is mounted");
-        // Whoever mends that wants to write.
+        // After writable-data is fixed, the group is needed.
         let read_only = without_group(&[(&format!("{POD}/containers/0/volumeMounts/0/readOnly"), json!(true))]);
         assert_eq!(ask(&RULE, &read_only), expected);
         let open_shift = settings(json!({"fsGroup": "none"}));
-        assert!(ask_in(&RULE, &without_group(&[]), &Objects::default(), &open_shift).is_empty());
+        assert!(ask_in(&RULE, &without_group(&[]), &ObjectIndex::default(), &open_shift).is_empty());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! # What must hold
-//! Everything the engine keeps is on claims, not the databases alone: `/var/opt/mssql` itself, or all of its
-//! directories `data`, `log` and `secrets`.
+//! Everything that the database keeps is on claims: `/var/opt/mssql`, or all of its directories `data`, `log` and
+//! `secrets`.
 //!
 //! # Why
-//! With only `/var/opt/mssql/data` on a claim, the machine key in `secrets`, the error logs and `.system` end with the
-//! pod. The replacement makes a new machine key, and what was encrypted with the old one (credentials, linked servers)
-//! can no longer be read.
+//! With only `/var/opt/mssql/data` on a claim, the machine key in `secrets`, the error logs and `.system` are lost
+//! with the pod. The replacement pod generates a new machine key, and credentials that were encrypted with the old
+//! one, for example of linked servers, become unreadable.
 //!
 //! # Example
 //! ```yaml
@@ -22,63 +22,58 @@
 //! ```
 //!
 //! # Fix
-//! None: on a claim that already holds data, another mount path hides the databases until they are moved.
+//! None: on a claim with databases, another mount path hides them until the files are moved.
 //!
 //! # Sources
 //! - Microsoft, *Persist your data* for SQL Server containers: mount `/var/opt/mssql`, or `data`, `log` and `secrets`
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Finding, Findings, push_part};
-use crate::subject::Subject;
-use crate::volumes::{DATA_ROOT, Files, Mount, deciding_mount};
+use crate::finding::{Action, Finding, Findings, push_separated};
+use crate::kubernetes::volumes::{Mount, effective_mount};
+use crate::workload::DatabaseContainer;
+use crate::workload::storage::ContainerStorage;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "whole-data-root",
-    summary: "logs and the machine key are kept with the databases",
+    summary: "error logs and the machine key are kept with the databases",
     default_action: Action::Warn,
     fixable: Fixable::No,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Container(check)],
 };
 
-/// What has to survive beside the databases, and where it lies.
-const PARTS: [(&str, &str); 2] =
-    [("/var/opt/mssql/log", "error logs"), ("/var/opt/mssql/secrets", "the machine key, with what it encrypted,")];
-
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
-    for engine in &workload.engines {
-        let Files { mounts, directories } = workload.files(engine);
-        let lost = lost_parts(mounts);
-        // Databases that are on no claim are persistent-data's to report.
-        let mut paths = directories.iter().filter_map(|directory| directory.path.as_deref());
-        let Some(mount) = paths.clone().find_map(|path| decided_by_claim(mounts, path)) else { continue };
-        if !lost.is_empty() && paths.all(|path| decided_by_claim(mounts, path).is_some()) {
-            findings.push(
-                Finding::contradiction(&mount.node.at("mountPath"), "not everything the engine keeps is on a claim")
-                    .because(format!("{lost} end with the pod"))
-                    .help(format!(
-                        "mount a claim at {DATA_ROOT}, after moving files that are on it to where it then shows them"
-                    )),
-            );
+fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+    let ContainerStorage { mounts, directories } = container.storage();
+    // Database files that are not on a claim are reported by persistent-data.
+    let mut paths = directories.iter().filter_map(|directory| directory.path.as_deref());
+    let Some(mount) = paths.clone().find_map(|path| claim_mount(mounts, path)) else { return };
+    if !paths.all(|path| claim_mount(mounts, path).is_some()) {
+        return;
+    }
+    let (mut losses, mut missing) = (String::new(), String::new());
+    for (directory, loss) in container.engine.required_directories {
+        if claim_mount(mounts, directory).is_none() {
+            push_separated(&mut losses, " and ", loss);
+            push_separated(&mut missing, " and ", directory);
         }
+    }
+    if !missing.is_empty() {
+        let data_root = container.engine.data_root;
+        findings.push(
+            Finding::contradiction(&mount.entry.at("mountPath"), format!("{losses} when the pod is replaced"))
+                .reason(format!("not on a claim: {missing}"))
+                .help(format!(
+                    "move the files on the claim into a directory `data`, then mount the claim at {data_root}"
+                )),
+        );
     }
 }
 
-/// What is on no claim.
-fn lost_parts(mounts: &[Mount<'_>]) -> String {
-    let mut lost = String::new();
-    for (part, holds) in PARTS {
-        if decided_by_claim(mounts, part).is_none() {
-            push_part(&mut lost, " and ", holds);
-        }
-    }
-    lost
-}
-
-fn decided_by_claim<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'m Mount<'a>> {
-    deciding_mount(mounts, path).filter(|mount| mount.backing.is_claim())
+/// The mount of a claim that `path` is in.
+fn claim_mount<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'m Mount<'a>> {
+    effective_mount(mounts, path).filter(|mount| mount.source.is_claim())
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! # What must hold
-//! The engine can write its files: no `readOnly` on the mount of a data directory or on the claim's volume source, and
-//! no `ReadOnlyMany` among the access modes of a claim template.
+//! The database can write its files: neither the mounts of the data directories nor their claims are `readOnly`, and
+//! no claim template asks for ReadOnlyMany.
 //!
 //! # Why
-//! The engine opens its system databases for writing when it starts. On a read-only file system it never comes up, and
-//! the first time may well be the failover after someone "just" changed the mount.
+//! SQL Edge opens its system databases for writing. On a read-only volume it does not start.
 //!
 //! # Example
 //! ```yaml
@@ -24,67 +23,67 @@
 //! ```
 //!
 //! # Fix
-//! Safe: removes `readOnly`. Access modes are for a person: those of an existing claim cannot be changed.
+//! Safe, but `mutate` only if the settings say so: removes `readOnly` from the mount and from the claim's volume. The
+//! access mode of a claim template is not changed.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Persistent Volumes*: access modes, and `readOnly` of a claim's volume source
 
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Edit, Finding, Findings, Fix};
-use crate::node::Node;
-use crate::subject::Subject;
-use crate::volumes::Backing;
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::volumes::VolumeSource;
+use crate::workload::DatabaseContainer;
 
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "writable-data",
-    summary: "the engine can write its files",
+    summary: "the database can write its files",
     default_action: Action::Reject,
     fixable: Fixable::Safe,
-    is_relational: false,
-    check,
+    sees: &[],
+    checks: &[Check::Container(check)],
 };
 
-fn check(subject: &Subject<'_>, findings: &mut Findings) {
-    let Some(workload) = subject.workload() else { return };
-    for engine in &workload.engines {
-        for mount in workload.files(engine).data_mounts() {
-            let of_mount = read_only(&mount.node);
-            let of_claim = match &mount.backing {
-                Backing::Claim(source) => read_only(source),
-                Backing::ClaimTemplate(template) => read_only_mode(template),
-                _ => None,
-            };
-            for finding in of_mount.into_iter().chain(of_claim) {
-                // Several engines may use one claim.
-                if !findings.iter().any(|known| known.pointer == finding.pointer) {
-                    findings.push(finding);
-                }
+fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+    let product = container.engine.product;
+    for mount in container.storage().data_mounts() {
+        let of_mount = check_read_only(&mount.entry, product);
+        let of_claim = match &mount.source {
+            VolumeSource::Claim(source) => check_read_only(source, product),
+            VolumeSource::ClaimTemplate(template) => check_access_modes(template, product),
+            _ => None,
+        };
+        for finding in of_mount.into_iter().chain(of_claim) {
+            // Several containers may use one claim.
+            if !findings.iter().any(|known| known.pointer == finding.pointer) {
+                findings.push(finding);
             }
         }
     }
 }
 
-fn read_only(holder: &Node<'_>) -> Option<Finding> {
-    let (flag, recursive) = (holder.at("readOnly"), holder.at("recursiveReadOnly"));
+fn check_read_only(parent: &Cursor<'_>, product: &str) -> Option<Finding> {
+    let (flag, recursive) = (parent.at("readOnly"), parent.at("recursiveReadOnly"));
     flag.is_true().then(|| {
         let mut edits = vec![Edit::remove(&flag)];
         if recursive.exists() {
-            // The API allows it only beside readOnly.
+            // The API server rejects it without `readOnly`.
             edits.push(Edit::remove(&recursive));
         }
-        Finding::contradiction(&flag, "the database files are mounted read-only")
-            .because("the engine opens its system databases for writing and does not start without")
-            .help("remove readOnly")
+        Finding::contradiction(&flag, format!("{product} does not start: it cannot write its system databases"))
+            .help("remove `readOnly`")
             .fix(Fix::safe(edits))
     })
 }
 
-fn read_only_mode(template: &Node<'_>) -> Option<Finding> {
+fn check_access_modes(template: &Cursor<'_>, product: &str) -> Option<Finding> {
     let mode = template.path(&["spec", "accessModes"]).items().find(|mode| mode.str() == Some("ReadOnlyMany"))?;
     Some(
-        Finding::contradiction(&mode, "the claim for the database files may be one that can only be read")
-            .help("set accessModes to [ReadWriteOnce]"),
+        Finding::contradiction(&mode, format!("{product} does not start on a volume that can only be read"))
+            .help("set `accessModes: [ReadWriteOnce]`"),
     )
 }
 
@@ -93,14 +92,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::objects::Objects;
     use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
+    use crate::view::index::ObjectIndex;
 
     const MOUNT: &str = "/spec/template/spec/containers/0/volumeMounts/0/readOnly";
     const SOURCE: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/readOnly";
 
     #[test]
-    fn read_only_anywhere_on_the_way_is_refused() {
+    fn read_only_is_rejected_on_the_mount_and_on_the_claim() {
         assert!(ask(&RULE, &deployment(&[(MOUNT, json!(false)), (SOURCE, json!(null))])).is_empty());
         assert_eq!(ask(&RULE, &deployment(&[(MOUNT, json!(true))])), [format!("reject {MOUNT}")]);
         assert_eq!(ask(&RULE, &deployment(&[(SOURCE, json!(true))])), [format!("reject {SOURCE}")]);
@@ -111,9 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn it_is_mended_where_the_settings_say_so() {
+    fn it_is_mutated_if_the_settings_say_so() {
         let mutate = settings(json!({"rules": {"writable-data": "mutate"}}));
         let object = deployment(&[(MOUNT, json!(true))]);
-        assert_eq!(ask_in(&RULE, &object, &Objects::default(), &mutate), [format!("mutate {MOUNT}")]);
+        assert_eq!(ask_in(&RULE, &object, &ObjectIndex::default(), &mutate), [format!("mutate {MOUNT}")]);
     }
 }

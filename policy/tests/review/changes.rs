@@ -1,21 +1,21 @@
-//! What a request changes decides: what stood there before is a warning, and what leaves is let go.
+//! Updates: existing findings are warnings, unchanged objects and deletions are allowed.
 
 use serde_json::{Value, json};
-use sqledge_ha_policy::cluster::NoCluster;
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
-use sqledge_ha_policy::verdict::Verdict;
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::admission::verdict::Verdict;
+use sqledge_ha_policy::view::cluster::NoCluster;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use super::world::deployment;
 use super::{REPLICAS, SELECTOR, annotation, create, decide, request, update, with};
 
 #[test]
-fn a_pod_template_is_mended_only_when_the_request_changes_it() {
+fn a_pod_template_is_mutated_only_when_the_request_changes_it() {
     let old = with(&deployment(), &[(SELECTOR, json!(null)), ("/spec/strategy", json!({}))]);
     let untouched = update(&old, &with(&old, &[("/spec/minReadySeconds", json!(5))]));
-    let mended = untouched.mutated_object.expect("the strategy is outside the template");
-    assert_eq!(mended["spec"]["strategy"]["type"], "Recreate");
-    assert_eq!(mended.pointer(SELECTOR), Some(&Value::Null));
+    let mutated = untouched.mutated_object.expect("the strategy is outside the template");
+    assert_eq!(mutated["spec"]["strategy"]["type"], "Recreate");
+    assert_eq!(mutated.pointer(SELECTOR), Some(&Value::Null));
     assert!(untouched.warnings.iter().any(|line| line.starts_with("amd64-node-selector: ")));
     let rollout = update(&old, &with(&old, &[("/spec/template/metadata/annotations/restarted", json!("now"))]));
     assert_eq!(
@@ -25,7 +25,7 @@ fn a_pod_template_is_mended_only_when_the_request_changes_it() {
 }
 
 #[test]
-fn immutable_fields_are_mended_on_create_only() {
+fn immutable_fields_are_mutated_on_create_only() {
     let pod = |labels: Value| {
         let template = deployment()["spec"]["template"].clone();
         let spec = with(&template["spec"], &[("/nodeSelector", json!(null))]);
@@ -33,54 +33,54 @@ fn immutable_fields_are_mended_on_create_only() {
     };
     let off = json!({"rules": {"steady-controller": "off", "load-balancer-service": "off"}});
     let old = pod(json!({"app": "sql"}));
-    let created = decide(&request(&old, None), off.clone(), &Objects::default());
+    let created = decide(&request(&old, None), off.clone(), &ObjectIndex::default());
     assert!(created.mutated_object.is_some());
     let new = with(&old, &[("/spec/containers/0/image", json!("mcr.microsoft.com/azure-sql-edge:1.0.6"))]);
-    let updated = decide(&request(&new, Some(&old)), off, &Objects::default());
-    assert!(updated.accepted && updated.mutated_object.is_none() && !updated.warnings.is_empty(), "{updated:?}");
+    let updated = decide(&request(&new, Some(&old)), off, &ObjectIndex::default());
+    assert!(updated.allowed && updated.mutated_object.is_none() && !updated.warnings.is_empty(), "{updated:?}");
 }
 
 #[test]
-fn only_what_an_update_changes_is_judged() {
+fn an_update_is_rejected_only_for_what_it_changes() {
     let wrong = with(&deployment(), &[(REPLICAS, json!(3)), (SELECTOR, json!({"kubernetes.io/arch": "arm64"}))]);
     let label = with(&wrong, &[("/metadata/labels/team", json!("a")), ("/status/replicas", json!(3))]);
-    assert_eq!(update(&wrong, &label), Verdict::accept());
-    // What stood before is a warning; what is new is refused.
+    assert_eq!(update(&wrong, &label), Verdict::allow());
+    // An existing finding is a warning; a new one is rejected.
     let other = update(&wrong, &with(&wrong, &[("/spec/minReadySeconds", json!(1))]));
-    assert!(other.accepted, "{other:?}");
+    assert!(other.allowed, "{other:?}");
     assert_eq!(annotation(&other, "warned"), "single-replica,amd64-node-selector");
     let worse = update(&wrong, &with(&wrong, &[("/spec/template/spec/nodeName", json!("n1"))]));
-    assert!(!worse.accepted);
-    assert_eq!(annotation(&worse, "refused"), "unpinned-node");
+    assert!(!worse.allowed);
+    assert_eq!(annotation(&worse, "rejected"), "unpinned-node");
 }
 
 #[test]
-fn values_that_are_equal_but_written_otherwise_are_no_change() {
+fn equal_values_in_another_notation_are_no_change() {
     let wrong = with(&deployment(), &[(REPLICAS, json!(3))]);
     let (new, old) = (wrong.to_string(), serde_json::to_string_pretty(&wrong).unwrap());
     let payload = format!(
         r#"{{"request":{{"operation":"UPDATE","kind":{{"group":"apps","version":"v1","kind":"Deployment"}},"object":{new},"oldObject":{old}}}}}"#
     );
-    assert_eq!(validate(payload.as_bytes(), &NoCluster), Verdict::accept());
+    assert_eq!(validate(payload.as_bytes(), &NoCluster), Verdict::allow());
 }
 
 #[test]
-fn what_leaves_is_let_go() {
+fn deletions_are_allowed() {
     let wrong = with(&deployment(), &[(REPLICAS, json!(3))]);
     let mut delete = request(&wrong, None);
     delete["operation"] = json!("DELETE");
     (delete["oldObject"], delete["object"]) = (wrong.clone(), Value::Null);
-    assert_eq!(decide(&delete, json!({}), &Objects::default()), Verdict::accept());
+    assert_eq!(decide(&delete, json!({}), &ObjectIndex::default()), Verdict::allow());
     let terminating = with(&wrong, &[("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"))]);
-    assert_eq!(create(&terminating), Verdict::accept());
+    assert_eq!(create(&terminating), Verdict::allow());
 }
 
 #[test]
-fn what_stood_before_is_known_by_its_reason_and_not_by_its_position() {
+fn an_existing_finding_is_matched_by_its_text_and_not_by_its_position() {
     let volumes = "/spec/template/spec/volumes";
     let host_path = with(&deployment(), &[(volumes, json!([{"name": "data", "hostPath": {"path": "/sql"}}]))]);
     let empty_dir = with(&host_path, &[(volumes, json!([{"name": "data", "emptyDir": {}}]))]);
-    assert!(!update(&host_path, &empty_dir).accepted);
+    assert!(!update(&host_path, &empty_dir).allowed);
     let mut sidecar = host_path.clone();
     let containers = sidecar["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
     containers.insert(0, json!({"name": "exporter", "image": "exporter"}));

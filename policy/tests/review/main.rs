@@ -1,4 +1,4 @@
-//! When rules are asked, and what becomes of their findings: the principles of a decision, one test each.
+//! When objects are checked, and what findings lead to: one test for each principle.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,10 +17,11 @@ mod words;
 mod world;
 
 use serde_json::{Value, json};
-use sqledge_ha_policy::finding::{Edit, apply};
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
-use sqledge_ha_policy::verdict::Verdict;
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::admission::verdict::Verdict;
+use sqledge_ha_policy::json::edit::{Edit, apply};
+use sqledge_ha_policy::view::Scope;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use world::{deployment, right_world, service, stateful_set};
 
@@ -37,18 +38,18 @@ fn request(object: &Value, old: Option<&Value>) -> Value {
     })
 }
 
-fn decide(request: &Value, settings: Value, world: &Objects<'_>) -> Verdict {
+fn decide(request: &Value, settings: Value, world: &ObjectIndex<'_>) -> Verdict {
     validate(json!({"request": request, "settings": settings}).to_string().as_bytes(), world)
 }
 
 fn create(object: &Value) -> Verdict {
     let others = right_world();
-    decide(&request(object, None), json!({}), &Objects::open(&others))
+    decide(&request(object, None), json!({}), &ObjectIndex::new(Scope::Request, &others))
 }
 
 fn update(old: &Value, new: &Value) -> Verdict {
     let others = right_world();
-    decide(&request(new, Some(old)), json!({}), &Objects::open(&others))
+    decide(&request(new, Some(old)), json!({}), &ObjectIndex::new(Scope::Request, &others))
 }
 
 fn with(object: &Value, changes: &[(&str, Value)]) -> Value {
@@ -69,27 +70,27 @@ fn annotation<'v>(verdict: &'v Verdict, key: &str) -> &'v str {
 }
 
 #[test]
-fn a_right_object_passes_without_a_word() {
+fn a_correct_object_is_allowed_without_a_warning() {
     for object in [deployment(), stateful_set(), service()] {
-        assert_eq!(create(&object), Verdict::accept(), "{object}");
+        assert_eq!(create(&object), Verdict::allow(), "{object}");
     }
 }
 
 #[test]
-fn omissions_are_mended_contradictions_refused_and_advice_is_a_warning() {
+fn omissions_are_mutated_contradictions_rejected_and_advice_is_a_warning() {
     let omission = create(&with(&deployment(), &[(SELECTOR, json!(null))]));
-    assert!(omission.accepted);
+    assert!(omission.allowed);
     assert_eq!(
         omission.mutated_object.as_ref().unwrap().pointer(SELECTOR),
         Some(&json!({"kubernetes.io/arch": "amd64"}))
     );
-    assert_eq!(annotation(&omission, "mended"), "amd64-node-selector");
+    assert_eq!(annotation(&omission, "mutated"), "amd64-node-selector");
     let contradiction = create(&with(&deployment(), &[(SELECTOR, json!({"kubernetes.io/arch": "arm64"}))]));
-    assert_eq!((contradiction.accepted, contradiction.code), (false, Some(403)));
+    assert_eq!((contradiction.allowed, contradiction.code), (false, Some(403)));
     assert!(contradiction.mutated_object.is_none());
-    assert_eq!(annotation(&contradiction, "refused"), "amd64-node-selector");
+    assert_eq!(annotation(&contradiction, "rejected"), "amd64-node-selector");
     let advice = create(&with(&deployment(), &[(REPLICAS, json!(0))]));
-    assert!(advice.accepted && advice.mutated_object.is_none());
+    assert!(advice.allowed && advice.mutated_object.is_none());
     assert!(advice.warnings[0].starts_with("single-replica: "), "{advice:?}");
 }
 
@@ -99,24 +100,25 @@ fn settings_override_the_action_of_each_rule() {
     let others = right_world();
     let with_action = |action: &str| {
         let settings = json!({"rules": {"amd64-node-selector": action}});
-        decide(&request(&object, None), settings, &Objects::open(&others))
+        decide(&request(&object, None), settings, &ObjectIndex::new(Scope::Request, &others))
     };
     assert!(with_action("mutate").mutated_object.is_some());
-    assert!(!with_action("reject").accepted);
+    assert!(!with_action("reject").allowed);
     assert_eq!(annotation(&with_action("warn"), "warned"), "amd64-node-selector");
-    assert_eq!(with_action("off"), Verdict::accept());
+    assert_eq!(with_action("off"), Verdict::allow());
 }
 
 #[test]
-fn validate_mode_refuses_what_it_would_have_mended() {
+fn validate_mode_rejects_an_object_that_needs_a_mutation() {
     let object = with(&deployment(), &[(SELECTOR, json!(null))]);
     let others = right_world();
-    let verdict = decide(&request(&object, None), json!({"mode": "validate"}), &Objects::open(&others));
-    assert!(!verdict.accepted && verdict.mutated_object.is_none());
+    let verdict =
+        decide(&request(&object, None), json!({"mode": "validate"}), &ObjectIndex::new(Scope::Request, &others));
+    assert!(!verdict.allowed && verdict.mutated_object.is_none());
 }
 
 #[test]
-fn every_pod_shaped_kind_is_judged_and_nothing_else() {
+fn every_kind_that_runs_pods_is_checked_and_no_other() {
     let template =
         with(&deployment()["spec"]["template"], &[("/spec/nodeSelector", json!({"kubernetes.io/arch": "arm64"}))]);
     let plain = json!({"template": template});
@@ -139,10 +141,10 @@ fn every_pod_shaped_kind_is_judged_and_nothing_else() {
     ];
     for (api_version, kind, spec, accepted) in cases {
         let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}, "spec": spec});
-        assert_eq!(create(&object).accepted, accepted, "{api_version} {kind}");
+        assert_eq!(create(&object).allowed, accepted, "{api_version} {kind}");
     }
     let alone = json!({"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": template});
-    assert!(!create(&alone).accepted);
+    assert!(!create(&alone).allowed);
 }
 
 #[test]
@@ -152,9 +154,10 @@ fn an_annotation_exempts_only_where_the_settings_allow_it() {
         &[(REPLICAS, json!(3)), ("/metadata/annotations/sqledge-ha~1ignore", json!("single-replica, graceful-stop"))],
     );
     let others = right_world();
-    let decide_with = |settings: Value| decide(&request(&annotated, None), settings, &Objects::open(&others));
-    assert!(!decide_with(json!({})).accepted);
-    assert_eq!(decide_with(json!({"exemptions": true})), Verdict::accept());
+    let decide_with =
+        |settings: Value| decide(&request(&annotated, None), settings, &ObjectIndex::new(Scope::Request, &others));
+    assert!(!decide_with(json!({})).allowed);
+    assert_eq!(decide_with(json!({"exemptions": true})), Verdict::allow());
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn engines_and_images_come_from_the_settings() {
         )
     };
     let accepted =
-        |image: &Value, settings: Value| decide(&request(image, None), settings, &Objects::default()).accepted;
+        |image: &Value, settings: Value| decide(&request(image, None), settings, &ObjectIndex::default()).allowed;
     let server = image("mcr.microsoft.com/mssql/server:2022-latest");
     assert!(accepted(&server, json!({})));
     assert!(!accepted(&server, json!({"engines": ["sql-server"]})));

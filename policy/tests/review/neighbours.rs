@@ -1,70 +1,72 @@
-//! Other objects: what is proof of their absence, what becomes of what belongs to them, and who may not look.
+//! Other objects: owners, missing objects, and look-ups that fail.
 
 use serde_json::json;
-use sqledge_ha_policy::cluster::NoCluster;
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
-use sqledge_ha_policy::verdict::Verdict;
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::admission::verdict::Verdict;
+use sqledge_ha_policy::view::Scope;
+use sqledge_ha_policy::view::cluster::NoCluster;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use super::world::{deployment, right_world, service};
 use super::{REPLICAS, SELECTOR, annotation, create, decide, request, with};
 
 #[test]
-fn children_of_judged_owners_are_accepted_without_a_word() {
+fn children_of_checked_owners_are_allowed_unchecked() {
     let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql", "uid": "1", "controller": true}]);
     let child = with(
         &deployment(),
         &[("/kind", json!("ReplicaSet")), (REPLICAS, json!(3)), ("/metadata/ownerReferences", owner)],
     );
-    assert_eq!(create(&child), Verdict::accept());
+    assert_eq!(create(&child), Verdict::allow());
     let stray = with(&child, &[("/metadata/ownerReferences/0/controller", json!(false))]);
-    assert!(!create(&stray).accepted);
+    assert!(!create(&stray).allowed);
 }
 
 #[test]
-fn absence_is_proof_only_in_a_closed_world() {
-    let one_by_one = decide(&request(&deployment(), None), json!({}), &Objects::default());
-    assert!(one_by_one.accepted);
+fn a_missing_object_is_an_error_only_when_everything_is_in_view() {
+    let one_by_one = decide(&request(&deployment(), None), json!({}), &ObjectIndex::default());
+    assert!(one_by_one.allowed);
     assert_eq!(annotation(&one_by_one, "warned"), "load-balancer-service");
-    // The audit scanner creates what exists.
+    // The audit scanner sends existing objects with CREATE.
     let live = with(&deployment(), &[("/metadata/resourceVersion", json!("5"))]);
-    let audited = decide(&request(&live, None), json!({}), &Objects::default());
-    assert_eq!(annotation(&audited, "refused"), "load-balancer-service");
-    let unmended = with(&live, &[(SELECTOR, json!(null))]);
+    let audited = decide(&request(&live, None), json!({}), &ObjectIndex::default());
+    assert_eq!(annotation(&audited, "rejected"), "load-balancer-service");
+    let unmutated = with(&live, &[(SELECTOR, json!(null))]);
     let others = right_world();
-    let audited = decide(&request(&unmended, None), json!({}), &Objects::open(&others));
-    assert!(!audited.accepted && audited.mutated_object.is_none(), "a scanner patches nothing: {audited:?}");
+    let audited = decide(&request(&unmutated, None), json!({}), &ObjectIndex::new(Scope::Request, &others));
+    assert!(!audited.allowed && audited.mutated_object.is_none(), "the audit scanner mutates nothing: {audited:?}");
 }
 
 #[test]
-fn without_permission_rules_stay_silent_and_say_so_in_the_audit_log() {
+fn a_failed_look_up_is_recorded_in_the_audit_annotations() {
     for object in [deployment(), service()] {
         let object =
             if object["kind"] == "Service" { with(&object, &[("/spec/type", json!("ClusterIP"))]) } else { object };
         let payload = json!({"request": request(&object, None)}).to_string();
         let verdict = validate(payload.as_bytes(), &NoCluster);
-        assert!(verdict.accepted && verdict.warnings.is_empty() && verdict.mutated_object.is_none(), "{verdict:?}");
-        assert!(annotation(&verdict, "unchecked").contains("there is no cluster to ask"));
+        assert!(verdict.allowed && verdict.warnings.is_empty() && verdict.mutated_object.is_none(), "{verdict:?}");
+        assert!(annotation(&verdict, "unchecked").contains("there is no cluster"));
     }
 }
 
 #[test]
-fn a_service_that_nobody_judges_does_not_hide_the_lack() {
+fn an_unchecked_service_does_not_suppress_the_finding_on_the_workload() {
     let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql", "controller": true}]);
     let owned = with(&service(), &[("/spec/type", json!("NodePort")), ("/metadata/ownerReferences", owner)]);
     let database = deployment();
-    let verdict = decide(&request(&database, None), json!({}), &Objects::closed([&database, &owned]));
-    assert_eq!(annotation(&verdict, "refused"), "load-balancer-service");
+    let verdict =
+        decide(&request(&database, None), json!({}), &ObjectIndex::new(Scope::Application, [&database, &owned]));
+    assert_eq!(annotation(&verdict, "rejected"), "load-balancer-service");
 }
 
 #[test]
-fn the_last_load_balancer_is_not_taken_away() {
+fn an_update_that_removes_the_last_load_balancer_is_rejected() {
     let (balancer, database) = (service(), deployment());
     let plain = with(&balancer, &[("/spec/type", json!("ClusterIP"))]);
-    let world = Objects::open([&balancer, &database]);
-    let taken = decide(&request(&plain, Some(&balancer)), json!({}), &world);
-    assert_eq!(annotation(&taken, "refused"), "load-balancer-service");
+    let world = ObjectIndex::new(Scope::Request, [&balancer, &database]);
+    let updated = decide(&request(&plain, Some(&balancer)), json!({}), &world);
+    assert_eq!(annotation(&updated, "rejected"), "load-balancer-service");
     let other = with(&balancer, &[("/metadata/name", json!("second"))]);
-    let world = Objects::open([&balancer, &database, &other]);
-    assert_eq!(decide(&request(&plain, Some(&balancer)), json!({}), &world), Verdict::accept());
+    let world = ObjectIndex::new(Scope::Request, [&balancer, &database, &other]);
+    assert_eq!(decide(&request(&plain, Some(&balancer)), json!({}), &world), Verdict::allow());
 }

@@ -1,22 +1,23 @@
-//! Requests to scale: judged by what they scale, and no other subresource is.
+//! Requests for the sub-resource `scale`, which are checked with the workload that they scale.
 
 use serde_json::{Value, json};
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::verdict::Verdict;
+use sqledge_ha_policy::admission::verdict::Verdict;
+use sqledge_ha_policy::view::Scope;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use super::world::deployment;
 use super::{REPLICAS, annotation, decide, request, update, with};
 
 #[test]
-fn subresources_other_than_scale_are_not_judged() {
+fn sub_resources_other_than_scale_are_not_checked() {
     let wrong = with(&deployment(), &[(REPLICAS, json!(3))]);
     let mut status = request(&wrong, Some(&deployment()));
     status["subResource"] = json!("status");
-    assert_eq!(decide(&status, json!({}), &Objects::default()), Verdict::accept());
+    assert_eq!(decide(&status, json!({}), &ObjectIndex::default()), Verdict::allow());
 }
 
 #[test]
-fn scaling_is_judged_by_the_parent() {
+fn a_scale_request_is_checked_with_its_workload() {
     let scale = |replicas: i64| {
         let scale = |replicas: i64| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "sql"}, "spec": {"replicas": replicas}});
         let mut request = request(&scale(replicas), Some(&scale(1)));
@@ -25,12 +26,12 @@ fn scaling_is_judged_by_the_parent() {
         request
     };
     let database = deployment();
-    let world = Objects::open([&database]);
-    assert!(!decide(&scale(2), json!({}), &world).accepted);
-    assert_eq!(decide(&scale(0), json!({}), &Objects::default()), Verdict::accept(), "leaves before any look-up");
-    assert_eq!(decide(&scale(1), json!({}), &Objects::default()), Verdict::accept());
-    let unread = decide(&scale(2), json!({}), &Objects::default());
-    assert!(unread.accepted && unread.warnings.len() == 1, "{unread:?}");
+    let world = ObjectIndex::new(Scope::Request, [&database]);
+    assert!(!decide(&scale(2), json!({}), &world).allowed);
+    assert_eq!(decide(&scale(0), json!({}), &ObjectIndex::default()), Verdict::allow(), "leaves before any look-up");
+    assert_eq!(decide(&scale(1), json!({}), &ObjectIndex::default()), Verdict::allow());
+    let unread = decide(&scale(2), json!({}), &ObjectIndex::default());
+    assert!(unread.allowed && unread.warnings.len() == 1, "{unread:?}");
     let web = with(
         &database,
         &[
@@ -38,26 +39,26 @@ fn scaling_is_judged_by_the_parent() {
             ("/spec/template/spec/containers/0/env", json!([])),
         ],
     );
-    assert_eq!(decide(&scale(2), json!({}), &Objects::open([&web])), Verdict::accept());
+    assert_eq!(decide(&scale(2), json!({}), &ObjectIndex::new(Scope::Request, [&web])), Verdict::allow());
     let mut other = scale(2);
     other["resource"]["resource"] = json!("widgets");
-    assert_eq!(decide(&other, json!({}), &Objects::default()), Verdict::accept());
+    assert_eq!(decide(&other, json!({}), &ObjectIndex::default()), Verdict::allow());
 }
 
 #[test]
-fn replicas_may_be_taken_down_step_by_step() {
+fn replicas_can_be_reduced_step_by_step() {
     let scale = |replicas: i64| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "sql"}, "spec": {"replicas": replicas}});
     let ask = |database: &Value, from: i64, to: i64| {
         let mut request = request(&scale(to), Some(&scale(from)));
         request["subResource"] = json!("scale");
         request["resource"] = json!({"group": "apps", "version": "v1", "resource": "deployments"});
-        decide(&request, json!({}), &Objects::open([database]))
+        decide(&request, json!({}), &ObjectIndex::new(Scope::Request, [database]))
     };
     let down = ask(&deployment(), 5, 2);
-    assert!(down.accepted && annotation(&down, "warned") == "single-replica", "{down:?}");
-    assert!(!ask(&deployment(), 2, 5).accepted);
+    assert!(down.allowed && annotation(&down, "warned") == "single-replica", "{down:?}");
+    assert!(!ask(&deployment(), 2, 5).allowed);
     let at = |replicas: i64| with(&deployment(), &[(REPLICAS, json!(replicas))]);
-    assert!(update(&at(3), &at(2)).accepted && !update(&at(2), &at(9)).accepted);
+    assert!(update(&at(3), &at(2)).allowed && !update(&at(2), &at(9)).allowed);
     let windows = with(&deployment(), &[("/spec/template/spec/os/name", json!("windows"))]);
-    assert_eq!(ask(&windows, 1, 2), Verdict::accept());
+    assert_eq!(ask(&windows, 1, 2), Verdict::allow());
 }

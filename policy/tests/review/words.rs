@@ -1,16 +1,16 @@
 //! What is said: every reason, in short, and nothing of a secret; also of what cannot be read or hides its names.
 
 use serde_json::json;
-use sqledge_ha_policy::cluster::NoCluster;
-use sqledge_ha_policy::objects::Objects;
-use sqledge_ha_policy::review::validate;
-use sqledge_ha_policy::verdict::{LONGEST_WARNING, Verdict};
+use sqledge_ha_policy::admission::review::validate;
+use sqledge_ha_policy::admission::verdict::{MAX_WARNING, Verdict};
+use sqledge_ha_policy::view::cluster::NoCluster;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use super::world::deployment;
 use super::{REPLICAS, create, decide, request, with};
 
 #[test]
-fn a_refusal_lists_every_reason_and_no_environment_value() {
+fn a_rejection_lists_every_reason_and_no_environment_value() {
     let secret = json!([{"name": "MSSQL_SA_PASSWORD", "value": "hunter2hunter2"}, {"name": "MSSQL_DATA_DIR", "value": "/hunter2"}]);
     let wrong = with(
         &deployment(),
@@ -29,30 +29,30 @@ fn a_refusal_lists_every_reason_and_no_environment_value() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_without_quoting_it() {
+fn unreadable_input_is_rejected_without_quoting_it() {
     let cases = [
-        (&b"hunter2"[..], "the payload cannot be read"),
-        (b"", "the payload cannot be read"),
-        (b"[]", "the admission request cannot be read"),
-        (b"{}", "the admission request cannot be read"),
-        (b"{\"request\": 5}", "the admission request cannot be read"),
-        (b"{\"request\": {\"namespace\": {\"hunter2\": 1}}}", "a name in the admission request cannot be read"),
-        (b"{\"request\": {\"kind\": \"hunter2\"}}", "the kind in the admission request cannot be read"),
+        (&b"hunter2"[..], "cannot parse the payload"),
+        (b"", "cannot parse the payload"),
+        (b"[]", "cannot parse the payload"),
+        (b"{}", "cannot parse the admission request"),
+        (b"{\"request\": 5}", "cannot parse the admission request"),
+        (b"{\"request\": {\"namespace\": {\"hunter2\": 1}}}", "cannot parse a name in the admission request"),
+        (b"{\"request\": {\"kind\": \"hunter2\"}}", "cannot parse the kind in the admission request"),
         (b"{\"request\": {}, \"settings\": [\"hunter2\"]}", "the settings are not valid"),
         (b"{\"request\": {}, \"settings\": {\"exemptions\": \"hunter2\"}}", "the settings are not valid"),
-        (b"\xff\xfe", "the payload cannot be read"),
+        (b"\xff\xfe", "cannot parse the payload"),
     ];
     for (payload, message) in cases {
         let verdict = validate(payload, &NoCluster);
-        assert_eq!((verdict.accepted, verdict.code), (false, Some(500)));
+        assert_eq!((verdict.allowed, verdict.code), (false, Some(500)));
         let said = verdict.message.unwrap();
         assert!(said.starts_with(message) && !said.contains("hunter2"), "{said}");
     }
-    assert_eq!(validate(b"{\"request\": {}}", &NoCluster), Verdict::accept());
+    assert_eq!(validate(b"{\"request\": {}}", &NoCluster), Verdict::allow());
 }
 
 #[test]
-fn an_object_nested_too_deep_is_refused_and_not_a_crash() {
+fn an_object_that_is_nested_too_deep_is_rejected() {
     let mut nested = json!("azure-sql-edge");
     for _ in 0..100 {
         nested = json!({"x": [nested]});
@@ -65,16 +65,16 @@ fn an_object_nested_too_deep_is_refused_and_not_a_crash() {
 }
 
 #[test]
-fn names_hidden_behind_escapes_are_found() {
+fn escaped_image_names_are_found() {
     let wrong = with(&deployment(), &[(REPLICAS, json!(3)), ("/spec/template/spec/containers/0/env", json!([]))]);
     let payload = json!({"request": request(&wrong, None)}).to_string();
     let hidden = payload.replace("azure-sql-edge", "azure\\u002dsql-edge").replace("mssql", "ms\\u0073ql");
     assert!(hidden != payload && !hidden.contains("azure-sql-edge"));
-    assert!(!validate(hidden.as_bytes(), &NoCluster).accepted);
+    assert!(!validate(hidden.as_bytes(), &NoCluster).allowed);
 }
 
 #[test]
-fn warnings_are_short() {
+fn warnings_are_at_most_120_characters_long() {
     let object = with(
         &deployment(),
         &[
@@ -83,7 +83,7 @@ fn warnings_are_short() {
             ("/spec/template/spec/containers/0/volumeMounts/0/mountPath", json!("/var/opt/mssql/data")),
         ],
     );
-    let verdict = decide(&request(&object, None), json!({}), &Objects::default());
+    let verdict = decide(&request(&object, None), json!({}), &ObjectIndex::default());
     assert!(verdict.warnings.len() >= 4);
-    assert!(verdict.warnings.iter().all(|line| line.chars().count() <= LONGEST_WARNING), "{:?}", verdict.warnings);
+    assert!(verdict.warnings.iter().all(|line| line.chars().count() <= MAX_WARNING), "{:?}", verdict.warnings);
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sqledge_ha_policy::finding::{Edit, apply};
+use sqledge_ha_policy::json::edit::{Edit, apply};
 
 use super::{deployment, service, stateful_set};
 

@@ -1,29 +1,29 @@
-//! One comment that lets findings pass.
+//! An ignore comment.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-/// What such a comment begins with.
-const BEGINNING: &str = "# sqledge-ha: ignore";
-static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BEGINNING));
+/// The start of every ignore comment.
+const PREFIX: &str = "# sqledge-ha: ignore";
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
 
-/// One such comment.
+/// An ignore comment.
 pub(super) struct Comment<'t> {
-    /// Where it begins.
+    /// Its first byte.
     pub(super) byte: usize,
-    /// What stands between the brackets; `None` if there are none.
+    /// The text between the brackets; `None` without brackets.
     pub(super) rules: Option<&'t str>,
-    /// The line that it stands on.
+    /// Its line.
     pub(super) line: Range<usize>,
-    /// Whether nothing but blanks stands before it.
+    /// Whether only blanks precede it on its line.
     pub(super) is_alone: bool,
 }
 
-/// Those of a text, in their order.
+/// The ignore comments of a text, in order.
 pub(super) fn comments(text: &str) -> Vec<Comment<'_>> {
-    MARK.find_iter(text.as_bytes()).filter_map(|byte| Comment::read(text, byte)).collect()
+    FINDER.find_iter(text.as_bytes()).filter_map(|byte| Comment::read(text, byte)).collect()
 }
 
 impl<'t> Comment<'t> {
@@ -33,15 +33,15 @@ impl<'t> Comment<'t> {
         let comment = comment.split('\n').next()?;
         let in_front = before.get(start..)?;
         if !in_front.is_empty() && !in_front.ends_with([' ', '\t']) {
-            return None; // It goes on with what stands in front of it.
+            return None; // The `#` belongs to the word in front of it.
         }
-        let list = comment.strip_prefix(BEGINNING)?.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let list = comment.strip_prefix(PREFIX)?.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         let is_alone = in_front.trim().is_empty();
         let (rules, line) = (list.map(|(rules, _)| rules), start..byte + comment.len());
         Some(Comment { byte, rules, line, is_alone })
     }
 
-    /// The rules that it names.
+    /// The rules between the brackets.
     pub(super) fn names(&self) -> impl Iterator<Item = &'t str> {
         self.rules.into_iter().flat_map(|rules| rules.split(',')).map(str::trim)
     }

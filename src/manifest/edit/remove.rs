@@ -1,30 +1,30 @@
-//! Taking a key away.
+//! Removes keys.
 
-use super::super::spans::{Id, Kind};
-use super::tree::{Tree, Way};
-use super::{Refusal, Splice};
+use super::super::spans::{NodeId, NodeKind};
+use super::document_tree::{DocumentTree, PathMatch};
+use super::{EditError, TextEdit};
 
-/// Removes what a pointer leads to.
-pub(super) fn remove(tree: &Tree<'_>, pointer: &str) -> Result<Splice, Refusal> {
-    let Way { node, parent, rest } = tree.walk(pointer)?;
-    let parent = parent.filter(|_| rest.is_empty()).ok_or(Refusal::Style)?;
-    if tree.node(parent)?.kind != Kind::Mapping {
-        return Err(Refusal::Style);
+/// Removes the value at a pointer, with its key.
+pub(super) fn remove(tree: &DocumentTree<'_>, pointer: &str) -> Result<TextEdit, EditError> {
+    let PathMatch { node, parent, rest } = tree.resolve(pointer)?;
+    let parent = parent.filter(|_| rest.is_empty()).ok_or(EditError::UnsupportedLayout)?;
+    if tree.node(parent)?.kind != NodeKind::Mapping {
+        return Err(EditError::UnsupportedLayout);
     }
     let siblings = tree.children(parent);
-    let at = siblings.iter().position(|sibling| *sibling == node).ok_or(Refusal::Style)?;
+    let at = siblings.iter().position(|sibling| *sibling == node).ok_or(EditError::UnsupportedLayout)?;
     let (before, after) = siblings.split_at(at);
     let neighbours = (before.last().copied(), after.get(1).copied());
     if tree.is_flow(parent) {
-        Ok(from_line(tree, node, neighbours))
+        Ok(from_flow(tree, node, neighbours))
     } else {
         from_block(tree, parent, node, neighbours)
     }
 }
 
-/// Removes an entry together with one of the commas around it. Comments beside that comma stay, and then it is the one
-/// behind the entry that goes: in front of a bracket one too many does not matter.
-fn from_line(tree: &Tree<'_>, node: Id, neighbours: (Option<Id>, Option<Id>)) -> Splice {
+/// Removes an entry with one adjacent comma. Comments next to that comma stay; in that case the comma after the entry is removed,
+/// because YAML allows a trailing comma before a bracket.
+fn from_flow(tree: &DocumentTree<'_>, node: NodeId, neighbours: (Option<NodeId>, Option<NodeId>)) -> TextEdit {
     let (start, end) = (tree.start(node), tree.end(node));
     let (start, end) = match neighbours {
         (_, Some(next)) if has_comments(tree, tree.line_end(end), tree.start(next)) => lines(tree, start, end),
@@ -33,11 +33,11 @@ fn from_line(tree: &Tree<'_>, node: Id, neighbours: (Option<Id>, Option<Id>)) ->
         (Some(previous), None) => (tree.end(previous), end),
         (None, None) => (start, end),
     };
-    Splice { start, end, text: String::new() }
+    TextEdit { start, end, text: String::new() }
 }
 
-/// The range, with the comma and the comment behind it; and with all of its lines, if nothing else stands in them.
-fn lines(tree: &Tree<'_>, start: usize, end: usize) -> (usize, usize) {
+/// Extends a range by the comma and the comment after it, and to whole lines if they contain nothing else.
+fn lines(tree: &DocumentTree<'_>, start: usize, end: usize) -> (usize, usize) {
     let (line, line_end) = (tree.line_start(start), tree.line_end(end));
     let behind = tree.text.get(end..line_end).unwrap_or_default().trim_start_matches([',', ' ', '\t']);
     if !behind.is_empty() && !behind.starts_with('#') {
@@ -48,44 +48,49 @@ fn lines(tree: &Tree<'_>, start: usize, end: usize) -> (usize, usize) {
     feed.map_or((start, line_end), |feed| (line, line_end + feed + 1))
 }
 
-fn has_comments(tree: &Tree<'_>, start: usize, end: usize) -> bool {
+fn has_comments(tree: &DocumentTree<'_>, start: usize, end: usize) -> bool {
     tree.text.get(start..end).is_some_and(|between| between.contains('#'))
 }
 
-fn from_block(tree: &Tree<'_>, parent: Id, node: Id, neighbours: (Option<Id>, Option<Id>)) -> Result<Splice, Refusal> {
+fn from_block(
+    tree: &DocumentTree<'_>,
+    parent: NodeId,
+    node: NodeId,
+    neighbours: (Option<NodeId>, Option<NodeId>),
+) -> Result<TextEdit, EditError> {
     let (start, end) = (tree.start(node), tree.line_end(tree.end(node)));
     let line = tree.line_start(start);
     let is_alone = tree.text.get(line..start).is_some_and(|before| before.trim().is_empty());
-    let splice = match neighbours {
-        // Nothing would be left of the mapping but a null.
+    let text_edit = match neighbours {
+        // The only entry: leave an empty mapping instead of null.
         (None, None) => {
-            let key = tree.node(parent)?.key.ok_or(Refusal::Style)?.span;
+            let key = tree.node(parent)?.key.ok_or(EditError::UnsupportedLayout)?.span;
             let colon = tree.colon(key.end as usize) + 1;
             let comments = tree.text.get(colon..line).filter(|_| is_alone).map(str::trim_end).unwrap_or_default();
             let comments = Some(comments).filter(|text| is_comments(text)).unwrap_or_default();
-            Splice { start: colon, end, text: format!(" {{}}{comments}") }
+            TextEdit { start: colon, end, text: format!(" {{}}{comments}") }
         }
         _ if is_alone => {
             let feed = tree.text.get(end..).and_then(|rest| rest.find('\n'));
             match feed {
-                Some(feed) => Splice { start: line, end: end + feed + 1, text: String::new() },
-                // The last line, which does not end: the one before ends so instead.
-                None => Splice { start: tree.line_end(line.saturating_sub(2)), end, text: String::new() },
+                Some(feed) => TextEdit { start: line, end: end + feed + 1, text: String::new() },
+                // The last line has no line ending: remove that of the line before.
+                None => TextEdit { start: tree.line_end(line.saturating_sub(2)), end, text: String::new() },
             }
         }
-        // Behind a dash; the next key takes its place, unless there are comments in front of it.
+        // After a dash: the next key takes its place, unless comments are in between.
         (_, Some(next)) => {
             let dash = tree.text.get(..start).map_or(start, |before| before.trim_end_matches(' ').len());
             let has_comments = has_comments(tree, end, tree.start(next));
             let (start, end) = if has_comments { (dash, end) } else { (start, tree.start(next)) };
-            Splice { start, end, text: String::new() }
+            TextEdit { start, end, text: String::new() }
         }
-        (Some(_), None) => return Err(Refusal::Style),
+        (Some(_), None) => return Err(EditError::UnsupportedLayout),
     };
-    Ok(splice)
+    Ok(text_edit)
 }
 
-/// Whether a text is nothing but comments and blanks.
+/// Whether a text contains only comments and blanks.
 fn is_comments(text: &str) -> bool {
     text.lines().map(str::trim_start).all(|line| line.is_empty() || line.starts_with('#'))
 }

@@ -1,19 +1,19 @@
-//! Values as text.
+//! Formats values as text.
 
 use serde_json::Value;
 
 use super::super::document::read;
 
-/// How a scalar is written: as plain as it can be, and in quotes where YAML 1.1 would read something else.
+/// Formats a scalar, with quotes only if YAML 1.1 would read the plain text differently.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
-        // JSON's strings are YAML's double-quoted ones.
+        // JSON strings are valid double-quoted YAML strings.
         other => other.to_string(),
     }
 }
 
-/// Whether a string reads as itself without quotes, also where it stands in braces.
+/// Whether a string needs no quotes, also inside braces.
 fn is_plain(text: &str) -> bool {
     let is_simple = |character: char| character.is_ascii_alphanumeric() || "._/-".contains(character);
     let begins_simply = text.starts_with(|first: char| first.is_ascii_alphanumeric() || "./_".contains(first));
@@ -25,7 +25,7 @@ fn reads_as_itself(text: &str) -> bool {
     matches!(documents.as_slice(), [Ok(document)] if document.value == *text)
 }
 
-/// A value on one line: as JSON, or in YAML's braces.
+/// Formats a value on one line, as JSON or as a YAML flow collection.
 pub(super) fn inline(value: &Value, json: bool) -> String {
     match value {
         Value::Object(members) => {
@@ -41,46 +41,46 @@ pub(super) fn inline(value: &Value, json: bool) -> String {
     }
 }
 
-/// A key and its value on one line.
+/// Formats a key and its value on one line.
 pub(super) fn entry(key: &str, value: &Value, json: bool) -> String {
     let key = Value::from(key);
     format!("{}: {}", inline(&key, json), inline(value, json))
 }
 
-/// How a document is indented.
+/// The indentation of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Style {
-    /// By how many columns a mapping stands behind the key that it belongs to.
+pub(super) struct Indentation {
+    /// The columns by which a mapping is indented below its key.
     pub(super) mappings: usize,
-    /// The same of the dashes of a sequence.
+    /// The columns by which the dashes of a sequence are indented below its key.
     pub(super) sequences: usize,
 }
 
-impl Style {
-    /// As `kubectl` writes.
-    pub(super) const USUAL: Style = Style { mappings: 2, sequences: 0 };
+impl Indentation {
+    /// The indentation that `kubectl` uses.
+    pub(super) const DEFAULT: Indentation = Indentation { mappings: 2, sequences: 0 };
 
-    /// The indentation of a collection below its key.
-    pub(super) fn of(self, value: &Value) -> usize {
+    /// The indentation of a collection below its key, in columns.
+    pub(super) fn below_key(self, value: &Value) -> usize {
         if value.is_array() { self.sequences } else { self.mappings }
     }
 }
 
-/// The lines of a key and its value in block style.
-pub(super) fn block_entry(key: &str, value: &Value, style: Style) -> Vec<String> {
+/// Formats a key and its value in block style; returns the lines.
+pub(super) fn block_entry(key: &str, value: &Value, style: Indentation) -> Vec<String> {
     let key = scalar(&Value::from(key));
     match nested(value, style) {
         None => vec![format!("{key}: {}", inline(value, false))],
         Some(lines) => {
-            let indent = style.of(value);
+            let indent = style.below_key(value);
             let lines = lines.into_iter().map(|line| format!("{:indent$}{line}", ""));
             [format!("{key}:")].into_iter().chain(lines).collect()
         }
     }
 }
 
-/// The lines of an item of a block sequence.
-pub(super) fn block_item(value: &Value, style: Style) -> Vec<String> {
+/// Formats an item of a block sequence; returns the lines.
+pub(super) fn block_item(value: &Value, style: Indentation) -> Vec<String> {
     let lines = nested(value, style).unwrap_or_else(|| vec![inline(value, false)]);
     lines
         .into_iter()
@@ -89,8 +89,8 @@ pub(super) fn block_item(value: &Value, style: Style) -> Vec<String> {
         .collect()
 }
 
-/// The lines of a collection; `None` for what stands on one line.
-pub(super) fn nested(value: &Value, style: Style) -> Option<Vec<String>> {
+/// Formats a collection in block style; returns the lines, or `None` for a value that fits on one line.
+pub(super) fn nested(value: &Value, style: Indentation) -> Option<Vec<String>> {
     match value {
         Value::Object(members) if !members.is_empty() => {
             Some(members.iter().flat_map(|(key, value)| block_entry(key, value, style)).collect())
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_that_would_read_as_something_else_are_quoted() {
+    fn strings_that_yaml_would_read_differently_are_quoted() {
         for plain in ["amd64", "kubernetes.io/arch", "Recreate", "v1.2", "/var/opt/mssql", "a-b"] {
             assert_eq!(scalar(&json!(plain)), plain);
         }
@@ -123,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn collections_are_written_as_people_do() {
+    fn collections_are_formatted_in_block_and_flow_style() {
         let value = json!({"name": "data", "volumes": [{"name": "x", "claim": {"name": "w"}}], "empty": {}});
-        let lines = nested(&value, Style::USUAL).unwrap().join("\n");
+        let lines = nested(&value, Indentation::DEFAULT).unwrap().join("\n");
         assert_eq!(lines, "name: data\nvolumes:\n- name: x\n  claim:\n    name: w\nempty: {}");
         assert_eq!(inline(&value, false), "{name: data, volumes: [{name: x, claim: {name: w}}], empty: {}}");
         assert_eq!(serde_json::from_str::<Value>(&inline(&value, true)).unwrap(), value);

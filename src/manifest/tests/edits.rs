@@ -1,13 +1,13 @@
-//! Text edits: what they touch, what they leave alone, and what they refuse.
+//! Text edits: results, unchanged parts and errors.
 
 use std::cell::Cell;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use sqledge_ha_policy::finding::{Edit, apply};
+use sqledge_ha_policy::json::edit::{Edit, apply};
 
-use super::super::{Refusal, edit, read, yaml};
+use super::super::{EditError, edit, read, yaml};
 
 fn set(pointer: &str, value: Value) -> Edit {
     Edit::Set { pointer: pointer.to_owned(), value }
@@ -18,7 +18,7 @@ fn remove(pointer: &str) -> Edit {
 }
 
 #[test]
-fn a_scalar_is_replaced_in_the_quotes_that_it_has() {
+fn replacing_a_scalar_keeps_its_quotes() {
     for (before, after) in [
         ("type: RollingUpdate # why\n", "type: Recreate # why\n"),
         ("type: \"RollingUpdate\"\n", "type: \"Recreate\"\n"),
@@ -36,7 +36,7 @@ fn a_scalar_is_replaced_in_the_quotes_that_it_has() {
 }
 
 #[test]
-fn a_key_is_inserted_where_its_mapping_ends() {
+fn a_new_key_is_inserted_at_the_end_of_its_mapping() {
     let arch = || set("/spec/nodeSelector/kubernetes.io~1arch", json!("amd64"));
     for (before, after) in [
         (
@@ -79,7 +79,7 @@ fn a_key_is_inserted_where_its_mapping_ends() {
 }
 
 #[test]
-fn an_item_is_appended_as_the_others_are_written() {
+fn a_new_item_is_formatted_like_the_others() {
     let mount = || set("/mounts/-", json!({"name": "data", "path": "/var/opt"}));
     for (before, after) in [
         (
@@ -106,7 +106,7 @@ fn an_item_is_appended_as_the_others_are_written() {
 }
 
 #[test]
-fn a_key_is_removed_with_its_lines() {
+fn removing_a_key_removes_its_lines() {
     for (before, after) in [
         ("a: 1\nb:\n  c: 1\n  d: 2\n# kept\ne: 3\n", "a: 1\n# kept\ne: 3\n"),
         ("a: 1\nb: 2 # gone", "a: 1"),
@@ -127,7 +127,7 @@ fn a_key_is_removed_with_its_lines() {
 }
 
 #[test]
-fn comments_about_others_stay() {
+fn removing_a_key_keeps_other_comments() {
     for (before, after) in [
         ("x:\n- b: 1 # of b\n  # of a\n  a: 2\n", "x:\n-\n  # of a\n  a: 2\n"),
         ("x:\n  -   b: 1\n# aside\n      a: 2\n", "x:\n  -\n# aside\n      a: 2\n"),
@@ -139,28 +139,28 @@ fn comments_about_others_stay() {
     ] {
         assert_eq!(edit(before, &[remove("/x/0/b")]).as_deref(), Ok(after), "{before}");
     }
-    // The comma stands where it cannot go with its entry.
-    assert_eq!(edit("x: [{b: 1\n  # of a\n  , a: 2}]\n", &[remove("/x/0/b")]), Err(Refusal::Meaning));
+    // The comma is on another line than its entry.
+    assert_eq!(edit("x: [{b: 1\n  # of a\n  , a: 2}]\n", &[remove("/x/0/b")]), Err(EditError::WrongResult));
 }
 
 #[test]
-fn what_others_use_as_well_is_not_edited_behind_their_backs() {
+fn values_shared_by_aliases_and_merge_keys_are_not_edited() {
     let aliased = "base: &base\n  a: 1\none: *base\n";
-    assert_eq!(edit(aliased, &[set("/one/a", json!(2))]), Err(Refusal::Shared(0)));
-    assert_eq!(edit(aliased, &[set("/one/b", json!(2))]), Err(Refusal::Shared(0)));
-    assert_eq!(edit(aliased, &[set("/base/a", json!(2))]), Err(Refusal::Used));
+    assert_eq!(edit(aliased, &[set("/one/a", json!(2))]), Err(EditError::Aliased(0)));
+    assert_eq!(edit(aliased, &[set("/one/b", json!(2))]), Err(EditError::Aliased(0)));
+    assert_eq!(edit(aliased, &[set("/base/a", json!(2))]), Err(EditError::UsedByAlias));
     let merged = "base: &base\n  a: 1\none:\n  <<: *base\n  c: 3\n";
-    assert_eq!(edit(merged, &[set("/one/a", json!(2))]), Err(Refusal::Shared(14)));
-    assert_eq!(edit(merged, &[set("/base/a", json!(2))]), Err(Refusal::Used));
+    assert_eq!(edit(merged, &[set("/one/a", json!(2))]), Err(EditError::Aliased(14)));
+    assert_eq!(edit(merged, &[set("/base/a", json!(2))]), Err(EditError::UsedByAlias));
     assert_eq!(
         edit(merged, &[set("/one/d", json!(2))]).as_deref(),
         Ok("base: &base\n  a: 1\none:\n  <<: *base\n  c: 3\n  d: 2\n")
     );
-    assert_eq!(edit("a: 1\n---\nb: 2\n", &[set("/a", json!(2))]), Err(Refusal::NotOneDocument));
+    assert_eq!(edit("a: 1\n---\nb: 2\n", &[set("/a", json!(2))]), Err(EditError::NotOneDocument));
 }
 
 #[test]
-fn nothing_is_edited_above_a_line_of_blanks_with_a_tab() {
+fn edits_before_a_blank_line_with_a_tab_are_rejected() {
     for (text, edit_of_it) in [
         ("a: 1\nb: x\n \t\n", set("/b", json!("yes"))),
         ("a: 1\r\nb: x\r\n\r\n \t\r\n", set("/b", json!("yes"))),
@@ -168,7 +168,7 @@ fn nothing_is_edited_above_a_line_of_blanks_with_a_tab() {
         ("a: |\n  x\n \t\nb: 1\n", remove("/a")),
         ("a: x\n \t", set("/c", json!({}))),
     ] {
-        assert_eq!(edit(text, &[edit_of_it]), Err(Refusal::Style), "{text:?}");
+        assert_eq!(edit(text, &[edit_of_it]), Err(EditError::UnsupportedLayout), "{text:?}");
     }
     for (before, after) in [
         ("a: x\t# c\n", "a: \"yes\"\t# c\n"),
@@ -200,10 +200,10 @@ fn edits() -> impl Strategy<Value = Edit> {
         .prop_map(|(pointer, value, sets)| if sets { Edit::Set { pointer, value } } else { Edit::Remove { pointer } })
 }
 
-/// Whatever an edit does to a text, it does to the value; otherwise it is refused, which is rare.
+/// An edit changes the text and the value in the same way, or fails, which is rare.
 #[test]
-fn the_text_and_the_value_are_edited_alike() {
-    let (made, refused) = (Cell::new(0), Cell::new(0));
+fn text_and_value_are_edited_alike() {
+    let (applied, rejected) = (Cell::new(0), Cell::new(0));
     let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
     let cases = (values(), prop::collection::vec(edits(), 1..4), any::<bool>());
     let outcome = TestRunner::new(config).run(&cases, |(value, edits, json)| {
@@ -212,21 +212,20 @@ fn the_text_and_the_value_are_edited_alike() {
         if apply(&mut wanted, &edits).is_err() {
             prop_assert!(edit(&text, &edits).is_err(), "{}", text);
         } else if let Ok(edited) = edit(&text, &edits) {
-            made.set(made.get() + 1);
+            applied.set(applied.get() + 1);
             let value = read(&edited).pop().unwrap().unwrap().value;
             prop_assert_eq!(value, wanted, "{}\n{}", text, edited);
         } else {
-            refused.set(refused.get() + 1);
+            rejected.set(rejected.get() + 1);
         }
         Ok(())
     });
     outcome.unwrap();
-    assert!(made.get() > 3 * refused.get(), "{made:?} edits made, {refused:?} refused");
+    assert!(applied.get() > 3 * rejected.get(), "{applied:?} edits applied, {rejected:?} rejected");
 }
 
-/// What is written reads as what it was.
 #[test]
-fn a_value_that_is_written_reads_as_itself() {
+fn a_formatted_value_reads_as_itself() {
     let config = Config { cases: 3000, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&values(), |value| {
         let text = yaml(&value);

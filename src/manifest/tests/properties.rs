@@ -1,10 +1,10 @@
-//! What holds for every text and every value.
+//! Properties of all texts and values.
 
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value};
 
 use super::{Lines, document, read};
-use crate::manifest::{Glance, chunks, decode, glance, read_chunk};
+use crate::manifest::{DocumentKind, classify, decode, document_spans, read_span};
 
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -12,7 +12,7 @@ fn values() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
-        // Whole floats are integers to Kubernetes, on purpose.
+        // Kubernetes reads whole floats as integers.
         any::<f64>()
             .prop_filter_map("whole", |float| (float.fract() != 0.0).then(|| Number::from_f64(float))?)
             .prop_map(Value::Number),
@@ -29,12 +29,12 @@ fn values() -> impl Strategy<Value = Value> {
     values.prop_map(|value| Value::Array(vec![value]))
 }
 
-/// Strings without what ends lines in YAML 1.1 only.
+/// Strings without line breaks of YAML 1.1 only.
 fn strings() -> impl Strategy<Value = String> {
     any::<String>().prop_map(|text| text.replace(['\u{85}', '\u{2028}', '\u{2029}'], ""))
 }
 
-/// Objects with members that are called `kind`, and something broken.
+/// JSON objects with `kind` members, some of them invalid.
 fn json_texts() -> impl Strategy<Value = String> {
     let pieces = [
         "\"kind\":",
@@ -59,7 +59,7 @@ fn json_texts() -> impl Strategy<Value = String> {
     prop_oneof![members, whole].prop_map(|members| format!("{{{members}}}\n"))
 }
 
-/// Pieces of YAML, so that random texts get further than the first token.
+/// Random sequences of YAML tokens.
 fn texts() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "a",
@@ -119,7 +119,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-fn read_and_point_everywhere(text: &str) {
+fn read_and_locate_every_pointer(text: &str) {
     let lines = Lines::new(text);
     for read in read(text) {
         match read {
@@ -128,15 +128,15 @@ fn read_and_point_everywhere(text: &str) {
                     assert!(text.get(document.locate(pointer)).is_some(), "{pointer:?} in {text:?}");
                 }
             }),
-            Err(problem) => {
-                assert!(problem.byte <= text.len());
-                let _ = lines.position(problem.byte);
+            Err(error) => {
+                assert!(error.byte <= text.len());
+                let _ = lines.position(error.byte);
             }
         }
     }
 }
 
-/// Every value below a value, with its pointer.
+/// Visits every value below a value, with its pointer.
 pub(super) fn each_pointer(value: &Value, pointer: String, visit: &mut impl FnMut(&str, &Value)) {
     visit(&pointer, value);
     match value {
@@ -164,29 +164,29 @@ proptest! {
 
     #[test]
     fn no_text_panics(text in texts()) {
-        read_and_point_everywhere(&text);
+        read_and_locate_every_pointer(&text);
     }
 
     #[test]
-    fn what_is_seen_at_a_glance_is_what_is_read(text in prop_oneof![texts(), json_texts()]) {
-        for chunk in chunks(&text) {
-            let seen = glance(&text[chunk.clone()]);
-            for document in read_chunk(&text, chunk, 0).into_iter().flatten() {
+    fn the_classified_kind_is_the_parsed_kind(text in prop_oneof![texts(), json_texts()]) {
+        for span in document_spans(&text) {
+            let classified = classify(&text[span.clone()]);
+            for document in read_span(&text, span, 0).into_iter().flatten() {
                 let read = document.value.get("kind").filter(|kind| !kind.is_null());
-                // One that goes on on the next line is the name of no kind.
+                // A kind that continues on the next line is not the name of a kind.
                 let word = read.and_then(Value::as_str).and_then(|read| read.split_whitespace().next());
-                let is_right = match seen {
-                    Glance::Object(kind) => read.is_none() || word == Some(kind),
-                    Glance::NoObject => read.is_none(),
-                    Glance::Unclear => true,
+                let is_right = match classified {
+                    DocumentKind::Object(kind) => read.is_none() || word == Some(kind),
+                    DocumentKind::NotAnObject => read.is_none(),
+                    DocumentKind::Unknown => true,
                 };
-                prop_assert!(is_right, "{:?}: {:?}, not {:?}", text, read, seen);
+                prop_assert!(is_right, "{:?}: {:?}, not {:?}", text, read, classified);
             }
         }
     }
 
     #[test]
-    fn json_means_itself_and_every_scalar_is_found(value in values()) {
+    fn json_reads_as_itself_and_every_scalar_is_located(value in values()) {
         for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap(), format!("%YAML 1.1\n--- {value}\n")] {
             let document = document(&text);
             prop_assert_eq!(&document.value, &value, "{}", text);

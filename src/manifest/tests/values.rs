@@ -1,9 +1,9 @@
-//! What texts mean.
+//! The values of texts.
 
 use super::{document, documents, json, value};
 
 #[test]
-fn plain_scalars_mean_what_they_mean_to_kubectl() {
+fn plain_scalars_are_read_as_kubectl_reads_them() {
     assert_eq!(
         value(
             "on: yes\nmode: 0644\nsize: 1_000\nfloat: 1e3\nhalf: .5\nnothing:\nquoted: \"yes\"\nblock: |\n  no\ndate: 2019-11-04\n"
@@ -22,7 +22,7 @@ fn keys_become_strings() {
 }
 
 #[test]
-fn tags_are_honoured() {
+fn tags_set_the_type() {
     assert_eq!(
         value(
             "a: !!str 5\nb: !!int \"5\"\nc: !!float 1\nd: !!binary aGk=\ne: !Ref 5\nf: !!map {a: 1}\ng: ! \"5\"\nh: !!str\ni: !!null\n"
@@ -32,7 +32,7 @@ fn tags_are_honoured() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_replaced_one_by_one() {
+fn invalid_utf8_in_binary_values_is_replaced() {
     assert_eq!(value("!!binary 4oI=\n"), json!("\u{fffd}\u{fffd}"));
 }
 
@@ -45,12 +45,12 @@ fn aliases_are_copies() {
 }
 
 #[test]
-fn an_anchor_may_be_given_again() {
+fn an_anchor_can_be_redefined() {
     assert_eq!(value("a: &x 1\nb: *x\nc: &x 2\nd: *x\n"), json!({"a": 1, "b": 1, "c": 2, "d": 2}));
 }
 
 #[test]
-fn merge_keys_are_merged_in_the_order_in_which_they_stand() {
+fn merge_keys_are_merged_in_text_order() {
     let merged =
         value("d: &d {a: 1, b: 2}\ne: &e {b: 3, c: 4}\nf:\n  a: 0\n  <<: [*d, *e]\n  b: 5\n").pointer("/f").cloned();
     assert_eq!(merged, Some(json!({"a": 1, "b": 5, "c": 4})));
@@ -61,7 +61,7 @@ fn merge_keys_are_merged_in_the_order_in_which_they_stand() {
 }
 
 #[test]
-fn a_block_scalar_at_the_end_of_the_file_ends_as_libyaml_has_it() {
+fn a_block_scalar_at_the_end_of_the_file_ends_as_in_libyaml() {
     assert_eq!(value("a: |\n  text"), json!({"a": "text"}));
     assert_eq!(value("a: |\n  text\n"), json!({"a": "text\n"}));
 }
@@ -83,14 +83,14 @@ fn long_json_keys_are_read() {
 }
 
 #[test]
-fn json_values_may_follow_each_other() {
+fn json_values_can_follow_each_other() {
     let values: Vec<_> =
         documents("{\"a\":1}{\"a\":2}\n[3]\n\n{\"a\":4}").into_iter().map(|document| document.value).collect();
     assert_eq!(values, [json!({"a": 1}), json!({"a": 2}), json!([3]), json!({"a": 4})]);
 }
 
 #[test]
-fn documents_are_counted_without_the_empty_ones() {
+fn empty_documents_are_not_counted() {
     let read = super::read(
         "# c\n---\na: 1\n---\n---\n# only a comment\n---\nb: ]\n---\nnull\n...\n%YAML 1.1\n---\nc: 1\n--- text\n",
     );

@@ -1,4 +1,4 @@
-//! Manifests that people have published.
+//! Published manifests.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::read;
 use crate::manifest::decode;
 
 #[test]
-fn published_manifests_are_read_and_every_scalar_is_found() {
+fn published_manifests_are_read_and_every_scalar_is_located() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/wild"));
     let Ok(entries) = fs::read_dir(folder) else {
         eprintln!("SKIPPED: no published manifests in {}", folder.display());
@@ -22,7 +22,7 @@ fn published_manifests_are_read_and_every_scalar_is_found() {
     {
         let text = decode(fs::read(&path).unwrap()).unwrap();
         for document in read(&text) {
-            let document = document.unwrap_or_else(|problem| panic!("{}: {problem:?}", path.display()));
+            let document = document.unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
             each_pointer(&document.value, String::new(), &mut |pointer, value| {
                 let shown = text.get(document.locate(pointer)).unwrap();
                 let (Some(scalar), true) = (words(value), !shown.is_empty()) else { return };
@@ -34,7 +34,7 @@ fn published_manifests_are_read_and_every_scalar_is_found() {
     assert!(scalars > 1000, "{scalars} scalars");
 }
 
-/// A scalar as text without white space, which YAML may fold. Booleans and nulls have several spellings.
+/// A string or number without white space, which YAML can fold. Booleans and nulls have several spellings.
 fn words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(squeeze(text)),
@@ -43,7 +43,7 @@ fn words(value: &Value) -> Option<String> {
     }
 }
 
-/// Without white space and escapes.
+/// Removes white space and escapes.
 fn squeeze(text: &str) -> String {
     text.replace("''", "'").chars().filter(|letter| !letter.is_whitespace() && *letter != '\\').collect()
 }

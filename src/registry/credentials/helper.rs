@@ -1,50 +1,50 @@
-//! A credential helper: <https://github.com/docker/docker-credential-helpers#development>
+//! The protocol of credential helpers: <https://github.com/docker/docker-credential-helpers#development>
 
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 
-use super::Unusable;
-use crate::exit::in_words;
+use super::CredentialsError;
+use super::auth_file::TOKEN_USER;
+use crate::message::describe_io_error;
 
-/// What a helper answers.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct Response {
     username: String,
     secret: String,
 }
 
-/// By which a helper says that it keeps a token and no password.
+/// The user name by which a helper marks a token.
 const TOKEN: &str = "<token>";
 
-/// The program of a helper.
 pub(super) fn program(name: &str) -> String {
     format!("docker-credential-{name}")
 }
 
-/// Asks the helper `name` for the user and the password of a server. `None` if it has none. It is waited for as long as
-/// it takes: it may ask a person.
-pub(super) fn ask(name: &str, server: &str) -> Result<Option<(String, String)>, Unusable> {
+/// Gets user and password for a server from the helper `name`; `None` if it has none. There is no timeout, because a
+/// helper may prompt the user.
+pub(super) fn get(name: &str, server: &str) -> Result<Option<(String, String)>, CredentialsError> {
     let program = program(name);
-    let unusable = |why: String| Unusable::Helper { program: program.clone(), why, server: server.to_owned() };
+    let failed =
+        |reason: String| CredentialsError::Helper { program: program.clone(), reason, server: server.to_owned() };
     if name.contains(['/', '\\']) {
-        return Err(unusable("is not named as helpers are".to_owned()));
+        return Err(failed("has an invalid name".to_owned()));
     }
     let output = run(&program, server).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Unusable::NoHelper(program.clone()),
-        _ => unusable(format!("cannot be asked: {}", in_words(&error))),
+        io::ErrorKind::NotFound => CredentialsError::NoHelper(program.clone()),
+        _ => failed(format!("cannot be run: {}", describe_io_error(&error))),
     })?;
     if !output.status.success() {
         let has_none = String::from_utf8_lossy(&output.stdout).contains("credentials not found");
-        return if has_none { Ok(None) } else { Err(unusable(format!("failed ({})", output.status))) };
+        return if has_none { Ok(None) } else { Err(failed(format!("failed ({})", output.status))) };
     }
-    // What it printed may be a password, and is not shown.
-    let answer: Answer = serde_json::from_slice(&output.stdout)
-        .map_err(|_| unusable("answered something that is not understood".to_owned()))?;
-    let user = if answer.username == TOKEN { super::stored::TOKEN_USER.to_owned() } else { answer.username };
-    Ok(Some((user, answer.secret)))
+    // The output may contain a password, so errors do not quote it.
+    let response: Response = serde_json::from_slice(&output.stdout)
+        .map_err(|_| failed("returned a response that cannot be parsed".to_owned()))?;
+    let user = if response.username == TOKEN { TOKEN_USER.to_owned() } else { response.username };
+    Ok(Some((user, response.secret)))
 }
 
 fn run(program: &str, server: &str) -> io::Result<Output> {
@@ -52,7 +52,7 @@ fn run(program: &str, server: &str) -> io::Result<Output> {
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     if let Some(mut input) = child.stdin.take() {
-        // One that does not read what it is asked for may still answer.
+        // A helper may respond without reading its input.
         let _ = input.write_all(server.as_bytes());
     }
     child.wait_with_output()

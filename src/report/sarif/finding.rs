@@ -1,96 +1,98 @@
-//! From findings to results.
+//! Findings as SARIF results.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::log::{ArtifactChange, Content, Fingerprints, Fix, Location, Message, Region, Replacement, Result};
-use super::{artifact, location, rule};
-use crate::fixer::{self, Alone};
-use crate::linter::{Located, Manifest, Outcome};
+use super::{artifact_location, location, rule};
+use crate::fixer::{self, SingleFix};
+use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::Lines;
-use crate::report::address::Addresses;
-use crate::report::place::{Place, Texts, is_delicate, level_name, statement_and_help};
+use crate::report::location::{Location as FileLocation, SourceFiles, may_contain_secret};
+use crate::report::path::ReportPath;
+use crate::report::text::{level_name, message_and_help};
 
-/// Most bytes that are read again to show the fixes of one document: a long one with very many findings goes without.
-const MOST_READ: usize = 16 * 1024 * 1024;
+/// The maximum number of bytes to read again for the fixes of one document. A larger document with many findings gets no fixes.
+const MAX_FIX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The results of findings that are all in one text.
-pub(super) fn results(group: &[&Located], outcome: &Outcome, addresses: &Addresses) -> Vec<Result> {
-    let (mut texts, mut others) = (Texts::new(outcome), Texts::new(outcome));
-    let fixes = group.first().and_then(|located| Fixes::of(outcome.manifests.get(located.manifest)?, group));
+/// The results of findings in the same text.
+pub(super) fn results(group: &[&LocatedFinding], result: &LintResult, directory: &Path) -> Vec<Result> {
+    let (mut files, mut related_files) = (SourceFiles::new(result), SourceFiles::new(result));
+    let fixes = group.first().and_then(|located| Fixes::new(result.files.get(located.file)?, group));
     let mut results = Vec::with_capacity(group.len());
     for located in group {
-        let Some(place) = texts.finding(located) else { continue };
-        let replacements = fixes.as_ref().and_then(|fixes| fixes.of_finding(located));
+        let Some(file_location) = files.finding(located) else { continue };
+        let replacements = fixes.as_ref().and_then(|fixes| fixes.replacements(located));
         let fix = replacements
-            .zip(texts.lines(located.manifest))
-            .map(|(replacements, (manifest, lines))| fix(located, replacements, manifest, lines, addresses));
+            .zip(files.lines(located.file))
+            .map(|(replacements, (manifest, lines))| fix(located, replacements, manifest, lines, directory));
         results.push(Result {
             rule_id: located.finding.rule,
             rule_index: rule::index(located.finding.rule),
             level: level_name(located.level()),
-            message: Message::of(&statement_and_help(&located.finding)),
-            locations: [location(&place, addresses, &located.object, &located.finding.pointer)],
-            related_locations: related(located, &mut others, addresses),
-            partial_fingerprints: Fingerprints { identity: identity(located, &place, addresses) },
+            message: Message::new(&message_and_help(&located.finding)),
+            locations: [location(&file_location, directory, &located.object, &located.finding.pointer)],
+            related_locations: related(located, &mut related_files, directory),
+            partial_fingerprints: Fingerprints { identity: fingerprint(located, &file_location, directory) },
             fixes: fix.into_iter().collect(),
         });
     }
     results
 }
 
-fn related(located: &Located, texts: &mut Texts<'_>, addresses: &Addresses) -> Vec<Location> {
+fn related(located: &LocatedFinding, files: &mut SourceFiles<'_>, directory: &Path) -> Vec<Location> {
     let mut locations = Vec::with_capacity(located.related.len());
     for related in &located.related {
-        let Some(place) = texts.related(related) else { continue };
-        let location = location(&place, addresses, &related.object, &related.pointer);
-        let (id, message) = (Some(locations.len() + 1), Some(Message::of(&related.message)));
+        let Some(file_location) = files.related(related) else { continue };
+        let location = location(&file_location, directory, &related.object, &related.pointer);
+        let (id, message) = (Some(locations.len() + 1), Some(Message::new(&related.message)));
         locations.push(Location { id, message, ..location });
     }
     locations
 }
 
-/// The fixes of one text's findings, each as it is alone.
+/// The fixes of a text's findings, each applied alone.
 struct Fixes<'m> {
-    text: Alone<'m>,
-    /// How many there are in each document.
+    text: SingleFix<'m>,
+    /// The number of fixes in each document.
     counts: HashMap<usize, usize>,
 }
 
 impl<'m> Fixes<'m> {
-    /// Those of a group of findings; `None` if none has one.
-    fn of(manifest: &'m Manifest, group: &[&Located]) -> Option<Self> {
+    /// The fixes of a group of findings; `None` if there are none.
+    fn new(manifest: &'m LintedFile, group: &[&LocatedFinding]) -> Option<Self> {
         let mut counts = HashMap::new();
         for located in group.iter().filter(|located| located.finding.fix.is_some()) {
             *counts.entry(located.document).or_default() += 1;
         }
-        (!counts.is_empty()).then(|| Fixes { text: Alone::of(manifest), counts })
+        (!counts.is_empty()).then(|| Fixes { text: SingleFix::new(manifest), counts })
     }
 
-    /// What the fix of a finding changes; `None` if it has none, or none that can be made in this text, or if a password
-    /// may be in what would be shown.
-    fn of_finding(&self, located: &Located) -> Option<Vec<fixer::Replacement>> {
+    /// The replacements of a finding's fix; `None` if there is no fix, if it cannot be applied, or if the new text may contain a
+    /// secret.
+    fn replacements(&self, located: &LocatedFinding) -> Option<Vec<fixer::Replacement>> {
         let fix = located.finding.fix.as_ref()?;
         let count = self.counts.get(&located.document)?;
-        if located.chunk.len().saturating_mul(*count) > MOST_READ {
+        if located.document_span.len().saturating_mul(*count) > MAX_FIX_BYTES {
             return None;
         }
         let replacements = self.text.replacements(located, fix).ok()?;
-        let is_delicate = replacements.iter().any(|replacement| is_delicate(&replacement.text));
-        (!replacements.is_empty() && !is_delicate).then_some(replacements)
+        let is_sensitive = replacements.iter().any(|replacement| may_contain_secret(&replacement.text));
+        (!replacements.is_empty() && !is_sensitive).then_some(replacements)
     }
 }
 
 fn fix(
-    located: &Located,
+    located: &LocatedFinding,
     replacements: Vec<fixer::Replacement>,
-    manifest: &Manifest,
+    manifest: &LintedFile,
     lines: &Lines<'_>,
-    addresses: &Addresses,
+    directory: &Path,
 ) -> Fix {
     let is_safe = located.finding.safe_edits().is_some();
-    let warning = if is_safe { "" } else { " (unsafe: it may move or destroy something)" };
+    let warning = if is_safe { "" } else { " (unsafe: it can move or delete data)" };
     let replacements = replacements.into_iter().map(|replacement| {
         let (start, end) = (lines.position(replacement.range.start), lines.position(replacement.range.end));
         let content = Some(replacement.text).filter(|text| !text.is_empty());
@@ -100,22 +102,22 @@ fn fix(
         }
     });
     Fix {
-        description: Message::of(&format!("{}{warning}", located.finding.help)),
+        description: Message::new(&format!("{}{warning}", located.finding.help)),
         artifact_changes: [ArtifactChange {
-            artifact_location: artifact(&addresses.of(&manifest.name)),
+            artifact_location: artifact_location(&ReportPath::new(&manifest.name, directory)),
             replacements: replacements.collect(),
         }],
     }
 }
 
-/// What a finding is, without the line that it is on, nor the place of its object in a List.
-fn identity(located: &Located, place: &Place<'_>, addresses: &Addresses) -> String {
-    let address = addresses.of(&place.file);
+/// A hash of the finding that does not depend on lines, nor on the object's position in a List.
+fn fingerprint(located: &LocatedFinding, file_location: &FileLocation<'_>, directory: &Path) -> String {
+    let path = ReportPath::new(&file_location.file, directory);
     let (finding, object) = (&located.finding, &located.object);
     let names = [&object.api_version, &object.kind, &object.namespace, &object.name, &finding.missing];
     let names = names.into_iter().map(|part| part.as_deref().unwrap_or_default());
     let mut hash = Sha256::new();
-    for part in [finding.rule, address.path(), in_object(&finding.pointer)].into_iter().chain(names) {
+    for part in [finding.rule, path.as_str(), pointer_in_object(&finding.pointer)].into_iter().chain(names) {
         hash.update(part.len().to_string());
         hash.update(":");
         hash.update(part);
@@ -123,9 +125,9 @@ fn identity(located: &Located, place: &Place<'_>, addresses: &Addresses) -> Stri
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The part of a pointer that is inside of an object, which may be an item of a List.
-fn in_object(pointer: &str) -> &str {
+/// The part of a pointer inside the object, which can be an item of a List.
+fn pointer_in_object(pointer: &str) -> &str {
     let item =
         pointer.strip_prefix("/items/").map(|rest| rest.trim_start_matches(|digit: char| digit.is_ascii_digit()));
-    item.map_or(pointer, in_object)
+    item.map_or(pointer, pointer_in_object)
 }

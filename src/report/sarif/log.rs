@@ -1,5 +1,5 @@
-//! The parts of SARIF 2.1.0 that are used, in the words of its specification (OASIS, *Static Analysis Results Interchange
-//! Format Version 2.1.0 Plus Errata 01*).
+//! The SARIF 2.1.0 objects that the report contains, with the names of the specification (OASIS, *Static Analysis Results
+//! Interchange Format Version 2.1.0 Plus Errata 01*).
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::manifest::Position;
 pub(super) const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The base of relative URIs, as code scanning calls it.
+/// The base of relative URIs, as in code scanning.
 pub(super) const SOURCE_ROOT_ID: &str = "%SRCROOT%";
 
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ pub(super) struct Configuration {
     pub(super) level: &'static str,
 }
 
-/// What code scanning sorts rules by.
+/// The properties by which code scanning sorts rules.
 #[derive(Serialize)]
 pub(super) struct Properties {
     pub(super) tags: [&'static str; 4],
@@ -83,8 +83,8 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// A text as it is: braces would be placeholders and are doubled, and no link can be made of brackets.
-    pub(super) fn of(text: &str) -> Self {
+    /// A plain text: doubles braces, which would be placeholders, and breaks Markdown links.
+    pub(super) fn new(text: &str) -> Self {
         Message { text: text.replace('{', "{{").replace('}', "}}").replace("](", "] (") }
     }
 }
@@ -95,7 +95,7 @@ pub(super) struct UriBases {
     pub(super) source_root: SourceRoot,
 }
 
-/// What the base stands for. Where that is, only the reader of the file knows.
+/// The meaning of the base. Only the reader of the file knows its location.
 #[derive(Serialize)]
 pub(super) struct SourceRoot {
     pub(super) description: Message,
@@ -132,7 +132,7 @@ pub(super) struct Result {
     pub(super) fixes: Vec<Fix>,
 }
 
-/// What stays the same while lines move: the rule, the file, the object and the pointer; equal ones are counted.
+/// An identity that does not change when lines move: rule, file, object and pointer, and a number for equal ones.
 #[derive(Serialize)]
 pub(super) struct Fingerprints {
     #[serde(rename = "ruleAndObject/v1")]
@@ -167,7 +167,7 @@ pub(super) struct ArtifactLocation {
     pub(super) uri_base_id: Option<&'static str>,
 }
 
-/// A range of characters; the end is not in it.
+/// A range of characters, without the end.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Region {
@@ -189,7 +189,7 @@ impl Region {
         }
     }
 
-    /// From a place on, nobody knows how far.
+    /// A region without an end.
     pub(super) fn from(start: Position) -> Self {
         Region { start_line: start.line, start_column: start.column, end_line: None, end_column: None }
     }

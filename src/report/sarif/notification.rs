@@ -1,32 +1,37 @@
-//! What could not be read, and what else a reader should know.
+//! Input errors and notes as SARIF notifications.
+
+use std::path::Path;
 
 use super::log::{Location, Message, Notification, Region};
-use super::{MOST_RESULTS, physical};
-use crate::linter::{Outcome, Unread};
-use crate::report::address::Addresses;
-use crate::report::place::{Texts, counted, problem_and_help, unread_file};
+use super::{MAX_RESULTS, physical_location};
+use crate::linter::{InputError, LintResult};
+use crate::report::location::SourceFiles;
+use crate::report::path::ReportPath;
+use crate::report::text::{counted, error_and_help, error_file};
 
-/// The notifications of a run, of whose findings some are left out.
-pub(super) fn all(outcome: &Outcome, addresses: &Addresses, left_out: usize) -> Vec<Notification> {
-    let mut texts = Texts::new(outcome);
+/// The notifications of a run. `omitted` is the number of omitted findings.
+pub(super) fn all(result: &LintResult, directory: &Path, omitted: usize) -> Vec<Notification> {
+    let mut files = SourceFiles::new(result);
     let mut notifications: Vec<Notification> =
-        outcome.unread.iter().map(|unread| problem(unread, &mut texts, addresses)).collect();
-    if left_out > 0 {
+        result.errors.iter().map(|error| error_notification(error, &mut files, directory)).collect();
+    if omitted > 0 {
         let message = format!(
-            "{} left out, warnings before errors: a run may have {MOST_RESULTS} results",
-            counted(left_out, "finding")
+            "omitted {}, warnings first: GitHub accepts {MAX_RESULTS} results of a run",
+            counted(omitted, "finding")
         );
-        notifications.push(Notification { level: "warning", message: Message::of(&message), locations: Vec::new() });
+        notifications.push(Notification { level: "warning", message: Message::new(&message), locations: Vec::new() });
     }
-    let note = |text: &String| Notification { level: "note", message: Message::of(text), locations: Vec::new() };
-    notifications.extend(outcome.notes.iter().map(note));
+    let note = |text: &String| Notification { level: "note", message: Message::new(text), locations: Vec::new() };
+    notifications.extend(result.notes.iter().map(note));
     notifications
 }
 
-fn problem(unread: &Unread, texts: &mut Texts<'_>, addresses: &Addresses) -> Notification {
-    let place = texts.unread(unread);
-    let region = place.as_ref().and_then(|place| place.region).map(|region| Region::from(region.start));
-    let physical_location = physical(&addresses.of(unread_file(unread, place.as_ref())), region);
+fn error_notification(error: &InputError, files: &mut SourceFiles<'_>, directory: &Path) -> Notification {
+    let file_location = files.error(error);
+    let region =
+        file_location.as_ref().and_then(|file_location| file_location.range).map(|region| Region::from(region.start));
+    let physical_location =
+        physical_location(&ReportPath::new(error_file(error, file_location.as_ref()), directory), region);
     let location = Location { id: None, message: None, physical_location, logical_locations: Vec::new() };
-    Notification { level: "error", message: Message::of(&problem_and_help(unread)), locations: vec![location] }
+    Notification { level: "error", message: Message::new(&error_and_help(error)), locations: vec![location] }
 }

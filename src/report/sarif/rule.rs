@@ -1,18 +1,18 @@
-//! The rules as SARIF describes them, out of their own documentation.
+//! The rules as SARIF reporting descriptors, from their documentation.
 
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::documentation::{documentation, section};
 use sqledge_ha_policy::rules::{RULES, Rule};
 
 use super::log::{Configuration, MarkdownMessage, Message, Properties, ReportingDescriptor};
-use crate::rule_pages::address;
+use crate::rule_docs::url;
 
 /// Every rule, in the order of the registry.
 pub(super) fn all() -> Vec<ReportingDescriptor> {
     RULES.iter().map(describe).collect()
 }
 
-/// The place of a rule in that order.
+/// The index of a rule in that order.
 pub(super) fn index(id: &str) -> Option<usize> {
     RULES.iter().position(|rule| rule.id == id)
 }
@@ -24,9 +24,9 @@ fn describe(rule: &Rule) -> ReportingDescriptor {
     ReportingDescriptor {
         id: rule.id,
         name: pascal_case(rule.id),
-        short_description: Message::of(rule.summary),
-        full_description: Message::of(&first_paragraph(&section(&documentation, "What must hold"))),
-        help_uri: address(rule.id),
+        short_description: Message::new(rule.summary),
+        full_description: Message::new(&first_paragraph(&section(&documentation, "What must hold"))),
+        help_uri: url(rule.id),
         help: MarkdownMessage { text: documentation.clone(), markdown: documentation },
         default_configuration: Configuration { level },
         properties: Properties {
@@ -37,7 +37,7 @@ fn describe(rule: &Rule) -> ReportingDescriptor {
     }
 }
 
-/// `persistent-data` as `PersistentData`.
+/// Converts `persistent-data` to `PersistentData`.
 fn pascal_case(id: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptions_fit_what_code_scanning_shows() {
+    fn descriptions_are_within_the_limits_of_code_scanning() {
         for rule in all() {
             assert_eq!(RULES[index(rule.id).unwrap()].id, rule.id);
             for text in [&rule.short_description.text, &rule.full_description.text] {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::object::Kept;
+use super::cached_object::CachedObject;
 
 type Texts = HashMap<Box<str>, Arc<str>>;
 
-/// The objects of a namespace. Stubs are apart, so that they cost a list nothing.
+/// The objects of a namespace. Stubs are separate, because they are not listed.
 #[derive(Debug, Default)]
 struct Names {
-    whole: Texts,
+    complete: Texts,
     stubs: Texts,
 }
 
@@ -24,52 +24,52 @@ pub(super) struct Index {
 
 impl Index {
     /// Adds an object, or replaces the one of its name.
-    pub(super) fn insert(&mut self, object: Kept) {
+    pub(super) fn insert(&mut self, object: CachedObject) {
         self.remove(&object);
-        let (namespace, name) = address(&object);
+        let (namespace, name) = key(&object);
         self.objects += 1;
         self.bytes += object.text.len();
         let names = self.namespaces.entry(namespace.into()).or_default();
-        let texts = if object.is_stub { &mut names.stubs } else { &mut names.whole };
+        let texts = if object.is_stub { &mut names.stubs } else { &mut names.complete };
         texts.insert(name.into(), object.text);
     }
 
-    /// Takes an object out.
-    pub(super) fn remove(&mut self, object: &Kept) {
-        let (namespace, name) = address(object);
+    /// Removes an object.
+    pub(super) fn remove(&mut self, object: &CachedObject) {
+        let (namespace, name) = key(object);
         let Some(names) = self.namespaces.get_mut(namespace) else { return };
-        if let Some(text) = names.whole.remove(name).or_else(|| names.stubs.remove(name)) {
+        if let Some(text) = names.complete.remove(name).or_else(|| names.stubs.remove(name)) {
             self.objects -= 1;
             self.bytes -= text.len();
         }
-        if names.whole.is_empty() && names.stubs.is_empty() {
+        if names.complete.is_empty() && names.stubs.is_empty() {
             self.namespaces.remove(namespace);
         }
     }
 
-    /// The text of one object.
+    /// The text of an object.
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<str>> {
         let names = self.namespaces.get(namespace)?;
-        names.whole.get(name).or_else(|| names.stubs.get(name)).cloned()
+        names.complete.get(name).or_else(|| names.stubs.get(name)).cloned()
     }
 
-    /// The texts of a namespace's objects, in any order; not those of stubs.
+    /// The texts of a namespace's objects in any order, without stubs.
     pub(super) fn list(&self, namespace: &str) -> Vec<Arc<str>> {
-        self.namespaces.get(namespace).into_iter().flat_map(|names| names.whole.values()).cloned().collect()
+        self.namespaces.get(namespace).into_iter().flat_map(|names| names.complete.values()).cloned().collect()
     }
 
-    /// How many objects there are.
+    /// The number of objects.
     pub(super) fn objects(&self) -> usize {
         self.objects
     }
 
-    /// How many bytes of text they take.
+    /// The size of their texts in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-fn address(object: &Kept) -> (&str, &str) {
+fn key(object: &CachedObject) -> (&str, &str) {
     let metadata = &object.metadata;
     (metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
 }
@@ -78,13 +78,13 @@ fn address(object: &Kept) -> (&str, &str) {
 mod tests {
     use super::*;
 
-    fn object(namespace: &str, name: &str, spec: u32) -> Kept {
+    fn object(namespace: &str, name: &str, spec: u32) -> CachedObject {
         let object = serde_json::json!({"metadata": {"name": name, "namespace": namespace}, "spec": spec});
         serde_json::from_value(object).unwrap()
     }
 
     #[test]
-    fn objects_are_counted_as_they_come_change_and_go() {
+    fn objects_and_bytes_are_counted() {
         let mut index = Index::default();
         index.insert(object("a", "sql", 1));
         index.insert(object("a", "web", 1));
@@ -106,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn stubs_are_found_and_not_listed() {
-        let stub = || Kept { is_stub: true, ..object("a", "sql", 1) };
+    fn stubs_are_not_listed() {
+        let stub = || CachedObject { is_stub: true, ..object("a", "sql", 1) };
         let mut index = Index::default();
         for (object, listed) in [(stub(), 0), (object("a", "sql", 1), 1), (stub(), 0)] {
             index.insert(object);

@@ -1,4 +1,4 @@
-//! A connection whose first bytes have to come in time.
+//! A timeout for the preface of HTTP/2 connections.
 
 use std::future::Future;
 use std::io;
@@ -9,24 +9,24 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// The length of what every HTTP/2 client begins with (RFC 9113, section 3.4), in bytes.
-const PREFACE: usize = 24;
+/// The length of the client's connection preface (RFC 9113, section 3.4) in bytes.
+const PREFACE_LEN: usize = 24;
 
-/// A connection over which HTTP/2 will be spoken. Reading fails when the client's preface takes too long: hyper itself
-/// begins to ask for signs of life only after it.
-pub(super) struct Prefaced<S> {
+/// An HTTP/2 connection that fails to read if the client's preface does not arrive in time. hyper sends PINGs only after
+/// the preface.
+pub(super) struct PrefaceTimeout<S> {
     stream: S,
     missing: usize,
     deadline: Pin<Box<Sleep>>,
 }
 
-impl<S> Prefaced<S> {
-    pub(super) fn new(stream: S, time_out: Duration) -> Self {
-        Prefaced { stream, missing: PREFACE, deadline: Box::pin(sleep(time_out)) }
+impl<S> PrefaceTimeout<S> {
+    pub(super) fn new(stream: S, timeout: Duration) -> Self {
+        PrefaceTimeout { stream, missing: PREFACE_LEN, deadline: Box::pin(sleep(timeout)) }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Prefaced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefaceTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
@@ -42,7 +42,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prefaced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Prefaced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefaceTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

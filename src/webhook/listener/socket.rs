@@ -1,4 +1,4 @@
-//! A TCP connection that waits for its client, but not for ever.
+//! A TCP connection with timeouts for writing and closing.
 
 use std::future::Future;
 use std::io;
@@ -10,39 +10,38 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// How long a client that was told the end may take to end its side as well.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long the client may take to close its side of the connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A TCP connection. Writing fails when the client takes nothing of it for a while; shutting down waits for the client.
+/// A TCP connection. Writing fails if the client reads nothing for a while. Shutdown waits for the client to close.
 ///
-/// Shutting down waits because a socket that is closed while the client still sends, as HTTP/2 clients do at any time,
-/// answers with a reset. A client whose sending fails does not read on, and loses answers that were sent before.
+/// Without the wait, data that the client still sends, as HTTP/2 clients do at any time, would reset the connection. A
+/// client whose sending fails stops reading, and loses answers that were already sent.
 pub(super) struct Socket {
     stream: TcpStream,
-    patience: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
-    lingering: Option<Pin<Box<Sleep>>>,
+    write_timeout: Duration,
+    write_deadline: Option<Pin<Box<Sleep>>>,
+    close_deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    /// A connection whose client may take `patience` before it takes a part of what is written.
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Socket { stream, patience, stalled: None, lingering: None }
+    /// A connection whose writes fail after `write_timeout` without progress.
+    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> Self {
+        Socket { stream, write_timeout, write_deadline: None, close_deadline: None }
     }
 
-    /// What a write came to, or an error if it has come to nothing for too long.
-    fn bounded(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// The result of a write, or an error if the write is pending for too long.
+    fn check_deadline(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.stalled = None;
+            self.write_deadline = None;
             return written;
         }
-        let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
-        ready!(stalled.as_mut().poll(cx));
+        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(sleep(self.write_timeout)));
+        ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Reads until the client has ended as well. What it still sends is of no interest.
+    /// Reads and drops what the client still sends, until it closes.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut dropped = [0; 4096];
         loop {
@@ -64,7 +63,7 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.bounded(cx, written)
+        self.check_deadline(cx, written)
     }
 
     fn poll_write_vectored(
@@ -73,7 +72,7 @@ impl AsyncWrite for Socket {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.bounded(cx, written)
+        self.check_deadline(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -85,11 +84,11 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingering.is_none() {
+        if self.close_deadline.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
-        let lingering = self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        if lingering.as_mut().poll(cx).is_pending() {
+        let deadline = self.close_deadline.get_or_insert_with(|| Box::pin(sleep(CLOSE_TIMEOUT)));
+        if deadline.as_mut().poll(cx).is_pending() {
             ready!(self.drain(cx));
         }
         Poll::Ready(Ok(()))

@@ -1,4 +1,4 @@
-//! HTTP/2 streams, none of which lasts for ever.
+//! A timeout for HTTP/2 streams.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use hyper::rt::Executor;
 use tokio::time::timeout;
 
-/// Runs the streams of HTTP/2 connections, and resets those that are not over in time.
+/// Runs the streams of an HTTP/2 connection, and resets those that exceed the timeout.
 ///
-/// A client may refuse to take an answer and be well otherwise: HTTP/2 lets it close the window of one stream.
+/// The PINGs of the connection do not find such a client: it can keep the window of one stream closed and answer PINGs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Streams {
-    /// How long a stream may last, from the head of the request to the end of the answer.
-    pub(super) time_out: Duration,
+pub(super) struct StreamExecutor {
+    /// How long a stream may take, from the head of the request to the end of the answer.
+    pub(super) timeout: Duration,
 }
 
-impl<F> Executor<F> for Streams
+impl<F> Executor<F> for StreamExecutor
 where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(timeout(self.time_out, stream));
+        tokio::spawn(timeout(self.timeout, stream));
     }
 }

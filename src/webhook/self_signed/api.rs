@@ -1,6 +1,6 @@
-//! Single requests to the API server.
+//! Requests to the API server.
 //!
-//! The client's typed calls print an answer that they cannot read, which could be a Secret; here only the fact is told.
+//! kube's typed methods put an answer that they cannot parse into the error, and it could be a Secret. These do not.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use serde_json::Value;
 pub(super) const JSON: &str = "application/json";
 pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Why a request was not answered as hoped.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// The API server said no, or could not be reached.
-    #[error("{}", described(.0))]
+    /// The API server rejected it, or could not be reached.
+    #[error("{}", describe(.0))]
     Kube(#[from] Box<kube::Error>),
-    /// The answer took too long.
-    #[error("the API server does not answer")]
-    Slow,
+    /// There was no answer in time.
+    #[error("timeout while waiting for the API server")]
+    Timeout,
     /// The answer is not JSON.
-    #[error("the API server's answer cannot be read")]
-    Unreadable,
+    #[error("the API server's answer is not JSON")]
+    NotJson,
 }
 
-/// The API server's own words, without the dump of the structure around them.
-fn described(error: &kube::Error) -> String {
+/// The API server's message, without the debug output of the status around it.
+fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         kube::Error::Service(source) => chain(source.as_ref()),
@@ -45,7 +45,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl RequestError {
-    /// The status with which the API server answered, if it did.
+    /// The HTTP status of the API server's answer, if there is one.
     pub(super) fn code(&self) -> Option<u16> {
         match self {
             RequestError::Kube(error) => match error.as_ref() {
@@ -68,7 +68,7 @@ pub(super) async fn call(
     let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
     let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, content_type).body(body);
     let request = request.map_err(|error| Box::new(kube::Error::HttpError(error)))?;
-    let answer = tokio::time::timeout(PATIENCE, client.request_text(request));
-    let answer = answer.await.map_err(|_| RequestError::Slow)?.map_err(Box::new)?;
-    serde_json::from_str(&answer).map_err(|_| RequestError::Unreadable)
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, client.request_text(request));
+    let answer = answer.await.map_err(|_| RequestError::Timeout)?.map_err(Box::new)?;
+    serde_json::from_str(&answer).map_err(|_| RequestError::NotJson)
 }

@@ -1,4 +1,4 @@
-//! The two webhook configurations, in which the API server finds whom to trust.
+//! The two webhook configurations, where the API server finds the CA bundle.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,75 +9,75 @@ use time::OffsetDateTime;
 
 use super::Error;
 use super::api::{JSON, JSON_PATCH, RequestError, call};
-use super::authority::{MOST_AUTHORITIES, in_order};
-use super::issue::AuthorityCertificate;
+use super::ca::{MAX_CAS, sort_by_age};
+use super::issue::CaCertificate;
 use super::service::Service;
-use super::stored::{authorities, bundle_pem};
+use super::stored::{bundle_pem, read_bundle};
 
-/// How often a patch is made anew, because somebody else edits the same object.
-const ATTEMPTS: u32 = 5;
+/// The maximum number of attempts to patch an object that others change.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// A configuration and what was told of it.
-pub(super) struct Configuration {
+/// A webhook configuration and its last state.
+pub(super) struct WebhookConfiguration {
     resource: &'static str,
     name: String,
-    told: Option<State>,
+    last_state: Option<State>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Missing,
-    /// It does not call this Service.
-    Foreign,
+    NotFound,
+    /// None of its webhooks calls this Service.
+    OtherService,
     Published,
 }
 
-impl Configuration {
-    /// The mutating and the validating configuration of a name.
+impl WebhookConfiguration {
+    /// The mutating and the validating configuration with a name.
     pub(super) fn both(name: &str) -> [Self; 2] {
-        ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"].map(|resource| Configuration {
+        ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"].map(|resource| WebhookConfiguration {
             resource,
             name: name.to_owned(),
-            told: None,
+            last_state: None,
         })
     }
 
-    /// Writes a bundle into every webhook that calls the Service, beside the authorities of ours that stand there. That
-    /// the configuration does not exist is no error.
+    /// Writes a CA bundle into each webhook that calls the Service, and keeps other CAs of sqledge-ha in it. A
+    /// configuration that does not exist is not an error.
     pub(super) async fn publish(
         &mut self,
         client: &Client,
         service: &Service,
-        bundle: &[AuthorityCertificate],
+        bundle: &[CaCertificate],
     ) -> Result<(), Error> {
-        for _ in 0..ATTEMPTS {
-            if let Some(state) = self.attempt(client, service, bundle).await? {
-                self.tell(state, service);
+        for _ in 0..MAX_ATTEMPTS {
+            if let Some(state) = self.try_publish(client, service, bundle).await? {
+                self.log_state(state, service);
                 return Ok(());
             }
         }
-        Err(Error::Contended { what: format!("{}/{}", self.resource, self.name) })
+        Err(Error::Conflict { object: format!("{}/{}", self.resource, self.name) })
     }
 
-    /// Looks, and writes if need be; `None` if it is worth another look.
-    async fn attempt(
+    /// Reads the configuration, and patches it if needed; `None` if it must be read again.
+    async fn try_publish(
         &self,
         client: &Client,
         service: &Service,
-        bundle: &[AuthorityCertificate],
+        bundle: &[CaCertificate],
     ) -> Result<Option<State>, Error> {
         let object = match self.call(client, Method::GET, JSON, None).await {
             Ok(object) => object,
-            Err(error) if error.code() == Some(404) => return Ok(Some(State::Missing)),
+            Err(error) if error.code() == Some(404) => return Ok(Some(State::NotFound)),
             Err(error) => return Err(self.failure("read", error)),
         };
-        let Some(patch) = patch(&object, service, bundle) else { return Ok(Some(State::Foreign)) };
+        let Some(patch) = patch(&object, service, bundle) else { return Ok(Some(State::OtherService)) };
         if patch.is_empty() {
             return Ok(Some(State::Published));
         }
         match self.call(client, Method::PATCH, JSON_PATCH, Some(&Value::Array(patch))).await {
-            Ok(_) => tracing::info!(configuration = self.name, resource = self.resource, "wrote the caBundle"),
-            // Another object than was read: a test of the patch failed, or somebody was faster.
+            Ok(_) => tracing::info!(configuration = self.name, resource = self.resource, "updated the caBundle"),
+            // The object has changed since it was read.
             Err(error) if matches!(error.code(), Some(404 | 409 | 422)) => {}
             Err(error) => return Err(self.failure("patch", error)),
         }
@@ -95,60 +95,60 @@ impl Configuration {
         call(client, method, &path, content_type, body).await
     }
 
-    /// Tells what became of the configuration, once for each change.
-    fn tell(&mut self, state: State, service: &Service) {
-        if self.told.replace(state) == Some(state) {
+    /// Logs a new state.
+    fn log_state(&mut self, state: State, service: &Service) {
+        if self.last_state.replace(state) == Some(state) {
             return;
         }
-        let Configuration { resource, name, .. } = self;
+        let WebhookConfiguration { resource, name, .. } = self;
         match state {
-            State::Missing => {
-                tracing::warn!(configuration = name, resource, "does not exist: nothing calls the webhook")
+            State::NotFound => {
+                let message = "webhook configuration not found; the API server does not call this webhook";
+                tracing::warn!(configuration = name, resource, "{message}");
             }
-            State::Foreign => tracing::warn!(configuration = name, resource, %service, "has no webhook of the Service"),
+            State::OtherService => {
+                tracing::warn!(configuration = name, resource, %service, "no webhook calls the Service");
+            }
             State::Published => {}
         }
     }
 
-    fn failure(&self, deed: &'static str, source: RequestError) -> Error {
+    fn failure(&self, operation: &'static str, source: RequestError) -> Error {
         let (resource, name) = (self.resource, self.name.clone());
         match source.code() {
-            Some(403) => Error::ConfigurationForbidden { deed, resource, name, source },
-            _ => Error::Configuration { deed, resource, name, source },
+            Some(403) => Error::ConfigurationForbidden { operation, resource, name, source },
+            _ => Error::Configuration { operation, resource, name, source },
         }
     }
 }
 
-/// What must be changed so that every webhook of the Service carries the bundle; `None` if it has no webhook. Each
-/// change is tied to the webhook that was read, wherever others have moved it in the meantime.
-fn patch(configuration: &Value, service: &Service, bundle: &[AuthorityCertificate]) -> Option<Vec<Value>> {
+/// The JSON Patch that writes the bundle into each webhook of the Service; `None` if there is no such webhook. The patch
+/// fails if the webhooks have moved since the configuration was read.
+fn patch(configuration: &Value, service: &Service, bundle: &[CaCertificate]) -> Option<Vec<Value>> {
     let webhooks = configuration.get("webhooks").and_then(Value::as_array).into_iter().flatten().enumerate();
     let mut ours = webhooks.filter(|(_, webhook)| calls(webhook, service)).peekable();
     ours.peek()?;
     let outdated = ours.filter_map(|(index, webhook)| {
         let present = webhook.pointer("/clientConfig/caBundle").and_then(Value::as_str).unwrap_or_default();
-        let wanted = STANDARD.encode(bundle_pem(&beside(bundle, present)));
+        let wanted = STANDARD.encode(bundle_pem(&merge_bundle(bundle, present)));
         (wanted != present).then(|| operations(index, webhook, service, &wanted))
     });
     Some(outdated.flatten().collect())
 }
 
-/// A bundle with those authorities made here that a `caBundle` holds already, the youngest of them, until they expire.
-/// Where the Secret was deleted and a replica started that knows nothing of it, others still present what these signed:
-/// without them the API server would refuse these replicas until they have looked again.
-fn beside(bundle: &[AuthorityCertificate], present: &str) -> Vec<AuthorityCertificate> {
+/// Adds the CAs of sqledge-ha that a `caBundle` already has to a bundle: the newest ones, until they expire. Other
+/// replicas can still use their certificates, for example if the Secret was deleted before this replica started.
+fn merge_bundle(bundle: &[CaCertificate], present: &str) -> Vec<CaCertificate> {
     let now = OffsetDateTime::now_utc();
     let present = STANDARD.decode(present).unwrap_or_default();
-    let mut kept: Vec<_> = authorities(&present)
-        .flatten()
-        .filter(|authority| authority.not_after > now && !bundle.contains(authority))
-        .collect();
-    in_order(&mut kept);
-    let room = MOST_AUTHORITIES.saturating_sub(bundle.len());
-    kept.drain(..kept.len().saturating_sub(room));
-    kept.extend(bundle.iter().cloned());
-    in_order(&mut kept);
-    kept
+    let mut merged: Vec<_> =
+        read_bundle(&present).flatten().filter(|ca| ca.not_after > now && !bundle.contains(ca)).collect();
+    sort_by_age(&mut merged);
+    let free = MAX_CAS.saturating_sub(bundle.len());
+    merged.drain(..merged.len().saturating_sub(free));
+    merged.extend(bundle.iter().cloned());
+    sort_by_age(&mut merged);
+    merged
 }
 
 fn operations(index: usize, webhook: &Value, service: &Service, bundle: &str) -> [Value; 4] {
@@ -174,29 +174,31 @@ fn calls(webhook: &Value, service: &Service) -> bool {
 mod tests {
     use time::Duration;
 
-    use super::super::issue::Authority;
+    use super::super::issue::CertificateAuthority;
     use super::*;
 
     fn webhook(name: &str, service: &str, bundle: Option<&str>) -> Value {
         json!({"name": name, "clientConfig": {"service": {"name": service, "namespace": "db"}, "caBundle": bundle}})
     }
 
-    /// An authority that was made some hours ago, and lives for a day.
-    fn made(hours_ago: i64) -> AuthorityCertificate {
-        Authority::new(OffsetDateTime::now_utc() - Duration::hours(hours_ago), Duration::DAY).unwrap().certificate
+    /// A CA that was created some hours ago, with a lifetime of a day.
+    fn created(hours_ago: i64) -> CaCertificate {
+        CertificateAuthority::new(OffsetDateTime::now_utc() - Duration::hours(hours_ago), Duration::DAY)
+            .unwrap()
+            .certificate
     }
 
-    fn encoded(bundle: &[AuthorityCertificate]) -> String {
+    fn encoded(bundle: &[CaCertificate]) -> String {
         STANDARD.encode(bundle_pem(bundle))
     }
 
-    fn patch_of(webhooks: &[Value], bundle: &[AuthorityCertificate]) -> Option<Vec<Value>> {
+    fn patch_of(webhooks: &[Value], bundle: &[CaCertificate]) -> Option<Vec<Value>> {
         patch(&json!({"webhooks": webhooks}), &"sql.db.svc".parse().unwrap(), bundle)
     }
 
     #[test]
-    fn every_webhook_of_the_service_gets_the_bundle_and_no_other() {
-        let bundle = [made(0)];
+    fn only_webhooks_of_the_service_get_the_bundle() {
+        let bundle = [created(0)];
         let webhooks = [
             webhook("a", "other", None),
             webhook("b", "sql", None),
@@ -217,28 +219,28 @@ mod tests {
     }
 
     #[test]
-    fn authorities_of_ours_stay_until_they_expire_and_others_go() {
-        let (old, new, expired) = (made(2), made(0), made(25));
+    fn our_cas_stay_until_they_expire_and_others_are_removed() {
+        let (old, new, expired) = (created(2), created(0), created(25));
         let foreign = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let present = [&bundle_pem(&[new.clone(), expired, old.clone()]), foreign].concat();
         let bundle = [new];
-        assert_eq!(beside(&bundle, &STANDARD.encode(present)), [old, bundle[0].clone()]);
-        assert_eq!(beside(&bundle, ""), bundle);
+        assert_eq!(merge_bundle(&bundle, &STANDARD.encode(present)), [old, bundle[0].clone()]);
+        assert_eq!(merge_bundle(&bundle, ""), bundle);
     }
 
     #[test]
-    fn however_many_authorities_stand_there_few_are_kept_and_the_bundle_is_whole() {
-        let present: Vec<_> = (1..12).rev().map(made).collect();
-        let bundle = [made(20), made(0)];
-        let together = beside(&bundle, &encoded(&present));
-        assert_eq!(together.len(), MOST_AUTHORITIES);
-        assert!(bundle.iter().all(|authority| together.contains(authority)));
+    fn the_number_of_cas_is_limited_and_the_bundle_is_complete() {
+        let present: Vec<_> = (1..12).rev().map(created).collect();
+        let bundle = [created(20), created(0)];
+        let together = merge_bundle(&bundle, &encoded(&present));
+        assert_eq!(together.len(), MAX_CAS);
+        assert!(bundle.iter().all(|ca| together.contains(ca)));
         assert!(together.contains(&present[10]) && !together.contains(&present[0]));
-        assert_eq!(beside(&bundle, &encoded(&together)), together);
+        assert_eq!(merge_bundle(&bundle, &encoded(&together)), together);
     }
 
     #[test]
-    fn a_configuration_without_a_webhook_of_the_service_is_left_alone() {
+    fn a_configuration_without_a_webhook_of_the_service_is_not_changed() {
         assert_eq!(patch_of(&[webhook("a", "other", None)], &[]), None);
         assert_eq!(patch_of(&[], &[]), None);
         let service = "sql.db.svc".parse().unwrap();

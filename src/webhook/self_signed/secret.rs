@@ -1,4 +1,4 @@
-//! The Secret through which the replicas agree.
+//! The Secret that the replicas share.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,37 +11,42 @@ use super::api::{JSON, RequestError, call};
 use super::service::Service;
 use super::stored::Data;
 
-/// The Secret as it was found, or that it does not exist.
-pub(super) struct Found {
+/// The Secret that was read, if it exists.
+pub(super) struct StoredSecret {
     object: Option<Value>,
     pub(super) data: Data,
 }
 
 /// Reads the Secret.
-pub(super) async fn read(client: &Client, service: &Service) -> Result<Found, Error> {
+pub(super) async fn read(client: &Client, service: &Service) -> Result<StoredSecret, Error> {
     match call(client, Method::GET, &path(service), JSON, None).await {
-        Ok(object) => Ok(Found { data: decode(&object), object: Some(object) }),
-        Err(error) if error.code() == Some(404) => Ok(Found { object: None, data: Data::new() }),
+        Ok(object) => Ok(StoredSecret { data: decode(&object), object: Some(object) }),
+        Err(error) if error.code() == Some(404) => Ok(StoredSecret { object: None, data: Data::new() }),
         Err(error) => Err(failure(service, "read", error)),
     }
 }
 
-/// Writes the data, unless somebody else wrote in the meantime; whether they were written.
-pub(super) async fn write(client: &Client, service: &Service, found: Found, data: &Data) -> Result<bool, Error> {
+/// Writes the data, unless the Secret has changed since it was read. Returns whether it was written.
+pub(super) async fn write(
+    client: &Client,
+    service: &Service,
+    stored: StoredSecret,
+    data: &Data,
+) -> Result<bool, Error> {
     let encoded: Map<String, Value> =
         data.iter().map(|(name, content)| (name.clone(), Value::from(STANDARD.encode(content)))).collect();
-    let written = match found.object {
+    let written = match stored.object {
         Some(mut object) => {
             if let Some(members) = object.as_object_mut() {
                 members.insert("data".to_owned(), Value::Object(encoded));
             }
             call(client, Method::PUT, &path(service), JSON, Some(&object)).await
         }
-        None => call(client, Method::POST, &folder(service), JSON, Some(&new(service, encoded))).await,
+        None => call(client, Method::POST, &collection_path(service), JSON, Some(&new(service, encoded))).await,
     };
     match written {
         Ok(_) => Ok(true),
-        // Written by another replica, or deleted.
+        // Another client has changed or deleted it.
         Err(error) if matches!(error.code(), Some(404 | 409)) && !error.to_string().contains("namespaces ") => {
             Ok(false)
         }
@@ -63,24 +68,24 @@ fn new(service: &Service, data: Map<String, Value>) -> Value {
     })
 }
 
-/// What is not Base64 is taken for missing.
+/// Decodes the data; values that are not Base64 are left out.
 fn decode(object: &Value) -> Data {
     let data = object.get("data").and_then(Value::as_object).into_iter().flatten();
     data.filter_map(|(name, content)| Some((name.clone(), STANDARD.decode(content.as_str()?).ok()?))).collect()
 }
 
-fn folder(service: &Service) -> String {
+fn collection_path(service: &Service) -> String {
     format!("/api/v1/namespaces/{}/secrets", service.namespace)
 }
 
 fn path(service: &Service) -> String {
-    format!("{}/{}", folder(service), service.secret_name())
+    format!("{}/{}", collection_path(service), service.secret_name())
 }
 
-fn failure(service: &Service, deed: &'static str, source: RequestError) -> Error {
+fn failure(service: &Service, operation: &'static str, source: RequestError) -> Error {
     let (namespace, name) = (service.namespace.clone(), service.secret_name());
     match source.code() {
-        Some(403) => Error::SecretForbidden { deed, namespace, name, source },
-        _ => Error::Secret { deed, namespace, name, source },
+        Some(403) => Error::SecretForbidden { operation, namespace, name, source },
+        _ => Error::Secret { operation, namespace, name, source },
     }
 }

@@ -1,4 +1,4 @@
-//! What the replicas share: the data of the Secret, read leniently, because anybody may have written it.
+//! The data of the Secret that the replicas share. Reading is lenient: others can have changed the Secret.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -13,39 +13,39 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use time::OffsetDateTime;
 
-use super::issue::{Authority, AuthorityCertificate};
+use super::issue::{CaCertificate, CertificateAuthority};
 use super::service::Service;
-use crate::webhook::certificate::Pair;
+use crate::webhook::certificate::CertificateAndKey;
 
 /// The data of a Secret, decoded.
 pub(super) type Data = BTreeMap<String, Vec<u8>>;
 
-pub(super) const LEAF: &str = "tls.crt";
-pub(super) const LEAF_KEY: &str = "tls.key";
-/// All authorities that are trusted: those that sign, signed or will sign.
+pub(super) const CERTIFICATE: &str = "tls.crt";
+pub(super) const CERTIFICATE_KEY: &str = "tls.key";
+/// The CA bundle: the CAs that sign, signed before or will sign.
 pub(super) const BUNDLE: &str = "ca.crt";
-/// The key of the authority that signs.
+/// The key of the CA that signs.
 pub(super) const SIGNER_KEY: &str = "ca.key";
-/// The key of the authority that will sign once everybody trusts it.
+/// The key of the CA that will sign once all clients trust it.
 pub(super) const NEXT_KEY: &str = "next-ca.key";
 
-/// A leaf that can be presented.
-pub(super) struct Leaf {
-    pub(super) pair: Pair,
+/// A serving certificate with its key.
+pub(super) struct ServingCertificate {
+    pub(super) pair: CertificateAndKey,
     pub(super) not_after: OffsetDateTime,
     pub(super) chain_pem: String,
     pub(super) key_pem: String,
 }
 
-impl Leaf {
+impl ServingCertificate {
     /// Reads a chain and its key.
     pub(super) fn read(chain: &[u8], key: &[u8]) -> Result<Self, String> {
-        let pair = Pair::from_pem(chain, key).map_err(|error| error.to_string())?;
+        let pair = CertificateAndKey::from_pem(chain, key).map_err(|error| error.to_string())?;
         let seconds = pair.not_after().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let not_after = i64::try_from(seconds).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-        let text = |pem: &[u8]| String::from_utf8(pem.to_vec()).map_err(|_| "there is more than PEM".to_owned());
-        Ok(Leaf {
-            not_after: not_after.ok_or("the certificate has no date of expiry")?,
+        let text = |pem: &[u8]| String::from_utf8(pem.to_vec()).map_err(|_| "there is text that is not PEM".to_owned());
+        Ok(ServingCertificate {
+            not_after: not_after.ok_or("the certificate has no expiry date")?,
             chain_pem: text(chain)?,
             key_pem: text(key)?,
             pair,
@@ -53,91 +53,90 @@ impl Leaf {
     }
 }
 
-/// Whether a client that trusts `bundle` accepts a chain as the Service's, under each of its names.
+/// Checks that a client that trusts `bundle` accepts a chain for each DNS name of the Service.
 ///
 /// # Errors
-/// Why not.
+/// Why it would not.
 pub(super) fn verify(
     chain: &[CertificateDer<'_>],
-    bundle: &[AuthorityCertificate],
+    bundle: &[CaCertificate],
     service: &Service,
     now: OffsetDateTime,
 ) -> Result<(), String> {
-    let (leaf, intermediates) = chain.split_first().ok_or("there is no certificate")?;
+    let (certificate, intermediates) = chain.split_first().ok_or("no certificate found")?;
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(bundle.iter().map(|authority| authority.der.clone()));
+    roots.add_parsable_certificates(bundle.iter().map(|ca| ca.der.clone()));
     let now = u64::try_from(now.unix_timestamp()).map_err(|_| "the clock is wrong")?;
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now));
     let algorithms = ring::default_provider().signature_verification_algorithms.all;
     let text = |error: rustls::Error| error.to_string();
-    let leaf = ParsedCertificate::try_from(leaf).map_err(text)?;
-    verify_server_cert_signed_by_trust_anchor(&leaf, &roots, intermediates, now, algorithms).map_err(text)?;
+    let certificate = ParsedCertificate::try_from(certificate).map_err(text)?;
+    verify_server_cert_signed_by_trust_anchor(&certificate, &roots, intermediates, now, algorithms).map_err(text)?;
     for name in service.dns_names() {
         let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
-        verify_server_name(&leaf, &name).map_err(text)?;
+        verify_server_name(&certificate, &name).map_err(text)?;
     }
     Ok(())
 }
 
-/// What a Secret holds, as far as it can be used.
+/// The usable contents of the Secret.
 #[derive(Default)]
-pub(super) struct Stored {
-    pub(super) leaf: Option<Leaf>,
-    pub(super) signer: Option<Authority>,
-    pub(super) next: Option<Authority>,
-    pub(super) bundle: Vec<AuthorityCertificate>,
-    /// What is wrong with the rest.
-    pub(super) faults: Vec<String>,
+pub(super) struct SecretContents {
+    pub(super) certificate: Option<ServingCertificate>,
+    pub(super) signer: Option<CertificateAuthority>,
+    pub(super) next: Option<CertificateAuthority>,
+    pub(super) bundle: Vec<CaCertificate>,
+    /// Why the rest is unusable.
+    pub(super) problems: Vec<String>,
 }
 
-impl Stored {
-    /// Reads the data of a Secret. Nothing that it can hold is an error; what cannot be used is a fault.
+impl SecretContents {
+    /// Reads the data of a Secret. Unusable data is not an error, but one of the `problems`.
     pub(super) fn read(data: &Data) -> Self {
-        let mut stored = Stored::default();
+        let mut contents = SecretContents::default();
         if data.is_empty() {
-            return stored;
+            return contents;
         }
-        stored.read_bundle(data.get(BUNDLE).map_or(&[][..], Vec::as_slice));
-        stored.signer = stored.read_authority(data, SIGNER_KEY);
-        stored.next = stored.read_authority(data, NEXT_KEY);
+        contents.read_bundle(data.get(BUNDLE).map_or(&[][..], Vec::as_slice));
+        contents.signer = contents.read_ca(data, SIGNER_KEY);
+        contents.next = contents.read_ca(data, NEXT_KEY);
         if ![SIGNER_KEY, NEXT_KEY].iter().any(|name| data.contains_key(*name)) {
-            stored.faults.push(format!("{SIGNER_KEY} is missing"));
+            contents.problems.push(format!("{SIGNER_KEY} is missing"));
         }
         let text = |key| data.get(key).map_or(&[][..], Vec::as_slice);
-        match Leaf::read(text(LEAF), text(LEAF_KEY)) {
-            Ok(leaf) => stored.leaf = Some(leaf),
-            Err(fault) => stored.faults.push(format!("{LEAF} and {LEAF_KEY}: {fault}")),
+        match ServingCertificate::read(text(CERTIFICATE), text(CERTIFICATE_KEY)) {
+            Ok(serving) => contents.certificate = Some(serving),
+            Err(problem) => contents.problems.push(format!("{CERTIFICATE} and {CERTIFICATE_KEY}: {problem}")),
         }
-        stored
+        contents
     }
 
     fn read_bundle(&mut self, text: &[u8]) {
-        for authority in authorities(text) {
-            match authority {
-                Some(authority) => self.bundle.push(authority),
-                None => self.faults.push(format!("{BUNDLE} holds something other than authorities made here")),
+        for ca in read_bundle(text) {
+            match ca {
+                Some(ca) => self.bundle.push(ca),
+                None => self.problems.push(format!("{BUNDLE} has other certificates than CAs of sqledge-ha")),
             }
         }
     }
 
-    fn read_authority(&mut self, data: &Data, name: &str) -> Option<Authority> {
-        let authority = Authority::read(data.get(name)?, &self.bundle);
-        authority.map_err(|fault| self.faults.push(format!("{name}: {fault}"))).ok()
+    fn read_ca(&mut self, data: &Data, name: &str) -> Option<CertificateAuthority> {
+        let ca = CertificateAuthority::read(data.get(name)?, &self.bundle);
+        ca.map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
     }
 }
 
-/// The authorities in a bundle; `None` in the place of something else.
-pub(super) fn authorities(text: &[u8]) -> impl Iterator<Item = Option<AuthorityCertificate>> {
-    CertificateDer::pem_slice_iter(text)
-        .map(|certificate| certificate.ok().as_ref().and_then(AuthorityCertificate::read))
+/// The CAs in a PEM bundle; `None` for a certificate that is not of a CA that sqledge-ha created.
+pub(super) fn read_bundle(text: &[u8]) -> impl Iterator<Item = Option<CaCertificate>> {
+    CertificateDer::pem_slice_iter(text).map(|certificate| certificate.ok().as_ref().and_then(CaCertificate::read))
 }
 
-/// A bundle as text.
-pub(super) fn bundle_pem(bundle: &[AuthorityCertificate]) -> String {
-    bundle.iter().map(|authority| pem(&authority.der)).collect()
+/// A CA bundle as PEM.
+pub(super) fn bundle_pem(bundle: &[CaCertificate]) -> String {
+    bundle.iter().map(|ca| pem(&ca.der)).collect()
 }
 
-/// A certificate as text.
+/// A certificate as PEM.
 pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
     let encoded = STANDARD.encode(certificate);
     let mut rest = encoded.as_str();

@@ -51,7 +51,7 @@ func newAPIServer(etcdURL string, keys *keys, defaultToleration time.Duration, f
 	}, nil
 }
 
-// Start returns when /readyz says ok.
+// Start returns when /readyz returns ok.
 func (s *APIServer) Start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,9 +20,9 @@ type Settings struct {
 	NodeMonitorGrace time.Duration
 	// NodeMonitorPeriod is how often the node lifecycle controller looks.
 	NodeMonitorPeriod time.Duration
-	// ForceDetach is how long the attach-detach controller waits for an unmount that nobody reports.
+	// ForceDetach is how long the attach-detach controller waits for an unmount without a report.
 	ForceDetach time.Duration
-	// DefaultToleration is how long a pod that says nothing of it stays bound to a node that is unreachable or not ready.
+	// DefaultToleration is how long a pod without tolerations of its own stays on a node that is unreachable or not ready.
 	DefaultToleration time.Duration
 }
 
@@ -100,5 +100,5 @@ func (p *ControlPlane) run(ctx context.Context, name string, component func() er
 // Failed receives an error when a component ends that should run.
 func (p *ControlPlane) Failed() <-chan error { return p.failed }
 
-// Stop closes the database. All else ends with the context or with the process, which has nobody to wait for.
+// Stop closes the database. The other components stop with the context or the process.
 func (p *ControlPlane) Stop() { p.etcd.stop() }

@@ -28,7 +28,7 @@ func startEtcd(dataDir string) (*etcd, error) {
 	config.InitialCluster = config.InitialClusterFromName(config.Name)
 	config.LogOutputs = []string{LogFile(dataDir)}
 	config.LogLevel = "warn"
-	// The data need not survive the machine, and disks of build machines are slow.
+	// The data does not have to survive a crash, and disks of build machines are slow.
 	config.UnsafeNoFsync = true
 
 	server, err := embed.StartEtcd(config)

@@ -13,7 +13,7 @@ import (
 
 const readyTimeout = 60 * time.Second
 
-// waitUntilReady polls /readyz until it says ok or the server has ended.
+// waitUntilReady polls /readyz until it returns ok or the server has stopped.
 func waitUntilReady(ctx context.Context, url, authorityFile string, ended <-chan error) error {
 	authority, err := os.ReadFile(authorityFile)
 	if err != nil {

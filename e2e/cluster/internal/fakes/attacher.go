@@ -18,7 +18,7 @@ const attacherFinalizer = "external-attacher/" + driverName
 // attacher stands for the external-attacher of a CSI driver and the storage behind it: it carries out what the real
 // attach-detach controller orders by VolumeAttachments, and refuses to attach a volume to a second node.
 //
-// It can detach from a node that is dead, as clouds can, and it never fails for reasons of its own.
+// It can detach from a failed node, as clouds can, and never fails.
 type attacher struct {
 	client   kubernetes.Interface
 	objects  *objects

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// kubelet stands for a machine with its kubelet and container runtime: it registers the node, keeps its lease, waits for
+// kubelet replaces a node with its kubelet and container runtime: it registers the node, keeps its lease, waits for
 // volumes, "runs" pods and stops them, and writes their status as the user system:node:NAME.
 //
 // It runs no processes, pulls no images and calls no probes: every container of any image and architecture starts, gets
@@ -57,7 +57,7 @@ func newKubelet(cluster *Cluster, machine Machine, subnet int) (*kubelet, error)
 	return k, nil
 }
 
-// start boots the machine: no container of an earlier life runs.
+// start boots the node: no container runs yet.
 func (k *kubelet) start(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -137,7 +137,7 @@ func (k *kubelet) boundPods() map[types.UID]*corev1.Pod {
 	return bound
 }
 
-// advance lets time pass for all pods of the machine and takes new ones in.
+// advance advances all pods of the node and starts new ones.
 func (k *kubelet) advance(bound map[types.UID]*corev1.Pod) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -155,7 +155,7 @@ func (k *kubelet) advance(bound map[types.UID]*corev1.Pod) {
 	}
 }
 
-// mayMount is true when the attach-detach controller says that the volumes are attached and knows that they are in use.
+// mayMount is true when the attach-detach controller reports the volumes as attached and in use.
 func (k *kubelet) mayMount(volumes []corev1.UniqueVolumeName) bool {
 	if len(volumes) == 0 {
 		return true

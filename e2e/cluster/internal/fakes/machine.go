@@ -28,7 +28,7 @@ var (
 	ErrConflict = errors.New("not possible now")
 )
 
-// AddNode starts a new machine, whose kubelet registers it.
+// AddNode starts a new node, whose kubelet registers it.
 func (c *Cluster) AddNode(ctx context.Context, machine Machine) error {
 	if machine.Name == "" || machine.Arch == "" {
 		return fmt.Errorf("%w: a node needs a name and an arch", ErrConflict)
@@ -51,17 +51,17 @@ func (c *Cluster) AddNode(ctx context.Context, machine Machine) error {
 	return nil
 }
 
-// StopNode makes a machine fall silent, as a power cut does. Its node object stays.
+// StopNode stops a node, as a power failure does. Its node object stays.
 func (c *Cluster) StopNode(name string) error {
 	return c.withKubelet(name, func(k *kubelet) error { return k.stop() })
 }
 
-// StartNode boots a machine that was stopped.
+// StartNode boots a stopped node.
 func (c *Cluster) StartNode(name string) error {
 	return c.withKubelet(name, func(k *kubelet) error { return k.start(c.ctx) })
 }
 
-// RemoveNode stops a machine for good and deletes its node object, as a cloud controller does.
+// RemoveNode stops a node and deletes its object, as a cloud controller does.
 func (c *Cluster) RemoveNode(ctx context.Context, name string) error {
 	return c.withKubelet(name, func(k *kubelet) error {
 		_ = k.stop()
@@ -96,7 +96,7 @@ func (c *Cluster) withKubelet(name string, do func(*kubelet) error) error {
 type NodeStatus struct {
 	Machine
 	Running bool `json:"running"`
-	// Pods are those whose containers the machine runs now, as NAMESPACE/NAME.
+	// Pods are the pods with running containers, as NAMESPACE/NAME.
 	Pods []string `json:"pods"`
 }
 

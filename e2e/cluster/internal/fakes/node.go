@@ -21,7 +21,7 @@ const (
 	leaseNamespace   = "kube-node-lease"
 	leaseRenewPeriod = time.Second
 	statusPeriod     = 10 * time.Second
-	// controllerAttaches tells the attach-detach controller that this node leaves attaching to it.
+	// controllerAttaches tells the attach-detach controller to attach the volumes of this node.
 	controllerAttaches = "volumes.kubernetes.io/controller-managed-attach-detach"
 )
 
@@ -107,7 +107,7 @@ func (k *kubelet) renewLease(ctx context.Context) error {
 func (k *kubelet) reportNodeIfDue(ctx context.Context) error {
 	inUse := k.volumesInUse()
 	node := k.objects.node(k.machine.Name)
-	// The lifecycle controller calls a silent node's conditions unknown; when it is back it says so at once.
+	// The lifecycle controller sets the conditions of a silent node to unknown; the node resets them as soon as it runs again.
 	age := time.Since(k.reportedAt)
 	forgotten := node != nil && !isReady(node) && age > leaseRenewPeriod
 	if slices.Equal(inUse, k.reportedInUse) && age < statusPeriod && !forgotten {

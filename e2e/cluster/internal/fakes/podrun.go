@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// stage is where a pod is in its life on a machine.
+// stage is the stage of a pod on a node.
 type stage int
 
 const (
@@ -23,7 +23,7 @@ const (
 	stopped
 )
 
-// podRun is a pod on a machine. It may outlive its object: a pod that is deleted by force still has to stop.
+// podRun is a pod on a node. It may outlive its object: a pod that is deleted by force still has to stop.
 type podRun struct {
 	name    string
 	volumes []corev1.UniqueVolumeName
@@ -49,7 +49,7 @@ type containerRun struct {
 	previous *corev1.ContainerStateTerminated
 }
 
-// newPodRun takes in a pod. One that ran before on this machine did so before a reboot; then its containers are restarted,
+// newPodRun starts a pod. If it already ran on this node, the node has rebooted; then its containers are restarted,
 // or, when it was deleted meanwhile, they are gone.
 func newPodRun(pod *corev1.Pod) *podRun {
 	run := &podRun{name: pod.Namespace + "/" + pod.Name, acceptedAt: time.Now()}
@@ -162,7 +162,7 @@ func (c *containerRun) crash(pod *corev1.Pod, now time.Time, recovery time.Durat
 	c.startedAt, c.readyAt = now, now.Add(recovery)
 }
 
-// hasEnded: a phase that a pod never leaves, by whoever wrote it.
+// hasEnded is true for a final phase.
 func hasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }

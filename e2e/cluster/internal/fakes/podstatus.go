@@ -28,7 +28,7 @@ func (k *kubelet) report(ctx context.Context, uid types.UID, pod *corev1.Pod) {
 	}
 }
 
-// podStatus returns nil for a pod that is not this machine's to report.
+// podStatus returns nil for a pod that this node does not report.
 func (k *kubelet) podStatus(uid types.UID, pod *corev1.Pod) (status *corev1.PodStatus, mayDelete bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

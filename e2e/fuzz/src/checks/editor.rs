@@ -5,19 +5,19 @@ use std::ops::Range;
 use granit_parser::{Event, Parser};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value, json};
-use sqledge_ha_policy::finding::{Edit, apply};
+use sqledge_ha_policy::json::edit::{Edit, apply};
 
 use crate::checks::text::{escaped, pointers, text_and_choices};
-use crate::manifest::{self, chunks, edit, read, read_chunk};
+use crate::manifest::{self, document_spans, edit, read, read_span};
 
 /// Edits one document of a text, and checks what came of it.
 pub fn check(bytes: &[u8]) {
     let Some((text, choices)) = text_and_choices(bytes) else { return };
-    let ranges: Vec<_> = chunks(text).collect();
+    let ranges: Vec<_> = document_spans(text).collect();
     let mut choices = Unstructured::new(&choices);
     let Ok(range) = choices.choose(&ranges) else { return };
     let chunk = &text[range.clone()];
-    let documents = read_chunk(chunk, 0..chunk.len(), 0);
+    let documents = read_span(chunk, 0..chunk.len(), 0);
     let [Ok(document)] = documents.as_slice() else {
         let edit = edit(chunk, &[Edit::Remove { pointer: "/a".into() }]);
         return assert!(edit.is_err(), "there is not one document, and it was edited");
@@ -74,7 +74,7 @@ impl Step<'_> {
 
     /// What of the text before may be gone: all that stood at the pointer, up to the end of its last line.
     fn gone(&self) -> (usize, usize) {
-        let documents = read_chunk(self.before, 0..self.before.len(), 0);
+        let documents = read_span(self.before, 0..self.before.len(), 0);
         let Some(Ok(document)) = documents.first() else { return (0, 0) };
         let pointer = self.edit.pointer();
         let Some(value) = document.value.pointer(pointer) else { return (0, 0) };
@@ -130,7 +130,7 @@ impl std::fmt::Display for Step<'_> {
 }
 
 fn only(chunk: &str) -> Value {
-    let mut documents = read_chunk(chunk, 0..chunk.len(), 0);
+    let mut documents = read_span(chunk, 0..chunk.len(), 0);
     match (documents.pop(), documents.is_empty()) {
         (Some(Ok(document)), true) => document.value,
         other => panic!("not one document: {other:?}"),

@@ -1,10 +1,10 @@
-//! Any bytes get an answer, and what was mended once needs nothing more.
+//! Every input gets an answer, and a mutated object needs no further mutation.
 
 use serde_json::Value;
 
 use crate::checks::host::call;
 
-/// Sends a request, whose look-ups find the answers behind its zero bytes, and checks what came of it.
+/// Sends a request, with the answers to its look-ups after zero bytes, and checks the answer.
 pub fn check(bytes: &[u8]) {
     let mut parts = bytes.split(|byte| *byte == 0);
     let payload = parts.next().unwrap_or_default();
@@ -12,16 +12,16 @@ pub fn check(bytes: &[u8]) {
     assert!(json(call("validate_settings", payload, &[]))["valid"].is_boolean());
     assert_eq!(json(call("protocol_version", payload, &[])), "v1");
     let verdict = verdict(payload, &answers);
-    if let Some(mended) = verdict.get("mutated_object").filter(|mended| !mended.is_null()) {
+    if let Some(mutated) = verdict.get("mutated_object").filter(|mutated| !mutated.is_null()) {
         assert_eq!(verdict["accepted"], true, "{verdict}");
-        is_mended_once(payload, &answers, mended);
+        needs_no_further_mutation(payload, &answers, mutated);
     }
 }
 
 /// The answer to a request.
 fn verdict(payload: &[u8], answers: &[&[u8]]) -> Value {
     let verdict = json(call("validate", payload, answers));
-    let accepted = verdict["accepted"].as_bool().expect("the answer says whether the request is accepted");
+    let accepted = verdict["accepted"].as_bool().expect("the answer has the field `accepted`");
     let message = verdict["message"].as_str();
     assert_eq!(message.is_none(), accepted, "{verdict}");
     assert!(!message.is_some_and(str::is_empty), "{verdict}");
@@ -38,10 +38,10 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().map(|text| text.as_str().expect("a text"))
 }
 
-fn is_mended_once(payload: &[u8], answers: &[&[u8]], mended: &Value) {
-    let mut payload: Value = serde_json::from_slice(payload).expect("what is mended is JSON");
-    assert_ne!(payload["request"]["object"], *mended, "nothing was mended");
-    payload["request"]["object"] = mended.clone();
+fn needs_no_further_mutation(payload: &[u8], answers: &[&[u8]], mutated: &Value) {
+    let mut payload: Value = serde_json::from_slice(payload).expect("a mutated request is JSON");
+    assert_ne!(payload["request"]["object"], *mutated, "the mutation changes nothing");
+    payload["request"]["object"] = mutated.clone();
     let again = verdict(payload.to_string().as_bytes(), answers);
     assert_eq!(again["accepted"], true, "{again}\n{payload}");
     assert!(again["mutated_object"].is_null(), "{again}\n{payload}");

@@ -1,10 +1,10 @@
-//! Changes of a request that leave it JSON: bytes that are no JSON get no further than the parser.
+//! Mutations that keep a request valid JSON, because the parser rejects all other inputs.
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzzer_mutate;
 use serde_json::{Value, json};
 
-/// Words that decide something.
+/// Words that have a meaning.
 const WORDS: [&str; 30] = [
     "CREATE",
     "UPDATE",
@@ -38,7 +38,7 @@ const WORDS: [&str; 30] = [
     "kubernetes.io/arch",
 ];
 
-/// Changes an input in place; gives its new length. Two times of three a node of the request's JSON changes, else bytes.
+/// Changes an input in place and returns its new length. Two of three times it changes a JSON value, otherwise bytes.
 pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
     let seeds: Vec<u8> = (1_u64..5)
         .flat_map(|round| (u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_mul(round)).to_be_bytes())

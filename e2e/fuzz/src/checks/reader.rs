@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::checks::text::pointers;
-use crate::manifest::{Document, Glance, Lines, Problem, chunks, decode, glance, read, read_chunk};
+use crate::manifest::{Document, DocumentKind, Lines, ReadError, classify, decode, document_spans, read, read_span};
 
 /// Reads bytes, and checks what came of it.
 pub fn check(bytes: &[u8]) {
@@ -13,12 +13,12 @@ pub fn check(bytes: &[u8]) {
         Ok(text) => text,
         Err(problem) => return assert!(problem.byte < bytes.len(), "{problem:?}"),
     };
-    let ranges: Vec<Range<usize>> = chunks(&text).collect();
+    let ranges: Vec<Range<usize>> = document_spans(&text).collect();
     covers(&text, &ranges);
     let documents = read(&text);
     same(&documents, &read(&text));
     same(&documents, &one_by_one(&text, &ranges));
-    ranges.iter().for_each(|range| glance_is_right(&text[range.clone()]));
+    ranges.iter().for_each(|range| kind_is_right(&text[range.clone()]));
     for (index, document) in documents.iter().enumerate() {
         match document {
             Ok(document) => {
@@ -42,18 +42,18 @@ fn covers(text: &str, ranges: &[Range<usize>]) {
     assert!(read(&text[end..]).is_empty(), "{:?} is left out", &text[end..]);
 }
 
-fn one_by_one(text: &str, ranges: &[Range<usize>]) -> Vec<Result<Document, Problem>> {
+fn one_by_one(text: &str, ranges: &[Range<usize>]) -> Vec<Result<Document, ReadError>> {
     let mut documents = Vec::new();
     for range in ranges {
-        documents.extend(read_chunk(text, range.clone(), documents.len()));
+        documents.extend(read_span(text, range.clone(), documents.len()));
     }
     documents
 }
 
 /// What a document is at a glance, it is.
-fn glance_is_right(chunk: &str) {
-    let seen = glance(chunk);
-    if seen == Glance::Unclear {
+fn kind_is_right(chunk: &str) {
+    let seen = classify(chunk);
+    if seen == DocumentKind::Unknown {
         return;
     }
     let documents = read(chunk);
@@ -63,11 +63,11 @@ fn glance_is_right(chunk: &str) {
         // One that goes on on the next line is the name of no kind.
         let word = read.and_then(Value::as_str).and_then(|read| read.split_whitespace().next());
         // Where a scalar goes on in the first column, a line of it may look like a kind, and there is none.
-        assert!(read.is_none() || word.map(Glance::Object) == Some(seen), "{read:?}");
+        assert!(read.is_none() || word.map(DocumentKind::Object) == Some(seen), "{read:?}");
     }
 }
 
-fn same(one: &[Result<Document, Problem>], other: &[Result<Document, Problem>]) {
+fn same(one: &[Result<Document, ReadError>], other: &[Result<Document, ReadError>]) {
     assert_eq!(one.len(), other.len());
     for (one, other) in one.iter().zip(other) {
         match (one, other) {
@@ -98,7 +98,7 @@ fn reads_as_itself(document: &Document) {
     assert_eq!(again.value, document.value, "{json}");
 }
 
-fn is_told(text: &str, problem: &Problem) {
+fn is_told(text: &str, problem: &ReadError) {
     assert!(problem.byte <= text.len() && !problem.message.is_empty(), "{problem:?}");
     assert!(!problem.message.contains(char::is_control), "{problem:?}");
     assert!(problem.message.chars().count() < 200, "{problem:?}");

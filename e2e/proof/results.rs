@@ -1,0 +1,39 @@
+//! The results: printed as they come, and rows of `e2e/PROOF.md`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
+
+/// The tables of the proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Table {
+    /// Admitted databases and the events that they survived.
+    Survives,
+    /// Microsoft's sample, without and with the webhook.
+    Microsoft,
+    /// The failure that each rule prevents.
+    Necessity,
+    /// What Kubernetes does not guarantee.
+    Limits,
+    /// Objects that the API server accepted.
+    Acceptance,
+    /// The number of replayed reviews.
+    Reviews,
+}
+
+/// The rows of all tables, by their position.
+static ROWS: Mutex<BTreeMap<(Table, usize), Vec<String>>> = Mutex::new(BTreeMap::new());
+
+/// Adds a row, and prints it.
+pub(crate) fn row(table: Table, place: usize, cells: &[String]) {
+    // Directly, because the test harness captures `eprintln!`.
+    let _ = writeln!(std::io::stderr(), "    {}", cells.join(" | "));
+    ROWS.lock().unwrap().insert((table, place), cells.to_vec());
+}
+
+/// The rows of a table as Markdown.
+pub(crate) fn rows(table: Table) -> String {
+    let rows = ROWS.lock().unwrap();
+    let rows = rows.iter().filter(|((of, _), _)| *of == table);
+    rows.map(|(_, cells)| format!("| {} |\n", cells.join(" | "))).collect()
+}

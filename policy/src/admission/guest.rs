@@ -1,0 +1,222 @@
+//! The module's entry points for a waPC host, and the host calls that answer look-ups.
+//!
+//! No entry point returns a guest error: the host would reject the request, whatever the failure policy says.
+
+use std::cell::OnceCell;
+
+use kubewarden_policy_sdk::metadata::ProtocolVersion;
+use kubewarden_policy_sdk::response::ValidationResponse;
+use kubewarden_policy_sdk::settings::SettingsValidationResponse;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use wapc_guest::{CallResult, host_call, register_function};
+
+use super::review;
+use super::verdict::Verdict;
+use crate::json::parse::{parse_value, utf8};
+use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::resources::{LookUp, Resource};
+use crate::rules::parse_settings;
+use crate::view::Scope;
+use crate::view::cluster::{Cluster, Lookup, Query};
+
+/// The host calls this once, before anything else.
+#[unsafe(no_mangle)]
+extern "C" fn wapc_init() {
+    register_function("validate", validate);
+    register_function("validate_settings", validate_settings);
+    register_function("protocol_version", protocol_version);
+}
+
+fn validate(payload: &[u8]) -> CallResult {
+    answer(&response(review::validate(payload, &HostCluster::default())))
+}
+
+fn response(verdict: Verdict) -> ValidationResponse {
+    let annotations = verdict.audit_annotations.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    ValidationResponse {
+        accepted: verdict.allowed,
+        message: verdict.message,
+        code: verdict.code,
+        mutated_object: verdict.mutated_object,
+        audit_annotations: Some(annotations)
+            .filter(|annotations: &std::collections::HashMap<_, _>| !annotations.is_empty()),
+        warnings: Some(verdict.warnings).filter(|warnings| !warnings.is_empty()),
+    }
+}
+
+fn validate_settings(payload: &[u8]) -> CallResult {
+    let parsed = utf8(payload, "the settings").and_then(|text| parse_value(text, "the settings"));
+    let settings = parsed.map_err(|error| error.to_string()).and_then(|value| parse_settings(&value));
+    let response = SettingsValidationResponse { valid: settings.is_ok(), message: settings.err() };
+    answer(&response)
+}
+
+fn protocol_version(_: &[u8]) -> CallResult {
+    answer(&ProtocolVersion::V1)
+}
+
+/// Plain structs, which always serialize.
+fn answer(response: &impl Serialize) -> CallResult {
+    Ok(serde_json::to_vec(response).unwrap_or_default())
+}
+
+/// No object has this name: an underscore is never valid in one.
+const PERMISSION_PROBE_NAME: &str = "sqledge-ha_probe";
+
+/// The cluster as the host shows it during one request. Each resource is listed at most once.
+#[derive(Default)]
+struct HostCluster {
+    lists: Chain<(Kind, Result<Vec<Value>, String>)>,
+    objects: Chain<Value>,
+}
+
+/// A list that grows behind a shared reference, so that look-ups can return references.
+struct Chain<T>(OnceCell<Box<(T, Chain<T>)>>);
+
+impl<T> Default for Chain<T> {
+    fn default() -> Self {
+        Chain(OnceCell::new())
+    }
+}
+
+impl<T> Chain<T> {
+    fn push(&self, item: T) -> &T {
+        let mut end = self;
+        while let Some(link) = end.0.get() {
+            end = &link.1;
+        }
+        &end.0.get_or_init(|| Box::new((item, Chain::default()))).0
+    }
+
+    fn find(&self, is_meant: impl Fn(&T) -> bool) -> Option<&T> {
+        let mut end = self;
+        while let Some(link) = end.0.get() {
+            if is_meant(&link.0) {
+                return Some(&link.0);
+            }
+            end = &link.1;
+        }
+        None
+    }
+}
+
+impl HostCluster {
+    /// The objects of a resource in a namespace. One request asks about one namespace only.
+    fn list(&self, resource: &'static Resource, namespace: &str) -> Result<&[Value], String> {
+        let is_meant = |(kind, _): &(Kind, _)| *kind == resource.kind;
+        let (_, objects) = match self.lists.find(is_meant) {
+            Some(listed) => listed,
+            None => self.lists.push((resource.kind, list(resource, namespace))),
+        };
+        objects.as_deref().map_err(Clone::clone)
+    }
+}
+
+impl Cluster for HostCluster {
+    fn scope(&self) -> Scope {
+        Scope::Request
+    }
+
+    fn find(&self, query: &Query<'_>) -> Lookup<Vec<&Value>> {
+        let mut found = Vec::new();
+        let mut is_listed = false;
+        for resource in query.resources().filter(|resource| resource.look_up == LookUp::List) {
+            is_listed = true;
+            match self.list(resource, query.namespace()) {
+                Ok(objects) => found.extend(objects),
+                Err(reason) => return Lookup::Unavailable(reason),
+            }
+        }
+        if is_listed { Lookup::Known(found) } else { Lookup::Unavailable("the policy does not list them".to_owned()) }
+    }
+
+    fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
+        let api_version = resource.api_version();
+        match get(&api_version, resource.name, namespace, name) {
+            Ok(None) => Lookup::Known(None),
+            Ok(Some(mut object)) => {
+                set_type(&mut object, &api_version, resource.name);
+                Lookup::Known(Some(self.objects.push(object)))
+            }
+            Err(reason) => Lookup::Unavailable(reason),
+        }
+    }
+
+    fn can_list(&self, kind: WorkloadKind) -> bool {
+        Kind::Workload(kind).resource().is_some_and(|resource| resource.look_up == LookUp::List)
+    }
+}
+
+/// Lists a resource. A `get` comes first to check the permission of the server's account, because a forbidden list never
+/// answers.
+fn list(resource: &Resource, namespace: &str) -> Result<Vec<Value>, String> {
+    let (api_version, kind) = (resource.api_version(), resource.name);
+    get(&api_version, kind, namespace, PERMISSION_PROBE_NAME).map_err(|reason| format!("{kind}: {reason}"))?;
+    let more = [
+        ("label_selector", Value::Null),
+        ("field_selector", Value::Null),
+        // Constant and sorted, because the host keeps a watch for each distinct set.
+        ("field_masks", resource.field_paths().into_iter().map(Value::from).collect()),
+    ];
+    let mut answer = call("list_resources_by_namespace", &api_version, kind, namespace, more)?;
+    let items = answer.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+    let mut items = items.unwrap_or_default();
+    items.iter_mut().for_each(|item| set_type(item, &api_version, kind));
+    Ok(items)
+}
+
+/// One object; `None` if it does not exist.
+fn get(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+    let more =
+        [("name", Value::from(name)), ("disable_cache", Value::Bool(false)), ("field_masks", Value::Array(Vec::new()))];
+    match call("get_resource", api_version, kind, namespace, more) {
+        Ok(object) => Ok(Some(object)),
+        Err(reason) if reason == NOT_FOUND => Ok(None),
+        Err(reason) => Err(reason),
+    }
+}
+
+/// Sets the type of an object, which lists leave out.
+fn set_type(object: &mut Value, api_version: &str, kind: &str) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert("apiVersion".to_owned(), Value::from(api_version));
+        members.insert("kind".to_owned(), Value::from(kind));
+    }
+}
+
+const NOT_FOUND: &str = "does not exist";
+
+/// Calls the host. Its errors can contain a stack trace, and are reduced to a few words.
+fn call(
+    operation: &str,
+    api_version: &str,
+    kind: &str,
+    namespace: &str,
+    more: [(&str, Value); 3],
+) -> Result<Value, String> {
+    let mut request = Map::new();
+    // A cluster-scoped object has no namespace.
+    let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
+    for (key, value) in [("api_version", Some(api_version)), ("kind", Some(kind)), ("namespace", namespace)] {
+        request.insert(key.to_owned(), Value::from(value));
+    }
+    for (key, value) in more {
+        request.insert(key.to_owned(), value);
+    }
+    let request = serde_json::to_vec(&Value::Object(request)).unwrap_or_default();
+    let answer =
+        host_call("kubewarden", "kubernetes", operation, &request).map_err(|error| reason(&error.to_string()))?;
+    utf8(&answer, "the answer").and_then(|text| parse_value(text, "the answer")).map_err(|error| error.to_string())
+}
+
+fn reason(error: &str) -> &'static str {
+    let known = [
+        ("Cannot find", NOT_FOUND),
+        ("is forbidden", "the policy server's account may not read it"),
+        ("has not been granted access", "the policy was not granted access"),
+        ("404", "the kind is not installed"),
+        ("too much for the module", "there is too much to look through"),
+    ];
+    known.iter().find(|(text, _)| error.contains(text)).map_or("the look-up failed", |(_, reason)| reason)
+}

@@ -1,0 +1,241 @@
+//! The review of one admission request.
+
+use serde_json::Value;
+
+use super::exit::Reason;
+use super::prefilter::may_run_engine;
+use super::ratchet::{Update, apply_ratchet};
+use super::request::{Request, parse_payload};
+use super::scale;
+use super::verdict::Verdict;
+use crate::json::cursor::get_path;
+use crate::json::parse::{Members, ParseError, parse_value};
+use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use crate::kubernetes::resources::Resource;
+use crate::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
+use crate::rules::check::{CheckContext, CheckedObject};
+use crate::rules::{apply_mutations, check_all, parse_settings};
+use crate::settings::{Mode, Settings};
+use crate::view::Scope;
+use crate::view::cluster::{Cluster, Lookup, Query};
+use crate::workload::Workload;
+
+/// The outcome of a review.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The request is allowed without a finding.
+    Passed(Reason),
+    /// There are findings, or look-ups that failed.
+    Decided(Verdict),
+}
+
+impl Outcome {
+    /// A verdict that says something; otherwise every rule passes.
+    pub(super) fn from_verdict(verdict: Verdict) -> Self {
+        if verdict == Verdict::allow() { Outcome::Passed(Reason::NoFindings) } else { Outcome::Decided(verdict) }
+    }
+
+    /// The verdict.
+    pub fn into_verdict(self) -> Verdict {
+        match self {
+            Outcome::Passed(_) => Verdict::allow(),
+            Outcome::Decided(verdict) => verdict,
+        }
+    }
+}
+
+/// Answers what a host passes to the module: `{"request": …, "settings": …}`. Any bytes have an answer.
+pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
+    match try_validate(payload, cluster) {
+        Ok(outcome) => outcome.into_verdict(),
+        Err(message) => Verdict::failure(message),
+    }
+}
+
+fn try_validate(payload: &[u8], cluster: &dyn Cluster) -> Result<Outcome, String> {
+    let message = |error: ParseError| error.to_string();
+    let (request, settings) = parse_payload(payload).map_err(message)?;
+    let settings = match settings {
+        Some(text) => {
+            let value = parse_value(text, "the settings").map_err(message)?;
+            parse_settings(&value).map_err(|message| format!("the settings are not valid: {message}"))?
+        }
+        None => Settings::default(),
+    };
+    review(&request, settings, cluster).map_err(message)
+}
+
+/// Reviews an admission request.
+///
+/// # Errors
+/// [`ParseError`] if an object that rules check is not JSON, or is nested deeper than 128 levels.
+pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Cluster) -> Result<Outcome, ParseError> {
+    let CheckedRequest { kind, raw, raw_old } = match CheckedRequest::read(request, &settings)? {
+        Ok(checked) => checked,
+        Err(reason) => return Ok(Outcome::Passed(reason)),
+    };
+    let object = parse_value(raw, "the object")?;
+    let old = raw_old.map(|raw| parse_value(raw, "the old object")).transpose()?;
+    if let Some(reason) = skips_checks(kind, &object, old.as_ref()) {
+        return Ok(Outcome::Passed(reason));
+    }
+    // Only an existing object has a resourceVersion when it is created: the audit scanner sends it. Everything is in
+    // view then, and nothing can be mutated.
+    let is_audit = request.operation == "CREATE" && get_path(&object, &["metadata", "resourceVersion"]).is_some();
+    let scope = if is_audit { Scope::LiveCluster } else { cluster.scope() };
+    let cluster = RequestCluster { cluster, scope };
+    if is_audit {
+        settings.mode = Mode::Validate;
+    }
+    Ok(match kind {
+        Kind::Scale => scale::review(request, &object, old.as_ref(), &settings, &cluster),
+        _ => review_object(request, kind, object, old.as_ref(), &settings, &cluster),
+    })
+}
+
+/// Whether a request needs the module at all. Most are allowed for their kind, their operation, or because their text
+/// contains no database. A host can ask this natively and spare itself the call.
+///
+/// # Errors
+/// [`ParseError`] if the objects are not JSON.
+pub fn needs_check(request: &Request<'_>, settings: &Settings) -> Result<bool, ParseError> {
+    Ok(CheckedRequest::read(request, settings)?.is_ok())
+}
+
+/// A request whose objects rules check.
+struct CheckedRequest<'a> {
+    kind: Kind,
+    raw: &'a str,
+    raw_old: Option<&'a str>,
+}
+
+impl<'a> CheckedRequest<'a> {
+    /// Takes the cheap exits.
+    fn read(request: &Request<'a>, settings: &Settings) -> Result<Result<Self, Reason>, ParseError> {
+        let checked = match Self::by_kind(request) {
+            Ok(checked) => checked,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if checked.kind.workload().is_some() && !may_run_engine(checked.raw, settings) {
+            return Ok(Err(Reason::NoDatabase));
+        }
+        let is_unchanged = match checked.raw_old {
+            Some(raw_old) => is_same_body(checked.kind, checked.raw, raw_old)?,
+            None => false,
+        };
+        Ok(if is_unchanged { Err(Reason::Unchanged) } else { Ok(checked) })
+    }
+
+    fn by_kind(request: &Request<'a>) -> Result<Self, Reason> {
+        let kind = Kind::from_group(&request.group, &request.kind).filter(|kind| kind.is_checked());
+        let kind = kind.ok_or(Reason::UncheckedKind)?;
+        if !matches!(&*request.operation, "CREATE" | "UPDATE") {
+            return Err(Reason::UncheckedOperation);
+        }
+        match (&*request.sub_resource, kind) {
+            ("", Kind::Scale) => return Err(Reason::ScaleWithoutSubResource),
+            ("", _) | ("scale", Kind::Scale) => {}
+            ("scale", _) => return Err(Reason::NoScale),
+            _ => return Err(Reason::UncheckedSubResource),
+        }
+        let raw = request.object.ok_or(Reason::NoObject)?;
+        Ok(CheckedRequest { kind, raw, raw_old: request.old_object.filter(|_| request.operation == "UPDATE") })
+    }
+}
+
+/// The top-level fields of a kind that rules check.
+fn checked_fields(kind: Kind) -> &'static [&'static str] {
+    kind.resource().map_or(&[], |resource| resource.body)
+}
+
+/// Whether the checked fields of two objects are the same text: the API server writes equal values alike.
+fn is_same_body(kind: Kind, new: &str, old: &str) -> Result<bool, ParseError> {
+    let new = Members::parse(new, "the object")?;
+    let old = Members::parse(old, "the old object")?;
+    Ok(checked_fields(kind).iter().all(|field| new.raw(field) == old.raw(field)))
+}
+
+/// Why an object is not checked, if it is not.
+fn skips_checks(kind: Kind, object: &Value, old: Option<&Value>) -> Option<Reason> {
+    let is_unchanged = |old: &Value| checked_fields(kind).iter().all(|field| object.get(*field) == old.get(*field));
+    let is_deleted = || get_path(object, &["metadata", "deletionTimestamp"]).is_some_and(|time| !time.is_null());
+    if old.is_some_and(is_unchanged) {
+        Some(Reason::Unchanged)
+    } else if is_deleted() {
+        Some(Reason::BeingDeleted)
+    } else {
+        has_checked_owner(object).then_some(Reason::CheckedOwner)
+    }
+}
+
+fn review_object(
+    request: &Request<'_>,
+    kind: Kind,
+    object: Value,
+    old: Option<&Value>,
+    settings: &Settings,
+    cluster: &RequestCluster<'_>,
+) -> Outcome {
+    let Some(context) = context(request, kind, &object, settings, cluster) else {
+        return Outcome::Passed(unchecked_reason(kind, &object, settings));
+    };
+    let context = context.with_old_object(old);
+    let mut findings = check_all(&context);
+    if let Some(old) = old {
+        let before = self::context(request, kind, old, settings, cluster).map(|context| check_all(&context));
+        apply_ratchet(&mut findings, &before.unwrap_or_default(), &Update { kind, object: &object, old });
+    }
+    let unchecked = context.view.unchecked();
+    let mutated = apply_mutations(object, &findings);
+    Outcome::from_verdict(Verdict::from_findings(&findings, mutated, &unchecked))
+}
+
+fn context<'a>(
+    request: &'a Request<'_>,
+    kind: Kind,
+    object: &'a Value,
+    settings: &'a Settings,
+    cluster: &'a RequestCluster<'_>,
+) -> Option<CheckContext<'a>> {
+    let namespace = request_namespace(request, object);
+    Some(CheckContext::new(CheckedObject::read(object, kind, settings)?, namespace, settings, cluster))
+}
+
+/// The namespace of a request: a manifest may leave it to the request.
+pub(super) fn request_namespace<'a>(request: &'a Request<'_>, object: &'a Value) -> &'a str {
+    match &*request.namespace {
+        "" => namespace_of(object).unwrap_or(DEFAULT_NAMESPACE),
+        namespace => namespace,
+    }
+}
+
+fn unchecked_reason(kind: Kind, object: &Value, settings: &Settings) -> Reason {
+    match kind.workload().and_then(|kind| Workload::read(object, kind, settings)) {
+        Some(_) => Reason::UnselectedEngine,
+        None => Reason::NoDatabase,
+    }
+}
+
+/// A cluster as one request sees it: to the audit scanner everything is in view.
+pub(super) struct RequestCluster<'a> {
+    cluster: &'a dyn Cluster,
+    scope: Scope,
+}
+
+impl Cluster for RequestCluster<'_> {
+    fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    fn find(&self, query: &Query<'_>) -> Lookup<Vec<&Value>> {
+        self.cluster.find(query)
+    }
+
+    fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
+        self.cluster.get(resource, namespace, name)
+    }
+
+    fn can_list(&self, kind: WorkloadKind) -> bool {
+        self.cluster.can_list(kind)
+    }
+}

@@ -1,0 +1,63 @@
+//! The review of a request for the sub-resource `scale`.
+
+use serde_json::Value;
+
+use super::exit::Reason;
+use super::request::Request;
+use super::review::{Outcome, RequestCluster, request_namespace};
+use super::verdict::Verdict;
+use crate::json::cursor::Cursor;
+use crate::kubernetes::kind::has_checked_owner;
+use crate::kubernetes::name_of;
+use crate::kubernetes::resources::scalable;
+use crate::rules::check::{CheckContext, CheckedObject, ScaleRequest};
+use crate::rules::check_all;
+use crate::settings::Settings;
+use crate::view::cluster::{Cluster, Lookup};
+use crate::workload::Workload;
+
+/// Reviews a change of the number of replicas: looks up the workload, unless the number is right for any.
+pub(super) fn review(
+    request: &Request<'_>,
+    scale: &Value,
+    old: Option<&Value>,
+    settings: &Settings,
+    cluster: &RequestCluster<'_>,
+) -> Outcome {
+    let replicas = Cursor::root(scale).path(&["spec", "replicas"]);
+    if !replicas.exists() || replicas.int().is_some_and(|replicas| replicas <= 1) {
+        return Outcome::Passed(Reason::OneReplicaAtMost);
+    }
+    let resource = scalable(&request.resource);
+    let Some((resource, kind)) = resource.and_then(|resource| Some((resource, resource.kind.workload()?))) else {
+        return Outcome::Passed(Reason::UncheckedScale);
+    };
+    let namespace = request_namespace(request, scale);
+    let name = if request.name.is_empty() { name_of(scale) } else { &request.name };
+    let parent = match cluster.get(resource, namespace, name) {
+        Lookup::Known(Some(parent)) => parent,
+        Lookup::Known(None) => return unreadable_parent(resource.name, "it does not exist"),
+        Lookup::Unavailable(reason) => return unreadable_parent(resource.name, &reason),
+    };
+    // The owner sets the replicas of an owned ReplicaSet, and scaling the owner is checked.
+    if has_checked_owner(parent) {
+        return Outcome::Passed(Reason::CheckedOwner);
+    }
+    let Some(workload) = Workload::read(parent, kind, settings).filter(|workload| !workload.on_windows) else {
+        return Outcome::Passed(Reason::NoDatabase);
+    };
+    if !workload.has_selected_engine() {
+        return Outcome::Passed(Reason::UnselectedEngine);
+    }
+    let object = CheckedObject::Scale(ScaleRequest { scale: Cursor::root(scale), workload });
+    let context = CheckContext::new(object, namespace, settings, cluster).with_old_object(old);
+    Outcome::from_verdict(Verdict::from_findings(&check_all(&context), None, &context.view.unchecked()))
+}
+
+fn unreadable_parent(kind: &str, reason: &str) -> Outcome {
+    Outcome::Decided(Verdict {
+        warnings: vec![format!("single-replica was not checked: the {kind} cannot be read")],
+        audit_annotations: vec![("unchecked", format!("{kind}: {reason}"))],
+        ..Verdict::allow()
+    })
+}

@@ -1,0 +1,147 @@
+//! The answer to an admission request, with the texts for the user who sent it.
+
+use serde_json::Value;
+
+use crate::finding::{Action, Finding, push_separated};
+
+/// The answer to one admission request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// Whether the request is allowed.
+    pub allowed: bool,
+    /// Why it is rejected.
+    pub message: Option<String>,
+    /// The HTTP status of a rejection.
+    pub code: Option<u16>,
+    /// The object after all mutations, if there are any.
+    pub mutated_object: Option<Value>,
+    /// For the audit log, each key once: `mutated`, `rejected` and `warned` list rule ids, `unchecked` the look-ups that
+    /// failed.
+    pub audit_annotations: Vec<(&'static str, String)>,
+    /// For the user who sent the request; each at most [`MAX_WARNING`] characters.
+    pub warnings: Vec<String>,
+}
+
+/// The longest warning, in characters. The Kubernetes documentation asks for at most 120, and API servers truncate longer
+/// ones.
+pub const MAX_WARNING: usize = 120;
+
+impl Verdict {
+    /// The request is allowed without a finding.
+    pub fn allow() -> Self {
+        Verdict { allowed: true, ..Verdict::default() }
+    }
+
+    /// The request is rejected because the policy cannot check it.
+    pub fn failure(message: impl Into<String>) -> Self {
+        Verdict { message: Some(message.into()), code: Some(500), ..Verdict::default() }
+    }
+
+    /// The answer to `findings`; `mutated` is the object after their mutations.
+    pub fn from_findings(findings: &[Finding], mutated: Option<Value>, unchecked: &[String]) -> Self {
+        let mut verdict = Verdict::allow();
+        for finding in findings.iter().filter(|finding| finding.action == Action::Warn) {
+            warn(finding, &mut verdict.warnings);
+        }
+        verdict.annotate("warned", ids(findings, Action::Warn));
+        let mut lines = String::new();
+        unchecked.iter().for_each(|line| push_separated(&mut lines, "; ", line));
+        verdict.annotate("unchecked", lines);
+        if findings.iter().any(|finding| finding.action == Action::Reject) {
+            verdict.allowed = false;
+            verdict.code = Some(403);
+            verdict.message = Some(rejection(findings));
+            verdict.annotate("rejected", ids(findings, Action::Reject));
+        } else if mutated.is_some() {
+            verdict.mutated_object = mutated;
+            verdict.annotate("mutated", ids(findings, Action::Mutate));
+        }
+        verdict
+    }
+
+    fn annotate(&mut self, key: &'static str, value: String) {
+        if !value.is_empty() {
+            self.audit_annotations.push((key, value));
+        }
+    }
+}
+
+/// The ids of the rules with findings that lead to `action`.
+fn ids(findings: &[Finding], action: Action) -> String {
+    let mut ids = String::new();
+    let mut last = "";
+    for finding in findings.iter().filter(|finding| finding.action == action) {
+        if finding.rule != last {
+            push_separated(&mut ids, ",", finding.rule);
+        }
+        last = finding.rule;
+    }
+    ids
+}
+
+/// Every finding that rejects, with reason and help, in the order of the rules.
+fn rejection(findings: &[Finding]) -> String {
+    let mut message = String::from("the database would lose data or become unavailable:");
+    for finding in findings.iter().filter(|finding| finding.action == Action::Reject) {
+        message.push_str("\n- ");
+        message.push_str(finding.rule);
+        message.push_str(": ");
+        message.push_str(&finding.message);
+        for part in finding.reason.iter().chain([&finding.help]).filter(|part| !part.is_empty()) {
+            message.push_str("; ");
+            message.push_str(part);
+        }
+        message.push_str(" (at ");
+        message.push_str(if finding.pointer.is_empty() { "/" } else { &finding.pointer });
+        message.push(')');
+    }
+    message
+}
+
+/// Adds a finding as warnings: its message and its help, in one line if they fit, else in one line each. Only a single
+/// sentence that is too long is wrapped.
+fn warn(finding: &Finding, lines: &mut Vec<String>) {
+    let Finding { rule, message, help, .. } = finding;
+    let joined = format!("{rule}: {message}; {help}");
+    if help.is_empty() || joined.chars().count() > MAX_WARNING {
+        [message, help].into_iter().filter(|text| !text.is_empty()).for_each(|text| wrap(rule, text, lines));
+    } else {
+        lines.push(joined);
+    }
+}
+
+/// Adds a text in lines that start with the rule's id.
+fn wrap(rule: &str, text: &str, lines: &mut Vec<String>) {
+    let max_word = MAX_WARNING - rule.len() - 2;
+    let mut line = format!("{rule}:");
+    for word in text.split(' ') {
+        if line.chars().count() + 1 + word.chars().count() > MAX_WARNING {
+            lines.push(std::mem::replace(&mut line, format!("{rule}:")));
+        }
+        line.push(' ');
+        line.extend(word.chars().take(max_word));
+    }
+    lines.push(line);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::json::cursor::Cursor;
+    use crate::testing::test;
+
+    #[test]
+    fn long_warnings_are_wrapped_without_loss() {
+        let object = json!({});
+        let words: Vec<String> = (0..60).map(|word| format!("word{word}")).collect();
+        let mut finding = Finding::advice(&Cursor::root(&object), words.join(" ")).help("x".repeat(500));
+        finding.rule = "some-rule";
+        let mut lines = Vec::new();
+        warn(&finding, &mut lines);
+        assert!(lines.iter().all(|line| line.chars().count() <= MAX_WARNING && line.starts_with("some-rule:")));
+        let all = lines.join(" ");
+        assert!(words.iter().all(|word| all.contains(word)));
+    }
+}

@@ -1,0 +1,193 @@
+//! JSON text to values: a whole value, or the fields of an object as raw text.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// Input that cannot be parsed. The message quotes nothing of it: payloads carry secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    subject: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl ParseError {
+    /// An error at the start of the text that `subject` names.
+    pub(crate) fn at_start(subject: &'static str) -> Self {
+        ParseError { subject, line: 1, column: 1 }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ParseError { subject, line, column } = self;
+        write!(f, "cannot parse {subject}: unexpected content at line {line}, column {column}")
+    }
+}
+
+/// Bytes as text; `subject` names them in the error.
+///
+/// # Errors
+/// [`ParseError`] if the bytes are not UTF-8.
+pub fn utf8<'a>(bytes: &'a [u8], subject: &'static str) -> Result<&'a str, ParseError> {
+    std::str::from_utf8(bytes).map_err(|_| ParseError::at_start(subject))
+}
+
+/// Parses a whole JSON value; `subject` names the text in the error.
+///
+/// # Errors
+/// [`ParseError`] if the text is not JSON, or is nested deeper than 128 levels.
+pub fn parse_value(text: &str, subject: &'static str) -> Result<Value, ParseError> {
+    parse(text, subject).map(|PlainValue(value)| value)
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str, subject: &'static str) -> Result<T, ParseError> {
+    serde_json::from_str(text).map_err(|error| ParseError { subject, line: error.line(), column: error.column() })
+}
+
+/// The fields of a JSON object, each as the text it was written with.
+#[derive(Debug, Default)]
+pub struct Members<'a>(BTreeMap<Name<'a>, &'a RawValue>);
+
+/// A field's name, borrowed unless it contains escapes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl std::borrow::Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> Members<'a> {
+    /// Parses a JSON object; `subject` names it in the error.
+    ///
+    /// # Errors
+    /// [`ParseError`] if the text is not a JSON object.
+    pub fn parse(text: &'a str, subject: &'static str) -> Result<Self, ParseError> {
+        parse(text, subject).map(Members)
+    }
+
+    /// The text of a field; `None` if it is absent or null. Of several with one name the last counts, as in the API
+    /// server.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).map(|value| value.get()).filter(|value| *value != "null")
+    }
+
+    /// The value of a string field; empty if it is absent or null.
+    ///
+    /// # Errors
+    /// [`ParseError`] if the field is of another type.
+    pub fn text(&self, name: &str, subject: &'static str) -> Result<Cow<'a, str>, ParseError> {
+        match self.raw(name) {
+            Some(raw) => parse(raw, subject).map(|Name(text)| text),
+            None => Ok(Cow::Borrowed("")),
+        }
+    }
+}
+
+/// A JSON value in which no field name is special.
+///
+/// The `Deserialize` of [`Value`] reads an object with one private field name as raw text, so that a hostile object
+/// could become another one.
+pub struct PlainValue(pub Value);
+
+impl<'de> Deserialize<'de> for PlainValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlainVisitor).map(PlainValue)
+    }
+}
+
+struct PlainVisitor;
+
+impl<'de> Visitor<'de> for PlainVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(PlainValue(item)) = sequence.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key()? {
+            let PlainValue(value) = map.next_value()?;
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn fields_are_borrowed_as_written_and_the_last_of_a_name_counts() {
+        let text = r#" {"a" : [1, {"b": "\n"}] , "\u0063": 1.50e3, "n": null, "d": 1, "d": "x\ty"} "#;
+        let members = Members::parse(text, "the test").unwrap();
+        assert_eq!(members.raw("a"), Some(r#"[1, {"b": "\n"}]"#));
+        assert_eq!((members.raw("c"), members.raw("n"), members.raw("none")), (Some("1.50e3"), None, None));
+        assert_eq!(members.text("d", "the test").as_deref(), Ok("x\ty"));
+        assert_eq!(members.text("none", "the test").as_deref(), Ok(""));
+        assert!(members.text("a", "the test").is_err());
+    }
+
+    #[test]
+    fn text_that_is_no_object_is_an_error_with_its_position_and_without_its_content() {
+        for text in ["[1]", "\"s3cret\"", "{\"a\": s3cret}", "{} {}", ""] {
+            let error = Members::parse(text, "the payload").unwrap_err().to_string();
+            assert!(error.starts_with("cannot parse the payload: ") && !error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_plain_value_is_what_serde_json_parses() {
+        let text = r#"{"n": [0, -7, 18446744073709551615, 1.5, 1e300], "s": "é\u00e9", "o": {"b": true, "x": null}}"#;
+        assert_eq!(parse_value(text, "the test"), Ok(serde_json::from_str::<Value>(text).unwrap()));
+    }
+
+    #[test]
+    fn the_private_name_of_raw_text_has_no_meaning() {
+        let text = r#"{"$serde_json::private::RawValue":"[1]"}"#;
+        assert_eq!(parse_value(text, "the test").unwrap().to_string(), text);
+    }
+}

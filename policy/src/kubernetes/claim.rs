@@ -1,0 +1,50 @@
+//! PersistentVolumeClaims, and the claims that the pods of a workload use.
+
+use serde_json::Value;
+
+use super::kind::WorkloadKind;
+use super::selector::Pods;
+use crate::json::cursor::{Cursor, get_path};
+
+/// A PersistentVolumeClaim.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+}
+
+impl<'a> Claim<'a> {
+    /// Reads a claim.
+    pub fn read(object: &'a Value) -> Self {
+        Claim { object: Cursor::root(object) }
+    }
+
+    /// The PersistentVolume that it is bound to.
+    pub fn volume_name(&self) -> Option<&'a str> {
+        self.object.path(&["spec", "volumeName"]).str().filter(|name| !name.is_empty())
+    }
+
+    /// The name of its StorageClass; `None` if the cluster's default applies. The annotation is the former field.
+    pub fn class_name(&self) -> Option<&'a str> {
+        let annotation = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
+        self.object.path(&annotation).str().or_else(|| self.object.path(&["spec", "storageClassName"]).str())
+    }
+}
+
+/// The names of the claims that pods mount. A claim template makes one claim for each replica; those of the first
+/// replica stand for all.
+pub fn claim_names(pods: &Pods<'_>) -> Vec<String> {
+    let template = get_path(pods.object, pods.kind.template_path());
+    let volumes = template.and_then(|template| get_path(template, &["spec", "volumes"])).and_then(Value::as_array);
+    let named = volumes
+        .into_iter()
+        .flatten()
+        .filter_map(|volume| get_path(volume, &["persistentVolumeClaim", "claimName"])?.as_str().map(str::to_owned));
+    let templates = get_path(pods.object, &["spec", "volumeClaimTemplates"]).and_then(Value::as_array);
+    let templates = templates.into_iter().flatten().filter(|_| pods.kind == WorkloadKind::StatefulSet);
+    let made = templates.filter_map(|template| {
+        let name = get_path(template, &["metadata", "name"])?.as_str()?;
+        Some(format!("{name}-{}-0", pods.name))
+    });
+    named.chain(made).collect()
+}

@@ -1,0 +1,220 @@
+//! The kinds of objects that the rules know.
+//!
+//! A kind is always matched together with its API group: a `Service` of `serving.knative.dev` is not a core Service,
+//! and a custom resource with the name `Deployment` is not a Deployment.
+
+use serde_json::Value;
+
+use super::group_of;
+use super::resources::{RESOURCES, Resource};
+use crate::json::cursor::get_path;
+
+/// A kind of object that the rules know. Each has a row in [`RESOURCES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// It runs pods, or is one.
+    Workload(WorkloadKind),
+    /// The core Service.
+    Service,
+    /// PersistentVolumeClaim.
+    Claim,
+    /// PersistentVolume.
+    Volume,
+    /// StorageClass.
+    StorageClass,
+    /// HorizontalPodAutoscaler.
+    Autoscaler,
+    /// ScaledObject of KEDA.
+    ScaledObject,
+    /// VerticalPodAutoscaler.
+    VerticalAutoscaler,
+    /// PodDisruptionBudget.
+    DisruptionBudget,
+    /// ConfigMap.
+    ConfigMap,
+    /// Node.
+    Node,
+    /// Gateway of the Gateway API.
+    Gateway,
+    /// TCPRoute of the Gateway API.
+    TcpRoute,
+    /// The object of the `scale` sub-resource of workloads.
+    Scale,
+}
+
+/// A kind of object that runs pods, or is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are those of the Kubernetes kinds")]
+pub enum WorkloadKind {
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    ReplicaSet,
+    ReplicationController,
+    Pod,
+    PodTemplate,
+    Job,
+    CronJob,
+    /// Argo Rollouts.
+    Rollout,
+    /// OpenShift.
+    DeploymentConfig,
+    /// Service of `serving.knative.dev`.
+    KnativeService,
+}
+
+impl Kind {
+    /// The kind with this API group (empty for the core group) and name.
+    pub fn from_group(group: &str, name: &str) -> Option<Kind> {
+        let is_meant = |resource: &&Resource| resource.name == name && resource.groups().any(|known| known == group);
+        RESOURCES.iter().find(is_meant).map(|resource| resource.kind)
+    }
+
+    /// The kind that an object's own `apiVersion` and `kind` name.
+    pub fn from_object(object: &Value) -> Option<Kind> {
+        let name = object.get("kind")?.as_str()?;
+        Kind::from_group(group_of(object.get("apiVersion")?.as_str()?), name)
+    }
+
+    /// The kind's own name, as in an object's `kind`.
+    pub fn name(self) -> &'static str {
+        self.resource().map_or("", |resource| resource.name)
+    }
+
+    /// The kind's row in the table of resources. A test makes sure that each kind has one.
+    pub fn resource(self) -> Option<&'static Resource> {
+        RESOURCES.iter().find(|resource| resource.kind == self)
+    }
+
+    /// The kind of workload, if it is one.
+    pub fn workload(self) -> Option<WorkloadKind> {
+        match self {
+            Kind::Workload(kind) => Some(kind),
+            Kind::Service
+            | Kind::Claim
+            | Kind::Volume
+            | Kind::StorageClass
+            | Kind::Autoscaler
+            | Kind::ScaledObject
+            | Kind::VerticalAutoscaler
+            | Kind::DisruptionBudget
+            | Kind::ConfigMap
+            | Kind::Node
+            | Kind::Gateway
+            | Kind::TcpRoute
+            | Kind::Scale => None,
+        }
+    }
+
+    /// Whether the rules check objects of this kind, in files and at admission.
+    pub fn is_checked(self) -> bool {
+        self.resource().is_some_and(|resource| resource.is_checked)
+    }
+
+    /// Whether the API server rejects a change of the field at `pointer` on UPDATE.
+    pub fn is_immutable(self, pointer: &str) -> bool {
+        match self {
+            Kind::Workload(WorkloadKind::Pod | WorkloadKind::Job) => pointer.starts_with("/spec/"),
+            Kind::Workload(WorkloadKind::StatefulSet) => pointer.starts_with("/spec/volumeClaimTemplates"),
+            _ => false,
+        }
+    }
+}
+
+impl WorkloadKind {
+    /// The kind's own name, as in an object's `kind`.
+    pub fn name(self) -> &'static str {
+        Kind::Workload(self).name()
+    }
+
+    /// The path from the object to the value that holds a pod's `metadata` and `spec`.
+    pub fn template_path(self) -> &'static [&'static str] {
+        match self {
+            WorkloadKind::Pod => &[],
+            WorkloadKind::PodTemplate => &["template"],
+            WorkloadKind::CronJob => &["spec", "jobTemplate", "spec", "template"],
+            WorkloadKind::Deployment
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::DaemonSet
+            | WorkloadKind::ReplicaSet
+            | WorkloadKind::ReplicationController
+            | WorkloadKind::Job
+            | WorkloadKind::Rollout
+            | WorkloadKind::DeploymentConfig
+            | WorkloadKind::KnativeService => &["spec", "template"],
+        }
+    }
+
+    /// Whether its pods run once and end.
+    pub fn runs_to_completion(self) -> bool {
+        matches!(self, WorkloadKind::Job | WorkloadKind::CronJob)
+    }
+
+    /// Whether its pods stay, so that clients can look for them.
+    pub fn is_long_running(self) -> bool {
+        !self.runs_to_completion() && !matches!(self, WorkloadKind::PodTemplate | WorkloadKind::KnativeService)
+    }
+}
+
+/// The API group of Knative. A Service of this group owns its Deployment through a Configuration and a Revision, so that
+/// every kind of the group counts as a checked owner.
+pub const KNATIVE: &str = "serving.knative.dev";
+
+/// The API groups and names of the kinds that are checked in place of the objects that they control.
+pub fn checked_owners() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let owners = RESOURCES.iter().filter(|resource| resource.kind.workload().is_some());
+    owners.flat_map(|resource| resource.groups().map(move |group| (group, resource.name)))
+}
+
+/// Whether the controller that owns this object is checked itself. A child is not checked again: rejecting it would be
+/// an outage.
+pub fn has_checked_owner(object: &Value) -> bool {
+    let owners = get_path(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
+    owners.into_iter().flatten().any(|owner| {
+        let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+        let group = group_of(text("apiVersion"));
+        let is_checked =
+            group == KNATIVE || Kind::from_group(group, text("kind")).is_some_and(|kind| kind.workload().is_some());
+        is_checked && owner.get("controller").and_then(Value::as_bool) == Some(true)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn a_kind_counts_only_in_its_own_group() {
+        let cases = [
+            ("apps/v1", "Deployment", Some(Kind::Workload(WorkloadKind::Deployment))),
+            ("apps/v1beta1", "Deployment", Some(Kind::Workload(WorkloadKind::Deployment))),
+            ("extensions/v1beta1", "Deployment", Some(Kind::Workload(WorkloadKind::Deployment))),
+            ("example.com/v1", "Deployment", None),
+            ("v1", "Deployment", None),
+            ("v1", "Service", Some(Kind::Service)),
+            ("serving.knative.dev/v1", "Service", Some(Kind::Workload(WorkloadKind::KnativeService))),
+            ("v1", "DeploymentConfig", Some(Kind::Workload(WorkloadKind::DeploymentConfig))),
+            ("storage.k8s.io/v1", "StorageClass", Some(Kind::StorageClass)),
+            ("mssql.microsoft.com/v1", "SqlServer", None),
+        ];
+        for (api_version, kind, expected) in cases {
+            let object = json!({"apiVersion": api_version, "kind": kind});
+            assert_eq!(Kind::from_object(&object), expected, "{api_version} {kind}");
+        }
+    }
+
+    #[test]
+    fn only_a_controller_that_is_checked_exempts_its_child() {
+        let owned = |owner: Value| has_checked_owner(&json!({"metadata": {"ownerReferences": [owner]}}));
+        assert!(owned(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true})));
+        assert!(owned(json!({"apiVersion": "serving.knative.dev/v1", "kind": "Revision", "controller": true})));
+        assert!(!owned(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet"})));
+        assert!(!owned(json!({"apiVersion": "example.com/v1", "kind": "ReplicaSet", "controller": true})));
+        assert!(!owned(json!({"apiVersion": "v1", "kind": "Service", "controller": true})));
+        assert!(!owned(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "controller": true})));
+        assert!(!has_checked_owner(&json!({"metadata": {"ownerReferences": "none"}})));
+    }
+}

@@ -1,0 +1,88 @@
+//! Typed views of the other objects that rules look up.
+
+use serde_json::Value;
+
+use super::selector::Selector;
+use crate::json::cursor::Cursor;
+
+/// A PersistentVolume.
+#[derive(Clone, Copy, Debug)]
+pub struct Volume<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+}
+
+/// A StorageClass.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageClass<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+}
+
+/// A PodDisruptionBudget.
+#[derive(Clone, Copy, Debug)]
+pub struct DisruptionBudget<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+}
+
+/// A HorizontalPodAutoscaler, a KEDA ScaledObject, or a VerticalPodAutoscaler.
+#[derive(Clone, Copy, Debug)]
+pub struct Autoscaler<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+}
+
+/// A Node.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+}
+
+impl<'a> Volume<'a> {
+    /// Reads a PersistentVolume.
+    pub fn read(object: &'a Value) -> Self {
+        Volume { object: Cursor::root(object) }
+    }
+}
+
+impl<'a> StorageClass<'a> {
+    /// Reads a StorageClass.
+    pub fn read(object: &'a Value) -> Self {
+        StorageClass { object: Cursor::root(object) }
+    }
+}
+
+impl<'a> DisruptionBudget<'a> {
+    /// Reads a PodDisruptionBudget.
+    pub fn read(object: &'a Value) -> Self {
+        DisruptionBudget { object: Cursor::root(object) }
+    }
+
+    /// The pods that it protects; `None` if it selects nothing.
+    pub fn selector(&self) -> Option<Selector<'a>> {
+        Selector::from_label_selector(&self.object.path(&["spec", "selector"]))
+    }
+}
+
+impl<'a> Autoscaler<'a> {
+    /// Reads an autoscaler.
+    pub fn read(object: &'a Value) -> Self {
+        Autoscaler { object: Cursor::root(object) }
+    }
+
+    /// The kind and the name of the workload that it scales. A ScaledObject may leave out the kind: it is then a
+    /// Deployment.
+    pub fn target(&self) -> Option<(&'a str, &'a str)> {
+        let target = self.object.at("spec").first_of(&["scaleTargetRef", "targetRef"])?;
+        Some((target.at("kind").str().unwrap_or("Deployment"), target.at("name").str()?))
+    }
+}
+
+impl<'a> Node<'a> {
+    /// Reads a Node.
+    pub fn read(object: &'a Value) -> Self {
+        Node { object: Cursor::root(object) }
+    }
+}

@@ -1,0 +1,185 @@
+//! Which nodes a pod may run on: node selector and required node affinity, as the scheduler reads them.
+//!
+//! Node selector and affinity must both hold; the terms of the affinity are alternatives; the expressions of a term
+//! must all hold. A term without expressions matches no node
+//! (<https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/>).
+
+use crate::json::cursor::Cursor;
+
+/// The label of a node's processor architecture.
+pub const ARCH: &str = "kubernetes.io/arch";
+/// The same under the name that Kubernetes 1.14 deprecated.
+pub const BETA_ARCH: &str = "beta.kubernetes.io/arch";
+/// The label of a node's operating system.
+pub const OS: &str = "kubernetes.io/os";
+/// The same under the name that Kubernetes 1.14 deprecated.
+pub const BETA_OS: &str = "beta.kubernetes.io/os";
+
+/// The nodes that a pod can be scheduled on.
+#[derive(Clone, Debug)]
+pub struct Placement<'a> {
+    /// `spec.nodeSelector`.
+    pub selector: Cursor<'a>,
+    /// `nodeSelectorTerms` of the required node affinity.
+    pub terms: Cursor<'a>,
+}
+
+impl<'a> Placement<'a> {
+    /// The placement in a pod's `spec`.
+    pub fn new(pod: &Cursor<'a>) -> Self {
+        let required = pod.path(&["affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]);
+        Placement { selector: pod.at("nodeSelector"), terms: required.at("nodeSelectorTerms") }
+    }
+
+    /// Whether the required affinity admits a node whose label has `value`. `label` is a label's current and former
+    /// names; nodes have both with the same value.
+    pub fn affinity_admits(&self, label: &[&str], value: &str) -> bool {
+        let admits = |term: Cursor<'_>| !is_empty(&term) && may_be(&term, label, value);
+        !self.terms.exists() || self.terms.items().any(admits)
+    }
+
+    /// Whether every node that the pod can run on has `label` with `value`.
+    pub fn forces(&self, label: &str, value: &str) -> bool {
+        self.selector.at(label).str() == Some(value)
+            || self.affinity_values(&[label]).is_some_and(|values| values == [value])
+    }
+
+    /// The values of `label` that the required affinity admits, each once; `None` if a term admits any value.
+    /// `metadata.name` in `label` stands for the node's name (`matchFields`).
+    pub fn affinity_values(&self, label: &[&str]) -> Option<Vec<&'a str>> {
+        let mut values = Vec::new();
+        let mut restricted = false;
+        for term in self.terms.items().filter(|term| !is_empty(term)) {
+            for value in term_values(&term, label)? {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            restricted = true;
+        }
+        restricted.then_some(values)
+    }
+}
+
+/// The values of `label` that satisfy every expression of a term, if the term lists values.
+fn term_values<'a>(term: &Cursor<'a>, label: &[&str]) -> Option<Vec<&'a str>> {
+    let listing = on(term, label).find(|expression| expression.at("operator").str() == Some("In"))?;
+    let mut values = Vec::new();
+    for value in listing.at("values").items().filter_map(|value| value.str()) {
+        if may_be(term, label, value) {
+            values.push(value);
+        }
+    }
+    Some(values)
+}
+
+/// Whether no expression of a term excludes `value`.
+fn may_be(term: &Cursor<'_>, label: &[&str], value: &str) -> bool {
+    on(term, label).all(|expression| holds(&expression, value) != Some(false))
+}
+
+fn is_empty(term: &Cursor<'_>) -> bool {
+    expressions(term).next().is_none()
+}
+
+fn expressions<'a>(term: &Cursor<'a>) -> impl Iterator<Item = Cursor<'a>> + use<'a> {
+    term.at("matchExpressions").items().chain(term.at("matchFields").items())
+}
+
+/// The expressions of a term on one label, under its current or former name.
+fn on<'a>(term: &Cursor<'a>, label: &[&str]) -> impl Iterator<Item = Cursor<'a>> {
+    expressions(term).filter(move |expression| expression.at("key").str().is_some_and(|key| label.contains(&key)))
+}
+
+/// Whether an expression holds for a node whose label has `value`; `None` for an operator that does not exist.
+fn holds(expression: &Cursor<'_>, value: &str) -> Option<bool> {
+    let listed = || expression.at("values").items().any(|item| item.str() == Some(value));
+    Some(match expression.at("operator").str()? {
+        "In" => listed(),
+        "NotIn" => !listed(),
+        "Exists" => true,
+        "DoesNotExist" => false,
+        operator @ ("Gt" | "Lt") => {
+            let bound = expression.at("values").items().next()?.str()?.parse::<i64>().ok()?;
+            // The scheduler compares whole numbers; any other label value never matches.
+            value.parse::<i64>().is_ok_and(|own| if operator == "Gt" { own > bound } else { own < bound })
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::test;
+
+    /// `(admits amd64, forces amd64)` of a required affinity with these terms.
+    fn verdict(terms: Value) -> (bool, bool) {
+        let pod = json!({"affinity": {"nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}});
+        let placement = Placement::new(&Cursor::root(&pod));
+        (placement.affinity_admits(&[ARCH, BETA_ARCH], "amd64"), placement.forces(ARCH, "amd64"))
+    }
+
+    fn term(expressions: &[(&str, &str, &[&str])]) -> Value {
+        let expressions: Vec<Value> = expressions
+            .iter()
+            .map(|(key, operator, values)| json!({"key": key, "operator": operator, "values": values}))
+            .collect();
+        json!({"matchExpressions": expressions})
+    }
+
+    #[test]
+    fn terms_are_alternatives_and_expressions_add_up() {
+        let amd64 = || term(&[(ARCH, "In", &["amd64"])]);
+        let arm64 = || term(&[(ARCH, "In", &["arm64"])]);
+        let both: &[&str] = &["amd64", "arm64"];
+        let cases = [
+            ("one term forces", json!([amd64()]), (true, true)),
+            ("every term forces", json!([amd64(), amd64()]), (true, true)),
+            ("one of two forces", json!([amd64(), arm64()]), (true, false)),
+            ("none admits", json!([arm64()]), (false, false)),
+            ("a list leaves both", json!([term(&[(ARCH, "In", both)])]), (true, false)),
+            ("a list cut to one", json!([term(&[(ARCH, "In", both), (ARCH, "NotIn", &["arm64"])])]), (true, true)),
+            (
+                "a list cut to none",
+                json!([term(&[(ARCH, "In", &["amd64"]), (ARCH, "NotIn", &["amd64"])])]),
+                (false, false),
+            ),
+            ("NotIn amd64", json!([term(&[(ARCH, "NotIn", &["amd64"])])]), (false, false)),
+            ("NotIn arm64", json!([term(&[(ARCH, "NotIn", &["arm64"])])]), (true, false)),
+            ("Exists", json!([term(&[(ARCH, "Exists", &[])])]), (true, false)),
+            ("DoesNotExist", json!([term(&[(ARCH, "DoesNotExist", &[])])]), (false, false)),
+            ("Gt compares numbers", json!([term(&[(ARCH, "Gt", &["1"])])]), (false, false)),
+            ("the former name", json!([term(&[(BETA_ARCH, "In", &["amd64"])])]), (true, false)),
+            ("the former name, arm64", json!([term(&[(BETA_ARCH, "In", &["arm64"])])]), (false, false)),
+            ("another label", json!([term(&[("disk", "In", &["ssd"])])]), (true, false)),
+            ("an empty term matches nothing", json!([{}, amd64()]), (true, true)),
+            ("only empty terms", json!([{}]), (false, false)),
+            ("no terms", json!([]), (false, false)),
+            ("an operator that does not exist", json!([term(&[(ARCH, "Is", &["amd64"])])]), (true, false)),
+        ];
+        for (name, terms, expected) in cases {
+            assert_eq!(verdict(terms), expected, "{name}");
+        }
+        assert_eq!(verdict(Value::Null), (true, false), "no affinity");
+    }
+
+    #[test]
+    fn the_values_of_a_label_are_gathered_over_all_terms() {
+        let host = "kubernetes.io/hostname";
+        let values = |terms: Value| {
+            let pod = json!({"affinity": {"nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}});
+            let values = Placement::new(&Cursor::root(&pod)).affinity_values(&[host, "metadata.name"]);
+            values.map(|values| values.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let in_hosts = |hosts: &[&str]| term(&[(host, "In", hosts)]);
+        assert_eq!(values(json!([in_hosts(&["a"]), in_hosts(&["b"])])), Some(vec!["a".into(), "b".into()]));
+        assert_eq!(values(json!([in_hosts(&["a"]), term(&[("disk", "Exists", &[])])])), None);
+        let by_name = json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]);
+        assert_eq!(values(by_name), Some(vec!["n1".into()]));
+    }
+}

@@ -1,0 +1,194 @@
+//! Label selectors, and the labels that the pods of a workload will have.
+
+use serde_json::{Map, Value};
+
+use super::kind::{Kind, WorkloadKind, has_checked_owner};
+use super::{DEFAULT_NAMESPACE, name_of, namespace_of};
+use crate::json::cursor::{Cursor, get_path};
+
+/// The label by which a Deployment distinguishes its ReplicaSets: it changes with every rollout.
+pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
+/// The label by which StatefulSets and DaemonSets distinguish their revisions.
+pub const CONTROLLER_REVISION_HASH: &str = "controller-revision-hash";
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+
+/// The labels that controllers add to pods, so that no pod template contains them.
+pub const ADDED_BY_CONTROLLERS: [&str; 4] = [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, POD_NAME, POD_INDEX];
+
+/// Whether controllers add this label to pods.
+pub fn is_added_by_controllers(label: &str) -> bool {
+    ADDED_BY_CONTROLLERS.contains(&label)
+}
+
+/// The pods of a workload, as selectors see them.
+#[derive(Clone, Copy, Debug)]
+pub struct Pods<'a> {
+    /// The workload.
+    pub object: &'a Value,
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name; empty where the server will generate one.
+    pub name: &'a str,
+    /// The labels of its pod template.
+    pub labels: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> Pods<'a> {
+    /// The pods of a workload; `None` for other objects, and for those whose owner runs the same pods.
+    pub fn read(object: &'a Value) -> Option<Self> {
+        let kind = Kind::from_object(object)?.workload().filter(|_| !has_checked_owner(object))?;
+        let template = get_path(object, kind.template_path());
+        let labels = template.and_then(|template| get_path(template, &["metadata", "labels"]));
+        Some(Pods {
+            object,
+            kind,
+            namespace: namespace_of(object).unwrap_or(DEFAULT_NAMESPACE),
+            name: name_of(object),
+            labels: labels.and_then(Value::as_object),
+        })
+    }
+
+    fn label(&self, key: &str) -> Option<&'a Value> {
+        self.labels?.get(key)
+    }
+
+    /// Whether the controller may add this label with this value.
+    fn may_get(&self, label: &str, value: &str) -> bool {
+        let is_ordinal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match label {
+            POD_TEMPLATE_HASH => {
+                matches!(self.kind, WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::Rollout)
+            }
+            CONTROLLER_REVISION_HASH => matches!(self.kind, WorkloadKind::StatefulSet | WorkloadKind::DaemonSet),
+            POD_INDEX => self.kind == WorkloadKind::StatefulSet && is_ordinal(value),
+            POD_NAME => {
+                let ordinal = value.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('-'));
+                self.kind == WorkloadKind::StatefulSet && ordinal.is_some_and(is_ordinal)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether its pods have, or may get, this label with this value.
+    fn has(&self, key: &str, wanted: &Value) -> bool {
+        match self.label(key) {
+            Some(own) => own == wanted,
+            None => self.may_get(key, wanted.as_str().unwrap_or_default()),
+        }
+    }
+}
+
+/// A selector of pods by their labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Selector<'a> {
+    labels: Option<&'a Map<String, Value>>,
+    expressions: Option<Cursor<'a>>,
+}
+
+impl<'a> Selector<'a> {
+    /// The selector of a Service or a ReplicationController, a map of labels. `None` if it is absent or empty: it then
+    /// selects nothing.
+    pub fn from_map(selector: &Cursor<'a>) -> Option<Self> {
+        let labels = selector.map().filter(|labels| !labels.is_empty())?;
+        Some(Selector { labels: Some(labels), expressions: None })
+    }
+
+    /// A LabelSelector with `matchLabels` and `matchExpressions`. `None` if it is absent: it then selects nothing. An
+    /// empty one selects everything.
+    pub fn from_label_selector(selector: &Cursor<'a>) -> Option<Self> {
+        selector.map()?;
+        Some(Selector {
+            labels: selector.at("matchLabels").map(),
+            expressions: Some(selector.at("matchExpressions")).filter(Cursor::exists),
+        })
+    }
+
+    /// The label pairs that it requires.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        self.labels.into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Whether it selects `pods`. Labels that controllers will add count as present.
+    pub fn matches(&self, pods: &Pods<'_>) -> bool {
+        self.pairs().all(|(key, value)| pods.has(key, value))
+            && self.expressions.is_none_or(|expressions| expressions.items().all(|expression| holds(&expression, pods)))
+    }
+}
+
+/// Whether an expression of `matchExpressions` holds; one that the API server would reject does not.
+fn holds(expression: &Cursor<'_>, pods: &Pods<'_>) -> bool {
+    let Some(key) = expression.at("key").str() else { return false };
+    let is_listed =
+        || expression.at("values").items().any(|value| value.value().is_some_and(|value| pods.has(key, value)));
+    match expression.at("operator").str() {
+        Some("In") => is_listed(),
+        Some("NotIn") => !is_listed(),
+        Some("Exists") => pods.label(key).is_some() || is_added_by_controllers(key),
+        Some("DoesNotExist") => pods.label(key).is_none() && !is_added_by_controllers(key),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::test;
+
+    fn workload(kind: &str) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "mssql"}, "spec": {"template": {
+            "metadata": {"labels": {"app": "sql", "tier": "db"}}}}})
+    }
+
+    #[test]
+    fn all_pairs_must_match_and_an_empty_map_selects_nothing() {
+        let cases = [
+            (json!({"app": "sql"}), "Deployment", true),
+            (json!({"app": "sql", "tier": "db"}), "Deployment", true),
+            (json!({"app": "sql", "tier": "web"}), "Deployment", false),
+            (json!({}), "Deployment", false),
+            (json!({"app": "sql", "pod-template-hash": "1"}), "Deployment", true),
+            (json!({"app": "sql", "pod-template-hash": "1"}), "StatefulSet", false),
+            (json!({"statefulset.kubernetes.io/pod-name": "mssql-0"}), "StatefulSet", true),
+            (json!({"statefulset.kubernetes.io/pod-name": "other-0"}), "StatefulSet", false),
+            (json!({"statefulset.kubernetes.io/pod-name": "mssql-0"}), "Deployment", false),
+            (json!({"app": "sql", "apps.kubernetes.io/pod-index": "0"}), "StatefulSet", true),
+        ];
+        for (selector, kind, expected) in cases {
+            let object = workload(kind);
+            let pods = Pods::read(&object).unwrap();
+            let selected = Selector::from_map(&Cursor::root(&selector)).is_some_and(|selector| selector.matches(&pods));
+            assert_eq!(selected, expected, "{selector} {kind}");
+        }
+    }
+
+    #[test]
+    fn a_label_selector_has_pairs_and_expressions() {
+        let expression = |operator: &str, key: &str, values: Value| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+        let cases = [
+            (json!({}), true),
+            (json!({"matchLabels": {"app": "sql"}}), true),
+            (json!({"matchLabels": {"app": "web"}}), false),
+            (expression("In", "app", json!(["web", "sql"])), true),
+            (expression("In", "app", json!(["web"])), false),
+            (expression("NotIn", "app", json!(["web"])), true),
+            (expression("NotIn", "none", json!(["web"])), true),
+            (expression("Exists", "tier", json!(null)), true),
+            (expression("Exists", "none", json!(null)), false),
+            (expression("DoesNotExist", "tier", json!(null)), false),
+            (expression("DoesNotExist", "none", json!(null)), true),
+            (expression("Like", "app", json!(["sql"])), false),
+        ];
+        for (selector, expected) in cases {
+            let object = workload("Deployment");
+            let selector = Cursor::root(&selector);
+            let selected = Selector::from_label_selector(&selector).unwrap().matches(&Pods::read(&object).unwrap());
+            assert_eq!(selected, expected, "{}", selector.value().unwrap());
+        }
+        assert!(Selector::from_label_selector(&Cursor::root(&Value::Null)).is_none());
+    }
+}

@@ -1,0 +1,113 @@
+//! A core Service: what it selects, how clients reach it, and where its ports lead.
+
+use serde_json::Value;
+
+use super::selector::{Pods, Selector};
+use crate::json::cursor::Cursor;
+
+/// How clients reach a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceType {
+    /// By a virtual IP inside the cluster.
+    ClusterIp,
+    /// By a port of every node, and by a virtual IP.
+    NodePort,
+    /// By the address of a load balancer.
+    LoadBalancer,
+    /// By the IPs of its pods, from DNS (`clusterIP: None`).
+    Headless,
+    /// By another DNS name.
+    ExternalName,
+}
+
+impl ServiceType {
+    /// How a message names such a Service, with its article.
+    pub fn describe(self) -> &'static str {
+        match self {
+            ServiceType::ClusterIp => "a ClusterIP Service",
+            ServiceType::NodePort => "a NodePort Service",
+            ServiceType::LoadBalancer => "a LoadBalancer Service",
+            ServiceType::Headless => "a headless Service",
+            ServiceType::ExternalName => "an ExternalName Service",
+        }
+    }
+
+    /// Whether a change of its type alone makes it a LoadBalancer Service.
+    pub fn can_become_load_balancer(self) -> bool {
+        matches!(self, ServiceType::ClusterIp | ServiceType::NodePort)
+    }
+}
+
+/// A core Service.
+#[derive(Clone, Copy, Debug)]
+pub struct Service<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+    /// Its `spec`.
+    pub spec: Cursor<'a>,
+}
+
+impl<'a> Service<'a> {
+    /// Reads a core Service.
+    pub fn read(object: &'a Value) -> Self {
+        let object = Cursor::root(object);
+        Service { spec: object.at("spec"), object }
+    }
+
+    /// `metadata.name`.
+    pub fn name(&self) -> &'a str {
+        self.object.path(&["metadata", "name"]).str().unwrap_or_default()
+    }
+
+    /// The pods that it sends traffic to; `None` if it selects nothing.
+    pub fn selector(&self) -> Option<Selector<'a>> {
+        Selector::from_map(&self.spec.at("selector"))
+    }
+
+    /// How clients reach it.
+    pub fn service_type(&self) -> ServiceType {
+        match self.spec.at("type").str() {
+            Some("LoadBalancer") => ServiceType::LoadBalancer,
+            Some("ExternalName") => ServiceType::ExternalName,
+            _ if self.spec.at("clusterIP").str() == Some("None") => ServiceType::Headless,
+            Some("NodePort") => ServiceType::NodePort,
+            _ => ServiceType::ClusterIp,
+        }
+    }
+
+    /// Whether it is a LoadBalancer Service.
+    pub fn is_load_balancer(&self) -> bool {
+        self.service_type() == ServiceType::LoadBalancer
+    }
+
+    /// Whether it sends traffic to `pods`, which are in its namespace.
+    pub fn selects(&self, pods: &Pods<'_>) -> bool {
+        self.service_type() != ServiceType::ExternalName
+            && self.selector().is_some_and(|selector| selector.matches(pods))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn the_type_follows_from_type_and_cluster_ip() {
+        let cases = [
+            (json!({}), ServiceType::ClusterIp),
+            (json!({"type": ""}), ServiceType::ClusterIp),
+            (json!({"clusterIP": "None"}), ServiceType::Headless),
+            (json!({"clusterIP": "10.0.0.1"}), ServiceType::ClusterIp),
+            (json!({"type": "NodePort"}), ServiceType::NodePort),
+            (json!({"type": "LoadBalancer", "loadBalancerIP": ""}), ServiceType::LoadBalancer),
+            (json!({"type": "ExternalName"}), ServiceType::ExternalName),
+        ];
+        for (spec, expected) in cases {
+            let object = json!({"spec": spec});
+            assert_eq!(Service::read(&object).service_type(), expected, "{object}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What else exists: the other objects that rules see, and what it proves not to find one.
+
+pub mod cluster;
+pub mod index;
+pub mod load_balancer;
+#[cfg(not(feature = "guest"))]
+pub mod pruning;
+
+use std::cell::RefCell;
+
+use serde_json::Value;
+
+use self::cluster::{Cluster, Lookup, Query};
+use crate::kubernetes::claim::{Claim, claim_names};
+use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, Volume};
+use crate::kubernetes::selector::Pods;
+use crate::kubernetes::service::Service;
+use crate::settings::Settings;
+use crate::workload::Workload;
+
+/// How much of what exists is in view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// One admission request. Other objects are looked up; more may arrive later.
+    #[default]
+    Request,
+    /// A part of an application, all of which is checked. Other objects may exist.
+    Part,
+    /// A whole application, all of which is checked.
+    Application,
+    /// A live cluster, all of which is checked.
+    LiveCluster,
+}
+
+impl Scope {
+    /// Whether an object that is not in view does not exist.
+    pub fn is_complete(self) -> bool {
+        matches!(self, Scope::Application | Scope::LiveCluster)
+    }
+
+    /// Whether both ends of a relation are checked, so that a finding about it is reported on one of them only.
+    pub fn reports_once(self) -> bool {
+        self != Scope::Request
+    }
+}
+
+/// The objects beside the one that is checked. Each method is a question that rules ask.
+///
+/// A question that cannot be answered is recorded in [`View::unchecked`], once.
+pub struct View<'a> {
+    cluster: &'a dyn Cluster,
+    settings: &'a Settings,
+    namespace: &'a str,
+    unchecked: RefCell<Vec<String>>,
+}
+
+impl<'a> View<'a> {
+    /// The view of an object in `namespace`.
+    pub fn new(cluster: &'a dyn Cluster, settings: &'a Settings, namespace: &'a str) -> Self {
+        View { cluster, settings, namespace, unchecked: RefCell::default() }
+    }
+
+    /// How much is in view.
+    pub fn scope(&self) -> Scope {
+        self.cluster.scope()
+    }
+
+    /// The namespace of the checked object.
+    pub fn namespace(&self) -> &'a str {
+        self.namespace
+    }
+
+    /// The Services that select the pods of `workload`.
+    pub fn services_selecting(&self, workload: &Workload<'_>) -> Lookup<Vec<Service<'a>>> {
+        let pods = workload.pods(self.namespace);
+        if pods.labels.is_none() {
+            return Lookup::Known(Vec::new());
+        }
+        let services = self.find(&Query::ServicesSelecting(pods));
+        services
+            .map(|services| services.into_iter().map(Service::read).filter(|service| service.selects(&pods)).collect())
+    }
+
+    /// The workloads whose pods `service` selects, with or without a database.
+    pub fn pods_selected_by(&self, service: &Service<'_>) -> Lookup<Vec<Pods<'a>>> {
+        let Some(selector) = service.selector() else { return Lookup::Known(Vec::new()) };
+        let workloads = self.find(&Query::PodsSelectedBy { namespace: self.namespace, selector });
+        workloads.map(|workloads| {
+            workloads.into_iter().filter_map(Pods::read).filter(|pods| service.selects(pods)).collect()
+        })
+    }
+
+    /// The long-running workloads on Linux nodes that run a selected product and that `service` selects.
+    pub fn databases_selected_by(&self, service: &Service<'_>) -> Lookup<Vec<Workload<'a>>> {
+        let read = |pods: Pods<'a>| {
+            let workload = Workload::read(pods.object, pods.kind, self.settings)?;
+            (pods.kind.is_long_running() && workload.has_selected_engine() && !workload.on_windows).then_some(workload)
+        };
+        self.pods_selected_by(service).map(|workloads| workloads.into_iter().filter_map(read).collect())
+    }
+
+    /// The workloads whose pods mount the claim `name`.
+    pub fn users_of_claim(&self, name: &str) -> Lookup<Vec<Pods<'a>>> {
+        let workloads = self.find(&Query::UsersOfClaim { namespace: self.namespace, claim: name });
+        let uses = |pods: &Pods<'_>| claim_names(pods).iter().any(|claim| claim == name);
+        workloads.map(|workloads| workloads.into_iter().filter_map(Pods::read).filter(uses).collect())
+    }
+
+    /// The claim `name`; `Known(None)` if it does not exist.
+    pub fn claim(&self, name: &str) -> Lookup<Option<Claim<'a>>> {
+        self.get(Kind::Claim, name).map(|claim| claim.map(Claim::read))
+    }
+
+    /// The PersistentVolume that a claim is bound to; `Known(None)` if it is not bound, or the volume does not exist.
+    pub fn volume_of(&self, claim: &Claim<'_>) -> Lookup<Option<Volume<'a>>> {
+        let Some(name) = claim.volume_name() else { return Lookup::Known(None) };
+        self.get(Kind::Volume, name).map(|volume| volume.map(Volume::read))
+    }
+
+    /// The StorageClass that a claim names; `Known(None)` if it names none, or the class does not exist.
+    pub fn class_of(&self, claim: &Claim<'_>) -> Lookup<Option<StorageClass<'a>>> {
+        let Some(name) = claim.class_name().filter(|name| !name.is_empty()) else { return Lookup::Known(None) };
+        self.get(Kind::StorageClass, name).map(|class| class.map(StorageClass::read))
+    }
+
+    /// The PodDisruptionBudgets that select the pods of `workload`.
+    pub fn budgets_selecting(&self, workload: &Workload<'_>) -> Lookup<Vec<DisruptionBudget<'a>>> {
+        let pods = workload.pods(self.namespace);
+        let selects = |budget: &DisruptionBudget<'_>| budget.selector().is_some_and(|selector| selector.matches(&pods));
+        let budgets = self.find(&Query::BudgetsIn(self.namespace));
+        budgets.map(|budgets| budgets.into_iter().map(DisruptionBudget::read).filter(selects).collect())
+    }
+
+    /// The autoscalers of every kind that target `workload`.
+    pub fn autoscalers_of(&self, workload: &Workload<'_>) -> Lookup<Vec<Autoscaler<'a>>> {
+        let (kind, name) = (workload.kind.name(), workload.name());
+        let targets = |autoscaler: &Autoscaler<'_>| autoscaler.target() == Some((kind, name));
+        let autoscalers = self.find(&Query::AutoscalersIn(self.namespace));
+        autoscalers.map(|autoscalers| autoscalers.into_iter().map(Autoscaler::read).filter(targets).collect())
+    }
+
+    /// Every Node.
+    pub fn nodes(&self) -> Lookup<Vec<Node<'a>>> {
+        self.find(&Query::Nodes).map(|nodes| nodes.into_iter().map(Node::read).collect())
+    }
+
+    /// A workload of this kind and name; `Known(None)` if it does not exist.
+    pub fn workload(&self, kind: WorkloadKind, name: &str) -> Lookup<Option<&'a Value>> {
+        self.get(Kind::Workload(kind), name)
+    }
+
+    /// Whether a finding that `workload` and `service` have in common is reported on the Service: who checks the Service
+    /// sees the workload.
+    pub fn is_reported_on(&self, service: &Service<'_>, workload: &Workload<'_>) -> bool {
+        self.scope().reports_once()
+            && self.cluster.can_list(workload.kind)
+            && service.service_type().can_become_load_balancer()
+            && !service.object.value().is_some_and(has_checked_owner)
+    }
+
+    /// The look-ups that failed, and why: one line each.
+    pub fn unchecked(&self) -> Vec<String> {
+        self.unchecked.borrow().clone()
+    }
+
+    fn find(&self, query: &Query<'_>) -> Lookup<Vec<&'a Value>> {
+        self.record(query.subject(), self.cluster.find(query))
+    }
+
+    fn get(&self, kind: Kind, name: &str) -> Lookup<Option<&'a Value>> {
+        let Some(resource) = kind.resource() else { return Lookup::Known(None) };
+        let namespace = if resource.is_namespaced { self.namespace } else { "" };
+        self.record(resource.plural, self.cluster.get(resource, namespace, name))
+    }
+
+    /// Records why a look-up failed.
+    fn record<T>(&self, subject: &str, answer: Lookup<T>) -> Lookup<T> {
+        if let Lookup::Unavailable(reason) = &answer {
+            let line = format!("{subject}: {reason}");
+            let mut unchecked = self.unchecked.borrow_mut();
+            if !unchecked.contains(&line) {
+                unchecked.push(line);
+            }
+        }
+        answer
+    }
+}

@@ -1,0 +1,141 @@
+//! Where look-ups are answered from: the module's host calls, the objects of files, a live cluster, or fixtures.
+
+use serde_json::Value;
+
+use super::Scope;
+use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::resources::{RESOURCES, Resource};
+use crate::kubernetes::selector::{Pods, Selector};
+
+/// The answer to a look-up.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup<T> {
+    /// What exists.
+    Known(T),
+    /// The look-up failed, and why, in a few words. Rules then report nothing.
+    Unavailable(String),
+}
+
+impl<T> Lookup<T> {
+    /// The answer after `change`, if there is one.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Lookup::Known(value) => Lookup::Known(change(value)),
+            Lookup::Unavailable(reason) => Lookup::Unavailable(reason),
+        }
+    }
+
+    /// The answer, if there is one.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Lookup::Known(value) => Some(value),
+            Lookup::Unavailable(_) => None,
+        }
+    }
+}
+
+/// A question about several objects.
+#[derive(Clone, Copy, Debug)]
+pub enum Query<'q> {
+    /// The Services that select these pods.
+    ServicesSelecting(Pods<'q>),
+    /// The workloads whose pods a selector matches.
+    PodsSelectedBy {
+        /// The namespace of the pods.
+        namespace: &'q str,
+        /// The selector.
+        selector: Selector<'q>,
+    },
+    /// The workloads whose pods mount a claim.
+    UsersOfClaim {
+        /// The namespace of the claim.
+        namespace: &'q str,
+        /// The claim's name.
+        claim: &'q str,
+    },
+    /// The PodDisruptionBudgets of a namespace.
+    BudgetsIn(&'q str),
+    /// The autoscalers of a namespace, of every kind.
+    AutoscalersIn(&'q str),
+    /// Every Node.
+    Nodes,
+}
+
+impl<'q> Query<'q> {
+    /// How messages name the objects that it is about.
+    pub fn subject(&self) -> &'static str {
+        match self {
+            Query::ServicesSelecting(_) => "services",
+            Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => "workloads",
+            Query::BudgetsIn(_) => "poddisruptionbudgets",
+            Query::AutoscalersIn(_) => "autoscalers",
+            Query::Nodes => "nodes",
+        }
+    }
+
+    /// The namespace of the objects that it is about; empty for all.
+    pub fn namespace(&self) -> &'q str {
+        match self {
+            Query::ServicesSelecting(pods) => pods.namespace,
+            Query::PodsSelectedBy { namespace, .. }
+            | Query::UsersOfClaim { namespace, .. }
+            | Query::BudgetsIn(namespace)
+            | Query::AutoscalersIn(namespace) => namespace,
+            Query::Nodes => "",
+        }
+    }
+
+    /// The resources of the objects that it is about.
+    pub fn resources(&self) -> impl Iterator<Item = &'static Resource> + use<> {
+        let is_meant: fn(Kind) -> bool = match self {
+            Query::ServicesSelecting(_) => |kind| kind == Kind::Service,
+            Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => |kind| kind.workload().is_some(),
+            Query::BudgetsIn(_) => |kind| kind == Kind::DisruptionBudget,
+            Query::AutoscalersIn(_) => is_autoscaler,
+            Query::Nodes => |kind| kind == Kind::Node,
+        };
+        RESOURCES.iter().filter(move |resource| is_meant(resource.kind))
+    }
+}
+
+/// Whether objects of this kind change the number or the resources of pods.
+pub fn is_autoscaler(kind: Kind) -> bool {
+    matches!(kind, Kind::Autoscaler | Kind::ScaledObject | Kind::VerticalAutoscaler)
+}
+
+/// A source of objects.
+pub trait Cluster {
+    /// How much of what exists is in it.
+    fn scope(&self) -> Scope;
+
+    /// The objects that a query is about. The answer may contain others of the same resources and namespace.
+    fn find(&self, query: &Query<'_>) -> Lookup<Vec<&Value>>;
+
+    /// One object by name; `Known(None)` if it does not exist. `namespace` is empty for cluster-scoped resources.
+    fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>>;
+
+    /// Whether it answers queries about workloads of this kind.
+    fn can_list(&self, _: WorkloadKind) -> bool {
+        true
+    }
+}
+
+/// A cluster in which every look-up fails.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoCluster;
+
+const NO_CLUSTER: &str = "there is no cluster";
+
+impl Cluster for NoCluster {
+    fn scope(&self) -> Scope {
+        Scope::Request
+    }
+
+    fn find(&self, _: &Query<'_>) -> Lookup<Vec<&Value>> {
+        Lookup::Unavailable(NO_CLUSTER.to_owned())
+    }
+
+    fn get(&self, _: &'static Resource, _: &str, _: &str) -> Lookup<Option<&Value>> {
+        Lookup::Unavailable(NO_CLUSTER.to_owned())
+    }
+}

@@ -1,0 +1,420 @@
+//! Objects at hand as a cluster: those of files, of a live cluster, or of a fixture.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
+
+use serde_json::Value;
+
+use super::Scope;
+use super::cluster::{Cluster, Lookup, Query, is_autoscaler};
+use crate::kubernetes::claim::claim_names;
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::resources::Resource;
+use crate::kubernetes::selector::{Pods, Selector, is_added_by_controllers};
+use crate::kubernetes::service::Service;
+use crate::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
+
+/// The most related objects that are compared with one object where all are checked, so that a set in which all have
+/// the same labels takes linear time.
+pub const MAX_RELATED: usize = 32;
+
+/// Objects, indexed so that every [`Query`] is cheap in large sets.
+///
+/// ```
+/// use serde_json::json;
+/// use sqledge_ha_policy::view::Scope;
+/// use sqledge_ha_policy::view::cluster::Cluster;
+/// use sqledge_ha_policy::view::index::ObjectIndex;
+///
+/// let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"}});
+/// assert_eq!(ObjectIndex::new(Scope::Application, [&service]).scope(), Scope::Application);
+/// ```
+#[derive(Debug, Default)]
+pub struct ObjectIndex<'a> {
+    scope: Scope,
+    objects: Vec<&'a Value>,
+    /// Apart from the other Services, because most rules first ask for a LoadBalancer Service.
+    load_balancers: Buckets<IndexedService<'a>>,
+    services: Buckets<IndexedService<'a>>,
+    workloads: Buckets<Pods<'a>>,
+    others: Buckets<&'a Value>,
+    /// All objects by name, made when the first one is looked up.
+    by_name: OnceLock<HashMap<&'a str, Vec<&'a Value>>>,
+    is_truncated: AtomicBool,
+}
+
+/// An object with the buckets that it belongs to. Entries can be read in parallel.
+#[derive(Clone, Debug)]
+pub struct IndexEntry<'a> {
+    object: &'a Value,
+    kind: EntryKind<'a>,
+    bucket_keys: Vec<BucketKey>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum EntryKind<'a> {
+    LoadBalancer(IndexedService<'a>),
+    Service(IndexedService<'a>),
+    Workload(Pods<'a>),
+    Other,
+}
+
+/// A Service, and what it selects.
+#[derive(Clone, Copy, Debug)]
+struct IndexedService<'a> {
+    object: &'a Value,
+    namespace: &'a str,
+    selector: Option<Selector<'a>>,
+}
+
+/// The hash of what objects of a bucket have in common.
+type BucketKey = u64;
+
+/// What objects of a bucket have in common.
+#[derive(Hash)]
+enum Bucket<'b> {
+    /// Pods with a label, or Services that select it; without one, all of a namespace.
+    Label {
+        namespace: &'b str,
+        label: Option<(&'b str, &'b str)>,
+    },
+    /// Pods that mount a claim.
+    Claim {
+        namespace: &'b str,
+        claim: &'b str,
+    },
+    DisruptionBudgets {
+        namespace: &'b str,
+    },
+    Autoscalers {
+        namespace: &'b str,
+    },
+    Nodes,
+}
+
+impl Bucket<'_> {
+    fn key(&self) -> BucketKey {
+        /// One for all indexes, because entries are read before their index exists.
+        static HASH: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        HASH.hash_one(self)
+    }
+}
+
+impl<'a> IndexEntry<'a> {
+    /// Reads an object; `None` if it is of an unknown kind.
+    pub fn read(object: &'a Value) -> Option<Self> {
+        let kind = Kind::from_object(object)?;
+        let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
+        let in_bucket =
+            |bucket: Bucket<'_>| Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: vec![bucket.key()] });
+        match kind {
+            Kind::Service => Some(IndexEntry::from_service(object, namespace)),
+            Kind::Workload(_) => match Pods::read(object) {
+                Some(pods) => Some(IndexEntry::from_pods(pods)),
+                None => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
+            },
+            Kind::DisruptionBudget => in_bucket(Bucket::DisruptionBudgets { namespace }),
+            Kind::Node => in_bucket(Bucket::Nodes),
+            _ if is_autoscaler(kind) => in_bucket(Bucket::Autoscalers { namespace }),
+            _ => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
+        }
+    }
+
+    /// A Service is in the bucket of one of the labels that it selects: all pods that it selects have that label.
+    fn from_service(object: &'a Value, namespace: &'a str) -> Self {
+        let service = Service::read(object);
+        let selector = service.selector();
+        let label = selector.iter().flat_map(Selector::pairs).find_map(indexed_label);
+        let indexed = IndexedService { object, namespace, selector };
+        let kind =
+            if service.is_load_balancer() { EntryKind::LoadBalancer(indexed) } else { EntryKind::Service(indexed) };
+        IndexEntry { object, kind, bucket_keys: vec![Bucket::Label { namespace, label }.key()] }
+    }
+
+    /// A workload is in the bucket of every label of its pods, of its namespace, and of every claim that it mounts.
+    fn from_pods(pods: Pods<'a>) -> Self {
+        let namespace = pods.namespace;
+        let mut bucket_keys: Vec<BucketKey> =
+            labels(&pods).map(|label| Bucket::Label { namespace, label }.key()).collect();
+        bucket_keys.extend(claim_names(&pods).iter().map(|claim| Bucket::Claim { namespace, claim }.key()));
+        IndexEntry { object: pods.object, kind: EntryKind::Workload(pods), bucket_keys }
+    }
+}
+
+/// The labels of pods that can be in a bucket, and none.
+fn labels<'p>(pods: &Pods<'p>) -> impl Iterator<Item = Option<(&'p str, &'p str)>> + use<'p> {
+    let labels = pods.labels.into_iter().flatten();
+    labels.filter_map(|(key, value)| indexed_label((key, value))).map(Some).chain([None])
+}
+
+/// A label with a text value that a pod template can contain.
+fn indexed_label<'l>((key, value): (&'l str, &'l Value)) -> Option<(&'l str, &'l str)> {
+    Some((key, value.as_str()?)).filter(|_| !is_added_by_controllers(key))
+}
+
+impl<'a> ObjectIndex<'a> {
+    /// The index of `objects`.
+    pub fn new(scope: Scope, objects: impl IntoIterator<Item = &'a Value>) -> Self {
+        ObjectIndex::from_entries(scope, objects.into_iter().filter_map(IndexEntry::read))
+    }
+
+    /// The index of objects that have been read.
+    pub fn from_entries(scope: Scope, entries: impl IntoIterator<Item = IndexEntry<'a>>) -> Self {
+        let mut index = ObjectIndex { scope, ..ObjectIndex::default() };
+        for IndexEntry { object, kind, bucket_keys } in entries {
+            index.objects.push(object);
+            match kind {
+                EntryKind::LoadBalancer(service) => index.load_balancers.insert(&bucket_keys, service),
+                EntryKind::Service(service) => index.services.insert(&bucket_keys, service),
+                EntryKind::Workload(pods) => index.workloads.insert(&bucket_keys, pods),
+                EntryKind::Other => index.others.insert(&bucket_keys, object),
+            }
+        }
+        index.load_balancers.sort();
+        index.services.sort();
+        index.workloads.sort();
+        index.others.sort();
+        index
+    }
+
+    /// Whether an object had more than [`MAX_RELATED`] related objects, so that some were not compared.
+    pub fn is_truncated(&self) -> bool {
+        self.is_truncated.load(Ordering::Relaxed)
+    }
+
+    fn services_selecting(&self, pods: &Pods<'_>) -> Vec<&'a Value> {
+        let selects = |service: &IndexedService<'_>| {
+            service.namespace == pods.namespace && service.selector.is_some_and(|selector| selector.matches(pods))
+        };
+        let of = |buckets: &Buckets<IndexedService<'a>>| -> Vec<&'a Value> {
+            let services =
+                labels(pods).flat_map(|label| buckets.bucket(&Bucket::Label { namespace: pods.namespace, label }));
+            services.filter(selects).map(|service| service.object).collect()
+        };
+        self.take_limited(of(&self.load_balancers).into_iter().chain(of(&self.services)))
+    }
+
+    fn pods_selected_by(&self, namespace: &str, selector: &Selector<'_>) -> Vec<&'a Value> {
+        let labelled = selector.pairs().filter_map(indexed_label).map(Some);
+        let buckets = labelled.chain([None]).map(|label| Bucket::Label { namespace, label });
+        let Some(smallest) = buckets.min_by_key(|bucket| self.workloads.len(bucket)) else { return Vec::new() };
+        let selected =
+            self.workloads.bucket(&smallest).filter(|pods| pods.namespace == namespace && selector.matches(pods));
+        self.take_limited(selected.map(|pods| pods.object))
+    }
+
+    fn named(&self, name: &str) -> &[&'a Value] {
+        let by_name = self.by_name.get_or_init(|| {
+            let mut by_name: HashMap<&str, Vec<&Value>> = HashMap::new();
+            for object in &self.objects {
+                by_name.entry(name_of(object)).or_default().push(object);
+            }
+            by_name
+        });
+        by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first objects: all, unless each object is compared with all others.
+    fn take_limited(&self, mut found: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
+        let limit = if self.scope.reports_once() { MAX_RELATED } else { usize::MAX };
+        let first = found.by_ref().take(limit).collect();
+        if found.next().is_some() {
+            self.is_truncated.store(true, Ordering::Relaxed);
+        }
+        first
+    }
+}
+
+impl Cluster for ObjectIndex<'_> {
+    fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    fn find(&self, query: &Query<'_>) -> Lookup<Vec<&Value>> {
+        let in_bucket = |bucket: Bucket<'_>| self.others.bucket(&bucket).collect();
+        Lookup::Known(match *query {
+            Query::ServicesSelecting(pods) => self.services_selecting(&pods),
+            Query::PodsSelectedBy { namespace, selector } => self.pods_selected_by(namespace, &selector),
+            Query::UsersOfClaim { namespace, claim } => {
+                self.take_limited(self.workloads.bucket(&Bucket::Claim { namespace, claim }).map(|pods| pods.object))
+            }
+            Query::BudgetsIn(namespace) => in_bucket(Bucket::DisruptionBudgets { namespace }),
+            Query::AutoscalersIn(namespace) => in_bucket(Bucket::Autoscalers { namespace }),
+            Query::Nodes => in_bucket(Bucket::Nodes),
+        })
+    }
+
+    fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
+        let is_meant = |object: &&&Value| {
+            let is_there = || namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace;
+            Kind::from_object(object) == Some(resource.kind) && (!resource.is_namespaced || is_there())
+        };
+        match self.named(name).iter().find(is_meant) {
+            Some(object) => Lookup::Known(Some(object)),
+            None if self.scope.is_complete() => Lookup::Known(None),
+            None => Lookup::Unavailable("the object is not in view".to_owned()),
+        }
+    }
+}
+
+/// Objects by bucket, in one sorted vector: quick to build, and in the order of insertion within a bucket. Two buckets
+/// may share a key, so that a bucket can contain other objects.
+#[derive(Debug)]
+struct Buckets<T> {
+    objects: Vec<T>,
+    /// The keys, with positions in `objects`.
+    keys: Vec<(BucketKey, u32)>,
+}
+
+impl<T> Default for Buckets<T> {
+    fn default() -> Self {
+        Buckets { objects: Vec::new(), keys: Vec::new() }
+    }
+}
+
+impl<T: Copy> Buckets<T> {
+    fn insert(&mut self, keys: &[BucketKey], object: T) {
+        // More objects would not fit into memory.
+        let position = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
+        self.objects.push(object);
+        self.keys.extend(keys.iter().map(|key| (*key, position)));
+    }
+
+    fn sort(&mut self) {
+        self.keys.sort_unstable();
+    }
+
+    fn positions(&self, bucket: &Bucket<'_>) -> &[(BucketKey, u32)] {
+        let wanted = bucket.key();
+        let start = self.keys.partition_point(|(key, _)| *key < wanted);
+        let rest = self.keys.get(start..).unwrap_or_default();
+        rest.get(..rest.partition_point(|(key, _)| *key == wanted)).unwrap_or_default()
+    }
+
+    fn len(&self, bucket: &Bucket<'_>) -> usize {
+        self.positions(bucket).len()
+    }
+
+    fn bucket(&self, bucket: &Bucket<'_>) -> impl Iterator<Item = T> + use<'_, T> {
+        self.positions(bucket).iter().filter_map(|(_, position)| self.objects.get(*position as usize).copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes::objects::DisruptionBudget;
+    use crate::testing::test;
+
+    /// Services and workloads with these labels, several of each, in two namespaces.
+    fn crowd(labels: &[Value]) -> Vec<Value> {
+        let mut objects = Vec::new();
+        for namespace in ["db", "web"].repeat(3) {
+            for labels in labels {
+                let number = objects.len().to_string();
+                let service = json!({"name": number, "namespace": namespace});
+                objects.push(json!({"apiVersion": "v1", "kind": "Service", "metadata": service,
+                    "spec": {"selector": labels}}));
+                let workload = json!({"name": "sql", "namespace": namespace, "uid": number});
+                objects.push(json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": workload,
+                    "spec": {"template": {"metadata": {"labels": labels}}}}));
+            }
+        }
+        objects
+    }
+
+    fn found(index: &ObjectIndex<'_>, query: &Query<'_>) -> Vec<Value> {
+        index.find(query).known().unwrap().into_iter().cloned().collect()
+    }
+
+    #[test]
+    fn the_index_finds_what_a_search_of_all_objects_finds() {
+        let by_name = json!({"statefulset.kubernetes.io/pod-name": "sql-0"});
+        let labels =
+            [json!({}), json!({"app": "sql"}), json!({"app": "sql", "tier": "db"}), json!({"app": "x"}), by_name];
+        let (objects, mut count) = (crowd(&labels), 0);
+        let index = ObjectIndex::new(Scope::Request, &objects);
+        for pods in objects.iter().filter_map(Pods::read) {
+            let selects = |other: &&Value| {
+                let service = Service::read(other);
+                other["kind"] == "Service" && namespace_of(other) == Some(pods.namespace) && service.selects(&pods)
+            };
+            let mut services = found(&index, &Query::ServicesSelecting(pods));
+            services.sort_by_key(|service| objects.iter().position(|object| object == service));
+            assert_eq!(services, objects.iter().filter(selects).cloned().collect::<Vec<_>>());
+            count += services.len();
+        }
+        for service in objects.iter().filter(|object| object["kind"] == "Service") {
+            let Some(selector) = Service::read(service).selector() else { continue };
+            let namespace = namespace_of(service).unwrap();
+            let is_selected = |other: &&Value| {
+                Pods::read(other).is_some_and(|pods| pods.namespace == namespace && selector.matches(&pods))
+            };
+            let workloads = found(&index, &Query::PodsSelectedBy { namespace, selector });
+            assert_eq!(workloads, objects.iter().filter(is_selected).cloned().collect::<Vec<_>>());
+            count += workloads.len();
+        }
+        assert!(count > 50, "{count}");
+    }
+
+    #[test]
+    fn only_the_first_of_many_related_objects_are_found_and_load_balancers_come_first() {
+        let service = |number: usize, kind: &str| {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": number.to_string()},
+                "spec": {"type": kind, "selector": {"app": "sql"}}})
+        };
+        let mut services: Vec<Value> = (0..MAX_RELATED).map(|number| service(number, "ClusterIP")).collect();
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sql", "labels": {"app": "sql"}}});
+        let query = Query::ServicesSelecting(Pods::read(&pod).unwrap());
+        let names = |services: &[Value]| {
+            let index = ObjectIndex::new(Scope::Application, services);
+            let names: Vec<Value> =
+                found(&index, &query).iter().map(|service| service["metadata"]["name"].clone()).collect();
+            (names, index.is_truncated())
+        };
+        let (all, is_truncated) = names(&services);
+        assert_eq!((all.len(), is_truncated), (MAX_RELATED, false));
+        services.push(service(99, "LoadBalancer"));
+        let (first, is_truncated) = names(&services);
+        assert_eq!((first.len(), &first[0], is_truncated), (MAX_RELATED, &json!("99"), true));
+        // At admission, one object is compared with all others.
+        assert_eq!(found(&ObjectIndex::new(Scope::Request, &services), &query).len(), services.len());
+    }
+
+    #[test]
+    fn every_query_finds_its_objects() {
+        let named = |api_version: &str, kind: &str, name: &str, spec: Value| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let objects = [
+            named("v1", "PersistentVolumeClaim", "data", json!({"volumeName": "pv"})),
+            named("v1", "PersistentVolume", "pv", json!({})),
+            named("v1", "Pod", "user", json!({"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]})),
+            named("apps/v1", "StatefulSet", "set", json!({"volumeClaimTemplates": [{"metadata": {"name": "data"}}]})),
+            named("policy/v1", "PodDisruptionBudget", "budget", json!({"selector": {}})),
+            named("autoscaling/v2", "HorizontalPodAutoscaler", "scaler", json!({})),
+            named("keda.sh/v1alpha1", "ScaledObject", "keda", json!({})),
+            named("v1", "Node", "node", json!({})),
+        ];
+        let index = ObjectIndex::new(Scope::LiveCluster, &objects);
+        let names = |query: Query<'_>| -> Vec<String> {
+            let found = index.find(&query).known().unwrap();
+            found.into_iter().map(|object| name_of(object).to_owned()).collect()
+        };
+        let namespace = DEFAULT_NAMESPACE;
+        assert_eq!(names(Query::UsersOfClaim { namespace, claim: "data" }), ["user"]);
+        assert_eq!(names(Query::UsersOfClaim { namespace, claim: "data-set-0" }), ["set"]);
+        assert_eq!(names(Query::BudgetsIn(namespace)), ["budget"]);
+        assert_eq!(names(Query::BudgetsIn("other")), [""; 0]);
+        assert_eq!(names(Query::AutoscalersIn(namespace)), ["scaler", "keda"]);
+        assert_eq!(names(Query::Nodes), ["node"]);
+        let get = |kind: Kind, namespace: &str, name: &str| {
+            index.get(kind.resource().unwrap(), namespace, name).known().unwrap().is_some()
+        };
+        assert!(get(Kind::Claim, namespace, "data") && !get(Kind::Claim, "other", "data"));
+        assert!(get(Kind::Volume, "", "pv") && !get(Kind::Volume, "", "none"));
+        assert!(DisruptionBudget::read(&objects[4]).selector().is_some());
+    }
+}

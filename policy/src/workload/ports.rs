@@ -1,0 +1,72 @@
+//! The ports of a Service that lead to a database container.
+
+use super::{EngineContainer, Workload};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::service::Service;
+
+/// The ports of `service` that lead to a database container of `workload`. A container whose port is outside the
+/// manifest may listen on any of them.
+pub fn ports_to<'s>(service: &Service<'s>, workload: &Workload<'_>) -> Vec<Cursor<'s>> {
+    let listening: Vec<Option<i64>> = workload.engines.iter().map(EngineContainer::port).collect();
+    let leads = |port: &Cursor<'_>| {
+        let target = target_number(port, workload);
+        listening.iter().any(|port| port.is_none() || *port == target)
+    };
+    service.spec.at("ports").items().filter(|port| is_tcp(port) && leads(port)).collect()
+}
+
+fn is_tcp(port: &Cursor<'_>) -> bool {
+    matches!(port.at("protocol").str(), None | Some("" | "TCP"))
+}
+
+/// The pod port that a Service port leads to: `targetPort`, or `port` if that is absent. A name is looked up in the
+/// ports of the pod's containers.
+fn target_number(port: &Cursor<'_>, workload: &Workload<'_>) -> Option<i64> {
+    let target = port.at("targetPort");
+    match target.str().filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let has_name = |own: &Cursor<'_>| own.at("name").str() == Some(name) && is_tcp(own);
+            for containers in ["containers", "initContainers"] {
+                for container in workload.pod.at(containers).items() {
+                    if let Some(own) = container.at("ports").items().find(has_name) {
+                        return own.at("containerPort").int();
+                    }
+                }
+            }
+            None
+        }
+        // The API treats 0 as absent.
+        None => target.int().filter(|number| *number != 0).or_else(|| port.at("port").int()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes::kind::WorkloadKind;
+    use crate::settings::Settings;
+    use crate::testing::test;
+
+    #[test]
+    fn a_port_leads_to_the_database_by_number_or_name_over_tcp() {
+        let pod = json!({"spec": {"containers": [
+            {"image": "azure-sql-edge", "ports": [{"name": "tds", "containerPort": 1433}, {"name": "web", "containerPort": 80}]}]}});
+        let cases = [
+            (json!({"port": 1433}), true),
+            (json!({"port": 80, "targetPort": 1433}), true),
+            (json!({"port": 1433, "targetPort": "tds"}), true),
+            (json!({"port": 1433, "targetPort": "web"}), false),
+            (json!({"port": 1433, "targetPort": "none"}), false),
+            (json!({"port": 1433, "targetPort": 1434}), false),
+            (json!({"port": 1433, "protocol": "UDP"}), false),
+            (json!({"port": 1433, "targetPort": 0}), true),
+        ];
+        let workload = Workload::read(&pod, WorkloadKind::Pod, &Settings::default()).expect("the pod runs a database");
+        for (port, leads) in cases {
+            let object = json!({"spec": {"ports": [port]}});
+            assert_eq!(!ports_to(&Service::read(&object), &workload).is_empty(), leads, "{object}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Loading the module that the webhook runs, and its settings.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sqledge_ha_policy::rules::parse_settings;
+use sqledge_ha_policy::settings::Settings;
+
+use crate::cli::{ModuleRegistry, Serve};
+use crate::command::policy::{parse_reference, read_module};
+use crate::config;
+use crate::exit::Failure;
+use crate::registry::{ArtifactReference, Cache, Digest, SCHEME, pull};
+use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, metadata};
+use crate::webhook::blocking::run_blocking;
+use crate::webhook::caches::{self, ResourceKind};
+use crate::webhook::decision::Stage;
+use crate::webhook::workers::StageSettings;
+
+/// A module with settings that it accepts.
+pub(super) struct LoadedModule {
+    pub(super) module: CompiledModule,
+    pub(super) settings: StageSettings,
+    /// The parsed settings if the module is the embedded one; they allow short cuts.
+    pub(super) embedded_settings: Option<Settings>,
+    pub(super) kinds: Vec<ResourceKind>,
+}
+
+impl LoadedModule {
+    /// Loads the module and the settings in the flags, on another thread.
+    pub(super) async fn load(flags: &Serve) -> Result<Self, Failure> {
+        let flags = flags.clone();
+        run_blocking(move || LoadedModule::load_blocking(&flags)).await
+    }
+
+    fn load_blocking(flags: &Serve) -> Result<Self, Failure> {
+        let file = flags.settings.as_deref().map(config::read_settings_file).transpose()?;
+        let value = file.map_or(Value::Null, |file| file.value);
+        let settings = StageSettings::new(&value);
+        let limits = &flags.limits;
+        let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
+        let ModuleSource { wasm, cached } = find_module(flags)?;
+        let is_embedded = *wasm == *EMBEDDED;
+        let embedded_settings = parse_settings(&value).ok().filter(|_| is_embedded);
+        let module = CompiledModule::limited(&wasm, limits).map_err(|error| unusable(flags, &error))?;
+        let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
+        check_settings(&module, &settings).map_err(|message| unusable(flags, &message))?;
+        // Only after the new module works: a broken one must not replace the cached one.
+        if let Some((cache, digests)) = cached {
+            cache.remove_unused(&digests);
+        }
+        Ok(LoadedModule { module, settings, embedded_settings, kinds })
+    }
+}
+
+/// A module, and where it comes from.
+struct ModuleSource {
+    wasm: Cow<'static, [u8]>,
+    /// The cache of a pulled module, and the digests of its files.
+    cached: Option<(Cache, [Digest; 2])>,
+}
+
+/// Finds the module in the flags: from a registry, from a file, or the embedded one.
+fn find_module(flags: &Serve) -> Result<ModuleSource, Failure> {
+    let Some(path) = &flags.module else { return Ok(ModuleSource { wasm: Cow::Borrowed(EMBEDDED), cached: None }) };
+    if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
+        return pull_module(&parse_reference(reference)?, &flags.registry);
+    }
+    Ok(ModuleSource { wasm: Cow::Owned(read_module(path)?), cached: None })
+}
+
+fn pull_module(module: &ArtifactReference, flags: &ModuleRegistry) -> Result<ModuleSource, Failure> {
+    let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::of_the_user);
+    if cache.is_none() {
+        tracing::info!("no home directory, so the module is not cached; select a directory with --module-cache");
+    }
+    tracing::info!(reference = %module, "pulling the module");
+    let pulled = pull(module, &flags.access.client_options()?, cache.as_ref())?;
+    let (reference, cached) = (&pulled.digest_reference, pulled.is_cached);
+    tracing::info!(%reference, cached, bytes = pulled.module.len(), "pulled the module");
+    if module.digest().is_none() {
+        tracing::warn!(%reference, "the tag can change; use this digest reference");
+    }
+    Ok(ModuleSource { wasm: Cow::Owned(pulled.module), cached: cache.map(|cache| (cache, pulled.digests)) })
+}
+
+fn unusable(flags: &Serve, problem: &dyn Display) -> Failure {
+    let module = flags.module.as_deref().map_or("the embedded module".into(), Path::to_string_lossy);
+    Failure::usage(format!("{module}: {problem}"))
+}
+
+/// Starts an instance of the module to check the settings.
+fn check_settings(module: &CompiledModule, settings: &StageSettings) -> Result<(), String> {
+    let instance = module.instance(Arc::new(NoLookups)).map_err(|error| error.to_string())?;
+    for stage in [Stage::Mutate, Stage::Validate] {
+        let answer = instance.validate_settings_text(settings.get(stage)).map_err(|error| error.to_string())?;
+        if !answer.valid {
+            return Err(format!("the settings are not valid: {}", answer.message.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Reading and checking the inputs of `lint` and `fix`.
+
+use crate::input::{FoundInputs, Patches, Source};
+use crate::linter::{self, FileScan, InputError, LintResult, scan};
+use crate::manifest::ReadError;
+use crate::prefilter::Prefilter;
+
+/// Reads sources and scans their texts.
+pub fn scanner<'p>(
+    prefilter: &'p Prefilter<'p>,
+) -> impl Fn(&Source) -> Result<Box<FileScan>, ReadError> + Sync + use<'p> {
+    let patches = Patches::default();
+    move |source| {
+        let scan = scan(source.name(), source.read()?, prefilter);
+        let is_patch = scan.has_database() && source.path().is_some_and(|path| patches.contains(path));
+        Ok(Box::new(if is_patch { scan.into_patch() } else { scan }))
+    }
+}
+
+/// Checks the scanned sources as one application; with `partial`, as a part of one.
+pub fn lint(
+    found: FoundInputs<Result<Box<FileScan>, ReadError>>,
+    prefilter: &Prefilter<'_>,
+    partial: bool,
+) -> LintResult {
+    let error = |name, error| InputError { name, file: None, error };
+    let mut errors: Vec<InputError> =
+        found.missing.into_iter().map(|missing| error(missing.name, missing.error)).collect();
+    let mut scans = Vec::with_capacity(found.texts.len());
+    for (source, scan) in found.texts {
+        match scan {
+            Ok(scan) => scans.push(scan.with_source(source)),
+            Err(problem) => errors.push(error(source.name(), problem)),
+        }
+    }
+    linter::lint(scans, errors, prefilter, partial)
+}

@@ -1,0 +1,121 @@
+//! The changes of one fix in a text.
+
+use std::ops::Range;
+
+use similar::{DiffOp, TextDiff};
+use sqledge_ha_policy::finding::Fix;
+
+use super::{appended, edited, line_ending};
+use crate::linter::{LintedFile, LocatedFinding};
+use crate::manifest::EditError;
+
+/// A text in which each finding is fixed as if it were the only one.
+pub struct SingleFix<'f> {
+    text: &'f str,
+    ending: &'static str,
+}
+
+/// A part of a text and its replacement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The bytes to replace; empty to insert.
+    pub range: Range<usize>,
+    /// The new text.
+    pub text: String,
+}
+
+impl<'f> SingleFix<'f> {
+    /// For the findings in `file`.
+    pub fn new(file: &'f LintedFile) -> Self {
+        SingleFix { text: &file.text, ending: line_ending(&file.text) }
+    }
+
+    /// The changes that the command `fix` would make if there was no other finding.
+    ///
+    /// # Errors
+    /// [`EditError`] if its edits cannot be made in this text.
+    pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
+        let (span, length) = (&located.document_span, self.text.len());
+        let old = self.text.get(span.clone()).unwrap_or_default();
+        let new = edited(old, fix)?;
+        let mut replacements = changes(old, &new, span.start);
+        if !fix.documents.is_empty() {
+            let last = if span.end == length { new.as_str() } else { self.text };
+            let text = appended(&fix.documents, self.ending, last.ends_with('\n'));
+            match replacements.last_mut() {
+                Some(last) if last.range.end == length => last.text.push_str(&text),
+                _ => replacements.push(Replacement { range: length..length, text }),
+            }
+        }
+        Ok(replacements)
+    }
+}
+
+/// The differences of two texts; `start` is the position of the first one in the whole text. Only the differing part of a
+/// line is replaced: the rest of the line can be a password.
+fn changes(old: &str, new: &str, start: usize) -> Vec<Replacement> {
+    let diff = TextDiff::from_lines(old, new);
+    let lines = |slices: &[&str], range: Range<usize>| slices.get(range).unwrap_or_default().concat();
+    let mut changes = Vec::new();
+    let mut at = start;
+    for operation in diff.ops() {
+        let removed = lines(diff.old_slices(), operation.old_range());
+        if !matches!(operation, DiffOp::Equal { .. }) {
+            changes.push(difference(&removed, &lines(diff.new_slices(), operation.new_range()), at));
+        }
+        at += removed.len();
+    }
+    changes
+}
+
+/// The difference of two texts without their common start and end.
+fn difference(old: &str, new: &str, start: usize) -> Replacement {
+    let shared = |pairs: &mut dyn Iterator<Item = (char, char)>| -> usize {
+        pairs.take_while(|(one, other)| one == other).map(|(character, _)| character.len_utf8()).sum()
+    };
+    let head = shared(&mut old.chars().zip(new.chars()));
+    let (old_rest, new_rest) = (old.get(head..).unwrap_or_default(), new.get(head..).unwrap_or_default());
+    let tail = shared(&mut old_rest.chars().rev().zip(new_rest.chars().rev()));
+    let text = new_rest.get(..new_rest.len() - tail).unwrap_or_default().to_owned();
+    Replacement { range: start + head..start + old.len() - tail, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqledge_ha_policy::rules::{RULES, set_action};
+    use sqledge_ha_policy::settings::Settings;
+
+    use super::*;
+    use crate::fixer::fix;
+    use crate::linter::{LintResult, lint_texts};
+    use crate::prefilter::Prefilter;
+
+    fn replaced(text: &str, replacements: &[Replacement]) -> String {
+        let mut whole = text.to_owned();
+        for replacement in replacements.iter().rev() {
+            whole.replace_range(replacement.range.clone(), &replacement.text);
+        }
+        whole
+    }
+
+    fn lint(text: &str, prefilter: &Prefilter<'_>) -> LintResult {
+        lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], prefilter, false)
+    }
+
+    #[test]
+    fn edits_and_adds_a_document_at_the_end_of_a_text_without_line_ending() {
+        let text = "apiVersion: v1\r\nkind: Pod\r\nmetadata: {name: sql}\r\nspec:\r\n  nodeSelector: {kubernetes.io/arch: amd64}\r\n  containers: [{name: sql, image: azure-sql-edge}]";
+        let mut settings = Settings::default();
+        for rule in RULES.iter().filter(|rule| rule.id != "persistent-data") {
+            set_action(&mut settings, rule.id, "off").unwrap();
+        }
+        let prefilter = Prefilter::new(&settings);
+        let result = lint(text, &prefilter);
+        let [located] = result.findings.as_slice() else { panic!("{:?}", result.findings) };
+        let single = SingleFix::new(&result.files[0]);
+        let replacements = single.replacements(located, located.finding.fix.as_ref().unwrap()).unwrap();
+        let fixed = fix(&result, &prefilter, false, true);
+        assert_ne!(fixed.result.files[0].text, text);
+        assert_eq!(replaced(text, &replacements), fixed.result.files[0].text);
+    }
+}

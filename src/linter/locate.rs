@@ -1,0 +1,66 @@
+//! Where findings are in the texts.
+
+use serde_json::Value;
+use sqledge_ha_policy::finding::{Finding, Related};
+use sqledge_ha_policy::json::edit::Edit;
+
+use super::list_items::ListItem;
+use super::{LocatedFinding, ObjectFinding, ObjectId, RelatedLocation};
+use crate::manifest::Document;
+
+/// Where an object is.
+pub(super) struct ObjectLocation<'d> {
+    /// Index in [`LintResult::files`](super::LintResult::files).
+    pub(super) file: usize,
+    pub(super) document: &'d Document,
+    pub(super) item: ListItem<'d>,
+}
+
+impl ObjectLocation<'_> {
+    /// The object.
+    pub(super) fn object(&self) -> &Value {
+        self.item.value
+    }
+
+    /// Adds the locations to findings on the object.
+    pub(super) fn locate(&self, findings: Vec<ObjectFinding>) -> Vec<LocatedFinding> {
+        let document = self.document;
+        let located = |ObjectFinding { object, finding }| {
+            let finding = self.in_document(finding);
+            LocatedFinding {
+                file: self.file,
+                document: document.index,
+                document_span: document.span(),
+                span: document.locate(&finding.pointer),
+                object,
+                finding,
+                related: Vec::new(),
+            }
+        };
+        findings.into_iter().map(located).collect()
+    }
+
+    /// The finding with pointers from the document's root.
+    fn in_document(&self, mut finding: Finding) -> Finding {
+        let prefix = self.item.prefix.as_str();
+        if !prefix.is_empty() {
+            finding.pointer.insert_str(0, prefix);
+            let edits = finding.fix.iter_mut().flat_map(|fix| fix.edits.iter_mut());
+            edits.for_each(|(Edit::Set { pointer, .. } | Edit::Remove { pointer })| pointer.insert_str(0, prefix));
+        }
+        finding
+    }
+
+    /// The location of a related part of the object.
+    pub(super) fn related(&self, related: &Related) -> RelatedLocation {
+        let pointer = format!("{}{}", self.item.prefix, related.pointer);
+        RelatedLocation {
+            file: self.file,
+            document: self.document.index,
+            span: self.document.locate(&pointer),
+            object: ObjectId::from(related.object.clone()),
+            pointer,
+            message: related.label.to_string(),
+        }
+    }
+}

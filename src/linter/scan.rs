@@ -1,0 +1,237 @@
+//! From texts to the objects and findings in them.
+//!
+//! There are two passes, because the prefilter can skip objects that are related to no database: [`scan`] checks everything
+//! else, [`scan_related`] the related objects. Large files are scanned document by document in parallel.
+
+use std::ops::Range;
+
+use sqledge_ha_policy::engine::Engine;
+use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::resources::Resource;
+use sqledge_ha_policy::workload::Workload;
+
+use super::check::check_object;
+use super::list_items::objects_in;
+use super::locate::ObjectLocation;
+use super::{LintedFile, LocatedFinding};
+use crate::input::Source;
+use crate::manifest::{Document, ReadError, document_spans, read_span};
+use crate::parallel;
+use crate::prefilter::{DatabaseNames, Prefilter, RelatedMatcher, Relevance};
+
+/// The least number of documents that a thread scans at a time.
+const BATCH: usize = 64;
+
+/// A file after the first pass.
+#[derive(Debug)]
+pub struct FileScan {
+    file: LintedFile,
+    deferred: Vec<DeferredDocument>,
+    names: DatabaseNames,
+}
+
+/// A document for the second pass.
+#[derive(Debug)]
+struct DeferredDocument {
+    span: Range<usize>,
+    index: usize,
+}
+
+/// The result of the first pass for one document.
+enum ScanStep {
+    /// No rule reads its objects.
+    Irrelevant {
+        objects: usize,
+    },
+    /// A document for the second pass.
+    Deferred,
+    Scanned(Box<DocumentScan>),
+}
+
+/// What is in one document. The span of a document can hold several documents.
+#[derive(Default)]
+struct DocumentScan {
+    kept_documents: Vec<Document>,
+    /// The document's span, if every object in it was checked.
+    checked_span: Option<Range<usize>>,
+    findings: Vec<LocatedFinding>,
+    errors: Vec<ReadError>,
+    documents: usize,
+    objects: usize,
+    workloads: usize,
+    unselected_engines: Vec<&'static Engine>,
+    names: DatabaseNames,
+}
+
+/// The first pass over the text of one file.
+pub fn scan(name: String, text: String, prefilter: &Prefilter<'_>) -> FileScan {
+    let spans: Vec<Range<usize>> = document_spans(&text).collect();
+    let steps = parallel::map(spans.clone(), BATCH, |span| ScanStep::new(&text, span, prefilter));
+    let file = LintedFile { name, text, ..LintedFile::default() };
+    let mut scan = FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() };
+    let mut index = 0;
+    for (step, span) in steps.into_iter().zip(spans) {
+        index += scan.add(step, span, index);
+    }
+    scan.file.is_relevant = scan.is_relevant();
+    if !scan.file.is_relevant && !prefilter.keeps_texts() {
+        scan.file.text = String::new();
+    }
+    scan.file.text.shrink_to_fit();
+    scan
+}
+
+/// The second pass over all files.
+pub(super) fn scan_related(mut scans: Vec<FileScan>, prefilter: &Prefilter<'_>) -> Vec<LintedFile> {
+    let mut names = DatabaseNames::default();
+    for scan in &mut scans {
+        names.extend(std::mem::take(&mut scan.names));
+    }
+    let matcher = RelatedMatcher::new(names);
+    parallel::map(scans, 1, |scan| scan.into_file(&matcher, prefilter))
+}
+
+impl FileScan {
+    /// Adds the result for a document that starts with document number `index`. Returns the number of documents in it.
+    fn add(&mut self, step: ScanStep, span: Range<usize>, index: usize) -> usize {
+        match step {
+            ScanStep::Irrelevant { objects } => self.file.objects += objects,
+            ScanStep::Deferred => {
+                self.file.objects += 1;
+                self.deferred.push(DeferredDocument { span, index });
+            }
+            ScanStep::Scanned(document) => {
+                let documents = document.documents;
+                self.names.extend(self.file.add(*document, index));
+                return documents;
+            }
+        }
+        1
+    }
+
+    /// Whether the file has a workload with a database, and no errors.
+    pub fn has_database(&self) -> bool {
+        let LintedFile { workloads, unselected_engines, errors, .. } = &self.file;
+        errors.is_empty() && (*workloads > 0 || !unselected_engines.is_empty())
+    }
+
+    /// The same file, known to be a Kustomize patch: only Kustomize knows the objects that result from it.
+    #[must_use]
+    pub fn into_patch(self) -> Self {
+        let LintedFile { name, objects, .. } = self.file;
+        let file = LintedFile { name, objects, is_patch: true, ..LintedFile::default() };
+        FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() }
+    }
+
+    /// The same file with its source.
+    #[must_use]
+    pub fn with_source(mut self, source: Source) -> Self {
+        self.file.source = Some(source);
+        self
+    }
+
+    fn is_relevant(&self) -> bool {
+        !(self.deferred.is_empty() && self.file.kept_documents.is_empty() && self.file.errors.is_empty())
+    }
+
+    fn into_file(self, matcher: &RelatedMatcher, prefilter: &Prefilter<'_>) -> LintedFile {
+        let FileScan { mut file, deferred, .. } = self;
+        let text = &file.text;
+        let is_match =
+            |document: &DeferredDocument| text.get(document.span.clone()).is_some_and(|text| matcher.matches(text));
+        let deferred: Vec<DeferredDocument> = deferred.into_iter().filter(is_match).collect();
+        let scans = parallel::map(deferred, BATCH, |document| {
+            (DocumentScan::new(text, document.span, prefilter), document.index)
+        });
+        for (scan, index) in scans {
+            // The first pass has counted it.
+            file.add(DocumentScan { objects: 0, ..scan }, index);
+        }
+        file.kept_documents.sort_by_key(|document| document.index);
+        file.checked_spans.sort_by_key(|span| span.start);
+        file.errors.sort_by_key(|error| error.byte);
+        file
+    }
+}
+
+impl LintedFile {
+    /// Adds a document that starts with document number `index`. Returns the names of the database pods in it.
+    fn add(&mut self, scan: DocumentScan, index: usize) -> DatabaseNames {
+        self.kept_documents.extend(scan.kept_documents.into_iter().map(|document| document.with_index_offset(index)));
+        self.checked_spans.extend(scan.checked_span);
+        let findings = scan.findings.into_iter();
+        self.findings.extend(findings.map(|located| LocatedFinding { document: located.document + index, ..located }));
+        self.errors.extend(scan.errors);
+        self.unselected_engines.extend(scan.unselected_engines);
+        self.objects += scan.objects;
+        self.workloads += scan.workloads;
+        scan.names
+    }
+}
+
+impl ScanStep {
+    fn new(text: &str, span: Range<usize>, prefilter: &Prefilter<'_>) -> Self {
+        match prefilter.relevance(text.get(span.clone()).unwrap_or_default()) {
+            Relevance::Irrelevant { objects } => ScanStep::Irrelevant { objects },
+            Relevance::Related => ScanStep::Deferred,
+            Relevance::Relevant => ScanStep::Scanned(Box::new(DocumentScan::new(text, span, prefilter))),
+        }
+    }
+}
+
+impl DocumentScan {
+    /// Reads the documents in `span` of `text`, and checks each object alone.
+    fn new(text: &str, span: Range<usize>, prefilter: &Prefilter<'_>) -> Self {
+        let mut scan = DocumentScan::default();
+        let mut is_checked = true;
+        for document in read_span(text, span.clone(), 0) {
+            scan.documents += 1;
+            match document {
+                Ok(document) => is_checked &= scan.check(document, prefilter),
+                Err(error) => scan.errors.push(error),
+            }
+        }
+        scan.checked_span = Some(span).filter(|_| is_checked && !scan.kept_documents.is_empty());
+        scan
+    }
+
+    /// Checks the objects of a document, and keeps it if they have relations. Returns whether it checked every object.
+    fn check(&mut self, document: Document, prefilter: &Prefilter<'_>) -> bool {
+        let settings = prefilter.settings();
+        let mut kept = Vec::new();
+        let objects = objects_in(&document.value);
+        let (count, mut checked) = (objects.len(), 0);
+        for item in objects {
+            let object = item.value;
+            self.objects += usize::from(object.get("kind").is_some_and(|kind| !kind.is_null()));
+            let Some(kind) = Kind::from_object(object) else { continue };
+            // The rules report on the controller that owns the object.
+            let is_checked = !has_checked_owner(object);
+            let Some(workload_kind) = kind.workload() else {
+                if kind.resource().is_some_and(Resource::is_used) {
+                    kept.push((item.prefix, kind));
+                }
+                checked += usize::from(is_checked && kind.is_checked());
+                continue;
+            };
+            let Some(workload) = Workload::read(object, workload_kind, settings) else { continue };
+            if !workload.has_selected_engine() {
+                let first = workload.unselected_engines.first().filter(|_| is_checked);
+                self.unselected_engines.extend(first.map(|container| container.engine));
+                continue;
+            }
+            self.names.add(&workload);
+            self.workloads += usize::from(is_checked);
+            checked += usize::from(is_checked && workload.unselected_engines.is_empty());
+            kept.push((item.prefix.clone(), kind));
+            if is_checked {
+                let findings = check_object(object, kind, settings);
+                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings));
+            }
+        }
+        if !kept.is_empty() {
+            self.kept_documents.push(prefilter.reduce(document, &kept));
+        }
+        checked == count
+    }
+}

@@ -1,0 +1,201 @@
+//! Every short cut that spares parsing or memory, with one switch for all of them.
+//!
+//! A document matters to the rules if one of its objects runs a database, or if it is a Service that selects the pods of
+//! one, or a claim that they mount. All show in the text: a database container needs one of a few words, the Service needs
+//! a label of the pods, and the claim has the name in the pod's volumes.
+//! The short cuts are:
+//!
+//! | short cut | spares |
+//! |---|---|
+//! | [`Prefilter::relevance`] | parsing documents that cannot run a database |
+//! | [`RelatedMatcher`] | parsing Services and claims that are related to no database |
+//! | [`Prefilter::keeps_texts`] | the memory of files without any relevant document |
+//! | [`Prefilter::reduce`] | the memory of what no rule reads once an object alone was checked |
+//!
+//! A document that is not parsed cannot have parse errors. Apart from these, the report is the same with and without a
+//! prefilter.
+
+mod related;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
+use sqledge_ha_policy::admission::prefilter::may_run_engine;
+use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::resources::RESOURCES;
+use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::pruning::prune;
+
+pub(crate) use self::related::{DatabaseNames, RelatedMatcher};
+use crate::manifest::{Document, DocumentKind, classify};
+
+/// Whether a document has to be parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relevance {
+    /// No rule reads its objects.
+    Irrelevant {
+        /// The number of objects.
+        objects: usize,
+    },
+    /// It matters if it is related to a database.
+    Related,
+    /// It can run a database, or its text does not show what it is.
+    Relevant,
+}
+
+/// Decides how much work a document needs.
+pub struct Prefilter<'s> {
+    settings: &'s Settings,
+    is_enabled: bool,
+    keeps_texts: bool,
+    template: Finder<'static>,
+    binary: Finder<'static>,
+    kind: Finder<'static>,
+}
+
+impl<'s> Prefilter<'s> {
+    /// All short cuts.
+    pub fn new(settings: &'s Settings) -> Self {
+        Prefilter {
+            settings,
+            is_enabled: true,
+            keeps_texts: false,
+            template: Finder::new("{{"),
+            binary: Finder::new("binary"),
+            kind: Finder::new("kind"),
+        }
+    }
+
+    /// No short cuts: every document is parsed, and everything is kept.
+    pub fn disabled(settings: &'s Settings) -> Self {
+        Prefilter { is_enabled: false, keeps_texts: true, ..Prefilter::new(settings) }
+    }
+
+    /// The same short cuts, but texts are kept, for callers that write them back.
+    #[must_use]
+    pub fn with_texts(self) -> Self {
+        Prefilter { keeps_texts: true, ..self }
+    }
+
+    /// The settings of the policy.
+    pub fn settings(&self) -> &'s Settings {
+        self.settings
+    }
+
+    /// Whether the texts of files without relevant documents are kept.
+    pub(crate) fn keeps_texts(&self) -> bool {
+        self.keeps_texts
+    }
+
+    /// Whether a document, as a text, has to be parsed.
+    pub(crate) fn relevance(&self, document: &str) -> Relevance {
+        if !self.is_enabled {
+            return Relevance::Relevant;
+        }
+        match classify(document) {
+            DocumentKind::Object(kind) => self.relevance_of(kind, document),
+            DocumentKind::NotAnObject if is_utf8_text(document) => Relevance::Irrelevant { objects: 0 },
+            _ if self.kind.find(document.as_bytes()).is_some() || self.may_hide_words(document) => Relevance::Relevant,
+            _ => Relevance::Irrelevant { objects: 0 },
+        }
+    }
+
+    fn relevance_of(&self, kind: &str, document: &str) -> Relevance {
+        let is_list = kind.ends_with("List");
+        let kinds = RESOURCES.iter().filter(|resource| resource.name == kind && resource.is_used());
+        let mut kinds = kinds.map(|resource| resource.kind).peekable();
+        if !is_list && kinds.peek().is_none() {
+            return Relevance::Irrelevant { objects: 1 };
+        }
+        if is_list || self.may_hide_words(document) || may_run_engine(document, self.settings) {
+            return Relevance::Relevant;
+        }
+        match kinds.find(|kind| kind.workload().is_none()) {
+            Some(Kind::Service | Kind::Claim) => Relevance::Related,
+            Some(_) => Relevance::Relevant,
+            None => Relevance::Irrelevant { objects: 1 },
+        }
+    }
+
+    /// Whether the parsed document can have words that are not in its text: by escapes, Helm templates, base64, or
+    /// because the text has another encoding.
+    fn may_hide_words(&self, document: &str) -> bool {
+        let bytes = document.as_bytes();
+        !is_utf8_text(document)
+            || memchr_iter(b'\\', bytes).any(|at| can_hide_words(bytes.get(at + 1)))
+            || self.template.find(bytes).is_some()
+            || self.binary.find(bytes).is_some()
+    }
+
+    /// A document without the values that rules with look-ups do not read, once its objects alone were checked. `objects`
+    /// are the pointers and kinds of the objects in it.
+    pub(crate) fn reduce(&self, mut document: Document, objects: &[(String, Kind)]) -> Document {
+        if !self.is_enabled {
+            return document;
+        }
+        for (pointer, kind) in objects {
+            if let Some(object) = document.value.pointer_mut(pointer) {
+                prune(object, *kind);
+            }
+        }
+        document.compact()
+    }
+}
+
+/// Whether the text is UTF-8 as intended: text in UTF-16 has zero bytes.
+fn is_utf8_text(document: &str) -> bool {
+    memchr(0, document.as_bytes()).is_none()
+}
+
+/// Whether a backslash in front of this byte can stand for a letter, or for nothing, in the middle of a word. Other
+/// escapes stand for blanks, quotes and control characters.
+fn can_hide_words(escaped: Option<&u8>) -> bool {
+    matches!(escaped, None | Some(b'x' | b'u' | b'U' | b'/' | b'\r' | b'\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relevance(document: &str) -> Relevance {
+        Prefilter::new(&Settings::default()).relevance(document)
+    }
+
+    #[test]
+    fn only_documents_that_can_matter_are_parsed() {
+        let one = Relevance::Irrelevant { objects: 1 };
+        let cases = [
+            ("kind: ConfigMap\ndata: {x: mssql}\n", one),
+            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", one),
+            ("kind: ConfigMap\ndata: {x: '{{ a }}'}\n", one),
+            ("kind: Deployment\nspec: {image: web}\n", one),
+            ("kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n", one),
+            ("name: values\n", Relevance::Irrelevant { objects: 0 }),
+            ("name: values\nobject: {kind: \"\\x50od\", image: mssql}\n", Relevance::Irrelevant { objects: 0 }),
+            ("{{ include \"database\" . }}\n", Relevance::Relevant),
+            ("{{- if .a }}\nkind: Ingress\nspec: {host: {{ .b }}}\n{{- end }}\n", one),
+            ("{{- if .a }}\nkind: Deployment\nspec: {image: {{ .b }}}\n{{- end }}\n", Relevance::Relevant),
+            (r#"{"name": "a-package", "version": "1.0.0"}"#, Relevance::Irrelevant { objects: 0 }),
+            ("kind: Service\nspec: {}\n", Relevance::Related),
+            ("kind: Service\nspec: {image: azure-sql-edge}\n", Relevance::Relevant),
+            ("kind: Deployment\nspec: {image: azure-sql-edge}\n", Relevance::Relevant),
+            ("kind: Deployment\nspec: {image: {{ .image }}}\n", Relevance::Relevant),
+            ("kind: Deployment\nspec: {image: \"azure\\x2dsql-edge\"}\n", Relevance::Relevant),
+            ("kind: Deployment\nspec: {image: \"azure-\\\n  sql-edge\"}\n", Relevance::Relevant),
+            ("kind: Deployment\nspec: {image: web, line: '^\\d+ \\w'}\n", one),
+            ("kind: Deployment\nspec: {image: !!binary bXNzcWw=}\n", Relevance::Relevant),
+            ("kind: List\nitems: []\n", Relevance::Relevant),
+            (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, one),
+            (r#"{"\u006bind": "ConfigMap"}"#, one),
+            (r#"{"\u006bind": "Pod", "image": "mssql/server"}"#, Relevance::Relevant),
+            (r#"{"kind": "Pod", "image": "web", "command": ["a\nb\t\""]}"#, one),
+            (r#"{"kind": "Pod", "image": "\u006dssql"}"#, Relevance::Relevant),
+            (r#"{"kind": "Pod", "image": "team\/edge"}"#, Relevance::Relevant),
+            (r#"{"kind": "Service"}"#, Relevance::Related),
+            (r#"{kind: ConfigMap}"#, Relevance::Relevant),
+            ("k\0i\0n\0d\0:\0", Relevance::Relevant),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(relevance(text), expected, "{text}");
+        }
+    }
+}

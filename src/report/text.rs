@@ -1,0 +1,84 @@
+//! Names, messages and the summary line, as all formats print them.
+
+use sqledge_ha_policy::finding::Finding;
+
+use super::location::Location;
+use crate::escape::escape;
+use crate::linter::Level;
+use crate::linter::{InputError, LintResult, ObjectId};
+
+/// The name of a level.
+pub(super) fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    }
+}
+
+/// A finding's message and reason.
+pub(super) fn message_and_reason(finding: &Finding) -> String {
+    match &finding.reason {
+        Some(reason) => format!("{}: {reason}", finding.message),
+        None => finding.message.to_string(),
+    }
+}
+
+/// A finding's message and reason, and its help on a second line.
+pub(super) fn message_and_help(finding: &Finding) -> String {
+    format!("{}\nHelp: {}", message_and_reason(finding), finding.help)
+}
+
+/// An input error's message, and its help on a second line.
+pub(super) fn error_and_help(error: &InputError) -> String {
+    match &error.error.help {
+        Some(help) => format!("{}\nHelp: {help}", error.error.message),
+        None => error.error.message.clone(),
+    }
+}
+
+/// The file of an input error.
+pub(super) fn error_file<'p>(error: &'p InputError, location: Option<&'p Location<'_>>) -> &'p str {
+    location.map_or(error.name.as_str(), |location| &location.file)
+}
+
+/// An object's kind, namespace and name.
+pub(super) fn object_name(object: &ObjectId) -> String {
+    let kind = object.kind.as_deref().unwrap_or("object");
+    let name = object.name.as_deref().unwrap_or("without a name");
+    escape(&match &object.namespace {
+        Some(namespace) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    })
+}
+
+/// A number with a noun, in singular or plural.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The summary line.
+pub(super) fn summary(result: &LintResult) -> String {
+    let (objects, files) = (counted(result.objects, "object"), counted(result.files.len(), "file"));
+    let unreadable = match result.errors.len() {
+        0 => String::new(),
+        count => format!("; {}", counted(count, "unreadable input")),
+    };
+    if result.workloads == 0 && result.findings.is_empty() {
+        return format!("nothing checked: no SQL Edge workload in {objects}, {files}{unreadable}");
+    }
+    let workloads = counted(result.workloads, "workload");
+    let ignored = match result.ignored {
+        None | Some(0) => String::new(),
+        Some(count) => format!(" ({count} ignored)"),
+    };
+    if result.findings.is_empty() {
+        return format!("no findings{ignored} in {workloads}, {objects}, {files}{unreadable}");
+    }
+    let errors = counted(result.count(Level::Error), "error");
+    let warnings = counted(result.count(Level::Warning), "warning");
+    let fixable = match result.fixable() {
+        0 => String::new(),
+        count => format!("; `sqledge-ha fix` fixes {count}"),
+    };
+    format!("{errors}, {warnings}{ignored} in {workloads} ({objects}, {files}){fixable}{unreadable}")
+}

@@ -1,0 +1,52 @@
+//! The embedded Kubewarden module, and a host that runs it as Kubewarden's policy server does.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `admission_review` | reading AdmissionReviews and writing the answers |
+//! | `compiled_module` | the compiled module, its instances and their responses |
+//! | `host_calls`, `permissions` | the calls that a module makes to its host, and which of them it may make |
+//! | `lookup`, `list_item`, `memory_budget` | the objects that answer look-ups, their pruning, and how many fit |
+//! | `metadata` | what the module tells Kubewarden, a custom section of the Wasm binary |
+//!
+//! ```
+//! # #[cfg(feature = "serve")] {
+//! use std::sync::Arc;
+//! use serde_json::{json, value::to_raw_value};
+//! use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, NoLookups};
+//!
+//! let module = CompiledModule::new(EMBEDDED)?;
+//! let pod = json!({"kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "DELETE"});
+//! let response = module.instance(Arc::new(NoLookups))?.validate(&to_raw_value(&pod)?, &json!({}))?;
+//! assert!(response.accepted);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#[cfg(feature = "serve")]
+mod admission_review;
+#[cfg(feature = "serve")]
+mod compiled_module;
+#[cfg(feature = "serve")]
+mod host_calls;
+#[cfg(feature = "serve")]
+mod list_item;
+#[cfg(feature = "serve")]
+mod lookup;
+#[cfg(feature = "serve")]
+mod memory_budget;
+pub mod metadata;
+#[cfg(feature = "serve")]
+mod permissions;
+
+#[cfg(feature = "serve")]
+pub use admission_review::{AdmissionReview, ParseError, PatchError, RequestInfo};
+#[cfg(feature = "serve")]
+pub use compiled_module::{CompiledModule, Error, Instance, Limits, Response, SettingsResponse};
+#[cfg(feature = "serve")]
+pub use lookup::{Get, List, LookupSource, NoLookups, ObjectIter, ObjectSet};
+
+/// The annotated module, which `policy wasm` writes and `policy push` publishes.
+pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-ha.wasm"));
+
+/// The commit that the embedded module was built from, if it is known.
+pub const REVISION: Option<&str> = option_env!("SQLEDGE_HA_REVISION");

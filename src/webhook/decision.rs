@@ -1,0 +1,106 @@
+//! The decision about an AdmissionReview, and the answer that carries it.
+
+use bytes::Bytes;
+
+use crate::wasm_host::{AdmissionReview, PatchError, Response};
+
+/// The two stages of admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The webhook can mutate objects.
+    Mutate,
+    /// The webhook can only allow or reject.
+    Validate,
+}
+
+impl Stage {
+    /// The HTTP path of the stage.
+    pub fn path(self) -> &'static str {
+        match self {
+            Stage::Mutate => "/mutate",
+            Stage::Validate => "/validate",
+        }
+    }
+}
+
+/// The decision about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Allowed without warnings, possibly without running the module.
+    Allowed,
+    /// Allowed with warnings.
+    Warned,
+    /// Allowed with a patch.
+    Mutated,
+    /// Rejected.
+    Rejected,
+    /// The module failed.
+    Failed,
+}
+
+impl Decision {
+    /// The name in the log and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Decision::Allowed => "allowed",
+            Decision::Warned => "warned",
+            Decision::Mutated => "mutated",
+            Decision::Rejected => "rejected",
+            Decision::Failed => "failed",
+        }
+    }
+}
+
+/// The answer to an AdmissionReview.
+#[derive(Debug)]
+pub struct Answer {
+    /// The AdmissionReview with the response, as JSON.
+    pub body: Bytes,
+    /// The decision in it.
+    pub decision: Decision,
+    /// Rule ids, separated by commas, by action: `mutated`, `rejected` or `warned`.
+    pub rules: Vec<(&'static str, String)>,
+}
+
+/// The module's audit annotations with rule ids, by action.
+const ACTIONS: [&str; 3] = ["mutated", "rejected", "warned"];
+
+impl Answer {
+    /// Allows a request without warnings.
+    pub fn allowed(review: &AdmissionReview) -> Self {
+        let response = Response { accepted: true, ..Response::default() };
+        Answer::new(review, response, None, Decision::Allowed)
+    }
+
+    /// Answers with the module's response. As in Kubewarden, a mutation in the validating stage is a rejection.
+    ///
+    /// # Errors
+    /// [`PatchError`]: an answer without the patch would allow an object that the module wants to change.
+    pub fn from_response(stage: Stage, review: &AdmissionReview, mut response: Response) -> Result<Self, PatchError> {
+        if stage == Stage::Validate && response.accepted && response.mutated_object.is_some() {
+            response.accepted = false;
+            let message = "sqledge-ha: the module tried to mutate the object in the validating webhook";
+            response.message = Some(message.to_owned());
+        }
+        let patch = review.patch(&response)?;
+        let decision = match &response {
+            Response { accepted: false, .. } => Decision::Rejected,
+            _ if patch.is_some() => Decision::Mutated,
+            Response { warnings, .. } if !warnings.is_empty() => Decision::Warned,
+            _ => Decision::Allowed,
+        };
+        Ok(Answer::new(review, response, patch, decision))
+    }
+
+    /// Answers with a response that stands for a failure of the module.
+    pub fn failed(review: &AdmissionReview, response: Response) -> Self {
+        Answer::new(review, response, None, Decision::Failed)
+    }
+
+    fn new(review: &AdmissionReview, response: Response, patch: Option<String>, decision: Decision) -> Self {
+        let ids = |key| response.audit_annotations.get(key).cloned();
+        let rules = ACTIONS.into_iter().filter_map(|action| Some((action, ids(action)?))).collect();
+        let body = Bytes::from(review.answer(response, patch).to_string());
+        Answer { body, decision, rules }
+    }
+}
