@@ -7,10 +7,10 @@
 //!
 //! | short cut | spares |
 //! |---|---|
-//! | [`Prefilter::relevance`] | parsing documents that cannot run a database |
-//! | [`RelatedMatcher`] | parsing Services and claims that are related to no database |
-//! | [`Prefilter::keeps_texts`] | the memory of files without any relevant document |
-//! | [`Prefilter::reduce`] | the memory of what no rule reads once an object alone was checked |
+//! | `Prefilter::relevance` | parsing documents that cannot run a database |
+//! | `RelatedMatcher` | parsing Services and claims that are related to no database |
+//! | `Prefilter::keeps_texts` | the memory of files without any relevant document |
+//! | `Prefilter::reduce` | the memory of what no rule reads once an object alone was checked |
 //!
 //! A document that is not parsed cannot have parse errors. Apart from these, the report is the same with and without a
 //! prefilter.

@@ -18,7 +18,7 @@ use sqledge_ha::manifest::read;
 use sqledge_ha::webhook::cluster_client::connect;
 use sqledge_ha_policy::admission::review::validate;
 use sqledge_ha_policy::kubernetes::group_of;
-use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::view::index::ObjectIndex;
 
 use crate::environment::{Environment, RUNTIME};
@@ -254,7 +254,7 @@ fn comparable(object: &DynamicObject) -> Option<(Value, Option<BTreeMap<String, 
     let kind = Kind::from_object(&serde_json::to_value(object).ok()?)?;
     let chosen: &[&str] = match kind {
         Kind::Service => &["clusterIP", "clusterIPs", "healthCheckNodePort", "ports"],
-        Kind::Pod => &["tolerations", "volumes", "containers", "initContainers"],
+        Kind::Workload(WorkloadKind::Pod) => &["tolerations", "volumes", "containers", "initContainers"],
         _ => &[],
     };
     let mut spec = object.data["spec"].clone();
@@ -275,8 +275,8 @@ fn needs_no_mutation(stored: &DynamicObject, namespace: &str) -> Outcome<()> {
     let kind = json!({"group": group_of(&types.api_version), "version": "v1", "kind": types.kind});
     let request = json!({"uid": "u", "kind": kind, "operation": "CREATE", "namespace": namespace, "object": object});
     let payload = json!({"request": request, "settings": settings()}).to_string();
-    let verdict = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, &[]));
-    if verdict.accepted && verdict.mutated_object.is_none() {
+    let verdict = validate(payload.as_bytes(), &ObjectIndex::default());
+    if verdict.allowed && verdict.mutated_object.is_none() {
         return Ok(());
     }
     Err(format!("the stored object needs a mutation: {:?} {:?}", verdict.message, verdict.audit_annotations))

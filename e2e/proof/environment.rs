@@ -13,6 +13,7 @@ use crate::kubernetes::Cluster;
 use crate::process::Server;
 use crate::ran::Ran;
 use crate::replay;
+use crate::webhook_configurations::{list, webhook_configurations};
 use crate::webhook_proxy::WebhookProxy;
 
 /// Runs journals and proxies.

@@ -44,6 +44,9 @@ mod shared;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../tools.rs"]
 mod tools;
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../webhook_configurations.rs"]
+mod webhook_configurations;
 mod webhook_failures;
 mod webhook_proxy;
 

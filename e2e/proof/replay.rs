@@ -10,9 +10,9 @@ use sqledge_ha::linter::Level;
 use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, ObjectSet, Response};
 use sqledge_ha_policy::admission::review::validate;
 use sqledge_ha_policy::admission::verdict::Verdict;
-use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::rules::parse_settings;
-use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::ObjectIndex;
 
 use crate::results::{self, Table};
@@ -60,7 +60,10 @@ fn replay() -> (usize, usize) {
 /// The objects for look-ups: every object as it was last reviewed.
 fn world(reviews: &[Recorded]) -> Vec<Value> {
     let is_looked_up = |object: &&Value| {
-        matches!(Kind::from_object(object), Some(Kind::Service | Kind::Deployment | Kind::StatefulSet))
+        matches!(
+            Kind::from_object(object),
+            Some(Kind::Service | Kind::Workload(WorkloadKind::Deployment | WorkloadKind::StatefulSet))
+        )
     };
     let objects = reviews.iter().map(|review| &review.request["object"]).filter(is_looked_up);
     let key = |object: &Value| {
@@ -94,7 +97,7 @@ fn agrees(module: &Instance, world: &[Value], path: &str, request: &Value, setti
 
 fn response(verdict: Verdict) -> Response {
     Response {
-        accepted: verdict.accepted,
+        accepted: verdict.allowed,
         message: verdict.message,
         code: verdict.code,
         mutated_object: verdict.mutated_object,
@@ -120,7 +123,7 @@ fn reviewed(request: &Value, settings: &Value) -> BTreeSet<String> {
     let mut settings = settings.clone();
     settings["mode"] = json!("validate");
     let payload = json!({"request": request, "settings": settings}).to_string();
-    let verdict = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, &[]));
+    let verdict = validate(payload.as_bytes(), &ObjectIndex::default());
     let rejected = verdict.audit_annotations.iter().filter(|(key, _)| *key == "rejected");
     rejected.flat_map(|(_, rules)| rules.split(',')).map(str::to_owned).collect()
 }

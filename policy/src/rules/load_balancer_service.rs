@@ -122,7 +122,7 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
     let message = format!("no LoadBalancer Service selects {workloads}");
     (!workloads.is_empty()).then(|| {
         Finding::omission(&service.spec.at("type"), message, fix)
-            .label(format!("{} selects it", service_type.describe()))
+            .label(format!("this is {}", service_type.describe()))
             .reason(reason(Some(service_type)))
             .help("set `type: LoadBalancer`; without an internal annotation this can publish the database")
             .related(related)
