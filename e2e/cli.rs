@@ -117,7 +117,7 @@ fn a_review_is_explained_on_standard_error() {
         .replace("azure-sql-edge", "postgres")
         .replace("ACCEPT_EULA", "TZ");
     let explained = run(&["review", "--explain"], &other);
-    assert!(explained.ends_with("the object runs no database\n"), "{explained}");
+    assert!(explained.ends_with("no container of the workload runs a database\n"), "{explained}");
 }
 
 #[test]

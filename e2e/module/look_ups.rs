@@ -117,7 +117,7 @@ fn look_ups_do_not_exceed_the_memory() {
             let objects = Arc::new(ObjectSet(many_objects(count, &ballast)));
             let response = module.instance(objects).unwrap().validate(&create(&created), &json!({})).unwrap();
             if let Some(unchecked) = response.audit_annotations.get("unchecked") {
-                assert!(unchecked.ends_with(": there is too much to look through"), "{unchecked}");
+                assert!(unchecked.ends_with(": the namespace has too many objects"), "{unchecked}");
                 assert!(count > 20, "{count}");
                 break;
             }

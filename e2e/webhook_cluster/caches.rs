@@ -278,6 +278,6 @@ async fn a_list_that_is_too_large_for_the_module_is_not_checked() {
     let allowed = Response { accepted: true, ..Response::default() };
     let ask = |memory| review(&caches, memory, &create_service_request("cache-large"));
     assert_eq!(ask(64 << 20), allowed);
-    let unchecked = [("unchecked".to_owned(), "workloads: there is too much to look through".to_owned())];
+    let unchecked = [("unchecked".to_owned(), "workloads: the namespace has too many objects".to_owned())];
     assert_eq!(ask(8 << 20), Response { audit_annotations: unchecked.into(), ..allowed });
 }

@@ -25,13 +25,13 @@ pub struct Engine {
     pub port: i64,
     /// The user that its image runs as.
     pub uid: i64,
-    /// The node architectures for which there is a supported image.
-    pub architectures: &'static [&'static str],
+    /// The node architecture of its supported images.
+    pub architecture: &'static str,
     /// The least memory with which it starts, in bytes.
     pub memory_floor: u64,
-    /// The first Linux kernel, major and minor version, on which it crashes; `None` if current builds run on all
+    /// The last Linux kernel, major and minor version, on which it works; `None` if current builds work on all
     /// (<https://github.com/microsoft/mssql-docker/issues/893>).
-    pub first_broken_kernel: Option<(u32, u32)>,
+    pub last_working_kernel: Option<(u32, u32)>,
     /// Whether it has availability groups, so that several replicas can hold the same data.
     pub has_availability_groups: bool,
     /// Variables by which a container with an unknown image counts as this product: one of each group.
@@ -46,14 +46,14 @@ const COMMON: Engine = Engine {
     data_root: "/var/opt/mssql",
     data_directory: "/var/opt/mssql/data",
     required_directories: &[
-        ("/var/opt/mssql/log", "error logs are lost"),
-        ("/var/opt/mssql/secrets", "credentials encrypted with the machine key become unreadable"),
+        ("/var/opt/mssql/log", "error logs"),
+        ("/var/opt/mssql/secrets", "the machine key"),
     ],
     port: 1433,
     uid: 10001,
-    architectures: &["amd64"],
+    architecture: "amd64",
     memory_floor: 0,
-    first_broken_kernel: None,
+    last_working_kernel: None,
     has_availability_groups: false,
     marking_variables: &[],
 };
@@ -64,7 +64,7 @@ pub static SQL_EDGE: Engine = Engine {
     product: "SQL Edge",
     images: &["azure-sql-edge", "azure-sql-edge/developer", "azure-sql-edge/premium", "azure-sql-edge-developer"],
     memory_floor: 1 << 30,
-    first_broken_kernel: Some((6, 7)),
+    last_working_kernel: Some((6, 6)),
     ..COMMON
 };
 

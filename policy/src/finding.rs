@@ -1,4 +1,4 @@
-//! Findings: what is wrong with an object, why, what to do, and the edits that fix it.
+//! Findings: the problems of an object, why they matter, what to do, and the edits that fix them.
 
 use std::borrow::Cow;
 
@@ -49,7 +49,7 @@ pub enum FindingKind {
     Advice,
 }
 
-/// A text for people, often a constant.
+/// A text for users, often a constant.
 pub type Text = Cow<'static, str>;
 
 /// One problem of one object.

@@ -19,7 +19,7 @@ pub struct Setting {
     pub key: &'static str,
     /// The name in forms.
     pub label: &'static str,
-    /// One sentence for people.
+    /// One sentence for users.
     pub description: &'static str,
     /// The type of its field in Rancher's form.
     pub form_type: &'static str,

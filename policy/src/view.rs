@@ -1,4 +1,4 @@
-//! What else exists: the other objects that rules see, and what it proves not to find one.
+//! What else exists: the other objects that rules look up, and whether a missing object proves that it does not exist.
 
 pub mod cluster;
 pub mod index;
@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use self::cluster::{Cluster, Lookup, Query};
 use crate::kubernetes::claim::{Claim, claim_names};
-use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use crate::kubernetes::kind::{Kind, has_checked_owner};
 use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, Volume};
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::service::Service;
 use crate::settings::Settings;
 use crate::workload::Workload;
 
-/// How much of what exists is in view.
+/// How much of what exists can be looked up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// One admission request. Other objects are looked up; more may arrive later.
@@ -34,7 +34,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Whether an object that is not in view does not exist.
+    /// Whether an object that is not found does not exist.
     pub fn is_complete(self) -> bool {
         matches!(self, Scope::Application | Scope::LiveCluster)
     }
@@ -61,7 +61,7 @@ impl<'a> View<'a> {
         View { cluster, settings, namespace, unchecked: RefCell::default() }
     }
 
-    /// How much is in view.
+    /// How much can be looked up.
     pub fn scope(&self) -> Scope {
         self.cluster.scope()
     }
@@ -145,13 +145,8 @@ impl<'a> View<'a> {
         self.find(&Query::Nodes).map(|nodes| nodes.into_iter().map(Node::read).collect())
     }
 
-    /// A workload of this kind and name; `Known(None)` if it does not exist.
-    pub fn workload(&self, kind: WorkloadKind, name: &str) -> Lookup<Option<&'a Value>> {
-        self.get(Kind::Workload(kind), name)
-    }
-
-    /// Whether a finding that `workload` and `service` have in common is reported on the Service: who checks the Service
-    /// sees the workload.
+    /// Whether a finding that `workload` and `service` have in common is reported on the Service: its check can look up the
+    /// workload.
     pub fn is_reported_on(&self, service: &Service<'_>, workload: &Workload<'_>) -> bool {
         self.scope().reports_once()
             && self.cluster.can_list(workload.kind)

@@ -139,7 +139,7 @@ mod tests {
         let cases = [
             (json!({"kind": {"kind": "ConfigMap"}}), "no rule checks objects of this kind"),
             (json!({"kind": {"kind": "Pod"}, "operation": "DELETE"}), "create, change or scale"),
-            (json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("web")}), "runs no database"),
+            (json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("web")}), "runs a database"),
             (json!({"kind": {"kind": "Pod"}, "operation": "CREATE", "object": pod("mssql/server")}), "do not select"),
             (
                 json!({"kind": {"kind": "Pod"}, "operation": "UPDATE", "object": pod("mssql/server"),

@@ -19,6 +19,8 @@ pub enum Reason {
     NoObject,
     /// Nothing in the object runs a database.
     NoDatabase,
+    /// The pods of the workload run on Windows nodes.
+    WindowsNodes,
     /// The object runs a product that the settings do not select.
     UnselectedEngine,
     /// An UPDATE that changes nothing that rules check.
@@ -44,9 +46,10 @@ impl fmt::Display for Reason {
             Reason::ScaleWithoutSubResource => "a Scale is checked only in requests for the sub-resource `scale`",
             Reason::NoScale => "the request is for the sub-resource `scale`, but its object is not a Scale",
             Reason::NoObject => "the request has no object",
-            Reason::NoDatabase => "the object runs no database",
+            Reason::NoDatabase => "no container of the workload runs a database",
+            Reason::WindowsNodes => "the workload runs on Windows nodes",
             Reason::UnselectedEngine => {
-                "the object runs a database that the settings do not select (see the setting `engines`)"
+                "the workload runs a database that the settings do not select (see the setting `engines`)"
             }
             Reason::Unchanged => "the update changes nothing that rules check",
             Reason::BeingDeleted => "the object is being deleted",

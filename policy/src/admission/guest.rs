@@ -128,7 +128,7 @@ impl Cluster for HostCluster {
                 Err(reason) => return Lookup::Unavailable(reason),
             }
         }
-        if is_listed { Lookup::Known(found) } else { Lookup::Unavailable("the policy does not list them".to_owned()) }
+        if is_listed { Lookup::Known(found) } else { Lookup::Unavailable("the policy does not look them up".to_owned()) }
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
@@ -213,10 +213,10 @@ fn call(
 fn reason(error: &str) -> &'static str {
     let known = [
         ("Cannot find", NOT_FOUND),
-        ("is forbidden", "the policy server's account may not read it"),
-        ("has not been granted access", "the policy was not granted access"),
+        ("is forbidden", "the policy server's ServiceAccount has no permission to read it"),
+        ("has not been granted access", "the policy has no permission to look it up"),
         ("404", "the kind is not installed"),
-        ("too much for the module", "there is too much to look through"),
+        ("too much for the module", "the namespace has too many objects"),
     ];
     known.iter().find(|(text, _)| error.contains(text)).map_or("the look-up failed", |(_, reason)| reason)
 }

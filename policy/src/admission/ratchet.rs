@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::engine::ENGINES;
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::push_key;
 use crate::kubernetes::kind::Kind;
@@ -30,9 +31,14 @@ pub(super) fn apply_ratchet(findings: &mut Findings, before: &[Finding], update:
 
 fn is_same_finding(one: &Finding, other: &Finding) -> bool {
     one.rule == other.rule
-        && one.message == other.message
-        && one.reason == other.reason
+        && without_product(&one.message) == without_product(&other.message)
+        && one.reason.as_deref().map(without_product) == other.reason.as_deref().map(without_product)
         && names(&one.pointer).eq(names(&other.pointer))
+}
+
+/// A text without the product's name: an update may replace SQL Edge by SQL Server.
+fn without_product(text: &str) -> String {
+    ENGINES.iter().fold(text.to_owned(), |text, engine| text.replace(engine.product, ""))
 }
 
 /// The keys of a pointer without positions in arrays, which change when an item is inserted before.

@@ -79,8 +79,8 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
     if let Some(reason) = skips_checks(kind, &object, old.as_ref()) {
         return Ok(Outcome::Passed(reason));
     }
-    // Only an existing object has a resourceVersion when it is created: the audit scanner sends it. Everything is in
-    // view then, and nothing can be mutated.
+    // Only an existing object has a resourceVersion when it is created: the audit scanner sends it. Everything can
+    // be looked up then, and nothing can be mutated.
     let is_audit = request.operation == "CREATE" && get_path(&object, &["metadata", "resourceVersion"]).is_some();
     let scope = if is_audit { Scope::LiveCluster } else { cluster.scope() };
     let cluster = RequestCluster { cluster, scope };
@@ -216,7 +216,7 @@ fn unchecked_reason(kind: Kind, object: &Value, settings: &Settings) -> Reason {
     }
 }
 
-/// A cluster as one request sees it: to the audit scanner everything is in view.
+/// A cluster as one request sees it. The audit scanner sees everything.
 pub(super) struct RequestCluster<'a> {
     cluster: &'a dyn Cluster,
     scope: Scope,

@@ -43,9 +43,12 @@ pub(super) fn review(
     if has_checked_owner(parent) {
         return Outcome::Passed(Reason::CheckedOwner);
     }
-    let Some(workload) = Workload::read(parent, kind, settings).filter(|workload| !workload.on_windows) else {
+    let Some(workload) = Workload::read(parent, kind, settings) else {
         return Outcome::Passed(Reason::NoDatabase);
     };
+    if workload.on_windows {
+        return Outcome::Passed(Reason::WindowsNodes);
+    }
     if !workload.has_selected_engine() {
         return Outcome::Passed(Reason::UnselectedEngine);
     }

@@ -116,7 +116,20 @@ impl Kind {
         match self {
             Kind::Workload(WorkloadKind::Pod | WorkloadKind::Job) => pointer.starts_with("/spec/"),
             Kind::Workload(WorkloadKind::StatefulSet) => pointer.starts_with("/spec/volumeClaimTemplates"),
-            _ => false,
+            Kind::Claim => pointer.starts_with("/spec/") && !pointer.starts_with("/spec/resources"),
+            Kind::StorageClass => !pointer.starts_with("/metadata") && !pointer.starts_with("/allowVolumeExpansion"),
+            Kind::Workload(_)
+            | Kind::Service
+            | Kind::Volume
+            | Kind::Autoscaler
+            | Kind::ScaledObject
+            | Kind::VerticalAutoscaler
+            | Kind::DisruptionBudget
+            | Kind::ConfigMap
+            | Kind::Node
+            | Kind::Gateway
+            | Kind::TcpRoute
+            | Kind::Scale => false,
         }
     }
 }

@@ -269,11 +269,16 @@ impl Resource {
         paths
     }
 
+    /// Whether rules check it or look it up.
+    pub fn is_used(&self) -> bool {
+        self.is_checked || self.look_up != LookUp::No
+    }
+
     /// The mask of the fields that rules read when they look it up, with those that identify the object.
     pub fn field_mask(&self) -> FieldMask {
         let paths = self.field_paths();
         if paths.is_empty() {
-            return FieldMask::default();
+            return FieldMask::new([]);
         }
         FieldMask::new(paths.iter().map(String::as_str).chain(["apiVersion", "kind", "metadata"]))
     }
@@ -287,18 +292,6 @@ pub fn scalable(plural: &str) -> Option<&'static Resource> {
 /// The API group of that name, if a resource is in it.
 pub fn known_group(name: &str) -> Option<&'static str> {
     RESOURCES.iter().flat_map(Resource::groups).find(|group| *group == name)
-}
-
-/// Whether a resource that rules check or look up has this kind name, in any group.
-pub fn is_used_name(name: &str) -> bool {
-    RESOURCES.iter().any(|resource| resource.name == name && resource.is_used())
-}
-
-impl Resource {
-    /// Whether rules check it or look it up.
-    pub fn is_used(&self) -> bool {
-        self.is_checked || self.look_up != LookUp::No
-    }
 }
 
 /// Every path from an object to a pod's `spec`, each once.

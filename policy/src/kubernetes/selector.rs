@@ -55,21 +55,29 @@ impl<'a> Pods<'a> {
         self.labels?.get(key)
     }
 
+    /// Whether the controller adds this label, with a value that the template does not show.
+    fn gets(&self, label: &str) -> bool {
+        use WorkloadKind::{DaemonSet, Deployment, ReplicaSet, Rollout, StatefulSet};
+        match label {
+            POD_TEMPLATE_HASH => matches!(self.kind, Deployment | ReplicaSet | Rollout),
+            CONTROLLER_REVISION_HASH => matches!(self.kind, StatefulSet | DaemonSet),
+            POD_INDEX | POD_NAME => self.kind == StatefulSet,
+            _ => false,
+        }
+    }
+
     /// Whether the controller may add this label with this value.
     fn may_get(&self, label: &str, value: &str) -> bool {
         let is_ordinal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        match label {
-            POD_TEMPLATE_HASH => {
-                matches!(self.kind, WorkloadKind::Deployment | WorkloadKind::ReplicaSet | WorkloadKind::Rollout)
-            }
-            CONTROLLER_REVISION_HASH => matches!(self.kind, WorkloadKind::StatefulSet | WorkloadKind::DaemonSet),
-            POD_INDEX => self.kind == WorkloadKind::StatefulSet && is_ordinal(value),
+        let is_possible = match label {
+            POD_INDEX => is_ordinal(value),
             POD_NAME => {
                 let ordinal = value.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('-'));
-                self.kind == WorkloadKind::StatefulSet && ordinal.is_some_and(is_ordinal)
+                ordinal.is_some_and(is_ordinal)
             }
-            _ => false,
-        }
+            _ => true,
+        };
+        is_possible && self.gets(label)
     }
 
     /// Whether its pods have, or may get, this label with this value.
@@ -100,8 +108,13 @@ impl<'a> Selector<'a> {
     /// empty one selects everything.
     pub fn from_label_selector(selector: &Cursor<'a>) -> Option<Self> {
         selector.map()?;
+        let labels = selector.at("matchLabels");
+        // A value of the wrong type selects nothing.
+        if labels.exists() && labels.map().is_none() {
+            return None;
+        }
         Some(Selector {
-            labels: selector.at("matchLabels").map(),
+            labels: labels.map(),
             expressions: Some(selector.at("matchExpressions")).filter(Cursor::exists),
         })
     }
@@ -121,13 +134,13 @@ impl<'a> Selector<'a> {
 /// Whether an expression of `matchExpressions` holds; one that the API server would reject does not.
 fn holds(expression: &Cursor<'_>, pods: &Pods<'_>) -> bool {
     let Some(key) = expression.at("key").str() else { return false };
-    let is_listed =
-        || expression.at("values").items().any(|value| value.value().is_some_and(|value| pods.has(key, value)));
+    let own = pods.label(key);
+    let mut values = expression.at("values").items().filter_map(|value| value.value());
     match expression.at("operator").str() {
-        Some("In") => is_listed(),
-        Some("NotIn") => !is_listed(),
-        Some("Exists") => pods.label(key).is_some() || is_added_by_controllers(key),
-        Some("DoesNotExist") => pods.label(key).is_none() && !is_added_by_controllers(key),
+        Some("In") => values.any(|value| pods.has(key, value)),
+        Some("NotIn") => own.is_none_or(|own| !values.any(|value| value == own)),
+        Some("Exists") => own.is_some() || pods.gets(key),
+        Some("DoesNotExist") => own.is_none() && !pods.gets(key),
         _ => false,
     }
 }
@@ -181,6 +194,9 @@ mod tests {
             (expression("Exists", "none", json!(null)), false),
             (expression("DoesNotExist", "tier", json!(null)), false),
             (expression("DoesNotExist", "none", json!(null)), true),
+            (expression("Exists", "pod-template-hash", json!(null)), true),
+            (expression("NotIn", "pod-template-hash", json!(["x"])), true),
+            (expression("Exists", "statefulset.kubernetes.io/pod-name", json!(null)), false),
             (expression("Like", "app", json!(["sql"])), false),
         ];
         for (selector, expected) in cases {

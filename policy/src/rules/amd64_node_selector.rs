@@ -33,7 +33,6 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::engine::SQL_EDGE;
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -50,26 +49,25 @@ pub const RULE: Rule = Rule {
     checks: &[Check::Workload(check)],
 };
 
-const AMD64: &str = "amd64";
-
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let placement = Placement::new(&workload.pod);
     let selected = placement.selector.at(ARCH);
     let beta = placement.selector.at(BETA_ARCH);
-    let reason = reason(workload);
+    let Some(architecture) = workload.engines.first().map(|engine| engine.engine.architecture) else { return };
+    let reason = format!("{} does not start on nodes of another architecture", workload.product());
     let contradiction = |at: &Cursor<'_>, message: &'static str| {
-        Finding::contradiction(at, message).reason(reason).help(format!("require `{ARCH}: {AMD64}`"))
+        Finding::contradiction(at, message).reason(reason.clone()).help(format!("require `{ARCH}: {architecture}`"))
     };
-    if let Some(wrong) = [&selected, &beta].into_iter().find(|label| label.exists() && label.str() != Some(AMD64)) {
+    if let Some(wrong) = [&selected, &beta].into_iter().find(|label| label.exists() && label.str() != Some(architecture)) {
         findings.push(contradiction(wrong, "the pod can only be scheduled on nodes of another architecture"));
-    } else if !placement.affinity_admits(&[ARCH, BETA_ARCH], AMD64) {
+    } else if !placement.affinity_admits(&[ARCH, BETA_ARCH], architecture) {
         findings.push(contradiction(&placement.terms, "the required node affinity admits no amd64 node"));
-    } else if !placement.forces(ARCH, AMD64) {
-        let fix = Fix::safe([Edit::set(&workload.pod, &["nodeSelector", ARCH], AMD64)]);
+    } else if !placement.forces(ARCH, architecture) {
+        let fix = Fix::safe([Edit::set(&workload.pod, &["nodeSelector", ARCH], architecture)]);
         findings.push(
             Finding::omission(&selected, "the pod can be scheduled on a node that is not amd64", fix)
-                .reason(reason)
-                .help(format!("add `{ARCH}: {AMD64}` to the nodeSelector")),
+                .reason(reason.clone())
+                .help(format!("add `{ARCH}: {architecture}` to the nodeSelector")),
         );
         if beta.exists() {
             findings.push(
@@ -77,14 +75,6 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
                     .help(format!("use `{ARCH}`")),
             );
         }
-    }
-}
-
-fn reason(workload: &Workload<'_>) -> &'static str {
-    if workload.engines.iter().any(|engine| *engine.engine == SQL_EDGE) {
-        "Microsoft no longer supports SQL Edge on ARM64, and version 2.0.0 has no ARM64 image"
-    } else {
-        "there is no ARM64 image of SQL Server, so the pod does not start on other nodes"
     }
 }
 
@@ -144,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preference_counts_for_nothing() {
+    fn preferred_affinity_does_not_count() {
         let preferred = json!([{"weight": 1, "preference": {"matchExpressions": [{"key": ARCH, "operator": "In", "values": ["amd64"]}]}}]);
         let object = deployment(&[
             (&format!("{POD}/nodeSelector"), json!(null)),

@@ -136,7 +136,7 @@ impl<'a> CheckContext<'a> {
         CheckContext { old, ..self }
     }
 
-    /// How much of what exists is in view.
+    /// How much of what exists can be looked up.
     pub fn scope(&self) -> Scope {
         self.view.scope()
     }

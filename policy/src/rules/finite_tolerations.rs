@@ -139,7 +139,7 @@ fn help_text(toleration: &Cursor<'_>, limit: i64) -> String {
     match (is_empty("effect"), is_empty("key")) {
         (false, _) => format!("set `tolerationSeconds: {limit}`"),
         (true, false) => format!("set `effect: NoExecute` and `tolerationSeconds: {limit}`"),
-        (true, true) => format!("name the taints, {NOT_READY} and {UNREACHABLE}, with `tolerationSeconds`"),
+        (true, true) => format!("name {NOT_READY} and {UNREACHABLE}, with `tolerationSeconds`"),
     }
 }
 

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn on_windows_no_other_rule_has_a_say() {
+    fn on_windows_nodes_only_linux_node_runs() {
         let object = deployment(&[("/spec/replicas", json!(3)), (&format!("{POD}/os/name"), json!("windows"))]);
         assert!(ask(&super::super::single_replica::RULE, &object).is_empty());
     }

@@ -93,15 +93,15 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
 
 /// A finding if an UPDATE makes the last LoadBalancer Service of a workload one of another type.
 fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    let mut workloads = String::new();
+    let mut workloads = Vec::new();
     for workload in context.view.databases_selected_by(old).known()? {
         let others = context.view.services_beside(service, &workload).known()?;
         if !others.iter().any(Service::is_load_balancer) {
-            push_separated(&mut workloads, " and ", &workload.describe());
+            workloads.push(workload);
         }
     }
-    let message = format!("this update removes the only LoadBalancer Service of {workloads}");
     (!workloads.is_empty()).then(|| {
+        let message = format!("this update removes the only LoadBalancer Service of {}", listed(&workloads));
         Finding::contradiction(&service.spec.at("type"), message)
             .reason("clients lose the address they connect to")
             .help("keep `type: LoadBalancer`, or create another LoadBalancer Service first")
@@ -110,23 +110,36 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
 
 /// A finding if this is the Service that has to become the LoadBalancer Service of a workload.
 fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Finding> {
-    let (mut workloads, mut related) = (String::new(), Vec::new());
+    let mut workloads = Vec::new();
     for workload in context.view.databases_selected_by(service).known()? {
-        if context.view.service_role(service, &workload).known() == Some(ServiceRole::Candidate) {
-            push_separated(&mut workloads, " and ", &workload.describe());
-            let labels = workload.template.path(&["metadata", "labels"]);
-            related.push(Related::new(&workload.object, &labels, "the Service selects these pods"));
+        let others = context.view.services_beside(service, &workload).known()?;
+        if context.view.service_role(service, &workload, &others) == ServiceRole::Candidate {
+            workloads.push(workload);
         }
     }
+    let related = workloads.iter().map(|workload| {
+        let labels = workload.template.path(&["metadata", "labels"]);
+        Related::new(&workload.object, &labels, "the Service selects these pods")
+    });
     let (service_type, fix) = (service.service_type(), Fix::safe(edits(service, context.settings.exposure)));
-    let message = format!("no LoadBalancer Service selects {workloads}");
     (!workloads.is_empty()).then(|| {
+        let message = format!("no LoadBalancer Service selects {}", listed(&workloads));
         Finding::omission(&service.spec.at("type"), message, fix)
             .label(format!("this is {}", service_type.describe()))
             .reason(reason(Some(service_type)))
             .help("set `type: LoadBalancer`; without an internal annotation this can publish the database")
             .related(related)
     })
+}
+
+/// The first two workloads, and the number of the others.
+fn listed(workloads: &[Workload<'_>]) -> String {
+    let mut text = String::new();
+    workloads.iter().take(2).for_each(|workload| push_separated(&mut text, " and ", &workload.describe()));
+    if let Some(others) = workloads.len().checked_sub(2).filter(|others| *others > 0) {
+        text.push_str(&format!(" and {others} more"));
+    }
+    text
 }
 
 fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
@@ -207,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn with_everything_in_view_the_lack_is_reported_once() {
+    fn in_a_whole_application_a_missing_load_balancer_is_reported_once() {
         let labels = "reject /spec/template/metadata/labels";
         let database = deployment(&[]);
         let cluster_ip = named("a", "ClusterIP");
@@ -227,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_leads_elsewhere_gives_way() {
+    fn a_service_without_a_port_to_the_database_is_not_the_candidate() {
         let metrics = service(&[
             ("/metadata/name", json!("a-metrics")),
             ("/spec/type", json!("ClusterIP")),
@@ -259,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_patch_keeps_the_address_inside_unless_told_otherwise() {
+    fn internal_annotations_follow_the_setting_exposure() {
         let annotations = |changes: &[(&str, Value)], settings: &Settings| {
             let (database, object) =
                 (deployment(&[]), service(&[&[("/spec/type", json!("ClusterIP"))], changes].concat()));

@@ -52,10 +52,10 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
     let Some((first, further)) = workload.engines.split_first() else { return };
     for other in further.iter().chain(workload.unselected_engines.iter().filter(|engine| engine.by_image)) {
         let location = other.container.first_of(&["image", "name"]).unwrap_or(other.container);
-        let (second, first_name) = (other.describe(), first.describe());
-        let message = format!("the pod runs a second database: {second}, in addition to {first_name}");
+        let message = format!("the pod runs a second database: {}", other.describe());
         findings.push(
             Finding::contradiction(&location, message)
+                .label(format!("in addition to {}", first.describe()))
                 .reason(reason(workload, first, other))
                 .help("run each database in its own Deployment or StatefulSet, with its own claim and Service"),
         );
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(found.len(), 1);
             assert_eq!(
                 found[0].message,
-                "the pod runs a second database: SQL Server in `b`, in addition to SQL Edge in `sql`"
+                "the pod runs a second database: SQL Server in `b`"
             );
             assert_eq!(found[0].reason.as_deref(), Some(expected), "{env}");
         }

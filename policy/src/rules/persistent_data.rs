@@ -101,7 +101,7 @@ fn unresolved_directory(container: &DatabaseContainer<'_, '_>, directories: &[Da
     Some(Finding::advice(&entry.at("name"), message).help("write the directory into the manifest as a plain value"))
 }
 
-/// The most telling location of an unprotected directory, and what it is.
+/// The most specific location of an unprotected directory, and what it is.
 fn location<'a>(
     container: &DatabaseContainer<'_, 'a>,
     mounts: &[Mount<'a>],
@@ -159,7 +159,7 @@ fn describe_losses(unprotected: &[Unprotected<'_, '_>], product: &str) -> (Strin
 fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {
     let lost_with_pod = "all databases are lost when the pod is replaced";
     let (consequence, location) = match mount.map(|mount| (&mount.source, mount.volume)) {
-        None => ("all databases are lost at the next container restart", "in the container filesystem".to_owned()),
+        None => ("all databases are lost at the next restart", "in the container filesystem".to_owned()),
         Some((VolumeSource::NoSuchVolume, volume)) => {
             ("the API server rejects the pod", format!("on volume {}, which does not exist", quoted(volume)))
         }
@@ -169,7 +169,7 @@ fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {
         Some((VolumeSource::Other("ephemeral"), _)) => (lost_with_pod, "on an ephemeral volume".to_owned()),
         Some((VolumeSource::Other("csi"), _)) => (lost_with_pod, "on an inline CSI volume".to_owned()),
         Some((VolumeSource::Other("hostPath"), _)) => {
-            ("after a failover the pod starts without databases", "on a hostPath of the old node".to_owned())
+            ("after a failover there are no databases", "on a hostPath of the old node".to_owned())
         }
         Some((VolumeSource::Other(kind @ ("configMap" | "secret" | "projected" | "downwardAPI" | "image")), _)) => {
             let consequence = format!("{product} cannot write its database files");

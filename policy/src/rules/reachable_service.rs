@@ -68,7 +68,7 @@ fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option
     let mut findings = Findings::new();
     for workload in context.view.databases_selected_by(service).known()? {
         let others = context.view.services_beside(service, &workload).known()?;
-        let is_other = context.view.service_role(service, &workload).known()? == ServiceRole::Other;
+        let is_other = context.view.service_role(service, &workload, &others) == ServiceRole::Other;
         if is_other || others.iter().any(|other| is_address(other, &workload)) {
             continue;
         }
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn services_beside_the_load_balancer_are_not_asked() {
+    fn services_beside_the_load_balancer_are_not_checked() {
         let metrics = service(&[
             ("/metadata/name", json!("m")),
             ("/spec/type", json!("ClusterIP")),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workload_is_asked_when_its_load_balancer_came_first() {
+    fn a_workload_is_checked_if_its_load_balancer_service_exists() {
         let wrong = service(&[("/spec/ports/0/targetPort", json!(1))]);
         let ask = |world: &ObjectIndex<'_>| ask_in(&RULE, &deployment(&[]), world, &Settings::default());
         assert_eq!(ask(&open_index([&wrong])), ["reject /spec/template/metadata/labels"]);

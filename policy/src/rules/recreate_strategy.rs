@@ -32,7 +32,7 @@
 //! # Sources
 //! - Kubernetes documentation, *Run a Single-Instance Stateful Application*: use `strategy: type: Recreate`
 //! - <https://github.com/kubernetes/kubernetes/issues/26567>: one replica, ReadWriteOnce, surge: blocked
-//! - <https://github.com/kubernetes/kubernetes/issues/24198>: Recreate with a leftover `rollingUpdate` is refused
+//! - <https://github.com/kubernetes/kubernetes/issues/24198>: Recreate with `rollingUpdate` is rejected
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_recreate_will_do() {
+    fn every_other_strategy_is_a_finding() {
         let rolling = json!({"maxSurge": "25%", "maxUnavailable": "25%"});
         let cases: [(Value, &[&str]); 7] = [
             (json!({"type": "Recreate"}), &[]),

@@ -41,7 +41,7 @@ pub struct ObjectIndex<'a> {
     workloads: Buckets<Pods<'a>>,
     others: Buckets<&'a Value>,
     /// All objects by name, made when the first one is looked up.
-    by_name: OnceLock<HashMap<&'a str, Vec<&'a Value>>>,
+    by_name: OnceLock<HashMap<ObjectName<'a>, &'a Value>>,
     is_truncated: AtomicBool,
 }
 
@@ -68,6 +68,9 @@ struct IndexedService<'a> {
     namespace: &'a str,
     selector: Option<Selector<'a>>,
 }
+
+/// The kind, namespace and name of an object.
+type ObjectName<'a> = (Kind, &'a str, &'a str);
 
 /// The hash of what objects of a bucket have in common.
 type BucketKey = u64;
@@ -139,6 +142,9 @@ impl<'a> IndexEntry<'a> {
         let mut bucket_keys: Vec<BucketKey> =
             labels(&pods).map(|label| Bucket::Label { namespace, label }.key()).collect();
         bucket_keys.extend(claim_names(&pods).iter().map(|claim| Bucket::Claim { namespace, claim }.key()));
+        // Two volumes may name one claim.
+        bucket_keys.sort_unstable();
+        bucket_keys.dedup();
         IndexEntry { object: pods.object, kind: EntryKind::Workload(pods), bucket_keys }
     }
 }
@@ -188,12 +194,11 @@ impl<'a> ObjectIndex<'a> {
         let selects = |service: &IndexedService<'_>| {
             service.namespace == pods.namespace && service.selector.is_some_and(|selector| selector.matches(pods))
         };
-        let of = |buckets: &Buckets<IndexedService<'a>>| -> Vec<&'a Value> {
-            let services =
-                labels(pods).flat_map(|label| buckets.bucket(&Bucket::Label { namespace: pods.namespace, label }));
-            services.filter(selects).map(|service| service.object).collect()
-        };
-        self.take_limited(of(&self.load_balancers).into_iter().chain(of(&self.services)))
+        // Lazy, because only the first services are taken.
+        let services = [&self.load_balancers, &self.services].into_iter().flat_map(|buckets| {
+            labels(pods).flat_map(|label| buckets.bucket(&Bucket::Label { namespace: pods.namespace, label }))
+        });
+        self.take_limited(services.filter(selects).map(|service| service.object))
     }
 
     fn pods_selected_by(&self, namespace: &str, selector: &Selector<'_>) -> Vec<&'a Value> {
@@ -205,15 +210,18 @@ impl<'a> ObjectIndex<'a> {
         self.take_limited(selected.map(|pods| pods.object))
     }
 
-    fn named(&self, name: &str) -> &[&'a Value] {
+    fn named(&self, name: ObjectName<'_>) -> Option<&'a Value> {
         let by_name = self.by_name.get_or_init(|| {
-            let mut by_name: HashMap<&str, Vec<&Value>> = HashMap::new();
+            let mut by_name = HashMap::new();
             for object in &self.objects {
-                by_name.entry(name_of(object)).or_default().push(object);
+                let Some(kind) = Kind::from_object(object) else { continue };
+                let is_namespaced = kind.resource().is_none_or(|resource| resource.is_namespaced);
+                let namespace = if is_namespaced { namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) } else { "" };
+                by_name.entry((kind, namespace, name_of(object))).or_insert(*object);
             }
             by_name
         });
-        by_name.get(name).map_or(&[], Vec::as_slice)
+        by_name.get(&name).copied()
     }
 
     /// The first objects: all, unless each object is compared with all others.
@@ -247,11 +255,7 @@ impl Cluster for ObjectIndex<'_> {
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
-        let is_meant = |object: &&&Value| {
-            let is_there = || namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace;
-            Kind::from_object(object) == Some(resource.kind) && (!resource.is_namespaced || is_there())
-        };
-        match self.named(name).iter().find(is_meant) {
+        match self.named((resource.kind, namespace, name)) {
             Some(object) => Lookup::Known(Some(object)),
             None if self.scope.is_complete() => Lookup::Known(None),
             None => Lookup::Unavailable("the object is not in view".to_owned()),

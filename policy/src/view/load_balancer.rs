@@ -29,14 +29,15 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The role of `service` for `workload`. Where both ends are checked, one candidate is chosen; otherwise each Service
-    /// is checked alone, and only one whose ports lead elsewhere gives way to one whose ports lead to the database.
-    pub fn service_role(&self, service: &Service<'_>, workload: &Workload<'_>) -> Lookup<ServiceRole> {
+    /// The role of `service` for `workload`, which the Services `others` select, too. Where both ends are checked, one
+    /// candidate is chosen. Otherwise each Service is checked alone: it is not the candidate if its ports lead elsewhere and
+    /// those of another Service lead to the database.
+    pub fn service_role(&self, service: &Service<'_>, workload: &Workload<'_>, others: &[Service<'_>]) -> ServiceRole {
         if service.is_load_balancer() {
-            return Lookup::Known(ServiceRole::LoadBalancer);
+            return ServiceRole::LoadBalancer;
         }
         if !service.service_type().can_become_load_balancer() {
-            return Lookup::Known(ServiceRole::Other);
+            return ServiceRole::Other;
         }
         let reports_once = self.scope().reports_once();
         let own = rank(service, workload);
@@ -45,10 +46,8 @@ impl<'a> View<'a> {
             let leads_better = own.0 && !rank.0;
             other.service_type().can_become_load_balancer() && (leads_better || (reports_once && rank < own))
         };
-        self.services_beside(service, workload).map(|others| {
-            let is_other = others.iter().any(|other| other.is_load_balancer() || is_better(other));
-            if is_other { ServiceRole::Other } else { ServiceRole::Candidate }
-        })
+        let is_other = others.iter().any(|other| other.is_load_balancer() || is_better(other));
+        if is_other { ServiceRole::Other } else { ServiceRole::Candidate }
     }
 }
 

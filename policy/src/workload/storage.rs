@@ -40,7 +40,7 @@ impl DataDirectory {
     /// How a message names it. The value of a variable is never quoted.
     pub fn describe(&self) -> String {
         match (self.variable, &self.path) {
-            (Some(variable), _) => format!("the directory in {variable}"),
+            (Some(variable), _) => variable.to_owned(),
             (None, Some(path)) => path.clone(),
             (None, None) => "the data directory".to_owned(),
         }
