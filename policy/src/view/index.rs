@@ -251,11 +251,7 @@ impl Cluster for ObjectIndex<'_> {
             let is_there = || namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace;
             Kind::from_object(object) == Some(resource.kind) && (!resource.is_namespaced || is_there())
         };
-        match self.named(name).iter().find(is_meant) {
-            Some(object) => Lookup::Known(Some(object)),
-            None if self.scope.is_complete() => Lookup::Known(None),
-            None => Lookup::Unavailable("the object is not in view".to_owned()),
-        }
+        Lookup::Known(self.named(name).iter().find(is_meant).copied())
     }
 }
 
