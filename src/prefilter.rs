@@ -165,7 +165,7 @@ mod tests {
         let one = Relevance::Irrelevant { objects: 1 };
         let cases = [
             ("kind: ConfigMap\ndata: {x: mssql}\n", one),
-            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", one),
+            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", Relevance::Related),
             ("kind: ConfigMap\ndata: {x: '{{ a }}'}\n", one),
             ("kind: Deployment\nspec: {image: web}\n", one),
             ("kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n", one),

@@ -16,10 +16,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
+use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
 
 use super::printed;
 use crate::kubernetes::Cluster;
 use crate::shared::objects;
+
+/// The plural names of the resources that rules look up.
+fn looked_up() -> impl Iterator<Item = &'static str> {
+    RESOURCES.iter().filter(|row| row.look_up != LookUp::No).map(|row| row.plural)
+}
 
 const ACCOUNT: &str = "system:serviceaccount:sqledge-ha:sqledge-ha";
 
@@ -148,7 +154,7 @@ fn the_permissions_and_arguments_in_the_manifests_are_sufficient() {
     let deployed = Deployed::start();
     let metrics = deployed.probe("/metrics");
     let synced: Vec<&str> = metrics.lines().filter(|line| line.starts_with("sqledge_ha_cache_synced{")).collect();
-    assert!(synced.len() == 5 && synced.iter().all(|line| line.ends_with(" 1.0")), "{synced:#?}");
+    assert!(synced.len() == looked_up().count() && synced.iter().all(|line| line.ends_with(" 1.0")), "{synced:#?}");
     let failures: Vec<&str> = metrics.lines().filter(|line| line.contains("_failures_total")).collect();
     assert!(failures.iter().all(|line| line.ends_with(" 0")), "{failures:#?}");
 
@@ -168,7 +174,7 @@ fn the_permissions_and_arguments_in_the_manifests_are_sufficient() {
 #[test]
 fn the_webhook_has_no_other_permissions() {
     let deployed = Deployed::start();
-    for resource in ["services", "replicationcontrollers", "deployments", "replicasets", "statefulsets"] {
+    for resource in looked_up() {
         let verbs = ["list", "watch", "get", "create", "update", "patch", "delete"];
         let allowed: Vec<&str> = verbs.into_iter().filter(|verb| deployed.is_allowed(verb, resource)).collect();
         assert_eq!(allowed, ["list", "watch"], "{resource}");

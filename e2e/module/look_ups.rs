@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Limits, ObjectSet, metadata};
+use sqledge_ha_policy::finding::Action;
+use sqledge_ha_policy::rules::RULES;
 
-use super::recorder::{Call, Recorder, review_in};
+use super::recorder::{Call, Recorder, review_in, review_with};
 use super::{create, requests_with_lookups, scale, service, workload};
+
+/// Settings that switch on the rules that are off.
+fn every_rule() -> Value {
+    let off = RULES.iter().filter(|rule| rule.default_action == Action::Off);
+    json!({"rules": off.map(|rule| (rule.id.to_owned(), json!("warn"))).collect::<serde_json::Map<_, _>>()})
+}
 
 #[test]
 fn the_module_looks_up_exactly_the_kinds_in_its_metadata() {
     let calls = requests_with_lookups()
         .iter()
-        .flat_map(|request| review_in(Recorder::default(), request).1)
+        .flat_map(|request| review_with(Recorder::default(), request, &every_rule()).1)
         .collect::<Vec<_>>();
     let asked: BTreeSet<(String, String)> = calls.iter().map(Call::kind).collect();
     let metadata = metadata::read(EMBEDDED).unwrap();
@@ -27,7 +35,7 @@ fn the_module_looks_up_exactly_the_kinds_in_its_metadata() {
 #[test]
 fn look_ups_have_a_namespace_and_lists_have_field_masks() {
     for request in requests_with_lookups() {
-        for call in review_in(Recorder::default(), &request).1 {
+        for call in review_with(Recorder::default(), &request, &every_rule()).1 {
             match call {
                 Call::Get(get) => {
                     assert_eq!((get.namespace.as_deref(), get.disable_cache), (Some("db"), false), "{get:?}");

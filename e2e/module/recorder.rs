@@ -68,9 +68,14 @@ impl LookupSource for Recorder {
 
 /// Checks a request, and returns the response and the look-ups.
 pub(super) fn review_in(lookups: Recorder, request: &RawValue) -> (Response, Vec<Call>) {
+    review_with(lookups, request, &json!({}))
+}
+
+/// The same with settings.
+pub(super) fn review_with(lookups: Recorder, request: &RawValue, settings: &Value) -> (Response, Vec<Call>) {
     let lookups = Arc::new(lookups);
     let instance = MODULE.instance(Arc::clone(&lookups) as Arc<dyn LookupSource>).unwrap();
-    let response = instance.validate(request, &json!({})).unwrap();
+    let response = instance.validate(request, settings).unwrap();
     let calls = lookups.calls.lock().unwrap().clone();
     (response, calls)
 }

@@ -15,7 +15,9 @@ use crate::shared::root;
 fn sarif_reports_match_the_published_schema() {
     for rule in RULES {
         let folder = root().join("e2e/corpus").join(rule.id);
-        let ran = run(&folder, &["lint", "--format", "sarif", "--engine", "all", "--partial", "."]);
+        // Also if the rule is off by default.
+        let warn = format!("{}=warn", rule.id);
+        let ran = run(&folder, &["lint", "--format", "sarif", "--engine", "all", "--rule", &warn, "--partial", "."]);
         let run = sarif_run(&ran.output);
         assert!(results(&run).iter().any(|result| result["ruleId"] == rule.id), "{}", rule.id);
         for result in results(&run) {

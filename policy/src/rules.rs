@@ -107,6 +107,7 @@ rules! {
     whole_data_root,
     writable_data,
     stable_data_path,
+    existing_claim,
     // Any amd64 node
     amd64_node_selector,
     linux_node,

@@ -117,6 +117,10 @@ fn texts(value: &Value, key: &str) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
+
     use super::*;
 
     fn resources(rules: &[Value]) -> Vec<String> {
@@ -145,15 +149,9 @@ mod tests {
 
     #[test]
     fn looked_up_resources_have_plural_names() {
-        let names: Vec<_> =
-            ModuleMetadata::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural)).collect();
-        let expected = [
-            ("", "services"),
-            ("", "replicationcontrollers"),
-            ("apps", "deployments"),
-            ("apps", "replicasets"),
-            ("apps", "statefulsets"),
-        ];
-        assert_eq!(names, expected.map(|(group, plural)| (group.to_owned(), plural.to_owned())));
+        let names = ModuleMetadata::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural));
+        let rows = RESOURCES.iter().filter(|row| row.look_up != LookUp::No);
+        let expected = rows.map(|row| (row.group.to_owned(), row.plural.to_owned()));
+        assert_eq!(names.collect::<BTreeSet<_>>(), expected.collect());
     }
 }

@@ -123,27 +123,21 @@ pub fn group_and_version(api_version: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
+
     use super::*;
     use crate::wasm_host::{EMBEDDED, metadata};
 
     #[test]
     fn the_kinds_of_the_module_have_the_right_plurals() {
         let kinds = kinds(&metadata::read(EMBEDDED).unwrap());
-        let plurals: Vec<_> = kinds
-            .iter()
-            .map(|kind| {
-                let resource = resource(&kind.api_version, &kind.kind);
-                format!("{} {}", resource.api_version, resource.plural)
-            })
-            .collect();
-        let expected = [
-            "v1 services",
-            "v1 replicationcontrollers",
-            "apps/v1 deployments",
-            "apps/v1 replicasets",
-            "apps/v1 statefulsets",
-        ];
-        assert_eq!(plurals, expected);
+        for kind in &kinds {
+            let (group, version) = group_and_version(&kind.api_version);
+            let row = RESOURCES.iter().find(|row| row.group == group && row.name == kind.kind).expect("there is a row");
+            let resource = resource(&kind.api_version, &kind.kind);
+            assert_eq!((resource.version.as_str(), resource.plural.as_str()), (version, row.plural), "{kind:?}");
+        }
+        assert_eq!(kinds.len(), RESOURCES.iter().filter(|row| row.look_up != LookUp::No).count());
     }
 
     #[test]

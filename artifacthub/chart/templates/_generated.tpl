@@ -5,6 +5,7 @@
   - ""
   resources:
   - services
+  - persistentvolumeclaims
   - replicationcontrollers
   verbs:
   - list

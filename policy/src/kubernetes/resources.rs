@@ -181,6 +181,7 @@ pub static RESOURCES: &[Resource] = &[
         kind: Kind::Claim,
         name: "PersistentVolumeClaim",
         plural: "persistentvolumeclaims",
+        look_up: LookUp::Get,
         fields: &["spec.accessModes", "spec.storageClassName", "spec.volumeMode", "spec.volumeName"],
         ..UNUSED
     },

@@ -255,11 +255,7 @@ impl Cluster for ObjectIndex<'_> {
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
-        match self.named((resource.kind, namespace, name)) {
-            Some(object) => Lookup::Known(Some(object)),
-            None if self.scope.is_complete() => Lookup::Known(None),
-            None => Lookup::Unavailable("the object is not in view".to_owned()),
-        }
+        Lookup::Known(self.named((resource.kind, namespace, name)))
     }
 }
 
