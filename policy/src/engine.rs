@@ -45,10 +45,7 @@ const COMMON: Engine = Engine {
     images: &[],
     data_root: "/var/opt/mssql",
     data_directory: "/var/opt/mssql/data",
-    required_directories: &[
-        ("/var/opt/mssql/log", "error logs"),
-        ("/var/opt/mssql/secrets", "the machine key"),
-    ],
+    required_directories: &[("/var/opt/mssql/log", "error logs"), ("/var/opt/mssql/secrets", "the machine key")],
     port: 1433,
     uid: 10001,
     architecture: "amd64",

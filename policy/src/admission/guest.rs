@@ -128,7 +128,11 @@ impl Cluster for HostCluster {
                 Err(reason) => return Lookup::Unavailable(reason),
             }
         }
-        if is_listed { Lookup::Known(found) } else { Lookup::Unavailable("the policy does not look them up".to_owned()) }
+        if is_listed {
+            Lookup::Known(found)
+        } else {
+            Lookup::Unavailable("the policy does not look them up".to_owned())
+        }
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
