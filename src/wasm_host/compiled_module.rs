@@ -108,9 +108,7 @@ impl CompiledModule {
         config.wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config).map_err(|error| Error::Compile(Box::new(error.into())))?;
         advance_epoch(&engine);
-        // The step in which a call starts does not count.
-        let ticks = limits.deadline.as_millis().div_ceil(TICK.as_millis()).max(1) + 1;
-        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+        let ticks = ticks(limits.deadline);
         let resources = ResourceLimits { max_memory_size: Some(limits.memory), max_table_elements: Some(100_000) };
         let builder = WasmtimeEngineProviderBuilder::new().engine(engine).enable_resource_limits(resources);
         let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
@@ -143,6 +141,14 @@ impl CompiledModule {
         let host = WapcHost::new(Box::new(engine), Some(Box::new(answer)));
         Ok(Instance(host.map_err(|error| Error::Start(Box::new(error)))?))
     }
+}
+
+/// The number of epochs that a deadline takes.
+fn ticks(deadline: Duration) -> u64 {
+    // The step in which a call starts does not count.
+    let ticks = deadline.as_millis().div_ceil(TICK.as_millis()).max(1) + 1;
+    // The engine adds it to its epoch, which must not overflow.
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2)
 }
 
 /// Advances the epoch of an engine until the engine is dropped.
