@@ -43,7 +43,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
     /// Annotated WebAssembly module to run: a file, or registry://HOST/REPOSITORY@sha256:…, which is pulled at startup
-    /// [default: the embedded module]. It may get and list the namespaced objects that its metadata names
+    /// [default: the embedded module]. It may get and list the objects that its metadata names
     #[arg(long, value_name = "FILE|REFERENCE")]
     pub module: Option<PathBuf>,
     /// What to do with a request if the module fails

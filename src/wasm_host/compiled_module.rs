@@ -17,7 +17,7 @@ use wasmtime::{Config, Engine};
 use wasmtime_provider::{EpochDeadlines, ResourceLimits, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
 
 use super::host_calls::HostCalls;
-use super::lookup::LookupSource;
+use super::lookup::{LookupSource, null_is_empty};
 use super::memory_budget::MemoryBudget;
 use super::metadata;
 use super::permissions::ModulePermissions;
@@ -72,7 +72,7 @@ impl Error {
 pub struct Limits {
     /// The maximum duration of a call, in steps of 10 ms.
     pub deadline: Duration,
-    /// The maximum memory of an instance in bytes. One look-up can use a quarter of it; a larger answer is an error.
+    /// The maximum memory of an instance in bytes. One look-up can use a part of it; a larger answer is an error.
     pub memory: usize,
 }
 
@@ -246,10 +246,6 @@ pub struct Response {
 /// Reads an object without giving the keys that serde_json reserves their special meaning.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Ok(Option::<PlainValue>::deserialize(deserializer)?.map(|PlainValue(object)| object))
-}
-
-fn null_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Kubewarden's settings validation response.
