@@ -41,6 +41,8 @@ mod permissions;
 #[cfg(feature = "serve")]
 pub use admission_review::{AdmissionReview, ParseError, PatchError, RequestInfo};
 #[cfg(feature = "serve")]
+pub(crate) use compiled_module::with_causes;
+#[cfg(feature = "serve")]
 pub use compiled_module::{CompiledModule, Error, Instance, Limits, Response, SettingsResponse};
 #[cfg(feature = "serve")]
 pub(crate) use list_item::remove_large_metadata;

@@ -67,6 +67,12 @@ impl Error {
     }
 }
 
+/// An error and its causes, the first line of each.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| Some(cause.to_string().lines().next()?.to_owned())).collect::<Vec<_>>().join(": ")
+}
+
 /// The limits of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
