@@ -26,7 +26,7 @@ pub use self::registry::{
     InspectionFormat, PolicyFlags, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess, RegistryFlagNames,
 };
 #[cfg(feature = "serve")]
-pub use self::serve::{ClusterAccess, ModuleRegistry, OfModule, Review, Serve, ServeLimits, Tls};
+pub use self::serve::{ClusterAccess, ModuleRegistry, Review, Serve, ServeFlagNames, ServeLimits, Tls};
 use crate::exit::{ExitStatus, Failure};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.

@@ -41,12 +41,25 @@ mod permissions;
 #[cfg(feature = "serve")]
 pub use admission_review::{AdmissionReview, ParseError, PatchError, RequestInfo};
 #[cfg(feature = "serve")]
+pub(crate) use compiled_module::with_causes;
+#[cfg(feature = "serve")]
 pub use compiled_module::{CompiledModule, Error, Instance, Limits, Response, SettingsResponse};
 #[cfg(feature = "serve")]
+pub(crate) use list_item::remove_large_metadata;
 pub use lookup::{Get, List, LookupSource, NoLookups, ObjectIter, ObjectSet};
 
 /// The annotated module, which `policy wasm` writes and `policy push` publishes.
 pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-ha.wasm"));
+
+/// The resource that the embedded module knows by this group, version and kind. Other modules can look up others.
+#[cfg(feature = "serve")]
+pub(crate) fn known_resource(
+    api_version: &str,
+    kind: &str,
+) -> Option<&'static sqledge_ha_policy::kubernetes::resources::Resource> {
+    use sqledge_ha_policy::kubernetes::{group_of, kind::Kind};
+    Kind::from_group(group_of(api_version), kind)?.resource()
+}
 
 /// The commit that the embedded module was built from, if it is known.
 pub const REVISION: Option<&str> = option_env!("SQLEDGE_HA_REVISION");

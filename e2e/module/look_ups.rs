@@ -42,7 +42,7 @@ fn look_ups_have_a_namespace_and_lists_have_field_masks() {
                 }
                 Call::List(list) => {
                     assert_eq!(
-                        (list.namespace.as_str(), &list.label_selector, &list.field_selector),
+                        (list.namespace.as_deref().unwrap_or_default(), &list.label_selector, &list.field_selector),
                         ("db", &None, &None)
                     );
                     assert!(!list.field_masks.is_empty() && list.field_masks.is_sorted(), "{list:?}");

@@ -218,10 +218,11 @@ fn startup_error(arguments: &[&str]) -> String {
 #[test]
 fn wrong_arguments_are_errors_at_startup() {
     let files = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--no-cluster"];
-    let cases: [(&[&str], &str); 14] = [
-        (&["--no-cluster"], "--tls-cert"),
+    let cases: [(&[&str], &str); 15] = [
+        (&["--no-cluster"], "<--tls-cert <FILE>|--self-signed|--insecure-http>"),
+        (&["--self-signed", "--service=sql"], "invalid Service `sql`; write NAME.NAMESPACE.svc"),
         (&["--no-cluster", "--tls-cert=tls.crt"], "not provided:\n  --tls-key <FILE>"),
-        (&["--no-cluster", "--tls-key=tls.key"], "not provided:\n  --tls-cert <FILE>"),
+        (&["--no-cluster", "--tls-key=tls.key"], "--tls-cert <FILE>"),
         (&["--no-cluster", "--tls-key=tls.key", "--insecure-http"], "'--tls-key <FILE>' cannot be used with"),
         (&["--tls-key=tls.key", "--self-signed", "--service=a.b.svc"], "'--tls-key <FILE>' cannot be used with"),
         (&["--insecure-http", "--no-cluster", "--listen=0.0.0.0:0"], "listen on 127.0.0.1"),

@@ -31,7 +31,7 @@ fn names(caches: &Caches, of: &ResourceKind, namespace: &str) -> Result<Vec<Stri
     let query = List {
         api_version,
         kind,
-        namespace: namespace.to_owned(),
+        namespace: Some(namespace.to_owned()),
         label_selector: None,
         field_selector: None,
         field_masks: vec![],

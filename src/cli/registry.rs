@@ -38,7 +38,7 @@ pub struct RegistryAccess<N: RegistryFlagNames = PolicyFlags> {
     #[arg(long = name(N::FLAGS.ca_cert), value_name = "FILE")]
     pub ca_cert: Option<PathBuf>,
     /// Timeout for each registry response; the whole operation may take ten times as long
-    #[arg(long = name(N::FLAGS.timeout), value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    #[arg(long = name(N::FLAGS.timeout), value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     pub timeout: Duration,
     #[arg(skip)]
     names: PhantomData<N>,

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::registry::{RegistryAccess, RegistryFlagNames};
 use super::time::{duration, positive_duration};
 use crate::registry::FlagNames;
 use crate::webhook::log::{LogFormat, LogLevel};
+use crate::webhook::self_signed::Service;
 use crate::webhook::workers::OnError;
 
 /// `review`.
@@ -18,7 +19,7 @@ pub struct Review {
     /// A JSON file with an AdmissionReview or an AdmissionRequest, or `-` for standard input
     #[arg(default_value = "-")]
     pub file: PathBuf,
-    /// Manifests of the objects in the cluster, for the module to look up
+    /// Manifests of the objects in the cluster, for the module to look up (repeatable)
     #[arg(long, value_name = "PATH")]
     pub cluster: Vec<PathBuf>,
     /// A YAML file with settings under `policy:`
@@ -43,11 +44,11 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
     /// Annotated WebAssembly module to run: a file, or registry://HOST/REPOSITORY@sha256:…, which is pulled at startup
-    /// [default: the embedded module]. It may get and list the namespaced objects that its metadata names
+    /// [default: the embedded module]. It may get and list the objects that its metadata names
     #[arg(long, value_name = "FILE|REFERENCE")]
     pub module: Option<PathBuf>,
     /// What to do with a request if the module fails
-    #[arg(long, value_enum, default_value_t = OnError::Reject)]
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = OnError::Reject)]
     pub on_error: OnError,
     /// The serving certificate.
     #[command(flatten)]
@@ -71,10 +72,13 @@ pub struct Serve {
 
 /// The serving certificate of `serve`.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Certificate (one of three)")]
+#[command(
+    next_help_heading = "Certificate (one of three)",
+    group = ArgGroup::new("certificate").args(["tls_cert", "self_signed", "insecure_http"]).required(true)
+)]
 pub struct Tls {
     /// PEM file with the certificate chain; loaded again when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present_any = ["self_signed", "insecure_http"])]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// PEM file with the private key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
@@ -84,7 +88,7 @@ pub struct Tls {
     pub self_signed: bool,
     /// Service through which the API server calls this webhook
     #[arg(long, value_name = "NAME.NAMESPACE.svc", requires = "self_signed")]
-    pub service: Option<String>,
+    pub service: Option<Service>,
     /// Name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration that get the `caBundle`
     #[arg(long, value_name = "NAME", requires = "self_signed", default_value = "sqledge-ha")]
     pub webhook_configuration: String,
@@ -107,22 +111,22 @@ pub struct ClusterAccess {
 
 /// The registry for `serve --module`.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = OfModule::HEADING)]
+#[command(next_help_heading = ServeFlagNames::HEADING)]
 pub struct ModuleRegistry {
     /// Directory for the pulled module; with a digest reference, a restart needs no registry [default: sqledge-ha in
     /// XDG_CACHE_HOME, or in ~/.cache]
-    #[arg(long, value_name = "DIRECTORY")]
+    #[arg(long, value_name = "DIR")]
     pub module_cache: Option<PathBuf>,
     /// How to connect to the registry.
     #[command(flatten)]
-    pub access: RegistryAccess<OfModule>,
+    pub access: RegistryAccess<ServeFlagNames>,
 }
 
 /// The registry flags of `serve`.
 #[derive(Clone, Debug)]
-pub enum OfModule {}
+pub enum ServeFlagNames {}
 
-impl RegistryFlagNames for OfModule {
+impl RegistryFlagNames for ServeFlagNames {
     const HEADING: &'static str = "Registry (for --module registry://…)";
     const FLAGS: FlagNames =
         FlagNames { plain_http: "--registry-plain-http", ca_cert: "--registry-ca-cert", timeout: "--registry-timeout" };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
-use sqledge_ha_policy::json::parse::parse_value;
 use sqledge_ha_policy::rules::parse_settings;
 
 use crate::cli::Review;
@@ -44,13 +43,13 @@ pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
     let text = source.read().map_err(|error| unreadable(&source.name(), &error))?;
     let failed = |error: Error| Failure::unreadable(format!("{}: {error}", source.name()));
     let review = AdmissionReview::read(Bytes::from(text.into_bytes())).map_err(|error| failed(error.into()))?;
-    let answer = answer(&review, &settings, objects).map_err(failed)?;
+    let answer = answer(&review, &settings, objects.clone()).map_err(failed)?;
     writeln!(anstream::stdout(), "{answer:#}")?;
     if flags.explain {
         // On standard error, so that programs can read the answer. If it is closed, the explanation is lost.
         let settings = parse_settings(&settings).unwrap_or_default();
-        let request = parse_value(review.request_text(), "the admission request").unwrap_or_default();
-        let _ = write!(anstream::stderr(), "{}", explanation::text(&request, &answer, &settings));
+        let explanation = explanation::text(&review, &answer, &settings, objects.as_deref());
+        let _ = write!(anstream::stderr(), "{explanation}");
     }
     Ok(ExitStatus::Clean)
 }

@@ -1,8 +1,9 @@
 //! The metadata of the embedded module: which resources it checks and looks up.
 
 use serde_json::Value;
+use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource};
 
-use crate::wasm_host::{EMBEDDED, metadata};
+use crate::wasm_host::{EMBEDDED, known_resource, metadata};
 
 /// The metadata of the embedded module.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl ModuleMetadata {
     }
 
     /// The admission rules of a namespaced policy: resources that it can name ([`NAMESPACED`]) and check without look-ups.
-    /// Services and scale requests need look-ups of workloads.
+    /// These are workloads: Services and scale requests need look-ups of workloads.
     pub fn namespaced_rules(&self) -> Vec<Value> {
         let mut rules = self.rules();
         for rule in &mut rules {
@@ -63,7 +64,7 @@ impl ModuleMetadata {
             };
             let is_kept = |resource: &Value| {
                 let resource = resource.as_str().unwrap_or_default();
-                resource != "services" && groups.iter().all(|group| may_name(group, resource))
+                groups.iter().all(|group| is_workload(group, resource) && may_name(group, resource))
             };
             if let Some(resources) = rule.get_mut("resources").and_then(Value::as_array_mut) {
                 resources.retain(is_kept);
@@ -86,13 +87,10 @@ impl ModuleMetadata {
     /// The resources that the module looks up.
     pub fn looked_up(&self) -> Vec<LookedUp> {
         let resources = self.context_aware_resources();
-        let text = |resource: &Value, key| resource.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let looked_up = |resource: &Value| LookedUp {
-            group: sqledge_ha_policy::kubernetes::group_of(&text(resource, "apiVersion")).to_owned(),
-            // All these kinds have regular plurals.
-            plural: format!("{}s", text(resource, "kind").to_lowercase()),
-        };
-        resources.iter().map(looked_up).collect()
+        // A test makes sure that the table of resources has them all.
+        let row = |resource: &Value| known_resource(text(resource, "apiVersion"), text(resource, "kind"));
+        let looked_up = |row: &Resource| LookedUp { group: row.group.to_owned(), plural: row.plural.to_owned() };
+        resources.iter().filter_map(row).map(looked_up).collect()
     }
 
     /// An annotation of the module, or an empty string.
@@ -111,15 +109,22 @@ impl ModuleMetadata {
     }
 }
 
+fn is_workload(group: &Value, plural: &str) -> bool {
+    let mut resources = RESOURCES.iter().filter(|resource| group == resource.group && resource.plural == plural);
+    resources.any(|resource| resource.kind.workload().is_some())
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
 fn texts(value: &Value, key: &str) -> Vec<Value> {
     value.get(key).and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
+    use sqledge_ha_policy::kubernetes::resources::LookUp;
 
     use super::*;
 
@@ -135,23 +140,26 @@ mod tests {
     }
 
     #[test]
-    fn a_namespaced_policy_names_workloads_only() {
+    fn a_namespaced_policy_names_allowed_workloads_only() {
         let rules = ModuleMetadata::embedded().unwrap().namespaced_rules();
-        let expected = [
-            ("", vec!["pods", "replicationcontrollers"]),
-            ("apps", vec!["deployments", "statefulsets", "daemonsets", "replicasets"]),
-            ("batch", vec!["jobs", "cronjobs"]),
-        ];
-        let named: Vec<_> = rules.iter().map(|rule| (rule["apiGroups"].clone(), rule["resources"].clone())).collect();
-        let expected = expected.map(|(group, resources)| (Value::from(vec![group]), Value::from(resources)));
-        assert_eq!(named, expected);
+        for row in RESOURCES.iter().filter(|row| row.is_checked) {
+            let in_group: Vec<_> =
+                rules.iter().filter(|rule| texts(rule, "apiGroups").contains(&row.group.into())).cloned().collect();
+            let allowed = NAMESPACED.iter().find(|(group, _)| *group == row.group);
+            let is_allowed = allowed.is_some_and(|(_, resources)| resources.contains(&row.plural));
+            let is_named = resources(&in_group).contains(&row.plural.to_owned());
+            assert_eq!(is_named, row.kind.workload().is_some() && is_allowed, "{} {}", row.group, row.plural);
+        }
+        assert!(!resources(&rules).iter().any(|name| name.ends_with("/scale")), "{rules:?}");
     }
 
     #[test]
-    fn looked_up_resources_have_plural_names() {
-        let names = ModuleMetadata::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural));
-        let rows = RESOURCES.iter().filter(|row| row.look_up != LookUp::No);
-        let expected = rows.map(|row| (row.group.to_owned(), row.plural.to_owned()));
-        assert_eq!(names.collect::<BTreeSet<_>>(), expected.collect());
+    fn looked_up_resources_have_the_names_in_the_table() {
+        let found: Vec<_> =
+            ModuleMetadata::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural)).collect();
+        let expected = RESOURCES.iter().filter(|row| row.look_up != LookUp::No);
+        let expected: Vec<_> = expected.map(|row| (row.group.to_owned(), row.plural.to_owned())).collect();
+        assert_eq!(found.len(), expected.len());
+        assert!(expected.iter().all(|row| found.contains(row)), "{found:?}");
     }
 }

@@ -24,7 +24,7 @@ impl Cache {
     }
 
     /// The cache in the user's cache directory; `None` if the user has no home directory.
-    pub fn of_the_user() -> Option<Self> {
+    pub fn for_user() -> Option<Self> {
         let configured = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".cache"));
         configured.or_else(home).map(|caches| Cache { directory: caches.join(env!("CARGO_PKG_NAME")) })

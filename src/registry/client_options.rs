@@ -67,7 +67,7 @@ impl ClientOptions {
         operation: impl Future<Output = Result<T, RegistryError>>,
     ) -> Result<T, RegistryError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let total = self.timeout * TOTAL_TIMEOUT_FACTOR;
+        let total = self.timeout.saturating_mul(TOTAL_TIMEOUT_FACTOR);
         let done = runtime.block_on(async { tokio::time::timeout(total, operation).await });
         // Dropping the runtime would wait for a DNS lookup that is still in progress.
         runtime.shutdown_background();
@@ -132,4 +132,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, InvalidCert
         store.add(certificate.clone()).map_err(|error| invalid(format!("cannot use a certificate: {error}")))?;
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_timeout_does_not_overflow() {
+        let flags = FlagNames { plain_http: "", ca_cert: "", timeout: "" };
+        let options = ClientOptions::new(flags, true, None, Duration::MAX).unwrap();
+        options.wait(async { Ok(()) }).unwrap();
+    }
 }

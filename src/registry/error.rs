@@ -255,8 +255,8 @@ impl fmt::Display for Error {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let is_configuration = matches!(error.error, RegistryError::Credentials(_) | RegistryError::NoAuthorities);
-        let outcome = if is_configuration { ExitStatus::Usage } else { ExitStatus::Unreadable };
-        Failure { status: outcome, message: error.to_string() }
+        let status = if is_configuration { ExitStatus::Usage } else { ExitStatus::Unreadable };
+        Failure { status, message: error.to_string() }
     }
 }
 

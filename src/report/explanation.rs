@@ -12,22 +12,26 @@ use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::parse::parse_value;
 use sqledge_ha_policy::rules;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::cluster::NoCluster;
+use sqledge_ha_policy::view::index::ObjectIndex;
 
 use crate::escape::escape;
+use crate::wasm_host::AdmissionReview;
 
 const BOLD: &str = "\x1b[1m";
 const GREEN: &str = "\x1b[1;32m";
 const RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Explains an AdmissionRequest and the AdmissionReview that answers it, under the policy's settings. The text contains
-/// colors; the caller strips them if the output is not a terminal.
-pub fn text(request: &Value, answer: &Value, settings: &Settings) -> String {
+/// Explains an AdmissionReview and the one that answers it, under the policy's settings. `objects` are those in the
+/// cluster; `None` if look-ups fail. The text contains colors; the caller strips them if the output is not a terminal.
+pub fn text(review: &AdmissionReview, answer: &Value, settings: &Settings, objects: Option<&[Value]>) -> String {
+    let request = review.request();
     let response = answer.get("response").unwrap_or(&Value::Null);
     let allowed = response.get("allowed").and_then(Value::as_bool).unwrap_or_default();
     let patch = patch(response);
-    let mut text = format!("{BOLD}{}{PLAIN}\n", summary(request));
+    let mut text = format!("{BOLD}{}{PLAIN}\n", summary(&request));
     let verdict = match (allowed, patch.is_empty()) {
         (false, _) => format!("{RED}rejected{PLAIN}"),
         (true, false) => format!("{GREEN}allowed and mutated{PLAIN}"),
@@ -38,7 +42,7 @@ pub fn text(request: &Value, answer: &Value, settings: &Settings) -> String {
     let findings = findings(response);
     let warnings = response.get("warnings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if allowed && findings.is_empty() && warnings.is_empty() {
-        section(&mut text, "reason", [no_findings_reason(request, settings)]);
+        section(&mut text, "reason", [no_findings_reason(&request, settings, objects)]);
     }
     section(&mut text, "rules", findings);
     let message = response.pointer("/status/message").and_then(Value::as_str).unwrap_or_default();
@@ -62,22 +66,25 @@ fn section(text: &mut String, heading: &str, lines: impl IntoIterator<Item = Str
 }
 
 /// The request in one line.
-fn summary(request: &Value) -> String {
-    let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let operation = text("/operation").unwrap_or("an unknown operation");
-    let mut summary = format!("{operation} {}", text("/kind/kind").unwrap_or("of an unknown kind"));
-    if let Some(group) = text("/kind/group") {
-        let _ = write!(summary, " ({group})");
+fn summary(request: &Request<'_>) -> String {
+    let or = |text: &str, alternative: &str| if text.is_empty() { alternative.to_owned() } else { text.to_owned() };
+    let object = request.object.and_then(|object| parse_value(object, "the object").ok()).unwrap_or_default();
+    let in_object = |key: &str| object.get("metadata")?.get(key)?.as_str().map(str::to_owned);
+    let own = |text: &str, key: &str| Some(text.to_owned()).filter(|text| !text.is_empty()).or_else(|| in_object(key));
+    let operation = or(&request.operation, "an unknown operation");
+    let mut summary = format!("{operation} {}", or(&request.kind, "of an unknown kind"));
+    if !request.group.is_empty() {
+        let _ = write!(summary, " ({})", request.group);
     }
-    match text("/name").or(text("/object/metadata/name")) {
-        Some(name) => summary.push_str(&format!(" {}", quoted(name))),
+    match own(&request.name, "name") {
+        Some(name) => summary.push_str(&format!(" {}", quoted(&name))),
         None => summary.push_str(" without a name"),
     }
-    if let Some(namespace) = text("/namespace").or(text("/object/metadata/namespace")) {
-        let _ = write!(summary, " in namespace {}", quoted(namespace));
+    if let Some(namespace) = own(&request.namespace, "namespace") {
+        let _ = write!(summary, " in namespace {}", quoted(&namespace));
     }
-    if let Some(sub_resource) = text("/subResource") {
-        let _ = write!(summary, ", sub-resource {sub_resource}");
+    if !request.sub_resource.is_empty() {
+        let _ = write!(summary, ", sub-resource {}", request.sub_resource);
     }
     escape(&summary)
 }
@@ -112,9 +119,11 @@ fn patch(response: &Value) -> Vec<String> {
 }
 
 /// Why a request is allowed without a finding.
-fn no_findings_reason(request: &Value, settings: &Settings) -> String {
-    let text = request.to_string();
-    let outcome = Request::parse(&text).and_then(|request| review(&request, settings.clone(), &NoCluster));
+fn no_findings_reason(request: &Request<'_>, settings: &Settings, objects: Option<&[Value]>) -> String {
+    let outcome = match objects {
+        Some(objects) => review(request, settings.clone(), &ObjectIndex::new(Scope::Request, objects)),
+        None => review(request, settings.clone(), &NoCluster),
+    };
     match outcome {
         Ok(Outcome::Passed(reason)) => reason.to_string(),
         // Look-ups failed, but no rule has a finding.
@@ -129,8 +138,11 @@ mod tests {
     use super::*;
 
     fn explained(request: &Value, response: &Value) -> String {
-        let text = text(request, &json!({"response": response}), &Settings::default());
-        [BOLD, GREEN, RED, PLAIN].iter().fold(text, |text, colour| text.replace(colour, ""))
+        let mut request = request.clone();
+        request["uid"] = json!("1");
+        let review = AdmissionReview::read(request.to_string().into()).unwrap();
+        let text = text(&review, &json!({"response": response}), &Settings::default(), None);
+        [BOLD, GREEN, RED, PLAIN].iter().fold(text, |text, color| text.replace(color, ""))
     }
 
     #[test]
@@ -171,6 +183,18 @@ mod tests {
             let text = explained(&request, &json!({"allowed": true}));
             assert!(text.contains("allowed\n\nreason\n") && text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn the_reason_depends_on_the_objects_in_the_cluster() {
+        let service = json!({"uid": "1", "kind": {"kind": "Service"}, "operation": "CREATE", "namespace": "db",
+            "object": {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "selector": {"app": "web"}}}});
+        let review = AdmissionReview::read(service.to_string().into()).unwrap();
+        let reason = |objects| no_findings_reason(&review.request(), &Settings::default(), objects);
+        let expected = super::review(&review.request(), Settings::default(), &ObjectIndex::new(Scope::Request, []));
+        let Ok(Outcome::Passed(expected)) = expected else { panic!("{expected:?}") };
+        assert_eq!(reason(Some(&[])), expected.to_string());
+        assert_eq!(reason(None), Reason::NoFindings.to_string());
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct RequestInfo {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The text is not JSON.
-    #[error("the input is not JSON: line {line}, column {column}")]
+    #[error("the input is not JSON at line {line}, column {column}")]
     NotJson {
         /// The line of the first error, from 1.
         line: usize,
@@ -61,7 +61,7 @@ pub enum ParseError {
         column: usize,
     },
     /// The text is JSON, but not an AdmissionReview or AdmissionRequest.
-    #[error("line {line}, column {column}: {problem}")]
+    #[error("{problem} at line {line}, column {column}")]
     Shape {
         /// The line of the incomplete or wrong value, from 1.
         line: usize,
@@ -276,29 +276,29 @@ mod tests {
     #[test]
     fn parse_errors_have_a_position_and_quote_nothing() {
         let cases = [
-            ("", "the input is not JSON: line 1, column 1"),
-            ("{\"ä\": \"s3cret\"\n\"x\"}", "the input is not JSON: line 2, column 1"),
-            ("{\"ä\": s3cret}", "the input is not JSON: line 1, column 7"),
-            ("[\"s3cret\"]", "line 1, column 1: this is neither an AdmissionReview nor an AdmissionRequest"),
-            ("\n {\"kind\": \"AdmissionReview\"}", "line 2, column 2: this AdmissionReview has no `request`"),
+            ("", "the input is not JSON at line 1, column 1"),
+            ("{\"ä\": \"s3cret\"\n\"x\"}", "the input is not JSON at line 2, column 1"),
+            ("{\"ä\": s3cret}", "the input is not JSON at line 1, column 7"),
+            ("[\"s3cret\"]", "this is neither an AdmissionReview nor an AdmissionRequest at line 1, column 1"),
+            ("\n {\"kind\": \"AdmissionReview\"}", "this AdmissionReview has no `request` at line 2, column 2"),
             (
                 "{\"kind\": \"AdmissionReview\", \"request\": null}",
-                "line 1, column 1: this AdmissionReview has no `request`",
+                "this AdmissionReview has no `request` at line 1, column 1",
             ),
             (
                 "{\"kind\": \"AdmissionReview\",\n \"request\": \"s3cret\"}",
-                "line 2, column 13: the `request` is not an object",
+                "the `request` is not an object at line 2, column 13",
             ),
             (
                 "{\"ä\": 1, \"request\": {\"name\": \"s3cret\"}}",
-                "line 1, column 21: this admission request has no `uid`",
+                "this admission request has no `uid` at line 1, column 21",
             ),
-            ("{\"operation\": \"CREATE\", \"uid\": \"\"}", "line 1, column 1: this admission request has no `uid`"),
+            ("{\"operation\": \"CREATE\", \"uid\": \"\"}", "this admission request has no `uid` at line 1, column 1"),
             (
                 "{\"uid\": \"1\", \"kind\": [\"s3cret\"]}",
-                "line 1, column 1: a name in this admission request is not a string",
+                "a name in this admission request is not a string at line 1, column 1",
             ),
-            ("{\"uid\": \"1\", \"name\": {}}", "line 1, column 1: a name in this admission request is not a string"),
+            ("{\"uid\": \"1\", \"name\": {}}", "a name in this admission request is not a string at line 1, column 1"),
         ];
         for (input, expected) in cases {
             assert_eq!(read(input).unwrap_err().to_string(), expected, "{input}");

@@ -17,7 +17,7 @@ use wasmtime::{Config, Engine};
 use wasmtime_provider::{EpochDeadlines, ResourceLimits, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
 
 use super::host_calls::HostCalls;
-use super::lookup::LookupSource;
+use super::lookup::{LookupSource, null_is_empty};
 use super::memory_budget::MemoryBudget;
 use super::metadata;
 use super::permissions::ModulePermissions;
@@ -67,12 +67,18 @@ impl Error {
     }
 }
 
+/// An error and its causes, the first line of each.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| Some(cause.to_string().lines().next()?.to_owned())).collect::<Vec<_>>().join(": ")
+}
+
 /// The limits of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The maximum duration of a call, in steps of 10 ms.
     pub deadline: Duration,
-    /// The maximum memory of an instance in bytes. One look-up can use a quarter of it; a larger answer is an error.
+    /// The maximum memory of an instance in bytes. One look-up can use a part of it; a larger answer is an error.
     pub memory: usize,
 }
 
@@ -108,9 +114,7 @@ impl CompiledModule {
         config.wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config).map_err(|error| Error::Compile(Box::new(error.into())))?;
         advance_epoch(&engine);
-        // The step in which a call starts does not count.
-        let ticks = limits.deadline.as_millis().div_ceil(TICK.as_millis()).max(1) + 1;
-        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+        let ticks = ticks(limits.deadline);
         let resources = ResourceLimits { max_memory_size: Some(limits.memory), max_table_elements: Some(100_000) };
         let builder = WasmtimeEngineProviderBuilder::new().engine(engine).enable_resource_limits(resources);
         let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
@@ -143,6 +147,14 @@ impl CompiledModule {
         let host = WapcHost::new(Box::new(engine), Some(Box::new(answer)));
         Ok(Instance(host.map_err(|error| Error::Start(Box::new(error)))?))
     }
+}
+
+/// The number of epochs that a deadline takes.
+fn ticks(deadline: Duration) -> u64 {
+    // The step in which a call starts does not count.
+    let ticks = deadline.as_millis().div_ceil(TICK.as_millis()).max(1) + 1;
+    // The engine adds it to its epoch, which must not overflow.
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2)
 }
 
 /// Advances the epoch of an engine until the engine is dropped.
@@ -240,10 +252,6 @@ pub struct Response {
 /// Reads an object without giving the keys that serde_json reserves their special meaning.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Ok(Option::<PlainValue>::deserialize(deserializer)?.map(|PlainValue(object)| object))
-}
-
-fn null_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Kubewarden's settings validation response.

@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use sqledge_ha_policy::json::field_mask::FieldMask;
 
+use super::known_resource;
 use super::list_item::prune_item;
 use super::lookup::{Get, List, LookupSource};
 use super::memory_budget::MemoryBudget;
@@ -61,8 +62,7 @@ impl HostCalls {
     fn get(&self, query: &Get) -> Result<Vec<u8>, String> {
         let Get { api_version, kind, name, namespace, field_masks, .. } = query;
         self.permissions.check_kind(api_version, kind)?;
-        if namespace.is_none() {
-            // Every kind in the module's metadata is namespaced.
+        if namespace.is_none() && known_resource(api_version, kind).is_some_and(|resource| resource.is_namespaced) {
             return Err(failure(&format!(
                 "Resource {api_version}/{kind} is namespaced, but no namespace was provided"
             )));
@@ -128,12 +128,14 @@ mod tests {
     fn call_within(budget: MemoryBudget, namespace: &str, operation: &str, query: &Value) -> Result<Value, String> {
         let metadata = json!({
             "hostCapabilities": ["kubernetes/get_resource", "kubernetes/list*"],
-            "contextAwareResources": [{"apiVersion": "v1", "kind": "Service"}],
+            "contextAwareResources": [
+                {"apiVersion": "v1", "kind": "Service"}, {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass"}],
         });
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql", "namespace": "db"},
             "spec": {"type": "ClusterIP", "selector": {"app": "sql"}}});
+        let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"}});
         let permissions = Arc::new(ModulePermissions::from_metadata(&metadata).unwrap());
-        let calls = HostCalls { permissions, lookups: Arc::new(ObjectSet(vec![service])), budget };
+        let calls = HostCalls { permissions, lookups: Arc::new(ObjectSet(vec![service, class])), budget };
         let answer = calls.answer("kubewarden", namespace, operation, query.to_string().as_bytes())?;
         Ok(serde_json::from_slice(&answer).unwrap())
     }
@@ -160,6 +162,15 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "ServiceList", "metadata": {}, "items": [
             {"metadata": {"name": "sql", "namespace": "db"}, "spec": {"selector": {"app": "sql"}}}]})
         );
+    }
+
+    #[test]
+    fn cluster_scoped_objects_have_no_namespace() {
+        let query = json!({"api_version": "storage.k8s.io/v1", "kind": "StorageClass", "name": "fast",
+            "namespace": null, "disable_cache": false, "field_masks": []});
+        assert_eq!(call("kubernetes", "get_resource", &query).unwrap()["metadata"], json!({"name": "fast"}));
+        let listed = call("kubernetes", "list_resources_by_namespace", &query).unwrap();
+        assert_eq!(listed["items"], json!([{"metadata": {"name": "fast"}}]));
     }
 
     #[test]

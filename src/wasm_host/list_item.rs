@@ -1,4 +1,4 @@
-//! Objects as the policy server lists them: without bulk, and with the fields that a module asks for.
+//! Objects as the policy server lists them: without large metadata, and with the requested fields.
 
 use serde_json::Value;
 use sqledge_ha_policy::json::field_mask::FieldMask;
@@ -10,15 +10,15 @@ pub(super) fn prune_item(mask: &FieldMask, object: &mut Value) {
     members.retain(|name, value| match name.as_str() {
         "apiVersion" | "kind" => false,
         "metadata" => {
-            remove_bulk(value);
+            remove_large_metadata(value);
             true
         }
         _ => mask.keeps(name, value),
     });
 }
 
-/// Removes the metadata that the policy server removes from listed objects to save memory.
-fn remove_bulk(metadata: &mut Value) {
+/// Removes `managedFields` and the last applied configuration, as the policy server does to save memory.
+pub(crate) fn remove_large_metadata(metadata: &mut Value) {
     if let Some(metadata) = metadata.as_object_mut() {
         metadata.remove("managedFields");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 
@@ -15,7 +15,7 @@ pub struct Get {
     pub kind: String,
     /// The object's name.
     pub name: String,
-    /// The object's namespace.
+    /// The object's namespace; `None` for a cluster-scoped object.
     pub namespace: Option<String>,
     /// Whether the answer must be current. The policy server caches answers for a few seconds.
     #[serde(default)]
@@ -25,15 +25,15 @@ pub struct Get {
     pub field_masks: Vec<String>,
 }
 
-/// A look-up of all objects of a kind in a namespace, as the module sends it.
+/// A look-up of all objects of a kind, in a namespace or cluster-scoped, as the module sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct List {
     /// The group and version, for example `apps/v1`.
     pub api_version: String,
     /// The kind of the objects, for example `Deployment`.
     pub kind: String,
-    /// Their namespace.
-    pub namespace: String,
+    /// Their namespace; `None` for cluster-scoped objects.
+    pub namespace: Option<String>,
     /// A label selector, in the API server's notation.
     pub label_selector: Option<String>,
     /// A field selector, in the API server's notation.
@@ -43,7 +43,10 @@ pub struct List {
     pub field_masks: Vec<String>,
 }
 
-fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+/// Reads `null` as an empty value.
+pub(super) fn null_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -61,7 +64,7 @@ pub trait LookupSource: Send + Sync {
     /// Why the source does not know. The module looks for `is forbidden` and `404` in it, and does not repeat it.
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String>;
 
-    /// The unpruned objects of a kind in a namespace, in any order. A source that knows the module can leave out objects
+    /// The unpruned objects of a kind in a namespace, in any order. A source that knows the module can omit objects
     /// that the module would ignore.
     ///
     /// # Errors
@@ -83,21 +86,22 @@ impl LookupSource for NoLookups {
     }
 }
 
-/// Answers from a complete set of objects. An object without a namespace is in `default`.
+/// Answers from a complete set of objects. A namespaced object without a namespace is in `default`.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectSet(pub Vec<Value>);
 
-fn is_of(object: &Value, api_version: &str, kind: &str, namespace: &str) -> bool {
+fn is_of(object: &Value, api_version: &str, kind: &str, namespace: Option<&str>) -> bool {
     let is = |key, expected| object.get(key).and_then(Value::as_str) == Some(expected);
-    is("apiVersion", api_version) && is("kind", kind) && namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace
+    let is_there = |namespace| namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace;
+    is("apiVersion", api_version) && is("kind", kind) && namespace.is_none_or(is_there)
 }
 
 impl LookupSource for ObjectSet {
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String> {
         let Get { api_version, kind, name, namespace, .. } = query;
-        let namespace = namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
         let is_called = |object: &Value| object.pointer("/metadata/name").and_then(Value::as_str) == Some(name);
-        let found = self.0.iter().find(|object| is_called(object) && is_of(object, api_version, kind, namespace));
+        let found =
+            self.0.iter().find(|object| is_called(object) && is_of(object, api_version, kind, namespace.as_deref()));
         Ok(found.map(Cow::Borrowed))
     }
 
@@ -106,7 +110,7 @@ impl LookupSource for ObjectSet {
         if label_selector.is_some() || field_selector.is_some() {
             return Err("selectors are not supported".to_owned());
         }
-        let found = self.0.iter().filter(move |object| is_of(object, &api_version, &kind, &namespace));
+        let found = self.0.iter().filter(move |object| is_of(object, &api_version, &kind, namespace.as_deref()));
         Ok(Box::new(found.map(|object| Ok(Cow::Borrowed(object)))))
     }
 }

@@ -1,9 +1,13 @@
 //! A limit on the answers to look-ups, so that they fit into the module's memory. The module handles a rejected look-up;
 //! it cannot handle an allocation failure, which is a trap.
 
-/// One look-up may use this fraction of an instance's memory. A check lists at most three kinds (Services, Deployments,
-/// StatefulSets) and keeps all of them until the end; the fourth part is for the request.
-const FRACTION: usize = 4;
+use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
+
+/// The number of equal parts of an instance's memory: one for each kind that a check lists, because the lists are kept
+/// until its end, and one for the request.
+fn parts() -> usize {
+    RESOURCES.iter().filter(|resource| resource.look_up == LookUp::List).count() + 1
+}
 
 /// The bytes that are left for the answer to a look-up.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +19,7 @@ impl MemoryBudget {
 
     /// The budget for one look-up of an instance with `memory` bytes.
     pub(super) fn new(memory: usize) -> Self {
-        MemoryBudget(memory / FRACTION)
+        MemoryBudget(memory / parts())
     }
 
     /// Takes what JSON text needs from the budget.
@@ -49,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_budget_can_be_spent_only_once() {
-        let mut budget = MemoryBudget::new(4 * 1000);
+        let mut budget = MemoryBudget::new(parts() * 1000);
         let object = r#"{"a":"bcd"}"#;
         assert_eq!(estimated_size(object), 336 + 64 + 9 * 2);
         assert!(budget.spend(object).is_ok() && budget.spend(object).is_ok());

@@ -17,7 +17,7 @@ use super::collectors::{CacheCollector, CertificateCollector};
 use super::health::ReadinessCheck;
 use super::lifecycle::BackgroundTask;
 use super::listener::Transport;
-use super::self_signed::{SelfSigned, Service};
+use super::self_signed::SelfSigned;
 use super::tls_files::{self, TlsFiles};
 use crate::cli::{ClusterAccess, Tls};
 use crate::exit::Failure;
@@ -81,8 +81,8 @@ impl Dependencies {
             let files = TlsFiles::load(chain.clone(), key.clone(), Arc::clone(&certificate)).map_err(usage)?;
             self.tasks.push(Box::pin(files.watch(tls_files::POLL)));
         } else if let (Some(service), Some(client)) = (&tls.service, &self.client) {
-            let service: Service = service.parse().map_err(usage)?;
-            let own = SelfSigned::new(client.clone(), service, &tls.webhook_configuration, Arc::clone(&certificate));
+            let own =
+                SelfSigned::new(client.clone(), service.clone(), &tls.webhook_configuration, Arc::clone(&certificate));
             self.tasks.push(Box::pin(own.run()));
         }
         let config = server_config(Arc::clone(&certificate));

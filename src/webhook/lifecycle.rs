@@ -41,7 +41,7 @@ pub struct Lifecycle {
     signals: ShutdownSignals,
     readiness: Arc<Readiness>,
     probes: JoinSet<()>,
-    /// Never says stop: probes are answered until the end.
+    /// Never sends: probes are answered until the end.
     _stop_probes: watch::Sender<bool>,
 }
 

@@ -36,7 +36,7 @@ use super::certificate::Certificate;
 
 pub use self::api::RequestError;
 pub use self::ca::Lifetimes;
-pub use self::service::{NotAService, Service};
+pub use self::service::{InvalidService, Service};
 
 /// The time between two reconciliations: a random value in this range.
 pub const POLL: Range<Duration> = Duration::from_secs(30)..Duration::from_secs(60);
@@ -98,7 +98,7 @@ pub enum Error {
         /// The API server's error.
         source: RequestError,
     },
-    /// Other clients change the object again and again.
+    /// Other clients keep changing the object.
     #[error("too many conflicting changes to {object}")]
     Conflict {
         /// The object.
@@ -153,7 +153,7 @@ impl SelfSigned {
         SelfSigned { poll, ..self }
     }
 
-    /// Reconciles again and again. Errors are logged when they begin, change and end.
+    /// Reconciles in a loop. Errors are logged when they begin, change and end.
     pub async fn run(mut self) {
         let mut failures = 0;
         loop {

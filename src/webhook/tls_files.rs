@@ -1,28 +1,27 @@
 //! `--tls-cert` and `--tls-key`: a certificate in files, which another program renews.
 //!
-//! The files are read again and again and compared: file events are not reliable for a mounted Secret, which changes
+//! The files are polled: file events are not reliable for a mounted Secret, which changes
 //! through symbolic links.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::certificate::{self, Certificate, CertificateAndKey};
-use crate::message::describe_io_error;
+use crate::input::{SizeLimit, read_limited};
 
 /// How often the files are read.
 pub const POLL: Duration = Duration::from_secs(5);
 
-/// The maximum size of a file.
-const MAX_BYTES: u64 = 1 << 20;
+/// The limit of a file.
+const LIMIT: SizeLimit = SizeLimit { bytes: 1 << 20, help: "" };
 
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read.
-    #[error("cannot read {}: {}", path.display(), describe_io_error(source))]
+    #[error("cannot read {}: {}", path.display(), source)]
     File {
         /// The file.
         path: PathBuf,
@@ -65,7 +64,7 @@ impl TlsFiles {
         Ok(files)
     }
 
-    /// Reads the files again and again, and replaces the certificate when they change. Unusable contents leave the
+    /// Polls the files, and replaces the certificate when they change. Unusable contents leave the
     /// certificate unchanged.
     pub async fn watch(mut self, poll: Duration) {
         loop {
@@ -118,20 +117,18 @@ impl TlsFiles {
     }
 
     fn content_error(&self, source: certificate::Error) -> Error {
-        use certificate::Error as Problem;
         let path = match source {
-            Problem::ChainNotPem | Problem::NoCertificate | Problem::Certificate => &self.chain,
-            Problem::KeyNotPem | Problem::Key | Problem::Mismatch => &self.key,
+            certificate::Error::ChainNotPem | certificate::Error::NoCertificate | certificate::Error::Certificate => {
+                &self.chain
+            }
+            certificate::Error::KeyNotPem | certificate::Error::Key | certificate::Error::Mismatch => &self.key,
         };
         Error::Content { path: path.clone(), source }
     }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut content));
-    read.map_err(|source| Error::File { path: path.to_owned(), source })?;
-    Ok(content)
+    read_limited(LIMIT, path).map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -174,6 +171,8 @@ mod tests {
         assert_eq!(text(), format!("cannot use {}: {mismatch}", path("tls.key")));
         directory.write("tls.crt", "");
         assert_eq!(text(), format!("cannot use {}: no certificate found", path("tls.crt")));
+        directory.write("tls.crt", &"#".repeat((1 << 20) + 1));
+        assert!(text().ends_with("the file is larger than the limit of 1 MiB"), "{}", text());
         fs::remove_file(path("tls.crt")).unwrap();
         assert!(text().starts_with(&format!("cannot read {}: no such file", path("tls.crt"))));
         assert!(!directory.certificate.is_loaded());
@@ -200,7 +199,6 @@ mod tests {
         assert_eq!(directory.certificate.replacements(), 1);
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_mounted_secret_that_changes_its_links_is_loaded() {
         use std::os::unix::fs::symlink;

@@ -1,7 +1,7 @@
 //! Binding and listening, in two steps.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -26,7 +26,8 @@ impl BoundSocket {
     /// # Errors
     /// [`Failure`] with exit code 2 if the address is not available.
     pub(super) fn new(address: SocketAddr, purpose: &'static str) -> Result<Self, Failure> {
-        let (socket, address) = bind(address).map_err(|error| cannot_listen(purpose, address, &error))?;
+        let bound = bind(address).or_else(|error| bind(without_ipv6(address, &error).ok_or(error)?));
+        let (socket, address) = bound.map_err(|error| cannot_listen(purpose, address, &error))?;
         Ok(BoundSocket { socket, address, purpose })
     }
 
@@ -46,13 +47,38 @@ impl BoundSocket {
 fn bind(address: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // Connections of a previous process can still be in the state TIME_WAIT.
-    #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     let address = socket.local_addr()?;
     Ok((socket, address))
 }
 
+/// The address to use instead of `[::]`, which the installed manifests use, if the kernel has no IPv6.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    // The standard library has no name for it.
+    const EAFNOSUPPORT: i32 = 97;
+    let is_any = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    (is_any && error.raw_os_error() == Some(EAFNOSUPPORT)).then_some(any)
+}
+
 fn cannot_listen(purpose: &str, address: SocketAddr, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot listen for {purpose} on {address}: {}", describe_io_error(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_all_addresses_without_ipv6_become_all_ipv4_addresses() {
+        let fallback = |address: &str, code| {
+            let error = io::Error::from_raw_os_error(code);
+            without_ipv6(address.parse().unwrap(), &error).map(|address| address.to_string())
+        };
+        assert_eq!(fallback("[::]:8443", 97).as_deref(), Some("0.0.0.0:8443"));
+        // The address is in use.
+        assert_eq!(fallback("[::]:8443", 98), None);
+        assert_eq!(fallback("[::1]:8443", 97), None);
+    }
 }

@@ -1,7 +1,6 @@
 //! Loading the module that the webhook runs, and its settings.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::command::policy::{parse_reference, read_module};
 use crate::config;
 use crate::exit::Failure;
 use crate::registry::{ArtifactReference, Cache, Digest, SCHEME, pull};
-use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, metadata};
+use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, metadata, with_causes};
 use crate::webhook::blocking::run_blocking;
 use crate::webhook::caches::{self, ResourceKind};
 use crate::webhook::decision::Stage;
@@ -45,7 +44,7 @@ impl LoadedModule {
         let ModuleSource { wasm, cached } = find_module(flags)?;
         let is_embedded = *wasm == *EMBEDDED;
         let embedded_settings = parse_settings(&value).ok().filter(|_| is_embedded);
-        let module = CompiledModule::limited(&wasm, limits).map_err(|error| unusable(flags, &error))?;
+        let module = CompiledModule::limited(&wasm, limits).map_err(|error| unusable(flags, &with_causes(&error)))?;
         let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
         check_settings(&module, &settings).map_err(|message| unusable(flags, &message))?;
         // Only after the new module works: a broken one must not replace the cached one.
@@ -73,7 +72,7 @@ fn find_module(flags: &Serve) -> Result<ModuleSource, Failure> {
 }
 
 fn pull_module(module: &ArtifactReference, flags: &ModuleRegistry) -> Result<ModuleSource, Failure> {
-    let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::of_the_user);
+    let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::for_user);
     if cache.is_none() {
         tracing::info!("no home directory, so the module is not cached; select a directory with --module-cache");
     }
@@ -87,16 +86,16 @@ fn pull_module(module: &ArtifactReference, flags: &ModuleRegistry) -> Result<Mod
     Ok(ModuleSource { wasm: Cow::Owned(pulled.module), cached: cache.map(|cache| (cache, pulled.digests)) })
 }
 
-fn unusable(flags: &Serve, problem: &dyn Display) -> Failure {
+fn unusable(flags: &Serve, problem: &str) -> Failure {
     let module = flags.module.as_deref().map_or("the embedded module".into(), Path::to_string_lossy);
     Failure::usage(format!("{module}: {problem}"))
 }
 
 /// Starts an instance of the module to check the settings.
 fn check_settings(module: &CompiledModule, settings: &StageSettings) -> Result<(), String> {
-    let instance = module.instance(Arc::new(NoLookups)).map_err(|error| error.to_string())?;
+    let instance = module.instance(Arc::new(NoLookups)).map_err(|error| with_causes(&error))?;
     for stage in [Stage::Mutate, Stage::Validate] {
-        let answer = instance.validate_settings_text(settings.get(stage)).map_err(|error| error.to_string())?;
+        let answer = instance.validate_settings_text(settings.get(stage)).map_err(|error| with_causes(&error))?;
         if !answer.valid {
             return Err(format!("the settings are not valid: {}", answer.message.unwrap_or_default()));
         }

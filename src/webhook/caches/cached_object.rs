@@ -1,4 +1,4 @@
-//! An object in the cache: compact JSON text, without the fields that no rule reads.
+//! An object in the cache: compact JSON text, without `status` and large metadata.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,6 +9,8 @@ use kube::api::{ApiResource, DynamicObject, ObjectMeta};
 use kube::core::DynamicResourceScope;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
+
+use crate::wasm_host::remove_large_metadata;
 
 /// An object from the API server, without `apiVersion`, `kind`, `status`, `managedFields` and the last applied
 /// configuration.
@@ -66,12 +68,7 @@ impl<'de> Visitor<'de> for CachedObjectVisitor {
 
 /// Prunes the metadata, and returns a copy of the names.
 fn take_metadata(metadata: &mut Value) -> ObjectMeta {
-    if let Some(metadata) = metadata.as_object_mut() {
-        metadata.remove("managedFields");
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-        }
-    }
+    remove_large_metadata(metadata);
     let text = |key| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
     ObjectMeta {
         name: text("name"),
@@ -116,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_is_cached_without_unused_fields() {
+    fn an_object_is_cached_without_status_and_large_metadata() {
         let object = json!({
             "apiVersion": "v1", "kind": "Service", "status": {"loadBalancer": {}}, "spec": {"type": "ClusterIP"},
             "metadata": {"name": "sql", "namespace": "db", "resourceVersion": "7", "managedFields": [{"manager": "x"}],

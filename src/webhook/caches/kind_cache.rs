@@ -200,7 +200,8 @@ impl KindCache {
             object = stub_filter.apply(object);
         }
         let metadata = &object.metadata;
-        if let (Some(index), Some(namespace), Some(name)) = (&self.read().index, &metadata.namespace, &metadata.name)
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        if let (Some(index), Some(name)) = (&self.read().index, &metadata.name)
             && let Some(cached) = index.get(namespace, name).filter(|cached| *cached == object.text)
         {
             object.text = cached;
@@ -288,6 +289,16 @@ mod tests {
         assert_eq!(cache.get("db", "sql").unwrap(), Some(expected));
         assert_eq!(cache.get("db", "sqledge-ha_probe").unwrap(), None);
         assert!(cache.is_ready());
+    }
+
+    #[test]
+    fn a_cluster_scoped_object_is_found_without_a_namespace() {
+        let cache = KindCache::new(ResourceKind { api_version: "v1".to_owned(), kind: "Node".to_owned() }, None);
+        let mut index = Index::default();
+        index.insert(serde_json::from_value(json!({"metadata": {"name": "worker"}})).unwrap());
+        cache.replace_all(index);
+        assert!(cache.get("", "worker").unwrap().is_some());
+        assert!(cache.get("db", "worker").unwrap().is_none());
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn new(service: &Service, data: Map<String, Value>) -> Value {
     })
 }
 
-/// Decodes the data; values that are not Base64 are left out.
+/// Decodes the data; values that are not Base64 are skipped.
 fn decode(object: &Value) -> Data {
     let data = object.get("data").and_then(Value::as_object).into_iter().flatten();
     data.filter_map(|(name, content)| Some((name.clone(), STANDARD.decode(content.as_str()?).ok()?))).collect()

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What is no name of a Service.
+/// A text that names no Service.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not the name of a Service: it has the form NAME.NAMESPACE.svc")]
-pub struct NotAService(String);
+#[error("invalid Service `{0}`; write NAME.NAMESPACE.svc")]
+pub struct InvalidService(String);
 
 /// The Service through which the API server calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +21,13 @@ impl Service {
     /// The Service with a name in a namespace.
     ///
     /// # Errors
-    /// [`NotAService`] for names that Kubernetes does not take.
-    pub fn new(name: &str, namespace: &str) -> Result<Self, NotAService> {
+    /// [`InvalidService`] for names that Kubernetes rejects.
+    pub fn new(name: &str, namespace: &str) -> Result<Self, InvalidService> {
         let service = Service { name: name.to_owned(), namespace: namespace.to_owned() };
-        if is_label(name) && is_label(namespace) { Ok(service) } else { Err(NotAService(service.to_string())) }
+        if is_label(name) && is_label(namespace) { Ok(service) } else { Err(InvalidService(service.to_string())) }
     }
 
-    /// The names that the API server and people in the cluster call it by.
+    /// Its DNS names in the cluster; the API server uses the first.
     pub(super) fn dns_names(&self) -> [String; 3] {
         let Service { name, namespace } = self;
         [
@@ -50,13 +50,13 @@ impl fmt::Display for Service {
 }
 
 impl FromStr for Service {
-    type Err = NotAService;
+    type Err = InvalidService;
 
-    fn from_str(text: &str) -> Result<Self, NotAService> {
+    fn from_str(text: &str) -> Result<Self, InvalidService> {
         let parts: Vec<&str> = text.split('.').collect();
         match parts.as_slice() {
             [name, namespace, "svc"] => Service::new(name, namespace),
-            _ => Err(NotAService(text.to_owned())),
+            _ => Err(InvalidService(text.to_owned())),
         }
     }
 }

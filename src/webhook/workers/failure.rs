@@ -1,9 +1,6 @@
 //! Why the module failed, in messages that quote nothing of the request.
 
-use std::error::Error as _;
-use std::iter::successors;
-
-use crate::wasm_host::{Error, PatchError};
+use crate::wasm_host::{Error, PatchError, with_causes};
 
 /// Why the module failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,11 +40,7 @@ impl ModuleFailure {
             ModuleFailure::Module(error @ Error::Answer { source, .. }) => {
                 format!("{error}: line {}, column {}", source.line(), source.column())
             }
-            ModuleFailure::Module(_) | ModuleFailure::Patch(_) | ModuleFailure::Panic => {
-                let sources = successors(self.source(), |error| (**error).source());
-                let causes = std::iter::once(self.to_string()).chain(sources.map(ToString::to_string));
-                causes.filter_map(|cause| Some(cause.lines().next()?.to_owned())).collect::<Vec<_>>().join(": ")
-            }
+            ModuleFailure::Module(_) | ModuleFailure::Patch(_) | ModuleFailure::Panic => with_causes(self),
         }
     }
 }
