@@ -29,11 +29,12 @@
 
 pub mod escape;
 pub mod fixer;
-pub mod input;
+pub mod input_name;
 pub mod linter;
 pub mod manifest;
 mod parallel;
 pub mod prefilter;
+pub mod rendered;
 pub mod report;
 pub mod rule_docs;
 
@@ -47,6 +48,8 @@ pub mod command;
 pub mod config;
 #[cfg(not(target_family = "wasm"))]
 pub mod exit;
+#[cfg(not(target_family = "wasm"))]
+pub mod input;
 #[cfg(not(target_family = "wasm"))]
 pub mod message;
 

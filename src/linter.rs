@@ -20,6 +20,7 @@ mod scan;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqledge_ha_policy::engine::{ENGINES, Engine};
@@ -33,10 +34,10 @@ use self::list_items::objects_in;
 use self::locate::ObjectLocation;
 pub use self::related::RelatedLocation;
 pub use self::scan::{FileScan, scan};
-use crate::input::Source;
 use crate::manifest::{Document, ReadError};
 use crate::parallel;
 use crate::prefilter::Prefilter;
+use crate::rendered::Rendered;
 
 /// A file that was checked.
 #[derive(Debug, Default)]
@@ -45,8 +46,10 @@ pub struct LintedFile {
     pub name: String,
     /// The whole text; empty if the prefilter found nothing to check in it and dropped it.
     pub text: String,
-    /// Where the text comes from; `None` if the caller had it.
-    pub source: Option<Source>,
+    /// The path, if it is a file on disk.
+    pub path: Option<PathBuf>,
+    /// The origins of its documents, if it is a rendered manifest.
+    pub rendered: Option<Rendered>,
     /// The documents whose objects have relations, reduced to what these depend on.
     kept_documents: Vec<Document>,
     /// The spans of the documents in which every object was checked, in order.
@@ -88,7 +91,7 @@ pub struct LocatedFinding {
 impl LocatedFinding {
     /// The level of the finding.
     pub fn level(&self) -> Level {
-        Level::of_finding(&self.finding)
+        Level::from_finding(&self.finding)
     }
 }
 
@@ -153,11 +156,6 @@ impl LintedFile {
     /// Whether it has any objects.
     pub fn has_objects(&self) -> bool {
         self.objects > 0
-    }
-
-    /// Whether its text is a rendered manifest.
-    pub fn is_rendered(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.rendered(&self.text).is_some())
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn reject_overwrites(files: &[ReportFile], result: &LintResult) -> Re
         let target = real_path(&file.path).ok();
         let is_json = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let read = result.files.iter().filter_map(|manifest| {
-            let path = manifest.source.as_ref()?.path()?;
+            let path = manifest.path.as_deref()?;
             (manifest.has_objects() || !is_json(path)).then_some(path)
         });
         let unreadable = result.errors.iter().map(|error| Path::new(&error.name));

@@ -4,6 +4,7 @@
 //! else, [`scan_related`] the related objects. Large files are scanned document by document in parallel.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use sqledge_ha_policy::engine::Engine;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
@@ -14,10 +15,10 @@ use super::check::check_object;
 use super::list_items::objects_in;
 use super::locate::ObjectLocation;
 use super::{LintedFile, LocatedFinding};
-use crate::input::Source;
 use crate::manifest::{Document, ReadError, document_spans, read_span};
 use crate::parallel;
 use crate::prefilter::{DatabaseNames, Prefilter, RelatedMatcher, Relevance};
+use crate::rendered::Rendered;
 
 /// The least number of documents that a thread scans at a time.
 const BATCH: usize = 64;
@@ -123,10 +124,17 @@ impl FileScan {
         FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() }
     }
 
-    /// The same file with its source.
+    /// The same file with its path, if it is a file on disk.
     #[must_use]
-    pub fn with_source(mut self, source: Source) -> Self {
-        self.file.source = Some(source);
+    pub fn with_path(mut self, path: Option<PathBuf>) -> Self {
+        self.file.path = path;
+        self
+    }
+
+    /// The same file, with the origins that `rendered` finds for its text.
+    #[must_use]
+    pub fn with_rendered(mut self, rendered: impl FnOnce(&str) -> Option<Rendered>) -> Self {
+        self.file.rendered = rendered(&self.file.text);
         self
     }
 

@@ -10,8 +10,7 @@ use super::location::{LineRange, Location, SourceFiles};
 use super::path::ReportPath;
 use super::text::{counted, error_and_help, error_file, level_name, message_and_help, object_name, summary};
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, LocatedFinding};
+use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 
 /// The number of annotations of one level that GitHub shows for a step.
 const SHOWN_ANNOTATIONS: usize = 10;

@@ -11,8 +11,7 @@ use memchr::memrchr;
 use super::location::{Location, SourceFiles, may_contain_secret};
 use super::text::summary;
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, LocatedFinding};
+use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 use crate::manifest::BYTE_ORDER_MARK;
 use crate::rule_docs;
 

@@ -9,8 +9,7 @@ use sqledge_ha_policy::finding::{Action, Fix};
 use super::escaped_json;
 use super::location::{LineRange, Location, SourceFiles};
 use super::text::{error_file, level_name, message_and_reason};
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, LocatedFinding, ObjectId, RelatedLocation};
+use crate::linter::{InputError, Level, LintResult, LocatedFinding, ObjectId, RelatedLocation};
 use crate::manifest::Position;
 
 /// The version of the contract.

@@ -14,8 +14,7 @@ use super::location::{Location, SourceFiles};
 use super::path::ReportPath;
 use super::text::{error_and_help, error_file, message_and_help, message_and_reason, object_name};
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::LintResult;
+use crate::linter::{Level, LintResult};
 use crate::manifest::Position;
 
 /// Writes a report of a run in `directory`.
@@ -43,7 +42,7 @@ pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> 
         let suite = suites.suite(path(&location.file));
         suite.add(&name, status, start(Some(&location)), message_and_help(finding));
     }
-    for manifest in result.files.iter().filter(|manifest| manifest.has_workloads() && !manifest.is_rendered()) {
+    for manifest in result.files.iter().filter(|manifest| manifest.has_workloads() && manifest.rendered.is_none()) {
         suites.suite(path(&manifest.name)).pass_if_empty();
     }
     let mut report = Report::new("sqledge-ha");

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::input::Rendered;
 use crate::linter::{InputError, LintResult, LintedFile, LocatedFinding, RelatedLocation};
 use crate::manifest::{Lines, Position};
 
@@ -18,7 +17,6 @@ pub(super) struct SourceFiles<'o> {
 struct SourceFile<'o> {
     index: usize,
     lines: Lines<'o>,
-    rendered: Option<Rendered>,
 }
 
 /// A location in a file.
@@ -72,8 +70,7 @@ impl<'o> SourceFiles<'o> {
     fn source_file(&mut self, index: usize) -> Option<(&'o LintedFile, &SourceFile<'o>)> {
         let manifest = self.result.files.get(index)?;
         if self.last.as_ref().is_none_or(|last| last.index != index) {
-            let rendered = manifest.source.as_ref().and_then(|source| source.rendered(&manifest.text));
-            self.last = Some(SourceFile { index, lines: Lines::new(&manifest.text), rendered });
+            self.last = Some(SourceFile { index, lines: Lines::new(&manifest.text) });
         }
         self.last.as_ref().map(|file| (manifest, file))
     }
@@ -81,7 +78,7 @@ impl<'o> SourceFiles<'o> {
     /// The lines of a file; `None` for a rendered manifest.
     pub(super) fn lines(&mut self, index: usize) -> Option<(&'o LintedFile, &Lines<'o>)> {
         self.source_file(index)
-            .filter(|(_, file)| file.rendered.is_none())
+            .filter(|(manifest, _)| manifest.rendered.is_none())
             .map(|(manifest, file)| (manifest, &file.lines))
     }
 
@@ -91,10 +88,11 @@ impl<'o> SourceFiles<'o> {
         let range = LineRange::new(&file.lines, span);
         let (name, text) = (Cow::Borrowed(manifest.name.as_str()), Cow::Borrowed(manifest.text.as_str()));
         let location = Location { file: name, range: Some(range), rendered: None, text, span: span.clone() };
-        let Some((origin, document)) = file.rendered.as_ref().and_then(|rendered| rendered.origin(span.start)) else {
+        let Some((origin, document)) = manifest.rendered.as_ref().and_then(|rendered| rendered.origin(span.start))
+        else {
             return Some(location);
         };
-        let name = Cow::Owned(origin.file.clone());
+        let name = Cow::Borrowed(origin.file.as_str());
         let rendered = Location { file: name, range: None, rendered: Some(range), ..location };
         let Some(template) = &origin.template else { return Some(rendered) };
         let span_in_document = span.start - document.start..span.end.saturating_sub(document.start);
@@ -103,7 +101,7 @@ impl<'o> SourceFiles<'o> {
             return Some(rendered);
         };
         let range = LineRange::new(&Lines::new(template.text()), &span);
-        Some(Location { range: Some(range), text: Cow::Owned(template.text().to_owned()), span, ..rendered })
+        Some(Location { range: Some(range), text: Cow::Borrowed(template.text()), span, ..rendered })
     }
 
     /// The location of a finding.

@@ -26,8 +26,7 @@ use self::log::{
 use super::escaped_json;
 use super::location::Location as FileLocation;
 use super::path::ReportPath;
-use crate::linter::Level;
-use crate::linter::{LintResult, LocatedFinding, ObjectId};
+use crate::linter::{Level, LintResult, LocatedFinding, ObjectId};
 use crate::parallel;
 
 /// The maximum number of results of a run; GitHub rejects a file with more (*SARIF results exceed one or more limits*).

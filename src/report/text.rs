@@ -4,8 +4,7 @@ use sqledge_ha_policy::finding::Finding;
 
 use super::location::Location;
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, ObjectId};
+use crate::linter::{InputError, Level, LintResult, ObjectId};
 
 /// The name of a level.
 pub(super) fn level_name(level: Level) -> &'static str {
