@@ -10,8 +10,9 @@
 //!
 //! | built | modules |
 //! |---|---|
-//! | for all targets, also wasm32 | `fixer`, `linter`, `manifest`, `prefilter`, `report`: text in, findings and text out |
-//! | for the command | `cli`, `command`, `config`, the rest of `input`: flags, files, threads |
+//! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `rendered`, `rule_docs`, `escape`, `input_name`, `parallel` |
+//! | for the command | `cli`, `command`, `config`, `input`: flags, files, threads; `atomic_write`, `exit`, `message` |
+//! | with the feature `audit` | the Kubernetes client |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
 //! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
 

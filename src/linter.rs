@@ -69,7 +69,7 @@ pub struct LintedFile {
     errors: Vec<ReadError>,
 }
 
-/// A finding with its place in a text.
+/// A finding with its location in a text.
 #[derive(Debug)]
 pub struct LocatedFinding {
     /// Index in [`LintResult::files`].
@@ -117,6 +117,8 @@ pub struct LintResult {
     pub errors: Vec<InputError>,
     /// Notes for the user.
     pub notes: Vec<String>,
+    /// The selected products.
+    pub engines: Vec<&'static Engine>,
     /// The number of objects in the files.
     pub objects: usize,
     /// The number of workloads with a selected database.
@@ -169,7 +171,7 @@ pub fn lint_texts(texts: Vec<(String, String)>, prefilter: &Prefilter<'_>, parti
 /// be scanned.
 pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
     let mut files = scan::scan_related(scans, prefilter);
-    let mut result = LintResult { errors, ..LintResult::default() };
+    let mut result = LintResult { errors, engines: prefilter.settings().engines.to_vec(), ..LintResult::default() };
     for (index, file) in files.iter_mut().enumerate() {
         result.objects += file.objects;
         result.workloads += file.workloads;

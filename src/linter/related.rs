@@ -1,4 +1,4 @@
-//! Related locations: from the objects that a finding names to their places in the texts.
+//! Related locations: from the objects that a finding names to their locations in the texts.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

@@ -47,7 +47,7 @@ pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> 
 
 fn finding_command(located: &LocatedFinding, location: &Location<'_>, directory: &Path) -> String {
     let level = level_name(located.level());
-    let path = ReportPath::new(&location.file, directory);
+    let path = ReportPath::new(location.file, directory);
     let mut command = format!("::{level} file={}", escape_property(path.as_str()));
     if let Some(LineRange { start, end }) = location.range {
         let _ = write!(command, ",line={},endLine={}", start.line, end.line);

@@ -1,6 +1,5 @@
 //! The report as JSON, a stable contract that the README describes.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
@@ -79,7 +78,7 @@ struct FindingEntry<'o> {
     help: &'o str,
     object: &'o ObjectId,
     pointer: &'o str,
-    file: Cow<'o, str>,
+    file: &'o str,
     document: usize,
     start: Option<Position>,
     end: Option<Position>,
@@ -115,7 +114,7 @@ fn finding_entry<'o>(
 
 #[derive(Serialize)]
 struct RelatedEntry<'o> {
-    file: Cow<'o, str>,
+    file: &'o str,
     document: usize,
     pointer: &'o str,
     start: Option<Position>,

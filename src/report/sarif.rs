@@ -140,7 +140,7 @@ fn location(file_location: &FileLocation<'_>, directory: &Path, object: &ObjectI
         id: None,
         message: None,
         physical_location: physical_location(
-            &ReportPath::new(&file_location.file, directory),
+            &ReportPath::new(file_location.file, directory),
             file_location.range.map(|region| Region::between(region.start, region.end)),
         ),
         logical_locations: vec![logical_location(object, pointer)],
