@@ -189,6 +189,7 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
 
 /// Adds the findings of the rules that look up other objects.
 fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, partial: bool) {
+    let mut findings = std::mem::take(&mut result.findings);
     let files = result.files.iter().enumerate();
     let documents = files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, document)));
     let read = parallel::map(documents.collect(), 64, |(file, document): (usize, &Document)| {
@@ -198,16 +199,16 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
     let (entries, objects): (Vec<Option<IndexEntry<'_>>>, Vec<ObjectLocation<'_>>) = read.into_iter().flatten().unzip();
     let entries = entries.into_iter().flatten();
     let index = ObjectIndex::from_entries(if partial { Scope::Part } else { Scope::Application }, entries);
+    let text = |file: usize| result.files.get(file).map_or("", |file| file.text.as_str());
     let found = parallel::map(objects.iter().collect(), 16, |object: &ObjectLocation<'_>| {
-        object.locate(check_relations(object.object(), prefilter.settings(), &index))
+        object.locate(check_relations(object.object(), prefilter.settings(), &index), text(object.file))
     });
-    let mut findings = std::mem::take(&mut result.findings);
     findings.extend(found.into_iter().flatten());
     findings.sort_by(|one, other| {
         let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
-    let findings = related::locate_related(&objects, findings);
+    let findings = related::locate_related(&objects, &text, findings);
     let is_truncated = index.is_truncated();
     result.findings = findings;
     result.is_truncated = is_truncated;

@@ -195,7 +195,7 @@ impl DocumentScan {
         for document in read_span(text, span.clone(), 0) {
             scan.documents += 1;
             match document {
-                Ok(document) => is_checked &= scan.check(document, prefilter),
+                Ok(document) => is_checked &= scan.check(text, document, prefilter),
                 Err(error) => scan.errors.push(error),
             }
         }
@@ -204,7 +204,7 @@ impl DocumentScan {
     }
 
     /// Checks the objects of a document, and keeps it if they have relations. Returns whether it checked every object.
-    fn check(&mut self, document: Document, prefilter: &Prefilter<'_>) -> bool {
+    fn check(&mut self, text: &str, document: Document, prefilter: &Prefilter<'_>) -> bool {
         let settings = prefilter.settings();
         let mut kept = Vec::new();
         let objects = objects_in(&document.value);
@@ -234,7 +234,7 @@ impl DocumentScan {
             kept.push((item.prefix.clone(), kind));
             if is_checked {
                 let findings = check_object(object, kind, settings);
-                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings));
+                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings, text));
             }
         }
         if !kept.is_empty() {
