@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use sqledge_ha_policy::rules::parse_settings;
-use sqledge_ha_policy::rules::set_action;
+use sqledge_ha_policy::rules::{parse_settings, set_action};
 use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::{CheckOptions, Inputs};
@@ -77,8 +76,12 @@ fn checked(path: &Path, policy: &Value) -> Result<Settings, Failure> {
 /// The message of the parser, which shows the lines but does not know the name of the file.
 fn parse_failure(path: &Path, error: &serde_saphyr::Error) -> Failure {
     let text = error.to_string().replace("<input>", &path.to_string_lossy());
-    // The caller prints the prefix.
-    Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).to_owned())
+    // The caller prints the prefix, and the line below has the position.
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let text =
+        text.split_once(": ").filter(|(position, _)| position.starts_with("line ")).map_or(text, |(_, rest)| rest);
+    let message = text.lines().next().unwrap_or_default();
+    Failure::usage(text.replace(&format!("^ {message}\n"), "^\n"))
 }
 
 /// The `policy:` part of a configuration file, after a check that the settings are valid.

@@ -14,6 +14,7 @@ pub use self::single_fix::{Replacement, SingleFix};
 use crate::linter::{LintResult, LintedFile, LocatedFinding, lint_texts};
 use crate::manifest::{EditError, edit, yaml};
 use crate::prefilter::Prefilter;
+use crate::rendered::Rendered;
 
 /// What happened to a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,8 @@ pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe
         checked = check(texts);
     }
     for (after, before) in checked.files.iter_mut().zip(&result.files) {
-        after.source.clone_from(&before.source);
+        after.path.clone_from(&before.path);
+        after.rendered = before.rendered.as_ref().and_then(|_| Rendered::from_stream(&after.text));
     }
     FixResult { result: checked, outcomes, fixed }
 }

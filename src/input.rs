@@ -9,59 +9,32 @@
 //! | `helm`, `kustomize` | the command lines of the rendering tools |
 //! | `tool` | running a tool with limits on its output |
 //! | `patches` | the patch files of a kustomization |
-//! | `rendered`, `template` | the file and the line that a rendered document comes from |
-//! | `normalize` | paths without `.` and `..` |
-//!
-//! On wasm32 there are no files: only `rendered`, `template` and `normalize` are built.
+//! | `origins` | the templates that a rendered manifest comes from |
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::escape::escape;
+use crate::input_name::{STANDARD_INPUT_NAME, path_name};
 
-#[cfg(not(target_family = "wasm"))]
 mod bounded_read;
-#[cfg(not(target_family = "wasm"))]
 mod collect;
-#[cfg(not(target_family = "wasm"))]
 mod exclusion;
-#[cfg(not(target_family = "wasm"))]
 mod found_file;
-#[cfg(not(target_family = "wasm"))]
 mod helm;
-#[cfg(not(target_family = "wasm"))]
 mod kustomize;
-mod normalize;
-#[cfg(not(target_family = "wasm"))]
+mod origins;
 mod patches;
-mod rendered;
-mod template;
-#[cfg(not(target_family = "wasm"))]
 mod tool;
-#[cfg(not(target_family = "wasm"))]
 mod walk;
-
-pub(crate) use self::normalize::normalize;
-pub use self::rendered::{Origin, Rendered};
-pub use self::template::Template;
 
 #[cfg(feature = "registry")]
 pub(crate) use self::bounded_read::SizeLimit;
-#[cfg(not(target_family = "wasm"))]
-pub(crate) use self::{
-    bounded_read::{CONFIG_LIMIT, read_limited, read_path},
-    patches::Patches,
-};
-#[cfg(not(target_family = "wasm"))]
-pub use self::{
-    collect::{MissingInput, Rendering, collect},
-    exclusion::Exclusion,
-    helm::HelmChart,
-    walk::{ExcludedCount, FoundInputs, find, find_and_read},
-};
-
-/// The name of standard input in reports.
-pub const STANDARD_INPUT_NAME: &str = "<stdin>";
+pub(crate) use self::bounded_read::{CONFIG_LIMIT, read_limited, read_path};
+pub use self::collect::{MissingInput, Rendering, collect};
+pub use self::exclusion::Exclusion;
+pub use self::helm::HelmChart;
+pub(crate) use self::patches::Patches;
+pub use self::walk::{ExcludedCount, FoundInputs, find, find_and_read};
 
 /// A text to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,9 +71,9 @@ impl Source {
     /// The name in reports.
     pub fn name(&self) -> String {
         match self {
-            Source::File(path) => name(path),
+            Source::File(path) => path_name(path),
             Source::StandardInput => STANDARD_INPUT_NAME.to_owned(),
-            Source::Rendered(output) => name(&output.path),
+            Source::Rendered(output) => path_name(&output.path),
         }
     }
 
@@ -109,18 +82,8 @@ impl Source {
         if let Source::File(path) = self { Some(path) } else { None }
     }
 
-    /// The origin of each document of its text; `None` if the text is not rendered.
-    pub fn rendered(&self, text: &str) -> Option<Rendered> {
-        match self {
-            Source::File(_) => None,
-            Source::StandardInput => Rendered::from_stream(text),
-            Source::Rendered(output) => Some(Rendered::from_output(output, text)),
-        }
+    /// The path of a file; `None` for other sources.
+    pub fn into_path(self) -> Option<PathBuf> {
+        if let Source::File(path) = self { Some(path) } else { None }
     }
-}
-
-/// The name of a path in reports.
-fn name(path: &Path) -> String {
-    let name = path.to_string_lossy();
-    escape(name.strip_prefix("./").unwrap_or(&name))
 }

@@ -10,8 +10,9 @@
 //!
 //! | built | modules |
 //! |---|---|
-//! | for all targets, also wasm32 | `fixer`, `linter`, `manifest`, `prefilter`, `report`: text in, findings and text out |
-//! | for the command | `cli`, `command`, `config`, the rest of `input`: flags, files, threads |
+//! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `rendered`, `rule_docs`, `escape`, `input_name`, `parallel` |
+//! | for the command | `cli`, `command`, `config`, `input`: flags, files, threads; `atomic_write`, `exit`, `message` |
+//! | with the feature `audit` | the Kubernetes client |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
 //! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
 
@@ -29,11 +30,12 @@
 
 pub mod escape;
 pub mod fixer;
-pub mod input;
+pub mod input_name;
 pub mod linter;
 pub mod manifest;
 mod parallel;
 pub mod prefilter;
+pub mod rendered;
 pub mod report;
 pub mod rule_docs;
 
@@ -47,6 +49,8 @@ pub mod command;
 pub mod config;
 #[cfg(not(target_family = "wasm"))]
 pub mod exit;
+#[cfg(not(target_family = "wasm"))]
+pub mod input;
 #[cfg(not(target_family = "wasm"))]
 pub mod message;
 

@@ -20,6 +20,7 @@ mod scan;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqledge_ha_policy::engine::{ENGINES, Engine};
@@ -33,10 +34,10 @@ use self::list_items::objects_in;
 use self::locate::ObjectLocation;
 pub use self::related::RelatedLocation;
 pub use self::scan::{FileScan, scan};
-use crate::input::Source;
 use crate::manifest::{Document, ReadError};
 use crate::parallel;
 use crate::prefilter::Prefilter;
+use crate::rendered::Rendered;
 
 /// A file that was checked.
 #[derive(Debug, Default)]
@@ -45,8 +46,10 @@ pub struct LintedFile {
     pub name: String,
     /// The whole text; empty if the prefilter found nothing to check in it and dropped it.
     pub text: String,
-    /// Where the text comes from; `None` if the caller had it.
-    pub source: Option<Source>,
+    /// The path, if it is a file on disk.
+    pub path: Option<PathBuf>,
+    /// The origins of its documents, if it is a rendered manifest.
+    pub rendered: Option<Rendered>,
     /// The documents whose objects have relations, reduced to what these depend on.
     kept_documents: Vec<Document>,
     /// The spans of the documents in which every object was checked, in order.
@@ -66,7 +69,7 @@ pub struct LintedFile {
     errors: Vec<ReadError>,
 }
 
-/// A finding with its place in a text.
+/// A finding with its location in a text.
 #[derive(Debug)]
 pub struct LocatedFinding {
     /// Index in [`LintResult::files`].
@@ -88,7 +91,7 @@ pub struct LocatedFinding {
 impl LocatedFinding {
     /// The level of the finding.
     pub fn level(&self) -> Level {
-        Level::of_finding(&self.finding)
+        Level::from_finding(&self.finding)
     }
 }
 
@@ -114,6 +117,8 @@ pub struct LintResult {
     pub errors: Vec<InputError>,
     /// Notes for the user.
     pub notes: Vec<String>,
+    /// The selected products.
+    pub engines: Vec<&'static Engine>,
     /// The number of objects in the files.
     pub objects: usize,
     /// The number of workloads with a selected database.
@@ -154,11 +159,6 @@ impl LintedFile {
     pub fn has_objects(&self) -> bool {
         self.objects > 0
     }
-
-    /// Whether its text is a rendered manifest.
-    pub fn is_rendered(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.rendered(&self.text).is_some())
-    }
 }
 
 /// Checks texts with their names as one application; with `partial`, as a part of one.
@@ -171,7 +171,7 @@ pub fn lint_texts(texts: Vec<(String, String)>, prefilter: &Prefilter<'_>, parti
 /// be scanned.
 pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
     let mut files = scan::scan_related(scans, prefilter);
-    let mut result = LintResult { errors, ..LintResult::default() };
+    let mut result = LintResult { errors, engines: prefilter.settings().engines.to_vec(), ..LintResult::default() };
     for (index, file) in files.iter_mut().enumerate() {
         result.objects += file.objects;
         result.workloads += file.workloads;
@@ -189,6 +189,7 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
 
 /// Adds the findings of the rules that look up other objects.
 fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, partial: bool) {
+    let mut findings = std::mem::take(&mut result.findings);
     let files = result.files.iter().enumerate();
     let documents = files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, document)));
     let read = parallel::map(documents.collect(), 64, |(file, document): (usize, &Document)| {
@@ -198,16 +199,16 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
     let (entries, objects): (Vec<Option<IndexEntry<'_>>>, Vec<ObjectLocation<'_>>) = read.into_iter().flatten().unzip();
     let entries = entries.into_iter().flatten();
     let index = ObjectIndex::from_entries(if partial { Scope::Part } else { Scope::Application }, entries);
+    let text = |file: usize| result.files.get(file).map_or("", |file| file.text.as_str());
     let found = parallel::map(objects.iter().collect(), 16, |object: &ObjectLocation<'_>| {
-        object.locate(check_relations(object.object(), prefilter.settings(), &index))
+        object.locate(check_relations(object.object(), prefilter.settings(), &index), text(object.file))
     });
-    let mut findings = std::mem::take(&mut result.findings);
     findings.extend(found.into_iter().flatten());
     findings.sort_by(|one, other| {
         let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
-    let findings = related::locate_related(&objects, findings);
+    let findings = related::locate_related(&objects, &text, findings);
     let is_truncated = index.is_truncated();
     result.findings = findings;
     result.is_truncated = is_truncated;

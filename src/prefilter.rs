@@ -137,7 +137,10 @@ impl<'s> Prefilter<'s> {
                 prune(object, *kind);
             }
         }
-        document.compact()
+        // Few documents have findings that need look-ups: reading them again takes less than keeping all spans. A List would be
+        // read once for each finding.
+        let is_list = objects.iter().any(|(pointer, _)| !pointer.is_empty());
+        if is_list { document.compact() } else { document.without_spans() }
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Inputs {
     ///
     /// A directory is searched like ripgrep does it: hidden files and directories are skipped, and so are those that a
     /// .gitignore (in a Git repository) or an .ignore file (anywhere) excludes. A file that is named on the command line is
-    /// read with any extension, unless --exclude matches it. With --helm or --kustomize, there is no default path.
+    /// read with any extension, unless --exclude matches it.
     pub paths: Vec<PathBuf>,
     /// The paths are part of an application: report missing objects as warnings, not errors
     #[arg(long)]

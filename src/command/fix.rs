@@ -14,7 +14,7 @@ use crate::config::{self, LintConfig};
 use crate::escape::escape;
 use crate::exit::{ExitStatus, Failure};
 use crate::fixer::{FixOutcome, FixResult, fix};
-use crate::input::{self, Source};
+use crate::input;
 use crate::linter::{Level, LintResult, LintedFile, LocatedFinding, comment_notes};
 use crate::manifest::{EditError, Lines, edit};
 use crate::message::{describe_io_error, print_message};
@@ -71,7 +71,7 @@ impl FixWriter<'_> {
     }
 
     fn write(&mut self, before: &LintedFile, after: &str, fixed: usize) -> io::Result<()> {
-        let path = before.source.as_ref().and_then(Source::path);
+        let path = before.path.as_deref();
         self.is_unchanged.push(self.is_dry_run() || before.text == after);
         if path.is_none() && !self.is_dry_run() {
             // Standard input goes to standard output, changed or not.

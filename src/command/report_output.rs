@@ -51,9 +51,9 @@ pub(super) fn reject_overwrites(files: &[ReportFile], result: &LintResult) -> Re
     for file in files.iter().filter(|file| file.path.exists()) {
         let target = real_path(&file.path).ok();
         let is_json = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let read = result.files.iter().filter_map(|manifest| {
-            let path = manifest.source.as_ref()?.path()?;
-            (manifest.has_objects() || !is_json(path)).then_some(path)
+        let read = result.files.iter().filter_map(|input| {
+            let path = input.path.as_deref()?;
+            (input.has_objects() || !is_json(path)).then_some(path)
         });
         let unreadable = result.errors.iter().map(|error| Path::new(&error.name));
         if read.chain(unreadable).any(|path| target.is_some() && path.canonicalize().ok() == target) {

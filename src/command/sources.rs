@@ -29,7 +29,10 @@ pub fn lint(
     let mut scans = Vec::with_capacity(found.texts.len());
     for (source, scan) in found.texts {
         match scan {
-            Ok(scan) => scans.push(scan.with_source(source)),
+            Ok(scan) => {
+                let scan = scan.with_rendered(|text| source.rendered(text));
+                scans.push(scan.with_path(source.into_path()));
+            }
             Err(problem) => errors.push(error(source.name(), problem)),
         }
     }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{
-    Exclusion, FoundInputs, HelmChart, RenderedOutput, Renderer, Source, bounded_read, find_and_read, kustomize, name,
+    Exclusion, FoundInputs, HelmChart, RenderedOutput, Renderer, Source, bounded_read, find_and_read, kustomize,
     read_path,
 };
+use crate::input_name::path_name;
 use crate::manifest::{ReadError, decode};
 
 /// The path argument for standard input.
@@ -75,7 +76,7 @@ where
                 let text = read(&source);
                 found.texts.push((source, text));
             }
-            Err(error) => found.missing.push(MissingInput { name: name(path), error }),
+            Err(error) => found.missing.push(MissingInput { name: path_name(path), error }),
         }
     }
     found

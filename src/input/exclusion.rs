@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::normalize;
+use crate::input_name::normalize;
 
 /// The globs of excluded paths.
 #[derive(Clone, Debug, Default)]

@@ -20,6 +20,8 @@ const STDERR_TAIL: usize = 64 << 10;
 const STDERR_LINES: usize = 20;
 /// The time after which a message says what the command is waiting for.
 const NOTICE_AFTER: Duration = Duration::from_secs(2);
+/// The time to wait for the end of standard error after the tool has ended.
+const STDERR_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a tool has no output.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub(super) fn run(program: &str, call: &str, arguments: &[OsString]) -> Result<S
     let status =
         child.wait().map_err(|error| failed(format!("cannot wait for `{call}`: {}", describe_io_error(&error))))?;
     // A process that the tool started can keep the pipe open: do not wait for it.
-    let stderr = last_lines(&stderr_tail.recv_timeout(NOTICE_AFTER).unwrap_or_default());
+    let stderr = last_lines(&stderr_tail.recv_timeout(STDERR_TIMEOUT).unwrap_or_default());
     if !status.success() {
         let colon = if stderr.is_empty() { "" } else { ":\n" };
         return Err(failed(format!("`{call}` failed ({}){colon}{stderr}", describe_status(status))));

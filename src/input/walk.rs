@@ -13,8 +13,9 @@ use rayon::prelude::*;
 
 use super::collect::{STANDARD_INPUT, read_error};
 use super::found_file::{FoundBy, FoundFile, RealDirectories};
-use super::{Exclusion, MissingInput, Source, name};
+use super::{Exclusion, MissingInput, Source};
 use crate::escape::escape;
+use crate::input_name::path_name;
 use crate::message::describe_io_error;
 
 /// The file name extensions of manifests.
@@ -182,7 +183,8 @@ impl<'e> Search<'e> {
                 Ok(_) => {}
                 Err(error) => {
                     let (path, message) = describe_walk_error(&error);
-                    self.missing.push(MissingInput { name: name(path.unwrap_or(root)), error: read_error(message) });
+                    self.missing
+                        .push(MissingInput { name: path_name(path.unwrap_or(root)), error: read_error(message) });
                 }
             }
         }

@@ -31,7 +31,7 @@ pub enum Level {
 
 impl Level {
     /// The level of a finding.
-    pub fn of_finding(finding: &Finding) -> Self {
+    pub fn from_finding(finding: &Finding) -> Self {
         if finding.action == Action::Warn { Level::Warning } else { Level::Error }
     }
 }

@@ -152,9 +152,9 @@ mod tests {
     use sqledge_ha_policy::rules::set_action;
 
     use super::*;
-    use crate::input::Source;
     use crate::linter::lint_texts;
     use crate::prefilter::Prefilter;
+    use crate::rendered::Rendered;
 
     const DEPLOYMENT: &str = "\
 ---
@@ -271,7 +271,7 @@ spec: #3
         assert_eq!(notes(&text, |file| file.is_patch = true), 0);
         let rendered = format!("# Source: sql/templates/sql.yaml\n{text}");
         assert_eq!(notes(&rendered, |_| {}), 1);
-        assert_eq!(notes(&rendered, |file| file.source = Some(Source::StandardInput)), 0);
+        assert_eq!(notes(&rendered, |file| file.rendered = Rendered::from_stream(&file.text)), 0);
     }
 
     /// The notes on unused comments.

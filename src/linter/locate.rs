@@ -22,9 +22,12 @@ impl ObjectLocation<'_> {
         self.item.value
     }
 
-    /// Adds the locations to findings on the object.
-    pub(super) fn locate(&self, findings: Vec<ObjectFinding>) -> Vec<LocatedFinding> {
-        let document = self.document;
+    /// Adds the locations to findings on the object. `text` is that of the file.
+    pub(super) fn locate(&self, findings: Vec<ObjectFinding>, text: &str) -> Vec<LocatedFinding> {
+        if findings.is_empty() {
+            return Vec::new();
+        }
+        let document = self.document.with_spans(text);
         let located = |ObjectFinding { object, finding }| {
             let finding = self.in_document(finding);
             LocatedFinding {
@@ -51,13 +54,13 @@ impl ObjectLocation<'_> {
         finding
     }
 
-    /// The location of a related part of the object.
-    pub(super) fn related(&self, related: &Related) -> RelatedLocation {
+    /// The location of a related part of the object. `text` is that of the file.
+    pub(super) fn related(&self, related: &Related, text: &str) -> RelatedLocation {
         let pointer = format!("{}{}", self.item.prefix, related.pointer);
         RelatedLocation {
             file: self.file,
             document: self.document.index,
-            span: self.document.locate(&pointer),
+            span: self.document.with_spans(text).locate(&pointer),
             object: ObjectId::from(related.object.clone()),
             pointer,
             message: related.label.to_string(),

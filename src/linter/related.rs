@@ -1,4 +1,4 @@
-//! Related locations: from the objects that a finding names to their places in the texts.
+//! Related locations: from the objects that a finding names to their locations in the texts.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -30,7 +30,11 @@ type IdFields<'o> = [Option<&'o str>; 4];
 
 /// Locates the objects that the findings name. Several objects can have the same identity, as in variants of one
 /// application; then the nearest is meant.
-pub(super) fn locate_related(objects: &[ObjectLocation<'_>], findings: Vec<LocatedFinding>) -> Vec<LocatedFinding> {
+pub(super) fn locate_related<'t>(
+    objects: &[ObjectLocation<'_>],
+    text: &(impl Fn(usize) -> &'t str + Sync),
+    findings: Vec<LocatedFinding>,
+) -> Vec<LocatedFinding> {
     let named = findings.iter().flat_map(|located| &located.finding.related);
     let named: HashSet<[Option<String>; 4]> = named.map(|related| related.object.clone()).collect();
     if named.is_empty() {
@@ -58,7 +62,7 @@ pub(super) fn locate_related(objects: &[ObjectLocation<'_>], findings: Vec<Locat
             let nearest = candidates.filter(|other| !shown.contains(&key(other))).min_by_key(distance);
             if let Some(other) = nearest {
                 shown.insert(key(other));
-                located.related.push(other.related(&related));
+                located.related.push(other.related(&related, text(other.file)));
             }
         }
         located

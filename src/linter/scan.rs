@@ -4,6 +4,7 @@
 //! else, [`scan_related`] the related objects. Large files are scanned document by document in parallel.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use sqledge_ha_policy::engine::Engine;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
@@ -14,10 +15,10 @@ use super::check::check_object;
 use super::list_items::objects_in;
 use super::locate::ObjectLocation;
 use super::{LintedFile, LocatedFinding};
-use crate::input::Source;
 use crate::manifest::{Document, ReadError, document_spans, read_span};
 use crate::parallel;
 use crate::prefilter::{DatabaseNames, Prefilter, RelatedMatcher, Relevance};
+use crate::rendered::Rendered;
 
 /// The least number of documents that a thread scans at a time.
 const BATCH: usize = 64;
@@ -123,10 +124,17 @@ impl FileScan {
         FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() }
     }
 
-    /// The same file with its source.
+    /// The same file with its path, if it is a file on disk.
     #[must_use]
-    pub fn with_source(mut self, source: Source) -> Self {
-        self.file.source = Some(source);
+    pub fn with_path(mut self, path: Option<PathBuf>) -> Self {
+        self.file.path = path;
+        self
+    }
+
+    /// The same file, with the origins that `rendered` finds for its text.
+    #[must_use]
+    pub fn with_rendered(mut self, rendered: impl FnOnce(&str) -> Option<Rendered>) -> Self {
+        self.file.rendered = rendered(&self.file.text);
         self
     }
 
@@ -187,7 +195,7 @@ impl DocumentScan {
         for document in read_span(text, span.clone(), 0) {
             scan.documents += 1;
             match document {
-                Ok(document) => is_checked &= scan.check(document, prefilter),
+                Ok(document) => is_checked &= scan.check(text, document, prefilter),
                 Err(error) => scan.errors.push(error),
             }
         }
@@ -196,7 +204,7 @@ impl DocumentScan {
     }
 
     /// Checks the objects of a document, and keeps it if they have relations. Returns whether it checked every object.
-    fn check(&mut self, document: Document, prefilter: &Prefilter<'_>) -> bool {
+    fn check(&mut self, text: &str, document: Document, prefilter: &Prefilter<'_>) -> bool {
         let settings = prefilter.settings();
         let mut kept = Vec::new();
         let objects = objects_in(&document.value);
@@ -226,7 +234,7 @@ impl DocumentScan {
             kept.push((item.prefix.clone(), kind));
             if is_checked {
                 let findings = check_object(object, kind, settings);
-                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings));
+                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings, text));
             }
         }
         if !kept.is_empty() {

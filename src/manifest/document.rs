@@ -1,5 +1,6 @@
 //! A document, and the functions that read one.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -42,6 +43,25 @@ impl Document {
     pub fn compact(mut self) -> Self {
         self.spans.compact();
         self
+    }
+
+    /// The same document without its spans, which take most of its memory. [`Document::with_spans`] reads them again.
+    #[must_use]
+    pub fn without_spans(self) -> Self {
+        Document { spans: Spans::default(), ..self }
+    }
+
+    /// The document with its spans, which are read again from the whole text if they were dropped.
+    #[must_use]
+    pub fn with_spans(&self, text: &str) -> Cow<'_, Self> {
+        if !self.spans.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        // Its range can contain many other documents, which need not be read again.
+        let composed = text.get(self.start..self.span.end).and_then(|rest| compose(rest).ok()?.document);
+        composed.map_or(Cow::Borrowed(self), |(value, spans)| {
+            Cow::Owned(Document { index: self.index, value, span: self.span(), start: self.start, spans })
+        })
     }
 
     pub(super) fn spans(&self) -> &Spans {

@@ -84,6 +84,10 @@ impl Spans {
         self.children.shrink_to_fit();
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     pub(super) fn push(&mut self, node: Node) -> NodeId {
         self.nodes.push(node);
         NodeId::try_from(self.nodes.len() - 1).unwrap_or(NodeId::MAX)

@@ -10,8 +10,7 @@ use super::location::{LineRange, Location, SourceFiles};
 use super::path::ReportPath;
 use super::text::{counted, error_and_help, error_file, level_name, message_and_help, object_name, summary};
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, LocatedFinding};
+use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 
 /// The number of annotations of one level that GitHub shows for a step.
 const SHOWN_ANNOTATIONS: usize = 10;
@@ -48,7 +47,7 @@ pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> 
 
 fn finding_command(located: &LocatedFinding, location: &Location<'_>, directory: &Path) -> String {
     let level = level_name(located.level());
-    let path = ReportPath::new(&location.file, directory);
+    let path = ReportPath::new(location.file, directory);
     let mut command = format!("::{level} file={}", escape_property(path.as_str()));
     if let Some(LineRange { start, end }) = location.range {
         let _ = write!(command, ",line={},endLine={}", start.line, end.line);

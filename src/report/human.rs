@@ -11,8 +11,7 @@ use memchr::memrchr;
 use super::location::{Location, SourceFiles, may_contain_secret};
 use super::text::summary;
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, LocatedFinding};
+use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 use crate::manifest::BYTE_ORDER_MARK;
 use crate::rule_docs;
 
@@ -56,7 +55,7 @@ pub fn write_errors(result: &LintResult, output: &mut impl Write) -> io::Result<
 
 /// A snippet that contains only the affected lines, because the renderer reads every line that it gets.
 fn snippet<'t>(location: &Location<'_>, kind: AnnotationKind, label: Option<String>) -> Snippet<'t, Annotation<'t>> {
-    let (excerpt, within) = excerpt(&location.text, location.span.clone());
+    let (excerpt, within) = excerpt(location.text, location.span.clone());
     Snippet::source(excerpt)
         .path(location.title())
         .line_start(location.range_in_text().map_or(1, |range| range.start.line))

@@ -1,6 +1,5 @@
 //! The report as JSON, a stable contract that the README describes.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
@@ -9,8 +8,7 @@ use sqledge_ha_policy::finding::{Action, Fix};
 use super::escaped_json;
 use super::location::{LineRange, Location, SourceFiles};
 use super::text::{error_file, level_name, message_and_reason};
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, LocatedFinding, ObjectId, RelatedLocation};
+use crate::linter::{InputError, Level, LintResult, LocatedFinding, ObjectId, RelatedLocation};
 use crate::manifest::Position;
 
 /// The version of the contract.
@@ -80,7 +78,7 @@ struct FindingEntry<'o> {
     help: &'o str,
     object: &'o ObjectId,
     pointer: &'o str,
-    file: Cow<'o, str>,
+    file: &'o str,
     document: usize,
     start: Option<Position>,
     end: Option<Position>,
@@ -116,7 +114,7 @@ fn finding_entry<'o>(
 
 #[derive(Serialize)]
 struct RelatedEntry<'o> {
-    file: Cow<'o, str>,
+    file: &'o str,
     document: usize,
     pointer: &'o str,
     start: Option<Position>,

@@ -14,8 +14,7 @@ use super::location::{Location, SourceFiles};
 use super::path::ReportPath;
 use super::text::{error_and_help, error_file, message_and_help, message_and_reason, object_name};
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::LintResult;
+use crate::linter::{Level, LintResult};
 use crate::manifest::Position;
 
 /// Writes a report of a run in `directory`.
@@ -40,11 +39,11 @@ pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> 
             Level::Warning => TestCaseStatus::success(),
         };
         let name = format!("{}: {} at {}", finding.rule, object_name(&located.object), escape(&finding.pointer));
-        let suite = suites.suite(path(&location.file));
+        let suite = suites.suite(path(location.file));
         suite.add(&name, status, start(Some(&location)), message_and_help(finding));
     }
-    for manifest in result.files.iter().filter(|manifest| manifest.has_workloads() && !manifest.is_rendered()) {
-        suites.suite(path(&manifest.name)).pass_if_empty();
+    for file in result.files.iter().filter(|file| file.has_workloads() && file.rendered.is_none()) {
+        suites.suite(path(&file.name)).pass_if_empty();
     }
     let mut report = Report::new("sqledge-ha");
     report.add_test_suites(suites.0.into_iter().filter_map(|(path, suite)| suite.finish(path)));

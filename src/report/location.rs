@@ -2,36 +2,28 @@
 //!
 //! A finding in a rendered manifest has a location in the rendered text, and in the template only if the text is the same there.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::input::Rendered;
 use crate::linter::{InputError, LintResult, LintedFile, LocatedFinding, RelatedLocation};
 use crate::manifest::{Lines, Position};
 
 /// Finds locations in the texts of a lint result. Caches the lines of the last text, because findings are sorted by text.
 pub(super) struct SourceFiles<'o> {
     result: &'o LintResult,
-    last: Option<SourceFile<'o>>,
-}
-
-struct SourceFile<'o> {
-    index: usize,
-    lines: Lines<'o>,
-    rendered: Option<Rendered>,
+    last: Option<(usize, Lines<'o>)>,
 }
 
 /// A location in a file.
 #[derive(Clone, Debug)]
 pub(super) struct Location<'o> {
     /// The file; for a rendered manifest the template, or the chart or directory if the template is unknown.
-    pub(super) file: Cow<'o, str>,
+    pub(super) file: &'o str,
     /// The range in the file; `None` if the rendered text is not in the template.
     pub(super) range: Option<LineRange>,
     /// The range in the rendered text, if it is rendered.
     pub(super) rendered: Option<LineRange>,
     /// The text to show: the file's, or the rendered one.
-    pub(super) text: Cow<'o, str>,
+    pub(super) text: &'o str,
     /// The byte range in `text`.
     pub(super) span: Range<usize>,
 }
@@ -69,41 +61,37 @@ impl<'o> SourceFiles<'o> {
         SourceFiles { result, last: None }
     }
 
-    fn source_file(&mut self, index: usize) -> Option<(&'o LintedFile, &SourceFile<'o>)> {
-        let manifest = self.result.files.get(index)?;
-        if self.last.as_ref().is_none_or(|last| last.index != index) {
-            let rendered = manifest.source.as_ref().and_then(|source| source.rendered(&manifest.text));
-            self.last = Some(SourceFile { index, lines: Lines::new(&manifest.text), rendered });
-        }
-        self.last.as_ref().map(|file| (manifest, file))
+    fn file_and_lines(&mut self, index: usize) -> Option<(&'o LintedFile, &Lines<'o>)> {
+        let file = self.result.files.get(index)?;
+        let last = self.last.take().filter(|(last, _)| *last == index);
+        let (_, lines) = self.last.insert(last.unwrap_or_else(|| (index, Lines::new(&file.text))));
+        Some((file, lines))
     }
 
     /// The lines of a file; `None` for a rendered manifest.
     pub(super) fn lines(&mut self, index: usize) -> Option<(&'o LintedFile, &Lines<'o>)> {
-        self.source_file(index)
-            .filter(|(_, file)| file.rendered.is_none())
-            .map(|(manifest, file)| (manifest, &file.lines))
+        self.file_and_lines(index).filter(|(file, _)| file.rendered.is_none())
     }
 
     /// The location of a byte range; `None` if there is no such text.
     fn location(&mut self, index: usize, span: &Range<usize>) -> Option<Location<'o>> {
-        let (manifest, file) = self.source_file(index)?;
-        let range = LineRange::new(&file.lines, span);
-        let (name, text) = (Cow::Borrowed(manifest.name.as_str()), Cow::Borrowed(manifest.text.as_str()));
+        let (file, lines) = self.file_and_lines(index)?;
+        let range = LineRange::new(lines, span);
+        let (name, text) = (file.name.as_str(), file.text.as_str());
         let location = Location { file: name, range: Some(range), rendered: None, text, span: span.clone() };
         let Some((origin, document)) = file.rendered.as_ref().and_then(|rendered| rendered.origin(span.start)) else {
             return Some(location);
         };
-        let name = Cow::Owned(origin.file.clone());
+        let name = origin.file.as_str();
         let rendered = Location { file: name, range: None, rendered: Some(range), ..location };
         let Some(template) = &origin.template else { return Some(rendered) };
         let span_in_document = span.start - document.start..span.end.saturating_sub(document.start);
-        let document = manifest.text.get(document);
+        let document = file.text.get(document);
         let Some(span) = document.and_then(|document| template.locate(document, span_in_document)) else {
             return Some(rendered);
         };
         let range = LineRange::new(&Lines::new(template.text()), &span);
-        Some(Location { range: Some(range), text: Cow::Owned(template.text().to_owned()), span, ..rendered })
+        Some(Location { range: Some(range), text: template.text(), span, ..rendered })
     }
 
     /// The location of a finding.

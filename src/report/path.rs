@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::input::{STANDARD_INPUT_NAME, normalize};
+use crate::input_name::{STANDARD_INPUT_NAME, normalize};
 
 /// The characters to escape in a URI path (RFC 3986). A colon in the first segment would end a scheme.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC

@@ -26,8 +26,7 @@ use self::log::{
 use super::escaped_json;
 use super::location::Location as FileLocation;
 use super::path::ReportPath;
-use crate::linter::Level;
-use crate::linter::{LintResult, LocatedFinding, ObjectId};
+use crate::linter::{Level, LintResult, LocatedFinding, ObjectId};
 use crate::parallel;
 
 /// The maximum number of results of a run; GitHub rejects a file with more (*SARIF results exceed one or more limits*).
@@ -141,7 +140,7 @@ fn location(file_location: &FileLocation<'_>, directory: &Path, object: &ObjectI
         id: None,
         message: None,
         physical_location: physical_location(
-            &ReportPath::new(&file_location.file, directory),
+            &ReportPath::new(file_location.file, directory),
             file_location.range.map(|region| Region::between(region.start, region.end)),
         ),
         logical_locations: vec![logical_location(object, pointer)],

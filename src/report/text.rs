@@ -4,8 +4,7 @@ use sqledge_ha_policy::finding::Finding;
 
 use super::location::Location;
 use crate::escape::escape;
-use crate::linter::Level;
-use crate::linter::{InputError, LintResult, ObjectId};
+use crate::linter::{InputError, Level, LintResult, ObjectId};
 
 /// The name of a level.
 pub(super) fn level_name(level: Level) -> &'static str {
@@ -38,7 +37,7 @@ pub(super) fn error_and_help(error: &InputError) -> String {
 
 /// The file of an input error.
 pub(super) fn error_file<'p>(error: &'p InputError, location: Option<&'p Location<'_>>) -> &'p str {
-    location.map_or(error.name.as_str(), |location| &location.file)
+    location.map_or(error.name.as_str(), |location| location.file)
 }
 
 /// An object's kind, namespace and name.
@@ -56,6 +55,11 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// The names of the selected products.
+fn products(result: &LintResult) -> String {
+    result.engines.iter().map(|engine| engine.product).collect::<Vec<_>>().join(" or ")
+}
+
 /// The summary line.
 pub(super) fn summary(result: &LintResult) -> String {
     let (objects, files) = (counted(result.objects, "object"), counted(result.files.len(), "file"));
@@ -64,7 +68,11 @@ pub(super) fn summary(result: &LintResult) -> String {
         count => format!("; {}", counted(count, "unreadable input")),
     };
     if result.workloads == 0 && result.findings.is_empty() {
-        return format!("nothing checked: no SQL Edge workload in {objects}, {files}{unreadable}");
+        return if result.objects == 0 && !result.errors.is_empty() {
+            format!("nothing checked{unreadable}")
+        } else {
+            format!("nothing checked: no {} workload in {objects}, {files}{unreadable}", products(result))
+        };
     }
     let workloads = counted(result.workloads, "workload");
     let ignored = match result.ignored {

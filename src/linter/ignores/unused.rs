@@ -53,7 +53,7 @@ fn unused<'c, 't>(file: &LintedFile, comments: &'c [Comment<'t>], settings: &Set
         |comment: &&Comment<'_>| !file.used_comments.contains(&comment.byte) && names_active_rules(comment, settings);
     let unused: Vec<&Comment<'_>> = comments.iter().filter(is_unused).collect();
     // With other values, a template can render to a manifest that needs the comment.
-    if unused.is_empty() || file.is_rendered() {
+    if unused.is_empty() || file.rendered.is_some() {
         return Vec::new();
     }
     let mut found = Vec::new();

@@ -174,3 +174,16 @@ fn locations_do_not_depend_on_the_value() {
 fn a_single_scalar_is_located() {
     assert_locations("--- # c\n'text'\n", &[("", "'text'"), ("/a", "'text'")]);
 }
+
+#[test]
+fn dropped_spans_are_read_again() {
+    let stream = "{\"a\": 1} {\"b\": {\"c\": 2}}\n{\"d\": [3]}\n---\n# e\nf: &g 4\nh: *g\r\n---\ni: 5\n...\n";
+    let documents = documents(stream);
+    assert_eq!(documents.len(), 5);
+    for (document, pointer) in documents.iter().zip(["/a", "/b/c", "/d/0", "/h", "/i"]) {
+        let without = document.clone().without_spans();
+        let again = without.with_spans(stream);
+        assert_eq!((again.locate(pointer), again.index), (document.locate(pointer), document.index), "{pointer}");
+        assert_ne!(again.locate(pointer), without.locate(pointer));
+    }
+}

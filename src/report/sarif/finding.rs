@@ -27,7 +27,7 @@ pub(super) fn results(group: &[&LocatedFinding], result: &LintResult, directory:
         let replacements = fixes.as_ref().and_then(|fixes| fixes.replacements(located));
         let fix = replacements
             .zip(files.lines(located.file))
-            .map(|(replacements, (manifest, lines))| fix(located, replacements, manifest, lines, directory));
+            .map(|(replacements, (file, lines))| fix(located, replacements, file, lines, directory));
         results.push(Result {
             rule_id: located.finding.rule,
             rule_index: rule::index(located.finding.rule),
@@ -62,12 +62,12 @@ struct Fixes<'m> {
 
 impl<'m> Fixes<'m> {
     /// The fixes of a group of findings; `None` if there are none.
-    fn new(manifest: &'m LintedFile, group: &[&LocatedFinding]) -> Option<Self> {
+    fn new(file: &'m LintedFile, group: &[&LocatedFinding]) -> Option<Self> {
         let mut counts = HashMap::new();
         for located in group.iter().filter(|located| located.finding.fix.is_some()) {
             *counts.entry(located.document).or_default() += 1;
         }
-        (!counts.is_empty()).then(|| Fixes { text: SingleFix::new(manifest), counts })
+        (!counts.is_empty()).then(|| Fixes { text: SingleFix::new(file), counts })
     }
 
     /// The replacements of a finding's fix; `None` if there is no fix, if it cannot be applied, or if the new text may contain a
@@ -87,7 +87,7 @@ impl<'m> Fixes<'m> {
 fn fix(
     located: &LocatedFinding,
     replacements: Vec<fixer::Replacement>,
-    manifest: &LintedFile,
+    file: &LintedFile,
     lines: &Lines<'_>,
     directory: &Path,
 ) -> Fix {
@@ -104,7 +104,7 @@ fn fix(
     Fix {
         description: Message::new(&format!("{}{warning}", located.finding.help)),
         artifact_changes: [ArtifactChange {
-            artifact_location: artifact_location(&ReportPath::new(&manifest.name, directory)),
+            artifact_location: artifact_location(&ReportPath::new(&file.name, directory)),
             replacements: replacements.collect(),
         }],
     }
@@ -112,7 +112,7 @@ fn fix(
 
 /// A hash of the finding that does not depend on lines, nor on the object's position in a List.
 fn fingerprint(located: &LocatedFinding, file_location: &FileLocation<'_>, directory: &Path) -> String {
-    let path = ReportPath::new(&file_location.file, directory);
+    let path = ReportPath::new(file_location.file, directory);
     let (finding, object) = (&located.finding, &located.object);
     let names = [&object.api_version, &object.kind, &object.namespace, &object.name, &finding.missing];
     let names = names.into_iter().map(|part| part.as_deref().unwrap_or_default());

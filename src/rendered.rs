@@ -1,13 +1,16 @@
-//! Finds the files that the documents of a rendered manifest come from.
+//! The files that the documents of a rendered manifest come from.
 //!
 //! Helm writes `# Source: CHART/templates/FILE` at the start of each document. With `buildMetadata: [originAnnotations]`, Kustomize
 //! writes the annotation `config.kubernetes.io/origin`.
+//! The caller reads the templates.
+
+mod template;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Component, Path};
 
-use super::{RenderedOutput, Renderer, Template, name, normalize};
+pub use self::template::Template;
 use crate::escape::escape;
 use crate::manifest::{document_spans, read, read_span};
 
@@ -36,7 +39,7 @@ pub struct Origin {
 impl Rendered {
     /// The origins of a text from standard input; `None` if it was not rendered by Helm. Templates are not read, because the
     /// chart's directory is unknown.
-    pub(super) fn from_stream(text: &str) -> Option<Self> {
+    pub fn from_stream(text: &str) -> Option<Self> {
         if !text.contains(SOURCE_COMMENT) {
             return None;
         }
@@ -45,19 +48,28 @@ impl Rendered {
         (!rendered.origins.is_empty()).then_some(rendered)
     }
 
-    /// The origins of a tool's output.
-    pub(super) fn from_output(output: &RenderedOutput, text: &str) -> Self {
-        let path = output.path.as_path();
-        let mut rendered = match output.renderer {
-            Renderer::Helm => Rendered::new(text, |span| helm_source(text, span), |file| template_origin(path, file)),
-            Renderer::Kustomize => {
-                Rendered::new(text, |span| annotated_path(path, text, span), |file| Origin::read(Path::new(file)))
-            }
-        };
-        let default = rendered.origins.len();
-        rendered.origins.push(Origin { file: name(path), template: None });
-        rendered.documents.iter_mut().for_each(|(_, origin)| *origin = origin.or(Some(default)));
-        rendered
+    /// The origins of the output of `helm template`; `origin` finds the file that Helm's comment names, and `default` is the origin of
+    /// documents without such a comment.
+    pub fn from_helm(text: &str, origin: impl Fn(&str) -> Origin, default: Origin) -> Self {
+        Rendered::new(text, |span| helm_source(text, span), origin).with_default(default)
+    }
+
+    /// The origins of the output of Kustomize; `file` returns the name of a file with this path relative to the kustomization, and
+    /// `None` if it does not exist.
+    pub fn from_kustomize(
+        text: &str,
+        file: impl Fn(&str) -> Option<String>,
+        origin: impl Fn(&str) -> Origin,
+        default: Origin,
+    ) -> Self {
+        Rendered::new(text, |span| file(&annotated_path(text, span)?), origin).with_default(default)
+    }
+
+    fn with_default(mut self, default: Origin) -> Self {
+        let index = self.origins.len();
+        self.origins.push(default);
+        self.documents.iter_mut().for_each(|(_, origin)| *origin = origin.or(Some(index)));
+        self
     }
 
     /// Creates one origin for each distinct `key` of the documents.
@@ -88,12 +100,6 @@ impl Rendered {
     }
 }
 
-impl Origin {
-    fn read(path: &Path) -> Self {
-        Origin { file: name(path), template: Template::read(path) }
-    }
-}
-
 /// The path in Helm's comment at the start of a document. Other comments can begin in the same way, so the path must look like one
 /// in a chart.
 fn helm_source(text: &str, span: Range<usize>) -> Option<&str> {
@@ -104,20 +110,14 @@ fn helm_source(text: &str, span: Range<usize>) -> Option<&str> {
 }
 
 /// The path relative to the chart's directory: without the chart's name, and only if it stays inside the directory.
-fn path_in_chart(source: &str) -> Option<&Path> {
+pub(crate) fn path_in_chart(source: &str) -> Option<&Path> {
     let (_, below) = source.split_once('/').filter(|(chart, _)| !chart.is_empty())?;
     let below = Path::new(below);
     below.components().all(|component| matches!(component, Component::Normal(_))).then_some(below)
 }
 
-/// A template of a chart. Without such a file, as in a packaged chart, the origin has only Helm's name for it.
-fn template_origin(chart: &Path, source: &str) -> Origin {
-    let path = path_in_chart(source).map(|below| chart.join(below)).filter(|path| path.is_file());
-    path.map_or_else(|| Origin { file: escape(source), template: None }, |path| Origin::read(&path))
-}
-
 /// The path in Kustomize's annotation, if it is a local file.
-fn annotated_path(directory: &Path, text: &str, span: Range<usize>) -> Option<String> {
+fn annotated_path(text: &str, span: Range<usize>) -> Option<String> {
     if !text.get(span.clone())?.contains(ORIGIN_ANNOTATION) {
         return None;
     }
@@ -125,8 +125,7 @@ fn annotated_path(directory: &Path, text: &str, span: Range<usize>) -> Option<St
     let annotation = document.value.get("metadata")?.get("annotations")?.get(ORIGIN_ANNOTATION)?.as_str()?;
     let origin = read(annotation).into_iter().next()?.ok()?.value;
     let path = origin.get("path")?.as_str().filter(|_| origin.get("repo").is_none())?;
-    let path = normalize(&directory.join(path));
-    path.is_file().then(|| path.to_str().map(str::to_owned))?
+    Some(path.to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,17 @@
-//! Path normalization without access to the file system.
+//! The names of inputs in reports, without access to the file system.
 
 use std::path::{Component, Path, PathBuf};
+
+use crate::escape::escape;
+
+/// The name of standard input in reports.
+pub const STANDARD_INPUT_NAME: &str = "<stdin>";
+
+/// The name of a path in reports.
+pub fn path_name(path: &Path) -> String {
+    let name = path.to_string_lossy();
+    escape(name.strip_prefix("./").unwrap_or(&name))
+}
 
 /// Removes `.` and `..` from a path. A relative path keeps a leading `..`.
 pub(crate) fn normalize(path: &Path) -> PathBuf {
