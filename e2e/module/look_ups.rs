@@ -73,7 +73,7 @@ fn a_forbidden_kind_is_not_listed_and_only_an_audit_annotation_says_so() {
         assert!(!calls.is_empty() && !calls.iter().any(Call::is_list), "{calls:?}");
         assert!(response.accepted, "{response:?}");
         let unchecked = response.audit_annotations.get("unchecked");
-        assert!(unchecked.is_some_and(|reason| reason.contains("may not read")), "{response:?}");
+        assert!(unchecked.is_some_and(|reason| reason.contains("no permission to read")), "{response:?}");
         assert!(!format!("{response:?}").contains("s3cret"), "{response:?}");
     }
 }

@@ -14,7 +14,7 @@ use crate::shared::root;
 #[test]
 fn sarif_reports_match_the_published_schema() {
     for rule in RULES {
-        let folder = root().join("e2e/corpus").join(rule.id);
+        let folder = root().join("e2e/corpus").join(rule.id).join("fail");
         // Also if the rule is off by default.
         let warn = format!("{}=warn", rule.id);
         let ran = run(&folder, &["lint", "--format", "sarif", "--engine", "all", "--rule", &warn, "--partial", "."]);
