@@ -25,20 +25,20 @@ pub(crate) struct Body {
 
 /// Four kinds of requests. Most have no SQL.
 pub(crate) fn bodies() -> Vec<Body> {
-    let mended: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
-    let mut right = mended.clone();
+    let to_mutate: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
+    let mut right = to_mutate.clone();
     let spec = &mut right["request"]["object"]["spec"];
     spec["strategy"] = json!({"type": "Recreate"});
     spec["template"]["spec"]["nodeSelector"] = json!({"kubernetes.io/arch": "amd64"});
     spec["template"]["spec"]["securityContext"]["fsGroup"] = json!(10001);
-    let other = mended.to_string().replace("azure-sql-edge", "web").replace("ACCEPT_EULA", "MODE");
-    let mut large = mended.clone();
+    let other = to_mutate.to_string().replace("azure-sql-edge", "web").replace("ACCEPT_EULA", "MODE");
+    let mut large = to_mutate.clone();
     large["request"]["kind"] = json!({"group": "", "version": "v1", "kind": "ConfigMap"});
     large["request"]["object"] = json!({"data": {"text": "0123456789abcde\n".repeat(65_536)}});
     vec![
         Body { what: "a Deployment without SQL", text: other.replace("mssql", "files") },
         Body { what: "a right SQL Deployment", text: right.to_string() },
-        Body { what: "a SQL Deployment, mutated", text: mended.to_string() },
+        Body { what: "a SQL Deployment, mutated", text: to_mutate.to_string() },
         Body { what: "a ConfigMap of 1 MiB", text: large.to_string() },
     ]
 }
