@@ -49,6 +49,8 @@ pub struct EngineContainer<'a> {
     pub by_image: bool,
     /// Computed once, because many rules need it.
     storage: OnceCell<ContainerStorage<'a>>,
+    /// Computed once, because it is compared with the ports of many Services.
+    port: OnceCell<Option<i64>>,
 }
 
 /// A database container together with its workload.
@@ -161,7 +163,7 @@ fn long_running_containers<'a>(pod: &Cursor<'a>) -> impl Iterator<Item = Cursor<
 
 impl<'a> EngineContainer<'a> {
     fn new(container: Cursor<'a>, DetectedEngine { engine, by_image }: DetectedEngine) -> Self {
-        EngineContainer { container, engine, by_image, storage: OnceCell::new() }
+        EngineContainer { container, engine, by_image, storage: OnceCell::new(), port: OnceCell::new() }
     }
 
     /// Its environment.
@@ -172,11 +174,11 @@ impl<'a> EngineContainer<'a> {
     /// The TCP port on which the database listens; `None` if it is outside the manifest. No message quotes it, because
     /// it may come from the environment.
     pub fn port(&self) -> Option<i64> {
-        match self.environment().value("MSSQL_TCP_PORT") {
+        *self.port.get_or_init(|| match self.environment().value("MSSQL_TCP_PORT") {
             Variable::Absent => Some(self.engine.port),
             Variable::Known(text) => text.trim().parse().ok().or(Some(self.engine.port)),
             Variable::Unresolved => None,
-        }
+        })
     }
 
     /// Whether availability groups are switched on, so that there may be several replicas.

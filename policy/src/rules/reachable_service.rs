@@ -67,12 +67,11 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
 fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Findings> {
     let mut findings = Findings::new();
     for workload in context.view.databases_selected_by(service).known()? {
-        let others = context.view.services_beside(service, &workload).known()?;
-        let is_other = context.view.service_role(service, &workload, &others) == ServiceRole::Other;
-        if is_other || others.iter().any(|other| is_address(other, &workload)) {
+        let wrong: Findings = check_ports(service, &workload).into_iter().chain(check_selector(service, &workload)).collect();
+        if wrong.is_empty() || !has_to_lead(context, service, &workload)? {
             continue;
         }
-        for finding in check_ports(service, &workload).into_iter().chain(check_selector(service, &workload)) {
+        for finding in wrong {
             // Several workloads of one Service can have the same finding.
             if !findings.iter().any(|known: &Finding| known.pointer == finding.pointer) {
                 findings.push(finding);
@@ -80,6 +79,13 @@ fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option
         }
     }
     Some(findings)
+}
+
+/// Whether a Service is, or has to become, the only address of a workload; `None` if a look-up failed.
+fn has_to_lead(context: &CheckContext<'_>, service: &Service<'_>, workload: &Workload<'_>) -> Option<bool> {
+    let others = context.view.services_beside(service, workload).known()?;
+    let is_other = context.view.service_role(service, workload, &others) == ServiceRole::Other;
+    Some(!is_other && !others.iter().any(|other| is_address(other, workload)))
 }
 
 /// Whether a LoadBalancer Service leads to the database, so that another one may lead elsewhere.
