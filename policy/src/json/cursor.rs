@@ -43,7 +43,19 @@ pub struct Cursor<'a> {
 /// assert_eq!(get_path(&service, &["spec", "selector"]), None);
 /// ```
 pub fn get_path<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
-    path.iter().try_fold(value, |value, name| value.as_object()?.get(*name))
+    path.iter().try_fold(value, |value, name| get_field(value.as_object()?, name))
+}
+
+/// The maps up to this length are searched.
+const SHORT_MAP: usize = 12;
+
+/// The field `name` of an object. Where maps keep the order of their fields they are hashed, and a short one is searched
+/// faster: without this, linting takes a third longer.
+pub(crate) fn get_field<'v>(fields: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    if fields.len() > SHORT_MAP {
+        return fields.get(name);
+    }
+    fields.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
 }
 
 impl<'a> Cursor<'a> {
@@ -72,7 +84,7 @@ impl<'a> Cursor<'a> {
 
     /// The field `name` as a plain value.
     pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.map()?.get(name)
+        get_field(self.map()?, name)
     }
 
     /// The items of an array; empty for any other value.
@@ -211,6 +223,17 @@ mod tests {
 
     use super::*;
     use crate::testing::test;
+
+    #[test]
+    fn fields_are_found_in_short_and_long_maps() {
+        for length in [1, SHORT_MAP, SHORT_MAP + 1, 3 * SHORT_MAP] {
+            let object: Value = (0..length).map(|number| (format!("field-{number}"), json!(number))).collect();
+            for number in 0..length {
+                assert_eq!(get_path(&object, &[&format!("field-{number}")]), Some(&json!(number)), "of {length}");
+            }
+            assert_eq!(get_path(&object, &["field"]), None, "of {length}");
+        }
+    }
 
     #[test]
     fn a_pointer_is_escaped_as_in_rfc_6901() {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::kind::{Kind, WorkloadKind, has_checked_owner};
 use super::{DEFAULT_NAMESPACE, name_of, namespace_of};
-use crate::json::cursor::{Cursor, get_path};
+use crate::json::cursor::{Cursor, get_field, get_path};
 
 /// The label by which a Deployment distinguishes its ReplicaSets: it changes with every rollout.
 pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
@@ -52,7 +52,7 @@ impl<'a> Pods<'a> {
     }
 
     fn label(&self, key: &str) -> Option<&'a Value> {
-        self.labels?.get(key)
+        get_field(self.labels?, key)
     }
 
     /// Whether the controller adds this label, with a value that the template does not show.
