@@ -58,7 +58,9 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
     let contradiction = |at: &Cursor<'_>, message: &'static str| {
         Finding::contradiction(at, message).reason(reason.clone()).help(format!("require `{ARCH}: {architecture}`"))
     };
-    if let Some(wrong) = [&selected, &beta].into_iter().find(|label| label.exists() && label.str() != Some(architecture)) {
+    if let Some(wrong) =
+        [&selected, &beta].into_iter().find(|label| label.exists() && label.str() != Some(architecture))
+    {
         findings.push(contradiction(wrong, "the pod can only be scheduled on nodes of another architecture"));
     } else if !placement.affinity_admits(&[ARCH, BETA_ARCH], architecture) {
         findings.push(contradiction(&placement.terms, "the required node affinity admits no amd64 node"));

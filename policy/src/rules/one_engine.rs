@@ -174,10 +174,7 @@ mod tests {
             let object = beside(json!({"name": "b", "image": SERVER, "env": env, "volumeMounts": mounts}));
             let found = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
             assert_eq!(found.len(), 1);
-            assert_eq!(
-                found[0].message,
-                "the pod runs a second database: SQL Server in `b`"
-            );
+            assert_eq!(found[0].message, "the pod runs a second database: SQL Server in `b`");
             assert_eq!(found[0].reason.as_deref(), Some(expected), "{env}");
         }
     }

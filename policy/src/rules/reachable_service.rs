@@ -67,7 +67,8 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
 fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Findings> {
     let mut findings = Findings::new();
     for workload in context.view.databases_selected_by(service).known()? {
-        let wrong: Findings = check_ports(service, &workload).into_iter().chain(check_selector(service, &workload)).collect();
+        let wrong: Findings =
+            check_ports(service, &workload).into_iter().chain(check_selector(service, &workload)).collect();
         if wrong.is_empty() || !has_to_lead(context, service, &workload)? {
             continue;
         }

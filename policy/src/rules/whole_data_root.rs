@@ -63,11 +63,12 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
         let data_root = container.engine.data_root;
         let verb = if losses == "the machine key" { "is" } else { "are" };
         findings.push(
-            Finding::contradiction(&mount.entry.at("mountPath"), format!("{losses} {verb} lost when the pod is replaced"))
-                .reason(format!("not on a claim: {missing}"))
-                .help(format!(
-                    "move the files on the claim into a directory `data`, then mount the claim at {data_root}"
-                )),
+            Finding::contradiction(
+                &mount.entry.at("mountPath"),
+                format!("{losses} {verb} lost when the pod is replaced"),
+            )
+            .reason(format!("not on a claim: {missing}"))
+            .help(format!("move the files on the claim into a directory `data`, then mount the claim at {data_root}")),
         );
     }
 }
