@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use serde_json::{Value, json};
-use sqledge_ha_fuzz::manifest::read;
+use sqledge_ha::manifest::read;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let folder = PathBuf::from(env::var_os("SEEDS").expect("SEEDS names a folder"));

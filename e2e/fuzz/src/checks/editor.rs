@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sqledge_ha_policy::json::edit::{Edit, apply};
 
 use crate::checks::text::{escaped, pointers, text_and_choices};
-use crate::manifest::{self, document_spans, edit, read, read_span};
+use sqledge_ha::manifest::{self, document_spans, edit, read, read_span};
 
 /// Edits one document of a text, and checks what came of it.
 pub fn check(bytes: &[u8]) {

@@ -1,12 +1,12 @@
 //! Fixed findings stay fixed, and readable documents stay readable.
 
-use sqledge_ha_policy::engine::Engine;
+use sqledge_ha_policy::engine::{SQL_EDGE, SQL_SERVER};
 use sqledge_ha_policy::settings::Settings;
 
 use crate::checks::text::text_and_choices;
-use crate::fixer::{FixOutcome, fix};
-use crate::linter::{LintResult, lint_texts};
-use crate::prefilter::Prefilter;
+use sqledge_ha::fixer::{FixOutcome, fix};
+use sqledge_ha::linter::{LintResult, lint_texts};
+use sqledge_ha::prefilter::Prefilter;
 
 /// Fixes a text and checks the result.
 pub fn check(bytes: &[u8]) {

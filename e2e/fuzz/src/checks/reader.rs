@@ -5,7 +5,9 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::checks::text::pointers;
-use crate::manifest::{Document, DocumentKind, Lines, ReadError, classify, decode, document_spans, read, read_span};
+use sqledge_ha::manifest::{
+    Document, DocumentKind, Lines, ReadError, classify, decode, document_spans, read, read_span,
+};
 
 /// Reads bytes, and checks what came of it.
 pub fn check(bytes: &[u8]) {
