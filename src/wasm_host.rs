@@ -46,6 +46,7 @@ pub(crate) use compiled_module::with_causes;
 pub use compiled_module::{CompiledModule, Error, Instance, Limits, Response, SettingsResponse};
 #[cfg(feature = "serve")]
 pub(crate) use list_item::remove_large_metadata;
+#[cfg(feature = "serve")]
 pub use lookup::{Get, List, LookupSource, NoLookups, ObjectIter, ObjectSet};
 
 /// The annotated module, which `policy wasm` writes and `policy push` publishes.

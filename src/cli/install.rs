@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+#[cfg(feature = "serve")]
+use clap::Args;
+use clap::Subcommand;
 
 use super::registry::{PolicyInspect, PolicyPull, PolicyPush};
 #[cfg(feature = "serve")]
