@@ -21,7 +21,8 @@ use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 use sqledge_ha_policy::admission::prefilter::may_run_engine;
 use sqledge_ha_policy::kubernetes::kind::Kind;
-use sqledge_ha_policy::kubernetes::resources::RESOURCES;
+use sqledge_ha_policy::kubernetes::resources::Resource;
+use sqledge_ha_policy::rules::used_resources;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::pruning::prune;
 
@@ -45,6 +46,8 @@ pub(crate) enum Relevance {
 /// Decides how much work a document needs.
 pub struct Prefilter<'s> {
     settings: &'s Settings,
+    /// The resources that matter with the settings.
+    resources: Vec<&'static Resource>,
     is_enabled: bool,
     keeps_texts: bool,
     template: Finder<'static>,
@@ -57,6 +60,7 @@ impl<'s> Prefilter<'s> {
     pub fn new(settings: &'s Settings) -> Self {
         Prefilter {
             settings,
+            resources: used_resources(settings),
             is_enabled: true,
             keeps_texts: false,
             template: Finder::new("{{"),
@@ -81,6 +85,11 @@ impl<'s> Prefilter<'s> {
         self.settings
     }
 
+    /// Whether the rules check or look up objects of this kind.
+    pub(crate) fn uses(&self, kind: Kind) -> bool {
+        self.resources.iter().any(|resource| resource.kind == kind)
+    }
+
     /// Whether the texts of files without relevant documents are kept.
     pub(crate) fn keeps_texts(&self) -> bool {
         self.keeps_texts
@@ -101,7 +110,7 @@ impl<'s> Prefilter<'s> {
 
     fn relevance_of(&self, kind: &str, document: &str) -> Relevance {
         let is_list = kind.ends_with("List");
-        let kinds = RESOURCES.iter().filter(|resource| resource.name == kind && resource.is_used());
+        let kinds = self.resources.iter().filter(|resource| resource.name == kind);
         let mut kinds = kinds.map(|resource| resource.kind).peekable();
         if !is_list && kinds.peek().is_none() {
             return Relevance::Irrelevant { objects: 1 };
@@ -157,6 +166,9 @@ fn can_hide_words(escaped: Option<&u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use sqledge_ha_policy::rules::parse_settings;
+
     use super::*;
 
     fn relevance(document: &str) -> Relevance {
@@ -168,7 +180,7 @@ mod tests {
         let one = Relevance::Irrelevant { objects: 1 };
         let cases = [
             ("kind: ConfigMap\ndata: {x: mssql}\n", one),
-            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", Relevance::Related),
+            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", one),
             ("kind: ConfigMap\ndata: {x: '{{ a }}'}\n", one),
             ("kind: Deployment\nspec: {image: web}\n", one),
             ("kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n", one),
@@ -200,5 +212,12 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(relevance(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_parsed_depends_on_the_rules_that_are_on() {
+        let settings = parse_settings(&json!({"rules": {"existing-claim": "warn"}})).unwrap();
+        let claim = "kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n";
+        assert_eq!(Prefilter::new(&settings).relevance(claim), Relevance::Related);
     }
 }

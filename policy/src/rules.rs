@@ -9,6 +9,7 @@ use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::get_path;
 use crate::json::edit::apply;
 use crate::kubernetes::kind::Kind;
+use crate::kubernetes::resources::{RESOURCES, Resource};
 use crate::settings::{KnownRule, Mode, Settings};
 
 pub mod check;
@@ -62,6 +63,11 @@ impl Rule {
     /// Whether it looks up other objects.
     pub fn uses_lookups(&self) -> bool {
         !self.sees.is_empty()
+    }
+
+    /// Whether the settings, or the default, switch it off.
+    pub fn is_off(&self, settings: &Settings) -> bool {
+        settings.rules.action(self.id).unwrap_or(self.default_action) == Action::Off
     }
 
     /// The action of a finding: from the settings or the default, and from the finding's kind.
@@ -124,6 +130,13 @@ rules! {
 /// The rule with this id.
 pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)
+}
+
+/// The resources that matter with these settings: those that rules check, and those that the rules that are on look up.
+pub fn used_resources(settings: &Settings) -> Vec<&'static Resource> {
+    let rules: Vec<&Rule> = RULES.iter().filter(|rule| !rule.is_off(settings)).collect();
+    let is_used = |row: &&Resource| row.is_checked || rules.iter().any(|rule| rule.sees.contains(&row.kind));
+    RESOURCES.iter().filter(is_used).collect()
 }
 
 /// Reads settings from a JSON value.
@@ -195,12 +208,12 @@ fn check_with(context: &CheckContext<'_>, is_selected: fn(&Rule) -> bool) -> Fin
 /// Whether a rule has an effect on an object: it is neither off, nor exempted by the annotation `sqledge-ha/ignore` where
 /// the settings allow exemptions.
 fn is_active(rule: &Rule, object: &Value, settings: &Settings) -> bool {
-    let action = settings.rules.action(rule.id).unwrap_or(rule.default_action);
-    let is_exempt = || {
-        let annotation = get_path(object, &["metadata", "annotations", "sqledge-ha/ignore"]).and_then(Value::as_str);
-        annotation.is_some_and(|list| list.split([',', ' ']).any(|id| id == rule.id))
-    };
-    action != Action::Off && !(settings.exemptions && is_exempt())
+    if rule.is_off(settings) {
+        return false;
+    }
+    let annotation = settings.exemptions.then(|| get_path(object, &["metadata", "annotations", "sqledge-ha/ignore"]));
+    let exempted = annotation.flatten().and_then(Value::as_str);
+    exempted.is_none_or(|list| list.split([',', ' ']).all(|id| id != rule.id))
 }
 
 /// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object.

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use sqledge_ha_policy::engine::Engine;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
-use sqledge_ha_policy::kubernetes::resources::Resource;
 use sqledge_ha_policy::workload::Workload;
 
 use super::check::check_object;
@@ -216,7 +215,7 @@ impl DocumentScan {
             // The rules report on the controller that owns the object.
             let is_checked = !has_checked_owner(object);
             let Some(workload_kind) = kind.workload() else {
-                if kind.resource().is_some_and(Resource::is_used) {
+                if prefilter.uses(kind) {
                     kept.push((item.prefix, kind));
                 }
                 checked += usize::from(is_checked && kind.is_checked());

@@ -270,11 +270,6 @@ impl Resource {
         paths
     }
 
-    /// Whether rules check it or look it up.
-    pub fn is_used(&self) -> bool {
-        self.is_checked || self.look_up != LookUp::No
-    }
-
     /// The mask of the fields that rules read when they look it up, with those that identify the object.
     pub fn field_mask(&self) -> FieldMask {
         let paths = self.field_paths();
