@@ -51,13 +51,18 @@ pub enum LookUp {
 /// The fields of a pod template that rules read when they look up a workload.
 const POD_FIELDS: &[&str] = &[
     "metadata.labels",
-    "spec.containers.env",
+    "spec.containers.env.name",
+    "spec.containers.env.value",
+    // A secret's name is not read, but that the value comes from somewhere else is.
+    "spec.containers.env.valueFrom.fieldRef",
     "spec.containers.envFrom",
     "spec.containers.image",
     "spec.containers.name",
     "spec.containers.ports",
     "spec.containers.volumeMounts",
-    "spec.initContainers.env",
+    "spec.initContainers.env.name",
+    "spec.initContainers.env.value",
+    "spec.initContainers.env.valueFrom.fieldRef",
     "spec.initContainers.envFrom",
     "spec.initContainers.image",
     "spec.initContainers.name",
