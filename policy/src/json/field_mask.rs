@@ -40,12 +40,14 @@ impl FieldMask {
         if self.is_whole {
             return;
         }
-        // A new map is only as large as its fields, which saves memory where many pruned objects are kept.
-        let kept = std::mem::take(members).into_iter().filter_map(|(name, mut value)| {
-            self.fields.get(&name)?.prune(&mut value);
-            Some((name, value))
-        });
-        *members = kept.collect::<Vec<_>>().into_iter().collect();
+        if !members.keys().all(|name| self.fields.contains_key(name)) {
+            // A new map is only as large as its fields, which saves memory where many pruned objects are kept.
+            let kept = std::mem::take(members).into_iter().filter(|(name, _)| self.fields.contains_key(name));
+            *members = kept.collect::<Vec<_>>().into_iter().collect();
+        }
+        for (name, value) in members {
+            self.fields.get(name).into_iter().for_each(|mask| mask.prune(value));
+        }
     }
 
     /// Whether the field `name` of an object is needed, in whole or in part. Prunes its value.
