@@ -129,7 +129,7 @@ fn pod_rows() -> Vec<(String, Option<Value>, &'static [&'static str])> {
         (pod("nodeSelector/topology.kubernetes.io~1zone"), Some(json!("north")), NO_RULE),
         (pod("tolerations"), Some(always("node.kubernetes.io/not-ready")), FINITE),
         (pod("tolerations"), Some(always("node.kubernetes.io/unreachable")), FINITE),
-        (pod("tolerations"), Some(always("node.kubernetes.io/out-of-service")), FINITE),
+        (pod("tolerations"), Some(always("node.kubernetes.io/out-of-service")), NO_RULE),
         (pod("tolerations"), Some(json!([{"operator": "Exists"}])), FINITE),
         (pod("tolerations"), Some(always("dedicated")), NO_RULE),
         (pod("tolerations"), for_seconds(60), NO_RULE),

@@ -39,7 +39,7 @@ fn reported(result: &LintResult) -> BTreeMap<&str, usize> {
 #[test]
 fn six_rules_find_what_reviewers_found_in_published_manifests() {
     let Some(wild) = folder("wild") else { return };
-    let expected: Value = serde_json::from_str(&fs::read_to_string(wild.join("expected.json")).unwrap()).unwrap();
+    let expected: Value = serde_json::from_str(&fs::read_to_string(wild.join("verdicts.json")).unwrap()).unwrap();
     let files = expected["files"].as_array().unwrap();
     assert_eq!(files.len(), 40);
     for file in files {
@@ -57,7 +57,7 @@ fn six_rules_find_what_reviewers_found_in_published_manifests() {
 #[test]
 fn findings_name_the_workload() {
     let Some(wild) = folder("wild") else { return };
-    let expected: Value = serde_json::from_str(&fs::read_to_string(wild.join("expected.json")).unwrap()).unwrap();
+    let expected: Value = serde_json::from_str(&fs::read_to_string(wild.join("verdicts.json")).unwrap()).unwrap();
     for file in expected["files"].as_array().unwrap() {
         let result = lint_alone(&wild.join(file["file"].as_str().unwrap()), false);
         for located in result.findings.iter().filter(|located| EXPECTED_RULES.contains(&located.finding.rule)) {

@@ -52,6 +52,7 @@ fn a_deployment_is_mutated_by_a_minimal_patch() {
             {"op": "remove", "path": "/spec/strategy/rollingUpdate"},
             {"op": "add", "path": "/spec/template/spec/nodeSelector", "value": {"kubernetes.io/arch": "amd64"}},
             {"op": "add", "path": "/spec/template/spec/securityContext/fsGroup", "value": 10001},
+            {"op": "add", "path": "/spec/template/spec/securityContext/fsGroupChangePolicy", "value": "OnRootMismatch"},
         ])
     );
     let mutated = &response["auditAnnotations"]["mutated"];

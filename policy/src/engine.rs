@@ -1,8 +1,10 @@
 //! The database products that the rules check, and the containers that run them.
 
 use crate::json::cursor::Cursor;
+use crate::kubernetes::command::{Command, argv, commands, shell_script};
 use crate::kubernetes::image::ImageReference;
 use crate::kubernetes::kind::WorkloadKind;
+use crate::kubernetes::volumes::{is_within, normalized};
 
 /// A database product, as data.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,7 +113,7 @@ pub struct DetectedEngine {
 /// The product that `container` runs in a pod of `kind`, selected or not; `images` are those of the settings.
 pub fn detect(container: &Cursor<'_>, kind: WorkloadKind, images: &[ImageMapping]) -> Option<DetectedEngine> {
     let image = ImageReference::parse(container.at("image").str().unwrap_or_default());
-    if image.short_name().starts_with("mssql-tools") {
+    if image.short_name().starts_with("mssql-tools") || image.repository_ends_with(EMULATOR) || runs_client(container) {
         return None;
     }
     let configured = images.iter().map(|mapping| (mapping.repository.as_str(), mapping.engine));
@@ -124,11 +126,46 @@ pub fn detect(container: &Cursor<'_>, kind: WorkloadKind, images: &[ImageMapping
     Some(DetectedEngine { engine, by_image: false })
 }
 
+/// Whether the environment of a container, and a second sign, mark it as `engine`. Applications share the variables with
+/// their database.
 fn is_marked(container: &Cursor<'_>, engine: &Engine) -> bool {
-    let is_set = |names: &&[&str]| {
+    let sets = |names: &[&str]| {
         container.at("env").items().any(|variable| variable.at("name").str().is_some_and(|name| names.contains(&name)))
     };
-    !engine.marking_variables.is_empty() && engine.marking_variables.iter().all(is_set)
+    let is_set = |names: &&[&str]| sets(names);
+    let listens = || container.at("ports").items().any(|port| port.at("containerPort").int() == Some(engine.port));
+    let has_files = || {
+        let paths =
+            container.at("volumeMounts").items().filter_map(|mount| mount.at("mountPath").str().map(normalized));
+        paths.into_iter().any(|path| is_within(&path, engine.data_root))
+    };
+    !engine.marking_variables.is_empty()
+        && engine.marking_variables.iter().all(is_set)
+        && (sets(&["MSSQL_TCP_PORT"]) || listens() || has_files() || names_server(container))
+}
+
+/// The Service Bus emulator, a client that has the variables of its database.
+const EMULATOR: &str = "azure-messaging/servicebus-emulator";
+
+/// Programs that are no server, in the images of one.
+const CLIENTS: [&str; 5] = ["sqlcmd", "bcp", "sqlpackage", "sleep", "tail"];
+
+/// Whether the command of a container names the program of the server.
+fn names_server(container: &Cursor<'_>) -> bool {
+    argv(container).iter().any(|word| word.contains("sqlservr"))
+}
+
+/// Whether the command of a container replaces the server by something else that can be seen. A script that the manifest
+/// does not show may start the server.
+fn runs_client(container: &Cursor<'_>) -> bool {
+    let argv = argv(container);
+    if argv.is_empty() || names_server(container) {
+        return false;
+    }
+    let commands = commands(&argv);
+    let is_client = |command: &Command| CLIENTS.contains(&command.program());
+    !commands.iter().any(Command::runs_unseen_script)
+        && (shell_script(&argv).is_some() || commands.iter().all(is_client))
 }
 
 #[cfg(test)]
@@ -168,9 +205,36 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_image_is_detected_by_its_environment() {
+    fn a_container_that_runs_something_else_is_a_client() {
+        let runs = |command: Value| engine_of(json!({"image": "azure-sql-edge", "command": command})).is_some();
+        assert!(runs(json!([])) && runs(json!(["/opt/mssql/bin/sqlservr"])) && runs(json!(["/start.sh"])));
+        assert!(runs(json!(["bash", "-c", "setup & exec /opt/mssql/bin/sqlservr"])));
+        assert!(runs(json!(["bash", "-c", ". /entry; wait"])) && runs(json!(["own-server"])));
+        assert!(!runs(json!(["/opt/mssql-tools/bin/sqlcmd", "-Q", "BACKUP"])) && !runs(json!(["sleep", "9"])));
+        assert!(!runs(json!(["bash", "-c", "until sqlcmd -Q 'select 1'; do sleep 1; done"])));
+        assert_eq!(
+            engine_of(json!({"image": "mcr.microsoft.com/azure-messaging/servicebus-emulator", "env": [
+            {"name": "ACCEPT_EULA"}, {"name": "SA_PASSWORD"}], "ports": [{"containerPort": 1433}]})),
+            None
+        );
+    }
+
+    #[test]
+    fn an_unknown_image_is_detected_by_its_environment_and_a_second_sign() {
         let environment = json!([{"name": "ACCEPT_EULA", "value": "Y"}, {"name": "SA_PASSWORD", "valueFrom": {}}]);
-        let container = json!({"image": "mssql-custom", "env": environment});
+        let alone = json!({"image": "mssql-custom", "env": environment});
+        assert_eq!(engine_of(alone.clone()), None);
+        for (field, sign) in [
+            ("ports", json!([{"containerPort": 1433}])),
+            ("volumeMounts", json!([{"name": "data", "mountPath": "/var/opt/mssql/data/"}])),
+            ("args", json!(["/opt/mssql/bin/sqlservr"])),
+        ] {
+            let mut container = alone.clone();
+            container[field] = sign;
+            assert_eq!(engine_of(container), Some(&SQL_SERVER), "{field}");
+        }
+        let mut container = alone;
+        container["ports"] = json!([{"containerPort": 1433}]);
         assert_eq!(engine_of(container.clone()), Some(&SQL_SERVER));
         assert_eq!(detect(&Cursor::root(&container), WorkloadKind::Job, &[]), None);
         assert_eq!(engine_of(json!({"image": "mssql-tools18", "env": environment})), None);

@@ -2,6 +2,7 @@
 //! the objects that rules check or look up.
 
 pub mod claim;
+pub mod command;
 pub mod environment;
 pub mod image;
 pub mod kind;

@@ -51,6 +51,8 @@ pub enum LookUp {
 /// The fields of a pod template that rules read when they look up a workload.
 const POD_FIELDS: &[&str] = &[
     "metadata.labels",
+    "spec.containers.args",
+    "spec.containers.command",
     "spec.containers.env.name",
     "spec.containers.env.value",
     // A secret's name is not read, but that the value comes from somewhere else is.
@@ -60,6 +62,8 @@ const POD_FIELDS: &[&str] = &[
     "spec.containers.name",
     "spec.containers.ports",
     "spec.containers.volumeMounts",
+    "spec.initContainers.args",
+    "spec.initContainers.command",
     "spec.initContainers.env.name",
     "spec.initContainers.env.value",
     "spec.initContainers.env.valueFrom.fieldRef",

@@ -1,8 +1,9 @@
 //! # What must hold
-//! Kubernetes evicts the pod from a failed node: tolerations of the `NoExecute` taints `node.kubernetes.io/not-ready`
-//! and `node.kubernetes.io/unreachable` have `tolerationSeconds`, and no toleration names
-//! `node.kubernetes.io/out-of-service`. More seconds than the setting `failoverSeconds` (300 if unset) are a warning.
-//! With `failoverSeconds` set, missing tolerations are added and longer ones are limited to it.
+//! Kubernetes evicts the pod from a failed node: for each of the `NoExecute` taints `node.kubernetes.io/not-ready` and
+//! `node.kubernetes.io/unreachable`, the first toleration that matches has `tolerationSeconds`. More seconds than the
+//! setting `failoverSeconds` (300 if unset) are a warning, and so is a toleration that names
+//! `node.kubernetes.io/out-of-service`. With `failoverSeconds` set, missing tolerations are added and longer ones are
+//! limited to it. One without a key also serves other taints: it is rejected, and not changed.
 //!
 //! # Why
 //! Kubernetes evicts pods from a failed node when their tolerations end, by default 300 s after the taint. Without
@@ -58,9 +59,11 @@ const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let enforced = context.settings.failover_seconds;
     let tolerations = workload.pod.at("tolerations");
-    for toleration in tolerations.items() {
+    let first = |taint| tolerations.items().position(|toleration| tolerates(&toleration, taint));
+    let deciding = [NOT_READY, UNREACHABLE].map(first);
+    for (position, toleration) in tolerations.items().enumerate() {
         findings.extend(check_out_of_service(&toleration));
-        if [NOT_READY, UNREACHABLE].iter().any(|taint| tolerates(&toleration, taint, "")) {
+        if deciding.contains(&Some(position)) {
             findings.extend(check_seconds(&toleration, enforced));
         }
     }
@@ -73,7 +76,7 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
 fn check_missing(workload: &Workload<'_>, tolerations: &Cursor<'_>, seconds: i64) -> Option<Finding> {
     let (mut edits, mut missing) = (Vec::new(), String::new());
     for taint in [NOT_READY, UNREACHABLE] {
-        if !tolerations.items().any(|toleration| tolerates(&toleration, taint, "")) {
+        if !tolerations.items().any(|toleration| tolerates(&toleration, taint)) {
             let toleration =
                 json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds});
             edits.push(Edit::append(&workload.pod, &["tolerations"], toleration));
@@ -85,33 +88,24 @@ fn check_missing(workload: &Workload<'_>, tolerations: &Cursor<'_>, seconds: i64
     (!edits.is_empty()).then(|| Finding::omission(tolerations, message, Fix::safe(edits)).help(help))
 }
 
-/// Whether a toleration matches a `NoExecute` taint with this key and value.
-fn tolerates(toleration: &Cursor<'_>, taint: &str, value: &str) -> bool {
+/// Whether a toleration matches a `NoExecute` taint with this key and no value. Of several that match, the node controller
+/// follows the first (`GetMatchingTolerations` in Kubernetes).
+fn tolerates(toleration: &Cursor<'_>, taint: &str) -> bool {
     let text = |name: &'static str| toleration.at(name).str().unwrap_or_default();
     let exists = text("operator") == "Exists";
     matches!(text("effect"), "" | "NoExecute")
         && (text("key") == taint || (text("key").is_empty() && exists))
-        && (exists || text("value") == value)
+        && (exists || text("value").is_empty())
 }
 
+/// A finding if a toleration names the taint that releases the volumes of a failed node.
 fn check_out_of_service(toleration: &Cursor<'_>) -> Option<Finding> {
-    // The taint can have any value; the documentation uses `nodeshutdown`.
-    let own_value = toleration.at("value").str().unwrap_or_default();
-    if !tolerates(toleration, OUT_OF_SERVICE, own_value) {
-        return None;
-    }
-    let (key, is_finite) = (toleration.at("key"), toleration.at("tolerationSeconds").exists());
-    if key.str().is_some_and(|key| !key.is_empty()) {
-        return Some(
-            Finding::contradiction(&key, format!("the pod tolerates `{OUT_OF_SERVICE}`"))
-                .reason("this taint releases the pods and volumes of a failed node")
-                .help("remove it, unless something else needs it"),
-        );
-    }
-    // Without `tolerationSeconds` it is already reported for the other two taints.
-    is_finite.then(|| {
-        Finding::advice(toleration, "this toleration also delays the release of volumes from a failed node")
-            .help(format!("name the taints: {NOT_READY} and {UNREACHABLE}"))
+    let key = toleration.at("key");
+    let is_meant = matches!(toleration.at("effect").str(), None | Some("" | "NoExecute"));
+    (is_meant && key.str() == Some(OUT_OF_SERVICE)).then(|| {
+        Finding::advice(&key, format!("the pod tolerates `{OUT_OF_SERVICE}`"))
+            .reason("this taint releases the pods and volumes of a failed node")
+            .help("remove it, unless something else needs it")
     })
 }
 
@@ -136,20 +130,19 @@ fn check_seconds(toleration: &Cursor<'_>, enforced: Option<i64>) -> Option<Findi
 /// How to limit a toleration. `tolerationSeconds` is valid for the effect `NoExecute` only.
 fn help_text(toleration: &Cursor<'_>, limit: i64) -> String {
     let is_empty = |field: &'static str| toleration.at(field).str().unwrap_or_default().is_empty();
-    match (is_empty("effect"), is_empty("key")) {
-        (false, _) => format!("set `tolerationSeconds: {limit}`"),
-        (true, false) => format!("set `effect: NoExecute` and `tolerationSeconds: {limit}`"),
-        (true, true) => format!("name {NOT_READY} and {UNREACHABLE}, with `tolerationSeconds`"),
+    match (is_empty("key"), is_empty("effect")) {
+        (true, _) => format!("tolerate {NOT_READY} and {UNREACHABLE} for {limit} s before it"),
+        (false, false) => format!("set `tolerationSeconds: {limit}`"),
+        (false, true) => format!("set `effect: NoExecute` and `tolerationSeconds: {limit}`"),
     }
 }
 
-/// Limits a toleration to the enforced seconds. One for every taint and every effect cannot be limited:
-/// `tolerationSeconds` is valid for `NoExecute` only, and with that effect the toleration would lose the others.
+/// Limits a toleration to the enforced seconds. One without a key also serves other taints, for which the limit would
+/// evict the pod again and again.
 fn shorten(toleration: &Cursor<'_>, enforced: Option<i64>) -> Option<Fix> {
-    let effect = toleration.at("effect");
+    toleration.at("key").str().filter(|key| !key.is_empty())?;
     let mut edits = vec![Edit::set(toleration, &["tolerationSeconds"], enforced?)];
-    if effect.str().unwrap_or_default().is_empty() {
-        toleration.at("key").str().filter(|key| !key.is_empty())?;
+    if toleration.at("effect").str().unwrap_or_default().is_empty() {
         edits.push(Edit::set(toleration, &["effect"], "NoExecute"));
     }
     Some(Fix::safe(edits))
@@ -201,14 +194,25 @@ mod tests {
     fn the_out_of_service_taint_is_not_tolerated() {
         let named =
             json!([{"key": OUT_OF_SERVICE, "operator": "Equal", "value": "nodeshutdown", "effect": "NoExecute"}]);
-        assert_eq!(actions(named, &Settings::default()), ["reject /0/key"]);
+        assert_eq!(actions(named, &Settings::default()), ["warn /0/key"]);
         let all = json!([{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}]);
-        assert_eq!(actions(all, &Settings::default()), ["warn /0"]);
+        assert!(actions(all, &Settings::default()).is_empty());
+    }
+
+    #[test]
+    fn the_first_toleration_that_matches_decides() {
+        let finite = json!({"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60});
+        let endless = json!({"operator": "Exists"});
+        assert!(actions(json!([finite, endless]), &Settings::default()).is_empty());
+        let later = json!([{"key": NOT_READY, "operator": "Exists"}, finite, endless]);
+        assert_eq!(actions(later, &Settings::default()), ["reject /0+tolerationSeconds"]);
     }
 
     #[test]
     fn a_set_limit_is_enforced() {
         let minute = settings(json!({"failoverSeconds": 60}));
+        let every_taint = json!([{"operator": "Exists", "effect": "NoExecute"}]);
+        assert_eq!(actions(every_taint, &minute), ["reject /0+tolerationSeconds"]);
         assert_eq!(actions(json!([]), &minute), ["mutate "]);
         assert_eq!(actions(json!(null), &minute), ["mutate "]);
         let long = json!([{"key": NOT_READY, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}]);

@@ -1,7 +1,8 @@
 //! # What must hold
 //! A pod has one container that runs a database. Containers count, and so do init containers that keep running
 //! (`restartPolicy: Always`). A product that the settings do not select counts only if the name of its image says
-//! what it is: by its environment alone it may be a client.
+//! what it is: by its environment alone it may be a client. No hook, and no script of the container, starts the database
+//! a second time.
 //!
 //! # Why
 //! The containers of a pod share its network, its volumes and its lifetime. Two databases listen on the same port, so
@@ -35,6 +36,8 @@
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::command::{argv, commands};
 use crate::kubernetes::volumes::Mount;
 use crate::workload::{EngineContainer, Workload};
 
@@ -48,7 +51,11 @@ pub const RULE: Rule = Rule {
     checks: &[Check::Workload(check)],
 };
 
+/// The program of the database.
+const SERVER: &str = "sqlservr";
+
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    findings.extend(workload.engines.iter().filter_map(check_second_server));
     let Some((first, further)) = workload.engines.split_first() else { return };
     for other in further.iter().chain(workload.unselected_engines.iter().filter(|engine| engine.by_image)) {
         let location = other.container.first_of(&["image", "name"]).unwrap_or(other.container);
@@ -60,6 +67,22 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
                 .help("run each database in its own Deployment or StatefulSet, with its own claim and Service"),
         );
     }
+}
+
+/// A finding if a container starts its database twice: by a hook after its start, or in its own script.
+fn check_second_server(engine: &EngineContainer<'_>) -> Option<Finding> {
+    let container = &engine.container;
+    let starts = |parent: &Cursor<'_>| commands(&argv(parent)).iter().filter(|one| one.program() == SERVER).count();
+    let hook = container.path(&["lifecycle", "postStart", "exec"]);
+    let location = if starts(&hook) > 0 {
+        hook.at("command")
+    } else if starts(container) > 1 {
+        container.first_of(&["command", "args"])?
+    } else {
+        return None;
+    };
+    let message = format!("{} is started a second time on the same files", engine.engine.product);
+    Some(Finding::contradiction(&location, message).help(format!("start `{SERVER}` once")))
 }
 
 fn reason<'a>(workload: &Workload<'a>, one: &EngineContainer<'a>, other: &EngineContainer<'a>) -> &'static str {
@@ -149,9 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn a_database_is_started_once() {
+        let container = format!("{POD}/containers/0");
+        let script = |text: &str| json!(["/bin/bash", "-c", text]);
+        let hook = format!("{container}/lifecycle/postStart/exec/command");
+        let with = |at: &str, text: &str| ask(&RULE, &deployment(&[(at, script(text))]));
+        assert_eq!(with(&hook, "/opt/mssql/bin/sqlservr & sqlcmd -i /setup.sql"), [format!("warn {hook}")]);
+        assert!(with(&hook, "until sqlcmd -Q 'select 1'; do sleep 1; done").is_empty());
+        let command = format!("{container}/command");
+        assert!(with(&command, "setup & exec /opt/mssql/bin/sqlservr").is_empty());
+        assert_eq!(with(&command, "sqlservr & sleep 9; kill $!; sqlservr"), [format!("warn {command}")]);
+    }
+
+    #[test]
     fn settings_can_reject_it_and_select_more_products() {
         let environment = json!([{"name": "ACCEPT_EULA"}, {"name": "SA_PASSWORD"}]);
-        let object = beside(json!({"image": "own", "env": environment}));
+        let object = beside(json!({"image": "own", "env": environment, "ports": [{"containerPort": 1433}]}));
         let all = settings(json!({"engines": ["sql-edge", "sql-server"], "rules": {"one-engine": "reject"}}));
         let found = ask_in(&RULE, &object, &ObjectIndex::default(), &all);
         assert_eq!(found, [format!("reject {POD}/containers/1/image")]);

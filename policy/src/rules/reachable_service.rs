@@ -35,10 +35,13 @@
 //! - Kubernetes documentation, *Service*: `port`, `targetPort`, port names
 //! - Kubernetes documentation, *Deployments*: the `pod-template-hash` label
 
+use std::net::IpAddr;
+
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
+use crate::kubernetes::environment::Variable;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
 use crate::kubernetes::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
@@ -57,6 +60,9 @@ pub const RULE: Rule = Rule {
     checks: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
+/// The variable with the address on which the database listens, every one by default.
+const ADDRESS: &str = "MSSQL_IP_ADDRESS";
+
 const REASON: &str = "clients cannot connect through this Service";
 
 fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
@@ -68,7 +74,10 @@ fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option
     let mut findings = Findings::new();
     for workload in context.view.databases_selected_by(service).known()? {
         let wrong: Findings =
-            check_ports(service, &workload).into_iter().chain(check_selector(service, &workload)).collect();
+            [check_ports(service, &workload), check_selector(service, &workload), check_loopback(service, &workload)]
+                .into_iter()
+                .flatten()
+                .collect();
         if wrong.is_empty() || !has_to_lead(context, service, &workload)? {
             continue;
         }
@@ -143,6 +152,25 @@ fn check_selector(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
         Finding::contradiction(&hash, "the selector matches the pods of one rollout only")
             .reason("after the next rollout the Service has no pods")
             .help("remove it from the selector")
+            .related([related]),
+    )
+}
+
+/// A finding if the database listens for connections from its own pod only.
+fn check_loopback(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
+    let is_loopback = |text: &str| text.trim().parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let entry = workload.engines.iter().find_map(|engine| match engine.environment().value(ADDRESS) {
+        Variable::Known(text) if is_loopback(&text) => engine.environment().entry(ADDRESS),
+        _ => None,
+    })?;
+    let (product, ports) = (workload.product(), service.spec.at("ports"));
+    let location = ports.items().next().map_or(ports, |port| port_location(&port));
+    let related = Related::new(&workload.object, &entry.at("name"), "this is a loopback address");
+    let message = format!("{product} in {} accepts no connections from this Service", workload.describe());
+    Some(
+        Finding::contradiction(&location, message)
+            .reason("it listens only on a loopback address of its pod")
+            .help(format!("remove {ADDRESS}"))
             .related([related]),
     )
 }

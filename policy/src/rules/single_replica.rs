@@ -37,8 +37,8 @@ use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
-use crate::kubernetes::volumes::VolumeSource;
-use crate::workload::Workload;
+use crate::kubernetes::volumes::{VolumeSource, effective_mount};
+use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -74,7 +74,7 @@ fn check(context: &CheckContext<'_>, object: &Cursor<'_>, workload: &Workload<'_
         None | Some(..0) => Finding::contradiction(&replicas, "`replicas` must be a whole number of 0 or more")
             .help("write a whole number without quotes: `replicas: 1`")
             .fix(unsafe_fix()),
-        Some(_) if workload.engines.iter().all(|engine| engine.uses_availability_groups()) => {
+        Some(_) if workload.engines.iter().all(|engine| is_own_replica(workload, engine)) => {
             Finding::advice(&replicas, "several replicas hold the same data only in an availability group")
                 .help("make sure that an operator manages the availability group, or set `replicas: 1`")
         }
@@ -85,6 +85,16 @@ fn check(context: &CheckContext<'_>, object: &Cursor<'_>, workload: &Workload<'_
             .help(HELP)
             .fix(unsafe_fix()),
     });
+}
+
+/// Whether each pod has files of its own, and can be a replica of an availability group.
+fn is_own_replica<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
+    let storage = workload.storage(engine);
+    let has_own_files = storage.directories.iter().all(|directory| {
+        let mount = directory.path.as_deref().and_then(|path| effective_mount(&storage.mounts, path));
+        mount.is_some_and(|mount| matches!(mount.source, VolumeSource::ClaimTemplate(_)))
+    });
+    engine.uses_availability_groups() && has_own_files
 }
 
 fn consequence(workload: &Workload<'_>, count: i64) -> String {

@@ -1,7 +1,9 @@
 //! # What must hold
-//! Every pod finds the database files in the same directory of the volume: no `subPathExpr` of a data mount expands a
-//! value that changes from pod to pod (name or uid of the pod, name of the node, IP of the pod or host). In a
-//! StatefulSet the pod's name is stable and allowed. A fixed `subPath` is allowed.
+//! Every pod finds the database files in the same directory of the volume: no `subPathExpr` of a data mount, and no
+//! variable that moves the database files, expands a value that changes from pod to pod, from revision to revision or
+//! from node to node (name or uid of the pod, name of the node, IP of the pod or host, the labels `pod-template-hash`,
+//! `controller-revision-hash` and `topology.kubernetes.io/*`). In a StatefulSet the pod's name is stable and allowed. A
+//! fixed `subPath` is allowed. Every variable in `subPathExpr` exists: with another one the pod does not start.
 //!
 //! # Why
 //! The replacement pod has another name, uid and IP, so that the expression names a new, empty directory. The
@@ -37,7 +39,7 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Finding, Findings};
+use crate::finding::{Action, Finding, Findings, quoted};
 use crate::kubernetes::environment::{Environment, references};
 use crate::kubernetes::kind::WorkloadKind;
 use crate::workload::DatabaseContainer;
@@ -51,6 +53,13 @@ pub const RULE: Rule = Rule {
     sees: &[],
     checks: &[Check::Container(check)],
 };
+
+/// The variables that move the database files.
+const DIRECTORY_VARIABLES: [&str; 4] =
+    ["MSSQL_DATA_DIR", "MSSQL_LOG_DIR", "MSSQL_MASTER_DATA_FILE", "MSSQL_MASTER_LOG_FILE"];
+
+/// Labels with another value in each revision or on each node.
+const CHANGING_LABELS: [&str; 3] = ["pod-template-hash", "controller-revision-hash", "topology.kubernetes.io/"];
 
 /// Downward API fields with another value in every pod.
 const POD_SPECIFIC_FIELDS: [&str; 7] = [
@@ -67,20 +76,43 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     let environment = container.environment();
     for mount in container.storage().data_mounts() {
         let expression = mount.entry.at("subPathExpr");
-        let field = expression.str().and_then(|text| pod_specific_field(text, &environment, container.workload.kind));
-        if let Some(field) = field {
+        let Some(text) = expression.str() else { continue };
+        if let Some(field) = changing_field(references(text), &environment, container.workload.kind) {
             findings.push(
-                Finding::contradiction(&expression, "every replacement pod starts with an empty directory")
-                    .reason(format!("`subPathExpr` uses {field}, which changes from pod to pod"))
+                Finding::contradiction(&expression, CONSEQUENCE)
+                    .reason(format!("`subPathExpr` uses {field}, which changes"))
                     .help("use a fixed `subPath`, or none"),
+            );
+        } else if let Some(name) = undefined(text, &environment) {
+            findings.push(
+                Finding::contradiction(&expression, format!("the pod does not start: {} is not set", quoted(name)))
+                    .help("set it in `env`, or use a fixed `subPath`"),
+            );
+        }
+    }
+    for variable in DIRECTORY_VARIABLES {
+        let Some(entry) = environment.entry(variable) else { continue };
+        if let Some(field) = changing_field(vec![variable], &environment, container.workload.kind) {
+            findings.push(
+                Finding::contradiction(&entry.at("name"), CONSEQUENCE)
+                    .reason(format!("{variable} uses {field}, which changes"))
+                    .help("set a fixed directory"),
             );
         }
     }
 }
 
-/// The first pod-specific field that `expression` expands, directly or through variables.
-fn pod_specific_field<'a>(expression: &'a str, environment: &Environment<'a>, kind: WorkloadKind) -> Option<&'a str> {
-    let mut open = references(expression);
+const CONSEQUENCE: &str = "every replacement pod starts with an empty directory";
+
+/// The first variable in `expression` that is not set. One from `envFrom` is not in the manifest.
+fn undefined<'a>(expression: &'a str, environment: &Environment<'a>) -> Option<&'a str> {
+    let is_set = |name: &str| environment.entry(name).is_some();
+    references(expression).into_iter().find(|name| !is_set(name)).filter(|_| !environment.has_env_from())
+}
+
+/// The first field with another value in each pod, revision or node that the variables `open` expand, directly or through
+/// others.
+fn changing_field<'a>(mut open: Vec<&'a str>, environment: &Environment<'a>, kind: WorkloadKind) -> Option<&'a str> {
     let mut seen = Vec::new();
     while let Some(name) = open.pop() {
         if seen.contains(&name) {
@@ -90,12 +122,22 @@ fn pod_specific_field<'a>(expression: &'a str, environment: &Environment<'a>, ki
         let Some(entry) = environment.entry(name) else { continue };
         let field = entry.path(&["valueFrom", "fieldRef", "fieldPath"]).str();
         let is_stable_name = kind == WorkloadKind::StatefulSet && field == Some("metadata.name");
-        if let Some(field) = field.filter(|field| POD_SPECIFIC_FIELDS.contains(field) && !is_stable_name) {
+        let changes = |field: &&str| {
+            POD_SPECIFIC_FIELDS.contains(field)
+                || label(field).is_some_and(|label| CHANGING_LABELS.iter().any(|changing| label.starts_with(changing)))
+        };
+        if let Some(field) = field.filter(|field| changes(field) && !is_stable_name) {
             return Some(field);
         }
         open.extend(entry.at("value").str().map(references).unwrap_or_default());
     }
     None
+}
+
+/// The label that a Downward API field such as `metadata.labels['app']` names.
+fn label(field: &str) -> Option<&str> {
+    let key = field.strip_prefix("metadata.labels[")?.strip_suffix(']')?;
+    Some(key.trim_matches(['\'', '"']))
 }
 
 #[cfg(test)]
@@ -131,9 +173,27 @@ mod tests {
             assert_eq!(with(deployment, field, "a/$(DIRECTORY)"), rejected, "{field} through another variable");
         }
         assert_eq!(with(stateful_set, "metadata.uid", "$(OWN)"), rejected);
+        for label in ["pod-template-hash", "topology.kubernetes.io/zone"] {
+            assert_eq!(with(deployment, &format!("metadata.labels['{label}']"), "$(OWN)"), rejected, "{label}");
+        }
+        assert!(with(deployment, "metadata.labels['app']", "$(OWN)").is_empty());
+        assert_eq!(with(deployment, "metadata.namespace", "$(OTHER)"), rejected, "no such variable");
         assert!(with(stateful_set, "metadata.name", "$(OWN)").is_empty());
         assert!(with(deployment, "metadata.namespace", "$(OWN)").is_empty());
         assert!(with(deployment, "metadata.name", "$$(OWN)").is_empty());
         assert!(ask(&RULE, &deployment(&[(&format!("{MOUNT}/subPath"), json!("mssql"))])).is_empty());
+    }
+
+    #[test]
+    fn no_value_of_one_pod_in_a_directory() {
+        let with = |field: &str, value: &str| {
+            let mut variables = env(field);
+            variables.as_array_mut().unwrap().push(json!({"name": "MSSQL_DATA_DIR", "value": value}));
+            ask(&RULE, &deployment(&[("/spec/template/spec/containers/0/env", variables)]))
+        };
+        let rejected = ["reject /spec/template/spec/containers/0/env/2/name"];
+        assert_eq!(with("metadata.name", "/var/opt/mssql/$(OWN)"), rejected);
+        assert!(with("metadata.namespace", "/var/opt/mssql/$(OWN)").is_empty());
+        assert!(with("metadata.name", "/var/opt/mssql/other").is_empty());
     }
 }

@@ -1,7 +1,8 @@
 //! # What must hold
-//! A Deployment or a StatefulSet manages the pod. A bare Pod, a PodTemplate, a DaemonSet, a Job, a CronJob, a Knative
-//! Service, and a Rollout with a canary or blue-green strategy are rejected. A ReplicaSet, a ReplicationController
-//! and a DeploymentConfig are a warning. The pod has no `activeDeadlineSeconds`, and `restartPolicy` is `Always`.
+//! A Deployment or a StatefulSet manages the pod. A bare Pod, a PodTemplate, a DaemonSet, a Job, a CronJob and a
+//! Knative Service are rejected. A ReplicaSet, a ReplicationController
+//! and a DeploymentConfig are a warning. The pod has no `activeDeadlineSeconds`, and the `restartPolicy` of the pod and of
+//! the database container is `Always`.
 //!
 //! # Why
 //! Nothing replaces a bare Pod when its node fails. A DaemonSet runs one database on every node. A Job ends, and
@@ -36,6 +37,7 @@
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings};
+use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
 use crate::workload::Workload;
 
@@ -68,6 +70,22 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
                 .help("set `restartPolicy: Always`, or remove the field"),
         );
     }
+    if !workload.kind.runs_to_completion() {
+        findings.extend(workload.containers().filter_map(|container| check_container(&container.container)));
+    }
+}
+
+/// A finding if the policy of a container, which comes before the pod's, can leave it down (Kubernetes 1.35 and later).
+fn check_container(container: &Cursor<'_>) -> Option<Finding> {
+    let policy = container.at("restartPolicy");
+    if policy.exists() && !matches!(policy.str(), Some("Always" | "")) {
+        let message = "with this `restartPolicy` the container can stay down after it exits";
+        return Some(Finding::contradiction(&policy, message).help("remove `restartPolicy` from the container"));
+    }
+    let restarts = |action: Option<&str>| matches!(action, Some("Restart" | "RestartAllContainers"));
+    let rule = container.at("restartPolicyRules").items().find(|rule| !restarts(rule.at("action").str()))?;
+    let message = "with this rule the container stays down after some exit codes";
+    Some(Finding::contradiction(&rule.at("action"), message).help("remove the rule"))
 }
 
 fn check_kind(workload: &Workload<'_>) -> Option<Finding> {
@@ -84,17 +102,13 @@ fn check_kind(workload: &Workload<'_>) -> Option<Finding> {
         WorkloadKind::KnativeService => {
             contradiction("Knative scales the database with traffic: to zero, or to several pods")
         }
-        WorkloadKind::Rollout => {
-            let strategy = workload.object.path(&["spec", "strategy"]);
-            let shown = strategy.first_of(&["canary", "blueGreen"])?;
-            Some(Finding::contradiction(&shown, "a Rollout runs two database pods side by side").help(HELP))
-        }
         WorkloadKind::ReplicaSet => advice("a ReplicaSet does not roll out changes of its pod template"),
         WorkloadKind::ReplicationController => {
             advice("a ReplicationController does not roll out changes of its pod template")
         }
         WorkloadKind::DeploymentConfig => advice("DeploymentConfig is deprecated"),
-        WorkloadKind::Deployment | WorkloadKind::StatefulSet => None,
+        // The strategy of a Rollout is checked by `recreate-strategy`.
+        WorkloadKind::Rollout | WorkloadKind::Deployment | WorkloadKind::StatefulSet => None,
     }
 }
 
@@ -127,11 +141,8 @@ mod tests {
         for (api_version, kind, expected) in cases {
             assert_eq!(ask(&RULE, &other_kind(api_version, kind, &[])), [expected], "{kind}");
         }
-        let rollout = |name: &str| {
-            other_kind("argoproj.io/v1alpha1", "Rollout", &[(&format!("/spec/strategy/{name}"), json!({}))])
-        };
-        assert_eq!(ask(&RULE, &rollout("canary")), ["reject /spec/strategy/canary"]);
-        assert_eq!(ask(&RULE, &rollout("blueGreen")), ["reject /spec/strategy/blueGreen"]);
+        let rollout = other_kind("argoproj.io/v1alpha1", "Rollout", &[("/spec/strategy/canary", json!({}))]);
+        assert!(ask(&RULE, &rollout).is_empty(), "its strategy is reported by another rule");
     }
 
     #[test]
@@ -149,5 +160,19 @@ mod tests {
         assert_eq!(ask(&RULE, &restart("OnFailure")), ["reject /spec/template/spec/restartPolicy"]);
         let job = other_kind("batch/v1", "Job", &[("/spec/template/spec/restartPolicy", json!("Never"))]);
         assert_eq!(ask(&RULE, &job), ["reject /kind"]);
+    }
+
+    #[test]
+    fn the_container_must_come_back() {
+        let container = "/spec/template/spec/containers/0";
+        let with = |field: &str, value: serde_json::Value| {
+            ask(&RULE, &deployment(&[(&format!("{container}/{field}"), value)]))
+        };
+        assert!(with("restartPolicy", json!("Always")).is_empty());
+        assert_eq!(with("restartPolicy", json!("Never")), [format!("reject {container}/restartPolicy")]);
+        let rule = |action: &str| json!([{"action": action, "exitCodes": {"operator": "In", "values": [1]}}]);
+        assert!(with("restartPolicyRules", rule("Restart")).is_empty());
+        let other = [format!("reject {container}/restartPolicyRules/0/action")];
+        assert_eq!(with("restartPolicyRules", rule("Terminate")), other);
     }
 }

@@ -1,6 +1,6 @@
 //! # What must hold
 //! More than one node can run the pod: no `nodeName`, and neither the node selector nor the required node affinity
-//! admits a single `kubernetes.io/hostname` (or node name) only. Several named nodes, or a single zone, are a warning.
+//! admits a single `kubernetes.io/hostname` (or `k3s.io/hostname`, or node name) only. Several named nodes, or a single zone, are a warning.
 //!
 //! # Why
 //! If its node fails, a pod that can run on no other node stays `Pending`, and the database stays down.
@@ -42,7 +42,8 @@ pub const RULE: Rule = Rule {
     checks: &[Check::Workload(check)],
 };
 
-const HOST: [&str; 2] = ["kubernetes.io/hostname", "metadata.name"];
+/// k3s labels its nodes with a name of its own.
+const HOST: [&str; 3] = ["kubernetes.io/hostname", "k3s.io/hostname", "metadata.name"];
 const ZONE: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
@@ -110,6 +111,7 @@ mod tests {
             (pointer("nodeName"), json!("n1"), "reject "),
             (pointer("nodeName"), json!(""), ""),
             (pointer("nodeSelector/kubernetes.io~1hostname"), json!("n1"), "reject "),
+            (pointer("nodeSelector/k3s.io~1hostname"), json!("n1"), "reject "),
             (TERMS.to_owned(), terms(HOST[0], &["n1"]), "reject "),
             (TERMS.to_owned(), by_field, "reject "),
             (TERMS.to_owned(), terms(HOST[0], &["n1", "n2"]), "warn "),

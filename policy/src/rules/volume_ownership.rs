@@ -1,7 +1,9 @@
 //! # What must hold
-//! The database can write to a new volume. Where a claim is mounted, the pod's `securityContext.fsGroup` is set, or
-//! the container runs as root (uid 0), or an init container changes the owner of the volume. The setting `fsGroup:
-//! none` switches the rule off, for platforms that assign a group themselves, such as OpenShift.
+//! The database can write to a new volume. Where its files are on a claim, the pod's `securityContext.fsGroup` is set, or
+//! the container runs as root (uid 0, or an image of SQL Server 2017), or an init container that runs as root gives the
+//! mounted directory to uid 10001, to group 0 or 10001, or to all. What a script does that is not in the manifest is
+//! believed. OpenShift assigns a group itself: a DeploymentConfig is not checked, and the setting `fsGroup: none` switches
+//! the rule off.
 //!
 //! # Why
 //! The images run as uid 10001, and root owns a new volume: the first start fails with `Permission denied`. So does
@@ -26,7 +28,8 @@
 //! ```
 //!
 //! # Fix
-//! Safe: sets `securityContext.fsGroup` to the group in the settings (10001).
+//! Safe: sets `securityContext.fsGroup` to the group in the settings (10001), and `fsGroupChangePolicy: OnRootMismatch`
+//! unless it is set, so that a failover does not wait until the group of every file is changed.
 //!
 //! # Sources
 //! - <https://github.com/Azure/AKS/issues/1319>, <https://github.com/microsoft/mssql-docker/issues/735>: permission denied
@@ -34,10 +37,14 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
+use crate::engine::Engine;
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
-use crate::kubernetes::volumes::Mount;
+use crate::kubernetes::command::{Command, argv, commands};
+use crate::kubernetes::image::ImageReference;
+use crate::kubernetes::kind::WorkloadKind;
+use crate::kubernetes::volumes::{Mount, is_within, normalized};
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
@@ -52,6 +59,10 @@ pub const RULE: Rule = Rule {
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let Some(group) = context.settings.fs_group else { return };
+    // OpenShift assigns a group to each namespace, and refuses another one.
+    if workload.kind == WorkloadKind::DeploymentConfig {
+        return;
+    }
     let current = workload.pod.path(&["securityContext", "fsGroup"]);
     let Some(container) = workload.engines.iter().find(|engine| lacks_ownership(workload, engine)) else { return };
     if current.exists() {
@@ -60,30 +71,112 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     let (product, uid) = (container.engine.product, container.engine.uid);
     let message =
         format!("{product} does not start on a new volume: root owns it, and the container runs as uid {uid}");
-    let fix = Fix::safe([Edit::set(&workload.pod, &["securityContext", "fsGroup"], group)]);
+    let mut edits = vec![Edit::set(&workload.pod, &["securityContext", "fsGroup"], group)];
+    if !workload.pod.path(&["securityContext", "fsGroupChangePolicy"]).exists() {
+        // Otherwise the kubelet changes the group of every file at each start.
+        edits.push(Edit::set(&workload.pod, &["securityContext", "fsGroupChangePolicy"], "OnRootMismatch"));
+    }
     let help = format!("set `securityContext.fsGroup: {group}` in the pod");
-    findings.push(Finding::omission(&current, message, fix).help(help));
+    findings.push(Finding::omission(&current, message, Fix::safe(edits)).help(help));
 }
 
-/// Whether the container mounts a claim that its user may not write.
+/// Whether the container's user may not write to a claim: to those of the database files, or to any if these are on none,
+/// because the files have to move to one.
 fn lacks_ownership<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
-    let own = engine.container.path(&["securityContext", "runAsUser"]);
-    let user = if own.exists() { own } else { workload.pod.path(&["securityContext", "runAsUser"]) };
-    user.int() != Some(0)
-        && workload.storage(engine).mounts.iter().any(|mount| mount.source.is_claim() && !is_prepared(workload, mount))
+    let storage = workload.storage(engine);
+    let mut claims: Vec<&Mount<'a>> = storage.data_mounts();
+    claims.retain(|mount| mount.source.is_claim());
+    if claims.is_empty() {
+        claims.extend(storage.mounts.iter().filter(|mount| mount.source.is_claim()));
+    }
+    !runs_as_root(workload, engine) && claims.iter().any(|mount| !is_prepared(workload, engine.engine, mount))
 }
 
-/// Whether an init container with the same volume changes its ownership.
-fn is_prepared(workload: &Workload<'_>, mount: &Mount<'_>) -> bool {
+/// Whether the database runs as uid 0: by its security context, or because its image is of SQL Server 2017
+/// (<https://learn.microsoft.com/sql/linux/sql-server-linux-docker-container-security>).
+fn runs_as_root<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
+    let image = ImageReference::parse(engine.container.at("image").str().unwrap_or_default());
+    let is_2017 = image.repository_ends_with("mssql-server-linux")
+        || (image.repository_ends_with("mssql/server") && image.tag.is_some_and(|tag| tag.starts_with("2017")));
+    match security(workload, &engine.container, "runAsUser").int() {
+        Some(user) => user == 0,
+        None => is_2017,
+    }
+}
+
+/// A field of the security context: the container's own, or the pod's.
+fn security<'a>(workload: &Workload<'a>, container: &Cursor<'a>, field: &'static str) -> Cursor<'a> {
+    let own = container.path(&["securityContext", field]);
+    if own.exists() { own } else { workload.pod.path(&["securityContext", field]) }
+}
+
+/// Whether an init container that runs as root lets the database write to the volume of `mount`.
+fn is_prepared(workload: &Workload<'_>, engine: &Engine, mount: &Mount<'_>) -> bool {
     workload.pod.at("initContainers").items().any(|container| {
-        let has_mount = container.at("volumeMounts").items().any(|other| other.at("name").str() == Some(mount.volume));
-        has_mount && changes_ownership(&container)
+        let user = security(workload, &container, "runAsUser");
+        let must_not_be_root = security(workload, &container, "runAsNonRoot").is_true();
+        let is_root = user.int().map_or(!must_not_be_root, |user| user == 0);
+        let mounts = container.at("volumeMounts").items().filter(|other| other.at("name").str() == Some(mount.volume));
+        let paths: Vec<String> = mounts.filter_map(|other| other.at("mountPath").str().map(normalized)).collect();
+        is_root && !paths.is_empty() && commands(&argv(&container)).iter().any(|one| gives_access(one, engine, &paths))
     })
 }
 
-fn changes_ownership(container: &Cursor<'_>) -> bool {
-    let changes = |word: Cursor<'_>| word.str().is_some_and(|word| word.contains("chown") || word.contains("chgrp"));
-    ["command", "args"].iter().any(|field| container.at(field).items().any(changes))
+/// Whether a command lets the database write to one of `paths`. A script that the manifest does not show is believed.
+fn gives_access(command: &Command, engine: &Engine, paths: &[String]) -> bool {
+    if command.runs_unseen_script() {
+        return true;
+    }
+    let words: Vec<&str> = command.arguments().collect();
+    let operands: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).copied().collect();
+    let Some((first, files)) = operands.split_first() else { return false };
+    // `install` has its options in front, and the directory last.
+    let files = if command.program() == "install" { operands.rchunks(1).next().unwrap_or_default() } else { files };
+    let on_volume = files.iter().any(|file| may_be_on(file, paths));
+    let allows = match command.program() {
+        "chown" => {
+            let (user, group) = first.split_once([':', '.']).unwrap_or((first, ""));
+            is_user(user, engine) || is_group(group, engine) || words.iter().any(|word| word.starts_with("--reference"))
+        }
+        "chgrp" => is_group(first, engine),
+        "chmod" => lets_others_write(first),
+        "install" => {
+            let value = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
+            value("-o").is_some_and(|user| is_user(user, engine))
+                || value("-g").is_some_and(|group| is_group(group, engine))
+                || value("-m").is_some_and(|mode| lets_others_write(mode))
+        }
+        _ => false,
+    };
+    allows && on_volume
+}
+
+/// Whether an operand is at, above or below one of `paths`, or not known.
+fn may_be_on(operand: &str, paths: &[String]) -> bool {
+    let is_known = operand.starts_with('/') && !operand.contains(['$', '`']);
+    let operand = normalized(operand);
+    !is_known || paths.iter().any(|path| is_within(path, &operand) || is_within(&operand, path))
+}
+
+fn is_user(name: &str, engine: &Engine) -> bool {
+    name == "mssql" || name.contains('$') || name.parse() == Ok(engine.uid)
+}
+
+/// Whether a group is one of the database's, which runs in the group of root.
+fn is_group(name: &str, engine: &Engine) -> bool {
+    matches!(name, "root" | "0") || is_user(name, engine)
+}
+
+/// Whether a mode lets the group or others write.
+fn lets_others_write(mode: &str) -> bool {
+    if let Ok(bits) = u32::from_str_radix(mode, 8) {
+        return bits & 0o022 != 0;
+    }
+    mode.contains('$')
+        || mode.split(',').any(|part| {
+            let (who, what) = part.split_at(part.find(['+', '-', '=']).unwrap_or(part.len()));
+            !what.starts_with('-') && what.contains('w') && (who.is_empty() || who.contains(['a', 'g', 'o']))
+        })
 }
 
 #[cfg(test)]
@@ -131,13 +224,53 @@ mod tests {
 
     #[test]
     fn an_init_container_may_prepare_the_volume() {
-        let init = |volume: &str, command: &str| {
-            let container = json!({"name": "own", "image": "busybox", "command": ["sh", "-c", command],
+        let init = |volume: &str, command: &str, more: Value| {
+            let mut container = json!({"name": "own", "image": "busybox", "command": ["sh", "-c", command],
                 "volumeMounts": [{"name": volume, "mountPath": "/v"}]});
-            ask(&RULE, &without_group(&[(&format!("{POD}/initContainers"), json!([container]))])).len()
+            container["securityContext"] = more;
+            ask(&RULE, &without_group(&[(&format!("{POD}/initContainers"), json!([container]))])).is_empty()
         };
-        assert_eq!(init("data", "chown -R 10001:0 /v"), 0);
-        assert_eq!(init("data", "ls /v"), 1);
-        assert_eq!(init("other", "chown -R 10001:0 /v"), 1);
+        let right = [
+            "chown -R 10001:0 /v",
+            "chown 10001 /v/",
+            "chown -R mssql /v/data",
+            "chgrp -R 0 /v && chmod -R g=u /v",
+            "cd /v; chown -R 10001 .",
+            "chown -R $OWNER /v",
+            "chmod -R 777 /v",
+            "chmod -R a+rwX /v",
+            "install -d -o 10001 -g 0 /v/data",
+            "/scripts/prepare.sh",
+        ];
+        for command in right {
+            assert!(init("data", command, json!({})), "{command}");
+        }
+        let wrong = [
+            "ls /v",
+            "echo chown 10001 /v",
+            "chown -R 1000:1000 /v",
+            "chown -R 10001 /other",
+            "chmod 755 /v",
+            "chmod o-w /v",
+            "install -d /v/data",
+        ];
+        for command in wrong {
+            assert!(!init("data", command, json!({})), "{command}");
+        }
+        assert!(!init("other", "chown -R 10001:0 /v", json!({})));
+        assert!(init("data", "chown -R 10001:0 /v", json!({"runAsUser": 0})));
+        assert!(!init("data", "chown -R 10001:0 /v", json!({"runAsUser": 1000})));
+        assert!(!init("data", "chown -R 10001:0 /v", json!({"runAsNonRoot": true})));
+    }
+
+    #[test]
+    fn sql_server_2017_runs_as_root() {
+        let all = settings(json!({"engines": ["sql-server"]}));
+        let with = |image: &str| {
+            let object = without_group(&[(&format!("{POD}/containers/0/image"), json!(image))]);
+            ask_in(&RULE, &object, &ObjectIndex::default(), &all).len()
+        };
+        assert_eq!(with("mcr.microsoft.com/mssql/server:2017-latest"), 0);
+        assert_eq!(with("mcr.microsoft.com/mssql/server:2019-latest"), 1);
     }
 }

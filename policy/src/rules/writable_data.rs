@@ -1,6 +1,6 @@
 //! # What must hold
-//! The database can write its files: neither the mounts of the data directories nor their claims are `readOnly`, and
-//! no claim template asks for ReadOnlyMany.
+//! The database can write its files: neither the mounts of the databases, the error logs and the machine key nor their
+//! claims are `readOnly`, and no claim template asks for ReadOnlyMany.
 //!
 //! # Why
 //! SQL Edge opens its system databases for writing. On a read-only volume it does not start.
@@ -34,7 +34,7 @@ use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
-use crate::kubernetes::volumes::VolumeSource;
+use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount};
 use crate::workload::DatabaseContainer;
 
 /// The rule.
@@ -49,7 +49,7 @@ pub const RULE: Rule = Rule {
 
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
     let product = container.engine.product;
-    for mount in container.storage().data_mounts() {
+    for mount in written_mounts(container) {
         let of_mount = check_read_only(&mount.entry, product);
         let of_claim = match &mount.source {
             VolumeSource::Claim(source) => check_read_only(source, product),
@@ -63,6 +63,17 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
             }
         }
     }
+}
+
+/// The mounts that the database writes to, each once: those of its files, of its error logs and of its machine key.
+fn written_mounts<'w, 'a>(container: &DatabaseContainer<'w, 'a>) -> Vec<&'w Mount<'a>> {
+    let storage = container.storage();
+    let mut written = storage.data_mounts();
+    for (directory, _) in container.engine.required_directories {
+        let mount = effective_mount(&storage.mounts, directory).filter(|mount| mount.source.is_claim());
+        written.extend(mount.filter(|mount| !written.iter().any(|known| known.path == mount.path)));
+    }
+    written
 }
 
 fn check_read_only(parent: &Cursor<'_>, product: &str) -> Option<Finding> {
@@ -105,6 +116,9 @@ mod tests {
         assert_eq!(ask(&RULE, &deployment(&[(SOURCE, json!(true))])), [format!("reject {SOURCE}")]);
         let modes = "/spec/volumeClaimTemplates/0/spec/accessModes";
         assert_eq!(ask(&RULE, &stateful_set(&[(modes, json!(["ReadOnlyMany"]))])), [format!("reject {modes}/0")]);
+        let log = json!({"name": "data", "mountPath": "/var/opt/mssql/log", "subPath": "log", "readOnly": true});
+        let mounts = "/spec/template/spec/containers/0/volumeMounts";
+        assert_eq!(ask(&RULE, &deployment(&[(&format!("{mounts}/-"), log)])), [format!("reject {mounts}/1/readOnly")]);
         let other = json!({"name": "conf", "mountPath": "/etc/conf", "readOnly": true});
         assert!(ask(&RULE, &deployment(&[("/spec/template/spec/containers/0/volumeMounts/-", other)])).is_empty());
     }

@@ -1,6 +1,6 @@
 //! The ports of a Service that lead to a database container.
 
-use super::{EngineContainer, Workload};
+use super::{EngineContainer, Workload, long_running_containers};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::service::Service;
 
@@ -20,20 +20,14 @@ fn is_tcp(port: &Cursor<'_>) -> bool {
 }
 
 /// The pod port that a Service port leads to: `targetPort`, or `port` if that is absent. A name is looked up in the
-/// ports of the pod's containers.
+/// ports of the containers that keep running, as the endpoints controller does.
 fn target_number(port: &Cursor<'_>, workload: &Workload<'_>) -> Option<i64> {
     let target = port.at("targetPort");
     match target.str().filter(|name| !name.is_empty()) {
         Some(name) => {
             let has_name = |own: &Cursor<'_>| own.at("name").str() == Some(name) && is_tcp(own);
-            for containers in ["containers", "initContainers"] {
-                for container in workload.pod.at(containers).items() {
-                    if let Some(own) = container.at("ports").items().find(has_name) {
-                        return own.at("containerPort").int();
-                    }
-                }
-            }
-            None
+            let mut containers = long_running_containers(&workload.pod);
+            containers.find_map(|container| container.at("ports").items().find(has_name))?.at("containerPort").int()
         }
         // The API treats 0 as absent.
         None => target.int().filter(|number| *number != 0).or_else(|| port.at("port").int()),

@@ -1,0 +1,151 @@
+//! What a container runs, as far as a manifest shows it.
+
+use crate::json::cursor::Cursor;
+
+const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "ksh", "zsh"];
+
+/// Directories of programs; what runs from another one is a script that the manifest does not show.
+const PROGRAM_DIRECTORIES: [&str; 7] =
+    ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/mssql-tools/bin", "/opt/mssql-tools18/bin"];
+
+/// Words of a shell that come before a command.
+const PREFIXES: [&str; 11] = ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "sudo", "time"];
+
+/// One command with its arguments, without quotes. Variables are not expanded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    words: Vec<String>,
+}
+
+impl Command {
+    /// The name of its program, without a directory.
+    pub fn program(&self) -> &str {
+        let first = self.words.first().map_or("", String::as_str);
+        first.rsplit('/').next().unwrap_or(first)
+    }
+
+    /// The words after its program.
+    pub fn arguments(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().skip(1).map(String::as_str)
+    }
+
+    /// Whether it runs a script whose text is not in the manifest.
+    pub fn runs_unseen_script(&self) -> bool {
+        let first = self.words.first().map_or("", String::as_str);
+        let is_elsewhere =
+            first.rsplit_once('/').is_some_and(|(directory, _)| !PROGRAM_DIRECTORIES.contains(&directory));
+        is_elsewhere
+            || first.contains('$')
+            || matches!(first, "." | "source" | "eval")
+            || self.words.iter().any(|word| word.ends_with(".sh"))
+    }
+}
+
+/// The script of a shell with `-c`.
+pub fn shell_script<'a>(argv: &[&'a str]) -> Option<&'a str> {
+    let program = argv.first()?.rsplit('/').next()?;
+    let is_flag = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
+    let flag = argv.iter().position(is_flag).filter(|_| SHELLS.contains(&program))?;
+    argv.get(flag + 1).copied()
+}
+
+/// The commands in `argv`: those of the script of a shell with `-c`, or the one that it is.
+pub fn commands(argv: &[&str]) -> Vec<Command> {
+    match shell_script(argv) {
+        Some(script) => split_script(script),
+        None if argv.is_empty() => Vec::new(),
+        None => vec![Command { words: argv.iter().map(|word| (*word).to_owned()).collect() }],
+    }
+}
+
+/// The words of `command` and `args` of a container, or of the field `exec` of a hook.
+pub fn argv<'a>(parent: &Cursor<'a>) -> Vec<&'a str> {
+    let words = ["command", "args"].into_iter().flat_map(|field| parent.at(field).items());
+    words.filter_map(|word| word.str()).collect()
+}
+
+/// The commands of a shell script, in order. Their conditions are not looked at.
+fn split_script(script: &str) -> Vec<Command> {
+    let (mut commands, mut words) = (Vec::new(), Vec::new());
+    let (mut word, mut has_word, mut quote) = (String::new(), false, None);
+    let mut characters = script.chars();
+    // A line feed at the end finishes the last command.
+    while let Some(character) = characters.next().or_else(|| (has_word || !words.is_empty()).then_some('\n')) {
+        match (quote, character) {
+            (Some(open), _) if character == open => quote = None,
+            (None, '\'' | '"') => {
+                (quote, has_word) = (Some(character), true);
+            }
+            (None, '\\') => word.extend(characters.next().filter(|escaped| *escaped != '\n')),
+            (None, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '{' | '}') => {
+                if has_word || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                    has_word = false;
+                }
+                if !matches!(character, ' ' | '\t' | '\r') {
+                    push_command(&mut commands, std::mem::take(&mut words));
+                }
+            }
+            // An open quote ends with the script.
+            (Some(_), '\n') if characters.as_str().is_empty() => quote = None,
+            _ => {
+                word.push(character);
+                has_word = true;
+            }
+        }
+    }
+    commands
+}
+
+/// Adds a command without the words that come before it: those of the shell, and assignments.
+fn push_command(commands: &mut Vec<Command>, words: Vec<String>) {
+    let is_assignment = |word: &str| {
+        word.split_once('=').is_some_and(|(name, _)| name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_'))
+    };
+    let words: Vec<String> =
+        words.into_iter().skip_while(|word| PREFIXES.contains(&word.as_str()) || is_assignment(word)).collect();
+    if !words.is_empty() {
+        commands.push(Command { words });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::test;
+
+    fn shown(container: Value) -> Vec<String> {
+        let container = Cursor::root(&container);
+        commands(&argv(&container)).into_iter().map(|command| command.words.join(" ")).collect()
+    }
+
+    #[test]
+    fn a_script_is_split_into_its_commands() {
+        let script = |text: &str| shown(json!({"command": ["/bin/sh", "-ec"], "args": [text]}));
+        assert_eq!(script("chown -R 10001:0 '/a b' && ls"), ["chown -R 10001:0 /a b", "ls"]);
+        assert_eq!(
+            script("umask 0; if A=1 true\nthen\n sudo chmod \"777\" /x; fi"),
+            ["umask 0", "true", "chmod 777 /x", "fi"]
+        );
+        assert_eq!(script("a \\\n  b & wait"), ["a b", "wait"]);
+        assert_eq!(script("echo 'open"), ["echo open"]);
+        assert_eq!(script("' '\n"), [" "]);
+        assert!(script("").is_empty());
+    }
+
+    #[test]
+    fn a_program_is_one_command() {
+        assert_eq!(shown(json!({"command": ["chown", "10001", "/a;b"]})), ["chown 10001 /a;b"]);
+        assert_eq!(shown(json!({"args": ["sleep", 5, "x"]})), ["sleep x"]);
+        assert!(shown(json!({"command": "sleep"})).is_empty());
+    }
+
+    #[test]
+    fn scripts_that_the_manifest_does_not_show_are_known() {
+        let unseen = |argv: &[&str]| commands(argv).iter().any(Command::runs_unseen_script);
+        assert!(unseen(&["/init/start"]) && unseen(&["sh", "/start.sh"]) && unseen(&["sh", "-c", ". /env; $RUN"]));
+        assert!(!unseen(&["/usr/bin/chown", "1"]) && !unseen(&["sh", "-c", "ls /x"]) && !unseen(&[]));
+    }
+}
