@@ -131,7 +131,16 @@ fn the_webhook_is_not_ready_without_a_certificate() {
         clusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\n";
     fs::write(&kubeconfig, nowhere).unwrap();
     let server = Server::start_self_signed(kubeconfig.to_str().unwrap(), &["--service=a.b.svc"]);
-    let (status, problems) = server.probe("/readyz");
+    // Until the module and the caches have begun, it only says that it starts.
+    let mut answer = server.probe("/readyz");
+    for _ in 0..1000 {
+        if !answer.1.starts_with("starting") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        answer = server.probe("/readyz");
+    }
+    let (status, problems) = answer;
     assert_eq!(status, 503);
     assert!(problems.contains("no serving certificate"), "{problems}");
     assert!(problems.contains("the caches are not synced"), "{problems}");
