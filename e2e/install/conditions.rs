@@ -239,18 +239,26 @@ fn missing_and_null_fields_are_no_errors() {
 #[test]
 fn objects_of_checked_controllers_are_not_sent() {
     let settings = Settings::default();
+    let spec = json!({"containers": [{"image": "azure-sql-edge"}]});
     let owned = |owner: Value| {
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"ownerReferences": [owner]},
-            "spec": {"containers": [{"image": "azure-sql-edge"}]}});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"ownerReferences": [owner]}, "spec": spec});
         !creation_is_sent(&settings, &pod)
     };
+    let deployment_of = |owner: Value| {
+        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"ownerReferences": [owner]},
+            "spec": {"template": {"spec": spec}}});
+        !creation_is_sent(&settings, &object)
+    };
+    let controller = |group: &str, kind: &str| json!({"apiVersion": group, "kind": kind, "controller": true});
+    assert!(deployment_of(controller("serving.knative.dev/v1", "Revision")));
+    assert!(!deployment_of(controller("serving.knative.dev/v1", "Service")));
+    assert!(!deployment_of(controller("apps/v1", "Deployment")), "of an operator");
     for (group, kind) in [
         ("apps/v1", "ReplicaSet"),
         ("apps/v1", "StatefulSet"),
         ("apps/v1", "DaemonSet"),
         ("v1", "ReplicationController"),
         ("batch/v1", "Job"),
-        ("serving.knative.dev/v1", "Revision"),
     ] {
         assert!(owned(json!({"apiVersion": group, "kind": kind, "controller": true})), "{kind}");
         assert!(!owned(json!({"apiVersion": group, "kind": kind})), "{kind}");
@@ -268,7 +276,9 @@ fn deleted_scaled_down_and_unchanged_objects_are_not_sent() {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": template}})
     };
     assert!(creation_is_sent(&settings, &deployment(json!({}))));
-    assert!(!creation_is_sent(&settings, &deployment(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}))));
+    let terminating = deployment(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
+    assert!(creation_is_sent(&settings, &terminating), "the API server clears the time");
+    assert!(!is_sent(&settings, &request(&terminating, Some(&deployment(json!({}))))));
 
     let scale =
         |replicas: i32| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": replicas}});

@@ -71,6 +71,8 @@ pub struct Finding {
     pub label: Option<Text>,
     /// Why it matters in this object.
     pub reason: Option<Text>,
+    /// The number that is wrong, if it is one of which less is better: an update may lower it.
+    pub quantity: Option<i64>,
     /// What to do.
     pub help: Text,
     /// The edits that fix it.
@@ -128,6 +130,7 @@ impl Finding {
             message,
             label: None,
             reason: None,
+            quantity: None,
             help: Text::default(),
             fix: None,
             related: Vec::new(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use self::cluster::{Cluster, Lookup, Query};
 use crate::kubernetes::claim::{Claim, claim_names};
-use crate::kubernetes::kind::{Kind, has_checked_owner};
+use crate::kubernetes::kind::Kind;
 use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, Volume};
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::service::Service;
@@ -151,7 +151,6 @@ impl<'a> View<'a> {
         self.scope().reports_once()
             && self.cluster.can_list(workload.kind)
             && service.service_type().can_become_load_balancer()
-            && !service.object.value().is_some_and(has_checked_owner)
     }
 
     /// The look-ups that failed, and why: one line each.

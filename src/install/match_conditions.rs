@@ -10,7 +10,6 @@
 
 use serde_json::{Value, json};
 use sqledge_ha_policy::engine::{EULA_VARIABLE, IMAGE_SUBSTRINGS};
-use sqledge_ha_policy::kubernetes::kind::{KNATIVE, checked_owners};
 use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource, pod_paths};
 use sqledge_ha_policy::settings::Settings;
 
@@ -25,8 +24,8 @@ pub fn match_conditions(settings: &Settings) -> Value {
     ])
 }
 
-/// Objects that are being deleted are not checked.
-const NOT_BEING_DELETED: &str = "object.metadata.?deletionTimestamp.orValue(null) == null";
+/// Objects that are being deleted are not checked. At creation, the API server clears the time after mutation.
+const NOT_BEING_DELETED: &str = "oldObject == null || object.metadata.?deletionTimestamp.orValue(null) == null";
 
 /// The rules allow up to one replica.
 const SCALES_ABOVE_ONE: &str = "\
@@ -40,23 +39,20 @@ const SERVICE_CHANGED: &str = "\
 [object, oldObject].exists(service, service != null && service.?spec.?selector.orValue({}) != {}) &&
 (oldObject == null || object.?spec != oldObject.?spec)";
 
-/// The objects of a checked controller were checked together with it.
+/// The objects that a controller makes were checked together with the object that it makes them for.
 fn no_checked_owner() -> String {
-    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
-    for (group, name) in checked_owners().filter(|(group, _)| *group != KNATIVE) {
-        match groups.iter_mut().find(|(known, _)| *known == group) {
-            Some((_, names)) => names.push(text(name)),
-            None => groups.push((group, vec![text(name)])),
+    let mut pairs = Vec::new();
+    for kind in RESOURCES.iter().filter_map(|resource| resource.kind.workload()) {
+        let owners: Vec<String> =
+            kind.owners().map(|(group, name)| format!("{} && owner.kind == {}", is_in(group), text(name))).collect();
+        if !owners.is_empty() {
+            let name = text(kind.name());
+            pairs.push(format!("request.kind.kind == {name} && ({})", owners.join(" ||\n      ")));
         }
     }
-    let mut owners: Vec<String> = groups
-        .iter()
-        .map(|(group, names)| format!("{} && owner.kind in [{}]", is_in(group), names.join(", ")))
-        .collect();
-    owners.push(is_in(KNATIVE));
     format!(
         "!object.metadata.?ownerReferences.orValue([]).exists(owner,\n  owner.?controller.orValue(false) && (\n    {}))",
-        owners.join(" ||\n    ")
+        pairs.join(" ||\n    ")
     )
 }
 

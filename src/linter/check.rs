@@ -79,7 +79,7 @@ pub fn check_object(object: &Value, kind: Kind, settings: &Settings) -> Vec<Obje
 /// The findings of the rules that look up other objects in `cluster`. An object that a checked controller owns has none:
 /// they are reported on the controller.
 pub fn check_relations(object: &Value, settings: &Settings, cluster: &dyn Cluster) -> Vec<ObjectFinding> {
-    let kind = Kind::from_object(object).filter(|_| !has_checked_owner(object));
+    let kind = Kind::from_object(object).filter(|kind| !has_checked_owner(*kind, object));
     let context = kind.and_then(|kind| CheckContext::read(object, kind, settings, cluster));
     context.map(|context| on_object(object, rules::check_relations(&context))).unwrap_or_default()
 }

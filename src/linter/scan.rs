@@ -213,7 +213,7 @@ impl DocumentScan {
             self.objects += usize::from(object.get("kind").is_some_and(|kind| !kind.is_null()));
             let Some(kind) = Kind::from_object(object) else { continue };
             // The rules report on the controller that owns the object.
-            let is_checked = !has_checked_owner(object);
+            let is_checked = !has_checked_owner(kind, object);
             let Some(workload_kind) = kind.workload() else {
                 if prefilter.uses(kind) {
                     kept.push((item.prefix, kind));

@@ -160,7 +160,7 @@ mod tests {
             ),
             (
                 json!({"kind": {"kind": "Service"}, "operation": "UPDATE",
-                    "object": {"metadata": {"deletionTimestamp": "x"}}}),
+                    "object": {"metadata": {"deletionTimestamp": "x"}}, "oldObject": {"spec": {"type": "NodePort"}}}),
                 "being deleted",
             ),
             (

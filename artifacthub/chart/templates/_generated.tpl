@@ -105,18 +105,25 @@
 
 {{- define "sqledge-ha.match-conditions" -}}
 - name: not-being-deleted
-  expression: object.metadata.?deletionTimestamp.orValue(null) == null
+  expression: oldObject == null || object.metadata.?deletionTimestamp.orValue(null) == null
 - name: no-checked-owner
   expression: |-
     !object.metadata.?ownerReferences.orValue([]).exists(owner,
       owner.?controller.orValue(false) && (
-        owner.apiVersion.startsWith('apps/') && owner.kind in ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet'] ||
-        owner.apiVersion.startsWith('extensions/') && owner.kind in ['Deployment', 'DaemonSet', 'ReplicaSet'] ||
-        !owner.apiVersion.contains('/') && owner.kind in ['ReplicationController', 'Pod', 'PodTemplate', 'DeploymentConfig'] ||
-        owner.apiVersion.startsWith('batch/') && owner.kind in ['Job', 'CronJob'] ||
-        owner.apiVersion.startsWith('argoproj.io/') && owner.kind in ['Rollout'] ||
-        owner.apiVersion.startsWith('apps.openshift.io/') && owner.kind in ['DeploymentConfig'] ||
-        owner.apiVersion.startsWith('serving.knative.dev/')))
+        request.kind.kind == 'Deployment' && (owner.apiVersion.startsWith('serving.knative.dev/') && owner.kind == 'Revision') ||
+        request.kind.kind == 'ReplicaSet' && (owner.apiVersion.startsWith('apps/') && owner.kind == 'Deployment' ||
+          owner.apiVersion.startsWith('extensions/') && owner.kind == 'Deployment' ||
+          owner.apiVersion.startsWith('argoproj.io/') && owner.kind == 'Rollout') ||
+        request.kind.kind == 'ReplicationController' && (owner.apiVersion.startsWith('apps.openshift.io/') && owner.kind == 'DeploymentConfig' ||
+          !owner.apiVersion.contains('/') && owner.kind == 'DeploymentConfig') ||
+        request.kind.kind == 'Pod' && (owner.apiVersion.startsWith('apps/') && owner.kind == 'ReplicaSet' ||
+          owner.apiVersion.startsWith('extensions/') && owner.kind == 'ReplicaSet' ||
+          owner.apiVersion.startsWith('apps/') && owner.kind == 'StatefulSet' ||
+          owner.apiVersion.startsWith('apps/') && owner.kind == 'DaemonSet' ||
+          owner.apiVersion.startsWith('extensions/') && owner.kind == 'DaemonSet' ||
+          owner.apiVersion.startsWith('batch/') && owner.kind == 'Job' ||
+          !owner.apiVersion.contains('/') && owner.kind == 'ReplicationController') ||
+        request.kind.kind == 'Job' && (owner.apiVersion.startsWith('batch/') && owner.kind == 'CronJob')))
 - name: may-run-database
   expression: |-
     request.kind.group == '' && request.kind.kind == 'Service' ||

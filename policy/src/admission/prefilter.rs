@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn an_object_that_is_not_needed_in_full_can_be_replaced_by_its_metadata() {
-        let owned_by = |kind: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "controller": true}]);
+        let owned_by = |group: &str, kind: &str| json!([{"apiVersion": group, "kind": kind, "controller": true}]);
         let cases = [
             ("apps/v1", "Deployment", "web", Value::Null),
             ("apps/v1", "StatefulSet", "web", Value::Null),
             ("apps/v1", "ReplicaSet", "web", Value::Null),
-            ("apps/v1", "ReplicaSet", IMAGE, owned_by("Deployment")),
-            ("v1", "ReplicationController", IMAGE, owned_by("Deployment")),
+            ("apps/v1", "ReplicaSet", IMAGE, owned_by("apps/v1", "Deployment")),
+            ("v1", "ReplicationController", IMAGE, owned_by("apps.openshift.io/v1", "DeploymentConfig")),
         ];
         for (api_version, kind, image, owners) in cases {
             let metadata = json!({"name": "sql", "namespace": "db", "ownerReferences": owners});
@@ -97,7 +97,10 @@ mod tests {
             object["spec"] = json!({"template": {"metadata": {"labels": {"app": "sql"}},
                 "spec": {"containers": [{"image": image}]}}});
             let (kind, settings) = (Kind::from_object(&object).unwrap(), Settings::default());
-            assert!(!needs_full_object(kind, &object.to_string(), has_checked_owner(&object), &settings), "{object}");
+            assert!(
+                !needs_full_object(kind, &object.to_string(), has_checked_owner(kind, &object), &settings),
+                "{object}"
+            );
             for request in [scale(kind), service()] {
                 let verdict =
                     |object| validate(request.to_string().as_bytes(), &ObjectIndex::new(Scope::Request, [object]));

@@ -17,9 +17,10 @@ pub(super) struct Update<'a> {
 /// Turns two kinds of findings into warnings: those that the old object has, too, instead of rejecting them; and those
 /// whose mutation the API server would reject, or would restart a pod that the request leaves alone.
 pub(super) fn apply_ratchet(findings: &mut Findings, before: &[Finding], update: &Update<'_>) {
+    let (old, new) = (Tally::new(before), Tally::new(findings));
     for finding in findings {
         let only_warns = match finding.action {
-            Action::Reject => before.iter().any(|old| is_same_finding(old, finding)),
+            Action::Reject => old.covers(finding, &new),
             Action::Mutate => !update.may_mutate(finding),
             Action::Warn | Action::Off => false,
         };
@@ -29,21 +30,45 @@ pub(super) fn apply_ratchet(findings: &mut Findings, before: &[Finding], update:
     }
 }
 
-fn is_same_finding(one: &Finding, other: &Finding) -> bool {
-    one.rule == other.rule
-        && without_product(&one.message) == without_product(&other.message)
-        && one.reason.as_deref().map(without_product) == other.reason.as_deref().map(without_product)
-        && names(&one.pointer).eq(names(&other.pointer))
+/// The number of findings of the same rule, with the same text, at the same place, and the greatest number in them.
+struct Tally(Vec<(String, usize, Option<i64>)>);
+
+impl Tally {
+    fn new(findings: &[Finding]) -> Self {
+        let mut tally: Vec<(String, usize, Option<i64>)> = Vec::new();
+        for finding in findings {
+            let key = key(finding);
+            match tally.iter_mut().find(|(known, ..)| *known == key) {
+                Some((_, count, quantity)) => (*count, *quantity) = (*count + 1, finding.quantity.max(*quantity)),
+                None => tally.push((key, 1, finding.quantity)),
+            }
+        }
+        Tally(tally)
+    }
+
+    /// Whether there are as many findings like this one as in `new`, and no smaller number in them.
+    fn covers(&self, finding: &Finding, new: &Tally) -> bool {
+        let key = key(finding);
+        let find =
+            |tally: &Tally| tally.0.iter().find(|(known, ..)| *known == key).map(|(_, count, most)| (*count, *most));
+        let (Some((count, most)), Some((new_count, _))) = (find(self), find(new)) else { return false };
+        count >= new_count && most >= finding.quantity
+    }
 }
 
-/// A text without the product's name: an update may replace SQL Edge by SQL Server.
-fn without_product(text: &str) -> String {
-    ENGINES.iter().fold(text.to_owned(), |text, engine| text.replace(engine.product, ""))
+/// What makes two findings the same: positions in arrays change when an item is inserted before.
+fn key(finding: &Finding) -> String {
+    let place = finding.pointer.split('/').filter(|key| !key.starts_with(|first: char| first.is_ascii_digit()));
+    let reason = finding.reason.as_deref().unwrap_or_default();
+    let mut key = format!("{}\n{}\n{}", finding.rule, essential(&finding.message), essential(reason));
+    place.for_each(|name| key.extend(["/", name]));
+    key
 }
 
-/// The keys of a pointer without positions in arrays, which change when an item is inserted before.
-fn names(pointer: &str) -> impl Iterator<Item = &str> {
-    pointer.split('/').filter(|key| !key.starts_with(|first: char| first.is_ascii_digit()))
+/// A text without the product's name, because an update may replace SQL Edge by SQL Server, and without numbers.
+fn essential(text: &str) -> String {
+    let text = ENGINES.iter().fold(text.to_owned(), |text, engine| text.replace(engine.product, ""));
+    text.replace(|character: char| character.is_ascii_digit(), "")
 }
 
 impl Update<'_> {

@@ -158,13 +158,17 @@ fn is_same_body(kind: Kind, new: &str, old: &str) -> Result<bool, ParseError> {
 /// Why an object is not checked, if it is not.
 fn skips_checks(kind: Kind, object: &Value, old: Option<&Value>) -> Option<Reason> {
     let is_unchanged = |old: &Value| checked_fields(kind).iter().all(|field| object.get(*field) == old.get(*field));
-    let is_deleted = || get_path(object, &["metadata", "deletionTimestamp"]).is_some_and(|time| !time.is_null());
+    // At creation, the API server clears the time after mutation.
+    let is_deleted = || {
+        let time = get_path(object, &["metadata", "deletionTimestamp"]);
+        old.is_some() && time.is_some_and(|time| !time.is_null())
+    };
     if old.is_some_and(is_unchanged) {
         Some(Reason::Unchanged)
     } else if is_deleted() {
         Some(Reason::BeingDeleted)
     } else {
-        has_checked_owner(object).then_some(Reason::CheckedOwner)
+        has_checked_owner(kind, object).then_some(Reason::CheckedOwner)
     }
 }
 

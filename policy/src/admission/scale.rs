@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::exit::Reason;
+use super::ratchet::{Update, apply_ratchet};
 use super::request::Request;
 use super::review::{Outcome, RequestCluster, request_namespace};
 use super::verdict::Verdict;
 use crate::json::cursor::Cursor;
-use crate::kubernetes::kind::has_checked_owner;
+use crate::kubernetes::kind::{Kind, has_checked_owner};
 use crate::kubernetes::name_of;
 use crate::kubernetes::resources::scalable;
 use crate::rules::check::{CheckContext, CheckedObject, ScaleRequest};
@@ -40,7 +41,7 @@ pub(super) fn review(
         Lookup::Unavailable(reason) => return unreadable_parent(resource.name, &reason),
     };
     // The owner sets the replicas of an owned ReplicaSet, and scaling the owner is checked.
-    if has_checked_owner(parent) {
+    if has_checked_owner(resource.kind, parent) {
         return Outcome::Passed(Reason::CheckedOwner);
     }
     let Some(workload) = Workload::read(parent, kind, settings) else {
@@ -52,9 +53,16 @@ pub(super) fn review(
     if !workload.has_selected_engine() {
         return Outcome::Passed(Reason::UnselectedEngine);
     }
-    let object = CheckedObject::Scale(ScaleRequest { scale: Cursor::root(scale), workload });
-    let context = CheckContext::new(object, namespace, settings, cluster).with_old_object(old);
-    Outcome::from_verdict(Verdict::from_findings(&check_all(&context), None, &context.view.unchecked()))
+    let context = |scale| {
+        let object = CheckedObject::Scale(ScaleRequest { scale: Cursor::root(scale), workload: workload.clone() });
+        CheckContext::new(object, namespace, settings, cluster).with_old_object(old)
+    };
+    let current = context(scale);
+    let mut findings = check_all(&current);
+    if let Some(old) = old {
+        apply_ratchet(&mut findings, &check_all(&context(old)), &Update { kind: Kind::Scale, object: scale, old });
+    }
+    Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked()))
 }
 
 fn unreadable_parent(kind: &str, reason: &str) -> Outcome {

@@ -1,5 +1,7 @@
 //! The environment variables of a container, as far as a manifest shows them.
 
+use std::collections::BTreeMap;
+
 use crate::json::cursor::Cursor;
 
 /// The value of a variable, as far as a manifest shows it.
@@ -52,10 +54,10 @@ impl<'a> Environment<'a> {
         // As in the kubelet, a reference sees only preceding variables, so that references cannot form a loop.
         let mut preceding = PrecedingVariables::new();
         if entry.at("value").str().is_some_and(|text| text.contains("$(")) {
-            for entry in self.container.at("env").items().take(last.min(MAX_VARIABLES)) {
+            for entry in self.container.at("env").items().take(last) {
                 if let Some(name) = entry.at("name").str() {
                     let value = read(&entry, &preceding);
-                    preceding.push((name, value));
+                    preceding.insert(name, value);
                 }
             }
         }
@@ -64,7 +66,7 @@ impl<'a> Environment<'a> {
 }
 
 /// The variables before an entry, by name.
-type PrecedingVariables<'a> = Vec<(&'a str, Variable)>;
+type PrecedingVariables<'a> = BTreeMap<&'a str, Variable>;
 
 fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables<'_>) -> Variable {
     if entry.at("valueFrom").exists() {
@@ -86,7 +88,7 @@ fn expand(text: &str, preceding: &PrecedingVariables<'_>) -> Variable {
             expanded.push('$');
             escaped
         } else if let Some((name, after)) = reference.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            match preceding.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value) {
+            match preceding.get(name) {
                 Some(Variable::Known(value)) => expanded.push_str(value),
                 Some(Variable::Absent) => {}
                 Some(Variable::Unresolved) | None => return Variable::Unresolved,
@@ -104,9 +106,6 @@ fn expand(text: &str, preceding: &PrecedingVariables<'_>) -> Variable {
     expanded.push_str(rest);
     Variable::Known(expanded)
 }
-
-/// The number of variables that references are looked up in.
-const MAX_VARIABLES: usize = 1000;
 
 /// The longest value, in bytes. No path is longer.
 const MAX_VALUE_LENGTH: usize = 4096;

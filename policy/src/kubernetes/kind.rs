@@ -169,26 +169,48 @@ impl WorkloadKind {
     }
 }
 
-/// The API group of Knative. A Service of this group owns its Deployment through a Configuration and a Revision, so that
-/// every kind of the group counts as a checked owner.
+/// The API group of Knative.
 pub const KNATIVE: &str = "serving.knative.dev";
 
-/// The API groups and names of the kinds that are checked in place of the objects that they control.
-pub fn checked_owners() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let owners = RESOURCES.iter().filter(|resource| resource.kind.workload().is_some());
-    owners.flat_map(|resource| resource.groups().map(move |group| (group, resource.name)))
+impl WorkloadKind {
+    /// The kinds whose controllers make objects of this kind, as API group and name. They are checked in its place.
+    pub fn owners(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let kinds: &[WorkloadKind] = match self {
+            WorkloadKind::Pod => &[
+                WorkloadKind::ReplicaSet,
+                WorkloadKind::StatefulSet,
+                WorkloadKind::DaemonSet,
+                WorkloadKind::Job,
+                WorkloadKind::ReplicationController,
+            ],
+            WorkloadKind::ReplicaSet => &[WorkloadKind::Deployment, WorkloadKind::Rollout],
+            WorkloadKind::ReplicationController => &[WorkloadKind::DeploymentConfig],
+            WorkloadKind::Job => &[WorkloadKind::CronJob],
+            WorkloadKind::Deployment
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::DaemonSet
+            | WorkloadKind::PodTemplate
+            | WorkloadKind::CronJob
+            | WorkloadKind::Rollout
+            | WorkloadKind::DeploymentConfig
+            | WorkloadKind::KnativeService => &[],
+        };
+        let rows = kinds.iter().filter_map(|kind| Kind::Workload(*kind).resource());
+        let of_table = rows.flat_map(|row| row.groups().map(move |group| (group, row.name)));
+        // The Deployment of a Knative Service is made for one of its Revisions.
+        of_table.chain((self == WorkloadKind::Deployment).then_some((KNATIVE, "Revision")))
+    }
 }
 
-/// Whether the controller that owns this object is checked itself. A child is not checked again: rejecting it would be
-/// an outage.
-pub fn has_checked_owner(object: &Value) -> bool {
+/// Whether the controller that makes such objects owns this one, and is checked in its place. A child is not checked again:
+/// rejecting it would be an outage. Any other owner, such as an operator, excuses nothing.
+pub fn has_checked_owner(kind: Kind, object: &Value) -> bool {
+    let Some(kind) = kind.workload() else { return false };
     let owners = get_path(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
     owners.into_iter().flatten().any(|owner| {
         let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-        let group = group_of(text("apiVersion"));
-        let is_checked =
-            group == KNATIVE || Kind::from_group(group, text("kind")).is_some_and(|kind| kind.workload().is_some());
-        is_checked && owner.get("controller").and_then(Value::as_bool) == Some(true)
+        let named = (group_of(text("apiVersion")), text("kind"));
+        owner.get("controller").and_then(Value::as_bool) == Some(true) && kind.owners().any(|known| known == named)
     })
 }
 
@@ -220,14 +242,22 @@ mod tests {
     }
 
     #[test]
-    fn only_a_controller_that_is_checked_exempts_its_child() {
-        let owned = |owner: Value| has_checked_owner(&json!({"metadata": {"ownerReferences": [owner]}}));
-        assert!(owned(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true})));
-        assert!(owned(json!({"apiVersion": "serving.knative.dev/v1", "kind": "Revision", "controller": true})));
-        assert!(!owned(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet"})));
-        assert!(!owned(json!({"apiVersion": "example.com/v1", "kind": "ReplicaSet", "controller": true})));
-        assert!(!owned(json!({"apiVersion": "v1", "kind": "Service", "controller": true})));
-        assert!(!owned(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "controller": true})));
-        assert!(!has_checked_owner(&json!({"metadata": {"ownerReferences": "none"}})));
+    fn only_the_controller_that_makes_such_objects_exempts_them() {
+        let owned = |kind: WorkloadKind, owner: Value| {
+            has_checked_owner(Kind::Workload(kind), &json!({"metadata": {"ownerReferences": [owner]}}))
+        };
+        let owner =
+            |api_version: &str, kind: &str| json!({"apiVersion": api_version, "kind": kind, "controller": true});
+        let (pod, deployment) = (WorkloadKind::Pod, WorkloadKind::Deployment);
+        assert!(owned(pod, owner("apps/v1", "ReplicaSet")) && owned(pod, owner("extensions/v1beta1", "ReplicaSet")));
+        assert!(owned(deployment, owner("serving.knative.dev/v1", "Revision")));
+        assert!(owned(WorkloadKind::ReplicaSet, owner("argoproj.io/v1alpha1", "Rollout")));
+        assert!(!owned(pod, json!({"apiVersion": "apps/v1", "kind": "ReplicaSet"})), "not its controller");
+        assert!(!owned(pod, owner("example.com/v1", "ReplicaSet")) && !owned(pod, owner("apps/v1", "Deployment")));
+        assert!(!owned(deployment, owner("apps/v1", "Deployment")), "of an operator");
+        assert!(!owned(WorkloadKind::StatefulSet, owner("serving.knative.dev/v1", "Revision")));
+        assert!(!has_checked_owner(Kind::Workload(pod), &json!({"metadata": {"ownerReferences": "none"}})));
+        let of_revision = json!({"metadata": {"ownerReferences": [owner("serving.knative.dev/v1", "Revision")]}});
+        assert!(!has_checked_owner(Kind::Service, &of_revision));
     }
 }

@@ -39,7 +39,7 @@ pub struct Pods<'a> {
 impl<'a> Pods<'a> {
     /// The pods of a workload; `None` for other objects, and for those whose owner runs the same pods.
     pub fn read(object: &'a Value) -> Option<Self> {
-        let kind = Kind::from_object(object)?.workload().filter(|_| !has_checked_owner(object))?;
+        let kind = Kind::from_object(object).filter(|kind| !has_checked_owner(*kind, object))?.workload()?;
         let template = get_path(object, kind.template_path());
         let labels = template.and_then(|template| get_path(template, &["metadata", "labels"]));
         Some(Pods {

@@ -61,12 +61,19 @@ pub const RULE: Rule = Rule {
     checks: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
-/// Annotations for an internal load balancer on Azure, AWS and Google Cloud.
-const INTERNAL: [(&str, &str); 4] = [
+/// Annotations for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud, OpenStack, Baidu, Alibaba, Oracle and
+/// Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last from Hetzner's controller).
+const INTERNAL: [(&str, &str); 10] = [
     ("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
     ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
     ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
     ("networking.gke.io/load-balancer-type", "Internal"),
+    ("service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type", "private"),
+    ("service.beta.kubernetes.io/openstack-internal-load-balancer", "true"),
+    ("service.beta.kubernetes.io/cce-load-balancer-internal-vpc", "true"),
+    ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type", "intranet"),
+    ("service.beta.kubernetes.io/oci-load-balancer-internal", "true"),
+    ("load-balancer.hetzner.cloud/disable-public-network", "true"),
 ];
 
 /// Why clients need another Service than one of this type, or than none.
@@ -82,6 +89,7 @@ fn reason(service_type: Option<ServiceType>) -> &'static str {
 
 fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
     if service.is_load_balancer() {
+        findings.extend(check_headless(context, service));
         return;
     }
     let old = context.old.map(Service::read).filter(Service::is_load_balancer);
@@ -89,6 +97,16 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
         Some(old) => check_removed(context, service, &old),
         None => check_candidate(context, service),
     });
+}
+
+/// A finding if a LoadBalancer Service of a database is headless, too.
+fn check_headless(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Finding> {
+    let cluster_ip = service.spec.at("clusterIP");
+    if cluster_ip.str() != Some("None") || context.view.databases_selected_by(service).known()?.is_empty() {
+        return None;
+    }
+    let message = "the API server rejects a LoadBalancer Service with `clusterIP: None`";
+    Some(Finding::contradiction(&cluster_ip, message).help("remove `clusterIP`"))
 }
 
 /// A finding if an UPDATE makes the last LoadBalancer Service of a workload one of another type.

@@ -35,8 +35,6 @@
 //! - Kubernetes documentation, *Service*: `port`, `targetPort`, port names
 //! - Kubernetes documentation, *Deployments*: the `pod-template-hash` label
 
-use std::net::IpAddr;
-
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
@@ -158,7 +156,7 @@ fn check_selector(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
 
 /// A finding if the database listens for connections from its own pod only.
 fn check_loopback(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
-    let is_loopback = |text: &str| text.trim().parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_loopback = |text: &str| text.trim().starts_with("127.") || text.trim() == "::1";
     let entry = workload.engines.iter().find_map(|engine| match engine.environment().value(ADDRESS) {
         Variable::Known(text) if is_loopback(&text) => engine.environment().entry(ADDRESS),
         _ => None,

@@ -52,21 +52,20 @@ pub const RULE: Rule = Rule {
 
 const HELP: &str = "set `replicas: 1`; the controller replaces the pod when it fails";
 
-fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    check(context, &workload.object, workload, findings);
+fn check_workload(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    check(&workload.object, workload, findings);
 }
 
-fn check_scale(context: &CheckContext<'_>, request: &ScaleRequest<'_>, findings: &mut Findings) {
-    check(context, &request.scale, &request.workload, findings);
+fn check_scale(_: &CheckContext<'_>, request: &ScaleRequest<'_>, findings: &mut Findings) {
+    check(&request.scale, &request.workload, findings);
 }
 
 /// Checks `spec.replicas` of `object`: of the workload, or of the Scale that changes it.
-fn check(context: &CheckContext<'_>, object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+fn check(object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let replicas = object.path(&["spec", "replicas"]);
     if !replicas.exists() {
         return;
     }
-    let before = context.old.and_then(|old| Cursor::root(old).path(&["spec", "replicas"]).int());
     let unsafe_fix = || Fix::unsafe_edits([Edit::set(&replicas, &[], 1)]);
     findings.push(match replicas.int() {
         Some(1) => return,
@@ -78,12 +77,13 @@ fn check(context: &CheckContext<'_>, object: &Cursor<'_>, workload: &Workload<'_
             Finding::advice(&replicas, "several replicas hold the same data only in an availability group")
                 .help("make sure that an operator manages the availability group, or set `replicas: 1`")
         }
-        // A step towards one replica.
-        count if before >= count => Finding::advice(&replicas, "there is still more than one replica").help(HELP),
-        Some(count) => Finding::contradiction(&replicas, consequence(workload, count))
-            .reason(reason(workload))
-            .help(HELP)
-            .fix(unsafe_fix()),
+        Some(count) => Finding {
+            quantity: Some(count),
+            ..Finding::contradiction(&replicas, consequence(workload, count))
+                .reason(reason(workload))
+                .help(HELP)
+                .fix(unsafe_fix())
+        },
     });
 }
 

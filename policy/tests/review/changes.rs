@@ -72,7 +72,11 @@ fn deletions_are_allowed() {
     (delete["oldObject"], delete["object"]) = (wrong.clone(), Value::Null);
     assert_eq!(decide(&delete, json!({}), &ObjectIndex::default()), Verdict::allow());
     let terminating = with(&wrong, &[("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"))]);
-    assert_eq!(create(&terminating), Verdict::allow());
+    assert_eq!(
+        decide(&request(&terminating, Some(&deployment())), json!({}), &ObjectIndex::default()),
+        Verdict::allow()
+    );
+    assert!(!create(&terminating).allowed, "the API server clears the time at creation");
 }
 
 #[test]

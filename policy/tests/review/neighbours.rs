@@ -50,16 +50,6 @@ fn a_failed_look_up_is_recorded_in_the_audit_annotations() {
 }
 
 #[test]
-fn an_unchecked_service_does_not_suppress_the_finding_on_the_workload() {
-    let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql", "controller": true}]);
-    let owned = with(&service(), &[("/spec/type", json!("NodePort")), ("/metadata/ownerReferences", owner)]);
-    let database = deployment();
-    let verdict =
-        decide(&request(&database, None), json!({}), &ObjectIndex::new(Scope::Application, [&database, &owned]));
-    assert_eq!(annotation(&verdict, "rejected"), "load-balancer-service");
-}
-
-#[test]
 fn an_update_that_removes_the_last_load_balancer_is_rejected() {
     let (balancer, database) = (service(), deployment());
     let plain = with(&balancer, &[("/spec/type", json!("ClusterIP"))]);

@@ -24,7 +24,7 @@ impl StubFilter {
     /// Returns the object unchanged, or its stub if no rule can see a difference.
     pub(super) fn apply(&self, object: CachedObject) -> CachedObject {
         let stub = object.stub();
-        if needs_full_object(self.kind, &object.text, has_checked_owner(&stub), &self.settings) {
+        if needs_full_object(self.kind, &object.text, has_checked_owner(self.kind, &stub), &self.settings) {
             return object;
         }
         CachedObject { text: stub.to_string().into(), is_stub: true, ..object }
@@ -34,6 +34,7 @@ impl StubFilter {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
     use sqledge_ha_policy::rules::parse_settings;
 
     use super::*;
@@ -72,7 +73,7 @@ mod tests {
         let replica_set = ("apps/v1", "ReplicaSet");
         let stub = stub_of(replica_set, "azure-sql-edge", owner("Deployment"), json!({})).unwrap();
         assert_eq!(stub["metadata"]["ownerReferences"], owner("Deployment"));
-        assert!(has_checked_owner(&stub));
+        assert!(has_checked_owner(Kind::Workload(WorkloadKind::ReplicaSet), &stub));
         assert_eq!(stub_of(replica_set, "azure-sql-edge", owner("Unknown"), json!({})), None);
         assert_eq!(stub_of(replica_set, "azure-sql-edge", Value::Null, json!({})), None);
         // Deployments are listed even if they have an owner.
