@@ -31,10 +31,7 @@ pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     // Files first: the reader of standard output can close it early.
     let are_written = report_output::write_files(&flags.reporting.output, &result);
     report_output::print(flags.reporting.format, &result)?;
-    let status = if are_written { exit_status(&result, flags) } else { ExitStatus::Unreadable };
-    // The command ends here: to free each value of 10,000 files takes 5 % of its time.
-    std::mem::forget(result);
-    Ok(status)
+    Ok(if are_written { exit_status(&result, flags) } else { ExitStatus::Unreadable })
 }
 
 /// Unreadable input takes precedence over findings, and a run without anything to check does not succeed.
