@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::json::parse::{Members, ParseError, utf8};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::json::parse::{Members, ParseError, parse, utf8};
 
 /// The fields of an AdmissionRequest (`admission.k8s.io/v1`) that decisions depend on. An absent field is empty.
 #[derive(Debug, Default)]
@@ -32,7 +35,13 @@ pub struct Request<'a> {
     pub old_object: Option<&'a str>,
 }
 
-const SUBJECT: &str = "the admission request";
+/// What a host passes to the module. The request is long, and read in the same pass.
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    request: Members<'a>,
+    settings: Option<&'a RawValue>,
+}
 
 /// The request and the settings, as text, of what a host passes to the module.
 ///
@@ -40,9 +49,8 @@ const SUBJECT: &str = "the admission request";
 /// [`ParseError`] if the bytes are not JSON, have no request, or one with fields of the wrong type.
 pub fn parse_payload(payload: &[u8]) -> Result<(Request<'_>, Option<&str>), ParseError> {
     const SUBJECT: &str = "the payload";
-    let payload = Members::parse(utf8(payload, SUBJECT)?, SUBJECT)?;
-    let request = payload.raw("request").ok_or_else(|| ParseError::at_start(self::SUBJECT))?;
-    Ok((Request::parse(request)?, payload.raw("settings")))
+    let Payload { request, settings } = parse(utf8(payload, SUBJECT)?, SUBJECT)?;
+    Ok((Request::from_members(&request)?, settings.map(RawValue::get)))
 }
 
 impl<'a> Request<'a> {
@@ -51,7 +59,10 @@ impl<'a> Request<'a> {
     /// # Errors
     /// [`ParseError`] if it is not a JSON object, or a field that decides has the wrong type.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        let request = Members::parse(text, SUBJECT)?;
+        Request::from_members(&parse(text, "the admission request")?)
+    }
+
+    fn from_members(request: &Members<'a>) -> Result<Self, ParseError> {
         let part = |name: &str| match request.raw(name) {
             Some(part) => Members::parse(part, "the kind in the admission request"),
             None => Ok(Members::default()),
@@ -59,14 +70,14 @@ impl<'a> Request<'a> {
         let (kind, resource) = (part("kind")?, part("resource")?);
         let text = |members: &Members<'a>, name: &str| members.text(name, "a name in the admission request");
         Ok(Request {
-            uid: text(&request, "uid")?,
+            uid: text(request, "uid")?,
             group: text(&kind, "group")?,
             kind: text(&kind, "kind")?,
             resource: text(&resource, "resource")?,
-            sub_resource: text(&request, "subResource")?,
-            name: text(&request, "name")?,
-            namespace: text(&request, "namespace")?,
-            operation: text(&request, "operation")?,
+            sub_resource: text(request, "subResource")?,
+            name: text(request, "name")?,
+            namespace: text(request, "namespace")?,
+            operation: text(request, "operation")?,
             object: request.raw("object"),
             old_object: request.raw("oldObject"),
         })

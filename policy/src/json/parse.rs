@@ -1,7 +1,6 @@
 //! JSON text to values: a whole value, or the fields of an object as raw text.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -46,22 +45,44 @@ pub fn parse_value(text: &str, subject: &'static str) -> Result<Value, ParseErro
     parse(text, subject).map(|PlainValue(value)| value)
 }
 
-fn parse<'a, T: Deserialize<'a>>(text: &'a str, subject: &'static str) -> Result<T, ParseError> {
+/// Parses JSON text that the value may borrow from; `subject` names the text in the error.
+///
+/// # Errors
+/// [`ParseError`] if the text is not JSON, or does not have the form of `T`.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, subject: &'static str) -> Result<T, ParseError> {
     serde_json::from_str(text).map_err(|error| ParseError { subject, line: error.line(), column: error.column() })
 }
 
-/// The fields of a JSON object, each as the text it was written with.
+/// The fields of a JSON object, each as the text it was written with. In order, as few of them are asked for.
 #[derive(Debug, Default)]
-pub struct Members<'a>(BTreeMap<Name<'a>, &'a RawValue>);
+pub struct Members<'a>(Vec<(Name<'a>, &'a RawValue)>);
 
 /// A field's name, borrowed unless it contains escapes.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl std::borrow::Borrow<str> for Name<'_> {
-    fn borrow(&self) -> &str {
-        &self.0
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
     }
 }
 
@@ -71,13 +92,14 @@ impl<'a> Members<'a> {
     /// # Errors
     /// [`ParseError`] if the text is not a JSON object.
     pub fn parse(text: &'a str, subject: &'static str) -> Result<Self, ParseError> {
-        parse(text, subject).map(Members)
+        parse(text, subject)
     }
 
     /// The text of a field; `None` if it is absent or null. Of several with one name the last counts, as in the API
     /// server.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).map(|value| value.get()).filter(|value| *value != "null")
+        let member = self.0.iter().rfind(|(Name(own), _)| own == name);
+        member.map(|(_, value)| value.get()).filter(|value| *value != "null")
     }
 
     /// The value of a string field; empty if it is absent or null.
