@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::parse_settings;
-use sqledge_ha_policy::settings::{SETTINGS, Settings};
+use sqledge_ha_policy::settings::{Exposure, SETTINGS, Settings};
 
 use crate::shared::text_of;
 
@@ -247,8 +247,9 @@ fn the_form_has_a_question_for_each_setting() {
 }
 
 #[test]
-fn an_unchanged_form_gives_the_default_settings() {
-    assert_eq!(settings(untouched(&questions())), Ok(Settings::default()));
+fn an_unchanged_form_gives_the_settings_of_the_manifests() {
+    let expected = Settings { exposure: Some(Exposure::Internal), ..Settings::default() };
+    assert_eq!(settings(untouched(&questions())), Ok(expected));
 }
 
 #[test]
@@ -256,7 +257,6 @@ fn an_emptied_form_gives_the_default_settings() {
     let empty = |question: &Question| match question.kind.as_str() {
         "array[" | "sequence[" => json!([]),
         "map[" => json!({}),
-        "boolean" => json!(false),
         _ => json!(""),
     };
     let emptied = questions().iter().map(|question| (question.variable.clone(), empty(question))).collect();

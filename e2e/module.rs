@@ -54,10 +54,17 @@ fn service() -> Value {
 
 /// Requests that need look-ups.
 fn requests_with_lookups() -> Vec<Box<RawValue>> {
-    let scaled =
-        [("apps", "deployments"), ("apps", "statefulsets"), ("apps", "replicasets"), ("", "replicationcontrollers")];
+    let scaled = [
+        ("apps", "deployments"),
+        ("apps", "statefulsets"),
+        ("apps", "replicasets"),
+        ("", "replicationcontrollers"),
+        ("apps.openshift.io", "deploymentconfigs"),
+    ];
     let scaled = scaled.map(|(group, plural)| scale(group, plural));
-    [create(&workload("Deployment")), create(&workload("StatefulSet")), create(&service())]
+    let mut cluster_ip = service();
+    cluster_ip["spec"]["type"] = json!("ClusterIP");
+    [create(&workload("Deployment")), create(&workload("StatefulSet")), create(&service()), create(&cluster_ip)]
         .into_iter()
         .chain(scaled)
         .collect()

@@ -1,7 +1,10 @@
 //! The webhook in front of a real API server.
 
+use std::fs;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::process::Server;
 use crate::kubernetes::Cluster;
@@ -27,17 +30,23 @@ fn written_by_hand() -> Value {
 struct Admission {
     cluster: Cluster,
     server: Server,
+    /// The folder of the settings.
+    _settings: TempDir,
 }
 
 impl Admission {
     /// Starts a cluster that calls the webhook.
     fn start() -> Self {
         let cluster = Cluster::api_only();
-        let server = Server::start_in(cluster.kubeconfig(), &["--log-level=debug"]);
+        let folder = TempDir::new().unwrap();
+        let settings = folder.path().join("settings.yaml");
+        fs::write(&settings, "exposure: internal\n").unwrap();
+        let settings = format!("--settings={}", settings.display());
+        let server = Server::start_in(cluster.kubeconfig(), &["--log-level=debug", &settings]);
         server.wait_until_ready();
         let registrations = webhook_configurations(server.reviews, server.authority.pem(), &[]);
         cluster.must(&["apply", "-f", "-"], &list(&registrations));
-        let admission = Admission { cluster, server };
+        let admission = Admission { cluster, server, _settings: folder };
         admission.wait_until_registered();
         admission
     }
@@ -96,6 +105,17 @@ fn applied_objects_are_mutated_or_rejected() {
         "spec": {"selector": {"app": "sql"}, "ports": [{"port": 1433}]}});
     assert_eq!(admission.apply(&service).code, 0);
     assert_eq!(admission.stored("service/sql")["spec"]["type"], "LoadBalancer");
+
+    // Applied again, as it was or with its type written out, it stays a load balancer.
+    let before = admission.stored("service/sql");
+    let mut written_out = service.clone();
+    written_out["spec"]["type"] = json!("ClusterIP");
+    for manifest in [&service, &written_out, &written_out] {
+        let again = admission.apply(manifest);
+        assert_eq!(again.code, 0, "{again:?}");
+    }
+    let after = admission.stored("service/sql");
+    assert_eq!((&after["spec"], &after["metadata"]["uid"]), (&before["spec"], &before["metadata"]["uid"]));
 
     assert_eq!(
         admission.server.metric("sqledge_ha_cache_synced{group=\"apps\",version=\"v1\",kind=\"Deployment\"}"),

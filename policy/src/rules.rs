@@ -83,6 +83,7 @@ impl Rule {
         };
         match (action, settings.mode) {
             (Action::Mutate, Mode::Validate) => Action::Reject,
+            (Action::Mutate | Action::Reject, Mode::Warn) if chosen.is_none() => Action::Warn,
             _ => action,
         }
     }

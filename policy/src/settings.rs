@@ -89,11 +89,17 @@ settings! {
     "images" images: Images = Vec::new(),
         "Image repositories", "Image repositories that contain a database under another name";
     "mode" mode: Choice<Mode> = Mode::Mutate,
-        "Mode", "mutate, or validate: reject objects that need a mutation";
+        "Mode", "mutate; validate: reject objects that need a mutation; or warn: only warn";
     "rules" rules: RuleActions = ChosenActions::default(),
         "Rules", "Actions other than the defaults, by rule id: mutate, reject, warn or off";
-    "exposure" exposure: Choice<Exposure> = Exposure::Internal,
-        "Exposure", "How a Service that becomes a load balancer is published: internal (annotations for Azure, AWS, Google Cloud), public, keep";
+    "address" address: Choice<Address> = Address::LoadBalancer,
+        "Address", "What clients need: load-balancer, or cluster-ip if all of them are inside the cluster";
+    "exposure" exposure: Choice<Option<Exposure>> = None,
+        "Exposure", "How a Service is made a load balancer: internal (where the platform supports it), public, or not at all if unset";
+    "operators" operators: Choice<Operators> = Operators::Warn,
+        "Operators", "Objects of operators: warn, because an operator would undo a mutation, or enforce";
+    "announce" announce: Flag = true,
+        "Announce", "Whether each mutation is also a warning";
     "failoverSeconds" failover_seconds: Seconds = None,
         "Failover seconds", "Seconds until a pod is evicted from a failed node; if set, tolerations are added and limited";
     "fsGroup" fs_group: GroupId = Some(SQL_EDGE.uid),
@@ -111,17 +117,35 @@ pub enum Mode {
     Mutate,
     /// Nothing is mutated; an object that needs a mutation is rejected.
     Validate,
+    /// Nothing is mutated or rejected, unless `rules` says so: every finding is a warning.
+    Warn,
+}
+
+/// What clients need to find a database again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// The address of a load balancer.
+    LoadBalancer,
+    /// A virtual IP: all clients are inside the cluster.
+    ClusterIp,
+}
+
+/// What happens to an object that an operator made for a custom resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operators {
+    /// Findings are warnings: the operator would undo a mutation, and repeat what is rejected.
+    Warn,
+    /// Findings count as for other objects.
+    Enforce,
 }
 
 /// How a Service that becomes a load balancer is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposure {
-    /// With the annotations for an internal load balancer.
+    /// Inside: with the annotations for an internal load balancer, and for clients with private addresses only.
     Internal,
-    /// Without annotations: the address may be public.
+    /// Without either: the address may be public.
     Public,
-    /// With the annotations that it has.
-    Keep,
 }
 
 /// A setting that is one of several names.
@@ -131,12 +155,23 @@ pub trait Named: Copy + PartialEq + 'static {
 }
 
 impl Named for Mode {
-    const NAMES: &'static [(&'static str, Self)] = &[("mutate", Mode::Mutate), ("validate", Mode::Validate)];
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("mutate", Mode::Mutate), ("validate", Mode::Validate), ("warn", Mode::Warn)];
 }
 
-impl Named for Exposure {
+impl Named for Address {
     const NAMES: &'static [(&'static str, Self)] =
-        &[("internal", Exposure::Internal), ("public", Exposure::Public), ("keep", Exposure::Keep)];
+        &[("load-balancer", Address::LoadBalancer), ("cluster-ip", Address::ClusterIp)];
+}
+
+/// `None` if unset.
+impl Named for Option<Exposure> {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("internal", Some(Exposure::Internal)), ("public", Some(Exposure::Public))];
+}
+
+impl Named for Operators {
+    const NAMES: &'static [(&'static str, Self)] = &[("warn", Operators::Warn), ("enforce", Operators::Enforce)];
 }
 
 /// The default of Kubernetes for the seconds until a pod is evicted from a failed node, set by the admission plugin
@@ -231,7 +266,8 @@ mod tests {
     #[test]
     fn every_setting_is_read() {
         let value = json!({"engines": ["sql-server"], "images": [{"repository": "team/edge", "engine": "sql-edge"}],
-            "mode": "validate", "rules": {"single-replica": "warn", "graceful-stop": "mutate"}, "exposure": "keep",
+            "mode": "validate", "rules": {"single-replica": "warn", "graceful-stop": "mutate"}, "exposure": "public",
+            "address": "cluster-ip", "operators": "enforce", "announce": false,
             "failoverSeconds": 60, "fsGroup": "none", "exemptions": true, "claimSize": "20Gi"});
         let settings = parse_settings(&value).expect("these settings are right");
         assert_eq!(settings.engines, [&SQL_SERVER]);
@@ -239,7 +275,11 @@ mod tests {
         assert_eq!(settings.mode, Mode::Validate);
         assert_eq!(settings.rules.action("single-replica"), Some(Action::Warn));
         assert_eq!(settings.rules.action("persistent-data"), None);
-        assert_eq!((settings.exposure, settings.failover_seconds), (Exposure::Keep, Some(60)));
+        assert_eq!((settings.exposure, settings.failover_seconds), (Some(Exposure::Public), Some(60)));
+        assert_eq!(
+            (settings.address, settings.operators, settings.announce),
+            (Address::ClusterIp, Operators::Enforce, false)
+        );
         assert_eq!((settings.fs_group, settings.exemptions), (None, true));
         assert_eq!(settings.claim_size, "20Gi");
     }
@@ -262,7 +302,7 @@ mod tests {
                 json!({"rules": {"single-replica": "mutate"}}),
                 "rule `single-replica` has no safe fix, so `mutate` is not valid; use `reject` or `warn`",
             ),
-            (json!({"mode": "monitor"}), "unknown mode `monitor`; valid values: mutate, validate"),
+            (json!({"mode": "monitor"}), "unknown mode `monitor`; valid values: mutate, validate, warn"),
             (json!({"failoverSeconds": 0}), "`failoverSeconds` must be a whole number from 1 to 86400"),
             (json!({"failoverSeconds": "60"}), "`failoverSeconds` must be a whole number from 1 to 86400"),
             (json!({"fsGroup": "wheel"}), "`fsGroup` must be a group id from 0 to 2147483647, or none"),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use self::cluster::{Cluster, Lookup, Query};
 use crate::kubernetes::claim::{Claim, claim_names};
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, Volume};
+use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, TcpRoute, Volume};
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::service::Service;
 use crate::settings::Settings;
@@ -100,6 +100,12 @@ impl<'a> View<'a> {
         self.pods_selected_by(service).map(|workloads| workloads.into_iter().filter_map(read).collect())
     }
 
+    /// Whether `service` selects the pods of any database, selected or not.
+    pub fn selects_any_database(&self, service: &Service<'_>) -> Lookup<bool> {
+        let is_database = |pods: &Pods<'a>| Workload::read(pods.object, pods.kind, self.settings).is_some();
+        self.pods_selected_by(service).map(|workloads| workloads.iter().any(is_database))
+    }
+
     /// The workloads whose pods mount the claim `name`.
     pub fn users_of_claim(&self, name: &str) -> Lookup<Vec<Pods<'a>>> {
         let workloads = self.find(&Query::UsersOfClaim { namespace: self.namespace, claim: name });
@@ -140,17 +146,30 @@ impl<'a> View<'a> {
         autoscalers.map(|autoscalers| autoscalers.into_iter().map(Autoscaler::read).filter(targets).collect())
     }
 
+    /// The TCPRoutes of the namespace. Where the Gateway API is not installed, there are none.
+    pub fn tcp_routes(&self) -> Lookup<Vec<TcpRoute<'a>>> {
+        let routes = self.find(&Query::RoutesIn(self.namespace));
+        routes.map(|routes| routes.into_iter().map(TcpRoute::read).collect())
+    }
+
+    /// The LoadBalancer Services of a whole application that select nothing in it.
+    pub fn idle_load_balancers(&self) -> Vec<Service<'a>> {
+        let services = match self.scope() {
+            Scope::Application => self.find(&Query::IdleLoadBalancers).known(),
+            Scope::Request | Scope::Part | Scope::LiveCluster => None,
+        };
+        services.into_iter().flatten().map(Service::read).collect()
+    }
+
     /// Every Node.
     pub fn nodes(&self) -> Lookup<Vec<Node<'a>>> {
         self.find(&Query::Nodes).map(|nodes| nodes.into_iter().map(Node::read).collect())
     }
 
-    /// Whether a finding that `workload` and `service` have in common is reported on the Service: its check can look up the
-    /// workload.
-    pub fn is_reported_on(&self, service: &Service<'_>, workload: &Workload<'_>) -> bool {
-        self.scope().reports_once()
-            && self.cluster.can_list(workload.kind)
-            && service.service_type().can_become_load_balancer()
+    /// Whether a finding that a Service and `workload` have in common is reported on the Service: both are checked, and the
+    /// Service's check can look up the workload.
+    pub fn is_reported_on_service(&self, workload: &Workload<'_>) -> bool {
+        self.scope().reports_once() && self.cluster.can_list(workload.kind)
     }
 
     /// The look-ups that failed, and why: one line each.

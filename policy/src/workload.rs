@@ -15,7 +15,7 @@ use crate::json::cursor::Cursor;
 use crate::kubernetes::environment::{Environment, Variable};
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::scheduling::{BETA_OS, OS};
-use crate::kubernetes::selector::Pods;
+use crate::kubernetes::selector::{HADR, Pods};
 use crate::kubernetes::volumes::mounts;
 use crate::settings::Settings;
 
@@ -183,7 +183,7 @@ impl<'a> EngineContainer<'a> {
 
     /// Whether availability groups are switched on, so that there may be several replicas.
     pub fn uses_availability_groups(&self) -> bool {
-        let enabled = self.environment().value("MSSQL_ENABLE_HADR");
+        let enabled = self.environment().value(HADR);
         self.engine.has_availability_groups && enabled == Variable::Known("1".to_owned())
     }
 

@@ -55,6 +55,10 @@ pub fn text() -> Result<String, serde_saphyr::SerializeError> {
 fn question(setting: &Setting) -> Question {
     let schema = settings_schema::property(setting);
     let mut question = from_schema(setting.key, setting.label, setting.form_type, &schema);
+    // What the manifests and the chart say, too.
+    if setting.key == "exposure" {
+        question.default = json!("internal");
+    }
     match setting.form_type {
         "array[" => question.description.push_str(&format!(": {}", listed(schema.pointer("/items/enum")))),
         "sequence[" => question.sequence_questions = image(&schema),

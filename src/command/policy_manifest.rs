@@ -1,6 +1,6 @@
 //! `sqledge-ha policy manifest` and `policy access`: manifests for Kubewarden.
 
-use serde_json::Value;
+use serde_json::json;
 use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::{PolicyAccess, PolicyManifest};
@@ -22,7 +22,7 @@ pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
             let settings = config::read_settings_file(path)?;
             (settings.value, settings.policy)
         }
-        None => (Value::Null, Settings::default()),
+        None => (json!({"exposure": "internal"}), Settings::default()),
     };
     let options = Options {
         location: &flags.module.clone().unwrap_or_else(|| module.published_at()),

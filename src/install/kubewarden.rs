@@ -49,6 +49,11 @@ pub fn policy(mode: Mode, options: &Options<'_>) -> CommentedObject {
             comment: "\
 Mutates objects that lack something, and rejects objects that contradict a rule. Install the validating policy as well: it
 also checks the changes of webhooks that run after this one, and reports existing objects in audit reports.
+The setting `exposure: internal` makes the ClusterIP or NodePort Service of a database a load balancer when it is created.
+It stays inside where the platform honours one of the annotations or the source ranges (see the rule
+load-balancer-service). Elsewhere it can be reachable from the internet: leave the setting out, and the Service is only
+warned about.
+
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode mutate --settings FILE` again.",
             object: cluster_wide(

@@ -11,6 +11,7 @@
 use serde_json::{Value, json};
 use sqledge_ha_policy::engine::{EULA_VARIABLE, IMAGE_SUBSTRINGS};
 use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource, pod_paths};
+use sqledge_ha_policy::kubernetes::service::INTERNAL_ANNOTATIONS;
 use sqledge_ha_policy::settings::Settings;
 
 /// `matchConditions` of webhooks and policies for these settings. The API server sends a request if all are true.
@@ -20,7 +21,7 @@ pub fn match_conditions(settings: &Settings) -> Value {
         {"name": "no-checked-owner", "expression": no_checked_owner()},
         {"name": "may-run-database", "expression": may_run_database(settings)},
         {"name": "scales-above-one", "expression": SCALES_ABOVE_ONE},
-        {"name": "service-changed", "expression": SERVICE_CHANGED},
+        {"name": "service-changed", "expression": service_changed()},
     ])
 }
 
@@ -29,15 +30,23 @@ const NOT_BEING_DELETED: &str = "oldObject == null || object.metadata.?deletionT
 
 /// The rules allow up to one replica.
 const SCALES_ABOVE_ONE: &str = "\
-!(request.kind.group == 'autoscaling' && request.kind.kind == 'Scale') ||
+!(request.kind.group in ['autoscaling', 'extensions'] && request.kind.kind == 'Scale') ||
 object.?spec.?replicas.orValue(0) > 1";
 
-/// A Service without a selector, before and after the request, selects no database. Updates that do not change its `spec`
-/// are frequent, because controllers write annotations and finalizers.
-const SERVICE_CHANGED: &str = "\
+/// A Service without a selector, before and after the request, selects no database. Updates that change neither its `spec`
+/// nor an annotation for internal load balancers are frequent, because controllers write other annotations and finalizers.
+fn service_changed() -> String {
+    let names: Vec<String> = INTERNAL_ANNOTATIONS.iter().map(|(name, _)| text(name)).collect();
+    format!(
+        "\
 !(request.kind.group == '' && request.kind.kind == 'Service') ||
-[object, oldObject].exists(service, service != null && service.?spec.?selector.orValue({}) != {}) &&
-(oldObject == null || object.?spec != oldObject.?spec)";
+[object, oldObject].exists(service, service != null && service.?spec.?selector.orValue({{}}) != {{}}) &&
+(oldObject == null || object.?spec != oldObject.?spec || [
+  {}
+].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))",
+        names.join(",\n  ")
+    )
+}
 
 /// The objects that a controller makes were checked together with the object that it makes them for.
 fn no_checked_owner() -> String {

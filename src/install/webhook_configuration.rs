@@ -34,7 +34,10 @@ controller creates, such as the replacement pod of a database. With `Ignore` the
 }
 
 fn configuration(kind: &str, webhook: &Value) -> Value {
-    json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": NAME}, "webhooks": [webhook]})
+    // Keeps AKS from rewriting the namespaceSelector, which the next server-side apply would conflict with
+    // (Azure/AKS#4002).
+    let metadata = json!({"name": NAME, "annotations": {"admissions.enforcer/disabled": "true"}});
+    json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": metadata, "webhooks": [webhook]})
 }
 
 fn webhook(options: &Options<'_>, path: &str) -> Value {

@@ -53,6 +53,8 @@ impl RelatedMatcher {
     pub(crate) fn new(names: DatabaseNames) -> Self {
         let DatabaseNames { values: mut words, matches_all } = names;
         words.extend(ADDED_BY_CONTROLLERS.map(str::to_owned));
+        // One that selects nothing may be meant for a database.
+        words.insert("LoadBalancer".to_owned());
         let mut fingerprints = vec![false; FINGERPRINTS];
         for word in &words {
             if let Some(known) = fingerprints.get_mut(fingerprint(word.as_bytes())) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
+use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, group_of, namespace_of};
 
 /// A look-up of one object, as the module sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -90,10 +90,11 @@ impl LookupSource for NoLookups {
 #[derive(Clone, Debug, Default)]
 pub struct ObjectSet(pub Vec<Value>);
 
+/// Whether an object is of a kind and namespace. The version does not count, as an API server serves objects in all.
 fn is_of(object: &Value, api_version: &str, kind: &str, namespace: Option<&str>) -> bool {
-    let is = |key, expected| object.get(key).and_then(Value::as_str) == Some(expected);
+    let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let is_there = |namespace| namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace;
-    is("apiVersion", api_version) && is("kind", kind) && namespace.is_none_or(is_there)
+    group_of(text("apiVersion")) == group_of(api_version) && text("kind") == kind && namespace.is_none_or(is_there)
 }
 
 impl LookupSource for ObjectSet {

@@ -19,6 +19,20 @@
   verbs:
   - list
   - watch
+- apiGroups:
+  - apps.openshift.io
+  resources:
+  - deploymentconfigs
+  verbs:
+  - list
+  - watch
+- apiGroups:
+  - gateway.networking.k8s.io
+  resources:
+  - tcproutes
+  verbs:
+  - list
+  - watch
 {{- end }}
 
 {{- define "sqledge-ha.webhook-rules" -}}
@@ -74,6 +88,14 @@
   - deployments/scale
   - statefulsets/scale
   - replicasets/scale
+- apiGroups:
+  - apps.openshift.io
+  apiVersions:
+  - v1
+  operations:
+  - UPDATE
+  resources:
+  - deploymentconfigs/scale
 - apiGroups:
   - argoproj.io
   apiVersions:
@@ -141,11 +163,22 @@
           container.env.exists(variable, variable.?name.orValue('') == 'ACCEPT_EULA'))))
 - name: scales-above-one
   expression: |-
-    !(request.kind.group == 'autoscaling' && request.kind.kind == 'Scale') ||
+    !(request.kind.group in ['autoscaling', 'extensions'] && request.kind.kind == 'Scale') ||
     object.?spec.?replicas.orValue(0) > 1
 - name: service-changed
   expression: |-
     !(request.kind.group == '' && request.kind.kind == 'Service') ||
     [object, oldObject].exists(service, service != null && service.?spec.?selector.orValue({}) != {}) &&
-    (oldObject == null || object.?spec != oldObject.?spec)
+    (oldObject == null || object.?spec != oldObject.?spec || [
+      'service.beta.kubernetes.io/azure-load-balancer-internal',
+      'service.beta.kubernetes.io/aws-load-balancer-scheme',
+      'service.beta.kubernetes.io/aws-load-balancer-internal',
+      'networking.gke.io/load-balancer-type',
+      'service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type',
+      'service.beta.kubernetes.io/openstack-internal-load-balancer',
+      'service.beta.kubernetes.io/cce-load-balancer-internal-vpc',
+      'service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type',
+      'service.beta.kubernetes.io/oci-load-balancer-internal',
+      'load-balancer.hetzner.cloud/disable-public-network'
+    ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))
 {{- end }}

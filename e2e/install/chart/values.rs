@@ -19,6 +19,7 @@ fn values_are_used_in_all_objects() {
     let pod = &deployment["template"]["spec"];
     assert_eq!((&deployment["replicas"], &pod["priorityClassName"]), (&json!(3), &json!("system-cluster-critical")));
     assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!((&pod["hostNetwork"], &pod["dnsPolicy"]), (&json!(true), &json!("ClusterFirstWithHostNet")));
     assert_eq!(pod["nodeSelector"]["example.com/pool"], "control");
     assert_eq!(pod["tolerations"][0]["key"], "example.com/control");
     assert!(pod["affinity"]["nodeAffinity"].is_object());
@@ -26,6 +27,8 @@ fn values_are_used_in_all_objects() {
     let container = container(&all);
     let image = container["image"].as_str().unwrap();
     assert!(image.starts_with("registry.local/guard/sqledge-ha@sha256:e3b0"), "{image}");
+    let ports: Vec<&Value> = container["ports"].as_array().unwrap().iter().map(|port| &port["containerPort"]).collect();
+    assert_eq!(ports, [&json!(18443), &json!(18080)]);
     assert_eq!(container["imagePullPolicy"], "IfNotPresent");
     assert_eq!(container["resources"]["requests"]["memory"], "96Mi");
     // Helm merges the defaults.

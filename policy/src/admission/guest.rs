@@ -125,6 +125,7 @@ impl Cluster for HostCluster {
             is_listed = true;
             match self.list(resource, query.namespace()) {
                 Ok(objects) => found.extend(objects),
+                Err(reason) if reason.ends_with(NOT_INSTALLED) => {}
                 Err(reason) => return Lookup::Unavailable(reason),
             }
         }
@@ -191,6 +192,9 @@ fn set_type(object: &mut Value, api_version: &str, kind: &str) {
 
 const NOT_FOUND: &str = "does not exist";
 
+/// There are no objects of such a kind.
+const NOT_INSTALLED: &str = "the kind is not installed";
+
 /// Calls the host. Its errors can contain a stack trace, and are reduced to a few words.
 fn call(
     operation: &str,
@@ -219,7 +223,7 @@ fn reason(error: &str) -> &'static str {
         ("Cannot find", NOT_FOUND),
         ("is forbidden", "the policy server's ServiceAccount has no permission to read it"),
         ("has not been granted access", "the policy has no permission to look it up"),
-        ("404", "the kind is not installed"),
+        ("404", NOT_INSTALLED),
         ("too much for the module", "the namespace has too many objects"),
     ];
     known.iter().find(|(text, _)| error.contains(text)).map_or("the look-up failed", |(_, reason)| reason)

@@ -5,10 +5,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use crate::json::parse::{Members, ParseError, parse, utf8};
+use crate::json::parse::{Members, ParseError, Payload, parse, utf8};
 
 /// The fields of an AdmissionRequest (`admission.k8s.io/v1`) that decisions depend on. An absent field is empty.
 #[derive(Debug, Default)]
@@ -35,14 +32,6 @@ pub struct Request<'a> {
     pub old_object: Option<&'a str>,
 }
 
-/// What a host passes to the module. The request is long, and read in the same pass.
-#[derive(Deserialize)]
-struct Payload<'a> {
-    #[serde(borrow)]
-    request: Members<'a>,
-    settings: Option<&'a RawValue>,
-}
-
 /// The request and the settings, as text, of what a host passes to the module.
 ///
 /// # Errors
@@ -50,7 +39,8 @@ struct Payload<'a> {
 pub fn parse_payload(payload: &[u8]) -> Result<(Request<'_>, Option<&str>), ParseError> {
     const SUBJECT: &str = "the payload";
     let Payload { request, settings } = parse(utf8(payload, SUBJECT)?, SUBJECT)?;
-    Ok((Request::from_members(&request)?, settings.map(RawValue::get)))
+    let request = request.ok_or_else(|| ParseError::at_start("the admission request"))?;
+    Ok((Request::from_members(&request)?, settings))
 }
 
 impl<'a> Request<'a> {

@@ -8,14 +8,15 @@ use super::ratchet::{Update, apply_ratchet};
 use super::request::{Request, parse_payload};
 use super::scale;
 use super::verdict::Verdict;
+use crate::finding::Action;
 use crate::json::cursor::get_path;
 use crate::json::parse::{Members, ParseError, parse_value};
-use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner, is_made_elsewhere};
 use crate::kubernetes::resources::Resource;
 use crate::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use crate::rules::check::{CheckContext, CheckedObject};
 use crate::rules::{apply_mutations, check_all, parse_settings};
-use crate::settings::{Mode, Settings};
+use crate::settings::{Mode, Operators, Settings};
 use crate::view::Scope;
 use crate::view::cluster::{Cluster, Lookup, Query};
 use crate::workload::Workload;
@@ -143,21 +144,28 @@ impl<'a> CheckedRequest<'a> {
     }
 }
 
-/// The top-level fields of a kind that rules check.
-fn checked_fields(kind: Kind) -> &'static [&'static str] {
-    kind.resource().map_or(&[], |resource| resource.body)
-}
-
-/// Whether the checked fields of two objects are the same text: the API server writes equal values alike.
+/// Whether the fields that rules check are the same text in two objects: the API server writes equal values alike.
 fn is_same_body(kind: Kind, new: &str, old: &str) -> Result<bool, ParseError> {
+    let Some(Resource { body, body_annotations, .. }) = kind.resource() else { return Ok(true) };
     let new = Members::parse(new, "the object")?;
     let old = Members::parse(old, "the old object")?;
-    Ok(checked_fields(kind).iter().all(|field| new.raw(field) == old.raw(field)))
+    let has_same_fields = body.iter().all(|field| new.raw(field) == old.raw(field));
+    Ok(has_same_fields && (body_annotations.is_empty() || raw_annotations(&new) == raw_annotations(&old)))
+}
+
+fn raw_annotations<'a>(object: &Members<'a>) -> Option<&'a str> {
+    Members::parse(object.raw("metadata")?, "the object's metadata").ok()?.raw("annotations")
 }
 
 /// Why an object is not checked, if it is not.
 fn skips_checks(kind: Kind, object: &Value, old: Option<&Value>) -> Option<Reason> {
-    let is_unchanged = |old: &Value| checked_fields(kind).iter().all(|field| object.get(*field) == old.get(*field));
+    let is_unchanged = |old: &Value| {
+        kind.resource().is_none_or(|resource| {
+            let annotation = |object| move |name| get_path(object, &["metadata", "annotations", name]);
+            resource.body.iter().all(|field| object.get(*field) == old.get(*field))
+                && resource.body_annotations.iter().all(|(name, _)| annotation(object)(name) == annotation(old)(name))
+        })
+    };
     // At creation, the API server clears the time after mutation.
     let is_deleted = || {
         let time = get_path(object, &["metadata", "deletionTimestamp"]);
@@ -189,9 +197,13 @@ fn review_object(
         let before = self::context(request, kind, old, settings, cluster).map(|context| check_all(&context));
         apply_ratchet(&mut findings, &before.unwrap_or_default(), &Update { kind, object: &object, old });
     }
+    let only_warns = settings.operators == Operators::Warn && is_made_elsewhere(kind, &object);
+    if only_warns && context.scope() != Scope::LiveCluster {
+        findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
+    }
     let unchecked = context.view.unchecked();
     let mutated = apply_mutations(object, &findings);
-    Outcome::from_verdict(Verdict::from_findings(&findings, mutated, &unchecked))
+    Outcome::from_verdict(Verdict::from_findings(&findings, mutated, &unchecked, settings.announce))
 }
 
 fn context<'a>(

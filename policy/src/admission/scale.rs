@@ -7,13 +7,14 @@ use super::ratchet::{Update, apply_ratchet};
 use super::request::Request;
 use super::review::{Outcome, RequestCluster, request_namespace};
 use super::verdict::Verdict;
+use crate::finding::Action;
 use crate::json::cursor::Cursor;
-use crate::kubernetes::kind::{Kind, has_checked_owner};
+use crate::kubernetes::kind::{Kind, has_checked_owner, is_made_elsewhere};
 use crate::kubernetes::name_of;
 use crate::kubernetes::resources::scalable;
 use crate::rules::check::{CheckContext, CheckedObject, ScaleRequest};
 use crate::rules::check_all;
-use crate::settings::Settings;
+use crate::settings::{Operators, Settings};
 use crate::view::cluster::{Cluster, Lookup};
 use crate::workload::Workload;
 
@@ -62,7 +63,10 @@ pub(super) fn review(
     if let Some(old) = old {
         apply_ratchet(&mut findings, &check_all(&context(old)), &Update { kind: Kind::Scale, object: scale, old });
     }
-    Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked()))
+    if settings.operators == Operators::Warn && is_made_elsewhere(resource.kind, parent) {
+        findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
+    }
+    Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked(), settings.announce))
 }
 
 fn unreadable_parent(kind: &str, reason: &str) -> Outcome {

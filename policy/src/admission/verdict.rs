@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::finding::{Action, Finding, push_separated};
+use crate::json::edit::Edit;
 
 /// The answer to one admission request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,8 +38,9 @@ impl Verdict {
         Verdict { message: Some(message.into()), code: Some(500), ..Verdict::default() }
     }
 
-    /// The answer to `findings`; `mutated` is the object after their mutations.
-    pub fn from_findings(findings: &[Finding], mutated: Option<Value>, unchecked: &[String]) -> Self {
+    /// The answer to `findings`; `mutated` is the object after their mutations, and `announce` says whether the user is
+    /// told of them.
+    pub fn from_findings(findings: &[Finding], mutated: Option<Value>, unchecked: &[String], announce: bool) -> Self {
         let mut verdict = Verdict::allow();
         for finding in findings.iter().filter(|finding| finding.action == Action::Warn) {
             warn(finding, &mut verdict.warnings);
@@ -54,6 +56,9 @@ impl Verdict {
             verdict.annotate("rejected", ids(findings, Action::Reject));
         } else if mutated.is_some() {
             verdict.mutated_object = mutated;
+            for finding in findings.iter().filter(|finding| announce && finding.action == Action::Mutate) {
+                announce_mutation(finding, &mut verdict.warnings);
+            }
             verdict.annotate("mutated", ids(findings, Action::Mutate));
         }
         verdict
@@ -96,6 +101,21 @@ fn rejection(findings: &[Finding]) -> String {
         message.push(')');
     }
     message
+}
+
+/// Says what a mutation changed, so that the user can write it into the manifest.
+fn announce_mutation(finding: &Finding, lines: &mut Vec<String>) {
+    let edits = finding.safe_edits().unwrap_or_default();
+    let what_is_set = edits.iter().find(|edit| matches!(edit, Edit::Set { .. })).or(edits.first());
+    let mut text = what_is_set.map(Edit::describe).unwrap_or_default();
+    if edits.len() > 1 {
+        text.push_str(&format!(" and {} more", edits.len() - 1));
+    }
+    let advice = "; put it in the manifest (sqledge-ha fix)";
+    if finding.rule.len() + 2 + text.chars().count() + advice.len() <= MAX_WARNING {
+        text.push_str(advice);
+    }
+    wrap(finding.rule, &text, lines);
 }
 
 /// Adds a finding as warnings: its message and its help, in one line if they fit, else in one line each. Only a single

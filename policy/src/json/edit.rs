@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::finding::push_separated;
+
 use super::cursor::{Cursor, keys, push_key, unescaped};
 
 /// One edit of one value, which applies to a JSON value and to YAML text alike.
@@ -50,6 +52,26 @@ impl Edit {
 }
 
 impl Edit {
+    /// What it does, for messages: `set spec.strategy.type to Recreate`.
+    pub fn describe(&self) -> String {
+        let mut path = String::new();
+        for key in keys(self.pointer()) {
+            if key.contains('.') {
+                path.push_str(&format!("[\"{key}\"]"));
+            } else {
+                push_separated(&mut path, ".", &key);
+            }
+        }
+        match self {
+            Edit::Set { value: Value::String(text), .. } => format!("set {path} to {text}"),
+            Edit::Set { value, .. } => match value.as_i64() {
+                Some(number) => format!("set {path} to {number}"),
+                None => format!("set {path}"),
+            },
+            Edit::Remove { .. } => format!("removed {path}"),
+        }
+    }
+
     /// Whether every value on its path has the type that the edit expects.
     pub fn fits(&self, object: &Value) -> bool {
         let mut value = object;

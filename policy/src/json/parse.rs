@@ -53,18 +53,78 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, subject: &'static str
     serde_json::from_str(text).map_err(|error| ParseError { subject, line: error.line(), column: error.column() })
 }
 
+/// The methods of a visitor for one form only: every other form is an error.
+///
+/// Those of serde would say what they found, and so bring the formatting of floating-point numbers into the module: 19 KB
+/// for a message that nobody sees.
+macro_rules! other_forms_are_errors {
+    ($($method:ident($($argument:ty)?),)*) => {
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("another form")
+        }
+
+        $(fn $method<E: Error>(self $(, _: $argument)?) -> Result<Self::Value, E> {
+            Err(E::custom(""))
+        })*
+    };
+}
+
 /// The fields of a JSON object, each as the text it was written with. In order, as few of them are asked for.
 #[derive(Debug, Default)]
-pub struct Members<'a>(Vec<(Name<'a>, &'a RawValue)>);
+pub struct Members<'a>(Vec<(Text<'a>, &'a RawValue)>);
 
-/// A field's name, borrowed unless it contains escapes.
-#[derive(Debug, serde::Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+/// A text, borrowed unless it contains escapes.
+#[derive(Debug)]
+struct Text<'a>(Cow<'a, str>);
+
+/// A request with settings, of which the request is long: both are read in one pass.
+#[derive(Debug, Default)]
+pub struct Payload<'a> {
+    /// The fields of the request.
+    pub request: Option<Members<'a>>,
+    /// The text of the settings.
+    pub settings: Option<&'a str>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+        deserializer.deserialize_any(MembersVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Payload<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PayloadVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text<'de>;
+
+    other_forms_are_errors! { visit_unit(), visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Text<'de>, A::Error> {
+        Err(Error::custom(""))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Text<'de>, A::Error> {
+        Err(Error::custom(""))
     }
 }
 
@@ -73,8 +133,12 @@ struct MembersVisitor;
 impl<'de> Visitor<'de> for MembersVisitor {
     type Value = Members<'de>;
 
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
+    other_forms_are_errors! {
+        visit_unit(), visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str),
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Members<'de>, A::Error> {
+        Err(Error::custom(""))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
@@ -83,6 +147,32 @@ impl<'de> Visitor<'de> for MembersVisitor {
             members.push(member);
         }
         Ok(Members(members))
+    }
+}
+
+struct PayloadVisitor;
+
+impl<'de> Visitor<'de> for PayloadVisitor {
+    type Value = Payload<'de>;
+
+    other_forms_are_errors! {
+        visit_unit(), visit_bool(bool), visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_str(&str),
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Payload<'de>, A::Error> {
+        Err(Error::custom(""))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload<'de>, A::Error> {
+        let mut payload = Payload::default();
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "request" => payload.request = Some(map.next_value()?),
+                "settings" => payload.settings = map.next_value().map(written)?,
+                _ => map.next_value().map(|_: &RawValue| ())?,
+            }
+        }
+        Ok(payload)
     }
 }
 
@@ -98,8 +188,8 @@ impl<'a> Members<'a> {
     /// The text of a field; `None` if it is absent or null. Of several with one name the last counts, as in the API
     /// server.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        let member = self.0.iter().rfind(|(Name(own), _)| own == name);
-        member.map(|(_, value)| value.get()).filter(|value| *value != "null")
+        let member = self.0.iter().rfind(|(Text(own), _)| own == name);
+        member.and_then(|(_, value)| written(value))
     }
 
     /// The value of a string field; empty if it is absent or null.
@@ -108,10 +198,15 @@ impl<'a> Members<'a> {
     /// [`ParseError`] if the field is of another type.
     pub fn text(&self, name: &str, subject: &'static str) -> Result<Cow<'a, str>, ParseError> {
         match self.raw(name) {
-            Some(raw) => parse(raw, subject).map(|Name(text)| text),
+            Some(raw) => parse(raw, subject).map(|Text(text)| text),
             None => Ok(Cow::Borrowed("")),
         }
     }
+}
+
+/// A value as it was written, unless it is null.
+fn written(value: &RawValue) -> Option<&str> {
+    Some(value.get()).filter(|value| *value != "null")
 }
 
 /// A JSON value in which no field name is special.

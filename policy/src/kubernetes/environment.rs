@@ -1,6 +1,6 @@
 //! The environment variables of a container, as far as a manifest shows them.
 
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 
 use crate::json::cursor::Cursor;
 
@@ -56,8 +56,12 @@ impl<'a> Environment<'a> {
         if entry.at("value").str().is_some_and(|text| text.contains("$(")) {
             for entry in self.container.at("env").items().take(last) {
                 if let Some(name) = entry.at("name").str() {
-                    let value = read(&entry, &preceding);
-                    preceding.insert(name, value);
+                    let value = match read(&entry, &preceding) {
+                        Variable::Known(text) => Value::String(text),
+                        Variable::Absent => Value::String(String::new()),
+                        Variable::Unresolved => Value::Null,
+                    };
+                    preceding.insert(name.to_owned(), value);
                 }
             }
         }
@@ -65,10 +69,10 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// The variables before an entry, by name.
-type PrecedingVariables<'a> = BTreeMap<&'a str, Variable>;
+/// The values before an entry, by name; null for those outside the manifest.
+type PrecedingVariables = Map<String, Value>;
 
-fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables<'_>) -> Variable {
+fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables) -> Variable {
     if entry.at("valueFrom").exists() {
         return Variable::Unresolved;
     }
@@ -79,7 +83,7 @@ fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables<'_>) -> Variable {
 }
 
 /// Replaces `$(NAME)` by the value of a preceding variable; `$$(NAME)` becomes `$(NAME)`.
-fn expand(text: &str, preceding: &PrecedingVariables<'_>) -> Variable {
+fn expand(text: &str, preceding: &PrecedingVariables) -> Variable {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((literal, reference)) = rest.split_once('$') {
@@ -88,11 +92,8 @@ fn expand(text: &str, preceding: &PrecedingVariables<'_>) -> Variable {
             expanded.push('$');
             escaped
         } else if let Some((name, after)) = reference.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            match preceding.get(name) {
-                Some(Variable::Known(value)) => expanded.push_str(value),
-                Some(Variable::Absent) => {}
-                Some(Variable::Unresolved) | None => return Variable::Unresolved,
-            }
+            let Some(value) = preceding.get(name).and_then(Value::as_str) else { return Variable::Unresolved };
+            expanded.push_str(value);
             after
         } else {
             expanded.push('$');
@@ -129,7 +130,7 @@ pub fn references(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::testing::test;

@@ -214,6 +214,20 @@ pub fn has_checked_owner(kind: Kind, object: &Value) -> bool {
     })
 }
 
+/// Whether an operator made the object for a custom resource, or the kubelet for a file on its node (a mirror Pod). The
+/// operator would undo a mutation and repeat what is rejected; the kubelet runs the pod anyway.
+pub fn is_made_elsewhere(kind: Kind, object: &Value) -> bool {
+    let owners = get_path(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
+    owners.into_iter().flatten().any(|owner| {
+        let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (group, name) = (group_of(text("apiVersion")), text("kind"));
+        let is_built_in = matches!((group, name), ("apps.openshift.io" | KNATIVE, _) | ("argoproj.io", "Rollout"));
+        let is_custom = group.contains('.') && !is_built_in;
+        let is_mirror = kind == Kind::Workload(WorkloadKind::Pod) && (group, name) == ("", "Node");
+        owner.get("controller").and_then(Value::as_bool) == Some(true) && (is_custom || is_mirror)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -40,6 +40,32 @@ pub struct Node<'a> {
     pub object: Cursor<'a>,
 }
 
+/// A TCPRoute of the Gateway API.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpRoute<'a> {
+    /// The whole object.
+    pub object: Cursor<'a>,
+}
+
+impl<'a> TcpRoute<'a> {
+    /// Reads a TCPRoute.
+    pub fn read(object: &'a Value) -> Self {
+        TcpRoute { object: Cursor::root(object) }
+    }
+
+    /// Whether it sends connections to the Service `name` in `namespace`, if it is in that namespace, too.
+    pub fn leads_to(&self, name: &str, namespace: &str) -> bool {
+        let is_or_absent = |field: Cursor<'_>, expected: &str| !field.exists() || field.str() == Some(expected);
+        let mut backends = self.object.path(&["spec", "rules"]).items().flat_map(|rule| rule.at("backendRefs").items());
+        backends.any(|backend| {
+            backend.at("name").str() == Some(name)
+                && is_or_absent(backend.at("group"), "")
+                && is_or_absent(backend.at("kind"), "Service")
+                && is_or_absent(backend.at("namespace"), namespace)
+        })
+    }
+}
+
 impl<'a> Volume<'a> {
     /// Reads a PersistentVolume.
     pub fn read(object: &'a Value) -> Self {

@@ -5,6 +5,7 @@
 //! the CEL match conditions, and the objects and fields that are kept of files.
 
 use super::kind::{Kind, WorkloadKind};
+use super::service::INTERNAL_ANNOTATIONS;
 use crate::json::field_mask::FieldMask;
 
 /// One row of the table.
@@ -26,6 +27,8 @@ pub struct Resource {
     pub is_namespaced: bool,
     /// The top-level fields that the rules read: an UPDATE that leaves them unchanged is allowed unchecked.
     pub body: &'static [&'static str],
+    /// The annotations that the rules read, with the same effect, and their values that matter.
+    pub body_annotations: &'static [(&'static str, &'static str)],
     /// Whether rules check the object itself.
     pub is_checked: bool,
     /// Whether it has a `scale` sub-resource that rules check.
@@ -89,6 +92,7 @@ const UNUSED: Resource = Resource {
     plural: "",
     is_namespaced: true,
     body: &["spec"],
+    body_annotations: &[],
     is_checked: false,
     is_scalable: false,
     look_up: LookUp::No,
@@ -96,7 +100,8 @@ const UNUSED: Resource = Resource {
 };
 
 /// A workload of the group `apps`.
-const APPS: Resource = Resource { group: "apps", former_groups: &["extensions"], is_checked: true, ..UNUSED };
+const APPS: Resource =
+    Resource { group: "apps", former_groups: &["extensions"], is_checked: true, fields: &["spec.replicas"], ..UNUSED };
 
 /// A workload of the core group.
 const CORE: Resource = Resource { is_checked: true, ..UNUSED };
@@ -118,7 +123,7 @@ pub static RESOURCES: &[Resource] = &[
         plural: "statefulsets",
         is_scalable: true,
         look_up: LookUp::List,
-        fields: &["spec.volumeClaimTemplates.metadata.name"],
+        fields: &["spec.ordinals.start", "spec.replicas", "spec.volumeClaimTemplates.metadata.name"],
         ..APPS
     },
     Resource { kind: Kind::Workload(WorkloadKind::DaemonSet), name: "DaemonSet", plural: "daemonsets", ..APPS },
@@ -168,6 +173,8 @@ pub static RESOURCES: &[Resource] = &[
         former_groups: &[""],
         name: "DeploymentConfig",
         plural: "deploymentconfigs",
+        is_scalable: true,
+        look_up: LookUp::Get,
         ..CORE
     },
     Resource {
@@ -179,11 +186,19 @@ pub static RESOURCES: &[Resource] = &[
     },
     Resource {
         kind: Kind::Service,
+        body_annotations: &INTERNAL_ANNOTATIONS,
         name: "Service",
         plural: "services",
         is_checked: true,
         look_up: LookUp::List,
-        fields: &["spec.clusterIP", "spec.ports", "spec.selector", "spec.type"],
+        fields: &[
+            "spec.clusterIP",
+            "spec.ipFamilies",
+            "spec.loadBalancerSourceRanges",
+            "spec.ports",
+            "spec.selector",
+            "spec.type",
+        ],
         ..UNUSED
     },
     Resource {
@@ -246,13 +261,25 @@ pub static RESOURCES: &[Resource] = &[
     Resource {
         kind: Kind::TcpRoute,
         group: "gateway.networking.k8s.io",
-        versions: &["v1", "v1alpha2"],
+        // The only one of the releases up to 1.4, and served beside `v1` after them.
+        versions: &["v1alpha2", "v1"],
         name: "TCPRoute",
         plural: "tcproutes",
+        look_up: LookUp::List,
+        fields: &["spec.rules.backendRefs"],
         ..UNUSED
     },
     // Requests for it name the resource that is scaled.
-    Resource { kind: Kind::Scale, group: "autoscaling", name: "Scale", plural: "scale", is_checked: true, ..UNUSED },
+    Resource {
+        kind: Kind::Scale,
+        group: "autoscaling",
+        // OpenShift's for a DeploymentConfig.
+        former_groups: &["extensions"],
+        name: "Scale",
+        plural: "scale",
+        is_checked: true,
+        ..UNUSED
+    },
 ];
 
 impl Resource {

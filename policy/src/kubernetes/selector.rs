@@ -13,6 +13,9 @@ pub const CONTROLLER_REVISION_HASH: &str = "controller-revision-hash";
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
+/// The variable that switches availability groups on.
+pub const HADR: &str = "MSSQL_ENABLE_HADR";
+
 /// The labels that controllers add to pods, so that no pod template contains them.
 pub const ADDED_BY_CONTROLLERS: [&str; 4] = [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, POD_NAME, POD_INDEX];
 
@@ -68,16 +71,44 @@ impl<'a> Pods<'a> {
 
     /// Whether the controller may add this label with this value.
     fn may_get(&self, label: &str, value: &str) -> bool {
-        let is_ordinal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let is_possible = match label {
-            POD_INDEX => is_ordinal(value),
+            POD_INDEX => self.has_ordinal(value),
             POD_NAME => {
                 let ordinal = value.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('-'));
-                ordinal.is_some_and(is_ordinal)
+                ordinal.is_some_and(|ordinal| self.has_ordinal(ordinal))
             }
             _ => true,
         };
         is_possible && self.gets(label)
+    }
+
+    /// Whether one of its pods has this ordinal: they are counted from `ordinals.start`. A stopped one is started again.
+    fn has_ordinal(&self, text: &str) -> bool {
+        let number = |path: &[&str], default| get_path(self.object, path).and_then(Value::as_i64).unwrap_or(default);
+        let start = number(&["spec", "ordinals", "start"], 0);
+        let end = start.saturating_add(number(&["spec", "replicas"], 1).max(1));
+        let ordinal = text.parse::<i64>().ok().filter(|ordinal| ordinal.to_string() == text);
+        ordinal.is_some_and(|ordinal| (start..end).contains(&ordinal))
+    }
+
+    /// Whether the pods get labels while they run: the agent of an availability group marks the primary replica.
+    pub fn get_labels_at_run_time(&self) -> bool {
+        if self.kind != WorkloadKind::StatefulSet || get_path(self.object, &["spec", "volumeClaimTemplates"]).is_none()
+        {
+            return false;
+        }
+        let containers = Cursor::root(self.object).path(self.kind.template_path()).path(&["spec", "containers"]);
+        containers.items().any(|container| {
+            container
+                .at("env")
+                .items()
+                .any(|variable| variable.at("name").str() == Some(HADR) && variable.at("value").str() == Some("1"))
+        })
+    }
+
+    /// Whether the pod template has this label with this value.
+    pub fn has_label(&self, key: &str, value: &str) -> bool {
+        self.label(key).and_then(Value::as_str) == Some(value)
     }
 
     /// Whether its pods have, or may get, this label with this value.
@@ -120,13 +151,21 @@ impl<'a> Selector<'a> {
     }
 
     /// The label pairs that it requires.
-    pub fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+    pub fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a Value)> + Clone + use<'a> {
         self.labels.into_iter().flatten().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Whether it selects `pods`. Labels that controllers will add count as present.
+    /// Whether it selects `pods`. Labels that controllers will add count as present, and beside a label of the template
+    /// also those that pods get while they run.
     pub fn matches(&self, pods: &Pods<'_>) -> bool {
-        self.pairs().all(|(key, value)| pods.has(key, value))
+        let has_pairs = self.pairs().all(|(key, value)| pods.has(key, value));
+        let may_have_pairs = || {
+            let mut pairs = self.pairs();
+            pods.get_labels_at_run_time()
+                && pairs.clone().any(|(key, _)| pods.label(key).is_some())
+                && pairs.all(|(key, value)| pods.label(key).is_none() || pods.has(key, value))
+        };
+        (has_pairs || may_have_pairs())
             && self.expressions.is_none_or(|expressions| expressions.items().all(|expression| holds(&expression, pods)))
     }
 }
@@ -170,6 +209,8 @@ mod tests {
             (json!({"statefulset.kubernetes.io/pod-name": "other-0"}), "StatefulSet", false),
             (json!({"statefulset.kubernetes.io/pod-name": "mssql-0"}), "Deployment", false),
             (json!({"app": "sql", "apps.kubernetes.io/pod-index": "0"}), "StatefulSet", true),
+            (json!({"app": "sql", "apps.kubernetes.io/pod-index": "1"}), "StatefulSet", false),
+            (json!({"app": "sql", "apps.kubernetes.io/pod-index": "00"}), "StatefulSet", false),
         ];
         for (selector, kind, expected) in cases {
             let object = workload(kind);
@@ -177,6 +218,34 @@ mod tests {
             let selected = Selector::from_map(&Cursor::root(&selector)).is_some_and(|selector| selector.matches(&pods));
             assert_eq!(selected, expected, "{selector} {kind}");
         }
+    }
+
+    #[test]
+    fn ordinals_are_counted_from_their_start() {
+        let mut object = workload("StatefulSet");
+        object["spec"]["ordinals"] = json!({"start": 5});
+        object["spec"]["replicas"] = json!(2);
+        let matches = |name: &str| {
+            let selector = json!({"statefulset.kubernetes.io/pod-name": name});
+            Selector::from_map(&Cursor::root(&selector)).unwrap().matches(&Pods::read(&object).unwrap())
+        };
+        assert!(matches("mssql-5") && matches("mssql-6"));
+        assert!(!matches("mssql-0") && !matches("mssql-7"));
+    }
+
+    #[test]
+    fn the_agent_of_an_availability_group_adds_labels() {
+        let mut object = workload("StatefulSet");
+        object["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}}]);
+        object["spec"]["template"]["spec"] = json!({"containers": [{"env": [{"name": HADR, "value": "1"}]}]});
+        let matches = |object: &Value, selector: Value| {
+            Selector::from_map(&Cursor::root(&selector)).unwrap().matches(&Pods::read(object).unwrap())
+        };
+        assert!(matches(&object, json!({"app": "sql", "role": "primary"})));
+        assert!(!matches(&object, json!({"role": "primary"})), "nothing says that it is this one");
+        assert!(!matches(&object, json!({"app": "web", "role": "primary"})));
+        object["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("0");
+        assert!(!matches(&object, json!({"app": "sql", "role": "primary"})));
     }
 
     #[test]

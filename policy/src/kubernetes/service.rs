@@ -5,6 +5,21 @@ use serde_json::Value;
 use super::selector::{Pods, Selector};
 use crate::json::cursor::Cursor;
 
+/// Annotations for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud, OpenStack, Baidu, Alibaba, Oracle and
+/// Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last from Hetzner's controller).
+pub const INTERNAL_ANNOTATIONS: [(&str, &str); 10] = [
+    ("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
+    ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
+    ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
+    ("networking.gke.io/load-balancer-type", "Internal"),
+    ("service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type", "private"),
+    ("service.beta.kubernetes.io/openstack-internal-load-balancer", "true"),
+    ("service.beta.kubernetes.io/cce-load-balancer-internal-vpc", "true"),
+    ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type", "intranet"),
+    ("service.beta.kubernetes.io/oci-load-balancer-internal", "true"),
+    ("load-balancer.hetzner.cloud/disable-public-network", "true"),
+];
+
 /// How clients reach a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceType {
@@ -78,6 +93,11 @@ impl<'a> Service<'a> {
     /// Whether it is a LoadBalancer Service.
     pub fn is_load_balancer(&self) -> bool {
         self.service_type() == ServiceType::LoadBalancer
+    }
+
+    /// Whether clients inside the cluster can reach it at an address that stays.
+    pub fn has_virtual_ip(&self) -> bool {
+        matches!(self.service_type(), ServiceType::ClusterIp | ServiceType::NodePort | ServiceType::LoadBalancer)
     }
 
     /// Whether it sends traffic to `pods`, which are in its namespace.

@@ -1,10 +1,12 @@
 //! # What must hold
 //! Clients reach the database at a stable address: a Service of type `LoadBalancer` in the workload's namespace
-//! selects its pods. ClusterIP and headless Services beside it are allowed.
+//! selects its pods. So does a ClusterIP Service behind a TCPRoute of the Gateway API. Other Services beside it are
+//! allowed. With the setting `address: cluster-ip` any Service with a virtual IP is enough.
 //!
-//! Without such a Service, a ClusterIP or NodePort Service that selects the pods is changed into one. An update that
-//! removes the last LoadBalancer Service is rejected. A workload that only headless Services select, or none, is
-//! reported itself. At admission, where objects arrive one by one, a missing Service is a warning.
+//! The Service to change is a ClusterIP or NodePort Service that leads to the database and selects the pods of one
+//! workload only. Without one the workload is reported. At admission, where objects arrive one by one, a missing
+//! LoadBalancer Service is a warning. An update that takes the last load balancer away is rejected: by its type, or
+//! by its selector, unless the database is stopped, or the Service now leads to another one.
 //!
 //! # Why
 //! The IP of the pod changes at every failover, and clients of a headless Service use the old one until their DNS
@@ -33,22 +35,29 @@
 //! ```
 //!
 //! # Fix
-//! Safe, on the Service: sets the type, and adds annotations for an internal load balancer on Azure, AWS and Google
-//! Cloud. Other platforms ignore them. With the setting `exposure: public` or `keep` no annotation is added.
+//! On the Service, unsafe unless the setting `exposure` is set: a load balancer can make the database reachable from
+//! elsewhere. `internal` adds the annotations for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud,
+//! OpenStack, Baidu, Alibaba, Oracle and Hetzner, and limits the clients to private addresses. Other platforms, such as
+//! DigitalOcean, Linode, Vultr, MetalLB and the load balancer of k3s, ignore the annotations, and some of them the
+//! limit, too. `public` sets the type only. Node ports stay open in any case. At admission a Service is made a load
+//! balancer only when it is created. An update keeps the load balancer that the Service was.
 //!
 //! # Sources
 //! - Microsoft, *High availability for Azure SQL Edge containers*: the load balancer's IP address stays the same
 //! - Kubernetes documentation, *Service*: types, headless Services, internal load balancers
+//! - Gateway API, *TCPRoute*
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Fix, Related, push_separated, quoted};
+use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
-use crate::kubernetes::service::{Service, ServiceType};
-use crate::settings::Exposure;
-use crate::view::load_balancer::ServiceRole;
+use crate::kubernetes::service::{INTERNAL_ANNOTATIONS, Service, ServiceType};
+use crate::settings::{Address, Exposure};
+use crate::view::Scope;
+use crate::view::load_balancer::ClientAddress;
 use crate::workload::Workload;
 
 /// The rule.
@@ -57,24 +66,22 @@ pub const RULE: Rule = Rule {
     summary: "a LoadBalancer Service gives clients a stable address",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
-    sees: &[Kind::Service, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
+    sees: &[Kind::Service, Kind::TcpRoute, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
     checks: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
-/// Annotations for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud, OpenStack, Baidu, Alibaba, Oracle and
-/// Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last from Hetzner's controller).
-const INTERNAL: [(&str, &str); 10] = [
-    ("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
-    ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
-    ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
-    ("networking.gke.io/load-balancer-type", "Internal"),
-    ("service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type", "private"),
-    ("service.beta.kubernetes.io/openstack-internal-load-balancer", "true"),
-    ("service.beta.kubernetes.io/cce-load-balancer-internal-vpc", "true"),
-    ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type", "intranet"),
-    ("service.beta.kubernetes.io/oci-load-balancer-internal", "true"),
-    ("load-balancer.hetzner.cloud/disable-public-network", "true"),
-];
+/// The clients of an internal load balancer: private addresses (RFC 1918) and those of providers (RFC 6598).
+const PRIVATE_RANGES: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
+
+/// Private addresses of IPv6 (RFC 4193).
+const PRIVATE_RANGE_IPV6: &str = "fc00::/7";
+
+const SOURCE_RANGES: &str = "loadBalancerSourceRanges";
+
+/// What an update keeps of a load balancer where it leaves it out.
+const KEPT: [&str; 4] = ["loadBalancerClass", "allocateLoadBalancerNodePorts", "externalTrafficPolicy", SOURCE_RANGES];
+
+const HELP_TYPE: &str = "set `type: LoadBalancer`; without an internal annotation this can publish the database";
 
 /// Why clients need another Service than one of this type, or than none.
 fn reason(service_type: Option<ServiceType>) -> &'static str {
@@ -90,11 +97,10 @@ fn reason(service_type: Option<ServiceType>) -> &'static str {
 fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
     if service.is_load_balancer() {
         findings.extend(check_headless(context, service));
-        return;
     }
     let old = context.old.map(Service::read).filter(Service::is_load_balancer);
-    findings.extend(match old {
-        Some(old) => check_removed(context, service, &old),
+    findings.extend(match &old {
+        Some(old) => check_removed(context, service, old).or_else(|| check_published(context, service, old)),
         None => check_candidate(context, service),
     });
 }
@@ -109,45 +115,112 @@ fn check_headless(context: &CheckContext<'_>, service: &Service<'_>) -> Option<F
     Some(Finding::contradiction(&cluster_ip, message).help("remove `clusterIP`"))
 }
 
-/// A finding if an UPDATE makes the last LoadBalancer Service of a workload one of another type.
+/// A finding if an UPDATE takes the last stable address of a workload away.
 fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
+    let is_address = |service: &Service<'_>| match context.settings.address {
+        Address::LoadBalancer => service.is_load_balancer(),
+        Address::ClusterIp => service.has_virtual_ip(),
+    };
     let mut workloads = Vec::new();
     for workload in context.view.databases_selected_by(old).known()? {
+        let is_kept = is_address(service) && service.selects(&workload.pods(context.view.namespace()));
         let others = context.view.services_beside(service, &workload).known()?;
-        if !others.iter().any(Service::is_load_balancer) {
+        if !is_kept && !others.iter().any(is_address) {
             workloads.push(workload);
         }
     }
-    (!workloads.is_empty()).then(|| {
-        let message = format!("this update removes the only LoadBalancer Service of {}", listed(&workloads));
-        Finding::contradiction(&service.spec.at("type"), message)
-            .reason("clients lose the address they connect to")
-            .help("keep `type: LoadBalancer`, or create another LoadBalancer Service first")
+    if workloads.is_empty() {
+        return None;
+    }
+    let message = format!("this update removes the only LoadBalancer Service of {}", listed(&workloads));
+    let selector = service.spec.at("selector");
+    if selector.value() == old.spec.at("selector").value() {
+        let service_type = service.spec.at("type");
+        return Some(match context.settings.exposure {
+            Some(_) => Finding::omission(&service_type, message, Fix::safe(kept(service, old)))
+                .help("set `type: LoadBalancer` in the manifest"),
+            None => Finding::contradiction(&service_type, message)
+                .reason("clients lose the address they connect to")
+                .help("keep `type: LoadBalancer`, create another LoadBalancer Service first, or set `exposure`"),
+        });
+    }
+    let is_stopped = |workload: &Workload<'_>| workload.object.path(&["spec", "replicas"]).int() == Some(0);
+    let leads_to_database = context.view.selects_any_database(service).known()?;
+    let finding = if leads_to_database || workloads.iter().all(is_stopped) {
+        Finding::advice(&selector, message)
+    } else {
+        Finding::contradiction(&selector, message)
+    };
+    Some(
+        finding
+            .reason("clients no longer reach this database at the address they connect to")
+            .help("keep the selector, or create another LoadBalancer Service for the database first"),
+    )
+}
+
+/// A finding if an UPDATE takes the annotations away that keep a database's load balancer inside.
+fn check_published(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
+    let is_internal = |service: &Service<'_>| {
+        INTERNAL_ANNOTATIONS.iter().any(|(name, value)| annotations(service).at(name).str() == Some(value))
+    };
+    if !service.is_load_balancer() || !is_internal(old) || is_internal(service) {
+        return None;
+    }
+    if context.view.databases_selected_by(service).known()?.is_empty() {
+        return None;
+    }
+    let at = annotations(service);
+    let message = "this update removes the annotation that keeps the load balancer internal";
+    let help = "keep the annotation; without it the database can be reachable from the internet";
+    Some(match context.settings.exposure {
+        Some(Exposure::Internal) if !is_decided(service) => {
+            Finding::omission(&at, message, Fix::safe(kept(service, old))).help(help)
+        }
+        _ => Finding::advice(&at, message).help(help),
     })
 }
 
 /// A finding if this is the Service that has to become the LoadBalancer Service of a workload.
 fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Finding> {
-    let mut workloads = Vec::new();
+    if service.is_load_balancer() {
+        return None;
+    }
+    let mut candidate_for = None;
     for workload in context.view.databases_selected_by(service).known()? {
-        let others = context.view.services_beside(service, &workload).known()?;
-        if context.view.service_role(service, &workload, &others) == ServiceRole::Candidate {
-            workloads.push(workload);
+        // Where only this object is checked, others need not be told apart.
+        let mut services = context.view.services_beside(service, &workload).known()?;
+        if context.scope() == Scope::Request {
+            services
+                .retain(|other| other.is_load_balancer() || context.view.is_behind_route(other).known() == Some(true));
+        }
+        services.push(*service);
+        let address = context.view.client_address(&workload, &services).known()?;
+        if matches!(address, ClientAddress::Candidate(candidate) if candidate.name() == service.name()) {
+            candidate_for = Some(workload);
         }
     }
-    let related = workloads.iter().map(|workload| {
-        let labels = workload.template.path(&["metadata", "labels"]);
-        Related::new(&workload.object, &labels, "the Service selects these pods")
-    });
-    let (service_type, fix) = (service.service_type(), Fix::safe(edits(service, context.settings.exposure)));
-    (!workloads.is_empty()).then(|| {
-        let message = format!("no LoadBalancer Service selects {}", listed(&workloads));
-        Finding::omission(&service.spec.at("type"), message, fix)
+    let workload = candidate_for?;
+    let labels = workload.template.path(&["metadata", "labels"]);
+    let related = Related::new(&workload.object, &labels, "the Service selects these pods");
+    let service_type = service.service_type();
+    let message = format!("no LoadBalancer Service selects {}", workload.describe());
+    let at = service.spec.at("type");
+    let finding = match context.settings.exposure {
+        // An update is no order for a load balancer.
+        _ if context.old.is_some() || context.scope() == Scope::Part => Finding::advice(&at, message),
+        Some(exposure) => Finding::omission(&at, message, Fix::safe(edits(service, exposure))),
+        None if context.scope().is_complete() => {
+            Finding::contradiction(&at, message).fix(Fix::unsafe_edits(edits(service, Exposure::Internal)))
+        }
+        None => Finding::advice(&at, message),
+    };
+    Some(
+        finding
             .label(format!("this is {}", service_type.describe()))
             .reason(reason(Some(service_type)))
-            .help("set `type: LoadBalancer`; without an internal annotation this can publish the database")
-            .related(related)
-    })
+            .help(HELP_TYPE)
+            .related([related]),
+    )
 }
 
 /// The first two workloads, and the number of the others.
@@ -160,53 +233,127 @@ fn listed(workloads: &[Workload<'_>]) -> String {
     text
 }
 
+fn annotations<'a>(service: &Service<'a>) -> Cursor<'a> {
+    service.object.path(&["metadata", "annotations"])
+}
+
+/// Whether somebody has decided who reaches the load balancer.
+fn is_decided(service: &Service<'_>) -> bool {
+    INTERNAL_ANNOTATIONS.iter().any(|(name, _)| annotations(service).at(name).exists())
+        || service.spec.at(SOURCE_RANGES).exists()
+}
+
+/// The edits that make a Service a LoadBalancer Service.
 fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
     let mut edits = vec![Edit::set(&service.object, &["spec", "type"], "LoadBalancer")];
-    let annotations = service.object.path(&["metadata", "annotations"]);
-    // An annotation that is set already is a decision.
-    let is_decided = INTERNAL.iter().any(|(name, _)| annotations.at(name).exists());
-    if exposure == Exposure::Internal && !is_decided {
-        for (name, value) in INTERNAL {
+    if exposure == Exposure::Internal && !is_decided(service) {
+        for (name, value) in INTERNAL_ANNOTATIONS {
             edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value));
+        }
+        let has_ipv6 = service.spec.at("ipFamilies").items().any(|family| family.str() == Some("IPv6"));
+        let ranges = PRIVATE_RANGES.into_iter().chain(has_ipv6.then_some(PRIVATE_RANGE_IPV6));
+        edits.push(Edit::set(&service.object, &["spec", SOURCE_RANGES], ranges.collect::<Vec<_>>()));
+    }
+    edits
+}
+
+/// The edits that leave a Service the load balancer that it was.
+fn kept(service: &Service<'_>, old: &Service<'_>) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    if !service.is_load_balancer() {
+        edits.push(Edit::set(&service.object, &["spec", "type"], "LoadBalancer"));
+    }
+    for field in KEPT.iter().filter(|field| !service.spec.at(field).exists()) {
+        if let Some(value) = old.spec.at(field).value() {
+            edits.push(Edit::set(&service.object, &["spec", field], value.clone()));
+        }
+    }
+    for (name, _) in INTERNAL_ANNOTATIONS.iter().filter(|(name, _)| !annotations(service).at(name).exists()) {
+        if let Some(value) = annotations(old).at(name).value() {
+            edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value.clone()));
         }
     }
     edits
 }
 
 fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    if !workload.kind.is_long_running() {
-        return;
+    if workload.kind.is_long_running() {
+        findings.extend(workload_finding(context, workload));
     }
-    let Some(services) = context.view.services_selecting(workload).known() else { return };
-    // A finding that the Service can fix is reported on the Service.
-    let is_reported =
-        |service: &Service<'_>| service.is_load_balancer() || context.view.is_reported_on(service, workload);
-    if services.iter().any(is_reported) {
-        return;
+}
+
+/// A finding if no Service is the stable address of a workload, and none can become it.
+fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Option<Finding> {
+    let services = context.view.services_selecting(workload).known()?;
+    match context.view.client_address(workload, &services).known()? {
+        ClientAddress::Stable => return None,
+        // A finding that the Service can fix is reported on the Service.
+        ClientAddress::Candidate(_) if context.view.is_reported_on_service(workload) => return None,
+        ClientAddress::Candidate(_) | ClientAddress::None => {}
     }
-    let labels = workload.template.path(&["metadata", "labels"]);
-    let message = "no LoadBalancer Service selects these pods";
-    let help = "create a LoadBalancer Service that selects these labels";
-    let Some(service) = services.first() else {
-        let is_proof = context.scope().is_complete();
-        let finding =
-            if is_proof { Finding::contradiction(&labels, message) } else { Finding::advice(&labels, message) };
-        findings.push(finding.reason(reason(None)).help(help));
-        return;
+    let is_proof = match context.scope() {
+        Scope::Application | Scope::LiveCluster => true,
+        // More objects may arrive.
+        Scope::Request if services.is_empty() => return None,
+        Scope::Request => context.settings.rules.action(RULE.id) == Some(Action::Reject),
+        Scope::Part => false,
     };
+    let labels = workload.template.path(&["metadata", "labels"]);
+    let message = match context.settings.address {
+        Address::LoadBalancer => "no LoadBalancer Service selects these pods",
+        Address::ClusterIp => "no Service with a virtual IP selects these pods",
+    };
+    let finding = if is_proof { Finding::contradiction(&labels, message) } else { Finding::advice(&labels, message) };
+    Some(match services.first() {
+        Some(service) => beside(finding, service),
+        None => alone(finding, context, workload),
+    })
+}
+
+/// Adds what is said where another Service selects the pods.
+fn beside(finding: Finding, service: &Service<'_>) -> Finding {
     let service_type = service.service_type();
     let related = Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
-    findings.push(
-        Finding::contradiction(&labels, message)
-            .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
-            .reason(reason(Some(service_type)))
-            .related([related])
-            .help(if service_type.can_become_load_balancer() {
-                "set `type: LoadBalancer` in that Service"
-            } else {
-                help
-            }),
-    );
+    finding
+        .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
+        .reason(reason(Some(service_type)))
+        .related([related])
+        .help("create a LoadBalancer Service that selects these pods only")
+}
+
+/// Adds what is said where no Service selects the pods.
+fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) -> Finding {
+    let finding = finding.reason(reason(None));
+    let near = context
+        .view
+        .idle_load_balancers()
+        .into_iter()
+        .find_map(|service| Some((service, difference(&service, workload, context.view.namespace())?)));
+    match near {
+        Some((service, difference)) => {
+            let related = Related::new(&service.object, &service.spec.at("selector"), "this one selects nothing");
+            finding.help(format!("Service {} {difference}", quoted(service.name()))).related([related])
+        }
+        None => finding.help("create a LoadBalancer Service that selects these labels"),
+    }
+}
+
+/// What to change in a LoadBalancer Service so that it selects a workload: its namespace, or one label. `None` if more.
+fn difference(service: &Service<'_>, workload: &Workload<'_>, namespace: &str) -> Option<String> {
+    let (selector, labels) = (service.selector()?, workload.labels()?);
+    let mut wrong = selector.pairs().filter(|(key, value)| labels.get(*key) != Some(value));
+    match (wrong.next(), wrong.next()) {
+        (None, _) => Some(format!("selects them, but is not in namespace {}", quoted(namespace))),
+        (Some((key, value)), None) => {
+            let (written, own) = (value.as_str()?, labels.get(key)?.as_str()?);
+            Some(format!("selects {}; the pods have {}", quoted(&pair(key, written)), quoted(&pair(key, own))))
+        }
+        _ => None,
+    }
+}
+
+fn pair(key: &str, value: &str) -> String {
+    format!("{key}: {value}")
 }
 
 #[cfg(test)]
@@ -246,7 +393,7 @@ mod tests {
         assert!(in_application(&database, &[service(&[]), cluster_ip.clone(), headless()]).is_empty());
         assert!(in_application(&cluster_ip, &[database.clone(), service(&[])]).is_empty());
         // It is reported on a Service that can be fixed; of two, on the first.
-        assert_eq!(in_application(&cluster_ip, &[database.clone(), node_port.clone()]), ["mutate /spec/type"]);
+        assert_eq!(in_application(&cluster_ip, &[database.clone(), node_port.clone()]), ["reject /spec/type"]);
         assert!(in_application(&node_port, &[database.clone(), cluster_ip.clone()]).is_empty());
         assert!(in_application(&database, &[node_port, cluster_ip]).is_empty());
         // Without such a Service it is reported on the workload.
@@ -268,41 +415,155 @@ mod tests {
         let database = deployment(&[]);
         assert!(in_application(&metrics, &[database.clone(), sql.clone()]).is_empty());
         assert!(at_admission(&metrics, &[database.clone(), sql.clone()]).is_empty());
-        assert_eq!(in_application(&sql, &[database, metrics]), ["mutate /spec/type"]);
+        assert_eq!(in_application(&sql, &[database, metrics]), ["reject /spec/type"]);
     }
 
     #[test]
-    fn objects_that_arrive_one_by_one() {
+    fn objects_arrive_at_admission_in_any_order() {
+        let labels = "warn /spec/template/metadata/labels";
         let database = stateful_set(&[]);
         let cluster_ip = named("sql", "ClusterIP");
-        assert_eq!(at_admission(&database, &[]), ["warn /spec/template/metadata/labels"]);
-        assert_eq!(
-            at_admission(&database, std::slice::from_ref(&cluster_ip)),
-            ["reject /spec/template/metadata/labels"]
-        );
-        assert_eq!(at_admission(&database, &[headless()]), ["reject /spec/template/metadata/labels"]);
+        assert!(at_admission(&database, &[]).is_empty(), "its Service may come later");
+        assert_eq!(at_admission(&database, std::slice::from_ref(&cluster_ip)), [labels]);
+        assert_eq!(at_admission(&database, &[headless()]), [labels]);
         assert!(at_admission(&database, &[service(&[])]).is_empty());
         assert!(at_admission(&cluster_ip, &[]).is_empty(), "nothing is known of what it selects");
-        assert_eq!(at_admission(&cluster_ip, &[database, cluster_ip.clone()]), ["mutate /spec/type"]);
+        assert_eq!(at_admission(&cluster_ip, &[database.clone(), cluster_ip.clone()]), ["warn /spec/type"]);
+        let strict = settings(json!({"rules": {"load-balancer-service": "reject"}}));
+        let found = ask_in(&RULE, &database, &open_index(&[headless()]), &strict);
+        assert_eq!(found, ["reject /spec/template/metadata/labels"]);
         let web = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {
             "metadata": {"labels": {"app": "sql"}}, "spec": {"containers": [{"image": "nginx"}]}}}});
         assert!(at_admission(&cluster_ip, &[web]).is_empty());
     }
 
     #[test]
-    fn internal_annotations_follow_the_setting_exposure() {
-        let annotations = |changes: &[(&str, Value)], settings: &Settings| {
+    fn a_service_in_front_of_two_databases_is_never_made_a_load_balancer() {
+        let (one, other) = (deployment(&[]), stateful_set(&[]));
+        let both = named("both", "ClusterIP");
+        assert!(in_application(&both, &[one.clone(), other.clone()]).is_empty());
+        assert_eq!(in_application(&one, &[other, both]), ["reject /spec/template/metadata/labels"]);
+    }
+
+    #[test]
+    fn a_load_balancer_for_metrics_is_the_address_only_if_there_is_no_other() {
+        let metrics = service(&[("/metadata/name", json!("metrics")), ("/spec/ports", json!([{"port": 9399}]))]);
+        let database = deployment(&[]);
+        assert!(in_application(&database, std::slice::from_ref(&metrics)).is_empty());
+        assert_eq!(in_application(&named("sql", "ClusterIP"), &[database, metrics]), ["reject /spec/type"]);
+    }
+
+    #[test]
+    fn a_route_of_the_gateway_api_is_a_stable_address() {
+        let route = |name: &str| {
+            json!({"apiVersion": "gateway.networking.k8s.io/v1alpha2", "kind": "TCPRoute", "metadata": {"name": "r"},
+                "spec": {"rules": [{"backendRefs": [{"name": name, "port": 1433}]}]}})
+        };
+        let (database, cluster_ip) = (deployment(&[]), named("sql", "ClusterIP"));
+        assert!(in_application(&cluster_ip, &[database.clone(), route("sql")]).is_empty());
+        assert!(at_admission(&cluster_ip, &[database.clone(), route("sql")]).is_empty());
+        assert_eq!(in_application(&cluster_ip, &[database, route("web")]), ["reject /spec/type"]);
+    }
+
+    #[test]
+    fn a_virtual_ip_is_enough_if_all_clients_are_inside_the_cluster() {
+        let inside = settings(json!({"address": "cluster-ip"}));
+        let ask =
+            |object: &Value, others: &[Value]| ask_in(&RULE, object, &closed(others.iter().chain([object])), &inside);
+        let (database, cluster_ip) = (deployment(&[]), named("sql", "ClusterIP"));
+        assert!(ask(&database, std::slice::from_ref(&cluster_ip)).is_empty());
+        assert!(ask(&cluster_ip, std::slice::from_ref(&database)).is_empty());
+        assert_eq!(ask(&database, &[headless()]), ["reject /spec/template/metadata/labels"]);
+    }
+
+    fn update(old: &Value, new: &Value, others: &[Value], settings: &Settings) -> Vec<String> {
+        let index = open_index(others);
+        let context = CheckContext::read(new, Kind::Service, settings, &index).expect("Services are checked");
+        let findings = crate::rules::check_all(&context.with_old_object(Some(old)));
+        let own = findings.iter().filter(|finding| finding.rule == RULE.id);
+        own.map(|finding| format!("{} {}", finding.action.name(), finding.pointer)).collect()
+    }
+
+    #[test]
+    fn an_update_keeps_the_load_balancer() {
+        let internal = settings(json!({"exposure": "internal"}));
+        let unset = Settings::default();
+        let annotated = json!({INTERNAL_ANNOTATIONS[0].0: INTERNAL_ANNOTATIONS[0].1});
+        let old = service(&[("/metadata/annotations", annotated)]);
+        let database = deployment(&[]);
+        let objects = [database.clone(), old.clone()];
+        let to_cluster_ip = named("sql", "ClusterIP");
+        assert_eq!(update(&old, &to_cluster_ip, &objects, &internal), ["mutate /spec/type"]);
+        assert_eq!(update(&old, &to_cluster_ip, &objects, &unset), ["reject /spec/type"]);
+        let bare = service(&[]);
+        assert_eq!(update(&old, &bare, &objects, &internal), ["mutate /metadata"]);
+        assert_eq!(update(&old, &bare, &objects, &unset), ["warn /metadata"]);
+        assert!(update(&bare, &service(&[("/spec/ports/0/port", json!(1))]), &objects, &unset).is_empty());
+        // Another load balancer is left.
+        let other = named("other", "LoadBalancer");
+        assert!(update(&old, &to_cluster_ip, &[database.clone(), old.clone(), other], &unset).is_empty());
+        // An update is no order for a load balancer.
+        let headed = service(&[("/spec/type", json!("ClusterIP")), ("/spec/sessionAffinity", json!("ClientIP"))]);
+        assert_eq!(update(&to_cluster_ip, &headed, &objects[..1], &internal), ["warn /spec/type"]);
+    }
+
+    #[test]
+    fn an_update_of_the_selector_is_a_cut_over_if_it_leads_to_another_database() {
+        let old = service(&[]);
+        let retargeted = service(&[("/spec/selector/app", json!("web"))]);
+        let ask = |database: Value, target: Value| {
+            update(&old, &retargeted, &[database, old.clone(), target], &Settings::default())
+        };
+        let target = |image: &str| {
+            deployment(&[
+                ("/metadata/name", json!("web")),
+                ("/spec/template/metadata/labels/app", json!("web")),
+                ("/spec/template/spec/containers/0", json!({"image": image})),
+            ])
+        };
+        assert_eq!(ask(deployment(&[]), target("nginx")), ["reject /spec/selector"]);
+        assert_eq!(ask(deployment(&[]), target("mcr.microsoft.com/mssql/server:2022-latest")), ["warn /spec/selector"]);
+        assert_eq!(ask(deployment(&[("/spec/replicas", json!(0))]), target("nginx")), ["warn /spec/selector"]);
+    }
+
+    #[test]
+    fn a_near_miss_is_named() {
+        let help = |other: Value| {
+            let database = deployment(&[]);
+            let findings = findings_of(&RULE, &database, &closed([&database, &other]), &Settings::default());
+            findings.first().map(|finding| finding.help.to_string()).unwrap_or_default()
+        };
+        assert_eq!(
+            help(service(&[("/spec/selector/app", json!("mssql"))])),
+            "Service `sql` selects `app: mssql`; the pods have `app: sql`"
+        );
+        let elsewhere = help(service(&[("/metadata/namespace", json!("other"))]));
+        assert_eq!(elsewhere, "Service `sql` selects them, but is not in namespace `default`");
+        assert!(help(service(&[("/spec/selector", json!({"app": "x", "tier": "y"}))])).starts_with("create"));
+    }
+
+    #[test]
+    fn an_internal_load_balancer_has_annotations_and_source_ranges() {
+        let mutated = |changes: &[(&str, Value)], exposure: &str| {
             let (database, object) =
                 (deployment(&[]), service(&[&[("/spec/type", json!("ClusterIP"))], changes].concat()));
-            let findings = findings_of(&RULE, &object, &closed([&database]), settings);
+            let settings = settings(json!({"exposure": exposure}));
+            let findings = findings_of(&RULE, &object, &closed([&database]), &settings);
             let mutated = crate::rules::apply_mutations(object.clone(), &findings).expect("there is a mutation");
             assert_eq!(mutated["spec"]["type"], "LoadBalancer");
-            mutated.pointer("/metadata/annotations").and_then(Value::as_object).map_or(0, serde_json::Map::len)
+            let count = |pointer: &str| match mutated.pointer(pointer) {
+                Some(Value::Object(members)) => members.len(),
+                Some(Value::Array(items)) => items.len(),
+                _ => 0,
+            };
+            (count("/metadata/annotations"), count("/spec/loadBalancerSourceRanges"))
         };
-        assert_eq!(annotations(&[], &Settings::default()), INTERNAL.len());
-        assert_eq!(annotations(&[], &settings(json!({"exposure": "public"}))), 0);
-        assert_eq!(annotations(&[], &settings(json!({"exposure": "keep"}))), 0);
-        let decided = json!({"service.beta.kubernetes.io/azure-load-balancer-internal": "false"});
-        assert_eq!(annotations(&[("/metadata/annotations", decided)], &Settings::default()), 1);
+        let all = INTERNAL_ANNOTATIONS.len();
+        assert_eq!(mutated(&[], "internal"), (all, 4));
+        assert_eq!(mutated(&[("/spec/ipFamilies", json!(["IPv4", "IPv6"]))], "internal"), (all, 5));
+        assert_eq!(mutated(&[], "public"), (0, 0));
+        let decided = json!({INTERNAL_ANNOTATIONS[0].0: "false"});
+        assert_eq!(mutated(&[("/metadata/annotations", decided)], "internal"), (1, 0));
+        assert_eq!(mutated(&[("/spec/loadBalancerSourceRanges", json!(["10.1.0.0/16"]))], "internal"), (0, 1));
     }
 }

@@ -1,8 +1,9 @@
 //! # What must hold
 //! The LoadBalancer Service leads to the database: at least one of its ports has a `targetPort` (or else a `port`)
 //! that is the port of the database, as a number or as the name of a container port. The database listens on
-//! `MSSQL_TCP_PORT`, or else on 1433. Another `port` than 1433 is a warning. The selector has no `pod-template-hash`
-//! and no `controller-revision-hash`.
+//! `MSSQL_TCP_PORT`, or else on 1433. Another `port` than 1433 is a warning, and so is a port of another container,
+//! which may be a proxy. The selector has no `pod-template-hash` and no `controller-revision-hash`. A Service for
+//! something else, such as metrics, may stand beside one that leads to the database.
 //!
 //! # Why
 //! Clients cannot connect to a Service whose ports lead elsewhere. A selector with the hash of a revision matches the
@@ -44,9 +45,9 @@ use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
 use crate::kubernetes::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
 use crate::kubernetes::service::Service;
-use crate::view::load_balancer::ServiceRole;
+use crate::view::load_balancer::ClientAddress;
 use crate::workload::Workload;
-use crate::workload::ports::ports_to;
+use crate::workload::ports::{ports_to, proxied_ports};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -54,7 +55,7 @@ pub const RULE: Rule = Rule {
     summary: "the LoadBalancer Service leads to the database",
     default_action: Action::Reject,
     fixable: Fixable::No,
-    sees: &[Kind::Service, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
+    sees: &[Kind::Service, Kind::TcpRoute, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
     checks: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
@@ -91,19 +92,26 @@ fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option
 
 /// Whether a Service is, or has to become, the only address of a workload; `None` if a look-up failed.
 fn has_to_lead(context: &CheckContext<'_>, service: &Service<'_>, workload: &Workload<'_>) -> Option<bool> {
-    let others = context.view.services_beside(service, workload).known()?;
-    let is_other = context.view.service_role(service, workload, &others) == ServiceRole::Other;
-    Some(!is_other && !others.iter().any(|other| is_address(other, workload)))
+    let mut services = context.view.services_beside(service, workload).known()?;
+    if service.is_load_balancer() {
+        return Some(!services.iter().any(|other| leads(other, workload)));
+    }
+    services.push(*service);
+    let address = context.view.client_address(workload, &services).known()?;
+    Some(matches!(address, ClientAddress::Candidate(candidate) if candidate.name() == service.name()))
 }
 
-/// Whether a LoadBalancer Service leads to the database, so that another one may lead elsewhere.
-fn is_address(service: &Service<'_>, workload: &Workload<'_>) -> bool {
-    service.is_load_balancer() && !ports_to(service, workload).is_empty()
+/// Whether a Service with an address that stays leads to the database, so that another one may lead elsewhere.
+fn leads(service: &Service<'_>, workload: &Workload<'_>) -> bool {
+    service.has_virtual_ip() && !ports_to(service, workload).is_empty()
 }
 
 fn check_ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let leading = ports_to(service, workload);
-    let Some(first) = leading.first() else { return Some(no_port(service, workload)) };
+    let Some(first) = leading.first() else {
+        let proxied = proxied_ports(service, workload);
+        return Some(proxied.first().map_or_else(|| no_port(service, workload), |port| may_be_proxy(port, workload)));
+    };
     let default_port = workload.engines.first()?.engine.port;
     let is_default = leading.iter().any(|port| port.at("port").int() == Some(default_port));
     (!is_default).then(|| {
@@ -128,6 +136,12 @@ fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     });
     let help = format!("set `targetPort` to the port that {product} listens on");
     finding.reason(REASON).help(help).related(related)
+}
+
+fn may_be_proxy(port: &Cursor<'_>, workload: &Workload<'_>) -> Finding {
+    let product = workload.product();
+    Finding::advice(&port_location(port), format!("this port leads to another container than that of {product}"))
+        .help(format!("make sure that a proxy for {product} listens there"))
 }
 
 /// The field of a port that leads it elsewhere.
@@ -174,12 +188,15 @@ fn check_loopback(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
 }
 
 fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    if context.scope().reports_once() {
+    if context.view.is_reported_on_service(workload) {
         return;
     }
     let Some(mut services) = context.view.services_selecting(workload).known() else { return };
+    if services.iter().any(|service| leads(service, workload)) {
+        return;
+    }
     services.retain(Service::is_load_balancer);
-    if services.iter().any(|service| is_address(service, workload)) {
+    if services.iter().any(|service| !proxied_ports(service, workload).is_empty()) {
         return;
     }
     let Some(service) = services.first() else { return };

@@ -57,6 +57,10 @@ pub enum Query<'q> {
     BudgetsIn(&'q str),
     /// The autoscalers of a namespace, of every kind.
     AutoscalersIn(&'q str),
+    /// The TCPRoutes of a namespace.
+    RoutesIn(&'q str),
+    /// The LoadBalancer Services of all namespaces that select nothing. Only an index of files answers it.
+    IdleLoadBalancers,
     /// Every Node.
     Nodes,
 }
@@ -65,10 +69,11 @@ impl<'q> Query<'q> {
     /// How messages name the objects that it is about.
     pub fn subject(&self) -> &'static str {
         match self {
-            Query::ServicesSelecting(_) => "services",
+            Query::ServicesSelecting(_) | Query::IdleLoadBalancers => "services",
             Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => "workloads",
             Query::BudgetsIn(_) => "poddisruptionbudgets",
             Query::AutoscalersIn(_) => "autoscalers",
+            Query::RoutesIn(_) => "tcproutes",
             Query::Nodes => "nodes",
         }
     }
@@ -80,18 +85,20 @@ impl<'q> Query<'q> {
             Query::PodsSelectedBy { namespace, .. }
             | Query::UsersOfClaim { namespace, .. }
             | Query::BudgetsIn(namespace)
-            | Query::AutoscalersIn(namespace) => namespace,
-            Query::Nodes => "",
+            | Query::AutoscalersIn(namespace)
+            | Query::RoutesIn(namespace) => namespace,
+            Query::IdleLoadBalancers | Query::Nodes => "",
         }
     }
 
     /// The resources of the objects that it is about.
     pub fn resources(&self) -> impl Iterator<Item = &'static Resource> + use<> {
         let is_meant: fn(Kind) -> bool = match self {
-            Query::ServicesSelecting(_) => |kind| kind == Kind::Service,
+            Query::ServicesSelecting(_) | Query::IdleLoadBalancers => |kind| kind == Kind::Service,
             Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => |kind| kind.workload().is_some(),
             Query::BudgetsIn(_) => |kind| kind == Kind::DisruptionBudget,
             Query::AutoscalersIn(_) => is_autoscaler,
+            Query::RoutesIn(_) => |kind| kind == Kind::TcpRoute,
             Query::Nodes => |kind| kind == Kind::Node,
         };
         RESOURCES.iter().filter(move |resource| is_meant(resource.kind))

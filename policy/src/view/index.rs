@@ -40,6 +40,8 @@ pub struct ObjectIndex<'a> {
     services: Buckets<IndexedService<'a>>,
     workloads: Buckets<Pods<'a>>,
     others: Buckets<&'a Value>,
+    /// The first LoadBalancer Services that select nothing, found when they are first asked for.
+    idle_load_balancers: OnceLock<Vec<&'a Value>>,
     /// All objects by name, made when the first one is looked up.
     by_name: OnceLock<HashMap<ObjectName<'a>, &'a Value>>,
     is_truncated: AtomicBool,
@@ -83,6 +85,10 @@ enum Bucket<'b> {
         namespace: &'b str,
         label: Option<(&'b str, &'b str)>,
     },
+    /// Pods that may get any label while they run.
+    RunTimeLabels {
+        namespace: &'b str,
+    },
     /// Pods that mount a claim.
     Claim {
         namespace: &'b str,
@@ -92,6 +98,9 @@ enum Bucket<'b> {
         namespace: &'b str,
     },
     Autoscalers {
+        namespace: &'b str,
+    },
+    Routes {
         namespace: &'b str,
     },
     Nodes,
@@ -119,21 +128,29 @@ impl<'a> IndexEntry<'a> {
                 None => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
             },
             Kind::DisruptionBudget => in_bucket(Bucket::DisruptionBudgets { namespace }),
+            Kind::TcpRoute => in_bucket(Bucket::Routes { namespace }),
             Kind::Node => in_bucket(Bucket::Nodes),
             _ if is_autoscaler(kind) => in_bucket(Bucket::Autoscalers { namespace }),
             _ => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
         }
     }
 
-    /// A Service is in the bucket of one of the labels that it selects: all pods that it selects have that label.
+    /// A Service is in the bucket of every label that it selects: pods may get some labels only while they run.
     fn from_service(object: &'a Value, namespace: &'a str) -> Self {
         let service = Service::read(object);
         let selector = service.selector();
-        let label = selector.iter().flat_map(Selector::pairs).find_map(indexed_label);
+        let mut bucket_keys: Vec<BucketKey> = selector
+            .iter()
+            .flat_map(indexed_labels)
+            .map(|label| Bucket::Label { namespace, label: Some(label) }.key())
+            .collect();
+        if bucket_keys.is_empty() {
+            bucket_keys.push(Bucket::Label { namespace, label: None }.key());
+        }
         let indexed = IndexedService { object, namespace, selector };
         let kind =
             if service.is_load_balancer() { EntryKind::LoadBalancer(indexed) } else { EntryKind::Service(indexed) };
-        IndexEntry { object, kind, bucket_keys: vec![Bucket::Label { namespace, label }.key()] }
+        IndexEntry { object, kind, bucket_keys }
     }
 
     /// A workload is in the bucket of every label of its pods, of its namespace, and of every claim that it mounts.
@@ -141,6 +158,9 @@ impl<'a> IndexEntry<'a> {
         let namespace = pods.namespace;
         let mut bucket_keys: Vec<BucketKey> =
             labels(&pods).map(|label| Bucket::Label { namespace, label }.key()).collect();
+        if pods.get_labels_at_run_time() {
+            bucket_keys.push(Bucket::RunTimeLabels { namespace }.key());
+        }
         bucket_keys.extend(claim_names(&pods).iter().map(|claim| Bucket::Claim { namespace, claim }.key()));
         // Two volumes may name one claim.
         bucket_keys.sort_unstable();
@@ -153,6 +173,11 @@ impl<'a> IndexEntry<'a> {
 fn labels<'p>(pods: &Pods<'p>) -> impl Iterator<Item = Option<(&'p str, &'p str)>> + use<'p> {
     let labels = pods.labels.into_iter().flatten();
     labels.filter_map(|(key, value)| indexed_label((key, value))).map(Some).chain([None])
+}
+
+/// The labels of a selector that can be in a bucket.
+fn indexed_labels<'l>(selector: &Selector<'l>) -> impl Iterator<Item = (&'l str, &'l str)> + use<'l> {
+    selector.pairs().filter_map(indexed_label)
 }
 
 /// A label with a text value that a pod template can contain.
@@ -191,23 +216,48 @@ impl<'a> ObjectIndex<'a> {
     }
 
     fn services_selecting(&self, pods: &Pods<'_>) -> Vec<&'a Value> {
+        let namespace = pods.namespace;
         let selects = |service: &IndexedService<'_>| {
-            service.namespace == pods.namespace && service.selector.is_some_and(|selector| selector.matches(pods))
+            service.namespace == namespace && service.selector.is_some_and(|selector| selector.matches(pods))
         };
         // Lazy, because only the first services are taken.
         let services = [&self.load_balancers, &self.services].into_iter().flat_map(|buckets| {
-            labels(pods).flat_map(|label| buckets.bucket(&Bucket::Label { namespace: pods.namespace, label }))
+            labels(pods).flat_map(move |label| {
+                // Of the buckets of a Service, the first that the pods belong to counts.
+                let is_first = move |service: &IndexedService<'_>| {
+                    let mut selected = service.selector.iter().flat_map(indexed_labels);
+                    label == selected.find(|(key, value)| pods.has_label(key, value))
+                };
+                buckets.bucket(&Bucket::Label { namespace, label }).filter(is_first)
+            })
         });
         self.take_limited(services.filter(selects).map(|service| service.object))
     }
 
     fn pods_selected_by(&self, namespace: &str, selector: &Selector<'_>) -> Vec<&'a Value> {
-        let labelled = selector.pairs().filter_map(indexed_label).map(Some);
+        let labelled = indexed_labels(selector).map(Some);
         let buckets = labelled.chain([None]).map(|label| Bucket::Label { namespace, label });
         let Some(smallest) = buckets.min_by_key(|bucket| self.workloads.len(bucket)) else { return Vec::new() };
-        let selected =
-            self.workloads.bucket(&smallest).filter(|pods| pods.namespace == namespace && selector.matches(pods));
-        self.take_limited(selected.map(|pods| pods.object))
+        let is_selected = |pods: &Pods<'_>| pods.namespace == namespace && selector.matches(pods);
+        // Those that may get the label of the bucket while they run are not in it.
+        let others = self.workloads.bucket(&Bucket::RunTimeLabels { namespace });
+        let others = others.filter(|pods| !indexed_labels(selector).all(|(key, value)| pods.has_label(key, value)));
+        let selected = self.workloads.bucket(&smallest).filter(|pods| {
+            !pods.get_labels_at_run_time() || indexed_labels(selector).all(|(key, value)| pods.has_label(key, value))
+        });
+        self.take_limited(selected.chain(others).filter(is_selected).map(|pods| pods.object))
+    }
+
+    /// The first LoadBalancer Services that select nothing: each workload without one is compared with them.
+    fn idle_load_balancers(&self) -> &[&'a Value] {
+        self.idle_load_balancers.get_or_init(|| {
+            let is_idle = |service: &&IndexedService<'a>| {
+                let selector = service.selector;
+                selector.is_some_and(|selector| self.pods_selected_by(service.namespace, &selector).is_empty())
+            };
+            let idle = self.load_balancers.objects.iter().filter(is_idle);
+            idle.take(MAX_RELATED).map(|service| service.object).collect()
+        })
     }
 
     fn named(&self, name: ObjectName<'_>) -> Option<&'a Value> {
@@ -250,6 +300,8 @@ impl Cluster for ObjectIndex<'_> {
             }
             Query::BudgetsIn(namespace) => in_bucket(Bucket::DisruptionBudgets { namespace }),
             Query::AutoscalersIn(namespace) => in_bucket(Bucket::Autoscalers { namespace }),
+            Query::RoutesIn(namespace) => in_bucket(Bucket::Routes { namespace }),
+            Query::IdleLoadBalancers => self.idle_load_balancers().to_vec(),
             Query::Nodes => in_bucket(Bucket::Nodes),
         })
     }

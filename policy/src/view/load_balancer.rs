@@ -6,18 +6,19 @@
 use super::View;
 use super::cluster::Lookup;
 use crate::kubernetes::service::Service;
+use crate::settings::Address;
 use crate::workload::Workload;
 use crate::workload::ports::ports_to;
 
-/// What a Service is to a workload that it selects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServiceRole {
-    /// It is a LoadBalancer Service.
-    LoadBalancer,
-    /// No LoadBalancer Service selects the workload, and this is the Service to change.
-    Candidate,
-    /// Another Service is the address, or has to become it.
-    Other,
+/// Where the clients of a workload find it.
+#[derive(Clone, Copy, Debug)]
+pub enum ClientAddress<'s> {
+    /// At an address that stays.
+    Stable,
+    /// No address stays, but that of this Service would if it became a LoadBalancer Service.
+    Candidate(Service<'s>),
+    /// No address stays.
+    None,
 }
 
 impl<'a> View<'a> {
@@ -29,29 +30,45 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The role of `service` for `workload`, which the Services `others` select, too. Where both ends are checked, one
-    /// candidate is chosen. Otherwise each Service is checked alone: it is not the candidate if its ports lead elsewhere and
-    /// those of another Service lead to the database.
-    pub fn service_role(&self, service: &Service<'_>, workload: &Workload<'_>, others: &[Service<'_>]) -> ServiceRole {
-        if service.is_load_balancer() {
-            return ServiceRole::LoadBalancer;
+    /// Where clients find `workload`, if `services` are all that select its pods. Of several candidates the one with the
+    /// least name.
+    pub fn client_address<'s>(&self, workload: &Workload<'_>, services: &[Service<'s>]) -> Lookup<ClientAddress<'s>> {
+        if self.settings.address == Address::ClusterIp && services.iter().any(Service::has_virtual_ip) {
+            return Lookup::Known(ClientAddress::Stable);
         }
-        if !service.service_type().can_become_load_balancer() {
-            return ServiceRole::Other;
+        let leads = |service: &Service<'_>| !ports_to(service, workload).is_empty();
+        let can_change = |service: &&Service<'s>| service.service_type().can_become_load_balancer() && leads(service);
+        let leading: Vec<Service<'s>> = services.iter().filter(can_change).copied().collect();
+        let mut load_balancers = services.iter().filter(|service| service.is_load_balancer());
+        // One for metrics is the address only if there is no other.
+        if load_balancers.any(|service| leading.is_empty() || leads(service)) {
+            return Lookup::Known(ClientAddress::Stable);
         }
-        let reports_once = self.scope().reports_once();
-        let own = rank(service, workload);
-        let is_better = |other: &Service<'_>| {
-            let rank = rank(other, workload);
-            let leads_better = own.0 && !rank.0;
-            other.service_type().can_become_load_balancer() && (leads_better || (reports_once && rank < own))
-        };
-        let is_other = others.iter().any(|other| other.is_load_balancer() || is_better(other));
-        if is_other { ServiceRole::Other } else { ServiceRole::Candidate }
+        let mut candidates = Vec::new();
+        for service in leading {
+            match (self.is_behind_route(&service), self.selects_one_workload(&service)) {
+                (Lookup::Known(true), _) => return Lookup::Known(ClientAddress::Stable),
+                (Lookup::Known(false), Lookup::Known(true)) => candidates.push(service),
+                (Lookup::Known(false), Lookup::Known(false)) => {}
+                (Lookup::Unavailable(reason), _) | (_, Lookup::Unavailable(reason)) => {
+                    return Lookup::Unavailable(reason);
+                }
+            }
+        }
+        let first = candidates.into_iter().min_by_key(Service::name);
+        Lookup::Known(first.map_or(ClientAddress::None, ClientAddress::Candidate))
     }
-}
 
-/// Whether no port of a Service leads to the database, and its name: the least is the candidate.
-fn rank<'s>(service: &Service<'s>, workload: &Workload<'_>) -> (bool, &'s str) {
-    (ports_to(service, workload).is_empty(), service.name())
+    /// Whether a Service selects the pods of one workload only: a load balancer in front of several databases leads each
+    /// connection to another one.
+    fn selects_one_workload(&self, service: &Service<'_>) -> Lookup<bool> {
+        let selected = self.pods_selected_by(service);
+        selected.map(|selected| selected.iter().filter(|pods| pods.kind.is_long_running()).count() <= 1)
+    }
+
+    /// Whether a Service is behind a TCPRoute of the Gateway API, whose Gateway has an address that stays.
+    pub fn is_behind_route(&self, service: &Service<'_>) -> Lookup<bool> {
+        let routes = self.tcp_routes();
+        routes.map(|routes| routes.iter().any(|route| route.leads_to(service.name(), self.namespace())))
+    }
 }

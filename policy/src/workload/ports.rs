@@ -15,6 +15,21 @@ pub fn ports_to<'s>(service: &Service<'s>, workload: &Workload<'_>) -> Vec<Curso
     service.spec.at("ports").items().filter(|port| is_tcp(port) && leads(port)).collect()
 }
 
+/// The ports of `service` that lead to a port of another container, which may be a proxy in front of the database.
+pub fn proxied_ports<'s>(service: &Service<'s>, workload: &Workload<'_>) -> Vec<Cursor<'s>> {
+    let is_engine = |container: &Cursor<'_>| {
+        workload.engines.iter().any(|engine| engine.container.pointer() == container.pointer())
+    };
+    let others: Vec<Cursor<'_>> =
+        long_running_containers(&workload.pod).filter(|container| !is_engine(container)).collect();
+    let declares = |target: i64| {
+        let mut ports = others.iter().flat_map(|container| container.at("ports").items());
+        ports.any(|port| is_tcp(&port) && port.at("containerPort").int() == Some(target))
+    };
+    let leads = |port: &Cursor<'_>| target_number(port, workload).is_some_and(declares);
+    service.spec.at("ports").items().filter(|port| is_tcp(port) && leads(port)).collect()
+}
+
 fn is_tcp(port: &Cursor<'_>) -> bool {
     matches!(port.at("protocol").str(), None | Some("" | "TCP"))
 }

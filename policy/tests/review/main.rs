@@ -95,6 +95,35 @@ fn omissions_are_mutated_contradictions_rejected_and_advice_is_a_warning() {
 }
 
 #[test]
+fn a_mutation_is_announced_unless_the_settings_say_otherwise() {
+    let object = with(&deployment(), &[(SELECTOR, json!(null))]);
+    let others = right_world();
+    let ask = |settings: Value| {
+        decide(&request(&object, None), settings, &ObjectIndex::new(Scope::Request, &others)).warnings
+    };
+    assert_eq!(
+        ask(json!({})),
+        ["amd64-node-selector: set spec.template.spec.nodeSelector[\"kubernetes.io/arch\"] to amd64"]
+    );
+    assert_eq!(ask(json!({"announce": false})), [""; 0]);
+    let strategy = create(&with(&deployment(), &[("/spec/strategy", json!(null))]));
+    let line = "recreate-strategy: set spec.strategy.type to Recreate; put it in the manifest (sqledge-ha fix)";
+    assert_eq!(strategy.warnings, [line]);
+}
+
+#[test]
+fn warn_mode_has_no_effect_unless_a_rule_says_otherwise() {
+    let object = with(&deployment(), &[(SELECTOR, json!(null)), (REPLICAS, json!(3))]);
+    let others = right_world();
+    let ask = |settings: Value| decide(&request(&object, None), settings, &ObjectIndex::new(Scope::Request, &others));
+    let warned = ask(json!({"mode": "warn"}));
+    assert!(warned.allowed && warned.mutated_object.is_none(), "{warned:?}");
+    assert_eq!(annotation(&warned, "warned"), "single-replica,amd64-node-selector");
+    let one_enforced = ask(json!({"mode": "warn", "rules": {"single-replica": "reject"}}));
+    assert_eq!(annotation(&one_enforced, "rejected"), "single-replica");
+}
+
+#[test]
 fn settings_override_the_action_of_each_rule() {
     let object = with(&deployment(), &[(SELECTOR, json!(null))]);
     let others = right_world();

@@ -24,7 +24,11 @@ fn children_of_checked_owners_are_allowed_unchecked() {
 
 #[test]
 fn a_missing_object_is_an_error_only_when_everything_is_in_view() {
-    let one_by_one = decide(&request(&deployment(), None), json!({}), &ObjectIndex::default());
+    let alone = decide(&request(&deployment(), None), json!({}), &ObjectIndex::default());
+    assert_eq!(alone, Verdict::allow());
+    let headless = with(&service(), &[("/spec/type", json!("ClusterIP")), ("/spec/clusterIP", json!("None"))]);
+    let world = ObjectIndex::new(Scope::Request, [&headless]);
+    let one_by_one = decide(&request(&deployment(), None), json!({}), &world);
     assert!(one_by_one.allowed);
     assert_eq!(annotation(&one_by_one, "warned"), "load-balancer-service");
     // The audit scanner sends existing objects with CREATE.
@@ -59,4 +63,34 @@ fn an_update_that_removes_the_last_load_balancer_is_rejected() {
     let other = with(&balancer, &[("/metadata/name", json!("second"))]);
     let world = ObjectIndex::new(Scope::Request, [&balancer, &database, &other]);
     assert_eq!(decide(&request(&plain, Some(&balancer)), json!({}), &world), Verdict::allow());
+}
+
+#[test]
+fn an_operator_is_not_fought() {
+    let owned_by = |api_version: &str, kind: &str| {
+        let owners = json!([{"apiVersion": api_version, "kind": kind, "name": "sql", "uid": "1", "controller": true}]);
+        with(&deployment(), &[("/metadata/ownerReferences", owners), (REPLICAS, json!(3)), (SELECTOR, json!(null))])
+    };
+    let others = right_world();
+    let ask =
+        |object: &_, settings| decide(&request(object, None), settings, &ObjectIndex::new(Scope::Request, &others));
+    let made = owned_by("databases.example.com/v1", "SqlInstance");
+    let warned = ask(&made, json!({}));
+    assert!(warned.allowed && warned.mutated_object.is_none(), "{warned:?}");
+    assert_eq!(annotation(&warned, "warned"), "single-replica,amd64-node-selector");
+    assert!(!ask(&made, json!({"operators": "enforce"})).allowed);
+    assert!(!ask(&owned_by("apps/v1", "Deployment"), json!({})).allowed, "the Deployment of an operator");
+    let audited = ask(&with(&made, &[("/metadata/resourceVersion", json!("5"))]), json!({}));
+    assert!(!audited.allowed, "an audit reports it in full");
+}
+
+#[test]
+fn a_mirror_pod_is_only_warned_about() {
+    let owners = json!([{"apiVersion": "v1", "kind": "Node", "name": "a", "uid": "1", "controller": true}]);
+    let template = deployment()["spec"]["template"].clone();
+    let spec = with(&template["spec"], &[("/nodeSelector", json!({"kubernetes.io/arch": "arm64"}))]);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": spec,
+        "metadata": {"name": "sql-a", "labels": {"app": "sql"}, "ownerReferences": owners}});
+    let verdict = create(&pod);
+    assert!(verdict.allowed && !verdict.warnings.is_empty(), "{verdict:?}");
 }

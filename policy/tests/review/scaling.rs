@@ -46,6 +46,18 @@ fn a_scale_request_is_checked_with_its_workload() {
 }
 
 #[test]
+fn a_deployment_config_is_scaled_by_a_scale_of_the_former_group() {
+    let scale = |replicas: i64| json!({"apiVersion": "extensions/v1beta1", "kind": "Scale", "metadata": {"name": "sql"}, "spec": {"replicas": replicas}});
+    let mut request = request(&scale(3), Some(&scale(1)));
+    request["subResource"] = json!("scale");
+    request["resource"] = json!({"group": "apps.openshift.io", "version": "v1", "resource": "deploymentconfigs"});
+    let config =
+        with(&deployment(), &[("/apiVersion", json!("apps.openshift.io/v1")), ("/kind", json!("DeploymentConfig"))]);
+    let verdict = decide(&request, json!({}), &ObjectIndex::new(Scope::Request, [&config]));
+    assert_eq!(annotation(&verdict, "rejected"), "single-replica");
+}
+
+#[test]
 fn replicas_can_be_reduced_step_by_step() {
     let scale = |replicas: i64| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "sql"}, "spec": {"replicas": replicas}});
     let ask = |database: &Value, from: i64, to: i64| {

@@ -34,7 +34,7 @@ fn unreadable_input_is_rejected_without_quoting_it() {
         (&b"hunter2"[..], "cannot parse the payload"),
         (b"", "cannot parse the payload"),
         (b"[]", "cannot parse the payload"),
-        (b"{}", "cannot parse the payload"),
+        (b"{}", "cannot parse the admission request"),
         (b"{\"request\": 5}", "cannot parse the payload"),
         (b"{\"request\": {\"namespace\": {\"hunter2\": 1}}}", "cannot parse a name in the admission request"),
         (b"{\"request\": {\"kind\": \"hunter2\"}}", "cannot parse the kind in the admission request"),

@@ -20,8 +20,6 @@ const MAX_OUTAGE: Duration = Duration::from_secs(600);
 pub enum ErrorClass {
     /// The account may not list or watch it.
     Forbidden,
-    /// The API server does not know the kind.
-    Unknown,
     /// The API server rejects the request for another reason, for example an unknown account.
     Rejected,
     /// The API server cannot be reached, or has an internal error.
@@ -33,7 +31,6 @@ impl ErrorClass {
     pub fn as_str(self) -> &'static str {
         match self {
             ErrorClass::Forbidden => "forbidden",
-            ErrorClass::Unknown => "unknown",
             ErrorClass::Rejected => "rejected",
             ErrorClass::Unavailable => "unavailable",
         }
@@ -42,7 +39,6 @@ impl ErrorClass {
     fn from_error(error: &watcher::Error) -> Self {
         match status_code(error) {
             Some(403) => ErrorClass::Forbidden,
-            Some(404) => ErrorClass::Unknown,
             Some(408 | 410 | 429) => ErrorClass::Unavailable,
             Some(400..=499) => ErrorClass::Rejected,
             _ => ErrorClass::Unavailable,
@@ -126,7 +122,6 @@ impl KindCache {
             Some((ErrorClass::Forbidden, _)) => {
                 Err(format!("{api_version}/{kind} is forbidden: the account may not list and watch it"))
             }
-            Some((ErrorClass::Unknown, _)) => Err(format!("404: the API server does not know {api_version}/{kind}")),
             Some((class, since)) if since.elapsed() > MAX_OUTAGE => {
                 Err(format!("{api_version}/{kind} is out of date: {}", class.as_str()))
             }
@@ -225,8 +220,12 @@ impl KindCache {
         }
     }
 
-    /// Records an error, and logs it if its class is new.
+    /// Records an error, and logs it if its class is new. A kind that is not installed has no objects.
     pub(super) fn mark_failed(&self, error: &watcher::Error) {
+        if status_code(error) == Some(404) {
+            self.replace_all(Index::default());
+            return;
+        }
         let class = ErrorClass::from_error(error);
         let mut state = self.write();
         state.failures += 1;
@@ -305,7 +304,6 @@ mod tests {
     fn a_cache_is_ready_after_a_rejection_but_not_after_an_outage() {
         let cases = [
             (403, "is forbidden", true),
-            (404, "404", true),
             (401, "is not synced yet", true),
             (500, "is not synced yet", false),
             (429, "is not synced yet", false),
@@ -316,6 +314,15 @@ mod tests {
             assert!(cache.get("db", "sql").unwrap_err().contains(message), "{code}");
             assert_eq!(cache.is_ready(), is_ready, "{code}");
         }
+    }
+
+    #[test]
+    fn a_kind_that_is_not_installed_has_no_objects() {
+        let cache = cache();
+        cache.mark_failed(&api_error(404));
+        assert!(cache.is_ready() && listed(&cache).is_empty());
+        let state = cache.state();
+        assert!(state.synced && state.failures == 0 && state.last_error_class.is_none(), "{state:?}");
     }
 
     #[test]
