@@ -10,7 +10,7 @@ use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
 use sqledge_ha::install::module::ModuleMetadata;
 use sqledge_ha::rule_docs;
-use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
+use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
 use crate::shared::{root, text_of};
 
@@ -53,7 +53,7 @@ fn settings_in_the_documentation_are_current() {
     let settings = settings_schema::yaml();
     let block = |text: String| format!("```yaml\n{text}```\n");
     let text = replace_between_marks(&text_of("policy/USAGE.md"), "settings", &block(settings.clone()));
-    let looked_up = RESOURCES.iter().filter(|row| row.look_up != LookUp::No);
+    let looked_up = RESOURCES.iter().filter(|row| row.look_up.at_admission());
     let list: String = looked_up.map(|row| format!("- {}\n", row.plural)).collect();
     compare("policy/USAGE.md", &replace_between_marks(&text, "look-ups", &list));
     let indented: String = settings.lines().map(|line| format!("  {line}\n")).collect();

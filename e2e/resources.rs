@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use sqledge_ha_policy::kubernetes::kind::Kind;
-use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES, Resource};
+use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource};
 
 use crate::shared::text_of;
 
@@ -59,7 +59,7 @@ fn the_metadata_has_a_webhook_rule_for_every_checked_resource() {
 #[test]
 fn the_metadata_names_every_resource_that_is_looked_up() {
     let named = |api_version: &str, kind: &str| format!("{{apiVersion: {api_version}, kind: {kind}}}");
-    let looked_up = RESOURCES.iter().filter(|row| row.look_up != LookUp::No);
+    let looked_up = RESOURCES.iter().filter(|row| row.look_up.at_admission());
     let expected: BTreeSet<String> = looked_up.map(|row| named(&row.api_version(), row.name)).collect();
     let metadata = metadata();
     let listed = metadata["contextAwareResources"].as_array().unwrap().iter();

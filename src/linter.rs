@@ -8,6 +8,8 @@
 //! | `check` | the rules applied to an object, without any text |
 //! | `scan` | texts -> objects and the findings on each object alone |
 //! | `list_items` | the objects in a document |
+//! | `namespace` | the namespace of objects that name none |
+//! | `resolve` | workloads that are read together with other objects |
 //! | `locate`, `related` | findings -> spans in the texts |
 //! | `ignores` | ignore comments |
 
@@ -15,7 +17,9 @@ mod check;
 mod ignores;
 pub(crate) mod list_items;
 mod locate;
+mod namespace;
 mod related;
+mod resolve;
 mod scan;
 
 use std::collections::BTreeSet;
@@ -25,6 +29,7 @@ use std::sync::Arc;
 
 use sqledge_ha_policy::engine::{ENGINES, Engine};
 use sqledge_ha_policy::finding::Finding;
+use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::{IndexEntry, MAX_RELATED, ObjectIndex};
 
@@ -32,7 +37,9 @@ pub use self::check::{Level, ObjectFinding, ObjectId, check_object, check_relati
 pub use self::ignores::comment_notes;
 use self::list_items::objects_in;
 use self::locate::ObjectLocation;
+use self::namespace::only_namespace;
 pub use self::related::RelatedLocation;
+use self::resolve::{Resolved, resolve_all};
 pub use self::scan::{FileScan, scan};
 use crate::manifest::{Document, ReadError};
 use crate::parallel;
@@ -192,16 +199,27 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
     let mut findings = std::mem::take(&mut result.findings);
     let files = result.files.iter().enumerate();
     let documents = files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, document)));
-    let read = parallel::map(documents.collect(), 64, |(file, document): (usize, &Document)| {
-        let objects = objects_in(&document.value).into_iter();
-        objects.map(|item| (IndexEntry::read(item.value), ObjectLocation { file, document, item })).collect::<Vec<_>>()
+    let objects: Vec<ObjectLocation<'_>> = documents
+        .flat_map(|(file, document)| {
+            objects_in(&document.value).into_iter().map(move |item| ObjectLocation { file, document, item })
+        })
+        .collect();
+    let namespace =
+        prefilter.namespace().or_else(|| only_namespace(&objects, prefilter.settings())).unwrap_or(DEFAULT_NAMESPACE);
+    let resolved = resolve_all(&objects, namespace);
+    let numbered = || objects.iter().enumerate().collect::<Vec<_>>();
+    let for_look_ups = |at: usize| resolved.get(&at).and_then(Resolved::for_look_ups);
+    let entries = parallel::map(numbered(), 64, |(at, object): (usize, &ObjectLocation<'_>)| {
+        IndexEntry::read(for_look_ups(at).unwrap_or(object.item.value), namespace)
     });
-    let (entries, objects): (Vec<Option<IndexEntry<'_>>>, Vec<ObjectLocation<'_>>) = read.into_iter().flatten().unzip();
-    let entries = entries.into_iter().flatten();
-    let index = ObjectIndex::from_entries(if partial { Scope::Part } else { Scope::Application }, entries);
+    let scope = if partial { Scope::Part } else { Scope::Application };
+    let index = ObjectIndex::from_entries(scope, namespace, entries.into_iter().flatten());
     let text = |file: usize| result.files.get(file).map_or("", |file| file.text.as_str());
-    let found = parallel::map(objects.iter().collect(), 16, |object: &ObjectLocation<'_>| {
-        object.locate(check_relations(object.object(), prefilter.settings(), &index), text(object.file))
+    let found = parallel::map(numbered(), 16, |(at, object): (usize, &ObjectLocation<'_>)| {
+        let settings = prefilter.settings();
+        let mut findings = resolved.get(&at).map(|resolved| resolved.check(settings)).unwrap_or_default();
+        findings.extend(check_relations(for_look_ups(at).unwrap_or(object.item.value), settings, &index));
+        object.locate(findings, text(object.file))
     });
     findings.extend(found.into_iter().flatten());
     findings.sort_by(|one, other| {

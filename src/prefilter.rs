@@ -1,8 +1,9 @@
 //! Every short cut that spares parsing or memory, with one switch for all of them.
 //!
 //! A document matters to the rules if one of its objects runs a database, or if it is a Service that selects the pods of
-//! one, or a claim that they mount. All show in the text: a database container needs one of a few words, the Service needs
-//! a label of the pods, and the claim has the name in the pod's volumes.
+//! one, a claim or ConfigMap that they use, or a Rollout that runs them. All show in the text: a database container needs
+//! one of a few words, the Service needs a label of the pods, and the others have a name that the workload names, or its
+//! own.
 //! The short cuts are:
 //!
 //! | short cut | spares |
@@ -20,13 +21,14 @@ mod related;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 use sqledge_ha_policy::admission::prefilter::may_run_engine;
-use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::resources::Resource;
-use sqledge_ha_policy::rules::used_resources;
+use sqledge_ha_policy::rules::{RULES, used_resources};
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::pruning::prune;
 
 pub(crate) use self::related::{DatabaseNames, RelatedMatcher};
+use crate::linter::list_items::has_items;
 use crate::manifest::{Document, DocumentKind, classify};
 
 /// Whether a document has to be parsed.
@@ -37,8 +39,8 @@ pub(crate) enum Relevance {
         /// The number of objects.
         objects: usize,
     },
-    /// It matters if it is related to a database.
-    Related,
+    /// It is of this kind, and matters if it is related to a database.
+    Related(Kind),
     /// It can run a database, or its text does not show what it is.
     Relevant,
 }
@@ -48,6 +50,8 @@ pub struct Prefilter<'s> {
     settings: &'s Settings,
     /// The resources that matter with the settings.
     resources: Vec<&'static Resource>,
+    /// The namespace of objects that name none; `None` if it is not known.
+    namespace: Option<&'s str>,
     is_enabled: bool,
     keeps_texts: bool,
     template: Finder<'static>,
@@ -60,7 +64,8 @@ impl<'s> Prefilter<'s> {
     pub fn new(settings: &'s Settings) -> Self {
         Prefilter {
             settings,
-            resources: used_resources(settings),
+            resources: with_config_maps(used_resources(settings)),
+            namespace: None,
             is_enabled: true,
             keeps_texts: false,
             template: Finder::new("{{"),
@@ -80,6 +85,17 @@ impl<'s> Prefilter<'s> {
         Prefilter { keeps_texts: true, ..self }
     }
 
+    /// The same short cuts for objects of which those without a namespace are in this one.
+    #[must_use]
+    pub fn in_namespace(self, namespace: Option<&'s str>) -> Self {
+        Prefilter { namespace, ..self }
+    }
+
+    /// The namespace of objects that name none; `None` if it is not known.
+    pub(crate) fn namespace(&self) -> Option<&'s str> {
+        self.namespace
+    }
+
     /// The settings of the policy.
     pub fn settings(&self) -> &'s Settings {
         self.settings
@@ -88,6 +104,11 @@ impl<'s> Prefilter<'s> {
     /// Whether the rules check or look up objects of this kind.
     pub(crate) fn uses(&self, kind: Kind) -> bool {
         self.resources.iter().any(|resource| resource.kind == kind)
+    }
+
+    /// Whether a rule that is on looks up claims for themselves, not only as a way to their volumes.
+    pub(crate) fn checks_claims(&self) -> bool {
+        RULES.iter().any(|rule| rule.sees == [Kind::Claim] && !rule.is_off(self.settings))
     }
 
     /// Whether the texts of files without relevant documents are kept.
@@ -109,17 +130,25 @@ impl<'s> Prefilter<'s> {
     }
 
     fn relevance_of(&self, kind: &str, document: &str) -> Relevance {
-        let is_list = kind.ends_with("List");
+        let is_list = has_items(kind);
         let kinds = self.resources.iter().filter(|resource| resource.name == kind);
         let mut kinds = kinds.map(|resource| resource.kind).peekable();
         if !is_list && kinds.peek().is_none() {
             return Relevance::Irrelevant { objects: 1 };
         }
+        match kinds.peek() {
+            // Read only if a workload names it, so that a template of another application is no error.
+            Some(kind @ (Kind::Claim | Kind::ConfigMap)) => return Relevance::Related(*kind),
+            Some(Kind::Volume) if self.template.find(document.as_bytes()).is_some() => {
+                return Relevance::Irrelevant { objects: 1 };
+            }
+            _ => {}
+        }
         if is_list || self.may_hide_words(document) || may_run_engine(document, self.settings) {
             return Relevance::Relevant;
         }
-        match kinds.find(|kind| kind.workload().is_none()) {
-            Some(Kind::Service | Kind::Claim) => Relevance::Related,
+        match kinds.find(|kind| kind.workload().is_none() || *kind == ROLLOUT) {
+            Some(kind @ (Kind::Service | ROLLOUT)) => Relevance::Related(kind),
             Some(_) => Relevance::Relevant,
             None => Relevance::Irrelevant { objects: 1 },
         }
@@ -153,6 +182,15 @@ impl<'s> Prefilter<'s> {
     }
 }
 
+/// A Rollout may name the Deployment whose pods it runs.
+pub(crate) const ROLLOUT: Kind = Kind::Workload(WorkloadKind::Rollout);
+
+/// No rule looks up ConfigMaps, but workloads are read with them.
+fn with_config_maps(mut resources: Vec<&'static Resource>) -> Vec<&'static Resource> {
+    resources.extend(Kind::ConfigMap.resource());
+    resources
+}
+
 /// Whether the text is UTF-8 as intended: text in UTF-16 has zero bytes.
 fn is_utf8_text(document: &str) -> bool {
     memchr(0, document.as_bytes()).is_none()
@@ -179,9 +217,8 @@ mod tests {
     fn only_documents_that_can_matter_are_parsed() {
         let one = Relevance::Irrelevant { objects: 1 };
         let cases = [
-            ("kind: ConfigMap\ndata: {x: mssql}\n", one),
-            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", one),
-            ("kind: ConfigMap\ndata: {x: '{{ a }}'}\n", one),
+            ("kind: ConfigMap\ndata: {x: mssql}\n", Relevance::Related(Kind::ConfigMap)),
+            ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", Relevance::Related(Kind::Claim)),
             ("kind: Deployment\nspec: {image: web}\n", one),
             ("kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n", one),
             ("name: values\n", Relevance::Irrelevant { objects: 0 }),
@@ -190,7 +227,7 @@ mod tests {
             ("{{- if .a }}\nkind: Ingress\nspec: {host: {{ .b }}}\n{{- end }}\n", one),
             ("{{- if .a }}\nkind: Deployment\nspec: {image: {{ .b }}}\n{{- end }}\n", Relevance::Relevant),
             (r#"{"name": "a-package", "version": "1.0.0"}"#, Relevance::Irrelevant { objects: 0 }),
-            ("kind: Service\nspec: {}\n", Relevance::Related),
+            ("kind: Service\nspec: {}\n", Relevance::Related(Kind::Service)),
             ("kind: Service\nspec: {image: azure-sql-edge}\n", Relevance::Relevant),
             ("kind: Deployment\nspec: {image: azure-sql-edge}\n", Relevance::Relevant),
             ("kind: Deployment\nspec: {image: {{ .image }}}\n", Relevance::Relevant),
@@ -199,13 +236,15 @@ mod tests {
             ("kind: Deployment\nspec: {image: web, line: '^\\d+ \\w'}\n", one),
             ("kind: Deployment\nspec: {image: !!binary bXNzcWw=}\n", Relevance::Relevant),
             ("kind: List\nitems: []\n", Relevance::Relevant),
-            (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, one),
-            (r#"{"\u006bind": "ConfigMap"}"#, one),
+            (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, Relevance::Related(Kind::ConfigMap)),
+            ("kind: PersistentVolume\nspec: {}\n", Relevance::Relevant),
+            ("kind: PersistentVolume\nspec: {{ .spec }}\n", one),
+            (r#"{"\u006bind": "ConfigMap"}"#, Relevance::Related(Kind::ConfigMap)),
             (r#"{"\u006bind": "Pod", "image": "mssql/server"}"#, Relevance::Relevant),
             (r#"{"kind": "Pod", "image": "web", "command": ["a\nb\t\""]}"#, one),
             (r#"{"kind": "Pod", "image": "\u006dssql"}"#, Relevance::Relevant),
             (r#"{"kind": "Pod", "image": "team\/edge"}"#, Relevance::Relevant),
-            (r#"{"kind": "Service"}"#, Relevance::Related),
+            (r#"{"kind": "Service"}"#, Relevance::Related(Kind::Service)),
             (r#"{kind: ConfigMap}"#, Relevance::Relevant),
             ("k\0i\0n\0d\0:\0", Relevance::Relevant),
         ];
@@ -218,6 +257,6 @@ mod tests {
     fn what_is_parsed_depends_on_the_rules_that_are_on() {
         let settings = parse_settings(&json!({"rules": {"existing-claim": "warn"}})).unwrap();
         let claim = "kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n";
-        assert_eq!(Prefilter::new(&settings).relevance(claim), Relevance::Related);
+        assert_eq!(Prefilter::new(&settings).relevance(claim), Relevance::Related(Kind::Claim));
     }
 }

@@ -16,7 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
-use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
+use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
 use super::printed;
 use crate::kubernetes::Cluster;
@@ -24,7 +24,7 @@ use crate::shared::objects;
 
 /// The groups and plural names of the resources that rules look up.
 fn looked_up() -> impl Iterator<Item = (&'static str, &'static str)> {
-    RESOURCES.iter().filter(|row| row.look_up != LookUp::No).map(|row| (row.group, row.plural))
+    RESOURCES.iter().filter(|row| row.look_up.at_admission()).map(|row| (row.group, row.plural))
 }
 
 const ACCOUNT: &str = "system:serviceaccount:sqledge-ha:sqledge-ha";

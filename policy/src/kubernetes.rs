@@ -3,6 +3,8 @@
 
 pub mod claim;
 pub mod command;
+#[cfg(not(feature = "guest"))]
+pub mod config_maps;
 pub mod environment;
 pub mod image;
 pub mod kind;

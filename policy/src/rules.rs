@@ -28,8 +28,10 @@ pub struct Rule {
     pub fixable: Fixable,
     /// The kinds of objects that it looks up beside the one that it checks.
     pub sees: &'static [Kind],
-    /// What it checks.
+    /// What it checks in the object alone.
     pub checks: &'static [Check],
+    /// What it checks by looking up others.
+    pub relations: &'static [Check],
 }
 
 /// Whether the findings of a rule can be fixed.
@@ -58,11 +60,6 @@ impl Rule {
     /// Whether `mutate` is a valid action: it has safe fixes.
     pub fn can_mutate(&self) -> bool {
         self.fixable == Fixable::Safe
-    }
-
-    /// Whether it looks up other objects.
-    pub fn uses_lookups(&self) -> bool {
-        !self.sees.is_empty()
     }
 
     /// Whether the settings, or the default, switch it off.
@@ -177,25 +174,26 @@ pub fn known_rules() -> Vec<KnownRule> {
 
 /// Runs every rule on an object. Findings without effect are left out.
 pub fn check_all(context: &CheckContext<'_>) -> Findings {
-    check_with(context, |_| true)
+    check_with(context, &[|rule| rule.checks, |rule| rule.relations])
 }
 
-/// Runs the rules that look only at the object itself.
+/// Runs the checks that look only at the object itself.
 pub fn check_object(context: &CheckContext<'_>) -> Findings {
-    check_with(context, |rule| !rule.uses_lookups())
+    check_with(context, &[|rule| rule.checks])
 }
 
-/// Runs the rules that look up other objects.
+/// Runs the checks that look up other objects.
 pub fn check_relations(context: &CheckContext<'_>) -> Findings {
-    check_with(context, Rule::uses_lookups)
+    check_with(context, &[|rule| rule.relations])
 }
 
-fn check_with(context: &CheckContext<'_>, is_selected: fn(&Rule) -> bool) -> Findings {
+fn check_with(context: &CheckContext<'_>, lists: &[fn(&Rule) -> &'static [Check]]) -> Findings {
     let object = context.object.value();
     let mut all = Findings::new();
-    for rule in RULES.iter().filter(|rule| is_selected(rule) && is_active(rule, object, context.settings)) {
+    for rule in RULES.iter().filter(|rule| is_active(rule, object, context.settings)) {
         let mut findings = Findings::new();
-        rule.checks.iter().for_each(|check| check.run(context, &mut findings));
+        let checks = lists.iter().flat_map(|list| list(rule));
+        checks.for_each(|check| check.run(context, &mut findings));
         for mut finding in findings {
             finding.rule = rule.id;
             drop_inapplicable_fix(&mut finding, object);

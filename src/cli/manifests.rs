@@ -67,6 +67,10 @@ pub struct Inputs {
     /// .gitignore (in a Git repository) or an .ignore file (anywhere) excludes. A file that is named on the command line is
     /// read with any extension, unless --exclude matches it.
     pub paths: Vec<PathBuf>,
+    /// The namespace of objects that name none, as for kubectl, and to render the chart with [default: the only one that the
+    /// application names]
+    #[arg(long, short = 'n', value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
     /// The paths are part of an application: report missing objects as warnings, not errors
     #[arg(long)]
     pub partial: bool,
@@ -89,9 +93,12 @@ pub struct Rendering {
     pub kustomize: Vec<PathBuf>,
 }
 
-impl From<Rendering> for input::Rendering {
-    fn from(Rendering { helm, kustomize }: Rendering) -> Self {
-        let Helm { chart, values, set, release_name, namespace } = helm;
+impl Rendering {
+    /// What to render, in a namespace.
+    pub fn in_namespace(&self, namespace: Option<&str>) -> input::Rendering {
+        let Rendering { helm, kustomize } = self.clone();
+        let Helm { chart, values, set, release_name } = helm;
+        let namespace = namespace.map(OsString::from);
         let helm = chart.map(|path| input::HelmChart { path, values, set, release_name, namespace });
         input::Rendering { helm, kustomize }
     }
@@ -115,9 +122,6 @@ pub struct Helm {
     /// The release name to render the chart with [default: release-name]
     #[arg(long, value_name = "NAME", requires = "chart")]
     pub release_name: Option<OsString>,
-    /// The namespace to render the chart with
-    #[arg(long, value_name = "NAMESPACE", requires = "chart")]
-    pub namespace: Option<OsString>,
 }
 
 /// The reports.

@@ -27,7 +27,8 @@ use crate::report::{self, counted};
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
     let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
-    let (prefilter, partial) = (Prefilter::new(&settings).with_texts(), flags.inputs.partial);
+    let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
+    let prefilter = Prefilter::new(&settings).with_texts().in_namespace(namespace);
     let found = input::find_and_read(&flags.inputs.paths, &exclusion, &sources::scanner(&prefilter));
     let excluded = found.excluded;
     let mut before = sources::lint(found, &prefilter, partial);

@@ -15,9 +15,10 @@ use crate::prefilter::Prefilter;
 pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
     report_output::reject_duplicates(&flags.reporting.output)?;
-    let (prefilter, partial) = (Prefilter::new(&settings), flags.inputs.partial);
-    let found =
-        input::collect(&flags.inputs.paths, &flags.rendering.clone().into(), &exclusion, &sources::scanner(&prefilter));
+    let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
+    let prefilter = Prefilter::new(&settings).in_namespace(namespace);
+    let rendering = flags.rendering.in_namespace(namespace);
+    let found = input::collect(&flags.inputs.paths, &rendering, &exclusion, &sources::scanner(&prefilter));
     let excluded = found.excluded;
     let mut result = sources::lint(found, &prefilter, partial);
     if !flags.no_ignores {

@@ -124,7 +124,6 @@ fn texts(value: &Value, key: &str) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use sqledge_ha_policy::kubernetes::resources::LookUp;
 
     use super::*;
 
@@ -157,7 +156,7 @@ mod tests {
     fn looked_up_resources_have_the_names_in_the_table() {
         let found: Vec<_> =
             ModuleMetadata::embedded().unwrap().looked_up().into_iter().map(|kind| (kind.group, kind.plural)).collect();
-        let expected = RESOURCES.iter().filter(|row| row.look_up != LookUp::No);
+        let expected = RESOURCES.iter().filter(|row| row.look_up.at_admission());
         let expected: Vec<_> = expected.map(|row| (row.group.to_owned(), row.plural.to_owned())).collect();
         assert_eq!(found.len(), expected.len());
         assert!(expected.iter().all(|row| found.contains(row)), "{found:?}");

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqledge_ha_policy::finding::{Finding, Related};
 use sqledge_ha_policy::json::edit::Edit;
 
-use super::list_items::ListItem;
+use super::list_items::{ListItem, is_in_template};
 use super::{LocatedFinding, ObjectFinding, ObjectId, RelatedLocation};
 use crate::manifest::Document;
 
@@ -50,6 +50,11 @@ impl ObjectLocation<'_> {
             finding.pointer.insert_str(0, prefix);
             let edits = finding.fix.iter_mut().flat_map(|fix| fix.edits.iter_mut());
             edits.for_each(|(Edit::Set { pointer, .. } | Edit::Remove { pointer })| pointer.insert_str(0, prefix));
+            // More documents would not be objects of the Template.
+            let adds_documents = finding.fix.as_ref().is_some_and(|fix| !fix.documents.is_empty());
+            if adds_documents && is_in_template(prefix) {
+                finding.fix = None;
+            }
         }
         finding
     }

@@ -7,12 +7,14 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use sqledge_ha_policy::engine::Engine;
+use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
 use sqledge_ha_policy::workload::Workload;
 
 use super::check::check_object;
-use super::list_items::objects_in;
+use super::list_items::{complete, objects_in};
 use super::locate::ObjectLocation;
+use super::resolve::runs_other_pods;
 use super::{LintedFile, LocatedFinding};
 use crate::manifest::{Document, ReadError, document_spans, read_span};
 use crate::parallel;
@@ -33,6 +35,7 @@ pub struct FileScan {
 /// A document for the second pass.
 #[derive(Debug)]
 struct DeferredDocument {
+    kind: Kind,
     span: Range<usize>,
     index: usize,
 }
@@ -44,7 +47,7 @@ enum ScanStep {
         objects: usize,
     },
     /// A document for the second pass.
-    Deferred,
+    Deferred(Kind),
     Scanned(Box<DocumentScan>),
 }
 
@@ -87,7 +90,7 @@ pub(super) fn scan_related(mut scans: Vec<FileScan>, prefilter: &Prefilter<'_>) 
     for scan in &mut scans {
         names.extend(std::mem::take(&mut scan.names));
     }
-    let matcher = RelatedMatcher::new(names);
+    let matcher = RelatedMatcher::new(names, prefilter.checks_claims());
     parallel::map(scans, 1, |scan| scan.into_file(&matcher, prefilter))
 }
 
@@ -96,9 +99,9 @@ impl FileScan {
     fn add(&mut self, step: ScanStep, span: Range<usize>, index: usize) -> usize {
         match step {
             ScanStep::Irrelevant { objects } => self.file.objects += objects,
-            ScanStep::Deferred => {
+            ScanStep::Deferred(kind) => {
                 self.file.objects += 1;
-                self.deferred.push(DeferredDocument { span, index });
+                self.deferred.push(DeferredDocument { kind, span, index });
             }
             ScanStep::Scanned(document) => {
                 let documents = document.documents;
@@ -144,8 +147,9 @@ impl FileScan {
     fn into_file(self, matcher: &RelatedMatcher, prefilter: &Prefilter<'_>) -> LintedFile {
         let FileScan { mut file, deferred, .. } = self;
         let text = &file.text;
-        let is_match =
-            |document: &DeferredDocument| text.get(document.span.clone()).is_some_and(|text| matcher.matches(text));
+        let is_match = |document: &DeferredDocument| {
+            text.get(document.span.clone()).is_some_and(|text| matcher.matches(document.kind, text))
+        };
         let deferred: Vec<DeferredDocument> = deferred.into_iter().filter(is_match).collect();
         let scans = parallel::map(deferred, BATCH, |document| {
             (DocumentScan::new(text, document.span, prefilter), document.index)
@@ -180,7 +184,7 @@ impl ScanStep {
     fn new(text: &str, span: Range<usize>, prefilter: &Prefilter<'_>) -> Self {
         match prefilter.relevance(text.get(span.clone()).unwrap_or_default()) {
             Relevance::Irrelevant { objects } => ScanStep::Irrelevant { objects },
-            Relevance::Related => ScanStep::Deferred,
+            Relevance::Related(kind) => ScanStep::Deferred(kind),
             Relevance::Relevant => ScanStep::Scanned(Box::new(DocumentScan::new(text, span, prefilter))),
         }
     }
@@ -194,7 +198,10 @@ impl DocumentScan {
         for document in read_span(text, span.clone(), 0) {
             scan.documents += 1;
             match document {
-                Ok(document) => is_checked &= scan.check(text, document, prefilter),
+                Ok(mut document) => {
+                    complete(&mut document.value);
+                    is_checked &= scan.check(text, document, prefilter);
+                }
                 Err(error) => scan.errors.push(error),
             }
         }
@@ -205,7 +212,7 @@ impl DocumentScan {
     /// Checks the objects of a document, and keeps it if they have relations. Returns whether it checked every object.
     fn check(&mut self, text: &str, document: Document, prefilter: &Prefilter<'_>) -> bool {
         let settings = prefilter.settings();
-        let mut kept = Vec::new();
+        let (mut kept, mut is_complete) = (Vec::new(), false);
         let objects = objects_in(&document.value);
         let (count, mut checked) = (objects.len(), 0);
         for item in objects {
@@ -218,10 +225,19 @@ impl DocumentScan {
                 if prefilter.uses(kind) {
                     kept.push((item.prefix, kind));
                 }
+                if kind == Kind::Volume {
+                    self.names.add_volume();
+                }
                 checked += usize::from(is_checked && kind.is_checked());
                 continue;
             };
-            let Some(workload) = Workload::read(object, workload_kind, settings) else { continue };
+            let Some(workload) = Workload::read(object, workload_kind, settings) else {
+                if runs_other_pods(object, workload_kind) {
+                    is_complete = true;
+                    kept.push((item.prefix, kind));
+                }
+                continue;
+            };
             if !workload.has_selected_engine() {
                 let first = workload.unselected_engines.first().filter(|_| is_checked);
                 self.unselected_engines.extend(first.map(|container| container.engine));
@@ -230,14 +246,20 @@ impl DocumentScan {
             self.names.add(&workload);
             self.workloads += usize::from(is_checked);
             checked += usize::from(is_checked && workload.unselected_engines.is_empty());
+            let config_maps = config_map_names(object, workload_kind);
+            if !config_maps.is_empty() {
+                // It is checked, in full, when all files are known.
+                self.names.add_config_maps(&config_maps);
+                is_complete = true;
+            }
             kept.push((item.prefix.clone(), kind));
-            if is_checked {
+            if is_checked && config_maps.is_empty() {
                 let findings = check_object(object, kind, settings);
                 self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings, text));
             }
         }
         if !kept.is_empty() {
-            self.kept_documents.push(prefilter.reduce(document, &kept));
+            self.kept_documents.push(if is_complete { document } else { prefilter.reduce(document, &kept) });
         }
         checked == count
     }

@@ -2,8 +2,9 @@
 
 /// Finds the template action that caused a syntax error at `byte`.
 ///
-/// That is an action at the start of any line (YAML allows no value there), or an action outside quotes on the line of the error or
-/// the line before. Quoted actions are ordinary strings, for example in alert rules and workflows.
+/// That is an action at the start of any line (YAML allows no value there), or an action on the line of the error or the line
+/// before that is outside quotes or contains quotes itself. Other quoted actions are ordinary strings, for example in alert
+/// rules and workflows.
 pub(super) fn template_at(document: &str, byte: usize) -> Option<usize> {
     let byte = document.floor_char_boundary(byte);
     let (before, after) = document.split_at_checked(byte)?;
@@ -16,13 +17,17 @@ pub(super) fn template_at(document: &str, byte: usize) -> Option<usize> {
         .or_else(|| document.starts_with("{{").then_some(0).or_else(|| document.find("\n{{").map(|feed| feed + 1)))
 }
 
-/// The first `{{` outside quotes between two bytes of a line.
+/// The first `{{` between two bytes of a line that is outside quotes, or whose action contains quotes.
 fn action(document: &str, start: usize, end: usize) -> Option<usize> {
     let line = document.get(start..end)?;
     let found = line.find("{{")?;
     let before = line.get(..found)?;
     let is_even = |quote| before.matches(quote).count().is_multiple_of(2);
-    (is_even('"') && is_even('\'')).then_some(start + found)
+    // In `"{{ include "name" . }}"` the quotes of the action end the string.
+    let inside = line.get(found..)?;
+    let inside = inside.split_once("}}").map_or(inside, |(inside, _)| inside);
+    let ends_string = ['"', '\''].into_iter().any(|quote| !is_even(quote) && inside.contains(quote));
+    ((is_even('"') && is_even('\'')) || ends_string).then_some(start + found)
 }
 
 #[cfg(test)]
@@ -35,6 +40,7 @@ mod tests {
         assert_eq!(template_at("a: {{ .x }}\n\nb: 1\n", 13), Some(3));
         assert_eq!(template_at("a: 1\nb:\n  c: ]\n\n\n{{ end }}\n", 12), Some(17));
         assert_eq!(template_at("{{ if x }}\na: 1\nb:\n  c: ]\n", 22), Some(0));
+        assert_eq!(template_at(r#"a: "{{ include "b" . }}-c""#, 16), Some(4));
     }
 
     #[test]

@@ -4,13 +4,21 @@ use std::collections::HashSet;
 
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 use sqledge_ha_policy::kubernetes::claim::claim_names;
+use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::selector::ADDED_BY_CONTROLLERS;
 use sqledge_ha_policy::workload::Workload;
 
-/// The label values of database pods, and the names of their claims. The text of a related object contains one of them.
+use super::ROLLOUT;
+
+/// The label values of database pods, and the names of workloads, claims and ConfigMaps. The text of a related object contains
+/// one of them.
 #[derive(Debug, Default)]
 pub(crate) struct DatabaseNames {
     values: HashSet<String>,
+    /// Whether a workload reads a ConfigMap.
+    reads_config_maps: bool,
+    /// Whether there is a PersistentVolume: claims matter only as a way to it, unless a rule says otherwise.
+    has_volumes: bool,
     /// Whether a name cannot be found as a word in a text.
     matches_all: bool,
 }
@@ -22,6 +30,20 @@ impl DatabaseNames {
             self.insert(value.as_str().unwrap_or_default());
         }
         claim_names(&workload.pods(DEFAULT_NAMESPACE)).iter().for_each(|claim| self.insert(claim));
+        if !workload.name().is_empty() {
+            self.insert(workload.name());
+        }
+    }
+
+    /// Adds the names of the ConfigMaps that a workload reads.
+    pub(crate) fn add_config_maps(&mut self, names: &[String]) {
+        self.reads_config_maps |= !names.is_empty();
+        names.iter().for_each(|name| self.insert(name));
+    }
+
+    /// Records that there is a PersistentVolume.
+    pub(crate) fn add_volume(&mut self) {
+        self.has_volumes = true;
     }
 
     fn insert(&mut self, name: &str) {
@@ -34,6 +56,8 @@ impl DatabaseNames {
 
     pub(crate) fn extend(&mut self, other: DatabaseNames) {
         self.values.extend(other.values);
+        self.reads_config_maps |= other.reads_config_maps;
+        self.has_volumes |= other.has_volumes;
         self.matches_all |= other.matches_all;
     }
 }
@@ -44,14 +68,18 @@ pub(crate) struct RelatedMatcher {
     words: HashSet<String>,
     /// Whether every object matches.
     matches_all: bool,
+    reads_config_maps: bool,
+    reads_claims: bool,
     /// The fingerprints of the words: they rule out most words of a text without hashing. Without them, a run over files of
     /// which one in a hundred has a database takes 22 % more instructions.
     fingerprints: Vec<bool>,
 }
 
 impl RelatedMatcher {
-    pub(crate) fn new(names: DatabaseNames) -> Self {
-        let DatabaseNames { values: mut words, matches_all } = names;
+    /// `checks_claims`: a rule that is on looks claims up for themselves.
+    pub(crate) fn new(names: DatabaseNames, checks_claims: bool) -> Self {
+        let DatabaseNames { values: mut words, reads_config_maps, has_volumes, matches_all } = names;
+        let reads_claims = checks_claims || has_volumes;
         words.extend(ADDED_BY_CONTROLLERS.map(str::to_owned));
         // One that selects nothing may be meant for a database.
         words.insert("LoadBalancer".to_owned());
@@ -61,11 +89,21 @@ impl RelatedMatcher {
                 *known = true;
             }
         }
-        RelatedMatcher { words, matches_all, fingerprints }
+        RelatedMatcher { words, matches_all, reads_config_maps, reads_claims, fingerprints }
     }
 
-    /// Whether an object, as a text, can be related to a database.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    /// Whether an object of a kind, as a text, can be related to a database.
+    pub(crate) fn matches(&self, kind: Kind, text: &str) -> bool {
+        let is_read = match kind {
+            Kind::Claim => self.reads_claims,
+            Kind::ConfigMap => self.reads_config_maps,
+            ROLLOUT => text.contains("workloadRef"),
+            _ => true,
+        };
+        is_read && self.has_name(text)
+    }
+
+    fn has_name(&self, text: &str) -> bool {
         let mut words = text.as_bytes().split(|byte| !is_word_byte(*byte));
         self.matches_all || words.any(|word| self.has(word))
     }
@@ -111,7 +149,7 @@ mod tests {
             let (object, settings) = (workload(labels), Settings::default());
             let mut known = DatabaseNames::default();
             known.add(&Workload::read(&object, WorkloadKind::Deployment, &settings).unwrap());
-            RelatedMatcher::new(known).matches(service)
+            RelatedMatcher::new(known, false).matches(Kind::Service, service)
         };
         let labels = json!({"app": "sql", "tier": "db"});
         assert!(

@@ -128,7 +128,7 @@ pub fn group_and_version(api_version: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
+    use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
     use super::*;
     use crate::wasm_host::{EMBEDDED, metadata};
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn the_kinds_of_the_module_have_the_right_plurals() {
         let kinds = kinds(&metadata::read(EMBEDDED).unwrap());
-        assert_eq!(kinds.len(), RESOURCES.iter().filter(|row| row.look_up != LookUp::No).count());
+        assert_eq!(kinds.len(), RESOURCES.iter().filter(|row| row.look_up.at_admission()).count());
         for row in RESOURCES {
             let resource = resource(&row.api_version(), row.name);
             assert_eq!((resource.api_version, resource.plural.as_str()), (row.api_version(), row.plural));

@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::json::cursor::Cursor;
 
+/// The configuration file of SQL Server, whose settings some variables override.
+pub const CONF_FILE: &str = "/var/opt/mssql/mssql.conf";
+
 /// The value of a variable, as far as a manifest shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Variable {
@@ -29,7 +32,13 @@ impl<'a> Environment<'a> {
 
     /// Whether `envFrom` adds all variables of a ConfigMap or Secret.
     pub fn has_env_from(&self) -> bool {
-        self.container.at("envFrom").items().next().is_some()
+        self.container.at("envFrom").items().any(|source| source.exists())
+    }
+
+    /// Whether more may be configured than `env` shows: by `envFrom`, or by a mounted `mssql.conf`.
+    pub fn may_have_more(&self) -> bool {
+        let is_conf = |mount: Cursor<'_>| mount.at("mountPath").str() == Some(CONF_FILE);
+        self.has_env_from() || self.container.at("volumeMounts").items().any(is_conf)
     }
 
     /// The entry that sets `name`: the last one, as for the kubelet.

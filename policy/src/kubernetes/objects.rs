@@ -71,6 +71,19 @@ impl<'a> Volume<'a> {
     pub fn read(object: &'a Value) -> Self {
         Volume { object: Cursor::root(object) }
     }
+
+    /// The `readOnly: true` of its source, if there is one.
+    pub fn read_only(&self) -> Option<Cursor<'a>> {
+        let spec = self.object.at("spec");
+        let flags = spec.map().into_iter().flatten().map(|(source, _)| spec.at(source).at("readOnly"));
+        flags.into_iter().find(Cursor::is_true)
+    }
+
+    /// Its source, if the kubelet does not change the group of the files in it: a path of a node, or an in-tree NFS
+    /// share.
+    pub fn source_without_ownership(&self) -> Option<Cursor<'a>> {
+        self.object.at("spec").first_of(&["hostPath", "nfs"])
+    }
 }
 
 impl<'a> StorageClass<'a> {

@@ -45,10 +45,19 @@ pub struct Resource {
 pub enum LookUp {
     /// Not at all.
     No,
+    /// Only in files, and in an audit of a live cluster.
+    Offline,
     /// One object by name.
     Get,
     /// All objects of a namespace.
     List,
+}
+
+impl LookUp {
+    /// Whether rules look objects up at admission.
+    pub fn at_admission(self) -> bool {
+        matches!(self, LookUp::Get | LookUp::List)
+    }
 }
 
 /// The fields of a pod template that rules read when they look up a workload.
@@ -64,6 +73,7 @@ const POD_FIELDS: &[&str] = &[
     "spec.containers.image",
     "spec.containers.name",
     "spec.containers.ports",
+    "spec.containers.securityContext",
     "spec.containers.volumeMounts",
     "spec.initContainers.args",
     "spec.initContainers.command",
@@ -75,9 +85,11 @@ const POD_FIELDS: &[&str] = &[
     "spec.initContainers.name",
     "spec.initContainers.ports",
     "spec.initContainers.restartPolicy",
+    "spec.initContainers.securityContext",
     "spec.initContainers.volumeMounts",
     "spec.nodeSelector",
     "spec.os",
+    "spec.securityContext",
     "spec.volumes.name",
     "spec.volumes.persistentVolumeClaim",
 ];
@@ -214,6 +226,7 @@ pub static RESOURCES: &[Resource] = &[
         name: "PersistentVolume",
         plural: "persistentvolumes",
         is_namespaced: false,
+        look_up: LookUp::Offline,
         ..UNUSED
     },
     Resource {

@@ -47,6 +47,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Safe,
     sees: &[],
     checks: &[Check::Workload(check)],
+    relations: &[],
 };
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {

@@ -6,9 +6,9 @@ use crate::finding::Findings;
 use crate::json::cursor::Cursor;
 use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::Kind;
+use crate::kubernetes::namespace_of;
 use crate::kubernetes::objects::{Autoscaler, DisruptionBudget};
 use crate::kubernetes::service::Service;
-use crate::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use crate::settings::Settings;
 use crate::view::cluster::Cluster;
 use crate::view::{Scope, View};
@@ -126,7 +126,7 @@ impl<'a> CheckContext<'a> {
 
     /// Reads an object in the namespace that it names; `None` if rules do not check it.
     pub fn read(object: &'a Value, kind: Kind, settings: &'a Settings, cluster: &'a dyn Cluster) -> Option<Self> {
-        let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
+        let namespace = namespace_of(object).unwrap_or(cluster.default_namespace());
         Some(CheckContext::new(CheckedObject::read(object, kind, settings)?, namespace, settings, cluster))
     }
 

@@ -61,7 +61,8 @@ pub const RULE: Rule = Rule {
     default_action: Action::Off,
     fixable: Fixable::No,
     sees: &[Kind::Claim],
-    checks: &[Check::Workload(check)],
+    checks: &[],
+    relations: &[Check::Workload(check)],
 };
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {

@@ -50,6 +50,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Safe,
     sees: &[],
     checks: &[Check::Workload(check)],
+    relations: &[],
 };
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";

@@ -40,6 +40,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Safe,
     sees: &[],
     checks: &[Check::Workload(check)],
+    relations: &[],
 };
 
 /// The default of Kubernetes, in seconds.

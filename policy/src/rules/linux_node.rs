@@ -38,6 +38,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[],
     checks: &[Check::WorkloadOnAnyNode(check)],
+    relations: &[],
 };
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {

@@ -67,7 +67,8 @@ pub const RULE: Rule = Rule {
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
     sees: &[Kind::Service, Kind::TcpRoute, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
-    checks: &[Check::Service(check_service), Check::Workload(check_workload)],
+    checks: &[],
+    relations: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
 /// The clients of an internal load balancer: private addresses (RFC 1918) and those of providers (RFC 6598).

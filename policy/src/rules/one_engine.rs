@@ -49,6 +49,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[],
     checks: &[Check::Workload(check)],
+    relations: &[],
 };
 
 /// The program of the database.

@@ -57,6 +57,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Unsafe,
     sees: &[],
     checks: &[Check::Container(check)],
+    relations: &[],
 };
 
 /// A data directory that is not on a claim, with its mount.
@@ -79,7 +80,7 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
     let (at, label) = location(container, mounts, directory, *mount);
     let (message, reason) = describe_losses(&unprotected, container.engine.product);
     // Variables from `envFrom` may move the default directories to a mounted claim.
-    let may_be_moved = container.environment().has_env_from()
+    let may_be_moved = container.environment().may_have_more()
         && mounts.iter().any(|mount| mount.source.is_claim())
         && unprotected.iter().all(|(directory, _)| directory.variable.is_none());
     let finding = if may_be_moved {

@@ -56,7 +56,8 @@ pub const RULE: Rule = Rule {
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Service, Kind::TcpRoute, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
-    checks: &[Check::Service(check_service), Check::Workload(check_workload)],
+    checks: &[],
+    relations: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
 
 /// The variable with the address on which the database listens, every one by default.
@@ -126,7 +127,7 @@ fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     let product = workload.product();
     let message = format!("no port of this Service leads to {product} in {}", workload.describe());
     // A variable from `envFrom` may set another port.
-    let is_sure = !workload.engines.iter().any(|engine| engine.environment().has_env_from());
+    let is_sure = !workload.engines.iter().any(|engine| engine.environment().may_have_more());
     let finding =
         if is_sure { Finding::contradiction(&location, message) } else { Finding::advice(&location, message) };
     let related = workload.engines.iter().map(|engine| {

@@ -50,6 +50,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Safe,
     sees: &[],
     checks: &[Check::Workload(check)],
+    relations: &[],
 };
 
 const HELP: &str = "set `strategy.type: Recreate`";

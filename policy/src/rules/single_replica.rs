@@ -48,6 +48,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Unsafe,
     sees: &[],
     checks: &[Check::Workload(check_workload), Check::Scale(check_scale)],
+    relations: &[],
 };
 
 const HELP: &str = "set `replicas: 1`; the controller replaces the pod when it fails";

@@ -52,6 +52,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[],
     checks: &[Check::Container(check)],
+    relations: &[],
 };
 
 /// The variables that move the database files.

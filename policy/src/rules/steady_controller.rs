@@ -49,6 +49,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[],
     checks: &[Check::Workload(check)],
+    relations: &[],
 };
 
 const HELP: &str = "run it in a Deployment with `strategy.type: Recreate`, or in a StatefulSet";

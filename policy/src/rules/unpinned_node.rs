@@ -40,6 +40,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[],
     checks: &[Check::Workload(check)],
+    relations: &[],
 };
 
 /// k3s labels its nodes with a name of its own.

@@ -3,7 +3,8 @@
 //! the container runs as root (uid 0, or an image of SQL Server 2017), or an init container that runs as root gives the
 //! mounted directory to uid 10001, to group 0 or 10001, or to all. What a script does that is not in the manifest is
 //! believed. OpenShift assigns a group itself: a DeploymentConfig is not checked, and the setting `fsGroup: none` switches
-//! the rule off.
+//! the rule off. On a volume of a node's path (`hostPath`) or of in-tree NFS, `fsGroup` has no effect: a warning, where the
+//! volume is in view.
 //!
 //! # Why
 //! The images run as uid 10001, and root owns a new volume: the first start fails with `Permission denied`. So does
@@ -38,13 +39,14 @@
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::engine::Engine;
-use crate::finding::{Action, Finding, Findings, Fix};
+use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
 use crate::kubernetes::command::{Command, argv, commands};
 use crate::kubernetes::image::ImageReference;
-use crate::kubernetes::kind::WorkloadKind;
-use crate::kubernetes::volumes::{Mount, is_within, normalized};
+use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::volumes::{Mount, VolumeSource, is_within, normalized};
+use crate::view::Scope;
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
@@ -53,8 +55,9 @@ pub const RULE: Rule = Rule {
     summary: "the database can write to a new volume",
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
-    sees: &[],
-    checks: &[Check::Workload(check)],
+    sees: &[Kind::Claim, Kind::Volume],
+    checks: &[],
+    relations: &[Check::Workload(check)],
 };
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
@@ -63,8 +66,13 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     if workload.kind == WorkloadKind::DeploymentConfig {
         return;
     }
+    let lacking = workload.engines.iter().find_map(|engine| Some((engine, lacks_ownership(workload, engine)?)));
+    let Some((container, mount)) = lacking else { return };
+    if let Some(finding) = check_volume(context, container, mount) {
+        findings.push(finding);
+        return;
+    }
     let current = workload.pod.path(&["securityContext", "fsGroup"]);
-    let Some(container) = workload.engines.iter().find(|engine| lacks_ownership(workload, engine)) else { return };
     if current.exists() {
         return;
     }
@@ -80,16 +88,37 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     findings.push(Finding::omission(&current, message, Fix::safe(edits)).help(help));
 }
 
-/// Whether the container's user may not write to a claim: to those of the database files, or to any if these are on none,
+/// A finding if the volume behind a claim is one on which `fsGroup` has no effect.
+fn check_volume(context: &CheckContext<'_>, engine: &EngineContainer<'_>, mount: &Mount<'_>) -> Option<Finding> {
+    let VolumeSource::Claim(source) = &mount.source else { return None };
+    if context.scope() == Scope::Request {
+        return None;
+    }
+    let name = source.at("claimName");
+    let claim = context.view.claim(name.str()?).known()??;
+    let volume = context.view.volume_of(&claim).known()??;
+    let at = volume.source_without_ownership()?;
+    let Engine { product, uid, .. } = engine.engine;
+    let message = format!("{product} runs as uid {uid}, and `fsGroup` does not give it the files of this volume");
+    let related = Related::new(&volume.object, &at, "the kubelet leaves the owner of these files as it is");
+    Some(
+        Finding::advice(&name, message)
+            .help(format!("let an init container that runs as root `chown {uid}` the directory"))
+            .related([related]),
+    )
+}
+
+/// The claim that the container's user may not write to: of those of the database files, or of any if these are on none,
 /// because the files have to move to one.
-fn lacks_ownership<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
+fn lacks_ownership<'w, 'a>(workload: &'w Workload<'a>, engine: &'w EngineContainer<'a>) -> Option<&'w Mount<'a>> {
     let storage = workload.storage(engine);
     let mut claims: Vec<&Mount<'a>> = storage.data_mounts();
     claims.retain(|mount| mount.source.is_claim());
     if claims.is_empty() {
         claims.extend(storage.mounts.iter().filter(|mount| mount.source.is_claim()));
     }
-    !runs_as_root(workload, engine) && claims.iter().any(|mount| !is_prepared(workload, engine.engine, mount))
+    let unprepared = claims.into_iter().find(|mount| !is_prepared(workload, engine.engine, mount));
+    unprepared.filter(|_| !runs_as_root(workload, engine))
 }
 
 /// Whether the database runs as uid 0: by its security context, or because its image is of SQL Server 2017

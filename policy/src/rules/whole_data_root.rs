@@ -42,6 +42,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[],
     checks: &[Check::Container(check)],
+    relations: &[],
 };
 
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {

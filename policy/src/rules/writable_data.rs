@@ -31,10 +31,12 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Finding, Findings, Fix};
+use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
+use crate::kubernetes::kind::Kind;
 use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount};
+use crate::view::Scope;
 use crate::workload::DatabaseContainer;
 
 /// The rule.
@@ -43,8 +45,9 @@ pub const RULE: Rule = Rule {
     summary: "the database can write its files",
     default_action: Action::Reject,
     fixable: Fixable::Safe,
-    sees: &[],
+    sees: &[Kind::Claim, Kind::Volume],
     checks: &[Check::Container(check)],
+    relations: &[Check::Container(check_volumes)],
 };
 
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
@@ -61,6 +64,31 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
             if !findings.iter().any(|known| known.pointer == finding.pointer) {
                 findings.push(finding);
             }
+        }
+    }
+}
+
+/// The same for the claims and volumes behind the mounts.
+fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+    if context.scope() == Scope::Request {
+        return;
+    }
+    let product = container.engine.product;
+    for mount in written_mounts(container) {
+        let VolumeSource::Claim(source) = &mount.source else { continue };
+        let name = source.at("claimName");
+        let Some(Some(claim)) = name.str().and_then(|name| context.view.claim(name).known()) else { continue };
+        let modes = claim.object.path(&["spec", "accessModes"]);
+        let of_claim = modes.items().find(|mode| mode.str() == Some("ReadOnlyMany"));
+        let volume = context.view.volume_of(&claim).known().flatten();
+        let of_volume = volume.and_then(|volume| Some((volume.object, volume.read_only()?)));
+        let Some((object, at)) = of_claim.map(|mode| (claim.object, mode)).or(of_volume) else { continue };
+        if !findings.iter().any(|known| known.pointer == name.pointer()) {
+            let message = format!("{product} does not start on a volume that can only be read");
+            let related = Related::new(&object, &at, "this allows reading only");
+            findings.push(
+                Finding::contradiction(&name, message).related([related]).help("use a volume that can be written to"),
+            );
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Scope;
+use crate::kubernetes::DEFAULT_NAMESPACE;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::resources::{RESOURCES, Resource};
 use crate::kubernetes::selector::{Pods, Selector};
@@ -114,6 +115,11 @@ pub fn is_autoscaler(kind: Kind) -> bool {
 pub trait Cluster {
     /// How much of what exists is in it.
     fn scope(&self) -> Scope;
+
+    /// The namespace of objects that name none.
+    fn default_namespace(&self) -> &str {
+        DEFAULT_NAMESPACE
+    }
 
     /// The objects that a query is about. The answer may contain others of the same resources and namespace.
     fn find(&self, query: &Query<'_>) -> Lookup<Vec<&Value>>;

@@ -34,6 +34,7 @@ pub const MAX_RELATED: usize = 32;
 #[derive(Debug, Default)]
 pub struct ObjectIndex<'a> {
     scope: Scope,
+    default_namespace: &'a str,
     objects: Vec<&'a Value>,
     /// Apart from the other Services, because most rules first ask for a LoadBalancer Service.
     load_balancers: Buckets<IndexedService<'a>>,
@@ -115,16 +116,16 @@ impl Bucket<'_> {
 }
 
 impl<'a> IndexEntry<'a> {
-    /// Reads an object; `None` if it is of an unknown kind.
-    pub fn read(object: &'a Value) -> Option<Self> {
+    /// Reads an object; `None` if it is of an unknown kind. `default_namespace` is that of objects that name none.
+    pub fn read(object: &'a Value, default_namespace: &'a str) -> Option<Self> {
         let kind = Kind::from_object(object)?;
-        let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
+        let namespace = namespace_of(object).unwrap_or(default_namespace);
         let in_bucket =
             |bucket: Bucket<'_>| Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: vec![bucket.key()] });
         match kind {
             Kind::Service => Some(IndexEntry::from_service(object, namespace)),
             Kind::Workload(_) => match Pods::read(object) {
-                Some(pods) => Some(IndexEntry::from_pods(pods)),
+                Some(pods) => Some(IndexEntry::from_pods(Pods { namespace, ..pods })),
                 None => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
             },
             Kind::DisruptionBudget => in_bucket(Bucket::DisruptionBudgets { namespace }),
@@ -188,12 +189,17 @@ fn indexed_label<'l>((key, value): (&'l str, &'l Value)) -> Option<(&'l str, &'l
 impl<'a> ObjectIndex<'a> {
     /// The index of `objects`.
     pub fn new(scope: Scope, objects: impl IntoIterator<Item = &'a Value>) -> Self {
-        ObjectIndex::from_entries(scope, objects.into_iter().filter_map(IndexEntry::read))
+        let entries = objects.into_iter().filter_map(|object| IndexEntry::read(object, DEFAULT_NAMESPACE));
+        ObjectIndex::from_entries(scope, DEFAULT_NAMESPACE, entries)
     }
 
-    /// The index of objects that have been read.
-    pub fn from_entries(scope: Scope, entries: impl IntoIterator<Item = IndexEntry<'a>>) -> Self {
-        let mut index = ObjectIndex { scope, ..ObjectIndex::default() };
+    /// The index of objects that have been read with the same default namespace.
+    pub fn from_entries(
+        scope: Scope,
+        default_namespace: &'a str,
+        entries: impl IntoIterator<Item = IndexEntry<'a>>,
+    ) -> Self {
+        let mut index = ObjectIndex { scope, default_namespace, ..ObjectIndex::default() };
         for IndexEntry { object, kind, bucket_keys } in entries {
             index.objects.push(object);
             match kind {
@@ -266,7 +272,7 @@ impl<'a> ObjectIndex<'a> {
             for object in &self.objects {
                 let Some(kind) = Kind::from_object(object) else { continue };
                 let is_namespaced = kind.resource().is_none_or(|resource| resource.is_namespaced);
-                let namespace = if is_namespaced { namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) } else { "" };
+                let namespace = if is_namespaced { namespace_of(object).unwrap_or(self.default_namespace) } else { "" };
                 by_name.entry((kind, namespace, name_of(object))).or_insert(*object);
             }
             by_name
@@ -288,6 +294,13 @@ impl<'a> ObjectIndex<'a> {
 impl Cluster for ObjectIndex<'_> {
     fn scope(&self) -> Scope {
         self.scope
+    }
+
+    fn default_namespace(&self) -> &str {
+        match self.default_namespace {
+            "" => DEFAULT_NAMESPACE,
+            namespace => namespace,
+        }
     }
 
     fn find(&self, query: &Query<'_>) -> Lookup<Vec<&Value>> {

@@ -1,0 +1,247 @@
+//! What ConfigMaps add to the environment of containers: variables, and the settings of a mounted `mssql.conf`.
+//!
+//! A workload is read with them by writing them into a copy of it. No entry of the copy moves, so that a finding in the copy
+//! is one in the original.
+
+use serde_json::{Map, Value, json};
+
+use super::environment::CONF_FILE;
+use super::kind::WorkloadKind;
+use crate::json::cursor::{Cursor, get_path, push_key};
+
+/// The settings of `mssql.conf` that rules read, by section and name, and the variables with the same effect (Microsoft,
+/// *Configure SQL Server settings with environment variables on Linux*, and *Configure with mssql-conf*).
+const CONF_SETTINGS: [(&str, &str, &str); 8] = [
+    ("eula", "accepteula", "ACCEPT_EULA"),
+    ("filelocation", "defaultdatadir", "MSSQL_DATA_DIR"),
+    ("filelocation", "defaultlogdir", "MSSQL_LOG_DIR"),
+    ("filelocation", "masterdatafile", "MSSQL_MASTER_DATA_FILE"),
+    ("filelocation", "masterlogfile", "MSSQL_MASTER_LOG_FILE"),
+    ("hadr", "hadrenabled", "MSSQL_ENABLE_HADR"),
+    ("network", "ipaddress", "MSSQL_IP_ADDRESS"),
+    ("network", "tcpport", "MSSQL_TCP_PORT"),
+];
+
+const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
+
+/// The names of the ConfigMaps that the containers of a workload read.
+pub fn config_map_names(workload: &Value, kind: WorkloadKind) -> Vec<String> {
+    let pod = Cursor::root(workload).path(kind.template_path()).at("spec");
+    let mut names = Vec::new();
+    let mut add = |name: Cursor<'_>| names.extend(name.str().map(str::to_owned));
+    for container in CONTAINER_LISTS.into_iter().flat_map(|list| pod.at(list).items()) {
+        for entry in container.at("env").items() {
+            add(entry.path(&["valueFrom", "configMapKeyRef", "name"]));
+        }
+        for source in container.at("envFrom").items() {
+            add(source.path(&["configMapRef", "name"]));
+        }
+        for mount in container.at("volumeMounts").items() {
+            let text = |key| mount.at(key).str().unwrap_or_default();
+            if conf_file(text("mountPath"), text("subPath")).is_some() {
+                let volume = pod.at("volumes").items().find(|volume| volume.at("name").str() == Some(text("name")));
+                volume.into_iter().for_each(|volume| add(volume.path(&["configMap", "name"])));
+            }
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Writes what the ConfigMaps contain into a copy of a workload. `find` is asked for ConfigMaps by name; what it does not
+/// know stays as it is.
+pub fn resolve<'m>(workload: &mut Value, kind: WorkloadKind, find: &mut dyn FnMut(&str) -> Option<&'m Value>) {
+    let mut pod = String::new();
+    kind.template_path().iter().chain(&["spec"]).for_each(|key| push_key(&mut pod, key));
+    let Some(pod) = workload.pointer_mut(&pod) else { return };
+    let volumes = pod.get("volumes").cloned().unwrap_or_default();
+    for list in CONTAINER_LISTS {
+        for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            resolve_container(container, &volumes, find);
+        }
+    }
+}
+
+fn resolve_container<'m>(container: &mut Value, volumes: &Value, find: &mut dyn FnMut(&str) -> Option<&'m Value>) {
+    resolve_references(container, find);
+    let mut more = Map::new();
+    take_conf(container, volumes, find, &mut more);
+    // They override the file.
+    take_env_from(container, find, &mut more);
+    let Some(members) = container.as_object_mut().filter(|_| !more.is_empty()) else { return };
+    let env = members.entry("env").or_insert(Value::Null);
+    if env.is_null() {
+        *env = json!([]);
+    }
+    let Some(env) = env.as_array_mut() else { return };
+    for (name, value) in more {
+        // `env` overrides both. Whatever is added stands behind, so that no entry moves.
+        if !env.iter().any(|entry| entry.get("name").and_then(Value::as_str) == Some(&name)) {
+            env.push(json!({"name": name, "value": value}));
+        }
+    }
+}
+
+/// Replaces `valueFrom.configMapKeyRef` by the value.
+fn resolve_references<'m>(container: &mut Value, find: &mut dyn FnMut(&str) -> Option<&'m Value>) {
+    for entry in container.get_mut("env").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(reference) = get_path(entry, &["valueFrom", "configMapKeyRef"]) else { continue };
+        let text = |key| reference.get(key).and_then(Value::as_str).unwrap_or_default();
+        let value = find(text("name")).and_then(|map| data(map)?.get(text("key"))).cloned();
+        if let (Some(value), Some(members)) = (value, entry.as_object_mut()) {
+            members.remove("valueFrom");
+            members.insert("value".to_owned(), value);
+        }
+    }
+}
+
+/// Takes the variables that `envFrom` adds. A later ConfigMap overrides an earlier one.
+fn take_env_from<'m>(
+    container: &mut Value,
+    find: &mut dyn FnMut(&str) -> Option<&'m Value>,
+    variables: &mut Map<String, Value>,
+) {
+    for source in container.get_mut("envFrom").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = get_path(source, &["configMapRef", "name"]).and_then(Value::as_str);
+        let Some(data) = name.and_then(&mut *find).and_then(data) else { continue };
+        let prefix = source.get("prefix").and_then(Value::as_str).unwrap_or_default();
+        variables.extend(data.iter().map(|(key, value)| (format!("{prefix}{key}"), value.clone())));
+        *source = Value::Null;
+    }
+}
+
+/// Takes the settings of an `mssql.conf` that is mounted from a ConfigMap.
+fn take_conf<'m>(
+    container: &mut Value,
+    volumes: &Value,
+    find: &mut dyn FnMut(&str) -> Option<&'m Value>,
+    variables: &mut Map<String, Value>,
+) {
+    for mount in container.get_mut("volumeMounts").and_then(Value::as_array_mut).into_iter().flatten() {
+        let text = |key: &str| mount.get(key).and_then(Value::as_str).unwrap_or_default();
+        let Some(file) = conf_file(text("mountPath"), text("subPath")) else { continue };
+        let mut volumes = volumes.as_array().into_iter().flatten();
+        let volume = volumes.find(|volume| volume.get("name").and_then(Value::as_str) == Some(text("name")));
+        let Some(source) = volume.and_then(|volume| volume.get("configMap")) else { continue };
+        let Some(data) = source.get("name").and_then(Value::as_str).and_then(&mut *find).and_then(data) else {
+            continue;
+        };
+        if let Some(conf) = data.get(&key_of(source, &file)).and_then(Value::as_str) {
+            variables.extend(conf_variables(conf).map(|(name, value)| (name.to_owned(), Value::from(value))));
+            if let Some(path) = mount.get_mut("mountPath") {
+                *path = Value::Null;
+            }
+        }
+    }
+}
+
+/// The file of a volume that a mount puts at the place of `mssql.conf`.
+fn conf_file(mount_path: &str, sub_path: &str) -> Option<String> {
+    let path = mount_path.trim_end_matches('/');
+    let (directory, name) = CONF_FILE.rsplit_once('/')?;
+    match (path == CONF_FILE, path == directory, sub_path) {
+        (true, _, "") | (_, true, "") => Some(name.to_owned()),
+        (true, ..) => Some(sub_path.to_owned()),
+        (_, true, _) => Some(format!("{sub_path}/{name}")),
+        _ => None,
+    }
+}
+
+/// The key of a ConfigMap that becomes a file of its volume.
+fn key_of(source: &Value, file: &str) -> String {
+    let mut items = source.get("items").and_then(Value::as_array).into_iter().flatten();
+    let item = items.find(|item| item.get("path").and_then(Value::as_str) == Some(file));
+    let key = item.and_then(|item| item.get("key")).and_then(Value::as_str);
+    key.unwrap_or(file).to_owned()
+}
+
+/// The variables with the effect of the settings in a text of `mssql.conf`.
+fn conf_variables(text: &str) -> impl Iterator<Item = (&'static str, &str)> {
+    let mut section = "";
+    text.lines().filter_map(move |line| {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = name.trim();
+            return None;
+        }
+        let (name, value) = line.split_once('=')?;
+        let is_meant = |known: &&(&str, &str, &str)| {
+            known.0.eq_ignore_ascii_case(section) && known.1.eq_ignore_ascii_case(name.trim())
+        };
+        CONF_SETTINGS.iter().find(is_meant).map(|(_, _, variable)| (*variable, value.trim()))
+    })
+}
+
+fn data(config_map: &Value) -> Option<&Map<String, Value>> {
+    config_map.get("data")?.as_object()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{deployment, test};
+
+    fn config_map(data: Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "conf"}, "data": data})
+    }
+
+    fn resolved(changes: &[(&str, Value)], data: Value) -> Value {
+        let (mut object, map) = (deployment(changes), config_map(data));
+        resolve(&mut object, WorkloadKind::Deployment, &mut |name| (name == "conf").then_some(&map));
+        object["spec"]["template"]["spec"]["containers"][0].clone()
+    }
+
+    const CONTAINER: &str = "/spec/template/spec/containers/0";
+
+    fn value_of<'v>(container: &'v Value, name: &str) -> Option<&'v str> {
+        let mut entries = container["env"].as_array().unwrap().iter();
+        entries.find(|entry| entry["name"] == name).and_then(|entry| entry["value"].as_str())
+    }
+
+    #[test]
+    fn variables_come_from_references_and_from_whole_config_maps() {
+        let reference = json!({"name": "A", "valueFrom": {"configMapKeyRef": {"name": "conf", "key": "a"}}});
+        let sources = json!([{"configMapRef": {"name": "conf"}, "prefix": "P_"}, {"configMapRef": {"name": "other"}}]);
+        let changes = [(&*format!("{CONTAINER}/env/-"), reference), (&*format!("{CONTAINER}/envFrom"), sources)];
+        let container = resolved(&changes, json!({"a": "1", "b": "2"}));
+        assert_eq!((value_of(&container, "A"), value_of(&container, "P_b")), (Some("1"), Some("2")));
+        assert_eq!(container["envFrom"], json!([null, {"configMapRef": {"name": "other"}}]));
+        assert_eq!(container["env"][0], json!({"name": "ACCEPT_EULA", "value": "Y"}), "no entry moves");
+    }
+
+    #[test]
+    fn a_mounted_configuration_file_is_read_like_variables() {
+        let conf = "[network]\n tcpport = 1533\n# no\n[FileLocation]\ndefaultdatadir=/fast\nother = 1\n";
+        let volume = |items: Value| json!({"name": "conf", "configMap": {"name": "conf", "items": items}});
+        let mount = |path: &str, file: Value| json!({"name": "conf", "mountPath": path, "subPath": file});
+        for (mount, items, key) in [
+            (mount(CONF_FILE, json!("mssql.conf")), json!(null), "mssql.conf"),
+            (mount(CONF_FILE, json!("x")), json!([{"key": "settings", "path": "x"}]), "settings"),
+            (mount("/var/opt/mssql/", json!(null)), json!(null), "mssql.conf"),
+        ] {
+            let changes = [
+                (&*format!("{CONTAINER}/volumeMounts/-"), mount.clone()),
+                ("/spec/template/spec/volumes/-", volume(items)),
+                (&*format!("{CONTAINER}/env/-"), json!({"name": "MSSQL_DATA_DIR", "value": "/slow"})),
+            ];
+            let container = resolved(&changes, json!({key: conf}));
+            assert_eq!(value_of(&container, "MSSQL_TCP_PORT"), Some("1533"), "{mount}");
+            assert_eq!(value_of(&container, "MSSQL_DATA_DIR"), Some("/slow"), "`env` overrides the file");
+            assert_eq!(container["volumeMounts"][1]["mountPath"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn the_names_of_all_config_maps_are_known() {
+        let sources = json!([{"configMapRef": {"name": "b"}}, {"secretRef": {"name": "s"}}]);
+        let reference = json!({"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "a"}}});
+        let object = deployment(&[
+            (&format!("{CONTAINER}/envFrom"), sources),
+            (&format!("{CONTAINER}/env/-"), reference),
+            (&format!("{CONTAINER}/volumeMounts/-"), json!({"name": "conf", "mountPath": CONF_FILE})),
+            ("/spec/template/spec/volumes/-", json!({"name": "conf", "configMap": {"name": "c"}})),
+        ]);
+        assert_eq!(config_map_names(&object, WorkloadKind::Deployment), ["a", "b", "c"]);
+    }
+}

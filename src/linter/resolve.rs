@@ -1,0 +1,122 @@
+//! Workloads that are read together with other objects: with the ConfigMaps that configure them, or with the pods that they
+//! run. They are checked when all files are known.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use sqledge_ha_policy::json::cursor::get_path;
+use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve};
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
+use sqledge_ha_policy::settings::Settings;
+
+use super::ObjectFinding;
+use super::check::check_object;
+use super::locate::ObjectLocation;
+
+/// A copy of a workload with what other objects add. Pointers are those of the workload.
+pub(super) enum Resolved {
+    /// With the contents of ConfigMaps.
+    Configured(WorkloadKind, Value),
+    /// A Rollout with the pod template of the Deployment that it names.
+    Rollout(Value),
+}
+
+impl Resolved {
+    /// The findings of the rules that read no other object. Those on the pods of a Rollout are reported on the Deployment.
+    pub(super) fn check(&self, settings: &Settings) -> Vec<ObjectFinding> {
+        match self {
+            Resolved::Configured(kind, object) if has_checked_owner(Kind::Workload(*kind), object) => Vec::new(),
+            Resolved::Configured(kind, object) => check_object(object, Kind::Workload(*kind), settings),
+            Resolved::Rollout(object) => {
+                let mut findings = check_object(object, Kind::Workload(WorkloadKind::Rollout), settings);
+                findings.retain(|found| !found.finding.pointer.starts_with("/spec/template"));
+                findings
+            }
+        }
+    }
+
+    /// The object for look-ups, if it is another than the original. The pods of a Rollout are found as the Deployment's.
+    pub(super) fn for_look_ups(&self) -> Option<&Value> {
+        match self {
+            Resolved::Configured(_, object) => Some(object),
+            Resolved::Rollout(_) => None,
+        }
+    }
+}
+
+/// Whether a workload is a Rollout that names another workload in place of a pod template.
+pub(super) fn runs_other_pods(object: &Value, kind: WorkloadKind) -> bool {
+    kind == WorkloadKind::Rollout && get_path(object, &["spec", "workloadRef"]).is_some()
+}
+
+/// Every workload that needs it, by its position. `namespace` is that of objects that name none.
+pub(super) fn resolve_all(objects: &[ObjectLocation<'_>], namespace: &str) -> HashMap<usize, Resolved> {
+    let sources = Sources::new(objects, namespace);
+    let resolved = objects.iter().enumerate();
+    resolved.filter_map(|(at, object)| Some((at, resolve_one(object.object(), &sources)?))).collect()
+}
+
+fn resolve_one(object: &Value, sources: &Sources<'_>) -> Option<Resolved> {
+    let kind = Kind::from_object(object)?.workload()?;
+    let namespace = sources.namespace_of(object);
+    if runs_other_pods(object, kind) {
+        let deployment = sources.find(DEPLOYMENT, namespace, deployment_of(object)?)?;
+        return Some(Resolved::Rollout(with_pods_of(object, deployment)));
+    }
+    if config_map_names(object, kind).is_empty() {
+        return None;
+    }
+    let mut copy = object.clone();
+    resolve(&mut copy, kind, &mut |name| sources.find(Kind::ConfigMap, namespace, name));
+    Some(Resolved::Configured(kind, copy))
+}
+
+const DEPLOYMENT: Kind = Kind::Workload(WorkloadKind::Deployment);
+
+/// The objects that workloads are read with, by kind, namespace and name.
+struct Sources<'o> {
+    objects: HashMap<(Kind, &'o str, &'o str), &'o Value>,
+    default_namespace: &'o str,
+}
+
+impl<'o> Sources<'o> {
+    fn new(objects: &'o [ObjectLocation<'_>], default_namespace: &'o str) -> Self {
+        let mut sources = Sources { objects: HashMap::new(), default_namespace };
+        for object in objects.iter().map(ObjectLocation::object) {
+            let kind = Kind::from_object(object).filter(|kind| matches!(*kind, Kind::ConfigMap | DEPLOYMENT));
+            if let Some(kind) = kind {
+                let namespace = sources.namespace_of(object);
+                sources.objects.entry((kind, namespace, name_of(object))).or_insert(object);
+            }
+        }
+        sources
+    }
+
+    fn namespace_of<'v>(&self, object: &'v Value) -> &'v str
+    where
+        'o: 'v,
+    {
+        namespace_of(object).unwrap_or(self.default_namespace)
+    }
+
+    fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'o Value> {
+        self.objects.get(&(kind, namespace, name)).copied()
+    }
+}
+
+/// The name of the Deployment whose pods a Rollout runs.
+fn deployment_of(rollout: &Value) -> Option<&str> {
+    let reference = get_path(rollout, &["spec", "workloadRef"])?;
+    let is_deployment = reference.get("kind").and_then(Value::as_str) == Some("Deployment");
+    reference.get("name").and_then(Value::as_str).filter(|_| is_deployment)
+}
+
+fn with_pods_of(rollout: &Value, deployment: &Value) -> Value {
+    let mut rollout = rollout.clone();
+    let template = get_path(deployment, &["spec", "template"]).cloned().unwrap_or_default();
+    if let Some(spec) = rollout.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.insert("template".to_owned(), template);
+    }
+    rollout
+}
