@@ -22,7 +22,7 @@ mod related;
 mod resolve;
 mod scan;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +69,8 @@ pub struct LintedFile {
     workloads: usize,
     /// Whether any of its objects is a Service or a workload with a selected database, or has a parse error.
     is_relevant: bool,
+    /// Whether one of its workloads is read together with other objects.
+    has_late_workloads: bool,
     /// Whether it is a Kustomize patch.
     is_patch: bool,
     /// The databases that are not selected.
@@ -204,9 +206,9 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
             objects_in(&document.value).into_iter().map(move |item| ObjectLocation { file, document, item })
         })
         .collect();
-    let namespace =
-        prefilter.namespace().or_else(|| only_namespace(&objects, prefilter.settings())).unwrap_or(DEFAULT_NAMESPACE);
-    let resolved = resolve_all(&objects, namespace);
+    let namespace = prefilter.namespace().or_else(|| only_namespace(&objects)).unwrap_or(DEFAULT_NAMESPACE);
+    let has_late = result.files.iter().any(|file| file.has_late_workloads);
+    let resolved = if has_late { resolve_all(&objects, namespace) } else { HashMap::new() };
     let numbered = || objects.iter().enumerate().collect::<Vec<_>>();
     let for_look_ups = |at: usize| resolved.get(&at).and_then(Resolved::for_look_ups);
     let entries = parallel::map(numbered(), 64, |(at, object): (usize, &ObjectLocation<'_>)| {
@@ -221,7 +223,9 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
         findings.extend(check_relations(for_look_ups(at).unwrap_or(object.item.value), settings, &index));
         object.locate(findings, text(object.file))
     });
-    findings.extend(found.into_iter().flatten());
+    let found: Vec<LocatedFinding> = found.into_iter().flatten().collect();
+    remove_replaced(&mut findings, &found);
+    findings.extend(found);
     findings.sort_by(|one, other| {
         let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
@@ -230,6 +234,18 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
     let is_truncated = index.is_truncated();
     result.findings = findings;
     result.is_truncated = is_truncated;
+}
+
+/// Removes the findings on single objects that a finding with a look-up replaces.
+fn remove_replaced(findings: &mut Vec<LocatedFinding>, found: &[LocatedFinding]) {
+    let key = |located: &LocatedFinding| (located.file, located.document_span.start, located.finding.rule);
+    let replacing: Vec<&LocatedFinding> = found.iter().filter(|located| located.finding.replaces_others).collect();
+    if !replacing.is_empty() {
+        let is_replaced = |located: &LocatedFinding| {
+            replacing.iter().any(|other| key(other) == key(located) && other.object == located.object)
+        };
+        findings.retain(|located| !is_replaced(located));
+    }
 }
 
 fn notes(result: &LintResult, partial: bool) -> Vec<String> {

@@ -75,6 +75,8 @@ pub struct Finding {
     pub quantity: Option<i64>,
     /// What to do.
     pub help: Text,
+    /// Whether it says better what other findings of the rule on this object say without a look-up: they are left out.
+    pub replaces_others: bool,
     /// The edits that fix it.
     pub fix: Option<Fix>,
     /// Related locations in other objects.
@@ -132,6 +134,7 @@ impl Finding {
             reason: None,
             quantity: None,
             help: Text::default(),
+            replaces_others: false,
             fix: None,
             related: Vec::new(),
         }

@@ -194,6 +194,9 @@ fn check_with(context: &CheckContext<'_>, lists: &[fn(&Rule) -> &'static [Check]
         let mut findings = Findings::new();
         let checks = lists.iter().flat_map(|list| list(rule));
         checks.for_each(|check| check.run(context, &mut findings));
+        if findings.iter().any(|finding| finding.replaces_others) {
+            findings.retain(|finding| finding.replaces_others);
+        }
         for mut finding in findings {
             finding.rule = rule.id;
             drop_inapplicable_fix(&mut finding, object);

@@ -52,9 +52,15 @@ pub(super) fn runs_other_pods(object: &Value, kind: WorkloadKind) -> bool {
 
 /// Every workload that needs it, by its position. `namespace` is that of objects that name none.
 pub(super) fn resolve_all(objects: &[ObjectLocation<'_>], namespace: &str) -> HashMap<usize, Resolved> {
+    let late: Vec<(usize, &Value)> =
+        objects.iter().map(ObjectLocation::object).enumerate().filter(|(_, object)| is_late(object)).collect();
     let sources = Sources::new(objects, namespace);
-    let resolved = objects.iter().enumerate();
-    resolved.filter_map(|(at, object)| Some((at, resolve_one(object.object(), &sources)?))).collect()
+    late.into_iter().filter_map(|(at, object)| Some((at, resolve_one(object, &sources)?))).collect()
+}
+
+fn is_late(object: &Value) -> bool {
+    let kind = Kind::from_object(object).and_then(Kind::workload);
+    kind.is_some_and(|kind| runs_other_pods(object, kind) || !config_map_names(object, kind).is_empty())
 }
 
 fn resolve_one(object: &Value, sources: &Sources<'_>) -> Option<Resolved> {
@@ -63,9 +69,6 @@ fn resolve_one(object: &Value, sources: &Sources<'_>) -> Option<Resolved> {
     if runs_other_pods(object, kind) {
         let deployment = sources.find(DEPLOYMENT, namespace, deployment_of(object)?)?;
         return Some(Resolved::Rollout(with_pods_of(object, deployment)));
-    }
-    if config_map_names(object, kind).is_empty() {
-        return None;
     }
     let mut copy = object.clone();
     resolve(&mut copy, kind, &mut |name| sources.find(Kind::ConfigMap, namespace, name));

@@ -63,6 +63,7 @@ struct DocumentScan {
     objects: usize,
     workloads: usize,
     unselected_engines: Vec<&'static Engine>,
+    has_late_workloads: bool,
     names: DatabaseNames,
 }
 
@@ -176,6 +177,7 @@ impl LintedFile {
         self.unselected_engines.extend(scan.unselected_engines);
         self.objects += scan.objects;
         self.workloads += scan.workloads;
+        self.has_late_workloads |= scan.has_late_workloads;
         scan.names
     }
 }
@@ -233,6 +235,7 @@ impl DocumentScan {
             };
             let Some(workload) = Workload::read(object, workload_kind, settings) else {
                 if runs_other_pods(object, workload_kind) {
+                    self.has_late_workloads = true;
                     is_complete = true;
                     kept.push((item.prefix, kind));
                 }
@@ -250,6 +253,7 @@ impl DocumentScan {
             if !config_maps.is_empty() {
                 // It is checked, in full, when all files are known.
                 self.names.add_config_maps(&config_maps);
+                self.has_late_workloads = true;
                 is_complete = true;
             }
             kept.push((item.prefix.clone(), kind));

@@ -56,8 +56,8 @@ pub const RULE: Rule = Rule {
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
     sees: &[Kind::Claim, Kind::Volume],
-    checks: &[],
-    relations: &[Check::Workload(check)],
+    checks: &[Check::Workload(check)],
+    relations: &[Check::Workload(check_volume)],
 };
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
@@ -66,16 +66,13 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     if workload.kind == WorkloadKind::DeploymentConfig {
         return;
     }
-    let lacking = workload.engines.iter().find_map(|engine| Some((engine, lacks_ownership(workload, engine)?)));
-    let Some((container, mount)) = lacking else { return };
-    if let Some(finding) = check_volume(context, container, mount) {
-        findings.push(finding);
-        return;
-    }
     let current = workload.pod.path(&["securityContext", "fsGroup"]);
     if current.exists() {
         return;
     }
+    let Some(container) = workload.engines.iter().find(|engine| lacks_ownership(workload, engine).is_some()) else {
+        return;
+    };
     let (product, uid) = (container.engine.product, container.engine.uid);
     let message =
         format!("{product} does not start on a new volume: root owns it, and the container runs as uid {uid}");
@@ -88,12 +85,20 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     findings.push(Finding::omission(&current, message, Fix::safe(edits)).help(help));
 }
 
-/// A finding if the volume behind a claim is one on which `fsGroup` has no effect.
-fn check_volume(context: &CheckContext<'_>, engine: &EngineContainer<'_>, mount: &Mount<'_>) -> Option<Finding> {
-    let VolumeSource::Claim(source) = &mount.source else { return None };
-    if context.scope() == Scope::Request {
-        return None;
+/// Adds a finding if the volume behind a claim is one on which `fsGroup` has no effect, in place of the advice to set it.
+fn check_volume(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    if context.scope() != Scope::Request && context.settings.fs_group.is_some() {
+        findings.extend(workload.engines.iter().find_map(|engine| volume_finding(context, workload, engine)));
     }
+}
+
+fn volume_finding<'a>(
+    context: &CheckContext<'_>,
+    workload: &Workload<'a>,
+    engine: &EngineContainer<'a>,
+) -> Option<Finding> {
+    let mount = lacks_ownership(workload, engine)?;
+    let VolumeSource::Claim(source) = &mount.source else { return None };
     let name = source.at("claimName");
     let claim = context.view.claim(name.str()?).known()??;
     let volume = context.view.volume_of(&claim).known()??;
@@ -101,11 +106,12 @@ fn check_volume(context: &CheckContext<'_>, engine: &EngineContainer<'_>, mount:
     let Engine { product, uid, .. } = engine.engine;
     let message = format!("{product} runs as uid {uid}, and `fsGroup` does not give it the files of this volume");
     let related = Related::new(&volume.object, &at, "the kubelet leaves the owner of these files as it is");
-    Some(
-        Finding::advice(&name, message)
+    Some(Finding {
+        replaces_others: true,
+        ..Finding::advice(&name, message)
             .help(format!("let an init container that runs as root `chown {uid}` the directory"))
-            .related([related]),
-    )
+            .related([related])
+    })
 }
 
 /// The claim that the container's user may not write to: of those of the database files, or of any if these are on none,

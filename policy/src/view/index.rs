@@ -1,6 +1,6 @@
 //! Objects at hand as a cluster: those of files, of a live cluster, or of a fixture.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, OnceLock};
@@ -45,6 +45,8 @@ pub struct ObjectIndex<'a> {
     idle_load_balancers: OnceLock<Vec<&'a Value>>,
     /// All objects by name, made when the first one is looked up.
     by_name: OnceLock<HashMap<ObjectName<'a>, &'a Value>>,
+    /// Whether there is a claim, without which nothing is looked up by way of it.
+    has_claims: bool,
     is_truncated: AtomicBool,
 }
 
@@ -61,6 +63,7 @@ enum EntryKind<'a> {
     LoadBalancer(IndexedService<'a>),
     Service(IndexedService<'a>),
     Workload(Pods<'a>),
+    Claim,
     Other,
 }
 
@@ -86,9 +89,10 @@ enum Bucket<'b> {
         namespace: &'b str,
         label: Option<(&'b str, &'b str)>,
     },
-    /// Pods that may get any label while they run.
+    /// Pods with a label that may get others while they run.
     RunTimeLabels {
         namespace: &'b str,
+        label: (&'b str, &'b str),
     },
     /// Pods that mount a claim.
     Claim {
@@ -128,6 +132,7 @@ impl<'a> IndexEntry<'a> {
                 Some(pods) => Some(IndexEntry::from_pods(Pods { namespace, ..pods })),
                 None => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
             },
+            Kind::Claim => Some(IndexEntry { object, kind: EntryKind::Claim, bucket_keys: Vec::new() }),
             Kind::DisruptionBudget => in_bucket(Bucket::DisruptionBudgets { namespace }),
             Kind::TcpRoute => in_bucket(Bucket::Routes { namespace }),
             Kind::Node => in_bucket(Bucket::Nodes),
@@ -136,15 +141,13 @@ impl<'a> IndexEntry<'a> {
         }
     }
 
-    /// A Service is in the bucket of every label that it selects: pods may get some labels only while they run.
+    /// A Service has the buckets of every label that it selects; the index keeps the smallest.
     fn from_service(object: &'a Value, namespace: &'a str) -> Self {
         let service = Service::read(object);
         let selector = service.selector();
-        let mut bucket_keys: Vec<BucketKey> = selector
-            .iter()
-            .flat_map(indexed_labels)
-            .map(|label| Bucket::Label { namespace, label: Some(label) }.key())
-            .collect();
+        let labels = selector.iter().flat_map(indexed_labels);
+        let mut bucket_keys: Vec<BucketKey> =
+            labels.map(|label| Bucket::Label { namespace, label: Some(label) }.key()).collect();
         if bucket_keys.is_empty() {
             bucket_keys.push(Bucket::Label { namespace, label: None }.key());
         }
@@ -160,7 +163,8 @@ impl<'a> IndexEntry<'a> {
         let mut bucket_keys: Vec<BucketKey> =
             labels(&pods).map(|label| Bucket::Label { namespace, label }.key()).collect();
         if pods.get_labels_at_run_time() {
-            bucket_keys.push(Bucket::RunTimeLabels { namespace }.key());
+            let labels = labels(&pods).flatten();
+            bucket_keys.extend(labels.map(|label| Bucket::RunTimeLabels { namespace, label }.key()));
         }
         bucket_keys.extend(claim_names(&pods).iter().map(|claim| Bucket::Claim { namespace, claim }.key()));
         // Two volumes may name one claim.
@@ -168,6 +172,27 @@ impl<'a> IndexEntry<'a> {
         bucket_keys.dedup();
         IndexEntry { object: pods.object, kind: EntryKind::Workload(pods), bucket_keys }
     }
+}
+
+/// The number of Services in each bucket that they belong to.
+fn service_bucket_sizes(entries: &[IndexEntry<'_>]) -> HashMap<BucketKey, usize> {
+    let mut sizes = HashMap::new();
+    for entry in entries {
+        if let EntryKind::LoadBalancer(_) | EntryKind::Service(_) = entry.kind {
+            entry.bucket_keys.iter().for_each(|key| *sizes.entry(*key).or_default() += 1);
+        }
+    }
+    sizes
+}
+
+/// The buckets of the labels of all pod templates, if some pods get labels while they run.
+fn template_labels(entries: &[IndexEntry<'_>]) -> Option<HashSet<BucketKey>> {
+    let workloads = || entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Workload(_)));
+    let get_labels = |entry: &IndexEntry<'_>| match entry.kind {
+        EntryKind::Workload(pods) => pods.get_labels_at_run_time(),
+        _ => false,
+    };
+    workloads().any(get_labels).then(|| workloads().flat_map(|entry| entry.bucket_keys.iter().copied()).collect())
 }
 
 /// The labels of pods that can be in a bucket, and none.
@@ -200,13 +225,27 @@ impl<'a> ObjectIndex<'a> {
         entries: impl IntoIterator<Item = IndexEntry<'a>>,
     ) -> Self {
         let mut index = ObjectIndex { scope, default_namespace, ..ObjectIndex::default() };
+        let entries: Vec<IndexEntry<'a>> = entries.into_iter().collect();
+        let (sizes, templates) = (service_bucket_sizes(&entries), template_labels(&entries));
+        // All pods that a Service selects have each of its labels, so that the rarest is enough. Where some get labels while
+        // they run, a Service with a label that no template has is in the buckets of all.
+        let service_buckets = |keys: Vec<BucketKey>| {
+            let is_of_templates = templates.as_ref().is_none_or(|labels| keys.iter().all(|key| labels.contains(key)));
+            match keys.iter().min_by_key(|key| sizes.get(key)) {
+                Some(rarest) if is_of_templates => vec![*rarest],
+                _ => keys,
+            }
+        };
         for IndexEntry { object, kind, bucket_keys } in entries {
             index.objects.push(object);
+            index.has_claims |= matches!(kind, EntryKind::Claim);
             match kind {
-                EntryKind::LoadBalancer(service) => index.load_balancers.insert(&bucket_keys, service),
-                EntryKind::Service(service) => index.services.insert(&bucket_keys, service),
+                EntryKind::LoadBalancer(service) => {
+                    index.load_balancers.insert(&service_buckets(bucket_keys), service);
+                }
+                EntryKind::Service(service) => index.services.insert(&service_buckets(bucket_keys), service),
                 EntryKind::Workload(pods) => index.workloads.insert(&bucket_keys, pods),
-                EntryKind::Other => index.others.insert(&bucket_keys, object),
+                EntryKind::Claim | EntryKind::Other => index.others.insert(&bucket_keys, object),
             }
         }
         index.load_balancers.sort();
@@ -227,31 +266,33 @@ impl<'a> ObjectIndex<'a> {
             service.namespace == namespace && service.selector.is_some_and(|selector| selector.matches(pods))
         };
         // Lazy, because only the first services are taken.
-        let services = [&self.load_balancers, &self.services].into_iter().flat_map(|buckets| {
-            labels(pods).flat_map(move |label| {
-                // Of the buckets of a Service, the first that the pods belong to counts.
-                let is_first = move |service: &IndexedService<'_>| {
-                    let mut selected = service.selector.iter().flat_map(indexed_labels);
-                    label == selected.find(|(key, value)| pods.has_label(key, value))
-                };
-                buckets.bucket(&Bucket::Label { namespace, label }).filter(is_first)
-            })
+        let services = [&self.load_balancers, &self.services].into_iter().flat_map(|services| {
+            labels(pods).flat_map(move |label| services.bucket(&Bucket::Label { namespace, label }))
         });
-        self.take_limited(services.filter(selects).map(|service| service.object))
+        let mut found = self.take_limited(services.filter(selects).map(|service| service.object));
+        if pods.get_labels_at_run_time() {
+            // Some are in several buckets.
+            let mut known = HashSet::new();
+            found.retain(|service| known.insert(std::ptr::from_ref(*service)));
+        }
+        found
     }
 
     fn pods_selected_by(&self, namespace: &str, selector: &Selector<'_>) -> Vec<&'a Value> {
+        let is_selected = |pods: &Pods<'_>| pods.namespace == namespace && selector.matches(pods);
         let labelled = indexed_labels(selector).map(Some);
         let buckets = labelled.chain([None]).map(|label| Bucket::Label { namespace, label });
         let Some(smallest) = buckets.min_by_key(|bucket| self.workloads.len(bucket)) else { return Vec::new() };
-        let is_selected = |pods: &Pods<'_>| pods.namespace == namespace && selector.matches(pods);
-        // Those that may get the label of the bucket while they run are not in it.
-        let others = self.workloads.bucket(&Bucket::RunTimeLabels { namespace });
-        let others = others.filter(|pods| !indexed_labels(selector).all(|(key, value)| pods.has_label(key, value)));
-        let selected = self.workloads.bucket(&smallest).filter(|pods| {
-            !pods.get_labels_at_run_time() || indexed_labels(selector).all(|(key, value)| pods.has_label(key, value))
-        });
-        self.take_limited(selected.chain(others).filter(is_selected).map(|pods| pods.object))
+        let selected = self.workloads.bucket(&smallest).filter(is_selected).map(|pods| pods.object);
+        let selected = self.take_limited(selected);
+        if !selected.is_empty() {
+            return selected;
+        }
+        // Those that get the label of that bucket while they run are not in it.
+        let buckets = indexed_labels(selector).map(|label| Bucket::RunTimeLabels { namespace, label });
+        let filled = buckets.filter(|bucket| self.workloads.len(bucket) > 0);
+        let Some(smallest) = filled.min_by_key(|bucket| self.workloads.len(bucket)) else { return Vec::new() };
+        self.take_limited(self.workloads.bucket(&smallest).filter(is_selected).map(|pods| pods.object))
     }
 
     /// The first LoadBalancer Services that select nothing: each workload without one is compared with them.
@@ -320,7 +361,8 @@ impl Cluster for ObjectIndex<'_> {
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
-        Lookup::Known(self.named((resource.kind, namespace, name)))
+        let is_there = resource.kind != Kind::Claim || self.has_claims;
+        Lookup::Known(is_there.then(|| self.named((resource.kind, namespace, name))).flatten())
     }
 }
 

@@ -37,11 +37,13 @@ impl<'a> View<'a> {
             return Lookup::Known(ClientAddress::Stable);
         }
         let leads = |service: &Service<'_>| !ports_to(service, workload).is_empty();
+        if services.iter().any(|service| service.is_load_balancer() && leads(service)) {
+            return Lookup::Known(ClientAddress::Stable);
+        }
         let can_change = |service: &&Service<'s>| service.service_type().can_become_load_balancer() && leads(service);
         let leading: Vec<Service<'s>> = services.iter().filter(can_change).copied().collect();
-        let mut load_balancers = services.iter().filter(|service| service.is_load_balancer());
-        // One for metrics is the address only if there is no other.
-        if load_balancers.any(|service| leading.is_empty() || leads(service)) {
+        // A load balancer for metrics is the address only if there is no other.
+        if leading.is_empty() && services.iter().any(Service::is_load_balancer) {
             return Lookup::Known(ClientAddress::Stable);
         }
         let mut candidates = Vec::new();
