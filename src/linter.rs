@@ -69,6 +69,10 @@ pub struct LintedFile {
     workloads: usize,
     /// Whether any of its objects is a Service or a workload with a selected database, or has a parse error.
     is_relevant: bool,
+    /// The number of workloads with an image whose name resembles SQL Edge.
+    resembling_images: usize,
+    /// The number of objects that are no workloads, but name an image of a database.
+    image_names: usize,
     /// Whether one of its workloads is read together with other objects.
     has_late_workloads: bool,
     /// Whether it is a Kustomize patch.
@@ -184,7 +188,7 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
     for (index, file) in files.iter_mut().enumerate() {
         result.objects += file.objects;
         result.workloads += file.workloads;
-        result.unselected_workloads += file.unselected_engines.len();
+        result.unselected_workloads += file.unselected_engines.len() + file.resembling_images;
         let findings = std::mem::take(&mut file.findings).into_iter();
         result.findings.extend(findings.map(|located| LocatedFinding { file: index, ..located }));
         let errors = std::mem::take(&mut file.errors).into_iter();
@@ -260,6 +264,20 @@ fn notes(result: &LintResult, partial: bool) -> Vec<String> {
                 .push(format!("not checked: {count} {runs} {product}; select it with --engine {name} or --engine all"));
         }
     }
+    let resembling: usize = result.files.iter().map(|file| file.resembling_images).sum();
+    if resembling > 0 {
+        let runs = if resembling == 1 { "workload runs an image" } else { "workloads run images" };
+        notes.push(format!(
+            "not checked: {resembling} {runs} whose name resembles SQL Edge; add the repository to the setting `images`"
+        ));
+    }
+    let image_names: usize = result.files.iter().map(|file| file.image_names).sum();
+    if image_names > 0 {
+        let names = if image_names == 1 { "object names" } else { "objects name" };
+        notes.push(format!(
+            "not checked: {image_names} {names} a database image without being a workload; check what is rendered from it"
+        ));
+    }
     let patches = result.files.iter().filter(|file| file.is_patch).count();
     if patches > 0 {
         let noun = if patches == 1 { "patch" } else { "patches" };
@@ -276,4 +294,34 @@ fn notes(result: &LintResult, partial: bool) -> Vec<String> {
         ));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use sqledge_ha_policy::settings::Settings;
+
+    use super::*;
+
+    fn notes_of(text: &str) -> Vec<String> {
+        let texts = vec![("a.yaml".to_owned(), text.to_owned())];
+        lint_texts(texts, &Prefilter::new(&Settings::default()), true).notes
+    }
+
+    #[test]
+    fn an_image_that_resembles_sql_edge_is_not_called_sql_server() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: sql}\nspec:\n  containers:\n  - image: team/azure-sql-edge-own\n    \
+             ports: [{containerPort: 1433}]\n    env: [{name: ACCEPT_EULA, value: \"Y\"}, {name: SA_PASSWORD, value: x}]\n";
+        let expected = "not checked: 1 workload runs an image whose name resembles SQL Edge; add the repository to the \
+             setting `images`";
+        assert_eq!(notes_of(text), [expected]);
+    }
+
+    #[test]
+    fn an_object_that_may_be_rendered_to_a_database_is_named() {
+        let text = "kind: HelmRelease\nspec: {values: {image: mcr.microsoft.com/azure-sql-edge}}\n";
+        let expected = "not checked: 1 object names a database image without being a workload; check what is rendered \
+             from it";
+        assert_eq!(notes_of(text), [expected]);
+        assert!(notes_of("kind: HelmRelease\nspec: {values: {image: nginx}}\n").is_empty());
+    }
 }

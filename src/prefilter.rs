@@ -21,6 +21,7 @@ mod related;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 use sqledge_ha_policy::admission::prefilter::may_run_engine;
+use sqledge_ha_policy::engine::ENGINES;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::resources::Resource;
 use sqledge_ha_policy::rules::{RULES, used_resources};
@@ -39,6 +40,8 @@ pub(crate) enum Relevance {
         /// The number of objects.
         objects: usize,
     },
+    /// It is no workload, but names an image of a database: it may be rendered to one.
+    NamesImage,
     /// It is of this kind, and matters if it is related to a database.
     Related(Kind),
     /// It can run a database, or its text does not show what it is.
@@ -133,6 +136,9 @@ impl<'s> Prefilter<'s> {
         let is_list = has_items(kind);
         let kinds = self.resources.iter().filter(|resource| resource.name == kind);
         let mut kinds = kinds.map(|resource| resource.kind).peekable();
+        if RENDERED_KINDS.contains(&kind) && names_image(document) {
+            return Relevance::NamesImage;
+        }
         if !is_list && kinds.peek().is_none() {
             return Relevance::Irrelevant { objects: 1 };
         }
@@ -180,6 +186,14 @@ impl<'s> Prefilter<'s> {
         let is_list = objects.iter().any(|(pointer, _)| !pointer.is_empty());
         if is_list { document.compact() } else { document.without_spans() }
     }
+}
+
+/// Kinds whose objects can carry other objects, or the values of a chart.
+const RENDERED_KINDS: [&str; 6] =
+    ["Application", "ApplicationSet", "ConfigMap", "HelmChart", "HelmChartConfig", "HelmRelease"];
+
+fn names_image(document: &str) -> bool {
+    ENGINES.iter().flat_map(|engine| engine.images).any(|image| document.contains(image))
 }
 
 /// A Rollout may name the Deployment whose pods it runs.
@@ -238,6 +252,8 @@ mod tests {
             ("kind: List\nitems: []\n", Relevance::Relevant),
             (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, Relevance::Related(Kind::ConfigMap)),
             ("kind: PersistentVolume\nspec: {}\n", Relevance::Relevant),
+            ("kind: HelmRelease\nspec: {values: {image: mcr.microsoft.com/azure-sql-edge}}\n", Relevance::NamesImage),
+            ("kind: HelmRelease\nspec: {values: {image: nginx}}\n", one),
             ("kind: PersistentVolume\nspec: {{ .spec }}\n", one),
             (r#"{"\u006bind": "ConfigMap"}"#, Relevance::Related(Kind::ConfigMap)),
             (r#"{"\u006bind": "Pod", "image": "mssql/server"}"#, Relevance::Relevant),

@@ -18,6 +18,7 @@ pub(crate) fn measure() {
     let review: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
     let request = review["request"].clone();
     call("a Deployment that every rule checks and that is mutated", &instance, &request);
+    large(&instance, &request);
     let mut web = request.clone();
     web["object"]["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example.com/shop/web:3");
     web["object"]["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
@@ -26,6 +27,34 @@ pub(crate) fn measure() {
     let mut other = request;
     other["kind"] = json!({"group": "", "version": "v1", "kind": "ConfigMap"});
     call("an object of another kind", &instance, &other);
+}
+
+/// Prints the time of one call for objects with many volumes or many databases: it should grow like their size.
+fn large(instance: &Instance, request: &Value) {
+    let settings = json!({});
+    for count in [150, 1_500, 15_000] {
+        let mut object = request.clone();
+        let pod = &mut object["object"]["spec"]["template"]["spec"];
+        pod["volumes"] = (0..count)
+            .map(|number| json!({"name": format!("v{number}"), "persistentVolumeClaim": {"claimName": format!("c{number}")}}))
+            .collect();
+        pod["containers"][0]["volumeMounts"] = (0..count)
+            .map(|number| json!({"name": format!("v{number}"), "mountPath": format!("/m/{number}")}))
+            .collect();
+        once(&format!("{count} volumes"), instance, &object, &settings);
+    }
+    for count in [30, 300, 3_000] {
+        let mut object = request.clone();
+        let container = object["object"]["spec"]["template"]["spec"]["containers"][0].clone();
+        object["object"]["spec"]["template"]["spec"]["containers"] = (0..count).map(|_| container.clone()).collect();
+        once(&format!("{count} databases"), instance, &object, &settings);
+    }
+}
+
+fn once(subject: &str, instance: &Instance, request: &Value, settings: &Value) {
+    let request = to_raw_value(request).unwrap();
+    let took = median(|| drop(black_box(instance.validate(&request, settings))), 1);
+    println!("{subject}: {:.1} ms a call ({} KiB)", took.as_secs_f64() * 1e3, request.get().len() / 1024);
 }
 
 /// The median of several rounds of many runs.

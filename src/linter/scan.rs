@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use sqledge_ha_policy::engine::Engine;
 use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
-use sqledge_ha_policy::workload::Workload;
+use sqledge_ha_policy::workload::{EngineContainer, Workload};
 
 use super::check::check_object;
 use super::list_items::{complete, objects_in};
@@ -46,6 +46,8 @@ enum ScanStep {
     Irrelevant {
         objects: usize,
     },
+    /// No workload, but it names an image of a database.
+    NamesImage,
     /// A document for the second pass.
     Deferred(Kind),
     Scanned(Box<DocumentScan>),
@@ -63,6 +65,7 @@ struct DocumentScan {
     objects: usize,
     workloads: usize,
     unselected_engines: Vec<&'static Engine>,
+    resembling_images: usize,
     has_late_workloads: bool,
     names: DatabaseNames,
 }
@@ -100,6 +103,10 @@ impl FileScan {
     fn add(&mut self, step: ScanStep, span: Range<usize>, index: usize) -> usize {
         match step {
             ScanStep::Irrelevant { objects } => self.file.objects += objects,
+            ScanStep::NamesImage => {
+                self.file.objects += 1;
+                self.file.image_names += 1;
+            }
             ScanStep::Deferred(kind) => {
                 self.file.objects += 1;
                 self.deferred.push(DeferredDocument { kind, span, index });
@@ -175,6 +182,7 @@ impl LintedFile {
         self.findings.extend(findings.map(|located| LocatedFinding { document: located.document + index, ..located }));
         self.errors.extend(scan.errors);
         self.unselected_engines.extend(scan.unselected_engines);
+        self.resembling_images += scan.resembling_images;
         self.objects += scan.objects;
         self.workloads += scan.workloads;
         self.has_late_workloads |= scan.has_late_workloads;
@@ -186,6 +194,7 @@ impl ScanStep {
     fn new(text: &str, span: Range<usize>, prefilter: &Prefilter<'_>) -> Self {
         match prefilter.relevance(text.get(span.clone()).unwrap_or_default()) {
             Relevance::Irrelevant { objects } => ScanStep::Irrelevant { objects },
+            Relevance::NamesImage => ScanStep::NamesImage,
             Relevance::Related(kind) => ScanStep::Deferred(kind),
             Relevance::Relevant => ScanStep::Scanned(Box::new(DocumentScan::new(text, span, prefilter))),
         }
@@ -243,7 +252,10 @@ impl DocumentScan {
             };
             if !workload.has_selected_engine() {
                 let first = workload.unselected_engines.first().filter(|_| is_checked);
-                self.unselected_engines.extend(first.map(|container| container.engine));
+                match first {
+                    Some(container) if resembles_sql_edge(container) => self.resembling_images += 1,
+                    _ => self.unselected_engines.extend(first.map(|container| container.engine)),
+                }
                 continue;
             }
             self.names.add(&workload);
@@ -267,4 +279,10 @@ impl DocumentScan {
         }
         checked == count
     }
+}
+
+/// Whether a container that counts as SQL Server by its environment has an image whose name resembles SQL Edge.
+fn resembles_sql_edge(container: &EngineContainer<'_>) -> bool {
+    let image = container.container.at("image").str().unwrap_or_default();
+    !container.by_image && ["sql-edge", "sqledge"].iter().any(|name| image.contains(name))
 }

@@ -1,6 +1,6 @@
 //! The mounts of a container, and the volumes behind them.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::json::cursor::Cursor;
 
@@ -78,28 +78,51 @@ impl Mount<'_> {
 
 /// The mounts of `container` in a pod with these volumes; `templates` are the StatefulSet's `volumeClaimTemplates`.
 pub fn mounts<'a>(container: &Cursor<'a>, pod: &Cursor<'a>, templates: Option<&Cursor<'a>>) -> Vec<Mount<'a>> {
+    let volumes = ByName::new(pod.at("volumes").items(), &["name"]);
+    let templates = templates.map(|templates| ByName::new(templates.items(), &["metadata", "name"]));
     let mut mounts = Vec::new();
     for entry in container.at("volumeMounts").items() {
         let Some(path) = entry.at("mountPath").str().filter(|path| !path.is_empty()) else { continue };
         let volume = entry.at("name").str().unwrap_or_default();
-        mounts.push(Mount { path: normalized(path), volume, source: source(volume, pod, templates), entry });
+        let template = templates.as_ref().and_then(|templates| templates.get(volume));
+        let source = match (template, volumes.get(volume)) {
+            // As in the StatefulSet controller.
+            (Some(template), _) => VolumeSource::ClaimTemplate(template),
+            (None, Some(volume)) => source(&volume),
+            (None, None) => VolumeSource::NoSuchVolume,
+        };
+        mounts.push(Mount { path: normalized(path), volume, source, entry });
     }
     mounts
 }
 
-/// The volume `name`. A claim template replaces a volume of the same name, as in the StatefulSet controller.
-fn source<'a>(name: &str, pod: &Cursor<'a>, templates: Option<&Cursor<'a>>) -> VolumeSource<'a> {
-    let template = templates.and_then(|templates| {
-        templates.items().find(|template| template.path(&["metadata", "name"]).str() == Some(name))
-    });
-    if let Some(template) = template {
-        return VolumeSource::ClaimTemplate(template);
+/// The first item of each name, so that an object with many mounts and volumes takes linear time.
+struct ByName<'a> {
+    items: Vec<Cursor<'a>>,
+    /// Positions in `items`. A map that the module has anyway.
+    positions: Map<String, Value>,
+}
+
+impl<'a> ByName<'a> {
+    fn new(items: impl Iterator<Item = Cursor<'a>>, path: &[&'a str]) -> Self {
+        let items: Vec<Cursor<'a>> = items.collect();
+        let mut positions = Map::new();
+        for (position, item) in items.iter().enumerate() {
+            if let Some(name) = item.path(path).str() {
+                positions.entry(name).or_insert_with(|| Value::from(position));
+            }
+        }
+        ByName { items, positions }
     }
-    let Some(volume) =
-        pod.at("volumes").items().find(|volume| volume.get("name").and_then(Value::as_str) == Some(name))
-    else {
-        return VolumeSource::NoSuchVolume;
-    };
+
+    fn get(&self, name: &str) -> Option<Cursor<'a>> {
+        let position = self.positions.get(name)?.as_u64()?;
+        self.items.get(usize::try_from(position).ok()?).copied()
+    }
+}
+
+/// What a volume is made of.
+fn source<'a>(volume: &Cursor<'a>) -> VolumeSource<'a> {
     let source = volume.at("persistentVolumeClaim");
     if source.exists() {
         return VolumeSource::Claim(source);
