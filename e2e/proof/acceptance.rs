@@ -32,7 +32,7 @@ const ALL: &str = "all-engines";
 
 /// The settings of the webhook: most published manifests run SQL Server.
 pub(crate) fn settings() -> Value {
-    json!({"engines": ["sql-edge", "sql-server"]})
+    json!({"engines": ["sql-edge", "sql-server"], "exposure": "internal"})
 }
 
 /// What the API server did with an object.

@@ -73,7 +73,7 @@ pub(crate) fn on_first_node<T>(environment: &Environment, start: impl FnOnce() -
 
 /// The node that runs three databases fails.
 pub(crate) fn a_node_fails(environment: Environment, remedy: Remedy) {
-    let environment = environment.and_settings(SHORT_FAILOVER, &json!({"failoverSeconds": 2}));
+    let environment = environment.and_settings(SHORT_FAILOVER, &json!({"exposure": "internal", "failoverSeconds": 2}));
     let deployment = Application::deployment("ReadWriteOncePod").incomplete();
     let (standard, quick, set) = on_first_node(&environment, || {
         environment.namespace_with("cut-quick", SHORT_FAILOVER);

@@ -14,6 +14,9 @@ use crate::view::cluster::Cluster;
 use crate::view::{Scope, View};
 use crate::workload::{DatabaseContainer, Workload};
 
+/// The most findings of one rule on one object. Each costs a search of the object, and nobody reads more.
+pub const MAX_FINDINGS: usize = 100;
+
 /// A check of a rule, by what it checks. Each adds its findings; the registry fills in their rule and action.
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
@@ -147,7 +150,11 @@ impl Check {
     pub(super) fn run(&self, context: &CheckContext<'_>, findings: &mut Findings) {
         match (self, &context.object) {
             (Check::Container(check), CheckedObject::Workload(workload)) if !workload.on_windows => {
-                workload.containers().for_each(|container| check(context, &container, findings));
+                for container in workload.containers() {
+                    if findings.len() < MAX_FINDINGS {
+                        check(context, &container, findings);
+                    }
+                }
             }
             (Check::Workload(check), CheckedObject::Workload(workload)) if !workload.on_windows => {
                 check(context, workload, findings);

@@ -33,7 +33,7 @@
 //!   together
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: `MSSQL_TCP_PORT`, 1433 by default
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
@@ -56,9 +56,10 @@ pub const RULE: Rule = Rule {
 const SERVER: &str = "sqlservr";
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    findings.extend(workload.engines.iter().filter_map(check_second_server));
+    findings.extend(workload.engines.iter().filter_map(check_second_server).take(MAX_FINDINGS));
     let Some((first, further)) = workload.engines.split_first() else { return };
-    for other in further.iter().chain(workload.unselected_engines.iter().filter(|engine| engine.by_image)) {
+    let others = further.iter().chain(workload.unselected_engines.iter().filter(|engine| engine.by_image));
+    for other in others.take(MAX_FINDINGS) {
         let location = other.container.first_of(&["image", "name"]).unwrap_or(other.container);
         let message = format!("the pod runs a second database: {}", other.describe());
         findings.push(
@@ -124,6 +125,14 @@ mod tests {
 
     fn beside(container: Value) -> Value {
         deployment(&[(&format!("{POD}/containers/-"), container)])
+    }
+
+    #[test]
+    fn a_pod_full_of_databases_has_a_limited_number_of_findings() {
+        let containers: Vec<Value> = (0..3 * MAX_FINDINGS).map(|_| json!({"name": "b", "image": IMAGE})).collect();
+        let object = deployment(&[(&format!("{POD}/containers"), json!(containers))]);
+        assert_eq!(ask(&RULE, &object).len(), MAX_FINDINGS);
+        assert_eq!(ask(&crate::rules::persistent_data::RULE, &object).len(), MAX_FINDINGS);
     }
 
     #[test]
