@@ -29,7 +29,6 @@ use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::pruning::prune;
 
 pub(crate) use self::related::{DatabaseNames, RelatedMatcher};
-use crate::linter::list_items::has_items;
 use crate::manifest::{Document, DocumentKind, classify};
 
 /// Whether a document has to be parsed.
@@ -186,6 +185,11 @@ impl<'s> Prefilter<'s> {
         let is_list = objects.iter().any(|(pointer, _)| !pointer.is_empty());
         if is_list { document.compact() } else { document.without_spans() }
     }
+}
+
+/// Whether objects of this kind contain others.
+fn has_items(kind: &str) -> bool {
+    kind.ends_with("List") || kind == "Template"
 }
 
 /// Kinds whose objects can carry other objects, or the values of a chart.

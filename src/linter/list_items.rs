@@ -29,11 +29,6 @@ pub(crate) fn objects_in(document: &Value) -> Vec<ListItem<'_>> {
     objects
 }
 
-/// Whether objects of this kind contain others.
-pub(crate) fn has_items(kind: &str) -> bool {
-    kind.ends_with("List") || kind == TEMPLATE
-}
-
 const TEMPLATE: &str = "Template";
 
 /// Whether a pointer is that of an object in a Template.
