@@ -129,7 +129,7 @@ impl Case {
             assert!(ran.stderr.contains(&format!("- {}: ", self.rule)), "{ran:?}");
             return "rejected".to_owned();
         }
-        // The Service came before the database: nobody can know yet that it has to become a load balancer.
+        // The API server receives the Service before the database that makes it the candidate.
         if ran.stderr.contains("load-balancer-service: no LoadBalancer Service selects these pods") {
             return "a warning, because the Service is created first".to_owned();
         }

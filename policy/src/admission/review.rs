@@ -11,7 +11,7 @@ use super::verdict::Verdict;
 use crate::finding::Action;
 use crate::json::cursor::get_path;
 use crate::json::parse::{Members, ParseError, parse_value};
-use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner, is_made_elsewhere};
+use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner, is_mirror_pod, is_of_operator};
 use crate::kubernetes::resources::Resource;
 use crate::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use crate::rules::check::{CheckContext, CheckedObject};
@@ -180,6 +180,11 @@ fn skips_checks(kind: Kind, object: &Value, old: Option<&Value>) -> Option<Reaso
     }
 }
 
+/// Whether findings on an object are warnings only, because something else than the request decides about it.
+pub(super) fn only_warns(kind: Kind, object: &Value, settings: &Settings) -> bool {
+    is_mirror_pod(kind, object) || (settings.operators == Operators::Warn && is_of_operator(object))
+}
+
 fn review_object(
     request: &Request<'_>,
     kind: Kind,
@@ -197,8 +202,7 @@ fn review_object(
         let before = self::context(request, kind, old, settings, cluster).map(|context| check_all(&context));
         apply_ratchet(&mut findings, &before.unwrap_or_default(), &Update { kind, object: &object, old });
     }
-    let only_warns = settings.operators == Operators::Warn && is_made_elsewhere(kind, &object);
-    if only_warns && context.scope() != Scope::LiveCluster {
+    if only_warns(kind, &object, settings) && context.scope() != Scope::LiveCluster {
         findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
     }
     let unchecked = context.view.unchecked();

@@ -5,16 +5,16 @@ use serde_json::Value;
 use super::exit::Reason;
 use super::ratchet::{Update, apply_ratchet};
 use super::request::Request;
-use super::review::{Outcome, RequestCluster, request_namespace};
+use super::review::{Outcome, RequestCluster, only_warns, request_namespace};
 use super::verdict::Verdict;
 use crate::finding::Action;
 use crate::json::cursor::Cursor;
-use crate::kubernetes::kind::{Kind, has_checked_owner, is_made_elsewhere};
+use crate::kubernetes::kind::{Kind, has_checked_owner};
 use crate::kubernetes::name_of;
 use crate::kubernetes::resources::scalable;
 use crate::rules::check::{CheckContext, CheckedObject, ScaleRequest};
 use crate::rules::check_all;
-use crate::settings::{Operators, Settings};
+use crate::settings::Settings;
 use crate::view::cluster::{Cluster, Lookup};
 use crate::workload::Workload;
 
@@ -63,7 +63,7 @@ pub(super) fn review(
     if let Some(old) = old {
         apply_ratchet(&mut findings, &check_all(&context(old)), &Update { kind: Kind::Scale, object: scale, old });
     }
-    if settings.operators == Operators::Warn && is_made_elsewhere(resource.kind, parent) {
+    if only_warns(resource.kind, parent, settings) {
         findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
     }
     Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked(), settings.announce))

@@ -206,26 +206,28 @@ impl WorkloadKind {
 /// rejecting it would be an outage. Any other owner, such as an operator, excuses nothing.
 pub fn has_checked_owner(kind: Kind, object: &Value) -> bool {
     let Some(kind) = kind.workload() else { return false };
-    let owners = get_path(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| {
-        let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-        let named = (group_of(text("apiVersion")), text("kind"));
-        owner.get("controller").and_then(Value::as_bool) == Some(true) && kind.owners().any(|known| known == named)
+    controller_of(object).is_some_and(|owner| kind.owners().any(|known| known == owner))
+}
+
+/// Whether an operator made the object for a custom resource. It would undo a mutation, and repeat what is rejected.
+pub fn is_of_operator(object: &Value) -> bool {
+    controller_of(object).is_some_and(|(group, name)| {
+        let is_built_in = matches!((group, name), ("apps.openshift.io" | KNATIVE, _) | ("argoproj.io", "Rollout"));
+        group.contains('.') && !is_built_in
     })
 }
 
-/// Whether an operator made the object for a custom resource, or the kubelet for a file on its node (a mirror Pod). The
-/// operator would undo a mutation and repeat what is rejected; the kubelet runs the pod anyway.
-pub fn is_made_elsewhere(kind: Kind, object: &Value) -> bool {
+/// Whether it is the mirror of a Pod that the kubelet runs from a file on its node, whatever the API server says.
+pub fn is_mirror_pod(kind: Kind, object: &Value) -> bool {
+    kind == Kind::Workload(WorkloadKind::Pod) && controller_of(object) == Some(("", "Node"))
+}
+
+/// The API group and kind of the owner that controls an object.
+fn controller_of(object: &Value) -> Option<(&str, &str)> {
     let owners = get_path(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| {
-        let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-        let (group, name) = (group_of(text("apiVersion")), text("kind"));
-        let is_built_in = matches!((group, name), ("apps.openshift.io" | KNATIVE, _) | ("argoproj.io", "Rollout"));
-        let is_custom = group.contains('.') && !is_built_in;
-        let is_mirror = kind == Kind::Workload(WorkloadKind::Pod) && (group, name) == ("", "Node");
-        owner.get("controller").and_then(Value::as_bool) == Some(true) && (is_custom || is_mirror)
-    })
+    let owner = owners?.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+    let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+    Some((group_of(text("apiVersion")), text("kind")))
 }
 
 #[cfg(test)]

@@ -137,7 +137,9 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
     let selector = service.spec.at("selector");
     if selector.value() == old.spec.at("selector").value() {
         let service_type = service.spec.at("type");
-        return Some(match context.settings.exposure {
+        // The API server would reject a headless load balancer.
+        let exposure = context.settings.exposure.filter(|_| service.service_type().can_become_load_balancer());
+        return Some(match exposure {
             Some(_) => Finding::omission(&service_type, message, Fix::safe(kept(service, old)))
                 .help("set `type: LoadBalancer` in the manifest"),
             None => Finding::contradiction(&service_type, message)
@@ -496,6 +498,8 @@ mod tests {
         let to_cluster_ip = named("sql", "ClusterIP");
         assert_eq!(update(&old, &to_cluster_ip, &objects, &internal), ["mutate /spec/type"]);
         assert_eq!(update(&old, &to_cluster_ip, &objects, &unset), ["reject /spec/type"]);
+        let no_address = service(&[("/spec/type", json!("ClusterIP")), ("/spec/clusterIP", json!("None"))]);
+        assert_eq!(update(&old, &no_address, &objects, &internal), ["reject /spec/type"]);
         let bare = service(&[]);
         assert_eq!(update(&old, &bare, &objects, &internal), ["mutate /metadata"]);
         assert_eq!(update(&old, &bare, &objects, &unset), ["warn /metadata"]);

@@ -91,6 +91,8 @@ fn a_mirror_pod_is_only_warned_about() {
     let spec = with(&template["spec"], &[("/nodeSelector", json!({"kubernetes.io/arch": "arm64"}))]);
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": spec,
         "metadata": {"name": "sql-a", "labels": {"app": "sql"}, "ownerReferences": owners}});
-    let verdict = create(&pod);
-    assert!(verdict.allowed && !verdict.warnings.is_empty(), "{verdict:?}");
+    for settings in [json!({}), json!({"operators": "enforce"})] {
+        let verdict = decide(&request(&pod, None), settings, &ObjectIndex::default());
+        assert!(verdict.allowed && !verdict.warnings.is_empty(), "{verdict:?}");
+    }
 }
