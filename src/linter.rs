@@ -22,7 +22,7 @@ mod related;
 mod resolve;
 mod scan;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -211,8 +211,8 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
         })
         .collect();
     let namespace = prefilter.namespace().or_else(|| only_namespace(&objects)).unwrap_or(DEFAULT_NAMESPACE);
-    let has_late = result.files.iter().any(|file| file.has_late_workloads);
-    let resolved = if has_late { resolve_all(&objects, namespace) } else { HashMap::new() };
+    let may_be_late = |file: usize| result.files.get(file).is_some_and(|file| file.has_late_workloads);
+    let resolved = resolve_all(&objects, namespace, may_be_late);
     let numbered = || objects.iter().enumerate().collect::<Vec<_>>();
     let for_look_ups = |at: usize| resolved.get(&at).and_then(Resolved::for_look_ups);
     let entries = parallel::map(numbered(), 64, |(at, object): (usize, &ObjectLocation<'_>)| {

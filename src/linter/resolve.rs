@@ -50,10 +50,19 @@ pub(super) fn runs_other_pods(object: &Value, kind: WorkloadKind) -> bool {
     kind == WorkloadKind::Rollout && get_path(object, &["spec", "workloadRef"]).is_some()
 }
 
-/// Every workload that needs it, by its position. `namespace` is that of objects that name none.
-pub(super) fn resolve_all(objects: &[ObjectLocation<'_>], namespace: &str) -> HashMap<usize, Resolved> {
+/// Every workload that needs it, by its position. `namespace` is that of objects that name none; `may_be_late` whether a file
+/// has such workloads.
+pub(super) fn resolve_all(
+    objects: &[ObjectLocation<'_>],
+    namespace: &str,
+    may_be_late: impl Fn(usize) -> bool,
+) -> HashMap<usize, Resolved> {
+    let in_files = objects.iter().enumerate().filter(|(_, object)| may_be_late(object.file));
     let late: Vec<(usize, &Value)> =
-        objects.iter().map(ObjectLocation::object).enumerate().filter(|(_, object)| is_late(object)).collect();
+        in_files.map(|(at, object)| (at, object.object())).filter(|(_, object)| is_late(object)).collect();
+    if late.is_empty() {
+        return HashMap::new();
+    }
     let sources = Sources::new(objects, namespace);
     late.into_iter().filter_map(|(at, object)| Some((at, resolve_one(object, &sources)?))).collect()
 }

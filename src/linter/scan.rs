@@ -94,7 +94,7 @@ pub(super) fn scan_related(mut scans: Vec<FileScan>, prefilter: &Prefilter<'_>) 
     for scan in &mut scans {
         names.extend(std::mem::take(&mut scan.names));
     }
-    let matcher = RelatedMatcher::new(names, prefilter.checks_claims());
+    let matcher = RelatedMatcher::new(&names, prefilter.checks_claims());
     parallel::map(scans, 1, |scan| scan.into_file(&matcher, prefilter))
 }
 

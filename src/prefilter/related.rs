@@ -10,35 +10,50 @@ use sqledge_ha_policy::workload::Workload;
 
 use super::ROLLOUT;
 
-/// The label values of database pods, and the names of workloads, claims and ConfigMaps. The text of a related object contains
-/// one of them.
+/// A name by which an object can be related to a database. Its text contains the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    /// The value of a label of the pods, for Services.
+    Label,
+    /// The number or name of a port of the database: a LoadBalancer Service that selects nothing may be meant for it.
+    Port,
+    /// The name of a claim.
+    Claim,
+    /// The name of a ConfigMap.
+    ConfigMap,
+    /// The name of the workload, for Rollouts that run its pods.
+    Workload,
+}
+
+/// The names by which other objects can be related to the databases of a file.
 #[derive(Debug, Default)]
 pub(crate) struct DatabaseNames {
-    values: HashSet<String>,
-    /// Whether a workload reads a ConfigMap.
-    reads_config_maps: bool,
+    names: Vec<(Name, String)>,
     /// Whether there is a PersistentVolume: claims matter only as a way to it, unless a rule says otherwise.
     has_volumes: bool,
-    /// Whether a name cannot be found as a word in a text.
-    matches_all: bool,
 }
 
 impl DatabaseNames {
     /// Adds those of a workload.
     pub(crate) fn add(&mut self, workload: &Workload<'_>) {
         for value in workload.labels().into_iter().flat_map(serde_json::Map::values) {
-            self.insert(value.as_str().unwrap_or_default());
+            self.insert(Name::Label, value.as_str().unwrap_or_default());
         }
-        claim_names(&workload.pods(DEFAULT_NAMESPACE)).iter().for_each(|claim| self.insert(claim));
+        claim_names(&workload.pods(DEFAULT_NAMESPACE)).iter().for_each(|claim| self.insert(Name::Claim, claim));
         if !workload.name().is_empty() {
-            self.insert(workload.name());
+            self.insert(Name::Workload, workload.name());
+        }
+        for engine in &workload.engines {
+            // Without a number, it may listen on any port.
+            self.insert(Name::Port, &engine.port().map(|port| port.to_string()).unwrap_or_default());
+            let names = engine.container.at("ports").items().filter_map(|port| port.at("name").str());
+            names.for_each(|name| self.insert(Name::Port, name));
         }
     }
 
     /// Adds the names of the ConfigMaps that a workload reads.
     pub(crate) fn add_config_maps(&mut self, names: &[String]) {
-        self.reads_config_maps |= !names.is_empty();
-        names.iter().for_each(|name| self.insert(name));
+        names.iter().for_each(|name| self.insert(Name::ConfigMap, name));
     }
 
     /// Records that there is a PersistentVolume.
@@ -46,66 +61,82 @@ impl DatabaseNames {
         self.has_volumes = true;
     }
 
-    fn insert(&mut self, name: &str) {
-        if is_word(name) {
-            self.values.insert(name.to_owned());
-        } else {
-            self.matches_all = true;
-        }
+    fn insert(&mut self, kind: Name, name: &str) {
+        self.names.push((kind, name.to_owned()));
     }
 
     pub(crate) fn extend(&mut self, other: DatabaseNames) {
-        self.values.extend(other.values);
-        self.reads_config_maps |= other.reads_config_maps;
+        self.names.extend(other.names);
         self.has_volumes |= other.has_volumes;
-        self.matches_all |= other.matches_all;
     }
 }
 
 /// Finds the objects that can be related to a database, once all names are known.
 pub(crate) struct RelatedMatcher {
-    /// The text of every match has one of these words.
-    words: HashSet<String>,
-    /// Whether every object matches.
-    matches_all: bool,
-    reads_config_maps: bool,
+    labels: Words,
+    ports: Words,
+    claims: Words,
+    config_maps: Words,
+    workloads: Words,
     reads_claims: bool,
+}
+
+impl RelatedMatcher {
+    /// `checks_claims`: a rule that is on looks claims up for themselves.
+    pub(crate) fn new(names: &DatabaseNames, checks_claims: bool) -> Self {
+        let words = |wanted: Name| {
+            let names = names.names.iter().filter(move |(kind, _)| *kind == wanted);
+            names.map(|(_, name)| name.as_str())
+        };
+        RelatedMatcher {
+            labels: Words::new(words(Name::Label).chain(ADDED_BY_CONTROLLERS)),
+            ports: Words::new(words(Name::Port)),
+            claims: Words::new(words(Name::Claim)),
+            config_maps: Words::new(words(Name::ConfigMap)),
+            workloads: Words::new(words(Name::Workload)),
+            reads_claims: checks_claims || names.has_volumes,
+        }
+    }
+
+    /// Whether an object of a kind, as a text, can be related to a database.
+    pub(crate) fn matches(&self, kind: Kind, text: &str) -> bool {
+        match kind {
+            Kind::Service => self.labels.are_in(text) || text.contains("LoadBalancer") && self.ports.are_in(text),
+            Kind::Claim => self.reads_claims && self.claims.are_in(text),
+            Kind::ConfigMap => self.config_maps.are_in(text),
+            ROLLOUT => text.contains("workloadRef") && self.workloads.are_in(text),
+            _ => true,
+        }
+    }
+}
+
+/// Words to find in texts.
+struct Words {
+    words: HashSet<String>,
+    /// Whether a name cannot be found as a word in a text, so that every text may contain it.
+    are_everywhere: bool,
     /// The fingerprints of the words: they rule out most words of a text without hashing. Without them, a run over files of
     /// which one in a hundred has a database takes 22 % more instructions.
     fingerprints: Vec<bool>,
 }
 
-impl RelatedMatcher {
-    /// `checks_claims`: a rule that is on looks claims up for themselves.
-    pub(crate) fn new(names: DatabaseNames, checks_claims: bool) -> Self {
-        let DatabaseNames { values: mut words, reads_config_maps, has_volumes, matches_all } = names;
-        let reads_claims = checks_claims || has_volumes;
-        words.extend(ADDED_BY_CONTROLLERS.map(str::to_owned));
-        // One that selects nothing may be meant for a database.
-        words.insert("LoadBalancer".to_owned());
-        let mut fingerprints = vec![false; FINGERPRINTS];
-        for word in &words {
-            if let Some(known) = fingerprints.get_mut(fingerprint(word.as_bytes())) {
+impl Words {
+    fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let mut words = Words { words: HashSet::new(), are_everywhere: false, fingerprints: vec![false; FINGERPRINTS] };
+        for name in names {
+            if let Some(known) = words.fingerprints.get_mut(fingerprint(name.as_bytes())) {
                 *known = true;
             }
+            words.are_everywhere |= !is_word(name);
+            words.words.insert(name.to_owned());
         }
-        RelatedMatcher { words, matches_all, reads_config_maps, reads_claims, fingerprints }
+        words
     }
 
-    /// Whether an object of a kind, as a text, can be related to a database.
-    pub(crate) fn matches(&self, kind: Kind, text: &str) -> bool {
-        let is_read = match kind {
-            Kind::Claim => self.reads_claims,
-            Kind::ConfigMap => self.reads_config_maps,
-            ROLLOUT => text.contains("workloadRef"),
-            _ => true,
-        };
-        is_read && self.has_name(text)
-    }
-
-    fn has_name(&self, text: &str) -> bool {
-        let mut words = text.as_bytes().split(|byte| !is_word_byte(*byte));
-        self.matches_all || words.any(|word| self.has(word))
+    /// Whether one of them is in `text`.
+    fn are_in(&self, text: &str) -> bool {
+        let words = || text.as_bytes().split(|byte| !is_word_byte(*byte));
+        self.are_everywhere || !self.words.is_empty() && words().any(|word| self.has(word))
     }
 
     fn has(&self, word: &[u8]) -> bool {
@@ -140,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn services_match_if_they_contain_a_label_value() {
+    fn services_match_if_they_contain_a_label_value_or_are_load_balancers_with_the_port() {
         let workload = |labels: Value| {
             json!({"spec": {"template": {"metadata": {"labels": labels},
                 "spec": {"containers": [{"image": "azure-sql-edge"}]}}}})
@@ -149,13 +180,15 @@ mod tests {
             let (object, settings) = (workload(labels), Settings::default());
             let mut known = DatabaseNames::default();
             known.add(&Workload::read(&object, WorkloadKind::Deployment, &settings).unwrap());
-            RelatedMatcher::new(known, false).matches(Kind::Service, service)
+            RelatedMatcher::new(&known, false).matches(Kind::Service, service)
         };
         let labels = json!({"app": "sql", "tier": "db"});
         assert!(
             matches(labels.clone(), "selector: {app: sql}") && matches(labels.clone(), "selector:\n  tier: 'db'\n")
         );
         assert!(!matches(labels.clone(), "selector: {app: mysql, name: sql-2}"));
+        assert!(!matches(labels.clone(), "{type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}"));
+        assert!(matches(labels.clone(), "{type: LoadBalancer, selector: {app: web}, ports: [{port: 1433}]}"));
         assert!(matches(labels, "selector: {statefulset.kubernetes.io/pod-name: mssql-0}"));
         assert!(matches(json!({"app": 5}), "selector: {app: 0x5}") && matches(json!({"app": ""}), "selector: {app: }"));
     }

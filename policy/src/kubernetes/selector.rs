@@ -10,7 +10,8 @@ use crate::json::cursor::{Cursor, get_field, get_path};
 pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 /// The label by which StatefulSets and DaemonSets distinguish their revisions.
 pub const CONTROLLER_REVISION_HASH: &str = "controller-revision-hash";
-const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+/// The label with the name of a StatefulSet's pod.
+pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
 /// The variable that switches availability groups on.
@@ -161,9 +162,9 @@ impl<'a> Selector<'a> {
         let has_pairs = self.pairs().all(|(key, value)| pods.has(key, value));
         let may_have_pairs = || {
             let mut pairs = self.pairs();
-            pods.get_labels_at_run_time()
-                && pairs.clone().any(|(key, _)| pods.label(key).is_some())
+            pairs.clone().any(|(key, _)| pods.label(key).is_some())
                 && pairs.all(|(key, value)| pods.label(key).is_none() || pods.has(key, value))
+                && pods.get_labels_at_run_time()
         };
         (has_pairs || may_have_pairs())
             && self.expressions.is_none_or(|expressions| expressions.items().all(|expression| holds(&expression, pods)))

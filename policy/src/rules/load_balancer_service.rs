@@ -59,6 +59,7 @@ use crate::settings::{Address, Exposure};
 use crate::view::Scope;
 use crate::view::load_balancer::ClientAddress;
 use crate::workload::Workload;
+use crate::workload::ports::ports_to;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -341,8 +342,12 @@ fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) 
     }
 }
 
-/// What to change in a LoadBalancer Service so that it selects a workload: its namespace, or one label. `None` if more.
+/// What to change in a LoadBalancer Service so that it selects a workload: its namespace, or one label. `None` if more, or
+/// if its ports do not lead to a database.
 fn difference(service: &Service<'_>, workload: &Workload<'_>, namespace: &str) -> Option<String> {
+    if ports_to(service, workload).is_empty() {
+        return None;
+    }
     let (selector, labels) = (service.selector()?, workload.labels()?);
     let mut wrong = selector.pairs().filter(|(key, value)| labels.get(*key) != Some(value));
     match (wrong.next(), wrong.next()) {
@@ -545,6 +550,8 @@ mod tests {
         let elsewhere = help(service(&[("/metadata/namespace", json!("other"))]));
         assert_eq!(elsewhere, "Service `sql` selects them, but is not in namespace `default`");
         assert!(help(service(&[("/spec/selector", json!({"app": "x", "tier": "y"}))])).starts_with("create"));
+        let of_a_web_server = [("/spec/selector/app", json!("web")), ("/spec/ports/0/port", json!(80))];
+        assert!(help(service(&of_a_web_server)).starts_with("create"));
     }
 
     #[test]

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::Scope;
 use super::cluster::{Cluster, Lookup, Query, is_autoscaler};
 use crate::kubernetes::claim::claim_names;
-use crate::kubernetes::kind::Kind;
+use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::resources::Resource;
-use crate::kubernetes::selector::{Pods, Selector, is_added_by_controllers};
+use crate::kubernetes::selector::{POD_NAME, Pods, Selector, is_added_by_controllers};
 use crate::kubernetes::service::Service;
 use crate::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 
@@ -198,7 +198,9 @@ fn template_labels(entries: &[IndexEntry<'_>]) -> Option<HashSet<BucketKey>> {
 /// The labels of pods that can be in a bucket, and none.
 fn labels<'p>(pods: &Pods<'p>) -> impl Iterator<Item = Option<(&'p str, &'p str)>> + use<'p> {
     let labels = pods.labels.into_iter().flatten();
-    labels.filter_map(|(key, value)| indexed_label((key, value))).map(Some).chain([None])
+    let is_named = pods.labels.is_some_and(|labels| labels.contains_key(POD_NAME));
+    let added = (pods.kind == WorkloadKind::StatefulSet && !is_named).then_some((POD_NAME, pods.name));
+    labels.filter_map(|(key, value)| indexed_label((key, value))).chain(added).map(Some).chain([None])
 }
 
 /// The labels of a selector that can be in a bucket.
@@ -206,9 +208,13 @@ fn indexed_labels<'l>(selector: &Selector<'l>) -> impl Iterator<Item = (&'l str,
     selector.pairs().filter_map(indexed_label)
 }
 
-/// A label with a text value that a pod template can contain.
+/// A label with a text value that is known before there are pods. Of a pod's name, that is the part without the ordinal.
 fn indexed_label<'l>((key, value): (&'l str, &'l Value)) -> Option<(&'l str, &'l str)> {
-    Some((key, value.as_str()?)).filter(|_| !is_added_by_controllers(key))
+    let value = value.as_str()?;
+    match key {
+        POD_NAME => Some((key, value.rsplit_once('-').map_or(value, |(name, _)| name))),
+        _ => Some((key, value)).filter(|_| !is_added_by_controllers(key)),
+    }
 }
 
 impl<'a> ObjectIndex<'a> {
@@ -440,9 +446,16 @@ mod tests {
 
     #[test]
     fn the_index_finds_what_a_search_of_all_objects_finds() {
-        let by_name = json!({"statefulset.kubernetes.io/pod-name": "sql-0"});
-        let labels =
-            [json!({}), json!({"app": "sql"}), json!({"app": "sql", "tier": "db"}), json!({"app": "x"}), by_name];
+        let by_name = |name: &str| json!({POD_NAME: name});
+        let labels = [
+            json!({}),
+            json!({"app": "sql"}),
+            json!({"app": "sql", "tier": "db"}),
+            json!({"app": "x"}),
+            by_name("sql-0"),
+            by_name("sql"),
+            by_name("other-0"),
+        ];
         let (objects, mut count) = (crowd(&labels), 0);
         let index = ObjectIndex::new(Scope::Request, &objects);
         for pods in objects.iter().filter_map(Pods::read) {
