@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqledge_ha::linter::Level;
-use sqledge_ha::wasm_host::{AdmissionReview, CompiledModule, EMBEDDED, Instance, ObjectSet, Response};
+use sqledge_ha::wasm_host::{AdmissionReview, CompiledModule, EMBEDDED, Instance, ObjectSet, Response, with_look_ups};
 use sqledge_ha_policy::admission::request::Request;
 use sqledge_ha_policy::admission::review::{needs_check, validate};
 use sqledge_ha_policy::kubernetes::group_of;
@@ -65,7 +65,7 @@ fn instance(world: &[Value]) -> Instance {
 }
 
 fn ask(instance: &Instance, request: &Value, settings: &Value) -> Response {
-    instance.validate(&to_raw_value(request).unwrap(), settings).unwrap()
+    instance.validate(&to_raw_value(request).unwrap(), &with_look_ups(settings)).unwrap()
 }
 
 /// The objects that the module can look up, in the version in which an API server serves them.

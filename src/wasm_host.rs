@@ -47,7 +47,7 @@ pub use compiled_module::{CompiledModule, Error, Instance, Limits, Response, Set
 #[cfg(feature = "serve")]
 pub(crate) use list_item::remove_large_metadata;
 #[cfg(feature = "serve")]
-pub use lookup::{Get, List, LookupSource, NoLookups, ObjectIter, ObjectSet};
+pub use lookup::{Get, List, LookupSource, NoLookups, ObjectIter, ObjectSet, with_look_ups};
 
 /// The annotated module, which `policy wasm` writes and `policy push` publishes.
 pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-ha.wasm"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, NoLookups};
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, NoLookups, with_look_ups};
 
 /// Prints the time of three kinds of requests.
 pub(crate) fn measure() {
@@ -71,7 +71,7 @@ fn median(mut run: impl FnMut(), runs: u32) -> Duration {
 }
 
 fn call(subject: &str, instance: &Instance, request: &Value) {
-    let (request, settings) = (to_raw_value(request).unwrap(), json!({}));
+    let (request, settings) = (to_raw_value(request).unwrap(), with_look_ups(&json!({})));
     let answer = instance.validate(&request, &settings).unwrap();
     let took = median(|| drop(black_box(instance.validate(&request, &settings))), 2000);
     let outcome = match (&answer.mutated_object, answer.accepted) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sqledge_ha::wasm_host::{Instance, ObjectSet, Response};
+use sqledge_ha::wasm_host::{Instance, ObjectSet, Response, with_look_ups};
 
 use super::{MODULE, create, requests_with_lookups, service, without_lookups, workload};
 
@@ -102,7 +102,7 @@ proptest! {
         *objects.pointer_mut(&all[1 + place.index(all.len() - 1)]).unwrap() = value;
         let Value::Array(objects) = objects else { unreachable!() };
         let instance = MODULE.instance(Arc::new(ObjectSet(objects))).unwrap();
-        instance.validate(&requests[which.index(requests.len())], &json!({})).unwrap();
+        instance.validate(&requests[which.index(requests.len())], &with_look_ups(&json!({}))).unwrap();
     }
 
     /// A request that is truncated, or in which a byte is changed.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sqledge_ha::wasm_host::{Get, List, LookupSource, ObjectIter, ObjectSet, Response};
+use sqledge_ha::wasm_host::{Get, List, LookupSource, ObjectIter, ObjectSet, Response, with_look_ups};
 
 use super::MODULE;
 
@@ -47,6 +47,10 @@ impl Recorder {
         Recorder { forbids: true, ..Recorder::default() }
     }
 
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
     fn record(&self, call: Call) -> Result<(), String> {
         self.calls.lock().unwrap().push(call);
         let forbidden = "ApiError: services is forbidden: User \"system:serviceaccount:kubewarden:s3cret\" cannot get";
@@ -75,7 +79,6 @@ pub(super) fn review_in(lookups: Recorder, request: &RawValue) -> (Response, Vec
 pub(super) fn review_with(lookups: Recorder, request: &RawValue, settings: &Value) -> (Response, Vec<Call>) {
     let lookups = Arc::new(lookups);
     let instance = MODULE.instance(Arc::clone(&lookups) as Arc<dyn LookupSource>).unwrap();
-    let response = instance.validate(request, settings).unwrap();
-    let calls = lookups.calls.lock().unwrap().clone();
-    (response, calls)
+    let response = instance.validate(request, &with_look_ups(settings)).unwrap();
+    (response, lookups.calls())
 }

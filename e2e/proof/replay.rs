@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqledge_ha::linter::Level;
-use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, ObjectSet, Response};
+use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Instance, ObjectSet, Response, with_look_ups};
 use sqledge_ha_policy::admission::review::validate;
 use sqledge_ha_policy::admission::verdict::Verdict;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
@@ -87,7 +87,7 @@ fn agrees(module: &Instance, world: &[Value], path: &str, request: &Value, setti
     }
     let payload = json!({"request": request, "settings": settings}).to_string();
     let native = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, world));
-    let answer = module.validate(&to_raw_value(request).unwrap(), &settings).unwrap();
+    let answer = module.validate(&to_raw_value(request).unwrap(), &with_look_ups(&settings)).unwrap();
     assert_eq!(answer, response(native), "{request:#}");
     if request["operation"] == "CREATE" && Kind::from_object(&request["object"]).is_some() {
         let object = &request["object"];

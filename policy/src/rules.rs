@@ -172,6 +172,12 @@ pub fn known_rules() -> Vec<KnownRule> {
     RULES.iter().map(known).collect()
 }
 
+/// Whether a rule that is on checks scale requests.
+pub fn checks_scaling(settings: &Settings) -> bool {
+    let is_of_scaling = |check: &Check| matches!(check, Check::Scale(_));
+    RULES.iter().any(|rule| !rule.is_off(settings) && rule.checks.iter().any(is_of_scaling))
+}
+
 /// Runs every rule on an object. Findings without effect are left out.
 pub fn check_all(context: &CheckContext<'_>) -> Findings {
     check_with(context, &[|rule| rule.checks, |rule| rule.relations])

@@ -7,11 +7,11 @@ mod values;
 
 use serde_json::{Map, Value};
 
-use self::values::{Choice, ClaimSize, Engines, Flag, GroupId, Images, RuleActions, Seconds, SettingType};
+use self::values::{Choice, ClaimSize, Engines, Flag, GroupId, Images, LookUps, RuleActions, Seconds, SettingType};
 use crate::engine::SQL_EDGE;
 use crate::finding::{Action, push_separated, quoted};
 
-pub use self::values::ChosenActions;
+pub use self::values::{ChosenActions, looked_up_kinds};
 
 /// One line of the table of settings.
 pub struct Setting {
@@ -106,6 +106,8 @@ settings! {
         "Group of the database files", "Group that owns the database files, or none if the platform assigns one (OpenShift)";
     "exemptions" exemptions: Flag = false,
         "Exemptions", "Whether the annotation sqledge-ha/ignore on an object can switch rules off";
+    "lookUps" look_ups: LookUps = Vec::new(),
+        "Look-ups", "Kinds that the policy server may list; rules that need others are not checked";
     "claimSize" claim_size: ClaimSize = "8Gi".to_owned(),
         "Claim size", "Size of a claim that an unsafe fix adds to a file";
 }
@@ -242,7 +244,7 @@ mod tests {
     #[test]
     fn empty_values_are_unset() {
         let forms = json!({"engines": [], "images": [], "mode": "", "rules": {}, "exposure": null,
-            "failoverSeconds": "", "fsGroup": "", "exemptions": null, "claimSize": ""});
+            "failoverSeconds": "", "fsGroup": "", "exemptions": null, "lookUps": [], "claimSize": ""});
         assert_eq!(parse_settings(&forms), Ok(Settings::default()));
         assert_eq!(parse_settings(&Value::Null), Ok(Settings::default()));
         assert_eq!(parse_settings(&json!({"rules": {"persistent-data": ""}})), Ok(Settings::default()));
@@ -268,7 +270,7 @@ mod tests {
         let value = json!({"engines": ["sql-server"], "images": [{"repository": "team/edge", "engine": "sql-edge"}],
             "mode": "validate", "rules": {"single-replica": "warn", "graceful-stop": "mutate"}, "exposure": "public",
             "address": "cluster-ip", "operators": "enforce", "announce": false,
-            "failoverSeconds": 60, "fsGroup": "none", "exemptions": true, "claimSize": "20Gi"});
+            "failoverSeconds": 60, "fsGroup": "none", "exemptions": true, "lookUps": ["Service", "TCPRoute"], "claimSize": "20Gi"});
         let settings = parse_settings(&value).expect("these settings are right");
         assert_eq!(settings.engines, [&SQL_SERVER]);
         assert_eq!(settings.images, [ImageMapping { repository: "team/edge".into(), engine: &SQL_EDGE }]);
@@ -281,6 +283,10 @@ mod tests {
             (Address::ClusterIp, Operators::Enforce, false)
         );
         assert_eq!((settings.fs_group, settings.exemptions), (None, true));
+        assert_eq!(
+            settings.look_ups.iter().map(|resource| resource.plural).collect::<Vec<_>>(),
+            ["services", "tcproutes"]
+        );
         assert_eq!(settings.claim_size, "20Gi");
     }
 
@@ -308,7 +314,13 @@ mod tests {
             (json!({"fsGroup": "wheel"}), "`fsGroup` must be a group id from 0 to 2147483647, or none"),
             (json!({"fsGroup": "-1"}), "`fsGroup` must be a group id from 0 to 2147483647, or none"),
             (json!({"exemptions": "yes"}), "`exemptions` must be true or false"),
+            (json!({"mode": 1}), "`mode` must be a text; valid values: mutate, validate, warn"),
             (json!({"claimSize": "big"}), "`claimSize` must be a quantity, for example 8Gi"),
+            (json!({"claimSize": "8GB"}), "`claimSize` must be a quantity, for example 8Gi"),
+            (json!({"claimSize": "8.Gi"}), "`claimSize` must be a quantity, for example 8Gi"),
+            (json!({"claimSize": "0Gi"}), "`claimSize` must be a quantity, for example 8Gi"),
+            (json!({"lookUps": ["Services"]}), "unknown kind `Services`; did you mean `Service`?"),
+            (json!({"lookUps": true}), "`lookUps` must be a list of kinds"),
             (json!({"images": ["x"]}), "`images` must list objects with `repository` and `engine`"),
             (
                 json!({"images": [{"repository": "r.io:5/x", "engine": "sql-edge"}]}),

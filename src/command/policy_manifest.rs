@@ -4,17 +4,19 @@ use serde_json::json;
 use sqledge_ha_policy::settings::Settings;
 
 use crate::cli::{PolicyAccess, PolicyManifest};
+use crate::command::policy::parse_reference;
 use crate::config;
 use crate::exit::Failure;
 use crate::install::kubewarden::{Options, policy};
 use crate::install::module::ModuleMetadata;
 use crate::install::rbac::{ServiceAccount, policy_server};
 use crate::install::yaml;
+use crate::registry::SCHEME;
 
 /// A policy as YAML.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for invalid settings.
+/// [`Failure`] with exit code 2 for invalid settings, or a URL from which no policy server loads a module.
 pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
     let module = ModuleMetadata::embedded()?;
     let (value, settings) = match &flags.settings {
@@ -24,6 +26,7 @@ pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
         }
         None => (json!({"exposure": "internal"}), Settings::default()),
     };
+    flags.module.as_deref().map_or(Ok(()), check_location)?;
     let options = Options {
         location: &flags.module.clone().unwrap_or_else(|| module.published_at()),
         module: &module,
@@ -34,6 +37,19 @@ pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
         policy: &settings,
     };
     Ok(yaml(&[policy(flags.mode, &options)])?)
+}
+
+/// Checks the URL of a module: from a registry, a web server, or the file system of the policy server.
+fn check_location(url: &str) -> Result<(), Failure> {
+    if url.starts_with(SCHEME) {
+        return parse_reference(url).map(|_| ());
+    }
+    let schemes = ["https://", "http://", "file:///"];
+    if schemes.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
+        return Ok(());
+    }
+    let help = "write registry://REGISTRY/REPOSITORY:TAG, https://… or file:///…";
+    Err(Failure::usage(format!("{url}: not the URL of a module\n = help: {help}")))
 }
 
 /// The permissions of the policy server as YAML.

@@ -16,6 +16,7 @@ use crate::manifest::{ReadError, read};
 use crate::report::explanation;
 use crate::wasm_host::{
     self, AdmissionReview, CompiledModule, EMBEDDED, LookupSource, NoLookups, ObjectSet, ParseError, PatchError,
+    with_look_ups,
 };
 
 /// Why a review failed.
@@ -95,7 +96,7 @@ fn answer(review: &AdmissionReview, settings: &Value, objects: Option<Vec<Value>
         None => Arc::new(NoLookups),
     };
     let instance = CompiledModule::new(EMBEDDED)?.instance(lookups)?;
-    let response = instance.validate_text(review.request_text(), &settings.to_string())?;
+    let response = instance.validate_text(review.request_text(), &with_look_ups(settings).to_string())?;
     let patch = review.patch(&response)?;
     Ok(review.answer(response, patch))
 }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
-use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::settings::{Settings, looked_up_kinds};
 
 use super::match_conditions::match_conditions;
 use super::module::ModuleMetadata;
@@ -39,6 +39,14 @@ pub struct Options<'a> {
     pub policy: &'a Settings,
 }
 
+impl Options<'_> {
+    /// The kinds that the policy server may list: those in the settings, else all that `sqledge-ha policy access` grants.
+    fn look_ups(&self) -> Vec<&'static str> {
+        let named: Vec<&str> = self.policy.look_ups.iter().map(|resource| resource.name).collect();
+        if named.is_empty() { looked_up_kinds() } else { named }
+    }
+}
+
 /// The timeout of one evaluation, in seconds: Kubewarden's minimum. An evaluation takes less than 2 ms.
 const EVALUATION_SECONDS: u8 = 2;
 
@@ -60,7 +68,7 @@ The matchConditions depend on the settings: the API server does not send a workl
                 "sqledge-ha-mutate",
                 options,
                 options.module.rules(),
-                &json!({"mode": "mutate"}),
+                "mutate",
                 true,
             ),
         },
@@ -75,7 +83,7 @@ The matchConditions depend on the settings: the API server does not send a workl
                 "sqledge-ha-validate",
                 options,
                 options.module.built_in_rules(),
-                &json!({"mode": "validate"}),
+                "validate",
                 false,
             ),
         },
@@ -92,15 +100,17 @@ The matchConditions depend on the settings: the API server does not send a workl
     }
 }
 
-fn cluster_wide(name: &str, options: &Options<'_>, rules: Vec<Value>, mode: &Value, mutating: bool) -> Value {
-    let mut spec = spec(options, rules, mode, mutating);
+fn cluster_wide(name: &str, options: &Options<'_>, rules: Vec<Value>, mode: &str, mutating: bool) -> Value {
+    let mode = json!({"mode": mode, "lookUps": options.look_ups()});
+    let mut spec = spec(options, rules, &mode, mutating);
     spec.insert("contextAwareResources".to_owned(), Value::Array(options.module.context_aware_resources()));
     spec.insert("namespaceSelector".to_owned(), namespaces_except(&["kube-system"]));
     object("ClusterAdmissionPolicy", name, options, spec)
 }
 
 fn namespaced(options: &Options<'_>) -> Value {
-    let spec = spec(options, options.module.namespaced_rules(), &json!({"mode": "mutate"}), true);
+    let settings = json!({"mode": "mutate", "lookUps": []});
+    let spec = spec(options, options.module.namespaced_rules(), &settings, true);
     object("AdmissionPolicy", "sqledge-ha", options, spec)
 }
 
@@ -114,9 +124,9 @@ fn object(kind: &str, name: &str, options: &Options<'_>, spec: Map<String, Value
         "metadata": {"name": name, "annotations": annotations}, "spec": spec})
 }
 
-fn spec(options: &Options<'_>, rules: Vec<Value>, mode: &Value, mutating: bool) -> Map<String, Value> {
+fn spec(options: &Options<'_>, rules: Vec<Value>, own_settings: &Value, mutating: bool) -> Map<String, Value> {
     let mut settings = options.settings.as_object().cloned().unwrap_or_default();
-    settings.extend(mode.as_object().cloned().unwrap_or_default());
+    settings.extend(own_settings.as_object().cloned().unwrap_or_default());
     Map::from_iter(
         [
             ("policyServer", json!(options.policy_server)),

@@ -58,7 +58,9 @@ pub fn policy_server(module: &ModuleMetadata, account: &ServiceAccount) -> Vec<C
         CommentedObject {
             comment: "\
 Look-up permissions for the ServiceAccount of the policy server. The server watches the resources to keep its cache up to
-date. Without these permissions, rules with look-ups are not checked; the audit annotation `unchecked` says so.",
+date. Apply them before a policy whose setting `lookUps` names these kinds: the server never answers a policy that lists what
+it may not list. Rules that need kinds which the setting does not name are not checked; the audit annotation `unchecked` says
+so.",
             object: role,
         },
         CommentedObject {

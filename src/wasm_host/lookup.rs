@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, group_of, namespace_of};
+use sqledge_ha_policy::settings::looked_up_kinds;
 
 /// A look-up of one object, as the module sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -41,6 +42,21 @@ pub struct List {
     /// The requested fields as dotted paths; empty for all. The host prunes: a source can ignore them.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub field_masks: Vec<String>,
+}
+
+/// Settings with which the module may look up every kind, unless they name some. Kubewarden's policy server needs names,
+/// because it never answers a list that it may not read; this host always answers.
+pub fn with_look_ups(settings: &Value) -> Value {
+    const KEY: &str = "lookUps";
+    let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
+    let is_unset =
+        |value: &Value| value.is_null() || value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty);
+    if let Some(members) = settings.as_object_mut()
+        && members.get(KEY).is_none_or(is_unset)
+    {
+        members.insert(KEY.to_owned(), json!(looked_up_kinds()));
+    }
+    settings
 }
 
 /// Reads `null` as an empty value.

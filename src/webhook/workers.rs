@@ -15,7 +15,9 @@ use tokio::sync::oneshot;
 use self::failure::ModuleFailure;
 use super::decision::{Answer, Stage};
 use super::metrics::Metrics;
-use crate::wasm_host::{AdmissionReview, CompiledModule, Error, Instance, LookupSource, RequestInfo, Response};
+use crate::wasm_host::{
+    AdmissionReview, CompiledModule, Error, Instance, LookupSource, RequestInfo, Response, with_look_ups,
+};
 
 /// The answer to a request if the module fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -61,7 +63,7 @@ pub struct StageSettings {
 impl StageSettings {
     /// Takes the configured settings: a mapping, or null for the defaults.
     pub fn new(settings: &Value) -> Self {
-        let mutate = if settings.is_null() { json!({}) } else { settings.clone() };
+        let mutate = with_look_ups(settings);
         let mut validate = mutate.clone();
         if let Some(members) = validate.as_object_mut() {
             members.insert("mode".to_owned(), json!("validate"));

@@ -3,6 +3,7 @@
 //! No entry point returns a guest error: the host would reject the request, whatever the failure policy says.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use kubewarden_policy_sdk::metadata::ProtocolVersion;
 use kubewarden_policy_sdk::response::ValidationResponse;
@@ -15,8 +16,10 @@ use super::review;
 use super::verdict::Verdict;
 use crate::json::parse::{parse_value, utf8};
 use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::name_of;
 use crate::kubernetes::resources::{LookUp, Resource};
 use crate::rules::parse_settings;
+use crate::settings::Settings;
 use crate::view::Scope;
 use crate::view::cluster::{Cluster, Lookup, Query};
 
@@ -29,7 +32,7 @@ extern "C" fn wapc_init() {
 }
 
 fn validate(payload: &[u8]) -> CallResult {
-    answer(&response(review::validate(payload, &HostCluster::default())))
+    answer(&response(review::validate_in(payload, HostCluster::new)))
 }
 
 fn response(verdict: Verdict) -> ValidationResponse {
@@ -61,12 +64,10 @@ fn answer(response: &impl Serialize) -> CallResult {
     Ok(serde_json::to_vec(response).unwrap_or_default())
 }
 
-/// No object has this name: an underscore is never valid in one.
-const PERMISSION_PROBE_NAME: &str = "sqledge-ha_probe";
-
-/// The cluster as the host shows it during one request. Each resource is listed at most once.
-#[derive(Default)]
+/// The cluster as the host shows it during one request. Each resource is listed at most once, and none that the settings do
+/// not name: Kubewarden never answers a list that its ServiceAccount may not read.
 struct HostCluster {
+    look_ups: Vec<&'static Resource>,
     lists: Chain<(Kind, Result<Vec<Value>, String>)>,
     objects: Chain<Value>,
 }
@@ -102,8 +103,18 @@ impl<T> Chain<T> {
 }
 
 impl HostCluster {
+    fn new(settings: &Settings) -> Self {
+        HostCluster { look_ups: settings.look_ups.clone(), lists: Chain::default(), objects: Chain::default() }
+    }
+
+    fn may_look_up(&self, resource: &Resource) -> Result<(), String> {
+        let is_named = self.look_ups.iter().any(|named| named.kind == resource.kind);
+        is_named.then_some(()).ok_or_else(|| format!("the setting lookUps does not name {}", resource.name))
+    }
+
     /// The objects of a resource in a namespace. One request asks about one namespace only.
     fn list(&self, resource: &'static Resource, namespace: &str) -> Result<&[Value], String> {
+        self.may_look_up(resource)?;
         let is_meant = |(kind, _): &(Kind, _)| *kind == resource.kind;
         let (_, objects) = match self.lists.find(is_meant) {
             Some(listed) => listed,
@@ -137,6 +148,9 @@ impl Cluster for HostCluster {
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
+        if let Err(reason) = self.may_look_up(resource) {
+            return Lookup::Unavailable(reason);
+        }
         let api_version = resource.api_version();
         match get(&api_version, resource.name, namespace, name) {
             Ok(None) => Lookup::Known(None),
@@ -153,11 +167,9 @@ impl Cluster for HostCluster {
     }
 }
 
-/// Lists a resource. A `get` comes first to check the permission of the server's account, because a forbidden list never
-/// answers.
+/// Lists a resource, sorted by name: the host's order changes.
 fn list(resource: &Resource, namespace: &str) -> Result<Vec<Value>, String> {
     let (api_version, kind) = (resource.api_version(), resource.name);
-    get(&api_version, kind, namespace, PERMISSION_PROBE_NAME).map_err(|reason| format!("{kind}: {reason}"))?;
     let more = [
         ("label_selector", Value::Null),
         ("field_selector", Value::Null),
@@ -166,9 +178,13 @@ fn list(resource: &Resource, namespace: &str) -> Result<Vec<Value>, String> {
     ];
     let mut answer = call("list_resources_by_namespace", &api_version, kind, namespace, more)?;
     let items = answer.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
-    let mut items = items.unwrap_or_default();
-    items.iter_mut().for_each(|item| set_type(item, &api_version, kind));
-    Ok(items)
+    // Sorting in place would add 10 KB to the module.
+    let mut by_name = BTreeMap::new();
+    for mut item in items.unwrap_or_default() {
+        set_type(&mut item, &api_version, kind);
+        by_name.insert(name_of(&item).to_owned(), item);
+    }
+    Ok(by_name.into_values().collect())
 }
 
 /// One object; `None` if it does not exist.

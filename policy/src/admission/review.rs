@@ -47,13 +47,26 @@ impl Outcome {
 
 /// Answers what a host passes to the module: `{"request": …, "settings": …}`. Any bytes have an answer.
 pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
-    match try_validate(payload, cluster) {
-        Ok(outcome) => outcome.into_verdict(),
-        Err(message) => Verdict::failure(message),
-    }
+    verdict(read(payload).and_then(|(request, settings)| outcome(&request, settings, cluster)))
 }
 
-fn try_validate(payload: &[u8], cluster: &dyn Cluster) -> Result<Outcome, String> {
+/// Like [`validate`], in the cluster that `cluster` shows with the settings.
+pub fn validate_in<C: Cluster>(payload: &[u8], cluster: impl FnOnce(&Settings) -> C) -> Verdict {
+    verdict(read(payload).and_then(|(request, settings)| {
+        let cluster = cluster(&settings);
+        outcome(&request, settings, &cluster)
+    }))
+}
+
+fn verdict(outcome: Result<Outcome, String>) -> Verdict {
+    outcome.map_or_else(Verdict::failure, Outcome::into_verdict)
+}
+
+fn outcome(request: &Request<'_>, settings: Settings, cluster: &dyn Cluster) -> Result<Outcome, String> {
+    review(request, settings, cluster).map_err(|error| error.to_string())
+}
+
+fn read(payload: &[u8]) -> Result<(Request<'_>, Settings), String> {
     let message = |error: ParseError| error.to_string();
     let (request, settings) = parse_payload(payload).map_err(message)?;
     let settings = match settings {
@@ -63,7 +76,7 @@ fn try_validate(payload: &[u8], cluster: &dyn Cluster) -> Result<Outcome, String
         }
         None => Settings::default(),
     };
-    review(&request, settings, cluster).map_err(message)
+    Ok((request, settings))
 }
 
 /// Reviews an admission request.

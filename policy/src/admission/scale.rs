@@ -13,7 +13,7 @@ use crate::kubernetes::kind::{Kind, has_checked_owner};
 use crate::kubernetes::name_of;
 use crate::kubernetes::resources::scalable;
 use crate::rules::check::{CheckContext, CheckedObject, ScaleRequest};
-use crate::rules::check_all;
+use crate::rules::{check_all, checks_scaling};
 use crate::settings::Settings;
 use crate::view::cluster::{Cluster, Lookup};
 use crate::workload::Workload;
@@ -30,7 +30,7 @@ pub(super) fn review(
     if !replicas.exists() || replicas.int().is_some_and(|replicas| replicas <= 1) {
         return Outcome::Passed(Reason::OneReplicaAtMost);
     }
-    let resource = scalable(&request.resource);
+    let resource = scalable(&request.resource).filter(|_| checks_scaling(settings));
     let Some((resource, kind)) = resource.and_then(|resource| Some((resource, resource.kind.workload()?))) else {
         return Outcome::Passed(Reason::UncheckedScale);
     };

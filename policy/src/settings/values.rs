@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{KnownRule, Named, is_unset, unknown, valid_values};
 use crate::engine::{ENGINES, Engine, ImageMapping};
 use crate::finding::Action;
+use crate::kubernetes::resources::{RESOURCES, Resource};
 
 /// The type of a setting.
 pub trait SettingType {
@@ -103,6 +104,41 @@ fn image(value: &Value) -> Result<ImageMapping, String> {
     Ok(ImageMapping { repository: repository.to_owned(), engine: engine(name)? })
 }
 
+/// Kinds of objects that the host may list.
+pub struct LookUps;
+
+impl SettingType for LookUps {
+    type Value = Vec<&'static Resource>;
+    const FORM_TYPE: &'static str = "array[";
+
+    fn read(key: &str, value: &Value, _: &[KnownRule]) -> Result<Self::Value, String> {
+        let items = value.as_array().ok_or_else(|| format!("`{key}` must be a list of kinds"))?;
+        let resource = |item: &Value| {
+            let name = item.as_str().unwrap_or_default();
+            let found = looked_up().find(|resource| resource.name == name);
+            found.ok_or_else(|| unknown("kind", name, &looked_up_kinds()))
+        };
+        items.iter().map(resource).collect()
+    }
+
+    fn to_json(resources: &Self::Value) -> Value {
+        resources.iter().map(|resource| Value::from(resource.name)).collect()
+    }
+
+    fn schema(_: &[KnownRule]) -> Value {
+        json!({"type": ["array", "null"], "items": {"enum": looked_up_kinds()}})
+    }
+}
+
+fn looked_up() -> impl Iterator<Item = &'static Resource> {
+    RESOURCES.iter().filter(|resource| resource.look_up.at_admission())
+}
+
+/// Every kind that the setting `lookUps` can name.
+pub fn looked_up_kinds() -> Vec<&'static str> {
+    looked_up().map(|resource| resource.name).collect()
+}
+
 /// One of several names.
 pub struct Choice<T>(PhantomData<T>);
 
@@ -111,7 +147,10 @@ impl<T: Named> SettingType for Choice<T> {
     const FORM_TYPE: &'static str = "enum";
 
     fn read(key: &str, value: &Value, _: &[KnownRule]) -> Result<T, String> {
-        named(key, value.as_str().unwrap_or_default(), T::NAMES)
+        match value.as_str() {
+            Some(name) => named(key, name, T::NAMES),
+            None => Err(format!("`{key}` must be a text; {}", valid_values(&names(T::NAMES)))),
+        }
     }
 
     fn to_json(value: &T) -> Value {
@@ -287,7 +326,7 @@ impl SettingType for ClaimSize {
     const FORM_TYPE: &'static str = "string";
 
     fn read(key: &str, value: &Value, _: &[KnownRule]) -> Result<String, String> {
-        let size = value.as_str().filter(|size| size.starts_with(|first: char| first.is_ascii_digit()));
+        let size = value.as_str().filter(|size| is_quantity(size));
         Ok(size.ok_or_else(|| format!("`{key}` must be a quantity, for example 8Gi"))?.to_owned())
     }
 
@@ -296,6 +335,17 @@ impl SettingType for ClaimSize {
     }
 
     fn schema(_: &[KnownRule]) -> Value {
-        json!({"type": ["string", "null"]})
+        json!({"type": ["string", "null"], "pattern": "^$|^[0-9]+([.][0-9]+)?([KMGTPE]i|[kMGTPE])?$"})
     }
+}
+
+/// Whether a text is a positive quantity of bytes: a decimal number with a suffix of `resource.Quantity`.
+fn is_quantity(text: &str) -> bool {
+    let suffix = text.trim_start_matches(|char: char| char.is_ascii_digit() || char == '.');
+    let number = text.strip_suffix(suffix).unwrap_or_default();
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_positive = number.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    let suffixes = ["", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    are_digits(whole) && are_digits(fraction) && is_positive && suffixes.contains(&suffix)
 }
