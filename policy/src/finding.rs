@@ -45,6 +45,8 @@ pub enum FindingKind {
     Omission,
     /// A field says the opposite of what must hold.
     Contradiction,
+    /// The same, and so severe that a rule that warns by default rejects it.
+    Severe,
     /// A field may be wrong, but does not prevent failover. Never more than a warning.
     Advice,
 }
