@@ -37,11 +37,11 @@ impl<'f> SingleFix<'f> {
     pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
         let (span, length) = (&located.document_span, self.text.len());
         let old = self.text.get(span.clone()).unwrap_or_default();
-        let new = edited(old, fix)?;
+        let (new, added) = edited(old, fix, self.text)?;
         let mut replacements = changes(old, &new, span.start);
-        if !fix.documents.is_empty() {
+        if !added.is_empty() {
             let last = if span.end == length { new.as_str() } else { self.text };
-            let text = appended(&fix.documents, self.ending, last.ends_with('\n'));
+            let text = appended(added, self.ending, last.ends_with('\n'));
             match replacements.last_mut() {
                 Some(last) if last.range.end == length => last.text.push_str(&text),
                 _ => replacements.push(Replacement { range: length..length, text }),
