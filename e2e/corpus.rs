@@ -1,7 +1,7 @@
 //! The corpus: manifests with and without findings of each rule, and the reports.
 //!
 //! `corpus/RULE/pass/*` have no finding of the rule and no error; `corpus/RULE/fail/*` have a finding of the rule and no
-//! error of another one. If the file name contains `a-warning`, the finding is a warning. A first line `# lint: FLAGS` has
+//! error of another one. If the file name contains `a-warning`, the finding is a warning, and with `an-error` an error. A first line `# lint: FLAGS` has
 //! flags for the command, relative to `corpus/RULE`.
 
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ impl Case {
     }
 
     fn is_warning(&self, rule: &Rule) -> bool {
-        rule.default_action == Action::Warn || self.file.contains("a-warning")
+        !self.file.contains("an-error") && (rule.default_action == Action::Warn || self.file.contains("a-warning"))
     }
 }
 

@@ -6,8 +6,11 @@ mod single_fix;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use sqledge_ha_policy::finding::{Fix, Safety};
+use sqledge_ha_policy::json::edit::Edit;
+use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
 use self::claims::Claims;
 pub use self::single_fix::{Replacement, SingleFix};
@@ -54,7 +57,11 @@ pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe
         checked
     };
     let mut fixed = vec![0; result.files.len()];
-    let mut claims = if unsafe_too { Claims::in_files(&result.files) } else { Claims::default() };
+    let mut claims = if unsafe_too {
+        Claims::in_files(&result.files, default_namespace(result, prefilter))
+    } else {
+        Claims::default()
+    };
     let (mut texts, mut outcomes) = apply_fixes(result, unsafe_too, &mut claims);
     count_fixed(result, &outcomes, &mut fixed);
     let mut checked = check(texts);
@@ -112,26 +119,23 @@ impl<'f> EditedText<'f> {
         if fix.safety == Safety::Unsafe && !unsafe_too {
             return FixOutcome::NeedsUnsafe;
         }
-        match self.edit(located.document_span.clone(), fix, claims) {
+        match self.edit(located, fix, claims) {
             Ok(()) => FixOutcome::Applied,
             Err(error) => FixOutcome::Failed(error),
         }
     }
 
-    fn edit(&mut self, span: Range<usize>, fix: &Fix, claims: &mut Claims) -> Result<(), EditError> {
-        if fix.documents.iter().any(|document| claims.contains(document)) {
-            return Err(EditError::ClaimExists);
-        }
+    fn edit(&mut self, located: &LocatedFinding, fix: &Fix, claims: &mut Claims) -> Result<(), EditError> {
+        let span = located.document_span.clone();
         let text = match self.edited.get(&span.start) {
             Some((_, text)) => text,
             None => self.file.text.get(span.clone()).unwrap_or_default(),
         };
-        let text = edited(text, fix)?;
+        let fix = claims.adapt(fix, &located.object)?;
+        let (text, added) = edited(text, &fix, &self.file.text)?;
         self.edited.insert(span.start, (span, text));
-        for document in &fix.documents {
-            claims.add(document);
-            self.added.push(document.clone());
-        }
+        claims.record(&fix, &located.object);
+        self.added.extend_from_slice(added);
         Ok(())
     }
 
@@ -149,12 +153,36 @@ impl<'f> EditedText<'f> {
     }
 }
 
-/// The text of a document with the edits of one fix.
-fn edited(document: &str, fix: &Fix) -> Result<String, EditError> {
-    if !fix.documents.is_empty() && document.trim_start().starts_with('{') {
+/// The text of a document with the edits of one fix, and the objects to append to `file`, the text of the whole file. In
+/// JSON, new objects are added to the list.
+fn edited<'x>(document: &str, fix: &'x Fix, file: &str) -> Result<(String, &'x [Value]), EditError> {
+    if fix.documents.is_empty() || !is_json(file) {
+        return Ok((edit(document, &fix.edits)?, &fix.documents));
+    }
+    if !is_list(file) {
         return Err(EditError::JsonFile);
     }
-    edit(document, &fix.edits)
+    let items = fix.documents.iter().map(|item| Edit::Set { pointer: "/items/-".to_owned(), value: item.clone() });
+    let edits: Vec<Edit> = fix.edits.iter().cloned().chain(items).collect();
+    Ok((edit(document, &edits)?, &[]))
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// Whether a JSON text is a list whose items can be of any kind.
+fn is_list(text: &str) -> bool {
+    let object: Value = serde_json::from_str(text).unwrap_or_default();
+    object.get("kind").and_then(Value::as_str) == Some("List") && object.get("items").is_some_and(Value::is_array)
+}
+
+/// The namespace of objects that name none: the given one, or the only one that the objects with findings name.
+fn default_namespace<'n>(result: &'n LintResult, prefilter: &Prefilter<'n>) -> &'n str {
+    let mut named = result.findings.iter().filter_map(|located| located.object.namespace.as_deref());
+    let first = named.next();
+    let only = first.filter(|first| named.all(|other| other == *first));
+    prefilter.namespace().or(only).unwrap_or(DEFAULT_NAMESPACE)
 }
 
 fn line_ending(text: &str) -> &'static str {

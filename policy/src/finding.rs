@@ -45,6 +45,8 @@ pub enum FindingKind {
     Omission,
     /// A field says the opposite of what must hold.
     Contradiction,
+    /// The same, and so severe that a rule that warns by default rejects it.
+    Severe,
     /// A field may be wrong, but does not prevent failover. Never more than a warning.
     Advice,
 }
@@ -204,22 +206,21 @@ pub struct Fix {
     /// New objects that the edits refer to. They are added to files only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<Value>,
+    /// The fix for an application with a claim that nothing mounts: with it in place of the first new one. The edits have
+    /// an empty `claimName` to fill in.
+    #[serde(skip)]
+    pub on_free_claim: Option<Box<Fix>>,
 }
 
 impl Fix {
     /// Edits that are applied at admission and by `fix`.
     pub fn safe(edits: impl Into<Vec<Edit>>) -> Self {
-        Fix { safety: Safety::Safe, edits: edits.into(), documents: Vec::new() }
+        Fix { safety: Safety::Safe, edits: edits.into(), documents: Vec::new(), on_free_claim: None }
     }
 
     /// Edits that only `fix --unsafe` applies.
     pub fn unsafe_edits(edits: impl Into<Vec<Edit>>) -> Self {
-        Fix { safety: Safety::Unsafe, edits: edits.into(), documents: Vec::new() }
-    }
-
-    /// Whether it changes nothing.
-    pub fn is_empty(&self) -> bool {
-        self.edits.is_empty() && self.documents.is_empty()
+        Fix { safety: Safety::Unsafe, edits: edits.into(), documents: Vec::new(), on_free_claim: None }
     }
 }
 

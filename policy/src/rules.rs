@@ -72,6 +72,7 @@ impl Rule {
         let chosen = settings.rules.action(self.id);
         let action = match (chosen.unwrap_or(self.default_action), finding.kind) {
             (Action::Off, _) => Action::Off,
+            (Action::Warn, FindingKind::Severe) if chosen.is_none() => Action::Reject,
             (Action::Warn, _) | (_, FindingKind::Advice) => Action::Warn,
             (Action::Mutate, _) if finding.safe_edits().is_some() => Action::Mutate,
             // A rule that rejects by default still mutates an omission, unless the settings chose `reject`.

@@ -1,49 +1,165 @@
-//! The claims in the files, so that no fix adds another one with the same name.
+//! The claims in the files, so that a fix uses one that nothing mounts, and adds none with the name of another.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
+use sqledge_ha_policy::finding::Fix;
+use sqledge_ha_policy::json::edit::Edit;
+use sqledge_ha_policy::kubernetes::claim::claim_names;
+use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::namespace_of;
+use sqledge_ha_policy::kubernetes::selector::Pods;
 
-use crate::linter::LintedFile;
 use crate::linter::list_items::objects_in;
-use crate::manifest::{document_spans, read_span};
+use crate::linter::{LintedFile, ObjectId};
+use crate::manifest::{EditError, document_spans, read_span};
 
-const KIND: &str = "PersistentVolumeClaim";
+/// A namespace and a name in it.
+type Id = [String; 2];
 
-/// Claims by namespace and name.
+/// The claims in the files, the claims that pods mount, and the workloads.
 #[derive(Debug, Default)]
-pub(super) struct Claims(HashSet<[String; 2]>);
+pub(super) struct Claims {
+    /// The namespace of objects that name none.
+    default_namespace: String,
+    claims: HashSet<Id>,
+    /// Those that can hold the files of a database.
+    writable: Vec<Id>,
+    mounted: HashSet<Id>,
+    workloads: HashSet<Id>,
+}
 
 impl Claims {
-    /// The claims in `files`.
-    pub(super) fn in_files(files: &[LintedFile]) -> Self {
-        let mut claims = Claims::default();
+    /// The claims in `files`; objects that name no namespace are in `default_namespace`.
+    pub(super) fn in_files(files: &[LintedFile], default_namespace: &str) -> Self {
+        let mut claims = Claims { default_namespace: default_namespace.to_owned(), ..Claims::default() };
         files.iter().for_each(|file| claims.add_all(&file.text));
         claims
     }
 
     fn add_all(&mut self, text: &str) {
-        let spans =
-            document_spans(text).filter(|span| text.get(span.clone()).is_some_and(|document| document.contains(KIND)));
+        const WORDS: [&str; 2] = ["PersistentVolumeClaim", "containers"];
+        let is_relevant = |document: &str| WORDS.iter().any(|word| document.contains(word));
+        let spans = document_spans(text).filter(|span| text.get(span.clone()).is_some_and(is_relevant));
         for document in spans.flat_map(|span| read_span(text, span, 0)).flatten() {
             objects_in(&document.value).into_iter().for_each(|object| self.add(object.value));
         }
     }
 
-    /// Adds an object, if it is a claim.
-    pub(super) fn add(&mut self, object: &Value) {
-        if object.get("kind").and_then(Value::as_str) == Some(KIND) {
-            self.0.insert(name(object));
+    fn add(&mut self, object: &Value) {
+        let namespace = namespace_of(object).unwrap_or(&self.default_namespace).to_owned();
+        match Kind::from_object(object) {
+            Some(Kind::Claim) => {
+                let id = [namespace, name(object).to_owned()];
+                if is_writable(object) && self.claims.insert(id.clone()) {
+                    self.writable.push(id);
+                } else {
+                    self.claims.insert(id);
+                }
+            }
+            Some(Kind::Workload(_)) => {
+                let Some(pods) = Pods::read(object) else { return };
+                self.mounted.extend(claim_names(&pods).into_iter().map(|claim| [namespace.clone(), claim]));
+                self.workloads.insert([namespace, name(object).to_owned()]);
+            }
+            _ => {}
         }
     }
 
-    /// Whether there is a claim with the name and namespace of an object.
-    pub(super) fn contains(&self, object: &Value) -> bool {
-        self.0.contains(&name(object))
+    /// The fix with the claims of the application: one that nothing mounts in place of a new one, and new ones with names
+    /// of their own.
+    ///
+    /// # Errors
+    /// [`EditError::SeveralClaims`] if there are several that nothing mounts.
+    pub(super) fn adapt(&self, fix: &Fix, object: &ObjectId) -> Result<Fix, EditError> {
+        let mut fix = match (&fix.on_free_claim, self.free(object).as_slice()) {
+            (None, _) | (Some(_), []) => fix.clone(),
+            (Some(fix), [name]) => renamed(fix, "", name),
+            (Some(_), [_, _, ..]) => return Err(EditError::SeveralClaims),
+        };
+        let mut taken: HashSet<Id> = HashSet::new();
+        for document in fix.documents.clone() {
+            let id = self.id(&document);
+            let is_free = |id: &Id| ![&self.claims, &self.mounted, &taken].iter().any(|ids| ids.contains(id));
+            let numbered = |number: usize| [id[0].clone(), format!("{}-{number}", id[1])];
+            let own = std::iter::once(id.clone()).chain((2..).map(numbered)).find(is_free).unwrap_or_default();
+            fix = renamed(&fix, &id[1], &own[1]);
+            taken.insert(own);
+        }
+        Ok(fix)
+    }
+
+    /// Records the claims that an applied fix adds and mounts.
+    pub(super) fn record(&mut self, fix: &Fix, object: &ObjectId) {
+        let namespace = self.namespace(object).to_owned();
+        for edit in &fix.edits {
+            let Edit::Set { value, .. } = edit else { continue };
+            let source = value.get("persistentVolumeClaim").unwrap_or(value);
+            if let Some(claim) = source.get("claimName").and_then(Value::as_str) {
+                self.mounted.insert([namespace.clone(), claim.to_owned()]);
+            }
+        }
+        fix.documents.iter().for_each(|document| self.add(document));
+    }
+
+    /// The claims for `object` that nothing mounts. If several do, those that have its name in theirs.
+    fn free(&self, object: &ObjectId) -> Vec<&str> {
+        let namespace = self.namespace(object);
+        let own = object.name.as_deref().unwrap_or_default();
+        let is_of_other = |claim: &str| {
+            let others = self.workloads.iter().filter(|[other, name]| other == namespace && name != own);
+            !contains_name(claim, own) && { others }.any(|[_, name]| contains_name(claim, name))
+        };
+        let in_namespace = self.writable.iter().filter(|id| id[0] == namespace && !self.mounted.contains(*id));
+        let free: Vec<&str> = in_namespace.map(|id| id[1].as_str()).filter(|claim| !is_of_other(claim)).collect();
+        match free.iter().filter(|claim| contains_name(claim, own)).collect::<Vec<_>>().as_slice() {
+            [one] => vec![one],
+            _ => free,
+        }
+    }
+
+    fn namespace<'n>(&'n self, object: &'n ObjectId) -> &'n str {
+        object.namespace.as_deref().unwrap_or(&self.default_namespace)
+    }
+
+    fn id(&self, object: &Value) -> Id {
+        [namespace_of(object).unwrap_or(&self.default_namespace), name(object)].map(str::to_owned)
     }
 }
 
-fn name(object: &Value) -> [String; 2] {
-    ["/metadata/namespace", "/metadata/name"]
-        .map(|pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned())
+fn name(object: &Value) -> &str {
+    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether the words of a name, between dashes and dots, are in another one.
+fn contains_name(name: &str, part: &str) -> bool {
+    let with_ends = |name: &str| format!("-{}-", name.replace(['.', '_'], "-"));
+    !part.is_empty() && with_ends(name).contains(&with_ends(part))
+}
+
+/// Whether one node can mount the claim for reading and writing files.
+fn is_writable(claim: &Value) -> bool {
+    let modes = claim.pointer("/spec/accessModes").and_then(Value::as_array);
+    let is_exclusive = |mode: &Value| matches!(mode.as_str(), Some("ReadWriteOnce" | "ReadWriteOncePod"));
+    let is_block = claim.pointer("/spec/volumeMode").and_then(Value::as_str) == Some("Block");
+    !name(claim).is_empty()
+        && !is_block
+        && modes.is_some_and(|modes| !modes.is_empty() && modes.iter().all(is_exclusive))
+}
+
+/// The fix with another name for a claim, in its edits and its new objects.
+fn renamed(fix: &Fix, old: &str, new: &str) -> Fix {
+    let mut fix = fix.clone();
+    let rename = |value: Option<&mut Value>| {
+        if let Some(value) = value.filter(|value| value.as_str() == Some(old)) {
+            *value = Value::from(new);
+        }
+    };
+    for edit in &mut fix.edits {
+        let Edit::Set { value, .. } = edit else { continue };
+        rename(value.get_mut("claimName"));
+        rename(value.pointer_mut("/persistentVolumeClaim/claimName"));
+    }
+    fix.documents.iter_mut().for_each(|document| rename(document.pointer_mut("/metadata/name")));
+    fix
 }

@@ -1,18 +1,24 @@
 //! The changes of one fix in a text.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use similar::{DiffOp, TextDiff};
 use sqledge_ha_policy::finding::Fix;
+use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
+use super::claims::Claims;
 use super::{appended, edited, line_ending};
 use crate::linter::{LintedFile, LocatedFinding};
 use crate::manifest::EditError;
 
 /// A text in which each finding is fixed as if it were the only one.
 pub struct SingleFix<'f> {
-    text: &'f str,
+    file: &'f LintedFile,
     ending: &'static str,
+    /// The claims in the text, read for the first fix that needs one.
+    claims: OnceCell<Claims>,
 }
 
 /// A part of a text and its replacement.
@@ -27,21 +33,29 @@ pub struct Replacement {
 impl<'f> SingleFix<'f> {
     /// For the findings in `file`.
     pub fn new(file: &'f LintedFile) -> Self {
-        SingleFix { text: &file.text, ending: line_ending(&file.text) }
+        SingleFix { file, ending: line_ending(&file.text), claims: OnceCell::new() }
     }
 
-    /// The changes that the command `fix` would make if there was no other finding.
+    /// The changes that the command `fix` would make if there was no other finding and no other file.
     ///
     /// # Errors
     /// [`EditError`] if its edits cannot be made in this text.
     pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
-        let (span, length) = (&located.document_span, self.text.len());
-        let old = self.text.get(span.clone()).unwrap_or_default();
-        let new = edited(old, fix)?;
+        let text = self.file.text.as_str();
+        let (span, length) = (&located.document_span, text.len());
+        let claims = || Claims::in_files(std::slice::from_ref(self.file), DEFAULT_NAMESPACE);
+        let needs_claim = fix.on_free_claim.is_some() || !fix.documents.is_empty();
+        let fix = if needs_claim {
+            Cow::Owned(self.claims.get_or_init(claims).adapt(fix, &located.object)?)
+        } else {
+            Cow::Borrowed(fix)
+        };
+        let old = text.get(span.clone()).unwrap_or_default();
+        let (new, added) = edited(old, &fix, text)?;
         let mut replacements = changes(old, &new, span.start);
-        if !fix.documents.is_empty() {
-            let last = if span.end == length { new.as_str() } else { self.text };
-            let text = appended(&fix.documents, self.ending, last.ends_with('\n'));
+        if !added.is_empty() {
+            let last = if span.end == length { new.as_str() } else { text };
+            let text = appended(added, self.ending, last.ends_with('\n'));
             match replacements.last_mut() {
                 Some(last) if last.range.end == length => last.text.push_str(&text),
                 _ => replacements.push(Replacement { range: length..length, text }),

@@ -1,7 +1,7 @@
 //! Where findings are in the texts.
 
 use serde_json::Value;
-use sqledge_ha_policy::finding::{Finding, Related};
+use sqledge_ha_policy::finding::{Finding, Fix, Related};
 use sqledge_ha_policy::json::edit::Edit;
 
 use super::list_items::{ListItem, is_in_template};
@@ -48,8 +48,7 @@ impl ObjectLocation<'_> {
         let prefix = self.item.prefix.as_str();
         if !prefix.is_empty() {
             finding.pointer.insert_str(0, prefix);
-            let edits = finding.fix.iter_mut().flat_map(|fix| fix.edits.iter_mut());
-            edits.for_each(|(Edit::Set { pointer, .. } | Edit::Remove { pointer })| pointer.insert_str(0, prefix));
+            finding.fix.iter_mut().for_each(|fix| move_below(fix, prefix));
             // More documents would not be objects of the Template.
             let adds_documents = finding.fix.as_ref().is_some_and(|fix| !fix.documents.is_empty());
             if adds_documents && is_in_template(prefix) {
@@ -71,4 +70,12 @@ impl ObjectLocation<'_> {
             message: related.label.to_string(),
         }
     }
+}
+
+/// Adds a prefix to the pointers of a fix.
+fn move_below(fix: &mut Fix, prefix: &str) {
+    for Edit::Set { pointer, .. } | Edit::Remove { pointer } in &mut fix.edits {
+        pointer.insert_str(0, prefix);
+    }
+    fix.on_free_claim.iter_mut().for_each(|fix| move_below(fix, prefix));
 }

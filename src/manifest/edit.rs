@@ -25,12 +25,14 @@ pub enum EditError {
     /// Other parts of the document refer to the value.
     #[error("a YAML alias or merge key uses this value elsewhere; change it by hand")]
     UsedByAlias,
-    /// The fix adds an object, but the text is JSON, which cannot contain another document.
-    #[error("the fix adds an object, but a JSON file can contain only one; add it by hand")]
+    /// The fix adds an object, but the text is one JSON object.
+    #[error(
+        "the fix adds a claim, but this JSON file holds one object; put it into a `List`, or add the claim by hand"
+    )]
     JsonFile,
-    /// The fix adds a claim, but a claim of this name exists, or another fix adds it.
-    #[error("a claim of this name exists; choose another name by hand")]
-    ClaimExists,
+    /// Several claims that nothing mounts can be meant.
+    #[error("nothing mounts several claims of this namespace; mount the right one by hand")]
+    SeveralClaims,
     /// The editor cannot edit this YAML layout.
     #[error("this YAML layout is not supported; edit it by hand")]
     UnsupportedLayout,

@@ -20,14 +20,15 @@ pub(super) fn template_at(document: &str, byte: usize) -> Option<usize> {
 /// The first `{{` between two bytes of a line that is outside quotes, or whose action contains quotes.
 fn action(document: &str, start: usize, end: usize) -> Option<usize> {
     let line = document.get(start..end)?;
-    let found = line.find("{{")?;
-    let before = line.get(..found)?;
-    let is_even = |quote| before.matches(quote).count().is_multiple_of(2);
-    // In `"{{ include "name" . }}"` the quotes of the action end the string.
-    let inside = line.get(found..)?;
-    let inside = inside.split_once("}}").map_or(inside, |(inside, _)| inside);
-    let ends_string = ['"', '\''].into_iter().any(|quote| !is_even(quote) && inside.contains(quote));
-    ((is_even('"') && is_even('\'')) || ends_string).then_some(start + found)
+    let is_outside = |found: usize| {
+        let (before, inside) = line.split_at(found);
+        let is_even = |quote| before.matches(quote).count().is_multiple_of(2);
+        // In `"{{ include "name" . }}"` the quotes of the action end the string.
+        let inside = inside.split_once("}}").map_or(inside, |(inside, _)| inside);
+        let ends_string = ['"', '\''].into_iter().any(|quote| !is_even(quote) && inside.contains(quote));
+        (is_even('"') && is_even('\'')) || ends_string
+    };
+    line.match_indices("{{").map(|(found, _)| found).find(|found| is_outside(*found)).map(|found| start + found)
 }
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod tests {
         assert_eq!(template_at("a: {{ .x }}\n\nb: 1\n", 13), Some(3));
         assert_eq!(template_at("a: 1\nb:\n  c: ]\n\n\n{{ end }}\n", 12), Some(17));
         assert_eq!(template_at("{{ if x }}\na: 1\nb:\n  c: ]\n", 22), Some(0));
+        assert_eq!(template_at("a: '{{ .x }}' {{ .y }}", 14), Some(14));
         assert_eq!(template_at(r#"a: "{{ include "b" . }}-c""#, 16), Some(4));
     }
 

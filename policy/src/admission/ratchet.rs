@@ -30,7 +30,7 @@ pub(super) fn apply_ratchet(findings: &mut Findings, before: &[Finding], update:
     }
 }
 
-/// The number of findings of the same rule, with the same text, at the same place, and the greatest number in them.
+/// The number of findings of the same rule and kind, at the same place, and the greatest number in them.
 struct Tally(Vec<(String, usize, Option<i64>)>);
 
 impl Tally {
@@ -65,9 +65,11 @@ fn key(finding: &Finding) -> String {
     key
 }
 
-/// A text without the product's name, because an update may replace SQL Edge by SQL Server, and without numbers.
+/// The kind of a finding in its text, without what an update may change in it: the product's name, because SQL Edge may be
+/// replaced by SQL Server, names from the object, which are in backquotes, and numbers.
 fn essential(text: &str) -> String {
-    let text = ENGINES.iter().fold(text.to_owned(), |text, engine| text.replace(engine.product, ""));
+    let text: String = text.split('`').step_by(2).collect();
+    let text = ENGINES.iter().fold(text, |text, engine| text.replace(engine.product, ""));
     text.replace(|character: char| character.is_ascii_digit(), "")
 }
 

@@ -59,11 +59,21 @@ impl<'a> Placement<'a> {
         }
         restricted.then_some(values)
     }
+
+    /// The first expression that lists values of `label`, and the number of expressions in its term.
+    pub fn listing(&self, label: &[&str]) -> Option<(Cursor<'a>, usize)> {
+        self.terms.items().find_map(|term| Some((listing(&term, label)?, expressions(&term).count())))
+    }
+}
+
+/// The expression of a term that lists values of `label`.
+fn listing<'a>(term: &Cursor<'a>, label: &[&str]) -> Option<Cursor<'a>> {
+    on(term, label).find(|expression| expression.at("operator").str() == Some("In"))
 }
 
 /// The values of `label` that satisfy every expression of a term, if the term lists values.
 fn term_values<'a>(term: &Cursor<'a>, label: &[&str]) -> Option<Vec<&'a str>> {
-    let listing = on(term, label).find(|expression| expression.at("operator").str() == Some("In"))?;
+    let listing = listing(term, label)?;
     let mut values = Vec::new();
     for value in listing.at("values").items().filter_map(|value| value.str()) {
         if may_be(term, label, value) {

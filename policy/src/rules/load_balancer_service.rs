@@ -96,6 +96,14 @@ fn reason(service_type: Option<ServiceType>) -> &'static str {
     }
 }
 
+/// The Service that clients need.
+fn wanted(context: &CheckContext<'_>) -> &'static str {
+    match context.settings.address {
+        Address::LoadBalancer => "LoadBalancer Service",
+        Address::ClusterIp => "Service with a virtual IP",
+    }
+}
+
 fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
     if service.is_load_balancer() {
         findings.extend(check_headless(context, service));
@@ -134,7 +142,8 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
     if workloads.is_empty() {
         return None;
     }
-    let message = format!("this update removes the only LoadBalancer Service of {}", listed(&workloads));
+    let wanted = wanted(context);
+    let message = format!("this update removes the only {wanted} of {}", listed(&workloads));
     let selector = service.spec.at("selector");
     if selector.value() == old.spec.at("selector").value() {
         let service_type = service.spec.at("type");
@@ -145,7 +154,12 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
                 .help("set `type: LoadBalancer` in the manifest"),
             None => Finding::contradiction(&service_type, message)
                 .reason("clients lose the address they connect to")
-                .help("keep `type: LoadBalancer`, create another LoadBalancer Service first, or set `exposure`"),
+                .help(match context.settings.address {
+                    Address::LoadBalancer => {
+                        "keep `type: LoadBalancer`, create another LoadBalancer Service first, or set `exposure`"
+                    }
+                    Address::ClusterIp => "keep the virtual IP, or create another Service with a virtual IP first",
+                }),
         });
     }
     let is_stopped = |workload: &Workload<'_>| workload.object.path(&["spec", "replicas"]).int() == Some(0);
@@ -158,7 +172,7 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
     Some(
         finding
             .reason("clients no longer reach this database at the address they connect to")
-            .help("keep the selector, or create another LoadBalancer Service for the database first"),
+            .help(format!("keep the selector, or create another {wanted} for the database first")),
     )
 }
 
@@ -303,26 +317,23 @@ fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Opti
         Scope::Part => false,
     };
     let labels = workload.template.path(&["metadata", "labels"]);
-    let message = match context.settings.address {
-        Address::LoadBalancer => "no LoadBalancer Service selects these pods",
-        Address::ClusterIp => "no Service with a virtual IP selects these pods",
-    };
+    let message = format!("no {} selects these pods", wanted(context));
     let finding = if is_proof { Finding::contradiction(&labels, message) } else { Finding::advice(&labels, message) };
     Some(match services.first() {
-        Some(service) => beside(finding, service),
+        Some(service) => beside(finding, context, service),
         None => alone(finding, context, workload),
     })
 }
 
 /// Adds what is said where another Service selects the pods.
-fn beside(finding: Finding, service: &Service<'_>) -> Finding {
+fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>) -> Finding {
     let service_type = service.service_type();
     let related = Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
     finding
         .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
         .reason(reason(Some(service_type)))
         .related([related])
-        .help("create a LoadBalancer Service that selects these pods only")
+        .help(format!("create a {} that selects these pods only", wanted(context)))
 }
 
 /// Adds what is said where no Service selects the pods.
@@ -338,7 +349,7 @@ fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) 
             let related = Related::new(&service.object, &service.spec.at("selector"), "this one selects nothing");
             finding.help(format!("Service {} {difference}", quoted(service.name()))).related([related])
         }
-        None => finding.help("create a LoadBalancer Service that selects these labels"),
+        None => finding.help(format!("create a {} that selects these labels", wanted(context))),
     }
 }
 

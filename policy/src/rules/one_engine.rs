@@ -2,7 +2,8 @@
 //! A pod has one container that runs a database. Containers count, and so do init containers that keep running
 //! (`restartPolicy: Always`). A product that the settings do not select counts only if the name of its image says
 //! what it is: by its environment alone it may be a client. No hook, and no script of the container, starts the database
-//! a second time.
+//! a second time. Two databases with a data directory in the same directory of the same claim are rejected, unless the
+//! settings say otherwise; the rest is a warning.
 //!
 //! # Why
 //! The containers of a pod share its network, its volumes and its lifetime. Two databases listen on the same port, so
@@ -35,10 +36,11 @@
 
 use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Finding, Findings};
+use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::command::{argv, commands};
-use crate::kubernetes::volumes::Mount;
+use crate::kubernetes::volumes::{effective_mount, normalized};
+use crate::workload::storage::ContainerStorage;
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
@@ -59,15 +61,20 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
     findings.extend(workload.engines.iter().filter_map(check_second_server).take(MAX_FINDINGS));
     let Some((first, further)) = workload.engines.split_first() else { return };
     let others = further.iter().chain(workload.unselected_engines.iter().filter(|engine| engine.by_image));
+    let mut earlier = vec![(first, directories_on_claims(workload.storage(first)))];
     for other in others.take(MAX_FINDINGS) {
         let location = other.container.first_of(&["image", "name"]).unwrap_or(other.container);
         let message = format!("the pod runs a second database: {}", other.describe());
-        findings.push(
-            Finding::contradiction(&location, message)
-                .label(format!("in addition to {}", first.describe()))
-                .reason(reason(workload, first, other))
-                .help("run each database in its own Deployment or StatefulSet, with its own claim and Service"),
-        );
+        let directories = directories_on_claims(workload.storage(other));
+        let sharer = earlier.iter().find(|(_, known)| directories.iter().any(|directory| known.contains(directory)));
+        let shares_files = sharer.is_some();
+        let one = sharer.map_or(first, |(one, _)| one);
+        let finding = Finding::contradiction(&location, message)
+            .label(format!("in addition to {}", one.describe()))
+            .reason(reason(one, other, shares_files))
+            .help("run each database in its own Deployment or StatefulSet, with its own claim and Service");
+        findings.push(if shares_files { Finding { kind: FindingKind::Severe, ..finding } } else { finding });
+        earlier.push((other, directories));
     }
 }
 
@@ -87,16 +94,10 @@ fn check_second_server(engine: &EngineContainer<'_>) -> Option<Finding> {
     Some(Finding::contradiction(&location, message).help(format!("start `{SERVER}` once")))
 }
 
-fn reason<'a>(workload: &Workload<'a>, one: &EngineContainer<'a>, other: &EngineContainer<'a>) -> &'static str {
+fn reason(one: &EngineContainer<'_>, other: &EngineContainer<'_>, shares_files: bool) -> &'static str {
     let port = one.port();
     let ports_clash = port.is_some() && port == other.port();
-    let mounts = workload.storage(other).data_mounts();
-    let files_clash = workload
-        .storage(one)
-        .data_mounts()
-        .iter()
-        .any(|mount| mounts.iter().any(|other| is_same_directory(mount, other)));
-    match (ports_clash, files_clash) {
+    match (ports_clash, shares_files) {
         (true, true) => "both listen on the same port and use the same files on the claim",
         (true, false) => "both listen on the same port, so that one of them does not start",
         (false, true) => "both use the same files on the claim",
@@ -104,11 +105,19 @@ fn reason<'a>(workload: &Workload<'a>, one: &EngineContainer<'a>, other: &Engine
     }
 }
 
-/// Whether two mounts are the same directory of the same claim.
-fn is_same_directory(one: &Mount<'_>, other: &Mount<'_>) -> bool {
-    let claim = one.claim_name();
-    let is_equal = |key| one.entry.at(key).str().unwrap_or_default() == other.entry.at(key).str().unwrap_or_default();
-    claim.is_some() && claim == other.claim_name() && is_equal("subPath") && is_equal("subPathExpr")
+/// A directory of a claim: the name of the claim, and the path in it.
+type ClaimDirectory<'s> = (&'s str, String);
+
+/// The data directories that are on claims.
+fn directories_on_claims<'s>(storage: &'s ContainerStorage<'_>) -> Vec<ClaimDirectory<'s>> {
+    let paths = storage.directories.iter().filter_map(|directory| directory.path.as_deref());
+    let on_claim = |path: &str| {
+        let mount = effective_mount(&storage.mounts, path)?;
+        let below = path.strip_prefix(mount.path.trim_end_matches('/')).unwrap_or_default();
+        let within = mount.entry.first_of(&["subPath", "subPathExpr"]).and_then(|path| path.str()).unwrap_or_default();
+        Some((mount.claim_name()?, normalized(&format!("{within}/{below}"))))
+    };
+    paths.filter_map(on_claim).collect()
 }
 
 #[cfg(test)]
@@ -201,6 +210,36 @@ mod tests {
         let all = settings(json!({"engines": ["sql-edge", "sql-server"], "rules": {"one-engine": "reject"}}));
         let found = ask_in(&RULE, &object, &ObjectIndex::default(), &all);
         assert_eq!(found, [format!("reject {POD}/containers/1/image")]);
+    }
+
+    #[test]
+    fn two_databases_on_the_same_files_are_rejected() {
+        let found = |mount: Value, env: Value| {
+            let mounts = json!([{"name": "data", "mountPath": "/var/opt/mssql"}]);
+            let mounts = if mount.is_null() { mounts } else { json!([mount]) };
+            let object = beside(json!({"name": "b", "image": IMAGE, "env": env, "volumeMounts": mounts}));
+            ask(&RULE, &object)
+        };
+        let (rejected, warned) =
+            ([format!("reject {POD}/containers/1/image")], [format!("warn {POD}/containers/1/image")]);
+        let at = |path: &str, sub_path: &str| json!({"name": "data", "mountPath": path, "subPath": sub_path});
+        assert_eq!(found(json!(null), json!([])), rejected);
+        assert_eq!(found(at("/var/opt/mssql/data", "data/"), json!([])), rejected, "the same directory in other words");
+        assert_eq!(found(at("/var/opt/mssql/data", ""), json!([])), warned);
+        assert_eq!(found(at("/var/opt/mssql", "b"), json!([])), warned);
+        let moved = ["DATA_FILE", "LOG_FILE"]
+            .map(|file| json!({"name": format!("MSSQL_MASTER_{file}"), "value": "/var/opt/mssql/b/f"}));
+        let data = json!({"name": "MSSQL_DATA_DIR", "value": "/var/opt/mssql/b"});
+        assert_eq!(found(json!(null), json!([moved[0], moved[1]])), rejected, "the data directory is still the same");
+        assert_eq!(found(json!(null), json!([moved[0], moved[1], data])), warned);
+        let mounts = json!([{"name": "data", "mountPath": "/var/opt/mssql"}]);
+        let mut object = beside(json!({"image": IMAGE, "volumeMounts": mounts}));
+        for (action, expected) in [("warn", &warned), ("reject", &rejected)] {
+            let settings = settings(json!({"rules": {"one-engine": action}}));
+            assert_eq!(ask_in(&RULE, &object, &ObjectIndex::default(), &settings), expected);
+        }
+        object["spec"]["template"]["spec"]["volumes"][0] = json!({"name": "data", "emptyDir": {}});
+        assert_eq!(ask(&RULE, &object), warned, "persistent-data rejects these files");
     }
 
     #[test]

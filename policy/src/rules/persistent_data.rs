@@ -30,17 +30,21 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: mounts the claim of the pod at `/var/opt/mssql`, or adds a claim, a volume and a mount (in a StatefulSet a
-//! claim template). The setting `claimSize` is its size. Existing databases are not moved.
+//! Unsafe: puts all directories, and the rest of `/var/opt/mssql`, on the claim of the pod or of the application that
+//! nothing mounts, or adds a claim, a volume and a mount (in a StatefulSet a claim template). The setting `claimSize` is
+//! its size. Existing databases are not moved. Nothing is fixed while `steady-controller` or `single-replica` rejects the
+//! workload, and where several claims could be meant.
 //!
 //! # Sources
 //! - Microsoft, *High availability for Azure SQL Edge containers*: the replacement reconnects to the same persistent storage
 //! - Kubernetes documentation, *Volumes*: what each kind of volume outlives
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: the directories
 
+#[cfg(not(feature = "guest"))]
 mod claim_fix;
 
-use self::claim_fix::{claim_fix, declared_claims};
+#[cfg(not(feature = "guest"))]
+use self::claim_fix::claim_fix;
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, push_separated, quoted};
@@ -87,11 +91,58 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
         Finding::advice(&at, message)
             .help("make sure that variables from `envFrom` move them to the claim, and name them in `env`")
     } else {
-        let fix = claim_fix(container, &unprotected, &context.settings.claim_size);
-        let finding = Finding::contradiction(&at, message).help(help(container, &unprotected));
-        if fix.is_empty() { finding } else { finding.fix(fix) }
+        let fix = claim_fix(context, container, &unprotected);
+        Finding { fix, ..Finding::contradiction(&at, message).help(help(container, &unprotected)) }
     };
     findings.push(Finding { label: label.map(Into::into), reason: reason.map(Into::into), ..finding });
+}
+
+/// The module applies safe fixes only.
+#[cfg(feature = "guest")]
+fn claim_fix(
+    _: &CheckContext<'_>,
+    _: &DatabaseContainer<'_, '_>,
+    _: &[Unprotected<'_, '_>],
+) -> Option<crate::finding::Fix> {
+    None
+}
+
+/// A claim in a pod's `volumes` or in the claim templates.
+#[derive(Clone, Debug)]
+struct DeclaredClaim<'a> {
+    /// The name of its volume.
+    volume: &'a str,
+    /// The claim's name in the object.
+    location: Cursor<'a>,
+    /// Whether the volume is not read-only.
+    is_writable: bool,
+}
+
+/// The claims that the pod declares for `container`, mounted or not. A claim that another database container mounts is
+/// not for it, because two databases must not share files.
+fn declared_claims<'a>(container: &DatabaseContainer<'_, 'a>) -> Vec<DeclaredClaim<'a>> {
+    let workload = container.workload;
+    let others = workload.engines.iter().filter(|other| !other.container.is_same(&container.container));
+    let is_free =
+        |claim: &DeclaredClaim<'a>| !others.clone().any(|other| mounts_volume(&other.container, claim.volume));
+    let of_volume = |volume: Cursor<'a>| {
+        let source = volume.at("persistentVolumeClaim");
+        let location = source.at("claimName");
+        let is_writable = !source.at("readOnly").is_true();
+        let location = location.exists().then_some(location)?;
+        Some(DeclaredClaim { volume: volume.at("name").str()?, location, is_writable })
+    };
+    let of_template = |template: Cursor<'a>| {
+        let location = template.path(&["metadata", "name"]);
+        Some(DeclaredClaim { volume: location.str()?, location, is_writable: true })
+    };
+    let templates = workload.claim_templates().into_iter().flat_map(|templates| templates.items());
+    let claims = workload.pod.at("volumes").items().filter_map(of_volume).chain(templates.filter_map(of_template));
+    claims.filter(is_free).collect()
+}
+
+fn mounts_volume(container: &Cursor<'_>, volume: &str) -> bool {
+    container.at("volumeMounts").items().any(|mount| mount.at("name").str() == Some(volume))
 }
 
 /// Advice if a directory is set by a variable whose value is outside the manifest.

@@ -26,7 +26,7 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
-use crate::finding::{Action, Finding, Findings};
+use crate::finding::{Action, Finding, Findings, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::scheduling::Placement;
@@ -49,13 +49,14 @@ const ZONE: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kub
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let node_name = workload.pod.at("nodeName");
-    if node_name.str().is_some_and(|name| !name.is_empty()) && !is_scheduled(workload) {
-        findings.push(pinned(&node_name));
+    let name = node_name.str().filter(|name| !name.is_empty());
+    if let Some(name) = name.filter(|_| !is_scheduled(workload)) {
+        findings.push(pinned(&node_name, Some(name)).help("remove `nodeName`; the scheduler then chooses the node"));
     }
     let placement = Placement::new(&workload.pod);
     if let Some((at, hosts)) = selected_values(&placement, &HOST) {
         findings.push(match hosts.len() {
-            0 | 1 => pinned(&at),
+            0 | 1 => pinned(&at, hosts.first().copied()).help(removal(&placement, &HOST)),
             several => Finding::advice(&at, format!("only {several} named nodes can run the pod"))
                 .help("select nodes by a label that new nodes also get"),
         });
@@ -64,14 +65,31 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
     {
         findings.push(
             Finding::advice(&at, "the pod can run in one zone only: if the zone fails, the database stays down")
-                .help("remove the zone; the scheduler already follows a zonal volume"),
+                .help(format!("{}; the scheduler follows a zonal volume without it", removal(&placement, &ZONE))),
         );
     }
 }
 
-fn pinned(at: &Cursor<'_>) -> Finding {
-    Finding::contradiction(at, "the pod can run on one node only: if the node fails, the database stays down")
-        .help("remove it; the scheduler then chooses among all amd64 nodes")
+fn pinned(at: &Cursor<'_>, node: Option<&str>) -> Finding {
+    let message = match node {
+        Some(node) => format!("the pod can run on node {} only: if it fails, the database stays down", quoted(node)),
+        None => "no node can run the pod".to_owned(),
+    };
+    Finding::contradiction(at, message)
+}
+
+/// What to remove so that any value of a label is possible, and no other constraint. A term without expressions would
+/// match no node.
+fn removal(placement: &Placement<'_>, label: &[&'static str]) -> &'static str {
+    let is_one_term = placement.terms.items().count() == 1;
+    match placement.listing(label) {
+        _ if placement.selector.first_of(label).is_some() => "remove only this label from `nodeSelector`",
+        Some((_, 1)) if is_one_term => {
+            "remove `requiredDuringSchedulingIgnoredDuringExecution`: it has no other expression"
+        }
+        _ if is_one_term => "remove only this expression",
+        _ => "remove only the expressions on this label, from every term",
+    }
 }
 
 /// Whether the scheduler has bound a live Pod to its node.
@@ -85,7 +103,8 @@ fn selected_values<'a>(placement: &Placement<'a>, label: &[&'a str]) -> Option<(
         let value = selected.str().unwrap_or_default();
         return Some((selected, vec![value]));
     }
-    Some((placement.terms, placement.affinity_values(label)?))
+    let values = placement.affinity_values(label)?;
+    Some((placement.listing(label)?.0, values))
 }
 
 #[cfg(test)]
@@ -93,7 +112,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{ask, deployment, other_kind, test};
+    use crate::settings::Settings;
+    use crate::testing::{ask, deployment, findings_of, other_kind, test};
+    use crate::view::index::ObjectIndex;
 
     const POD: &str = "/spec/template/spec";
     const TERMS: &str =
@@ -122,8 +143,50 @@ mod tests {
             (TERMS.to_owned(), terms(ZONE[0], &["z1", "z2"]), ""),
         ];
         for (at, value, action) in cases {
-            let expected: Vec<String> = (!action.is_empty()).then(|| format!("{action}{at}")).into_iter().collect();
+            let expression = value.pointer("/0/matchFields").map_or("/0/matchExpressions/0", |_| "/0/matchFields/0");
+            let end = if at == TERMS { expression } else { "" };
+            let expected: Vec<String> =
+                (!action.is_empty()).then(|| format!("{action}{at}{end}")).into_iter().collect();
             assert_eq!(ask(&RULE, &deployment(&[(&at, value.clone())])), expected, "{at} {value}");
+        }
+    }
+
+    #[test]
+    fn the_help_keeps_the_other_constraints() {
+        let host = json!({"key": HOST[0], "operator": "In", "values": ["n1"]});
+        let other = json!({"key": "disk", "operator": "In", "values": ["ssd"]});
+        let cases = [
+            (
+                TERMS,
+                json!([{"matchExpressions": [other, host]}]),
+                "/0/matchExpressions/1",
+                "remove only this expression",
+            ),
+            (
+                TERMS,
+                json!([{"matchExpressions": [host]}]),
+                "/0/matchExpressions/0",
+                "remove `requiredDuringSchedulingIgnoredDuringExecution`: it has no other expression",
+            ),
+            (
+                TERMS,
+                json!([{"matchExpressions": [host, other]}, {"matchExpressions": [host]}]),
+                "/0/matchExpressions/0",
+                "remove only the expressions on this label, from every term",
+            ),
+            (
+                "/spec/template/spec/nodeSelector/kubernetes.io~1hostname",
+                json!("n1"),
+                "",
+                "remove only this label from `nodeSelector`",
+            ),
+        ];
+        for (at, value, end, help) in cases {
+            let object = deployment(&[(at, value)]);
+            let findings = findings_of(&RULE, &object, &ObjectIndex::default(), &Settings::default());
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            assert_eq!((finding.pointer.clone(), &*finding.help), (format!("{at}{end}"), help));
+            assert_eq!(finding.message, "the pod can run on node `n1` only: if it fails, the database stays down");
         }
     }
 

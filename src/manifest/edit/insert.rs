@@ -108,7 +108,31 @@ fn append(
     lines: &[String],
 ) -> Result<TextEdit, EditError> {
     let end = children.iter().map(|child| tree.end(*child)).max().ok_or(EditError::UnsupportedLayout)?;
-    Ok(TextEdit::insert(tree.line_end(end), on_new_lines(tree, indent, lines)))
+    Ok(TextEdit::insert(after_comments(tree, tree.line_end(end), indent), on_new_lines(tree, indent, lines)))
+}
+
+/// The end of the comments after the line that ends at `byte` that are deeper than `indent`: uncommented, they belong to
+/// the last child.
+fn after_comments(tree: &DocumentTree<'_>, byte: usize, indent: usize) -> usize {
+    let (mut end, mut next) = (byte, byte);
+    while let Some(feed) = tree.text.get(next..).and_then(|rest| rest.find('\n')) {
+        let start = next + feed + 1;
+        next = tree.line_end(start);
+        let line = tree.text.get(start..next).unwrap_or_default();
+        match commented_column(line) {
+            Some(column) if column > indent => end = next,
+            None if line.trim().is_empty() && next < tree.text.len() => {}
+            _ => break,
+        }
+    }
+    end
+}
+
+/// The column of the text in a comment line once it is uncommented: `#` and one space are removed.
+fn commented_column(line: &str) -> Option<usize> {
+    let (indentation, comment) = line.split_once('#').filter(|(before, _)| before.trim().is_empty())?;
+    let text = comment.trim_start_matches([' ', '#']);
+    Some(indentation.len() + (comment.len() - text.len()).saturating_sub(1))
 }
 
 fn on_new_lines(tree: &DocumentTree<'_>, indent: usize, lines: &[String]) -> String {

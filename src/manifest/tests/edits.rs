@@ -36,6 +36,57 @@ fn replacing_a_scalar_keeps_its_quotes() {
 }
 
 #[test]
+fn uncommented_lines_after_an_insertion_stay_with_their_parent() {
+    let volume = || set("/spec/volumes/-", json!({"name": "new"}));
+    let key = || set("/spec/new", json!(1));
+    for (before, edit_of, after) in [
+        // They belong to the last item, in different styles of comments.
+        (
+            "spec:\n  volumes:\n    - name: a\n      # emptyDir: {}\n",
+            volume(),
+            "spec:\n  volumes:\n    - name: a\n      # emptyDir: {}\n    - name: new\n",
+        ),
+        (
+            "spec:\n  volumes:\n    - name: a\n#       emptyDir: {}\n\n#       x: 1\nb: 1\n",
+            volume(),
+            "spec:\n  volumes:\n    - name: a\n#       emptyDir: {}\n\n#       x: 1\n    - name: new\nb: 1\n",
+        ),
+        (
+            "spec:\n  volumes:\n    - name: a\n    #   emptyDir: {}\n",
+            volume(),
+            "spec:\n  volumes:\n    - name: a\n    #   emptyDir: {}\n    - name: new\n",
+        ),
+        // They are items of their own.
+        (
+            "spec:\n  volumes:\n    - name: a\n    # - name: b\n    #   emptyDir: {}\n",
+            volume(),
+            "spec:\n  volumes:\n    - name: a\n    - name: new\n    # - name: b\n    #   emptyDir: {}\n",
+        ),
+        // They belong to a collection above.
+        (
+            "spec:\n  volumes:\n    - name: a\n    # - name: b\n",
+            key(),
+            "spec:\n  volumes:\n    - name: a\n    # - name: b\n  new: 1\n",
+        ),
+        (
+            "spec:\n  a:\n    b: 1\n    # c: 2\n  # d: 3\n",
+            key(),
+            "spec:\n  a:\n    b: 1\n    # c: 2\n  new: 1\n  # d: 3\n",
+        ),
+        ("spec:\n  a:\n    b: 1\n    # c: 2", key(), "spec:\n  a:\n    b: 1\n    # c: 2\n  new: 1"),
+    ] {
+        assert_eq!(edit(before, std::slice::from_ref(&edit_of)).as_deref(), Ok(after), "{before}");
+        // The uncommented texts have the same value with the edit.
+        let uncommented = |text: &str| text.replace("# ", "").replace('#', "");
+        let mut wanted = read(&uncommented(before)).pop().unwrap().unwrap().value;
+        let is_item = before.contains("# - name");
+        if apply(&mut wanted, &[edit_of]).is_ok() && !is_item {
+            assert_eq!(read(&uncommented(after)).pop().unwrap().unwrap().value, wanted, "{after}");
+        }
+    }
+}
+
+#[test]
 fn a_new_key_is_inserted_at_the_end_of_its_mapping() {
     let arch = || set("/spec/nodeSelector/kubernetes.io~1arch", json!("amd64"));
     for (before, after) in [

@@ -3,133 +3,226 @@
 
 use serde_json::{Value, json};
 
-use super::Unprotected;
-use crate::finding::Fix;
+use super::super::check::CheckContext;
+use super::super::{is_active, single_replica, steady_controller};
+use super::{DeclaredClaim, Unprotected, declared_claims, mounts_volume};
+use crate::finding::{FindingKind, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
 use crate::kubernetes::kind::WorkloadKind;
-use crate::kubernetes::volumes::{Mount, VolumeSource};
-use crate::workload::{DatabaseContainer, Workload};
+use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount, is_within};
+use crate::workload::DatabaseContainer;
 
-/// A claim in a pod's `volumes` or in the claim templates.
-#[derive(Clone, Debug)]
-pub(super) struct DeclaredClaim<'a> {
-    /// The name of its volume.
-    pub(super) volume: &'a str,
-    /// The claim's name in the object.
-    pub(super) location: Cursor<'a>,
-}
-
-/// The claims that the pod declares for `container`, mounted or not. A claim that another database container mounts is
-/// not for it, because two databases must not share files.
-pub(super) fn declared_claims<'a>(container: &DatabaseContainer<'_, 'a>) -> Vec<DeclaredClaim<'a>> {
-    let workload = container.workload;
-    let others = workload.engines.iter().filter(|other| !other.container.is_same(&container.container));
-    let is_free = |claim: &DeclaredClaim<'a>| {
-        !others.clone().any(|other| {
-            other.container.at("volumeMounts").items().any(|mount| mount.at("name").str() == Some(claim.volume))
-        })
-    };
-    let of_volume = |volume: Cursor<'a>| {
-        let location = volume.path(&["persistentVolumeClaim", "claimName"]);
-        Some(DeclaredClaim { volume: volume.at("name").str()?, location: location.exists().then_some(location)? })
-    };
-    let of_template = |template: Cursor<'a>| {
-        let location = template.path(&["metadata", "name"]);
-        Some(DeclaredClaim { volume: location.str()?, location })
-    };
-    let templates = workload.claim_templates().into_iter().flat_map(|templates| templates.items());
-    let claims = workload.pod.at("volumes").items().filter_map(of_volume).chain(templates.filter_map(of_template));
-    claims.filter(is_free).collect()
-}
-
-/// Puts every unprotected directory of `container` on a claim: the one that the pod declares if nothing was mounted, a
-/// new one in place of each other volume. Not fixed are a directory from a variable without a mount, because an edit
-/// would show the variable's value, and a choice between several claims. `size` is a Kubernetes quantity.
-pub(super) fn claim_fix(container: &DatabaseContainer<'_, '_>, unprotected: &[Unprotected<'_, '_>], size: &str) -> Fix {
-    let workload = container.workload;
-    let mut fix = Fix::unsafe_edits([]);
-    let mut replaced: Vec<&str> = Vec::new();
-    for mount in unprotected.iter().filter_map(|(_, mount)| *mount) {
-        if !replaced.contains(&mount.volume) {
-            replaced.push(mount.volume);
-            replace_volume(workload, mount, size, &mut fix);
-        }
+/// Puts all unprotected directories of `container` on claims, and the rest of the data root with them: on the claim that
+/// the pod declares without mounting it, else on new ones. `None` if that takes a choice, shows the value of a variable, or
+/// helps nobody, because the workload is rejected anyway.
+pub(super) fn claim_fix<'a>(
+    context: &CheckContext<'_>,
+    container: &DatabaseContainer<'_, 'a>,
+    unprotected: &[Unprotected<'_, 'a>],
+) -> Option<Fix> {
+    if is_rejected(context) {
+        return None;
     }
-    if unprotected.iter().any(|(directory, mount)| mount.is_none() && directory.variable.is_none()) {
-        let volume = match declared_claims(container).as_slice() {
-            [claim] => claim.volume.to_owned(),
-            [] => add_volume(container, size, &mut fix),
-            [_, ..] => return fix,
+    let plan = |is_new| Plan { container, size: &context.settings.claim_size, is_new, fix: Fix::unsafe_edits([]) };
+    let fix = plan(true).make(unprotected)?;
+    let adds_claim = !fix.documents.is_empty() || fix.edits.iter().any(|edit| edit.pointer() == CLAIM_TEMPLATES);
+    let on_free_claim = plan(false).make(unprotected).filter(|_| adds_claim).map(Box::new);
+    Some(Fix { on_free_claim, ..fix })
+}
+
+const CLAIM_TEMPLATES: &str = "/spec/volumeClaimTemplates/-";
+
+/// Whether a rule rejects the whole workload, so that its files are lost or overwritten on a claim, too.
+fn is_rejected(context: &CheckContext<'_>) -> bool {
+    let object = context.object.value();
+    let rules = [&steady_controller::RULE, &single_replica::RULE];
+    rules.into_iter().filter(|rule| is_active(rule, object, context.settings)).any(|rule| {
+        let mut findings = Findings::new();
+        rule.checks.iter().for_each(|check| check.run(context, &mut findings));
+        findings.iter().any(|finding| finding.kind == FindingKind::Contradiction)
+    })
+}
+
+/// The fix in the making.
+struct Plan<'p, 'w, 'a> {
+    container: &'p DatabaseContainer<'w, 'a>,
+    /// The size of a new claim, a Kubernetes quantity.
+    size: &'p str,
+    /// Whether the next claim is a new one, and not the application's own with the name to be filled in.
+    is_new: bool,
+    fix: Fix,
+}
+
+impl<'a> Plan<'_, '_, 'a> {
+    fn make(mut self, unprotected: &[Unprotected<'_, 'a>]) -> Option<Fix> {
+        let engine = self.container.engine;
+        let mut replaced: Vec<&Mount<'a>> = Vec::new();
+        for (directory, mount) in unprotected {
+            match mount {
+                Some(mount) if !replaced.iter().any(|known| known.volume == mount.volume) => replaced.push(mount),
+                Some(_) => {}
+                // A mount there would show the value of the variable.
+                None if !directory.path.as_ref().is_some_and(|path| is_within(path, engine.data_root)) => return None,
+                None => {}
+            }
+        }
+        let raised = self.is_root_open(unprotected).then(|| {
+            replaced.iter().find(|mount| mount.path != engine.data_root && is_within(&mount.path, engine.data_root))
+        });
+        let mut declared = self.free_claim()?.into_iter();
+        for mount in &replaced {
+            match declared.next() {
+                Some(claim) => self.mount_instead(mount, claim.volume),
+                None => self.replace_volume(mount)?,
+            }
+        }
+        match raised {
+            None => {}
+            Some(Some(mount)) => self.fix.edits.push(Edit::set(&mount.entry, &["mountPath"], engine.data_root)),
+            Some(None) => {
+                let beside = if replaced.is_empty() { self.claims_beside() } else { Vec::new() };
+                let volume = match (declared.next().as_ref(), beside.as_slice()) {
+                    (Some(claim), _) | (None, [claim]) => claim.volume.to_owned(),
+                    (None, []) => self.add_volume(),
+                    (None, [_, _, ..]) => return None,
+                };
+                let mount = json!({"name": volume, "mountPath": engine.data_root});
+                self.fix.edits.push(Edit::append(&self.container.container, &["volumeMounts"], mount));
+            }
+        }
+        Some(self.fix)
+    }
+
+    /// Whether nothing is mounted at a directory of the data root that has to survive the pod.
+    fn is_root_open(&self, unprotected: &[Unprotected<'_, '_>]) -> bool {
+        let mounts = &self.container.storage().mounts;
+        let required = self.container.engine.required_directories.iter();
+        unprotected.iter().any(|(_, mount)| mount.is_none())
+            || required.into_iter().any(|(directory, _)| effective_mount(mounts, directory).is_none())
+    }
+
+    /// The claim that the pod declares, writable, and that no container mounts. `None` for a choice: between several claims,
+    /// or between several database containers.
+    fn free_claim(&self) -> Option<Option<DeclaredClaim<'a>>> {
+        let workload = self.container.workload;
+        let containers = ["containers", "initContainers"].map(|list| workload.pod.at(list).items());
+        let containers = containers.into_iter().flatten();
+        let mut free = declared_claims(self.container).into_iter().filter(|claim| {
+            claim.is_writable && !containers.clone().any(|container| mounts_volume(&container, claim.volume))
+        });
+        let claim = free.next();
+        let is_choice = free.next().is_some() || claim.is_some() && workload.engines.len() > 1;
+        (!is_choice).then_some(claim)
+    }
+
+    /// The claims that the container mounts beside the data. In a pod with one database, also those that others mount.
+    fn claims_beside(&self) -> Vec<DeclaredClaim<'a>> {
+        let is_alone = self.container.workload.engines.len() == 1;
+        let mut claims = declared_claims(self.container);
+        claims.retain(|claim| is_alone || mounts_volume(&self.container.container, claim.volume));
+        claims
+    }
+
+    /// Mounts another volume wherever the container mounts this one.
+    fn mount_instead(&mut self, mount: &Mount<'a>, volume: &str) {
+        let mounts = self.container.storage().mounts.iter().filter(|other| other.volume == mount.volume);
+        self.fix.edits.extend(mounts.map(|mount| Edit::set(&mount.entry, &["name"], volume)));
+    }
+
+    /// Makes a volume a claim. `None` if another database has its files there, too, or the volume's name is not valid.
+    fn replace_volume(&mut self, mount: &Mount<'a>) -> Option<()> {
+        let workload = self.container.workload;
+        let mut others = workload.engines.iter().filter(|other| !other.container.is_same(&self.container.container));
+        if others.any(|other| workload.storage(other).mounts.iter().any(|other| other.volume == mount.volume)) {
+            return None;
+        }
+        let volumes = workload.pod.at("volumes");
+        let volume = volumes.items().find(|volume| volume.at("name").str() == Some(mount.volume));
+        if volume.is_none() && !is_label(mount.volume) {
+            return None;
+        }
+        let Some(source) = self.claim_source(mount.volume) else { return Some(()) };
+        match (volume, &mount.source) {
+            (Some(volume), VolumeSource::Other(field)) => self
+                .fix
+                .edits
+                .extend([Edit::remove(&volume.at(field)), Edit::set(&volume, &["persistentVolumeClaim"], source)]),
+            (Some(volume), _) => self.fix.edits.push(Edit::set(&volume, &["persistentVolumeClaim"], source)),
+            (None, _) => self.append_volume(mount.volume, &source),
+        }
+        Some(())
+    }
+
+    /// Adds a volume with a claim and returns its name. Each database container of a pod gets its own.
+    fn add_volume(&mut self) -> String {
+        let workload = self.container.workload;
+        let volumes = workload.pod.at("volumes");
+        let templates = workload.claim_templates();
+        let is_taken = |name: &String| {
+            let mut templates = templates.into_iter().flat_map(|templates| templates.items());
+            volumes.items().any(|volume| volume.at("name").str() == Some(name))
+                || templates.any(|template| template.path(&["metadata", "name"]).str() == Some(name))
         };
-        let mount = json!({"name": volume, "mountPath": container.engine.data_root});
-        fix.edits.push(Edit::append(&container.container, &["volumeMounts"], mount));
-    }
-    fix
-}
-
-fn replace_volume(workload: &Workload<'_>, mount: &Mount<'_>, size: &str, fix: &mut Fix) {
-    let volumes = workload.pod.at("volumes");
-    let volume = volumes.items().find(|volume| volume.at("name").str() == Some(mount.volume));
-    if workload.kind == WorkloadKind::StatefulSet {
-        // A claim template replaces a volume of the same name.
-        fix.edits.push(claim_template(workload, mount.volume, size));
-        return;
-    }
-    let claim = format!("{}-{}", workload.name(), mount.volume);
-    let source = json!({"claimName": claim});
-    match (volume, &mount.source) {
-        (Some(volume), VolumeSource::Other(field)) => {
-            fix.edits.extend([Edit::remove(&volume.at(field)), Edit::set(&volume, &["persistentVolumeClaim"], source)])
+        let before = workload.containers().take_while(|other| !other.container.is_same(&self.container.container));
+        let without = before.filter(|other| declared_claims(other).is_empty()).count();
+        let names = (without + 1..).map(|number| match number {
+            1 => "mssql-data".to_owned(),
+            _ => format!("mssql-data-{number}"),
+        });
+        let name = { names }.find(|name| !is_taken(name)).unwrap_or_default();
+        if let Some(source) = self.claim_source(&name) {
+            self.append_volume(&name, &source);
         }
-        (Some(volume), _) => fix.edits.push(Edit::set(&volume, &["persistentVolumeClaim"], source)),
-        (None, _) => {
-            let volume = json!({"name": mount.volume, "persistentVolumeClaim": source});
-            fix.edits.push(Edit::append(&workload.pod, &["volumes"], volume));
+        name
+    }
+
+    fn append_volume(&mut self, name: &str, source: &Value) {
+        let volume = json!({"name": name, "persistentVolumeClaim": source});
+        self.fix.edits.push(Edit::append(&self.container.workload.pod, &["volumes"], volume));
+    }
+
+    /// The source of the volume `volume`, with its claim. `None` if it comes from a new claim template, which also
+    /// replaces a volume of the same name.
+    fn claim_source(&mut self, volume: &str) -> Option<Value> {
+        let workload = self.container.workload;
+        if !std::mem::replace(&mut self.is_new, true) {
+            return Some(json!({"claimName": ""}));
         }
+        let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": self.size}}});
+        if workload.kind == WorkloadKind::StatefulSet {
+            let template = json!({"metadata": {"name": volume}, "spec": spec});
+            self.fix.edits.push(Edit::Set { pointer: CLAIM_TEMPLATES.to_owned(), value: template });
+            return None;
+        }
+        let metadata = workload.object.at("metadata");
+        let name = claim_name(&metadata, volume);
+        let source = json!({"claimName": name});
+        let metadata = match metadata.at("namespace").str() {
+            Some(namespace) => json!({"name": name, "namespace": namespace}),
+            None => json!({"name": name}),
+        };
+        self.fix
+            .documents
+            .push(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}));
+        Some(source)
     }
-    fix.documents.push(claim_document(workload, &claim, size));
 }
 
-/// Adds a volume with a new claim and returns its name. Each database container of a pod gets its own.
-fn add_volume(container: &DatabaseContainer<'_, '_>, size: &str, fix: &mut Fix) -> String {
-    let workload = container.workload;
-    let volumes = workload.pod.at("volumes");
-    let is_taken = |name: &str| volumes.items().any(|volume| volume.at("name").str() == Some(name));
-    let mut name = "mssql-data".to_owned();
-    let before = workload.containers().take_while(|other| !other.container.is_same(&container.container));
-    let without = before.filter(|other| declared_claims(other).is_empty()).count();
-    if without > 0 {
-        name.push_str(&format!("-{}", without + 1));
+/// The name of a new claim: that of the workload, and that of the volume. A long one leaves room for a number, which
+/// makes it unique.
+fn claim_name(metadata: &Cursor<'_>, volume: &str) -> String {
+    const MAX_LENGTH: usize = 253 - "-9999".len();
+    let prefix = metadata.first_of(&["name", "generateName"]).and_then(|name| name.str()).unwrap_or_default();
+    let end = prefix.floor_char_boundary(MAX_LENGTH.saturating_sub(volume.len() + 1));
+    match prefix.get(..end).unwrap_or_default().trim_end_matches(['-', '.']) {
+        "" => volume.to_owned(),
+        prefix => format!("{prefix}-{volume}"),
     }
-    while is_taken(&name) {
-        name.push_str("-1");
-    }
-    if workload.kind == WorkloadKind::StatefulSet {
-        fix.edits.push(claim_template(workload, &name, size));
-    } else {
-        let claim = format!("{}-{name}", workload.name());
-        let volume = json!({"name": name, "persistentVolumeClaim": {"claimName": claim}});
-        fix.edits.push(Edit::append(&workload.pod, &["volumes"], volume));
-        fix.documents.push(claim_document(workload, &claim, size));
-    }
-    name
 }
 
-fn claim_spec(size: &str) -> Value {
-    json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}})
-}
-
-fn claim_template(workload: &Workload<'_>, name: &str, size: &str) -> Edit {
-    let template = json!({"metadata": {"name": name}, "spec": claim_spec(size)});
-    Edit::append(&workload.object, &["spec", "volumeClaimTemplates"], template)
-}
-
-fn claim_document(workload: &Workload<'_>, name: &str, size: &str) -> Value {
-    let mut metadata = json!({"name": name});
-    let namespace = workload.object.path(&["metadata", "namespace"]);
-    if let (Some(members), Some(namespace)) = (metadata.as_object_mut(), namespace.str()) {
-        members.insert("namespace".to_owned(), Value::from(namespace));
-    }
-    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim_spec(size)})
+/// Whether a name is a DNS label, as volumes need it.
+fn is_label(name: &str) -> bool {
+    let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(is_valid) && !name.starts_with('-') && !name.ends_with('-')
 }
