@@ -135,8 +135,8 @@ fn wrong_usage_suggests_the_right_name() {
         &["lint", "--config", "nowhere.yaml"],
         &["lint", "--formt", "json"],
         &["linted"],
-        &["policy", "manifest", "--module", "foo"],
-        &["policy", "manifest", "--module", "registry://foo"],
+        &["policy", "manifest", "--mode", "mutate", "--module", "foo"],
+        &["policy", "manifest", "--mode", "mutate", "--module", "registry://foo"],
     ] {
         let text = run(arguments, "");
         assert!(text.starts_with("exit code 2\n"), "{arguments:?}: {text}");

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::version::TLS12;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use serde_json::{Value, json};
 
 /// A self-signed certificate for the webhook, which clients trust.
@@ -26,6 +27,15 @@ impl Authority {
         let names = ["webhook.test", "127.0.0.1"].map(str::to_owned);
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
         Authority { chain: cert.pem(), key: signing_key.serialize_pem(), trusted: cert.der().clone() }
+    }
+
+    /// One whose certificate is valid only from 2020 to 2021.
+    pub(crate) fn expired() -> Self {
+        let mut params = CertificateParams::new(["webhook.test".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Authority { chain: certificate.pem(), key: key.serialize_pem(), trusted: certificate.der().clone() }
     }
 
     /// Writes the certificate and its key to `tls.crt` and `tls.key`.
@@ -46,10 +56,23 @@ impl Authority {
 
     /// A client configuration that trusts only these certificates.
     pub(crate) fn client_config(authorities: &[&Authority], protocol: &str) -> Arc<ClientConfig> {
+        Authority::versioned_config(authorities, protocol, rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same for TLS 1.2: a rustls client says why it closes the handshake only there.
+    pub(crate) fn tls12_config(&self) -> Arc<ClientConfig> {
+        Authority::versioned_config(&[self], "http/1.1", &[&TLS12])
+    }
+
+    fn versioned_config(
+        authorities: &[&Authority],
+        protocol: &str,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         authorities.iter().for_each(|authority| roots.add(authority.trusted.clone()).unwrap());
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_protocol_versions(versions).unwrap();
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Arc::new(config)

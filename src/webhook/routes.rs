@@ -12,8 +12,8 @@ use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use sqledge_ha_policy::settings::Settings;
 
+use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Decision, Stage};
 use super::health::{Readiness, SHUTTING_DOWN};
 use super::metrics::Metrics;
@@ -28,8 +28,8 @@ pub struct WebhookState {
     pub request_limit: RequestLimit,
     /// How long receiving a body may take.
     pub body_timeout: Duration,
-    /// The settings for allowing requests without running the module; `None` if it is not the embedded module.
-    pub prefilter_settings: Option<Settings>,
+    /// The policy's settings, which allow some requests without running the module.
+    pub settings: Arc<ActiveSettings>,
     /// Run the module.
     pub workers: Workers,
     /// Whether the webhook is shutting down.
@@ -133,7 +133,7 @@ async fn review(
     }
     let body = read_body(state, &mut permit, request.into_body()).await?;
     let review = read_review(body).map_err(|error| HttpError(StatusCode::BAD_REQUEST, error.to_string()))?;
-    if state.prefilter_settings.as_ref().is_some_and(|settings| !needs_check(&review, settings)) {
+    if state.settings.current().embedded.as_ref().is_some_and(|settings| !needs_check(&review, settings)) {
         let answer = Answer::allowed(&review);
         return Ok((review, answer));
     }
