@@ -10,8 +10,7 @@ use std::time::Duration;
 use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::version::TLS12;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
 /// A self-signed certificate for the webhook, which clients trust.
@@ -56,23 +55,10 @@ impl Authority {
 
     /// A client configuration that trusts only these certificates.
     pub(crate) fn client_config(authorities: &[&Authority], protocol: &str) -> Arc<ClientConfig> {
-        Authority::versioned_config(authorities, protocol, rustls::DEFAULT_VERSIONS)
-    }
-
-    /// The same for TLS 1.2: a rustls client says why it closes the handshake only there.
-    pub(crate) fn tls12_config(&self) -> Arc<ClientConfig> {
-        Authority::versioned_config(&[self], "http/1.1", &[&TLS12])
-    }
-
-    fn versioned_config(
-        authorities: &[&Authority],
-        protocol: &str,
-        versions: &[&'static SupportedProtocolVersion],
-    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         authorities.iter().for_each(|authority| roots.add(authority.trusted.clone()).unwrap());
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_protocol_versions(versions).unwrap();
+        let config = config.with_safe_default_protocol_versions().unwrap();
         let mut config = config.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Arc::new(config)
