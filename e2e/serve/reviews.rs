@@ -202,6 +202,26 @@ fn metrics_count_decisions() {
 }
 
 #[test]
+fn warn_mode_counts_and_logs_what_would_have_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.yaml");
+    std::fs::write(&settings, "mode: warn\n").unwrap();
+    let server = Server::start(&[&format!("--settings={}", settings.display())]);
+    let response = server.connect().post("/mutate", &with("/object/spec/replicas", json!(3))).unwrap().response();
+    assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null), "{response}");
+    assert_eq!(response["auditAnnotations"]["would-reject"], "single-replica");
+    let hits = |rule, action| format!("sqledge_ha_rule_hits_total{{rule=\"{rule}\",action=\"{action}\"}}");
+    assert_eq!(server.metric(&hits("single-replica", "would_reject")), 1.0);
+    assert_eq!(server.metric(&hits("recreate-strategy", "would_mutate")), 1.0);
+    let line = server.wait_for_line(|line| line["message"] == "warned");
+    let rules = line["rules"].as_str().unwrap();
+    assert!(line["level"] == "INFO" && rules.contains("would_reject: single-replica; warned: "), "{line}");
+    // A mutation that the mode prevents is logged like a mutation, at level debug.
+    server.connect().post("/mutate", &incomplete_review().to_string()).unwrap();
+    assert_eq!(server.log().iter().filter(|line| line["message"] == "warned").count(), 1);
+}
+
+#[test]
 fn probes_have_their_own_port() {
     let server = server();
     assert_eq!(server.probe("/livez"), (200, "ok\n".to_owned()));

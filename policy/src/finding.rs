@@ -61,6 +61,8 @@ pub struct Finding {
     pub rule: &'static str,
     /// The action under the settings, set by the registry.
     pub action: Action,
+    /// The action if the mode were not `warn`, set by the registry.
+    pub enforced_action: Action,
     /// Its kind, on which the action depends.
     pub kind: FindingKind,
     /// JSON Pointer of the value that it is about, or of its nearest existing ancestor.
@@ -128,6 +130,7 @@ impl Finding {
         Finding {
             rule: "",
             action: Action::Off,
+            enforced_action: Action::Off,
             kind,
             pointer: at.pointer(),
             missing: at.missing().map(str::to_owned),
@@ -175,6 +178,12 @@ impl Finding {
     pub fn related(mut self, related: impl IntoIterator<Item = Related>) -> Self {
         self.related = related.into_iter().take(MAX_RELATED_LOCATIONS).collect();
         self
+    }
+
+    /// Makes it a warning in every mode.
+    pub fn only_warn(&mut self) {
+        self.action = Action::Warn;
+        self.enforced_action = Action::Warn;
     }
 
     /// The edits of a safe fix.

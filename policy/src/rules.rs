@@ -67,7 +67,7 @@ impl Rule {
         settings.rules.action(self.id).unwrap_or(self.default_action) == Action::Off
     }
 
-    /// The action of a finding: from the settings or the default, and from the finding's kind.
+    /// The action of a finding if the mode is not `warn`: from the settings or the default, and from the finding's kind.
     pub fn action_of(&self, finding: &Finding, settings: &Settings) -> Action {
         let chosen = settings.rules.action(self.id);
         let action = match (chosen.unwrap_or(self.default_action), finding.kind) {
@@ -81,9 +81,13 @@ impl Rule {
         };
         match (action, settings.mode) {
             (Action::Mutate, Mode::Validate) => Action::Reject,
-            (Action::Mutate | Action::Reject, Mode::Warn) if chosen.is_none() => Action::Warn,
             _ => action,
         }
+    }
+
+    /// Whether the mode turns all findings into warnings. An action that the settings choose wins over the mode.
+    fn only_warns(&self, settings: &Settings) -> bool {
+        settings.mode == Mode::Warn && settings.rules.action(self.id).is_none()
     }
 }
 
@@ -207,7 +211,8 @@ fn check_with(context: &CheckContext<'_>, lists: &[fn(&Rule) -> &'static [Check]
         for mut finding in findings {
             finding.rule = rule.id;
             drop_inapplicable_fix(&mut finding, object);
-            finding.action = rule.action_of(&finding, context.settings);
+            finding.enforced_action = rule.action_of(&finding, context.settings);
+            finding.action = if rule.only_warns(context.settings) { Action::Warn } else { finding.enforced_action };
             all.push(finding);
         }
     }

@@ -92,7 +92,7 @@ fn summary(request: &Request<'_>) -> String {
 /// One line for each rule with findings: the outcome, the rule, and what must hold.
 fn findings(response: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    for outcome in ["mutated", "rejected", "warned"] {
+    for outcome in ["mutated", "rejected", "would-mutate", "would-reject", "warned"] {
         for id in annotation(response, outcome).split(',').filter(|id| !id.is_empty()) {
             let summary = rules::find(id).map_or("", |rule| rule.summary);
             lines.push(format!("{outcome:8}  {id}: {summary}"));

@@ -58,14 +58,25 @@ pub struct Answer {
     pub body: Bytes,
     /// The decision in it.
     pub decision: Decision,
-    /// Rule ids, separated by commas, by action: `mutated`, `rejected` or `warned`.
+    /// Rule ids, separated by commas, by action: `mutated`, `rejected`, `would_mutate`, `would_reject` or `warned`.
     pub rules: Vec<(&'static str, String)>,
 }
 
-/// The module's audit annotations with rule ids, by action.
-const ACTIONS: [&str; 3] = ["mutated", "rejected", "warned"];
+/// The module's audit annotations with rule ids, and the actions that they are in the log and in metrics.
+const ACTIONS: [(&str, &str); 5] = [
+    ("mutated", "mutated"),
+    ("rejected", "rejected"),
+    ("would-mutate", "would_mutate"),
+    ("would-reject", "would_reject"),
+    ("warned", "warned"),
+];
 
 impl Answer {
+    /// Whether a rule rejects the request, or would without the mode `warn`.
+    pub fn is_rejection(&self) -> bool {
+        self.decision == Decision::Rejected || self.rules.iter().any(|(action, _)| *action == "would_reject")
+    }
+
     /// Allows a request without warnings.
     pub fn allowed(review: &AdmissionReview) -> Self {
         let response = Response { accepted: true, ..Response::default() };
@@ -99,7 +110,7 @@ impl Answer {
 
     fn new(review: &AdmissionReview, response: Response, patch: Option<String>, decision: Decision) -> Self {
         let ids = |key| response.audit_annotations.get(key).cloned();
-        let rules = ACTIONS.into_iter().filter_map(|action| Some((action, ids(action)?))).collect();
+        let rules = ACTIONS.into_iter().filter_map(|(key, action)| Some((action, ids(key)?))).collect();
         let body = Bytes::from(review.answer(response, patch).to_string());
         Answer { body, decision, rules }
     }

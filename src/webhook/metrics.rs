@@ -95,7 +95,7 @@ impl Metrics {
         registry.register_with_unit("request_duration", durations, Unit::Seconds, self.durations.clone());
         registry.register(
             "rule_hits",
-            "Findings by rule and action: mutated, rejected, warned",
+            "Findings by rule and action: mutated, rejected, would_mutate, would_reject, warned",
             self.rule_hits.clone(),
         );
         let failures = "Failed checks by reason: trap, timeout, start, answer, panic";

@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 
 use super::active_settings::ActiveSettings;
-use super::decision::{Answer, Decision, Stage};
+use super::decision::{Answer, Stage};
 use super::health::{Readiness, SHUTTING_DOWN};
 use super::metrics::Metrics;
 use super::request_limit::{LimitExceeded, RequestLimit, RequestPermit};
@@ -193,10 +193,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
-/// Logs a decision with names, but without contents: rejections at level info, others at level debug.
+/// Logs a decision with names, but without contents: rejections at level info, also those that the mode `warn` prevents;
+/// others at level debug.
 fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration) {
-    let is_rejected = answer.decision == Decision::Rejected;
-    if !(is_rejected || tracing::enabled!(tracing::Level::DEBUG)) {
+    let is_rejection = answer.is_rejection();
+    if !(is_rejection || tracing::enabled!(tracing::Level::DEBUG)) {
         return;
     }
     let RequestInfo { uid, operation, group, kind, sub_resource, namespace, name, .. } = request;
@@ -220,5 +221,5 @@ fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration)
             )
         };
     }
-    if is_rejected { line!(info) } else { line!(debug) }
+    if is_rejection { line!(info) } else { line!(debug) }
 }

@@ -19,13 +19,13 @@ pub(super) struct Update<'a> {
 pub(super) fn apply_ratchet(findings: &mut Findings, before: &[Finding], update: &Update<'_>) {
     let (old, new) = (Tally::new(before), Tally::new(findings));
     for finding in findings {
-        let only_warns = match finding.action {
+        let only_warns = match finding.enforced_action {
             Action::Reject => old.covers(finding, &new),
             Action::Mutate => !update.may_mutate(finding),
             Action::Warn | Action::Off => false,
         };
         if only_warns {
-            finding.action = Action::Warn;
+            finding.only_warn();
         }
     }
 }

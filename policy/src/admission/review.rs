@@ -8,7 +8,7 @@ use super::ratchet::{Update, apply_ratchet};
 use super::request::{Request, parse_payload};
 use super::scale;
 use super::verdict::Verdict;
-use crate::finding::Action;
+use crate::finding::Finding;
 use crate::json::cursor::get_path;
 use crate::json::parse::{Members, ParseError, parse_value};
 use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner, is_mirror_pod, is_of_operator};
@@ -216,7 +216,7 @@ fn review_object(
         apply_ratchet(&mut findings, &before.unwrap_or_default(), &Update { kind, object: &object, old });
     }
     if only_warns(kind, &object, settings) && context.scope() != Scope::LiveCluster {
-        findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
+        findings.iter_mut().for_each(Finding::only_warn);
     }
     let unchecked = context.view.unchecked();
     let mutated = apply_mutations(object, &findings);

@@ -7,7 +7,7 @@ use super::ratchet::{Update, apply_ratchet};
 use super::request::Request;
 use super::review::{Outcome, RequestCluster, only_warns, request_namespace};
 use super::verdict::Verdict;
-use crate::finding::Action;
+use crate::finding::Finding;
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, has_checked_owner};
 use crate::kubernetes::name_of;
@@ -64,7 +64,7 @@ pub(super) fn review(
         apply_ratchet(&mut findings, &check_all(&context(old)), &Update { kind: Kind::Scale, object: scale, old });
     }
     if only_warns(resource.kind, parent, settings) {
-        findings.iter_mut().for_each(|finding| finding.action = Action::Warn);
+        findings.iter_mut().for_each(Finding::only_warn);
     }
     Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked(), settings.announce))
 }

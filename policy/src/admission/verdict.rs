@@ -16,8 +16,8 @@ pub struct Verdict {
     pub code: Option<u16>,
     /// The object after all mutations, if there are any.
     pub mutated_object: Option<Value>,
-    /// For the audit log, each key once: `mutated`, `rejected` and `warned` list rule ids, `unchecked` the look-ups that
-    /// failed.
+    /// For the audit log, each key once: `mutated`, `rejected` and `warned` list rule ids, `would-mutate` and
+    /// `would-reject` those that only the mode `warn` makes warnings, `unchecked` the look-ups that failed.
     pub audit_annotations: Vec<(&'static str, String)>,
     /// For the user who sent the request; each at most [`MAX_WARNING`] characters.
     pub warnings: Vec<String>,
@@ -45,7 +45,9 @@ impl Verdict {
         for finding in findings.iter().filter(|finding| finding.action == Action::Warn) {
             warn(finding, &mut verdict.warnings);
         }
-        verdict.annotate("warned", ids(findings, Action::Warn));
+        verdict.annotate("warned", ids(findings, |finding| finding.action == Action::Warn));
+        verdict.annotate("would-mutate", ids(findings, |finding| would(finding, Action::Mutate)));
+        verdict.annotate("would-reject", ids(findings, |finding| would(finding, Action::Reject)));
         let mut lines = String::new();
         unchecked.iter().for_each(|line| push_separated(&mut lines, "; ", line));
         verdict.annotate("unchecked", lines);
@@ -53,13 +55,13 @@ impl Verdict {
             verdict.allowed = false;
             verdict.code = Some(403);
             verdict.message = Some(rejection(findings));
-            verdict.annotate("rejected", ids(findings, Action::Reject));
+            verdict.annotate("rejected", ids(findings, |finding| finding.action == Action::Reject));
         } else if mutated.is_some() {
             verdict.mutated_object = mutated;
             for finding in findings.iter().filter(|finding| announce && finding.action == Action::Mutate) {
                 announce_mutation(finding, &mut verdict.warnings);
             }
-            verdict.annotate("mutated", ids(findings, Action::Mutate));
+            verdict.annotate("mutated", ids(findings, |finding| finding.action == Action::Mutate));
         }
         verdict
     }
@@ -71,11 +73,16 @@ impl Verdict {
     }
 }
 
-/// The ids of the rules with findings that lead to `action`.
-fn ids(findings: &[Finding], action: Action) -> String {
+/// Whether only the mode `warn` keeps a finding from leading to `action`.
+fn would(finding: &Finding, action: Action) -> bool {
+    finding.action == Action::Warn && finding.enforced_action == action
+}
+
+/// The ids of the rules with some of the findings.
+fn ids(findings: &[Finding], is_listed: fn(&Finding) -> bool) -> String {
     let mut ids = String::new();
     let mut last = "";
-    for finding in findings.iter().filter(|finding| finding.action == action) {
+    for finding in findings.iter().filter(|finding| is_listed(finding)) {
         if finding.rule != last {
             push_separated(&mut ids, ",", finding.rule);
         }

@@ -119,8 +119,27 @@ fn warn_mode_has_no_effect_unless_a_rule_says_otherwise() {
     let warned = ask(json!({"mode": "warn"}));
     assert!(warned.allowed && warned.mutated_object.is_none(), "{warned:?}");
     assert_eq!(annotation(&warned, "warned"), "single-replica,amd64-node-selector");
+    assert_eq!(annotation(&warned, "would-reject"), "single-replica");
+    assert_eq!(annotation(&warned, "would-mutate"), "amd64-node-selector");
     let one_enforced = ask(json!({"mode": "warn", "rules": {"single-replica": "reject"}}));
     assert_eq!(annotation(&one_enforced, "rejected"), "single-replica");
+    assert_eq!(annotation(&one_enforced, "would-reject"), "");
+    assert_eq!(annotation(&one_enforced, "would-mutate"), "amd64-node-selector");
+}
+
+#[test]
+fn warn_mode_counts_only_what_would_have_an_effect() {
+    let old = with(&deployment(), &[(REPLICAS, json!(3))]);
+    let new = with(&old, &[("/spec/minReadySeconds", json!(5))]);
+    let others = right_world();
+    let ask = |old| decide(&request(&new, old), json!({"mode": "warn"}), &ObjectIndex::new(Scope::Request, &others));
+    assert_eq!(annotation(&ask(None), "would-reject"), "single-replica");
+    // The finding stood before, so that it is a warning in every mode.
+    let updated = ask(Some(&old));
+    assert_eq!((annotation(&updated, "warned"), annotation(&updated, "would-reject")), ("single-replica", ""));
+    let advice = with(&deployment(), &[(REPLICAS, json!(0))]);
+    let verdict = decide(&request(&advice, None), json!({"mode": "warn"}), &ObjectIndex::new(Scope::Request, &others));
+    assert_eq!((annotation(&verdict, "warned"), annotation(&verdict, "would-reject")), ("single-replica", ""));
 }
 
 #[test]
