@@ -15,6 +15,7 @@
 
 mod acceptance;
 mod application;
+mod arrivals;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../serve/client.rs"]
 mod client;
@@ -28,6 +29,7 @@ mod journal;
 mod kubernetes;
 mod necessity;
 mod node_failures;
+mod operator;
 mod pods;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../serve/process.rs"]
@@ -98,6 +100,12 @@ fn with_own_cluster(protected: &Shared) -> Vec<Trial> {
             node_failures::a_node_fails(node_failures(), Remedy::Taint)
         }),
         trial("acceptance::valid_objects_stay_valid", move || acceptance::valid_objects_stay_valid(node_failures())),
+        trial("arrivals::every_order_is_stored_and_stays", || {
+            arrivals::every_order_is_stored_and_stays(&Environment::protected(&arrivals::FLAGS));
+        }),
+        trial("operator::an_operator_is_not_fought", || {
+            operator::an_operator_is_not_fought(Environment::protected(&pods::FLAGS));
+        }),
         trial("webhook_failures::the_webhook_is_killed", move || {
             webhook_failures::the_webhook_is_killed(node_failures())
         }),

@@ -17,6 +17,10 @@ pub(crate) enum Table {
     Limits,
     /// Objects that the API server accepted.
     Acceptance,
+    /// Orders in which the objects of an application arrived.
+    Arrivals,
+    /// What an operator did.
+    Operator,
     /// The number of replayed reviews.
     Reviews,
 }
