@@ -29,9 +29,7 @@ var strategies = map[string]func(*cluster, []Ignore) (controller, func(), error)
 	"argo-server-side-diff": argo(true, diff.WithServerSideDiff(true)),
 	// With the compare options ServerSideDiff=true,IncludeMutationWebhook=true.
 	"argo-server-side-diff-with-webhooks": argo(true, diff.WithServerSideDiff(true), diff.WithIgnoreMutationWebhook(false)),
-	// Client-side apply with the compare option ServerSideDiff=true.
-	"argo-client-side-server-diff": argo(false, diff.WithServerSideDiff(true)),
-	"flux":                         newFlux,
+	"flux":                                newFlux,
 }
 
 // Argo CD's engine.

@@ -22,6 +22,7 @@ mod client;
 mod document;
 mod environment;
 mod facts;
+mod gitops;
 mod guarantees;
 mod journal;
 #[allow(dead_code, reason = "the other tests use the rest")]
@@ -93,6 +94,11 @@ fn with_own_cluster(protected: &Shared) -> Vec<Trial> {
     let node_failures = || Environment::protected(&node_failures::FLAGS);
     let protected = protected.clone();
     vec![
+        trial("gitops::only_contradictions_differ", || {
+            let environment = Environment::protected(&gitops::FLAGS);
+            gitops::a_live_deployment_becomes_recreate(&environment);
+            gitops::only_contradictions_differ(&environment);
+        }),
         trial("node_failures::node_fails_and_is_removed", move || {
             node_failures::a_node_fails(node_failures(), Remedy::Removal)
         }),

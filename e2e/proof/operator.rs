@@ -23,7 +23,8 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// The name of the settings with which operators' objects are mutated.
 const ENFORCE: &str = "operators-enforce";
 
-const GROUP: &str = "databases.example.com";
+/// The group of the custom resource.
+pub(crate) const GROUP: &str = "databases.example.com";
 
 /// What the operator did.
 struct Observed {

@@ -19,6 +19,10 @@ pub(crate) enum Table {
     Acceptance,
     /// Orders in which the objects of an application arrived.
     Arrivals,
+    /// What GitOps controllers see.
+    GitOps,
+    /// A live Deployment that becomes `Recreate` by server-side apply.
+    Trap,
     /// What an operator did.
     Operator,
     /// The number of replayed reviews.

@@ -529,7 +529,8 @@ mod tests {
         assert!(update(&old, &to_cluster_ip, &[database.clone(), old.clone(), other], &unset).is_empty());
         // Nor is it rejected by the API server because of what the mutation added.
         let ranges = ("/spec/loadBalancerSourceRanges", json!(["10.0.0.0/8"]));
-        let (made, again) = (service(&[ranges.clone()]), service(&[ranges, ("/spec/type", json!("ClusterIP"))]));
+        let (made, again) =
+            (service(std::slice::from_ref(&ranges)), service(&[ranges, ("/spec/type", json!("ClusterIP"))]));
         let both = [database.clone(), made.clone(), named("other", "LoadBalancer")];
         assert_eq!(update(&made, &again, &both, &internal), ["mutate /spec/type"]);
         assert!(update(&made, &again, &both, &unset).is_empty());
