@@ -193,6 +193,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
+/// A field of the log is left out if it is empty.
+fn non_empty(text: &String) -> Option<&str> {
+    Some(text.as_str()).filter(|text| !text.is_empty())
+}
+
 /// Logs a decision with names, but without contents: rejections at level info, also those that the mode `warn` prevents;
 /// others at level debug.
 fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration) {
@@ -200,23 +205,31 @@ fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration)
     if !(is_rejection || tracing::enabled!(tracing::Level::DEBUG)) {
         return;
     }
-    let RequestInfo { uid, operation, group, kind, sub_resource, namespace, name, .. } = request;
-    let (path, decision, microseconds) = (stage.path(), answer.decision.name(), duration.as_micros());
+    let RequestInfo { uid, operation, kind, dry_run, .. } = request;
+    let [group, sub_resource, namespace, name, user] =
+        [&request.group, &request.sub_resource, &request.namespace, &request.name, &request.user].map(non_empty);
     let rules: Vec<String> = answer.rules.iter().map(|(action, ids)| format!("{action}: {ids}")).collect();
     let rules = rules.join("; ");
+    let rules = non_empty(&rules);
+    let dry_run = dry_run.then_some(true);
+    let (path, decision) = (stage.path(), answer.decision.name());
+    // A number of 128 bits would be text in JSON.
+    let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                path,
-                uid,
-                operation,
-                group,
+                rules,
                 kind,
-                sub_resource,
                 namespace,
                 name,
-                rules,
+                user,
+                dry_run,
+                operation,
+                group,
+                sub_resource,
+                path,
                 microseconds,
+                uid,
                 "{decision}"
             )
         };
