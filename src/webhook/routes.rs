@@ -194,8 +194,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// A field of the log is left out if it is empty.
-fn non_empty(text: &String) -> Option<&str> {
-    Some(text.as_str()).filter(|text| !text.is_empty())
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Logs a decision with names, but without contents: rejections at level info, also those that the mode `warn` prevents;
@@ -207,7 +207,8 @@ fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration)
     }
     let RequestInfo { uid, operation, kind, dry_run, .. } = request;
     let [group, sub_resource, namespace, name, user] =
-        [&request.group, &request.sub_resource, &request.namespace, &request.name, &request.user].map(non_empty);
+        [&request.group, &request.sub_resource, &request.namespace, &request.name, &request.user]
+            .map(|text| non_empty(text));
     let rules: Vec<String> = answer.rules.iter().map(|(action, ids)| format!("{action}: {ids}")).collect();
     let rules = rules.join("; ");
     let rules = non_empty(&rules);
