@@ -14,6 +14,7 @@ use crate::settings::{KnownRule, Mode, Settings};
 
 pub mod check;
 pub mod documentation;
+pub mod exemption;
 pub mod overwrites;
 
 /// A rule.
@@ -200,9 +201,9 @@ pub fn check_relations(context: &CheckContext<'_>) -> Findings {
 }
 
 fn check_with(context: &CheckContext<'_>, lists: &[fn(&Rule) -> &'static [Check]]) -> Findings {
-    let object = context.object.value();
+    let (object, exempt) = (context.object.value(), context.object.workload_or_value());
     let mut all = Findings::new();
-    for rule in RULES.iter().filter(|rule| is_active(rule, object, context.settings)) {
+    for rule in RULES.iter().filter(|rule| is_active(rule, exempt, context.settings)) {
         let mut findings = Findings::new();
         let checks = lists.iter().flat_map(|list| list(rule));
         checks.for_each(|check| check.run(context, &mut findings));
@@ -220,15 +221,9 @@ fn check_with(context: &CheckContext<'_>, lists: &[fn(&Rule) -> &'static [Check]
     all
 }
 
-/// Whether a rule has an effect on an object: it is neither off, nor exempted by the annotation `sqledge-ha/ignore` where
-/// the settings allow exemptions.
+/// Whether a rule has an effect on an object: it is neither off, nor is the object exempt.
 fn is_active(rule: &Rule, object: &Value, settings: &Settings) -> bool {
-    if rule.is_off(settings) {
-        return false;
-    }
-    let annotation = settings.exemptions.then(|| get_path(object, &["metadata", "annotations", "sqledge-ha/ignore"]));
-    let exempted = annotation.flatten().and_then(Value::as_str);
-    exempted.is_none_or(|list| list.split([',', ' ']).all(|id| id != rule.id))
+    !rule.is_off(settings) && !(settings.exemptions && exemption::names(object, rule.id))
 }
 
 /// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object.

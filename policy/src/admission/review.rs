@@ -15,7 +15,7 @@ use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner, is_mirror_p
 use crate::kubernetes::resources::Resource;
 use crate::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use crate::rules::check::{CheckContext, CheckedObject};
-use crate::rules::{apply_mutations, check_all, parse_settings};
+use crate::rules::{apply_mutations, check_all, exemption, parse_settings};
 use crate::settings::{Mode, Operators, Settings};
 use crate::view::Scope;
 use crate::view::cluster::{Cluster, Lookup, Query};
@@ -219,8 +219,11 @@ fn review_object(
         findings.iter_mut().for_each(Finding::only_warn);
     }
     let unchecked = context.view.unchecked();
+    let mistakes = if settings.exemptions { exemption::mistakes(&object) } else { Vec::new() };
     let mutated = apply_mutations(object, &findings);
-    Outcome::from_verdict(Verdict::from_findings(&findings, mutated, &unchecked, settings.announce))
+    let mut verdict = Verdict::from_findings(&findings, mutated, &unchecked, settings.announce);
+    verdict.warnings.extend(mistakes);
+    Outcome::from_verdict(verdict)
 }
 
 fn context<'a>(

@@ -11,7 +11,7 @@ use crate::finding::Finding;
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, has_checked_owner};
 use crate::kubernetes::name_of;
-use crate::kubernetes::resources::scalable;
+use crate::kubernetes::resources::{Resource, scalable};
 use crate::rules::check::{CheckContext, CheckedObject, ScaleRequest};
 use crate::rules::{check_all, checks_scaling};
 use crate::settings::Settings;
@@ -38,8 +38,8 @@ pub(super) fn review(
     let name = if request.name.is_empty() { name_of(scale) } else { &request.name };
     let parent = match cluster.get(resource, namespace, name) {
         Lookup::Known(Some(parent)) => parent,
-        Lookup::Known(None) => return unreadable_parent(resource.name, "it does not exist"),
-        Lookup::Unavailable(reason) => return unreadable_parent(resource.name, &reason),
+        Lookup::Known(None) => return unreadable_parent(resource, "it does not exist"),
+        Lookup::Unavailable(reason) => return unreadable_parent(resource, &reason),
     };
     // The owner sets the replicas of an owned ReplicaSet, and scaling the owner is checked.
     if has_checked_owner(resource.kind, parent) {
@@ -69,10 +69,10 @@ pub(super) fn review(
     Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked(), settings.announce))
 }
 
-fn unreadable_parent(kind: &str, reason: &str) -> Outcome {
+fn unreadable_parent(resource: &Resource, reason: &str) -> Outcome {
     Outcome::Decided(Verdict {
-        warnings: vec![format!("single-replica was not checked: the {kind} cannot be read")],
-        audit_annotations: vec![("unchecked", format!("{kind}: {reason}"))],
+        warnings: vec![format!("single-replica was not checked: the {} cannot be read", resource.name)],
+        audit_annotations: vec![("unchecked", format!("{}: {reason}", resource.plural))],
         ..Verdict::allow()
     })
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::{Rule, exemption};
 use crate::finding::Findings;
 use crate::json::cursor::Cursor;
 use crate::kubernetes::claim::Claim;
@@ -102,6 +103,14 @@ impl<'a> CheckedObject<'a> {
         };
         cursor.value().unwrap_or(&Value::Null)
     }
+
+    /// The workload of a scale request, which has the annotations; else the object.
+    pub(super) fn workload_or_value(&self) -> &'a Value {
+        match self {
+            CheckedObject::Scale(request) => request.workload.object.value().unwrap_or(&Value::Null),
+            _ => self.value(),
+        }
+    }
 }
 
 /// One object with everything that a check may ask.
@@ -137,6 +146,11 @@ impl<'a> CheckContext<'a> {
     #[must_use]
     pub fn with_old_object(self, old: Option<&'a Value>) -> Self {
         CheckContext { old, ..self }
+    }
+
+    /// Whether an object, related to the checked one, is exempt from `rule`.
+    pub fn exempts(&self, rule: &Rule, object: &Cursor<'_>) -> bool {
+        self.settings.exemptions && object.value().is_some_and(|object| exemption::names(object, rule.id))
     }
 
     /// How much of what exists can be looked up.

@@ -104,6 +104,12 @@ fn wanted(context: &CheckContext<'_>) -> &'static str {
     }
 }
 
+/// The databases that a Service selects and that are not exempt; `None` if a look-up failed.
+fn databases<'a>(context: &CheckContext<'a>, service: &Service<'_>) -> Option<Vec<Workload<'a>>> {
+    let databases = context.view.databases_selected_by(service).known()?;
+    Some(databases.into_iter().filter(|workload| !context.exempts(&RULE, &workload.object)).collect())
+}
+
 fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
     if service.is_load_balancer() {
         findings.extend(check_headless(context, service));
@@ -120,7 +126,7 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
 /// A finding if a LoadBalancer Service of a database is headless, too.
 fn check_headless(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Finding> {
     let cluster_ip = service.spec.at("clusterIP");
-    if cluster_ip.str() != Some("None") || context.view.databases_selected_by(service).known()?.is_empty() {
+    if cluster_ip.str() != Some("None") || databases(context, service)?.is_empty() {
         return None;
     }
     let message = "the API server rejects a LoadBalancer Service with `clusterIP: None`";
@@ -134,7 +140,7 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
         Address::ClusterIp => service.has_virtual_ip(),
     };
     let mut workloads = Vec::new();
-    for workload in context.view.databases_selected_by(old).known()? {
+    for workload in databases(context, old)? {
         let is_kept = is_address(service) && service.selects(&workload.pods(context.view.namespace()));
         let others = context.view.services_beside(service, &workload).known()?;
         if !is_kept && !others.iter().any(is_address) {
@@ -186,7 +192,7 @@ fn check_left_over(context: &CheckContext<'_>, service: &Service<'_>, old: &Serv
     if !is_left_over || !service.service_type().can_become_load_balancer() {
         return None;
     }
-    if context.view.databases_selected_by(service).known()?.is_empty() {
+    if databases(context, service)?.is_empty() {
         return None;
     }
     let message = "the API server rejects `loadBalancerSourceRanges` in a Service of another type";
@@ -204,7 +210,7 @@ fn check_published(context: &CheckContext<'_>, service: &Service<'_>, old: &Serv
     if !service.is_load_balancer() || !is_internal(old) || is_internal(service) {
         return None;
     }
-    if context.view.databases_selected_by(service).known()?.is_empty() {
+    if databases(context, service)?.is_empty() {
         return None;
     }
     let at = annotations(service);
@@ -224,7 +230,7 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
         return None;
     }
     let mut candidate_for = None;
-    for workload in context.view.databases_selected_by(service).known()? {
+    for workload in databases(context, service)? {
         // Where only this object is checked, others need not be told apart.
         let mut services = context.view.services_beside(service, &workload).known()?;
         if context.scope() == Scope::Request {
@@ -323,6 +329,9 @@ fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings:
 /// A finding if no Service is the stable address of a workload, and none can become it.
 fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let services = context.view.services_selecting(workload).known()?;
+    if services.iter().any(|service| context.exempts(&RULE, &service.object)) {
+        return None;
+    }
     match context.view.client_address(workload, &services).known()? {
         ClientAddress::Stable => return None,
         // A finding that the Service can fix is reported on the Service.

@@ -72,7 +72,8 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
 /// The findings of a Service that is, or has to become, the address of a workload; `None` if a look-up failed.
 fn service_findings(context: &CheckContext<'_>, service: &Service<'_>) -> Option<Findings> {
     let mut findings = Findings::new();
-    for workload in context.view.databases_selected_by(service).known()? {
+    let databases = context.view.databases_selected_by(service).known()?.into_iter();
+    for workload in databases.filter(|workload| !context.exempts(&RULE, &workload.object)) {
         let wrong: Findings =
             [check_ports(service, &workload), check_selector(service, &workload), check_loopback(service, &workload)]
                 .into_iter()
@@ -193,7 +194,8 @@ fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings:
         return;
     }
     let Some(mut services) = context.view.services_selecting(workload).known() else { return };
-    if services.iter().any(|service| leads(service, workload)) {
+    let is_exempt = |service: &Service<'_>| context.exempts(&RULE, &service.object);
+    if services.iter().any(|service| leads(service, workload) || is_exempt(service)) {
         return;
     }
     services.retain(Service::is_load_balancer);

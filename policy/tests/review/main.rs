@@ -209,6 +209,37 @@ fn an_annotation_exempts_only_where_the_settings_allow_it() {
 }
 
 #[test]
+fn an_exemption_covers_a_relation_from_both_sides() {
+    let ignore =
+        |object: &Value, rules: &str| with(object, &[("/metadata/annotations/sqledge-ha~1ignore", json!(rules))]);
+    let decide_beside = |object: &Value, other: Value, settings: Value| {
+        decide(&request(object, None), settings, &ObjectIndex::new(Scope::Request, &[other]))
+    };
+    let cluster_ip = with(&service(), &[("/spec/type", json!("ClusterIP"))]);
+    let wrong_port = with(&service(), &[("/spec/ports/0/targetPort", json!(5))]);
+    for (rule, wrong) in [("load-balancer-service", &cluster_ip), ("reachable-service", &wrong_port)] {
+        let settings = |exemptions: bool| json!({"exemptions": exemptions, "exposure": "internal"});
+        for (database, service) in [(ignore(&deployment(), rule), wrong.clone()), (deployment(), ignore(wrong, rule))] {
+            assert_eq!(decide_beside(&service, database.clone(), settings(true)), Verdict::allow(), "{rule}");
+            assert_ne!(decide_beside(&service, database.clone(), settings(false)), Verdict::allow(), "{rule}");
+            assert_eq!(decide_beside(&database, service, settings(true)), Verdict::allow(), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_rule_in_an_exemption_is_a_warning() {
+    let annotated = |rules: &str| with(&deployment(), &[("/metadata/annotations/sqledge-ha~1ignore", json!(rules))]);
+    let warnings = |rules: &str, settings: Value| {
+        decide(&request(&annotated(rules), None), settings, &ObjectIndex::new(Scope::Request, &right_world())).warnings
+    };
+    let expected = "sqledge-ha/ignore: unknown rule `graceful-stops`; did you mean `graceful-stop`?";
+    assert_eq!(warnings("graceful-stops,one-engine", json!({"exemptions": true})), [expected]);
+    assert_eq!(warnings("x", json!({"exemptions": true})), ["sqledge-ha/ignore: unknown rule `x`"]);
+    assert!(warnings("x", json!({})).is_empty());
+}
+
+#[test]
 fn engines_and_images_come_from_the_settings() {
     let image = |image: &str| {
         with(
