@@ -41,7 +41,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-gitops e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,11 @@ e2e-cluster: ## build the Kubernetes control plane that the tests run
 			-X $(VERSION_PACKAGE).gitMajor=1 -X $(VERSION_PACKAGE).gitMinor=$${minor%%.*} \
 			-X $(VERSION_PACKAGE).gitTreeState=clean" -o "$(CURDIR)/$(TOOLS)/bin/e2e-cluster" .
 
+# Argo CD's and Flux's libraries, which apply and compare objects.
+e2e-gitops:
+	@mkdir -p $(TOOLS)/bin
+	cd e2e/gitops && $(GO) build -buildvcs=false -ldflags "-s -w" -o "$(CURDIR)/$(TOOLS)/bin/e2e-gitops" .
+
 e2e-tools: $(TOOLS)/bin/helm $(TOOLS)/bin/kustomize $(TOOLS)/bin/registry ## build the Helm, Kustomize and registry that the tests run
 
 policy.wasm: build ## write the module without its metadata
@@ -155,10 +160,10 @@ profile: setup ## print the functions in which the linter spends its time; needs
 soak: setup ## send the webhook an hour's worth of requests, and print its memory
 	$(CARGO) bench --locked --workspace --bench cost -- soak
 
-e2e: setup e2e-cluster ## show on a real control plane that admitted databases survive failures, and rejected ones would not
+e2e: setup e2e-cluster e2e-gitops ## show on a real control plane that admitted databases survive failures, and rejected ones would not
 	$(CARGO) test --release --locked --workspace --test proof
 
-proof: setup e2e-cluster ## the same as e2e, and write e2e/PROOF.md
+proof: setup e2e-cluster e2e-gitops ## the same as e2e, and write e2e/PROOF.md
 	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test proof
 
 generate: setup ## write the files that are generated from the code

@@ -29,6 +29,19 @@ fn help_names_every_command_and_exit_code() {
 }
 
 #[test]
+fn gitops_settings_follow_from_the_settings_of_the_policy() {
+    assert_snapshot!(run(&["webhook", "gitops", "-h"], ""));
+    assert_snapshot!(run(&["webhook", "gitops"], ""));
+    assert_snapshot!(run(&["webhook", "gitops", "--format", "flux"], ""));
+    let settings = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&settings, "failoverSeconds: 60\n").unwrap();
+    let path = settings.path().to_str().unwrap();
+    assert_snapshot!(run(&["webhook", "gitops", "--settings", path], ""));
+    std::fs::write(&settings, "mode: validate\n").unwrap();
+    assert!(run(&["webhook", "gitops", "--settings", path], "").ends_with("\nignoreDifferences: []\n"));
+}
+
+#[test]
 fn completions_and_manuals_contain_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = run(&["completions", shell], "");
@@ -135,8 +148,8 @@ fn wrong_usage_suggests_the_right_name() {
         &["lint", "--config", "nowhere.yaml"],
         &["lint", "--formt", "json"],
         &["linted"],
-        &["policy", "manifest", "--module", "foo"],
-        &["policy", "manifest", "--module", "registry://foo"],
+        &["policy", "manifest", "--mode", "mutate", "--module", "foo"],
+        &["policy", "manifest", "--mode", "mutate", "--module", "registry://foo"],
     ] {
         let text = run(arguments, "");
         assert!(text.starts_with("exit code 2\n"), "{arguments:?}: {text}");

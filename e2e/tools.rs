@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The path of a program that `make` installs in `target/tools/bin`.
 pub(crate) fn tool(name: &str) -> PathBuf {
     let target = match name {
-        "e2e-cluster" | "yaml-reader" => name,
+        "e2e-cluster" | "e2e-gitops" | "yaml-reader" => name,
         "cosign" | "crane" => "release-tools",
         _ => "e2e-tools",
     };

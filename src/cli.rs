@@ -19,7 +19,7 @@ use clap_complete::Shell;
 #[cfg(feature = "registry")]
 pub use self::install::Policy;
 #[cfg(feature = "serve")]
-pub use self::install::{PolicyAccess, PolicyManifest, Webhook, WebhookManifests};
+pub use self::install::{PolicyAccess, PolicyManifest, Webhook, WebhookGitops, WebhookManifests};
 pub use self::manifests::{CheckOptions, EngineChoice, Fix, Helm, Inputs, Lint, Rendering, ReportFile, Reporting};
 #[cfg(feature = "registry")]
 pub use self::registry::{

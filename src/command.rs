@@ -51,6 +51,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Serve(flags) => serve::run(&flags),
         #[cfg(feature = "serve")]
         Command::Webhook(Webhook::Manifests(flags)) => print(&webhook::text(&flags)?),
+        #[cfg(feature = "serve")]
+        Command::Webhook(Webhook::Gitops(flags)) => print(&webhook::gitops(&flags)?),
         #[cfg(feature = "registry")]
         Command::Policy(command) => policy(&command),
         Command::Completions { shell } => manual::completions(shell),

@@ -84,21 +84,14 @@ fn parse_failure(path: &Path, error: &serde_saphyr::Error) -> Failure {
     Failure::usage(text.replace(&format!("^ {message}\n"), "^\n"))
 }
 
-/// The `policy:` part of a configuration file, after a check that the settings are valid.
-///
-/// # Errors
-/// [`Failure`] with exit code 2 that names the file and locates the mistake.
-#[cfg(feature = "serve")]
-pub fn checked_policy(path: &Path) -> Result<Value, Failure> {
-    let policy = read_config_file(path)?.policy;
-    checked(path, &policy)?;
-    Ok(policy)
-}
-
 fn read_config_file(path: &Path) -> Result<ConfigFile, Failure> {
     let failure = |message: String| Failure::usage(format!("{}: {message}", path.display()));
     let text = read_text(path).map_err(|error| failure(error.to_string()))?;
-    let file: Option<ConfigFile> = serde_saphyr::from_str(&text).map_err(|error| parse_failure(path, &error))?;
+    parse_config_file(path, &text)
+}
+
+fn parse_config_file(path: &Path, text: &str) -> Result<ConfigFile, Failure> {
+    let file: Option<ConfigFile> = serde_saphyr::from_str(text).map_err(|error| parse_failure(path, &error))?;
     Ok(file.unwrap_or_default())
 }
 
@@ -107,7 +100,7 @@ fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }
 
-/// A file with the policy's settings only.
+/// A file with the policy's settings: alone, or under `policy:` as for the linter.
 #[cfg(feature = "serve")]
 #[derive(Debug)]
 pub struct SettingsFile {
@@ -119,7 +112,7 @@ pub struct SettingsFile {
     pub policy: Settings,
 }
 
-/// Reads a file with the policy's settings only.
+/// Reads a file with the policy's settings: alone, or under `policy:` as for the linter.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 that names the file and locates the mistake.
@@ -128,7 +121,10 @@ pub fn read_settings_file(path: &Path) -> Result<SettingsFile, Failure> {
     let failure = |message: String| Failure::usage(format!("{}: {message}", path.display()));
     let text = read_text(path).map_err(|error| failure(error.to_string()))?;
     let value: Option<Value> = serde_saphyr::from_str(&text).map_err(|error| parse_failure(path, &error))?;
-    let value = value.unwrap_or_default();
+    let value = match value {
+        Some(value) if value.get("policy").is_some() => parse_config_file(path, &text)?.policy,
+        value => value.unwrap_or_default(),
+    };
     let policy = parse_settings(&value).map_err(failure)?;
     Ok(SettingsFile { text, value, policy })
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub mod chart;
+pub mod gitops;
 pub mod kubewarden;
 pub mod match_conditions;
 pub mod module;

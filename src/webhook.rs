@@ -9,12 +9,13 @@
 //! | `listener` | connections: TLS, HTTP/1.1 and HTTP/2, limits, timeouts, shutdown |
 //! | `certificate`, `tls_files`, `self_signed` | the serving certificate, from files or from a CA of its own |
 //! | `routes`, `review_request`, `request_limit` | requests: paths, bodies, limits |
-//! | `workers`, `decision` | the threads that run the module, and the answers |
+//! | `workers`, `decision`, `active_settings` | the settings, the threads that run the module, and the answers |
 //! | `cluster_client`, `caches` | the API server, and caches of the objects that the module looks up |
 //! | `dependencies` | certificate and caches, created from the command line |
 //! | `blocking` | blocking work at startup |
 //! | `lifecycle`, `health`, `metrics`, `collectors`, `log` | startup and shutdown, probes, metrics, the log |
 
+pub mod active_settings;
 pub mod blocking;
 pub mod caches;
 pub mod certificate;

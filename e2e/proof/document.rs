@@ -28,7 +28,7 @@ Each scenario checks five guarantees from beginning to end, and uses only watche
 - **comes back**: in the end, clients can connect to the port of SQL Edge.
 ";
 
-const SECTIONS: [(&str, &str, &str, Table); 6] = [
+const SECTIONS: [(&str, &str, &str, Table); 10] = [
     (
         "Admitted databases survive",
         "All five guarantees held in every scenario.",
@@ -62,6 +62,41 @@ const SECTIONS: [(&str, &str, &str, Table); 6] = [
         "| source | files | objects stored unchanged | mutated | made valid | rejected by a rule | rejected by the API \
          server, with and without | not sent |\n|---|---|---|---|---|---|---|---|\n",
         Table::Acceptance,
+    ),
+    (
+        "Orders of arrival",
+        "A workload (W) and its headless (H), ClusterIP (C) and LoadBalancer Service (L) were applied one after the other, in \
+         every order, and then all of them again. All of them have what a user writes for them. The outcome was the same for \
+         a Deployment and a StatefulSet, with client-side and with server-side apply. Nothing was rejected. The second apply \
+         changed no field of any object, not even its resource version.",
+        "| orders | W | H | C | L | the second apply |\n|---|---|---|---|---|---|\n",
+        Table::Arrivals,
+    ),
+    (
+        "GitOps",
+        "The engine of Argo CD and the server-side apply of Flux, as the libraries that they publish, applied Microsoft's \
+         sample and the corpus of the rules that mutate by default, then applied them again and compared. Workloads came \
+         first, so that ClusterIP Services are mutated. Only fields that a manifest states otherwise differ, except with \
+         the structured-merge diff, which Argo CD has discontinued: there, maps and lists differ to which a mutation or a \
+         default adds. The last column is with the fields ignored that `sqledge-ha webhook gitops` prints. What differs is \
+         applied again at every self-heal, without effect.",
+        "| controller | apply and comparison | objects | the second apply changes | differs for ever | differs, if ignored \
+         |\n|---|---|---|---|---|---|\n",
+        Table::GitOps,
+    ),
+    (
+        "From RollingUpdate to Recreate with server-side apply",
+        "A live Deployment was applied server-side without a strategy, so that nobody owns the `rollingUpdate` that the API \
+         server added. Then its manifest says `type: Recreate`.",
+        "| applied by | without the webhook | with the webhook |\n|---|---|---|\n",
+        Table::Trap,
+    ),
+    (
+        "Operators",
+        "An operator owns a StatefulSet by a custom resource, leaves out what the rules add, and writes its whole spec whenever \
+         the stored one differs, ten times a second.",
+        "| setting | the operator writes | generation in the end | result |\n|---|---|---|---|\n",
+        Table::Operator,
     ),
     (
         "Replayed reviews",

@@ -24,7 +24,7 @@ pub(crate) static RUNTIME: LazyLock<Runtime> =
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The label of namespaces with separate settings.
-const SETTINGS: &str = "proof.sqledge-ha/settings";
+pub(crate) const SETTINGS: &str = "proof.sqledge-ha/settings";
 
 /// The webhook and the proxy in front of it.
 pub(crate) struct Webhook {
@@ -98,12 +98,17 @@ impl Environment {
     fn wait_until_registered(&self, name: &str) {
         let namespace = format!("probe{}{name}", if name.is_empty() { "" } else { "-" });
         self.namespace_with(&namespace, name);
+        self.wait_until_checked(&namespace);
+    }
+
+    /// Waits until the API server calls the webhook for a namespace.
+    pub(crate) fn wait_until_checked(&self, namespace: &str) {
         let probe = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "probe"}, "spec": {
             "selector": {"matchLabels": {"app": "probe"}}, "template": {"metadata": {"labels": {"app": "probe"}},
                 "spec": {"containers": [{"name": "sql", "image": "azure-sql-edge"}], "hostname": "probe",
                     "nodeName": "none"}}}});
         let is_rejected = || {
-            let ran = self.kubectl(&namespace, &["create", "--dry-run=server", "-f", "-"], &probe.to_string());
+            let ran = self.kubectl(namespace, &["create", "--dry-run=server", "-f", "-"], &probe.to_string());
             ran.stderr.contains("unpinned-node")
         };
         for _ in 0..200 {

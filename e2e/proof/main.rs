@@ -15,12 +15,14 @@
 
 mod acceptance;
 mod application;
+mod arrivals;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../serve/client.rs"]
 mod client;
 mod document;
 mod environment;
 mod facts;
+mod gitops;
 mod guarantees;
 mod journal;
 #[allow(dead_code, reason = "the other tests use the rest")]
@@ -28,6 +30,7 @@ mod journal;
 mod kubernetes;
 mod necessity;
 mod node_failures;
+mod operator;
 mod pods;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../serve/process.rs"]
@@ -91,6 +94,11 @@ fn with_own_cluster(protected: &Shared) -> Vec<Trial> {
     let node_failures = || Environment::protected(&node_failures::FLAGS);
     let protected = protected.clone();
     vec![
+        trial("gitops::only_contradictions_differ", || {
+            let environment = Environment::protected(&gitops::FLAGS);
+            gitops::a_live_deployment_becomes_recreate(&environment);
+            gitops::only_contradictions_differ(&environment);
+        }),
         trial("node_failures::node_fails_and_is_removed", move || {
             node_failures::a_node_fails(node_failures(), Remedy::Removal)
         }),
@@ -98,6 +106,12 @@ fn with_own_cluster(protected: &Shared) -> Vec<Trial> {
             node_failures::a_node_fails(node_failures(), Remedy::Taint)
         }),
         trial("acceptance::valid_objects_stay_valid", move || acceptance::valid_objects_stay_valid(node_failures())),
+        trial("arrivals::every_order_is_stored_and_stays", || {
+            arrivals::every_order_is_stored_and_stays(&Environment::protected(&arrivals::FLAGS));
+        }),
+        trial("operator::an_operator_is_not_fought", || {
+            operator::an_operator_is_not_fought(Environment::protected(&pods::FLAGS));
+        }),
         trial("webhook_failures::the_webhook_is_killed", move || {
             webhook_failures::the_webhook_is_killed(node_failures())
         }),

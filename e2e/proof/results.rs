@@ -17,6 +17,14 @@ pub(crate) enum Table {
     Limits,
     /// Objects that the API server accepted.
     Acceptance,
+    /// Orders in which the objects of an application arrived.
+    Arrivals,
+    /// What GitOps controllers see.
+    GitOps,
+    /// A live Deployment that becomes `Recreate` by server-side apply.
+    Trap,
+    /// What an operator did.
+    Operator,
     /// The number of replayed reviews.
     Reviews,
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -26,6 +26,15 @@ impl Authority {
         let names = ["webhook.test", "127.0.0.1"].map(str::to_owned);
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
         Authority { chain: cert.pem(), key: signing_key.serialize_pem(), trusted: cert.der().clone() }
+    }
+
+    /// One whose certificate is valid only from 2020 to 2021.
+    pub(crate) fn expired() -> Self {
+        let mut params = CertificateParams::new(["webhook.test".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Authority { chain: certificate.pem(), key: key.serialize_pem(), trusted: certificate.der().clone() }
     }
 
     /// Writes the certificate and its key to `tls.crt` and `tls.key`.

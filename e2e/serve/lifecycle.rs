@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -46,8 +47,68 @@ fn a_certificate_is_replaced_under_load_without_a_failed_request() {
     // A key without a matching certificate is not loaded.
     Authority::new().write(&server.folder().join("..data"));
     fs::write(server.folder().join("..data/tls.key"), "-----BEGIN").unwrap();
-    server.wait_for_line(|line| line["level"] == "WARN");
+    server.wait_for_line(|line| is_about(line, "WARN", "cannot load the certificate files"));
     Client::connect(server.reviews, &next).unwrap();
+}
+
+fn is_about(line: &serde_json::Value, level: &str, text: &str) -> bool {
+    line["level"] == level && line["message"].as_str().is_some_and(|message| message.contains(text))
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_is_an_error_and_the_webhook_is_not_ready() {
+    let server = Server::start(&[]);
+    server.wait_until_ready();
+    Authority::expired().write(server.folder());
+    let line = server.wait_for_line(|line| is_about(line, "ERROR", "the serving certificate has expired"));
+    assert_eq!(line["not_after"], "2021-01-01T00:00:00Z");
+    assert_eq!(server.probe("/readyz"), (503, "the serving certificate has expired\n".to_owned()));
+    assert_eq!(server.metric("sqledge_ha_certificate_expiry_timestamp_seconds"), 1_609_459_200.0);
+}
+
+/// Sends the alert `unknown_ca`.
+fn distrust(server: &Server) {
+    TcpStream::connect(server.reviews).unwrap().write_all(&[21, 3, 3, 0, 2, 2, 48]).unwrap();
+}
+
+#[test]
+fn a_client_that_does_not_trust_the_certificate_is_a_warning() {
+    let server = Server::start(&[]);
+    for _ in 0..3 {
+        distrust(&server);
+    }
+    let line = server.wait_for_line(|line| is_about(line, "WARN", "a client does not trust the certificate"));
+    assert_eq!(line["handshakes"], 1);
+    server.wait_for_metric("sqledge_ha_connections_rejected_total{reason=\"untrusted\"}", 3.0);
+    assert_eq!(server.log().iter().filter(|line| line["level"] == "WARN").count(), 1);
+}
+
+#[test]
+fn settings_are_loaded_again_when_their_file_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.yaml");
+    let write = |text: &str| fs::write(&path, text).unwrap();
+    write("policy: {mode: warn}\n");
+    let server = Server::start(&[&format!("--settings={}", path.display())]);
+    let line = server.wait_for_line(|line| line["message"] == "starting");
+    assert_eq!((&line["mode"], &line["engines"]), (&"warn".into(), &"sql-edge".into()));
+    assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+    assert!(line["module"].as_str().unwrap().starts_with("sha256:"), "{line}");
+    let decide = || {
+        let answer = server.connect().post("/mutate", &incomplete_review().to_string()).unwrap().response();
+        (answer["allowed"].as_bool().unwrap(), answer["patch"].is_string())
+    };
+    assert_eq!(decide(), (true, false));
+    write("mode: mutate\nimages: [{repository: team/edge, engine: sql-edge}]\n");
+    server.wait_for_line(|line| is_about(line, "INFO", "loaded new settings"));
+    server.wait_for_line(|line| is_about(line, "WARN", "apply the manifests again"));
+    assert_eq!(decide(), (true, true));
+    write("mode: monitor\n");
+    let line = server.wait_for_line(|line| is_about(line, "ERROR", "keeping the previous ones"));
+    assert!(line["error"].as_str().unwrap().contains("unknown mode `monitor`"), "{line}");
+    assert_eq!(decide(), (true, true));
+    assert_eq!(server.metric("sqledge_ha_settings_failures_total"), 1.0);
+    assert_eq!(server.metric("sqledge_ha_settings_replacements_total"), 1.0);
 }
 
 /// The files become links into a directory, which is itself a link.
@@ -121,15 +182,16 @@ fn the_grace_period_ends_requests_in_flight() {
     client.wait_for_end();
 }
 
+/// A cluster at an address where no process listens.
+const NOWHERE: &str = "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+    contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n\
+    clusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\n";
+
 #[test]
 fn the_webhook_is_not_ready_without_a_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
-    // No process listens there.
-    let nowhere = "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
-        contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n\
-        clusters: [{name: a, cluster: {server: \"http://127.0.0.1:1\"}}]\n";
-    fs::write(&kubeconfig, nowhere).unwrap();
+    fs::write(&kubeconfig, NOWHERE).unwrap();
     let server = Server::start_self_signed(kubeconfig.to_str().unwrap(), &["--service=a.b.svc"]);
     // Until the module and the caches have begun, it only says that it starts.
     let mut answer = server.probe("/readyz");
@@ -250,5 +312,29 @@ fn wrong_arguments_are_errors_at_startup() {
     for (arguments, expected) in cases {
         let message = startup_error(arguments);
         assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+}
+
+#[test]
+fn alerts_name_metrics_that_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    fs::write(&kubeconfig, NOWHERE).unwrap();
+    let server = Server::start_in(kubeconfig.to_str().unwrap(), &[]);
+    distrust(&server);
+    server.connect().post("/mutate", &incomplete_review().to_string()).unwrap();
+    server.connect().post("/mutate", "").unwrap();
+    server.wait_for_metric("sqledge_ha_connections_rejected_total{reason=\"untrusted\"}", 1.0);
+    let (_, metrics) = server.probe("/metrics");
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("artifacthub/monitoring/prometheus-rules.yaml");
+    let rules: serde_json::Value = serde_saphyr::from_str(&fs::read_to_string(rules).unwrap()).unwrap();
+    let rules = rules["groups"][0]["rules"].as_array().unwrap();
+    assert!(rules.len() > 5);
+    for rule in rules {
+        let expression = rule["expr"].as_str().unwrap();
+        let start = expression.find("sqledge_ha_").unwrap();
+        let name =
+            expression[start..].split(|char: char| !(char.is_ascii_alphanumeric() || char == '_')).next().unwrap();
+        assert!(metrics.lines().any(|line| line.starts_with(name)), "{name}: {metrics}");
     }
 }

@@ -93,6 +93,7 @@ fn a_contradiction_is_rejected_by_both_stages_and_logged_without_contents() {
     assert_eq!((&line["level"], &line["message"]), (&json!("INFO"), &json!("rejected")));
     assert_eq!((&line["kind"], &line["operation"]), (&json!("Deployment"), &json!("CREATE")));
     assert!(line["rules"].as_str().unwrap().contains("rejected: single-replica"), "{line}");
+    assert!(line["microseconds"].is_u64() && line.get("sub_resource").is_none(), "{line}");
     let log = format!("{:?}", server.log());
     assert!(!log.contains("azure-sql-edge") && !log.contains("/var/opt/mssql"), "{log}");
 }

@@ -287,14 +287,14 @@ async fn the_documented_permissions_are_sufficient_and_errors_name_missing_ones(
     let expected = "cannot read the Secret rights/sql-tls: the account needs `create` on secrets in that namespace, \
          and `get` and `update` on this one (secrets \"sql-tls\" is forbidden: ";
     assert!(error.starts_with(expected), "{error}");
-    assert_eq!((certificate.is_loaded(), certificate.failures()), (false, 1));
+    assert_eq!((certificate.current().is_some(), certificate.failures()), (false, 1));
 
     let unpublished = Account::new("rights", "unpublished", &json!(secrets));
     let (mut replica, certificate) = site.replica(&unpublished.client().await);
     let error = replica.reconcile().await.unwrap_err().to_string();
     let expected = "cannot read mutatingwebhookconfigurations/rights: the account needs `get` and `patch` on it (";
     assert!(error.starts_with(expected), "{error}");
-    assert!(certificate.is_loaded(), "the certificate is loaded even if its CA cannot be published");
+    assert!(certificate.current().is_some(), "the certificate is loaded even if its CA cannot be published");
 }
 
 #[tokio::test(flavor = "multi_thread")]

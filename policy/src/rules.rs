@@ -14,6 +14,7 @@ use crate::settings::{KnownRule, Mode, Settings};
 
 pub mod check;
 pub mod documentation;
+pub mod overwrites;
 
 /// A rule.
 #[derive(Clone, Copy, Debug)]

@@ -154,6 +154,11 @@ pub enum Exposure {
 pub trait Named: Copy + PartialEq + 'static {
     /// Every value with its name.
     const NAMES: &'static [(&'static str, Self)];
+
+    /// Its name; `None` if it is unset.
+    fn name(self) -> Option<&'static str> {
+        Self::NAMES.iter().find(|(_, value)| *value == self).map(|(name, _)| *name)
+    }
 }
 
 impl Named for Mode {

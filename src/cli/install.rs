@@ -10,6 +10,8 @@ use super::registry::{PolicyInspect, PolicyPull, PolicyPush};
 #[cfg(feature = "serve")]
 use crate::install::FailurePolicy;
 #[cfg(feature = "serve")]
+use crate::install::gitops::Controller;
+#[cfg(feature = "serve")]
 use crate::install::kubewarden::Mode;
 #[cfg(feature = "serve")]
 use crate::install::options::DefaultMode;
@@ -20,6 +22,23 @@ use crate::install::options::DefaultMode;
 pub enum Webhook {
     /// Print the manifests of the webhook for `kubectl apply -f -`
     Manifests(WebhookManifests),
+    /// Print the fields in which a GitOps controller sees a difference, as its settings
+    ///
+    /// These are the fields that are mutated although a manifest states another value. Fields that manifests leave out need
+    /// no setting.
+    Gitops(WebhookGitops),
+}
+
+/// `webhook gitops`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct WebhookGitops {
+    /// The controller
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Controller,
+    /// A YAML file with the policy's settings
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
 }
 
 /// `webhook manifests`.

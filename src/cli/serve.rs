@@ -22,7 +22,7 @@ pub struct Review {
     /// Manifests of the objects in the cluster, for the module to look up (repeatable)
     #[arg(long, value_name = "PATH")]
     pub cluster: Vec<PathBuf>,
-    /// A YAML file with settings under `policy:`
+    /// A YAML file with the policy's settings, alone or under `policy:`
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Explain the request and the answer on standard error

@@ -38,7 +38,8 @@ pub enum Error {
 /// # Errors
 /// [`Failure`] with exit code 2 for an invalid configuration, 4 for input that cannot be read.
 pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
-    let settings = flags.config.as_deref().map_or(Ok(Value::Null), config::checked_policy)?;
+    let settings =
+        flags.config.as_deref().map(config::read_settings_file).transpose()?.map_or(Value::Null, |file| file.value);
     let objects = if flags.cluster.is_empty() { None } else { Some(objects(flags)?) };
     let source = Source::from_argument(&flags.file);
     let text = source.read().map_err(|error| unreadable(&source.name(), &error))?;

@@ -2,6 +2,7 @@
 
 mod bind;
 mod module;
+mod settings;
 
 use std::io;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::cli::{Serve, ServeLimits};
 use crate::exit::{ExitStatus, Failure};
 use crate::message::describe_io_error;
 use crate::wasm_host::LookupSource;
+use crate::webhook::collectors::SettingsCollector;
 use crate::webhook::dependencies::Dependencies;
 use crate::webhook::health::{self, Health, Readiness};
 use crate::webhook::lifecycle::{BackgroundTask, Lifecycle, ServerError, ShutdownTimeouts};
@@ -96,7 +98,10 @@ async fn start(
     let socket = BoundSocket::new(flags.listen, "reviews")?;
     let mut dependencies = Dependencies::load(&flags.tls, &flags.cluster).await?;
     let module = LoadedModule::load(flags).await?;
-    dependencies.start_caches(&module.kinds, module.embedded_settings.as_ref());
+    module.log();
+    dependencies.start_caches(&module.kinds, module.settings.current().embedded.as_ref());
+    dependencies.tasks.extend(flags.settings.as_deref().map(|path| module.watch_settings(path)));
+    dependencies.collectors.push(Box::new(SettingsCollector(Arc::clone(&module.settings))));
     dependencies.collectors.into_iter().for_each(|collector| metrics.add_collector(collector));
     let webhook = Listener {
         socket: socket.listen()?,
@@ -162,7 +167,7 @@ fn webhook_state(
     let context = WorkerContext {
         module: module.module,
         lookups,
-        settings: module.settings,
+        settings: Arc::clone(&module.settings),
         on_error: flags.on_error,
         max_queue_time: max_queue_time(limits),
         metrics: Arc::clone(metrics),
@@ -172,7 +177,7 @@ fn webhook_state(
     Ok(Arc::new(WebhookState {
         request_limit: RequestLimit::new(Limits { requests: limits.max_in_flight as usize, body, bodies: 8 * body }),
         body_timeout: limits.body_timeout,
-        prefilter_settings: module.embedded_settings,
+        settings: module.settings,
         workers: workers.map_err(|error| cannot_start_threads(&error))?,
         readiness: Arc::clone(readiness),
         metrics: Arc::clone(metrics),

@@ -1,11 +1,12 @@
-//! `sqledge-ha webhook manifests`.
+//! `sqledge-ha webhook manifests` and `webhook gitops`.
 
-use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::settings::{Exposure, Settings};
 
-use crate::cli::WebhookManifests;
+use crate::cli::{WebhookGitops, WebhookManifests};
 use crate::command::policy::parse_reference;
 use crate::config;
 use crate::exit::{ExitStatus, Failure};
+use crate::install::gitops;
 use crate::install::module::ModuleMetadata;
 use crate::install::options::{FailurePolicies, NAME, Options, published_image};
 use crate::install::remote_module::RemoteModule;
@@ -74,6 +75,18 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
         policy: &policy,
     };
     Ok(yaml(&manifests(&options))?)
+}
+
+/// The settings of a GitOps controller, by default for the settings of the printed manifests.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for invalid settings.
+pub fn gitops(flags: &WebhookGitops) -> Result<String, Failure> {
+    let policy = match &flags.settings {
+        Some(path) => config::read_settings_file(path)?.policy,
+        None => Settings { exposure: Some(Exposure::Internal), ..Settings::default() },
+    };
+    Ok(gitops::text(flags.format, &policy))
 }
 
 /// Namespaces of the cluster, in which the webhook cannot be installed. The manifests set pod security labels on its

@@ -47,6 +47,10 @@ pub struct RequestInfo {
     pub namespace: String,
     /// The object's name; empty if the API server generates one.
     pub name: String,
+    /// The name of the user who sends the request.
+    pub user: String,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
 }
 
 /// Why an admission request cannot be read. The message quotes nothing of it: requests contain secrets.
@@ -133,7 +137,7 @@ impl AdmissionReview {
 
     /// The AdmissionRequest as the rules read it.
     pub fn request(&self) -> Request<'_> {
-        let RequestInfo { uid, operation, group, kind, resource, sub_resource, namespace, name } = &self.info;
+        let RequestInfo { uid, operation, group, kind, resource, sub_resource, namespace, name, .. } = &self.info;
         Request {
             uid: Cow::Borrowed(uid),
             group: Cow::Borrowed(group),
@@ -213,6 +217,8 @@ impl RequestInfo {
             sub_resource: string(fields, "subResource")?,
             namespace: string(fields, "namespace")?,
             name: string(fields, "name")?,
+            user: string(&part("userInfo")?, "username")?,
+            dry_run: fields.get("dryRun") == Some(&"true"),
         })
     }
 }
@@ -309,7 +315,8 @@ mod tests {
     #[test]
     fn a_review_has_the_names_and_the_text_of_its_request() {
         let request = json!({"uid": "7", "operation": "CREATE", "name": null, "namespace": "db", "object": {"a": "ä"},
-            "kind": {"group": "apps", "version": "v1", "kind": "Deployment"}, "oldObject": null});
+            "kind": {"group": "apps", "version": "v1", "kind": "Deployment"}, "oldObject": null,
+            "userInfo": {"username": "jo"}, "dryRun": true});
         let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
         let expected = RequestInfo {
             uid: "7".to_owned(),
@@ -317,6 +324,8 @@ mod tests {
             group: "apps".to_owned(),
             kind: "Deployment".to_owned(),
             namespace: "db".to_owned(),
+            user: "jo".to_owned(),
+            dry_run: true,
             ..RequestInfo::default()
         };
         for (text, is_v1) in [(review.to_string(), true), (format!(" {request}"), false)] {

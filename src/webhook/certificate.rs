@@ -40,7 +40,26 @@ pub enum Error {
 #[derive(Clone)]
 pub struct CertificateAndKey {
     certified: Arc<CertifiedKey>,
+    validity: Validity,
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug)]
+struct Validity {
+    not_before: SystemTime,
     not_after: SystemTime,
+}
+
+impl Validity {
+    fn problem(&self, now: SystemTime) -> Option<&'static str> {
+        if now < self.not_before {
+            Some("the serving certificate is not valid yet")
+        } else if now > self.not_after {
+            Some("the serving certificate has expired")
+        } else {
+            None
+        }
+    }
 }
 
 impl CertificateAndKey {
@@ -51,13 +70,13 @@ impl CertificateAndKey {
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Error> {
         let chain: Vec<_> =
             CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|_| Error::ChainNotPem)?;
-        let not_after = not_after(chain.first().ok_or(Error::NoCertificate)?).ok_or(Error::Certificate)?;
+        let validity = validity(chain.first().ok_or(Error::NoCertificate)?).ok_or(Error::Certificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Error::KeyNotPem)?;
         let certified = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Error::Mismatch,
             _ => Error::Key,
         })?;
-        Ok(CertificateAndKey { certified: Arc::new(certified), not_after })
+        Ok(CertificateAndKey { certified: Arc::new(certified), validity })
     }
 
     /// The chain, which starts with the server's certificate.
@@ -67,20 +86,23 @@ impl CertificateAndKey {
 
     /// When the server's certificate expires.
     pub fn not_after(&self) -> SystemTime {
-        self.not_after
+        self.validity.not_after
     }
 }
 
 impl fmt::Debug for CertificateAndKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("CertificateAndKey").field("not_after", &self.not_after).finish_non_exhaustive()
+        formatter.debug_struct("CertificateAndKey").field("validity", &self.validity).finish_non_exhaustive()
     }
 }
 
-fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+fn validity(certificate: &CertificateDer<'_>) -> Option<Validity> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    let time = |time: x509_parser::time::ASN1Time| {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(time.timestamp()).unwrap_or_default()))
+    };
+    let validity = certificate.validity();
+    Some(Validity { not_before: time(validity.not_before)?, not_after: time(validity.not_after)? })
 }
 
 /// The serving certificate of the TLS listener. While there is none, TLS handshakes fail.
@@ -97,8 +119,9 @@ impl Certificate {
         Arc::default()
     }
 
-    /// Uses another certificate from the next handshake on.
+    /// Uses another certificate from the next handshake on. Logs an error if no client will accept it.
     pub fn replace(&self, pair: CertificateAndKey) {
+        log_problem(&pair.validity);
         let before = self.current.write().unwrap_or_else(PoisonError::into_inner).replace(pair);
         if before.is_some() {
             self.replacements.fetch_add(1, Ordering::Relaxed);
@@ -110,14 +133,27 @@ impl Certificate {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether there is a certificate.
-    pub fn is_loaded(&self) -> bool {
-        self.not_after().is_some()
+    /// Why clients do not accept the current certificate, if they do not.
+    pub fn problem(&self) -> Option<&'static str> {
+        match self.current() {
+            Some(pair) => pair.validity.problem(SystemTime::now()),
+            None => Some("no serving certificate"),
+        }
+    }
+
+    /// Logs an error each day while the current certificate is not valid.
+    pub async fn check_daily(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(DAY).await;
+            if let Some(pair) = self.current() {
+                log_problem(&pair.validity);
+            }
+        }
     }
 
     /// When the current certificate expires.
     pub fn not_after(&self) -> Option<SystemTime> {
-        self.current().map(|pair| pair.not_after)
+        self.current().map(|pair| pair.not_after())
     }
 
     /// How often the certificate was replaced.
@@ -133,6 +169,20 @@ impl Certificate {
     pub(super) fn count_failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn log_problem(validity: &Validity) {
+    if let Some(problem) = validity.problem(SystemTime::now()) {
+        let (not_before, not_after) = (date(validity.not_before), date(validity.not_after));
+        tracing::error!(%not_before, %not_after, "{problem}; the API server rejects it");
+    }
+}
+
+/// A time as in the log: RFC 3339, in UTC.
+pub(super) fn date(time: SystemTime) -> impl fmt::Display {
+    humantime::format_rfc3339_seconds(time)
 }
 
 impl ResolvesServerCert for Certificate {
@@ -256,11 +306,30 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_certificate_has_a_problem_outside_of_its_validity() {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["sql".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        let chain = params.self_signed(&key).unwrap().pem();
+        let pair = CertificateAndKey::from_pem(chain.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+        let at = |year: u64| SystemTime::UNIX_EPOCH + DAY * u32::try_from((year - 1970) * 365 + 100).unwrap();
+        assert_eq!(pair.validity.problem(at(2019)), Some("the serving certificate is not valid yet"));
+        assert_eq!(pair.validity.problem(at(2020)), None);
+        assert_eq!(pair.validity.problem(at(2021)), Some("the serving certificate has expired"));
+        assert_eq!(date(pair.not_after()).to_string(), "2021-01-01T00:00:00Z");
+        let certificate = Certificate::new();
+        assert_eq!(certificate.problem(), Some("no serving certificate"));
+        certificate.replace(pair);
+        assert_eq!(certificate.problem(), Some("the serving certificate has expired"));
+    }
+
+    #[test]
     fn debug_output_has_no_key() {
         let (chain, key) = self_signed("sql.db.svc");
         let certificate = Certificate::new();
         load(&certificate, &(chain, key));
-        assert!(format!("{certificate:?}").contains("CertificateAndKey { not_after: "));
+        assert!(format!("{certificate:?}").contains("CertificateAndKey { validity: "));
         assert!(!format!("{certificate:?}").contains("key"));
     }
 }

@@ -10,11 +10,15 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
+use super::active_settings::ActiveSettings;
 use super::caches::{CacheState, Caches, group_and_version};
 use super::certificate::Certificate;
 
 /// The metrics of a certificate.
 pub struct CertificateCollector(pub Arc<Certificate>);
+
+/// The metrics of the settings.
+pub struct SettingsCollector(pub Arc<ActiveSettings>);
 
 /// The metrics of the caches.
 pub struct CacheCollector(pub Arc<Caches>);
@@ -28,6 +32,24 @@ impl Debug for CertificateCollector {
 impl Debug for CacheCollector {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("CacheCollector")
+    }
+}
+
+impl Debug for SettingsCollector {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SettingsCollector")
+    }
+}
+
+impl Collector for SettingsCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let loaded = self.0.current().loaded.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (name, help) = ("settings_loaded_timestamp", "When the current settings were loaded");
+        encode(&mut encoder, name, help, Some(Unit::Seconds), ConstGauge::new(loaded.as_secs_f64()))?;
+        let (name, help) = ("settings_replacements", "How often the settings were replaced");
+        encode(&mut encoder, name, help, None, ConstCounter::new(self.0.replacements()))?;
+        let (name, help) = ("settings_failures", "Changes of the settings file that could not be loaded");
+        encode(&mut encoder, name, help, None, ConstCounter::new(self.0.failures()))
     }
 }
 

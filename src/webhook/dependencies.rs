@@ -71,8 +71,9 @@ impl Dependencies {
         self.lookups = Arc::clone(&caches) as Arc<dyn LookupSource>;
         self.collectors.push(Box::new(CacheCollector(Arc::clone(&caches))));
         let started = Instant::now();
-        let is_met = Box::new(move || caches.is_ready() || started.elapsed() > CACHE_TIMEOUT);
-        self.readiness_checks.push(ReadinessCheck { is_met, message: "the caches are not synced" });
+        let is_ready = move || caches.is_ready() || started.elapsed() > CACHE_TIMEOUT;
+        let problem = Box::new(move || (!is_ready()).then_some("the caches are not synced"));
+        self.readiness_checks.push(ReadinessCheck { problem });
     }
 
     fn load_certificate(&mut self, tls: &Tls) -> Result<(), Failure> {
@@ -89,8 +90,8 @@ impl Dependencies {
         let config = config.map_err(|error| Failure::usage(format!("cannot set up TLS: {error}")))?;
         self.transport = Transport::Tls(TlsAcceptor::from(config));
         self.collectors.push(Box::new(CertificateCollector(Arc::clone(&certificate))));
-        let is_met = Box::new(move || certificate.is_loaded());
-        self.readiness_checks.push(ReadinessCheck { is_met, message: "no serving certificate" });
+        self.tasks.push(Box::pin(Arc::clone(&certificate).check_daily()));
+        self.readiness_checks.push(ReadinessCheck { problem: Box::new(move || certificate.problem()) });
         Ok(())
     }
 }

@@ -13,10 +13,8 @@ use super::metrics::Metrics;
 
 /// A condition for readiness.
 pub struct ReadinessCheck {
-    /// Whether the condition is met.
-    pub is_met: Box<dyn Fn() -> bool + Send + Sync>,
-    /// What `/readyz` says if it is not.
-    pub message: &'static str,
+    /// What `/readyz` says if the condition is not met; `None` if it is.
+    pub problem: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
 }
 
 /// What `/readyz` says before the checks are known.
@@ -52,7 +50,7 @@ impl Readiness {
     pub fn problems(&self) -> Vec<&'static str> {
         let checks = self.checks.get();
         let starting = checks.is_none().then_some(STARTING);
-        let unmet = checks.into_iter().flatten().filter(|check| !(check.is_met)()).map(|check| check.message);
+        let unmet = checks.into_iter().flatten().filter_map(|check| (check.problem)());
         let stopping = self.is_stopping().then_some(SHUTTING_DOWN);
         starting.into_iter().chain(unmet).chain(stopping).collect()
     }
@@ -99,8 +97,8 @@ mod tests {
         assert_eq!(readiness.problems(), [STARTING]);
         let loaded = Arc::new(AtomicBool::new(false));
         let is_loaded = Arc::clone(&loaded);
-        let is_met = Box::new(move || is_loaded.load(Ordering::Relaxed));
-        readiness.set_started(vec![ReadinessCheck { is_met, message: "no certificate" }]);
+        let problem = Box::new(move || (!is_loaded.load(Ordering::Relaxed)).then_some("no certificate"));
+        readiness.set_started(vec![ReadinessCheck { problem }]);
         assert_eq!(readiness.problems(), ["no certificate"]);
         loaded.store(true, Ordering::Relaxed);
         assert!(readiness.problems().is_empty());

@@ -18,6 +18,7 @@
 //! `e2e/serve/http2.rs::a_stream_whose_answer_is_not_read_is_reset` fails. It also has no maximum age for connections.
 
 mod connection_limit;
+mod distrust;
 mod preface;
 mod socket;
 mod streams;
@@ -41,6 +42,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use self::connection_limit::{ConnectionPermit, LimitReached, OpenConnections};
+use self::distrust::DistrustLog;
 use self::preface::PrefaceTimeout;
 use self::socket::Socket;
 use self::streams::StreamExecutor;
@@ -104,6 +106,7 @@ impl Listener {
             limits: self.limits,
             open: OpenConnections::new(self.limits.connections),
             metrics: self.metrics,
+            distrust: DistrustLog::default(),
         });
         loop {
             let accepted = tokio::select! {
@@ -143,6 +146,7 @@ struct ConnectionHandler {
     limits: ConnectionLimits,
     open: Arc<OpenConnections>,
     metrics: Arc<Metrics>,
+    distrust: DistrustLog,
 }
 
 /// Counts a connection as open until it is dropped.
@@ -187,7 +191,7 @@ impl ConnectionHandler {
             Transport::Plain => return self.serve_http1(Socket::new(stream, WRITE_TIMEOUT), shutdown).await,
             Transport::Tls(acceptor) => acceptor,
         };
-        match timeout(self.limits.head_timeout, tls_handshake(acceptor, stream)).await {
+        match timeout(self.limits.head_timeout, tls_handshake(acceptor, stream, &self.distrust)).await {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 self.serve_http2(stream, shutdown).await;
             }
@@ -233,7 +237,11 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
 /// Runs the TLS handshake. A client that speaks plain HTTP gets an HTTP error.
-async fn tls_handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<TlsStream<Socket>, &'static str> {
+async fn tls_handshake(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    distrust: &DistrustLog,
+) -> Result<TlsStream<Socket>, &'static str> {
     let mut first = [0];
     let _ = stream.peek(&mut first).await;
     let mut stream = Socket::new(stream, WRITE_TIMEOUT);
@@ -245,5 +253,6 @@ async fn tls_handshake(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<TlsS
         let _ = stream.shutdown().await;
         return Err("plain_http");
     }
-    acceptor.accept(stream).await.map_err(|_| "handshake")
+    let accepted = acceptor.accept(stream).await;
+    accepted.map_err(|error| if distrust.record(&error) { "untrusted" } else { "handshake" })
 }

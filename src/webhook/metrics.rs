@@ -103,8 +103,7 @@ impl Metrics {
         registry.register("http_errors", "Requests with an HTTP error, by status", self.http_errors.clone());
         registry.register("requests_in_flight", "Requests without an answer yet", self.in_flight.clone());
         registry.register("connections", "Open connections", self.connections.clone());
-        let rejected =
-            "Connections closed before a request, by reason: limit, peer, handshake, plain_http, timeout, accept";
+        let rejected = "Connections closed before a request, by reason: limit, peer, handshake, untrusted, plain_http, timeout, accept";
         registry.register("connections_rejected", rejected, self.connections_rejected.clone());
         // A counter that starts at zero makes the first failure visible as an increase.
         for reason in ["trap", "timeout", "start", "answer", "panic"] {

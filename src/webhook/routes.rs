@@ -12,8 +12,8 @@ use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use sqledge_ha_policy::settings::Settings;
 
+use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Stage};
 use super::health::{Readiness, SHUTTING_DOWN};
 use super::metrics::Metrics;
@@ -28,8 +28,8 @@ pub struct WebhookState {
     pub request_limit: RequestLimit,
     /// How long receiving a body may take.
     pub body_timeout: Duration,
-    /// The settings for allowing requests without running the module; `None` if it is not the embedded module.
-    pub prefilter_settings: Option<Settings>,
+    /// The policy's settings, which allow some requests without running the module.
+    pub settings: Arc<ActiveSettings>,
     /// Run the module.
     pub workers: Workers,
     /// Whether the webhook is shutting down.
@@ -136,7 +136,7 @@ async fn review(
     }
     let body = read_body(state, &mut permit, request.into_body()).await?;
     let review = read_review(body).map_err(|error| HttpError(StatusCode::BAD_REQUEST, error.to_string()))?;
-    if state.prefilter_settings.as_ref().is_some_and(|settings| !needs_check(&review, settings)) {
+    if state.settings.current().embedded.as_ref().is_some_and(|settings| !needs_check(&review, settings)) {
         let answer = Answer::allowed(&review);
         return Ok((review, answer));
     }
@@ -196,6 +196,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
+/// A field of the log is left out if it is empty.
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
 /// Logs a decision with names, but without contents: rejections at level info, also those that the mode `warn` prevents;
 /// others at level debug.
 fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration) {
@@ -203,23 +208,32 @@ fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration)
     if !(is_rejection || tracing::enabled!(tracing::Level::DEBUG)) {
         return;
     }
-    let RequestInfo { uid, operation, group, kind, sub_resource, namespace, name, .. } = request;
-    let (path, decision, microseconds) = (stage.path(), answer.decision.name(), duration.as_micros());
+    let RequestInfo { uid, operation, kind, dry_run, .. } = request;
+    let [group, sub_resource, namespace, name, user] =
+        [&request.group, &request.sub_resource, &request.namespace, &request.name, &request.user]
+            .map(|text| non_empty(text));
     let rules: Vec<String> = answer.rules.iter().map(|(action, ids)| format!("{action}: {ids}")).collect();
     let rules = rules.join("; ");
+    let rules = non_empty(&rules);
+    let dry_run = dry_run.then_some(true);
+    let (path, decision) = (stage.path(), answer.decision.name());
+    // A number of 128 bits would be text in JSON.
+    let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                path,
-                uid,
-                operation,
-                group,
+                rules,
                 kind,
-                sub_resource,
                 namespace,
                 name,
-                rules,
+                user,
+                dry_run,
+                operation,
+                group,
+                sub_resource,
+                path,
                 microseconds,
+                uid,
                 "{decision}"
             )
         };

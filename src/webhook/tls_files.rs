@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::certificate::{self, Certificate, CertificateAndKey};
+use super::certificate::{self, Certificate, CertificateAndKey, date};
 use crate::input::{SizeLimit, read_limited};
 
 /// How often the files are read.
@@ -61,6 +61,7 @@ impl TlsFiles {
     pub fn load(chain: PathBuf, key: PathBuf, certificate: Arc<Certificate>) -> Result<Self, Error> {
         let mut files = TlsFiles { chain, key, certificate, last: None };
         files.poll()?;
+        files.log_certificate();
         Ok(files)
     }
 
@@ -84,11 +85,17 @@ impl TlsFiles {
     fn poll_and_log(&mut self) {
         match self.poll() {
             Ok(false) => {}
-            Ok(true) => tracing::info!(file = %self.chain.display(), "loaded a new serving certificate"),
+            Ok(true) => self.log_certificate(),
             Err(error) => {
                 self.certificate.count_failure();
                 tracing::warn!(%error, "cannot load the certificate files; keeping the previous certificate");
             }
+        }
+    }
+
+    fn log_certificate(&self) {
+        if let Some(not_after) = self.certificate.not_after() {
+            tracing::info!(file = %self.chain.display(), not_after = %date(not_after), "loaded a serving certificate");
         }
     }
 
@@ -175,7 +182,7 @@ mod tests {
         assert!(text().ends_with("the file is larger than the limit of 1 MiB"), "{}", text());
         fs::remove_file(path("tls.crt")).unwrap();
         assert!(text().starts_with(&format!("cannot read {}: no such file", path("tls.crt"))));
-        assert!(!directory.certificate.is_loaded());
+        assert!(directory.certificate.current().is_none());
     }
 
     #[test]
@@ -231,7 +238,7 @@ mod tests {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         watching.abort();
-        assert!(directory.certificate.is_loaded());
+        assert!(directory.certificate.current().is_some());
         assert_eq!(directory.certificate.failures(), 1);
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use self::failure::ModuleFailure;
+use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Stage};
 use super::metrics::Metrics;
 use crate::wasm_host::{
@@ -44,7 +45,7 @@ pub struct WorkerContext {
     /// The source for its look-ups.
     pub lookups: Arc<dyn LookupSource>,
     /// The policy's settings.
-    pub settings: StageSettings,
+    pub settings: Arc<ActiveSettings>,
     /// The answer if the module fails.
     pub on_error: OnError,
     /// How long a request may wait for a worker.
@@ -180,7 +181,7 @@ impl Worker {
             None => self.context.module.instance(Arc::clone(&self.context.lookups))?,
         };
         let instance = self.instance.insert(instance);
-        instance.validate_text(review.request_text(), self.context.settings.get(stage))
+        instance.validate_text(review.request_text(), self.context.settings.current().stages.get(stage))
     }
 
     fn answer_failure(&self, stage: Stage, review: &AdmissionReview, failure: &ModuleFailure) -> Answer {

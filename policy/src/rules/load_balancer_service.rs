@@ -110,7 +110,9 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
     }
     let old = context.old.map(Service::read).filter(Service::is_load_balancer);
     findings.extend(match &old {
-        Some(old) => check_removed(context, service, old).or_else(|| check_published(context, service, old)),
+        Some(old) => check_removed(context, service, old)
+            .or_else(|| check_left_over(context, service, old))
+            .or_else(|| check_published(context, service, old)),
         None => check_candidate(context, service),
     });
 }
@@ -173,6 +175,24 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
         finding
             .reason("clients no longer reach this database at the address they connect to")
             .help(format!("keep the selector, or create another {wanted} for the database first")),
+    )
+}
+
+/// A finding if an UPDATE takes the type away and leaves the source ranges of the load balancer, as the second apply of a
+/// manifest with `type: ClusterIP` does.
+fn check_left_over(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
+    context.settings.exposure?;
+    let is_left_over = !service.is_load_balancer() && service.spec.at(SOURCE_RANGES).exists();
+    if !is_left_over || !service.service_type().can_become_load_balancer() {
+        return None;
+    }
+    if context.view.databases_selected_by(service).known()?.is_empty() {
+        return None;
+    }
+    let message = "the API server rejects `loadBalancerSourceRanges` in a Service of another type";
+    Some(
+        Finding::omission(&service.spec.at("type"), message, Fix::safe(kept(service, old)))
+            .help("set `type: LoadBalancer` in the manifest, or remove `loadBalancerSourceRanges` from the Service"),
     )
 }
 
@@ -523,6 +543,14 @@ mod tests {
         // Another load balancer is left.
         let other = named("other", "LoadBalancer");
         assert!(update(&old, &to_cluster_ip, &[database.clone(), old.clone(), other], &unset).is_empty());
+        // Nor is it rejected by the API server because of what the mutation added.
+        let ranges = ("/spec/loadBalancerSourceRanges", json!(["10.0.0.0/8"]));
+        let (made, again) =
+            (service(std::slice::from_ref(&ranges)), service(&[ranges, ("/spec/type", json!("ClusterIP"))]));
+        let both = [database.clone(), made.clone(), named("other", "LoadBalancer")];
+        assert_eq!(update(&made, &again, &both, &internal), ["mutate /spec/type"]);
+        assert!(update(&made, &again, &both, &unset).is_empty());
+        assert!(update(&made, &again, &both[1..], &internal).is_empty());
         // An update is no order for a load balancer.
         let headed = service(&[("/spec/type", json!("ClusterIP")), ("/spec/sessionAffinity", json!("ClientIP"))]);
         assert_eq!(update(&to_cluster_ip, &headed, &objects[..1], &internal), ["warn /spec/type"]);

@@ -114,8 +114,6 @@ struct DeclaredClaim<'a> {
     volume: &'a str,
     /// The claim's name in the object.
     location: Cursor<'a>,
-    /// Whether the volume is not read-only.
-    is_writable: bool,
 }
 
 /// The claims that the pod declares for `container`, mounted or not. A claim that another database container mounts is
@@ -126,15 +124,13 @@ fn declared_claims<'a>(container: &DatabaseContainer<'_, 'a>) -> Vec<DeclaredCla
     let is_free =
         |claim: &DeclaredClaim<'a>| !others.clone().any(|other| mounts_volume(&other.container, claim.volume));
     let of_volume = |volume: Cursor<'a>| {
-        let source = volume.at("persistentVolumeClaim");
-        let location = source.at("claimName");
-        let is_writable = !source.at("readOnly").is_true();
+        let location = volume.path(&["persistentVolumeClaim", "claimName"]);
         let location = location.exists().then_some(location)?;
-        Some(DeclaredClaim { volume: volume.at("name").str()?, location, is_writable })
+        Some(DeclaredClaim { volume: volume.at("name").str()?, location })
     };
     let of_template = |template: Cursor<'a>| {
         let location = template.path(&["metadata", "name"]);
-        Some(DeclaredClaim { volume: location.str()?, location, is_writable: true })
+        Some(DeclaredClaim { volume: location.str()?, location })
     };
     let templates = workload.claim_templates().into_iter().flat_map(|templates| templates.items());
     let claims = workload.pod.at("volumes").items().filter_map(of_volume).chain(templates.filter_map(of_template));

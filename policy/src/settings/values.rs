@@ -154,7 +154,7 @@ impl<T: Named> SettingType for Choice<T> {
     }
 
     fn to_json(value: &T) -> Value {
-        T::NAMES.iter().find(|(_, own)| own == value).map_or(Value::Null, |(name, _)| Value::from(*name))
+        value.name().map_or(Value::Null, Value::from)
     }
 
     fn schema(_: &[KnownRule]) -> Value {

@@ -4,28 +4,26 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-use sqledge_ha_policy::rules::parse_settings;
-use sqledge_ha_policy::settings::Settings;
-
+use super::settings::{self, SettingsFile};
 use crate::cli::{ModuleRegistry, Serve};
 use crate::command::policy::{parse_reference, read_module};
-use crate::config;
 use crate::exit::Failure;
 use crate::registry::{ArtifactReference, Cache, Digest, SCHEME, pull};
-use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, metadata, with_causes};
+use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, REVISION, metadata, with_causes};
+use crate::webhook::active_settings::ActiveSettings;
 use crate::webhook::blocking::run_blocking;
 use crate::webhook::caches::{self, ResourceKind};
 use crate::webhook::decision::Stage;
+use crate::webhook::lifecycle::BackgroundTask;
 use crate::webhook::workers::StageSettings;
 
 /// A module with settings that it accepts.
 pub(super) struct LoadedModule {
     pub(super) module: CompiledModule,
-    pub(super) settings: StageSettings,
-    /// The parsed settings if the module is the embedded one; they allow short cuts.
-    pub(super) embedded_settings: Option<Settings>,
+    pub(super) settings: Arc<ActiveSettings>,
+    is_embedded: bool,
     pub(super) kinds: Vec<ResourceKind>,
+    digest: Digest,
 }
 
 impl LoadedModule {
@@ -36,22 +34,49 @@ impl LoadedModule {
     }
 
     fn load_blocking(flags: &Serve) -> Result<Self, Failure> {
-        let file = flags.settings.as_deref().map(config::read_settings_file).transpose()?;
-        let value = file.map_or(Value::Null, |file| file.value);
-        let settings = StageSettings::new(&value);
         let limits = &flags.limits;
         let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
+        // An error in the file is reported before a module is pulled.
+        let read = |is_embedded| settings::read(flags.settings.as_deref(), is_embedded);
+        read(false)?;
         let ModuleSource { wasm, cached } = find_module(flags)?;
         let is_embedded = *wasm == *EMBEDDED;
-        let embedded_settings = parse_settings(&value).ok().filter(|_| is_embedded);
         let module = CompiledModule::limited(&wasm, limits).map_err(|error| unusable(flags, &with_causes(&error)))?;
         let kinds = metadata::read(&wasm).map(|metadata| caches::kinds(&metadata)).unwrap_or_default();
-        check_settings(&module, &settings).map_err(|message| unusable(flags, &message))?;
+        let settings = read(is_embedded)?;
+        check_settings(&module, &settings.stages).map_err(|message| unusable(flags, &message))?;
         // Only after the new module works: a broken one must not replace the cached one.
         if let Some((cache, digests)) = cached {
             cache.remove_unused(&digests);
         }
-        Ok(LoadedModule { module, settings, embedded_settings, kinds })
+        Ok(LoadedModule {
+            module,
+            settings: ActiveSettings::new(settings),
+            is_embedded,
+            kinds,
+            digest: Digest::from_content(&wasm),
+        })
+    }
+
+    /// Logs what runs, in one line.
+    pub(super) fn log(&self) {
+        let settings = self.settings.current();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            commit = REVISION,
+            module = %self.digest,
+            settings = %settings.digest,
+            mode = settings.mode(),
+            engines = settings.engines(),
+            "starting"
+        );
+    }
+
+    /// The task that loads the settings again when their file changes.
+    pub(super) fn watch_settings(&self, path: &Path) -> BackgroundTask {
+        let (module, active) = (self.module.clone(), Arc::clone(&self.settings));
+        let file = SettingsFile { path: path.to_owned(), module, is_embedded: self.is_embedded, active, problem: None };
+        Box::pin(file.watch())
     }
 }
 
@@ -92,7 +117,7 @@ fn unusable(flags: &Serve, problem: &str) -> Failure {
 }
 
 /// Starts an instance of the module to check the settings.
-fn check_settings(module: &CompiledModule, settings: &StageSettings) -> Result<(), String> {
+pub(super) fn check_settings(module: &CompiledModule, settings: &StageSettings) -> Result<(), String> {
     let instance = module.instance(Arc::new(NoLookups)).map_err(|error| with_causes(&error))?;
     for stage in Stage::ALL {
         let answer = instance.validate_settings_text(settings.get(stage)).map_err(|error| with_causes(&error))?;

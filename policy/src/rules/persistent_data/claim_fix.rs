@@ -108,8 +108,15 @@ impl<'a> Plan<'_, '_, 'a> {
         let workload = self.container.workload;
         let containers = ["containers", "initContainers"].map(|list| workload.pod.at(list).items());
         let containers = containers.into_iter().flatten();
+        let is_read_only = |claim: &DeclaredClaim<'_>| {
+            let mut volumes = workload.pod.at("volumes").items();
+            volumes.any(|volume| {
+                volume.at("name").str() == Some(claim.volume)
+                    && volume.path(&["persistentVolumeClaim", "readOnly"]).is_true()
+            })
+        };
         let mut free = declared_claims(self.container).into_iter().filter(|claim| {
-            claim.is_writable && !containers.clone().any(|container| mounts_volume(&container, claim.volume))
+            !is_read_only(claim) && !containers.clone().any(|container| mounts_volume(&container, claim.volume))
         });
         let claim = free.next();
         let is_choice = free.next().is_some() || claim.is_some() && workload.engines.len() > 1;
