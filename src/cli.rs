@@ -41,7 +41,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// When to use color; `auto` follows NO_COLOR, CLICOLOR_FORCE and the terminal
-    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true)]
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true, display_order = 100)]
     pub color: ColorChoice,
 }
 

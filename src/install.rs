@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `match_conditions` | which requests the API server sends |
 //! | `module` | the metadata of the embedded module |
+//! | `requests` | the kinds of requests with a webhook of their own |
 //! | `options` | the options of the webhook's manifests |
 //! | `webhook` | the webhook without Kubewarden: Deployment, Service, permissions |
 //! | `remote_module` | volumes and flags to pull a module at start |
@@ -25,14 +26,15 @@ pub mod module;
 pub mod options;
 pub mod rbac;
 pub mod remote_module;
+pub mod requests;
 pub mod webhook;
 pub mod webhook_configuration;
 
-/// What the API server does with a request while the webhook or policy server does not answer.
+/// What the API server does with a request for the webhook or policy server while it does not answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum FailurePolicy {
-    /// The API server rejects it: databases, Services with a selector, and scaling of any workload above one replica
+    /// The API server rejects it
     #[default]
     Fail,
     /// The API server allows it unchecked

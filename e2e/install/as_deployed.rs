@@ -27,6 +27,9 @@ fn looked_up() -> impl Iterator<Item = (&'static str, &'static str)> {
     RESOURCES.iter().filter(|row| row.look_up.at_admission()).map(|row| (row.group, row.plural))
 }
 
+/// The number of webhooks in both configurations.
+const WEBHOOKS: usize = 7;
+
 const ACCOUNT: &str = "system:serviceaccount:sqledge-ha:sqledge-ha";
 
 /// A cluster in which the manifests are applied, and the process of their container.
@@ -164,7 +167,7 @@ fn the_permissions_and_arguments_in_the_manifests_are_sufficient() {
 
     let secret = ["get", "secret/sqledge-ha-tls", "-n", "sqledge-ha", r"-o=jsonpath={.data.ca\.crt}"];
     let authority = deployed.cluster.must(&secret, "");
-    assert_eq!(deployed.bundles(), [authority.clone(), authority.clone()]);
+    assert_eq!(deployed.bundles(), vec![authority.clone(); WEBHOOKS]);
 
     let pod = json!({"containers": [{"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge:1.0.7"}]});
     let request = json!({"uid": "1", "operation": "CREATE", "namespace": "shop",
@@ -203,7 +206,7 @@ fn applying_the_manifests_again_keeps_the_ca_bundle() {
     deployed.process.kill().unwrap();
     deployed.process.wait().unwrap();
     let published = deployed.bundles();
-    assert_eq!(published.len(), 2, "{published:?}");
+    assert_eq!(published.len(), WEBHOOKS, "{published:?}");
     let manifests = printed(&["webhook", "manifests"]);
     let server_side = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
     for apply in [&["apply", "-f", "-"][..], &server_side, &server_side, &["apply", "-f", "-"]] {

@@ -96,6 +96,17 @@ fn parse_settings(object: &mut Value) {
 fn the_chart_renders_the_plain_manifests() {
     assert_same(rendered(&[]), &["webhook", "manifests"]);
     assert_same(rendered(&["--values", &values_file("module-in-a-registry")]), &WITH_A_REMOTE_MODULE);
+    let values = "mode=warn,excludedNamespaces={kube-system,build},servicesFailurePolicy=Fail,scaleFailurePolicy=Fail,failurePolicy=Ignore";
+    let flags = [
+        "webhook",
+        "manifests",
+        "--mode=warn",
+        "--exclude-namespace=build",
+        "--services-failure-policy=fail",
+        "--scale-failure-policy=fail",
+        "--failure-policy=ignore",
+    ];
+    assert_same(rendered(&["--set", values]), &flags);
 }
 
 /// Checks that a release is equal to the output of the command with these arguments.

@@ -5,6 +5,7 @@ use std::fs;
 use cel::{Context, Env, Program, Value as CelValue};
 use serde_json::{Value, json};
 use sqledge_ha::install::match_conditions::match_conditions;
+use sqledge_ha::install::requests::Requests;
 use sqledge_ha_policy::admission::review::validate;
 use sqledge_ha_policy::kubernetes::group_of;
 use sqledge_ha_policy::rules::parse_settings;
@@ -14,8 +15,8 @@ use sqledge_ha_policy::view::cluster::NoCluster;
 use crate::corpus;
 use crate::shared::objects;
 
-/// Compiled conditions.
-struct Conditions(Vec<Program>);
+/// Compiled conditions, of webhooks for all requests and for each kind.
+struct Conditions(Vec<(Requests, Vec<Program>)>);
 
 thread_local! {
     /// The conditions for [`strict`], cached because compiling takes longer than evaluating.
@@ -25,9 +26,12 @@ thread_local! {
 impl Conditions {
     fn new(settings: &Settings) -> Self {
         let environment = Env::stdlib().with_optional_support(true);
-        let conditions = match_conditions(settings);
         let compiled = |condition: &Value| environment.compile(condition["expression"].as_str().unwrap()).unwrap();
-        Conditions(conditions.as_array().unwrap().iter().map(compiled).collect())
+        let conditions = |requests| {
+            let conditions = match_conditions(requests, settings);
+            (requests, conditions.as_array().unwrap().iter().map(compiled).collect())
+        };
+        Conditions([Requests::All].into_iter().chain(Requests::SEPARATE).map(conditions).collect())
     }
 
     /// Whether the API server sends a request: all conditions are true.
@@ -40,9 +44,20 @@ impl Conditions {
             Ok(CelValue::Bool(holds)) => holds,
             other => panic!("{other:?} of {program:?} for {request}"),
         };
-        // All are evaluated, because none may have an error.
-        let held: Vec<bool> = self.0.iter().map(holds).collect();
-        !held.contains(&false)
+        let kind = match (request["kind"]["group"].as_str().unwrap(), request["kind"]["kind"].as_str()) {
+            ("autoscaling", Some("Scale")) => Requests::Scale,
+            ("", Some("Service")) => Requests::Services,
+            _ => Requests::Workloads,
+        };
+        let of_kind = self.0.iter().filter(|(requests, _)| [Requests::All, kind].contains(requests));
+        let all_hold = |(_, conditions): &(Requests, Vec<Program>)| {
+            // All are evaluated, because none may have an error.
+            let held: Vec<bool> = conditions.iter().map(holds).collect();
+            !held.contains(&false)
+        };
+        let both: Vec<bool> = of_kind.map(all_hold).collect();
+        assert!(both.len() == 2 && both[0] == both[1], "the conditions for {kind:?} differ: {request}");
+        both[0]
     }
 }
 

@@ -195,15 +195,54 @@ fn the_validating_policy_names_only_built_in_resources() {
 }
 
 #[test]
-fn all_webhooks_and_policies_have_the_same_match_conditions() {
+fn the_webhook_that_warns_and_all_policies_have_the_same_match_conditions() {
     let all = objects(&printed(&["webhook", "manifests"]));
     let mut conditions: Vec<Value> =
-        all.iter().filter_map(|object| object.pointer("/webhooks/0/matchConditions").cloned()).collect();
+        all.iter().filter_map(|object| object.pointer("/webhooks/3/matchConditions").cloned()).collect();
     conditions.extend(["mutate", "validate", "namespaced"].map(|mode| policy(mode)["spec"]["matchConditions"].clone()));
-    assert_eq!(conditions.len(), 5);
+    assert_eq!(conditions.len(), 4);
     assert!(conditions.iter().all(|other| *other == conditions[0]));
     // The limit of the API server.
     assert!(conditions[0].as_array().unwrap().len() <= 64);
+}
+
+/// The webhooks that the manifests with these flags print: name, path, failure policy, and the expression for the label of
+/// the namespace.
+fn webhooks(flags: &[&str]) -> Vec<[String; 4]> {
+    let all = objects(&printed(&[&["webhook", "manifests"], flags].concat()));
+    let webhooks = all.iter().filter_map(|object| object["webhooks"].as_array()).flatten();
+    let summary = |webhook: &Value| {
+        let label = &webhook["namespaceSelector"]["matchExpressions"][1];
+        let mode = label["values"][0].as_str().unwrap();
+        let text = |pointer: &str| webhook.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        let name = text("/name").trim_end_matches(".sqledge-ha.github.io").to_owned();
+        assert_eq!(label["key"], "sqledge-ha/mode");
+        let selected = format!("{} {mode}", label["operator"].as_str().unwrap());
+        [name, text("/clientConfig/service/path"), text("/failurePolicy"), selected]
+    };
+    webhooks.map(summary).collect()
+}
+
+#[test]
+fn each_kind_of_requests_has_a_webhook_and_each_namespace_a_mode() {
+    let expected = |label: &str, warn_label: &str, failure_policies: [&str; 3]| {
+        let entry = |name: &str, path: &str, failure_policy: &str, label: &str| {
+            [name, path, failure_policy, label].map(str::to_owned)
+        };
+        let mut all = Vec::new();
+        for stage in ["mutate", "validate"] {
+            for (requests, failure_policy) in ["workloads", "services", "scale"].iter().zip(failure_policies) {
+                all.push(entry(&format!("{requests}.{stage}"), &format!("/{stage}"), failure_policy, label));
+            }
+        }
+        all.push(entry("warn", "/warn", "Ignore", warn_label));
+        all
+    };
+    let default = ["Fail", "Ignore", "Ignore"];
+    assert_eq!(webhooks(&[]), expected("NotIn warn", "In warn", default));
+    assert_eq!(webhooks(&["--mode=warn"]), expected("In enforce", "NotIn enforce", default));
+    let flags = ["--failure-policy=ignore", "--services-failure-policy=Fail", "--scale-failure-policy=Fail"];
+    assert_eq!(webhooks(&flags), expected("NotIn warn", "In warn", ["Ignore", "Fail", "Fail"]));
 }
 
 #[test]
@@ -218,7 +257,8 @@ fn options_are_used_in_all_objects() {
         "--namespace=guard",
         "--image=registry.local/sqledge-ha:1",
         "--replicas=3",
-        "--failure-policy=ignore",
+        "--exclude-namespace=build",
+        "--exclude-namespace=ci",
         "--timeout-seconds=7",
         "--settings",
         file.to_str().unwrap(),
@@ -235,12 +275,15 @@ fn options_are_used_in_all_objects() {
     assert_eq!(container["image"], "registry.local/sqledge-ha:1");
     assert!(container["args"].as_array().unwrap().contains(&"--service=sqledge-ha.guard.svc".into()));
     for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-        let webhook = &of(kind)["webhooks"][0];
-        assert_eq!((&webhook["failurePolicy"], &webhook["timeoutSeconds"]), (&"Ignore".into(), &7.into()));
-        assert_eq!(webhook["clientConfig"]["service"]["namespace"], "guard");
-        let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
-        assert_eq!(excluded, &serde_json::json!(["kube-system", "guard"]));
-        assert!(webhook["matchConditions"].to_string().contains("'team/edge'"), "{webhook}");
+        for webhook in of(kind)["webhooks"].as_array().unwrap() {
+            assert_eq!(webhook["timeoutSeconds"], 7);
+            assert_eq!(webhook["clientConfig"]["service"]["namespace"], "guard");
+            let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
+            assert_eq!(excluded, &serde_json::json!(["kube-system", "build", "ci", "guard"]));
+            let name = webhook["name"].as_str().unwrap();
+            let is_of_workloads = name.starts_with("workloads.") || name.starts_with("warn.");
+            assert_eq!(webhook["matchConditions"].to_string().contains("'team/edge'"), is_of_workloads, "{webhook}");
+        }
     }
     let policy = objects(&printed(&[
         "policy",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::printed;
 use crate::kubernetes::Cluster;
+use crate::shared::text_of;
 
 #[test]
 fn applying_the_manifests_twice_changes_nothing() {
@@ -27,7 +28,8 @@ fn applying_the_manifests_twice_changes_nothing() {
 fn is_allowed(cluster: &Cluster, arguments: &[&str], object: &Value) -> bool {
     let input = if object.is_null() { String::new() } else { object.to_string() };
     let ran = cluster.kubectl(arguments, &input);
-    let unanswered = ran.stderr.contains("failed calling webhook \"mutate.sqledge-ha.github.io\"");
+    let unanswered =
+        ran.stderr.contains("failed calling webhook") && ran.stderr.contains(".mutate.sqledge-ha.github.io\"");
     assert!(ran.code == 0 || unanswered, "{object}: {}", ran.stderr);
     ran.code == 0
 }
@@ -64,7 +66,7 @@ fn rollouts() -> Value {
 const ENGINE: &str = "mcr.microsoft.com/azure-sql-edge:1.0.7";
 
 /// A cluster with some objects and the manifests, applied in this order. The webhook does not run.
-fn without_a_webhook() -> Cluster {
+fn without_a_webhook(flags: &[&str]) -> Cluster {
     let cluster = Cluster::api_only();
     cluster.must(&["create", "namespace", "shop"], "");
     cluster.must(&["create", "serviceaccount", "default", "-n", "shop"], "");
@@ -76,7 +78,8 @@ fn without_a_webhook() -> Cluster {
     for object in [deployment("old-web", "web"), leaving, named("v1", "Service", "old", service)] {
         cluster.must(&["create", "-f", "-"], &object.to_string());
     }
-    cluster.must(&["apply", "-f", "-"], &printed(&["webhook", "manifests", "--timeout-seconds=1"]));
+    let manifests = printed(&[&["webhook", "manifests", "--timeout-seconds=1"], flags].concat());
+    cluster.must(&["apply", "-f", "-"], &manifests);
     wait_until_configured(&cluster);
     cluster
 }
@@ -94,7 +97,7 @@ fn wait_until_configured(cluster: &Cluster) {
 
 #[test]
 fn without_a_webhook_only_requests_for_databases_are_rejected() {
-    let cluster = without_a_webhook();
+    let cluster = without_a_webhook(&["--services-failure-policy=Fail", "--scale-failure-policy=Fail"]);
     let creates = |object: Value| is_allowed(&cluster, &["create", "-f", "-"], &object);
     let runs = |arguments: &[&str]| is_allowed(&cluster, arguments, &Value::Null);
     let owned = |controller: bool| {
@@ -175,4 +178,92 @@ fn without_a_webhook_only_requests_for_databases_are_rejected() {
     let mut own = deployment("own", ENGINE);
     own["metadata"]["namespace"] = json!("sqledge-ha");
     assert!(creates(own));
+}
+
+/// The request by which a HorizontalPodAutoscaler scales a Deployment in a namespace.
+fn autoscaled(cluster: &Cluster, namespace: &str, name: &str, replicas: u32) -> bool {
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale");
+    let scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale",
+        "metadata": {"name": name, "namespace": namespace}, "spec": {"replicas": replicas}});
+    let account = "--as=system:serviceaccount:kube-system:horizontal-pod-autoscaler";
+    is_allowed(cluster, &["replace", account, "--raw", &path, "-f", "-"], &scale)
+}
+
+/// The rows of the table in the README, with their outcomes in this cluster.
+fn outage_table(cluster: &Cluster) -> Vec<(&'static str, &'static str, bool)> {
+    let creates = |object: Value| is_allowed(cluster, &["create", "-f", "-"], &object);
+    let runs = |arguments: &[&str]| is_allowed(cluster, arguments, &Value::Null);
+    let mut replacement = named("v1", "Pod", "replacement", pod(ENGINE));
+    replacement["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "name": "sql-1", "uid": "1c0b7d1e-7a3c-4b5d-8a39-5f5d9a0f6b11", "controller": true}]);
+    let service =
+        |name: &str| named("v1", "Service", name, json!({"selector": {"app": "a"}, "ports": [{"port": 1433}]}));
+    let manual = named("v1", "Service", "manual", json!({"ports": [{"port": 1433}]}));
+    let change =
+        ["patch", "-n", "shop", "service/old", "--type=merge", "-p", r#"{"spec": {"selector": {"app": "b"}}}"#];
+    let in_trial = |mut object: Value| {
+        object["metadata"]["namespace"] = json!("trial");
+        object
+    };
+    let new = creates(deployment("new", ENGINE));
+    let changed = runs(&["set", "image", "-n", "shop", "deployment/leaving", "main=azure-sql-edge:2.0.0"]);
+    assert_eq!(new, changed);
+    vec![
+        ("a controller replaces a failed database pod", "none", creates(replacement)),
+        (
+            "an object is deleted, or scaled to one replica or none",
+            "none",
+            runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=0"])
+                && autoscaled(cluster, "shop", "old-web", 1)
+                && runs(&["delete", "-n", "shop", "deployment/leaving", "--wait=false"]),
+        ),
+        (
+            "a workload without an image or a variable that may be a database's is created or changed",
+            "none",
+            creates(deployment("web", "web"))
+                && runs(&["set", "image", "-n", "shop", "deployment/old-web", "main=web:2"]),
+        ),
+        (
+            "a Service without a selector is created or changed, or the `spec` of a Service stays the same",
+            "none",
+            creates(manual) && runs(&["annotate", "-n", "shop", "service/old", "example.com/seen=yes"]),
+        ),
+        ("a workload that may run a database is created or changed", "`workloads`", new),
+        (
+            "a Service with a selector is created, or its `spec` is changed",
+            "`services`",
+            creates(service("new")) && runs(&change),
+        ),
+        (
+            "any workload is scaled above one replica, also by a HorizontalPodAutoscaler",
+            "`scale`",
+            autoscaled(cluster, "shop", "old-web", 2)
+                && runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=3"]),
+        ),
+        (
+            "all of these, in a namespace whose mode is `warn`",
+            "`warn`",
+            creates(in_trial(deployment("sql", ENGINE)))
+                && creates(in_trial(service("sql")))
+                && autoscaled(cluster, "trial", "sql", 2),
+        ),
+    ]
+}
+
+#[test]
+fn without_a_webhook_the_table_in_the_readme_holds() {
+    let cluster = without_a_webhook(&[]);
+    let trial = json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "trial", "labels": {"sqledge-ha/mode": "warn"}}});
+    cluster.must(&["create", "-f", "-"], &trial.to_string());
+    let readme = text_of("README.md");
+    for (request, webhook, is_allowed) in outage_table(&cluster) {
+        let outcome = match (is_allowed, webhook) {
+            (false, _) => "rejected",
+            (true, "none") => "allowed",
+            (true, _) => "allowed unchecked",
+        };
+        let row = format!("\n| {request} | {webhook} | {outcome} |\n");
+        assert!(readme.contains(&row), "{row}");
+    }
 }

@@ -10,8 +10,8 @@ const INTRODUCTION: &str = "\
 # Proof: which databases survive failures
 
 `make proof` writes this page. It runs all scenarios below on a Kubernetes 1.37 control plane (API server, controllers,
-scheduler, `kubectl`) with the webhook installed by its own manifests and `failurePolicy: Fail`. `make test-long` runs them
-again, and fails if anything but a time differs.
+scheduler, `kubectl`) with the webhook installed by its own manifests, where workloads have `failurePolicy: Fail`.
+`make test-long` runs them again, and fails if anything but a time differs.
 
 Nodes, storage and load balancers are fakes, described in [`e2e/cluster`](cluster/README.md). SQL Edge itself does not run:
 a pod is ready when the fake node reports so. Long times are shortened: a node fails after 5 s without a heartbeat (40 to

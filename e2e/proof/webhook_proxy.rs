@@ -27,7 +27,7 @@ use crate::client::Authority;
 /// A review of an API server, and its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
-    /// `/mutate` or `/validate`.
+    /// `/mutate`, `/validate` or `/warn`.
     pub(crate) path: String,
     /// The AdmissionRequest, its objects without `managedFields`.
     pub(crate) request: Value,
@@ -77,7 +77,8 @@ impl WebhookProxy {
         });
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let router = Router::new().route("/mutate", post(pass_on)).route("/validate", post(pass_on));
+        let paths = ["/mutate", "/validate", "/warn"];
+        let router = paths.into_iter().fold(Router::new(), |router, path| router.route(path, post(pass_on)));
         let listener = Listener {
             socket,
             transport: Transport::Tls(TlsAcceptor::from(server_config(certificate).unwrap())),

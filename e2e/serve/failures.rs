@@ -34,6 +34,9 @@ fn a_module_that_does_not_end_is_stopped_and_the_request_rejected() {
     assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(500)));
     assert!(response["status"]["message"].as_str().unwrap().contains("the module ran for too long"), "{response}");
     assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"timeout\"}"), 1.0);
+    let warned = server.connect().post("/warn", &incomplete_review().to_string()).unwrap().response();
+    assert_eq!(warned["allowed"], true, "{warned}");
+    assert!(warned["warnings"][0].as_str().unwrap().contains("the module ran for too long"), "{warned}");
     let line = server.wait_for_line(|line| line["level"] == "ERROR");
     assert_eq!((&line["reason"], &line["kind"]), (&json!("timeout"), &json!("Deployment")));
     assert!(line["message"].as_str().unwrap().ends_with("its deadline passed"), "{line}");

@@ -37,6 +37,13 @@ struct Admission {
 impl Admission {
     /// Starts a cluster that calls the webhook.
     fn start() -> Self {
+        let admission = Admission::with(&[]);
+        admission.wait_until(|probed| probed.output.contains("type: Recreate"));
+        admission
+    }
+
+    /// Starts a cluster with the webhook configurations that `webhook manifests` prints with these flags.
+    fn with(flags: &[&str]) -> Self {
         let cluster = Cluster::api_only();
         let folder = TempDir::new().unwrap();
         let settings = folder.path().join("settings.yaml");
@@ -44,19 +51,17 @@ impl Admission {
         let settings = format!("--settings={}", settings.display());
         let server = Server::start_in(cluster.kubeconfig(), &["--log-level=debug", &settings]);
         server.wait_until_ready();
-        let registrations = webhook_configurations(server.reviews, server.authority.pem(), &[]);
+        let registrations = webhook_configurations(server.reviews, server.authority.pem(), flags);
         cluster.must(&["apply", "-f", "-"], &list(&registrations));
-        let admission = Admission { cluster, server, _settings: folder };
-        admission.wait_until_registered();
-        admission
+        Admission { cluster, server, _settings: folder }
     }
 
-    /// The API server sees new webhook configurations after a moment.
-    fn wait_until_registered(&self) {
+    /// Waits until the answer to a dry run of an incomplete database shows the wanted effect: the API server sees new
+    /// webhook configurations and labels of namespaces after a moment.
+    fn wait_until(&self, has_effect: impl Fn(&Ran) -> bool) {
         let probe = written_by_hand().to_string().replace("\"sql\"", "\"probe\"");
         for _ in 0..100 {
-            let stored = self.cluster.must(&["create", "--dry-run=server", "-o=json", "-f", "-"], &probe);
-            if serde_json::from_str::<Value>(&stored).unwrap()["spec"]["strategy"]["type"] == "Recreate" {
+            if has_effect(&self.cluster.kubectl(&["create", "--dry-run=server", "-o=yaml", "-f", "-"], &probe)) {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(100));
@@ -126,6 +131,68 @@ fn applied_objects_are_mutated_or_rejected() {
             < 60.0
     );
     assert_eq!(admission.server.metric("sqledge_ha_module_failures_total{reason=\"trap\"}"), 0.0);
+}
+
+#[test]
+fn in_warn_mode_nothing_is_mutated_or_rejected_and_what_would_be_is_counted() {
+    let admission = Admission::with(&["--mode=warn"]);
+    let warns = |ran: &Ran, rule: &str| ran.code == 0 && ran.stderr.contains(&format!("Warning: {rule}: "));
+    admission.wait_until(|probed| warns(probed, "recreate-strategy"));
+
+    // A database that lacks something and contradicts a rule, its Service, and a scale request.
+    let mut two = written_by_hand();
+    two["spec"]["replicas"] = json!(2);
+    let applied = admission.apply(&two);
+    assert!(warns(&applied, "single-replica") && warns(&applied, "recreate-strategy"), "{applied:?}");
+    let spec = &admission.stored("deployment/sql")["spec"];
+    assert_eq!((&spec["strategy"]["type"], &spec["replicas"]), (&json!("RollingUpdate"), &json!(2)));
+    assert_eq!(spec["template"]["spec"]["nodeSelector"], Value::Null);
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"},
+        "spec": {"selector": {"app": "sql"}, "ports": [{"port": 1433}]}});
+    let applied = admission.apply(&service);
+    assert!(warns(&applied, "load-balancer-service"), "{applied:?}");
+    assert_eq!(admission.stored("service/sql")["spec"]["type"], "ClusterIP");
+    let scaled = admission.cluster.kubectl(&["scale", "deployment/sql", "--replicas=3"], "");
+    assert!(warns(&scaled, "single-replica"), "{scaled:?}");
+    assert_eq!(admission.stored("deployment/sql")["spec"]["replicas"], 3);
+
+    // Metrics and log tell what enforcing would have done.
+    let hits = |rule: &str, action: &str| {
+        admission.server.metric(&format!("sqledge_ha_rule_hits_total{{rule=\"{rule}\",action=\"{action}\"}}"))
+    };
+    assert_eq!((hits("single-replica", "would_reject"), hits("load-balancer-service", "would_mutate")), (2.0, 1.0));
+    assert!(hits("recreate-strategy", "would_mutate") >= 1.0);
+    let (_, metrics) = admission.server.probe("/metrics");
+    assert!(!metrics.contains("action=\"mutated\"") && !metrics.contains("action=\"rejected\""), "{metrics}");
+    admission.server.wait_for_line(|line| {
+        line["name"] == "sql"
+            && line["level"] == "INFO"
+            && line["rules"].to_string().contains("would_reject: single-replica")
+    });
+
+    // A label enforces the rules in one namespace.
+    let shop = ["create", "-n", "shop", "--dry-run=server", "-f", "-"];
+    let create = || admission.cluster.kubectl(&shop, &two.to_string());
+    admission.cluster.must(&["create", "namespace", "shop"], "");
+    assert!(warns(&create(), "single-replica"));
+    admission.cluster.must(&["label", "namespace", "shop", "sqledge-ha/mode=enforce"], "");
+    admission.wait_until(|_| create().code != 0);
+    let rejected = create();
+    assert!(rejected.stderr.contains("would lose data or become unavailable"), "{rejected:?}");
+
+    // While no replica answers, only the namespace that is enforced notices.
+    admission.server.kill();
+    assert!(create().stderr.contains("failed calling webhook \"workloads.mutate.sqledge-ha.github.io\""));
+    admission.cluster.must(&["scale", "deployment/sql", "--replicas=4"], "");
+    admission.cluster.must(&["delete", "deployment/sql", "service/sql"], "");
+    admission.cluster.must(&["create", "-f", "-"], &two.to_string());
+    admission.cluster.must(&["create", "-f", "-"], &service.to_string());
+
+    // Without the webhook configurations, nothing is left of it.
+    admission
+        .cluster
+        .must(&["delete", "mutatingwebhookconfiguration,validatingwebhookconfiguration", "sqledge-ha"], "");
+    admission.wait_until(|_| create().code == 0);
 }
 
 #[test]

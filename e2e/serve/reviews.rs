@@ -208,9 +208,12 @@ fn warn_mode_counts_and_logs_what_would_have_happened() {
     let settings = folder.path().join("settings.yaml");
     std::fs::write(&settings, "mode: warn\n").unwrap();
     let server = Server::start(&[&format!("--settings={}", settings.display())]);
-    let response = server.connect().post("/mutate", &with("/object/spec/replicas", json!(3))).unwrap().response();
-    assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null), "{response}");
-    assert_eq!(response["auditAnnotations"]["would-reject"], "single-replica");
+    let answer = |path: &str| {
+        let response = server.connect().post(path, &with("/object/spec/replicas", json!(3))).unwrap().response();
+        assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null), "{response}");
+        assert_eq!(response["auditAnnotations"]["would-reject"], "single-replica");
+    };
+    answer("/mutate");
     let hits = |rule, action| format!("sqledge_ha_rule_hits_total{{rule=\"{rule}\",action=\"{action}\"}}");
     assert_eq!(server.metric(&hits("single-replica", "would_reject")), 1.0);
     assert_eq!(server.metric(&hits("recreate-strategy", "would_mutate")), 1.0);
@@ -220,6 +223,28 @@ fn warn_mode_counts_and_logs_what_would_have_happened() {
     // A mutation that the mode prevents is logged like a mutation, at level debug.
     server.connect().post("/mutate", &incomplete_review().to_string()).unwrap();
     assert_eq!(server.log().iter().filter(|line| line["message"] == "warned").count(), 1);
+    answer("/validate");
+}
+
+#[test]
+fn the_warning_stage_has_no_effect_also_if_the_settings_choose_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.yaml");
+    std::fs::write(&settings, "rules: {single-replica: reject, recreate-strategy: mutate}\n").unwrap();
+    let server = Server::start(&[&format!("--settings={}", settings.display())]);
+    let ask = |review: &str| server.connect().post("/warn", review).unwrap().response();
+    let rejected = ask(&with("/object/spec/replicas", json!(3)));
+    assert_eq!((&rejected["allowed"], &rejected["status"]), (&json!(true), &Value::Null), "{rejected}");
+    assert_eq!(rejected["auditAnnotations"]["would-reject"], "single-replica");
+    let warnings = rejected["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|line| line.as_str().unwrap().starts_with("single-replica: ")), "{rejected}");
+    assert!(warnings.iter().all(|line| line.as_str().unwrap().chars().count() <= 120), "{rejected}");
+    let mutated = ask(&incomplete_review().to_string());
+    assert_eq!((&mutated["allowed"], &mutated["patch"]), (&json!(true), &Value::Null), "{mutated}");
+    let would_mutate = mutated["auditAnnotations"]["would-mutate"].as_str().unwrap();
+    assert_eq!(would_mutate, "amd64-node-selector,volume-ownership,recreate-strategy");
+    let hits = |action| format!("sqledge_ha_rule_hits_total{{rule=\"recreate-strategy\",action=\"{action}\"}}");
+    assert_eq!((server.metric(&hits("would_mutate")), server.metric(&hits("mutated"))), (1.0, 0.0));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use sqledge_ha::wasm_host::{CompiledModule, EMBEDDED, Get, Limits, List, LookupSource, Response, metadata};
+use sqledge_ha::wasm_host::{
+    CompiledModule, EMBEDDED, Get, Limits, List, LookupSource, Response, metadata, with_look_ups,
+};
 use sqledge_ha::webhook::caches::{Caches, ErrorClass, ResourceKind, kinds};
 use sqledge_ha::webhook::cluster_client::connect;
 use sqledge_ha_policy::settings::Settings;
@@ -201,7 +203,8 @@ async fn a_kind_with_many_objects_is_listed_in_pages() {
 fn review(caches: &Arc<Caches>, memory: usize, request: &Value) -> Response {
     let module = CompiledModule::limited(EMBEDDED, Limits { deadline: Duration::from_secs(10), memory }).unwrap();
     let instance = module.instance(Arc::clone(caches) as Arc<dyn LookupSource>).unwrap();
-    instance.validate(&to_raw_value(request).unwrap(), &json!({"exposure": "internal"})).unwrap()
+    let settings = with_look_ups(&json!({"exposure": "internal"}));
+    instance.validate(&to_raw_value(request).unwrap(), &settings).unwrap()
 }
 
 fn scale(namespace: &str, plural: &str, name: &str) -> Value {

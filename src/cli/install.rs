@@ -13,6 +13,8 @@ use crate::install::FailurePolicy;
 use crate::install::gitops::Controller;
 #[cfg(feature = "serve")]
 use crate::install::kubewarden::Mode;
+#[cfg(feature = "serve")]
+use crate::install::options::DefaultMode;
 
 /// `webhook`.
 #[cfg(feature = "serve")]
@@ -62,9 +64,22 @@ pub struct WebhookManifests {
     /// The number of replicas
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pub replicas: u16,
-    /// What the API server does with a request for the webhook while no replica answers
+    /// What the webhook does in namespaces without the label sqledge-ha/mode
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: DefaultMode,
+    /// A namespace to exclude, in addition to kube-system and the webhook's own (repeatable)
+    #[arg(long = "exclude-namespace", value_name = "NAME")]
+    pub excluded_namespaces: Vec<String>,
+    /// What the API server does with workloads that may run a database while no replica answers. Namespaces in which the
+    /// webhook only warns always have Ignore
     #[arg(long, value_enum, ignore_case = true, default_value_t)]
     pub failure_policy: FailurePolicy,
+    /// The same for Services with a selector
+    #[arg(long, value_enum, ignore_case = true, default_value_t = FailurePolicy::Ignore)]
+    pub services_failure_policy: FailurePolicy,
+    /// The same for requests that scale any workload above one replica, e.g. of a HorizontalPodAutoscaler
+    #[arg(long, value_enum, ignore_case = true, default_value_t = FailurePolicy::Ignore)]
+    pub scale_failure_policy: FailurePolicy,
     /// How long the API server waits for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=30))]
     pub timeout_seconds: u8,

@@ -6,6 +6,7 @@ use sqledge_ha_policy::settings::{Settings, looked_up_kinds};
 
 use super::match_conditions::match_conditions;
 use super::module::ModuleMetadata;
+use super::requests::Requests;
 use super::webhook_configuration::namespaces_except;
 use super::{CommentedObject, FailurePolicy};
 
@@ -104,7 +105,7 @@ fn cluster_wide(name: &str, options: &Options<'_>, rules: Vec<Value>, mode: &str
     let mode = json!({"mode": mode, "lookUps": options.look_ups()});
     let mut spec = spec(options, rules, &mode, mutating);
     spec.insert("contextAwareResources".to_owned(), Value::Array(options.module.context_aware_resources()));
-    spec.insert("namespaceSelector".to_owned(), namespaces_except(&["kube-system"]));
+    spec.insert("namespaceSelector".to_owned(), json!({"matchExpressions": [namespaces_except(&["kube-system"])]}));
     object("ClusterAdmissionPolicy", name, options, spec)
 }
 
@@ -141,7 +142,7 @@ fn spec(options: &Options<'_>, rules: Vec<Value>, own_settings: &Value, mutating
             ("timeoutEvalSeconds", json!(EVALUATION_SECONDS)),
             ("matchPolicy", json!("Equivalent")),
             ("sideEffects", json!("None")),
-            ("matchConditions", match_conditions(options.policy)),
+            ("matchConditions", match_conditions(Requests::All, options.policy)),
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     )

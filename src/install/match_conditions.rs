@@ -14,24 +14,45 @@ use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource, pod_paths};
 use sqledge_ha_policy::kubernetes::service::INTERNAL_ANNOTATIONS;
 use sqledge_ha_policy::settings::Settings;
 
-/// `matchConditions` of webhooks and policies for these settings. The API server sends a request if all are true.
-pub fn match_conditions(settings: &Settings) -> Value {
-    json!([
-        {"name": "not-being-deleted", "expression": NOT_BEING_DELETED},
-        {"name": "no-checked-owner", "expression": no_checked_owner()},
-        {"name": "may-run-database", "expression": may_run_database(settings)},
-        {"name": "scales-above-one", "expression": SCALES_ABOVE_ONE},
-        {"name": "service-changed", "expression": service_changed()},
-    ])
+use super::requests::Requests;
+
+/// `matchConditions` of a webhook or policy that gets these requests. The API server sends a request if all are true.
+pub fn match_conditions(requests: Requests, settings: &Settings) -> Value {
+    let not_being_deleted = ("not-being-deleted", NOT_BEING_DELETED.to_owned());
+    let no_checked_owner = ("no-checked-owner", no_checked_owner());
+    let scales_above_one = ("scales-above-one", SCALES_ABOVE_ONE.to_owned());
+    let service_changed = ("service-changed", service_changed());
+    // A condition that only some of the requests need is true for the others.
+    let for_kind = |kind: &str, (name, expression): (&'static str, String)| {
+        let expression = format!("!({kind}) ||\n{expression}");
+        (name, expression)
+    };
+    let conditions = match requests {
+        Requests::All => vec![
+            not_being_deleted,
+            no_checked_owner,
+            ("may-run-database", format!("{} ||\n{}", other_kinds().join(" ||\n"), may_run_database(settings))),
+            for_kind(IS_SCALE, scales_above_one),
+            for_kind(IS_SERVICE, service_changed),
+        ],
+        Requests::Workloads => {
+            vec![not_being_deleted, no_checked_owner, ("may-run-database", may_run_database(settings))]
+        }
+        Requests::Services => vec![not_being_deleted, service_changed],
+        Requests::Scale => vec![scales_above_one],
+    };
+    conditions.into_iter().map(|(name, expression)| json!({"name": name, "expression": expression})).collect()
 }
+
+const IS_SCALE: &str = "request.kind.group in ['autoscaling', 'extensions'] && request.kind.kind == 'Scale'";
+
+const IS_SERVICE: &str = "request.kind.group == '' && request.kind.kind == 'Service'";
 
 /// Objects that are being deleted are not checked. At creation, the API server clears the time after mutation.
 const NOT_BEING_DELETED: &str = "oldObject == null || object.metadata.?deletionTimestamp.orValue(null) == null";
 
-/// The rules allow up to one replica.
-const SCALES_ABOVE_ONE: &str = "\
-!(request.kind.group in ['autoscaling', 'extensions'] && request.kind.kind == 'Scale') ||
-object.?spec.?replicas.orValue(0) > 1";
+/// The rules allow up to one replica. A Scale does not say what its pods run.
+const SCALES_ABOVE_ONE: &str = "object.?spec.?replicas.orValue(0) > 1";
 
 /// A Service without a selector, before and after the request, selects no database. Updates that change neither its `spec`
 /// nor an annotation for internal load balancers are frequent, because controllers write other annotations and finalizers.
@@ -39,7 +60,6 @@ fn service_changed() -> String {
     let names: Vec<String> = INTERNAL_ANNOTATIONS.iter().map(|(name, _)| text(name)).collect();
     format!(
         "\
-!(request.kind.group == '' && request.kind.kind == 'Service') ||
 [object, oldObject].exists(service, service != null && service.?spec.?selector.orValue({{}}) != {{}}) &&
 (oldObject == null || object.?spec != oldObject.?spec || [
   {}
@@ -73,23 +93,23 @@ fn is_in(group: &str) -> String {
     }
 }
 
+/// Whether a request is for a checked kind that runs no pods, one expression for each kind.
+fn other_kinds() -> Vec<String> {
+    let is_other = |resource: &&Resource| resource.is_checked && resource.kind.workload().is_none();
+    let is_kind = |Resource { group, name, .. }: &Resource| {
+        format!("request.kind.group == {} && request.kind.kind == {}", text(group), text(name))
+    };
+    RESOURCES.iter().filter(is_other).map(is_kind).collect()
+}
+
 /// Whether a workload has a container whose image or environment variables may be those of a database. All paths of pod
-/// specs are searched for all kinds, because no kind has anything else at the path of another. Other checked kinds run no
-/// pods.
+/// specs are searched for all kinds, because no kind has anything else at the path of another.
 fn may_run_database(settings: &Settings) -> String {
     let pod_specs: Vec<String> = pod_paths().iter().map(|path| format!("object.?{}", path.join(".?"))).collect();
-    let other_kinds: Vec<String> = RESOURCES
-        .iter()
-        .filter(|resource| resource.is_checked && resource.kind.workload().is_none())
-        .map(|Resource { group, name, .. }| {
-            format!("request.kind.group == {} && request.kind.kind == {}", text(group), text(name))
-        })
-        .collect();
     let configured = settings.images.iter().map(|image| image.repository.as_str());
     let names: Vec<String> = IMAGE_SUBSTRINGS.into_iter().chain(configured).map(text).collect();
     format!(
         "\
-{other_kinds} ||
 [
   {pod_specs}
 ].exists(pod, [pod.?containers, pod.?initContainers].exists(containers,
@@ -98,7 +118,6 @@ fn may_run_database(settings: &Settings) -> String {
       [{names}].exists(name, container.image.contains(name)) ||
     container.?env.orValue(null) != null &&
       container.env.exists(variable, variable.?name.orValue('') == {variable}))))",
-        other_kinds = other_kinds.join(" ||\n"),
         pod_specs = pod_specs.join(",\n  "),
         names = names.join(", "),
         variable = text(EULA_VARIABLE),

@@ -1,8 +1,9 @@
 //! The metadata of the embedded module: which resources it checks and looks up.
 
 use serde_json::Value;
-use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource};
+use sqledge_ha_policy::kubernetes::resources::Resource;
 
+use super::requests::Requests;
 use crate::wasm_host::{EMBEDDED, known_resource, metadata};
 
 /// The metadata of the embedded module.
@@ -46,6 +47,11 @@ impl ModuleMetadata {
         self.list("rules")
     }
 
+    /// The admission rules for some of the requests.
+    pub fn rules_for(&self, requests: Requests) -> Vec<Value> {
+        self.rules_with(|groups, resource| requests.include(groups, resource))
+    }
+
     /// The admission rules for resources that every cluster has.
     pub fn built_in_rules(&self) -> Vec<Value> {
         let is_built_in = |group: &Value| group.as_str().is_some_and(|group| !group.contains('.'));
@@ -55,19 +61,22 @@ impl ModuleMetadata {
     /// The admission rules of a namespaced policy: resources that it can name ([`NAMESPACED`]) and check without look-ups.
     /// These are workloads: Services and scale requests need look-ups of workloads.
     pub fn namespaced_rules(&self) -> Vec<Value> {
+        let may_name = |group: &Value, resource: &str| {
+            let allowed = NAMESPACED.iter().find(|(known, _)| group == known);
+            allowed.is_some_and(|(_, resources)| resources.contains(&resource))
+        };
+        self.rules_with(|groups, resource| {
+            Requests::Workloads.include(groups, resource) && groups.iter().all(|group| may_name(group, resource))
+        })
+    }
+
+    /// The admission rules with only the resources that are kept, and without rules that then have none.
+    fn rules_with(&self, is_kept: impl Fn(&[Value], &str) -> bool) -> Vec<Value> {
         let mut rules = self.rules();
         for rule in &mut rules {
             let groups = texts(rule, "apiGroups");
-            let may_name = |group: &Value, resource: &str| {
-                let allowed = NAMESPACED.iter().find(|(known, _)| group == known);
-                allowed.is_some_and(|(_, resources)| resources.contains(&resource))
-            };
-            let is_kept = |resource: &Value| {
-                let resource = resource.as_str().unwrap_or_default();
-                groups.iter().all(|group| is_workload(group, resource) && may_name(group, resource))
-            };
             if let Some(resources) = rule.get_mut("resources").and_then(Value::as_array_mut) {
-                resources.retain(is_kept);
+                resources.retain(|resource| is_kept(&groups, resource.as_str().unwrap_or_default()));
             }
         }
         rules.retain(|rule| !texts(rule, "resources").is_empty());
@@ -109,11 +118,6 @@ impl ModuleMetadata {
     }
 }
 
-fn is_workload(group: &Value, plural: &str) -> bool {
-    let mut resources = RESOURCES.iter().filter(|resource| group == resource.group && resource.plural == plural);
-    resources.any(|resource| resource.kind.workload().is_some())
-}
-
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
@@ -124,6 +128,7 @@ fn texts(value: &Value, key: &str) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
     use super::*;
 
@@ -136,6 +141,19 @@ mod tests {
         let rules = resources(&ModuleMetadata::embedded().unwrap().built_in_rules());
         assert!(rules.contains(&"deployments/scale".to_owned()) && rules.contains(&"services".to_owned()), "{rules:?}");
         assert!(!rules.contains(&"rollouts".to_owned()), "{rules:?}");
+    }
+
+    #[test]
+    fn each_resource_is_in_one_kind_of_requests() {
+        let module = ModuleMetadata::embedded().unwrap();
+        let [workloads, services, scale] = Requests::SEPARATE.map(|requests| resources(&module.rules_for(requests)));
+        assert_eq!(services, ["services"]);
+        assert!(scale.contains(&"deployments/scale".to_owned()) && scale.iter().all(|name| name.contains('/')));
+        assert!(workloads.contains(&"deployments".to_owned()) && !workloads.iter().any(|name| name.contains('/')));
+        assert_eq!(workloads.len() + services.len() + scale.len(), resources(&module.rules()).len());
+        // A Service of Knative is a workload.
+        assert!(workloads.contains(&"services".to_owned()));
+        assert_eq!(module.rules_for(Requests::All), module.rules());
     }
 
     #[test]

@@ -5,10 +5,43 @@ use sqledge_ha_policy::settings::Settings;
 use super::FailurePolicy;
 use super::module::ModuleMetadata;
 use super::remote_module::RemoteModule;
+use super::requests::Requests;
 use crate::webhook::self_signed::Service;
 
 /// The name of all objects.
 pub const NAME: &str = "sqledge-ha";
+
+/// What the webhook does in namespaces without the label `sqledge-ha/mode`. A namespace with the label has the other mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DefaultMode {
+    /// Mutate and reject; only warn in namespaces with the label sqledge-ha/mode: warn
+    #[default]
+    Enforce,
+    /// Only warn; mutate and reject in namespaces with the label sqledge-ha/mode: enforce
+    Warn,
+}
+
+/// The failure policy for each kind of requests that can be mutated or rejected.
+#[derive(Clone, Copy, Debug)]
+pub struct FailurePolicies {
+    /// For workloads.
+    pub workloads: FailurePolicy,
+    /// For Services.
+    pub services: FailurePolicy,
+    /// For scale requests.
+    pub scale: FailurePolicy,
+}
+
+impl FailurePolicies {
+    /// The failure policy for these requests.
+    pub fn of(self, requests: Requests) -> FailurePolicy {
+        match requests {
+            Requests::All | Requests::Workloads => self.workloads,
+            Requests::Services => self.services,
+            Requests::Scale => self.scale,
+        }
+    }
+}
 
 /// Options of the webhook's manifests.
 #[derive(Clone, Debug)]
@@ -23,8 +56,12 @@ pub struct Options<'a> {
     pub remote_module: Option<RemoteModule<'a>>,
     /// The number of replicas.
     pub replicas: u16,
+    /// What the webhook does in namespaces without a label.
+    pub mode: DefaultMode,
+    /// Namespaces in which nothing is checked, in addition to `kube-system` and the webhook's own.
+    pub excluded_namespaces: &'a [String],
     /// What the API server does while no replica answers.
-    pub failure_policy: FailurePolicy,
+    pub failure_policies: FailurePolicies,
     /// How long the API server waits for an answer, in seconds.
     pub timeout_seconds: u8,
     /// The text of the settings file.

@@ -1,24 +1,32 @@
 //! The decision about an AdmissionReview, and the answer that carries it.
 
 use bytes::Bytes;
+use sqledge_ha_policy::admission::verdict::MAX_WARNING;
+use sqledge_ha_policy::finding::push_separated;
 
 use crate::wasm_host::{AdmissionReview, PatchError, Response};
 
-/// The two stages of admission.
+/// The stages of admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The webhook can mutate objects.
     Mutate,
     /// The webhook can only allow or reject.
     Validate,
+    /// The webhook can only allow, with warnings that say what it would mutate or reject.
+    Warn,
 }
 
 impl Stage {
+    /// All stages.
+    pub const ALL: [Stage; 3] = [Stage::Mutate, Stage::Validate, Stage::Warn];
+
     /// The HTTP path of the stage.
     pub fn path(self) -> &'static str {
         match self {
             Stage::Mutate => "/mutate",
             Stage::Validate => "/validate",
+            Stage::Warn => "/warn",
         }
     }
 }
@@ -83,11 +91,15 @@ impl Answer {
         Answer::new(review, response, None, Decision::Allowed)
     }
 
-    /// Answers with the module's response. As in Kubewarden, a mutation in the validating stage is a rejection.
+    /// Answers with the module's response. As in Kubewarden, a mutation in the validating stage is a rejection. In the
+    /// warning stage, mutations and rejections become warnings.
     ///
     /// # Errors
     /// [`PatchError`]: an answer without the patch would allow an object that the module wants to change.
     pub fn from_response(stage: Stage, review: &AdmissionReview, mut response: Response) -> Result<Self, PatchError> {
+        if stage == Stage::Warn {
+            remove_effect(&mut response);
+        }
         if stage == Stage::Validate && response.accepted && response.mutated_object.is_some() {
             response.accepted = false;
             let message = "sqledge-ha: the module tried to mutate the object in the validating webhook";
@@ -113,5 +125,51 @@ impl Answer {
         let rules = ACTIONS.into_iter().filter_map(|(key, action)| Some((action, ids(key)?))).collect();
         let body = Bytes::from(review.answer(response, patch).to_string());
         Answer { body, decision, rules }
+    }
+}
+
+/// Turns a mutation or a rejection into warnings: the mode `warn` leaves those of the rules whose action the settings choose.
+fn remove_effect(response: &mut Response) {
+    response.mutated_object = None;
+    if !response.accepted {
+        response.accepted = true;
+        response.code = None;
+        let message = response.message.take().unwrap_or_default();
+        response.warnings.extend(message.lines().map(|line| truncate(line.trim_start_matches("- "))));
+    }
+    for (key, would) in [("mutated", "would-mutate"), ("rejected", "would-reject")] {
+        let Some(ids) = response.audit_annotations.remove(key) else { continue };
+        let all = response.audit_annotations.entry(would.to_owned()).or_default();
+        push_separated(all, ",", &ids);
+    }
+}
+
+/// The start of a text, as long as a warning can be.
+fn truncate(text: &str) -> String {
+    text.chars().take(MAX_WARNING).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effect_of_a_response_becomes_warnings() {
+        let mut response = Response {
+            code: Some(403),
+            message: Some(format!("the database would lose data:\n- a-rule: {}", "x".repeat(500))),
+            mutated_object: Some(serde_json::json!({})),
+            audit_annotations: [("rejected", "a-rule"), ("would-reject", "b-rule"), ("mutated", "c-rule")]
+                .map(|(key, ids)| (key.to_owned(), ids.to_owned()))
+                .into(),
+            ..Response::default()
+        };
+        remove_effect(&mut response);
+        assert!(response.accepted && response.mutated_object.is_none() && response.message.is_none());
+        assert_eq!((response.code, response.warnings.len()), (None, 2));
+        assert!(response.warnings[1].starts_with("a-rule: x") && response.warnings[1].len() == MAX_WARNING);
+        let annotations = response.audit_annotations;
+        assert_eq!((&*annotations["would-reject"], &*annotations["would-mutate"]), ("b-rule,a-rule", "c-rule"));
+        assert_eq!(annotations.len(), 2);
     }
 }

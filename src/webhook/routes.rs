@@ -44,7 +44,10 @@ pub fn router(state: Arc<WebhookState>) -> Router {
     Router::new()
         .route(Stage::Mutate.path(), post(answer(Stage::Mutate)))
         .route(Stage::Validate.path(), post(answer(Stage::Validate)))
-        .fallback(async || HttpError::new(StatusCode::NOT_FOUND, "not found; the paths are /mutate and /validate"))
+        .route(Stage::Warn.path(), post(answer(Stage::Warn)))
+        .fallback(async || {
+            HttpError::new(StatusCode::NOT_FOUND, "not found; the paths are /mutate, /validate and /warn")
+        })
         .with_state(state)
 }
 

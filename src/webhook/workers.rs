@@ -54,22 +54,29 @@ pub struct WorkerContext {
     pub metrics: Arc<Metrics>,
 }
 
-/// The settings of each stage as JSON text. In the validating stage, the mode is `validate`.
+/// The settings of each stage as JSON text. In the validating stage, the mode is `validate`, unless the settings say that
+/// it is `warn`.
 #[derive(Clone, Debug)]
 pub struct StageSettings {
     mutate: String,
     validate: String,
+    warn: String,
 }
 
 impl StageSettings {
     /// Takes the configured settings: a mapping, or null for the defaults.
     pub fn new(settings: &Value) -> Self {
-        let mutate = with_look_ups(settings);
-        let mut validate = mutate.clone();
-        if let Some(members) = validate.as_object_mut() {
-            members.insert("mode".to_owned(), json!("validate"));
-        }
-        StageSettings { mutate: mutate.to_string(), validate: validate.to_string() }
+        let settings = with_look_ups(settings);
+        let in_mode = |mode: &str| {
+            let mut settings = settings.clone();
+            if let Some(members) = settings.as_object_mut() {
+                members.insert("mode".to_owned(), json!(mode));
+            }
+            settings.to_string()
+        };
+        let (mutate, warn) = (settings.to_string(), in_mode("warn"));
+        let only_warns = settings.get("mode").is_some_and(|mode| mode == "warn");
+        StageSettings { mutate, validate: if only_warns { warn.clone() } else { in_mode("validate") }, warn }
     }
 
     /// The settings of a stage.
@@ -77,6 +84,7 @@ impl StageSettings {
         match stage {
             Stage::Mutate => &self.mutate,
             Stage::Validate => &self.validate,
+            Stage::Warn => &self.warn,
         }
     }
 }
@@ -194,7 +202,8 @@ impl Worker {
             "the check failed: {causes}"
         );
         let cause = if reason == "timeout" { "the module ran for too long" } else { "the module failed" };
-        let response = match self.context.on_error {
+        let on_error = if stage == Stage::Warn { OnError::Allow } else { self.context.on_error };
+        let response = match on_error {
             OnError::Allow => Response {
                 accepted: true,
                 warnings: vec![format!("sqledge-ha: not checked: {cause}")],

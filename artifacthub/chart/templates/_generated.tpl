@@ -35,7 +35,7 @@
   - watch
 {{- end }}
 
-{{- define "sqledge-ha.webhook-rules" -}}
+{{- define "sqledge-ha.all.rules" -}}
 - apiGroups:
   - ""
   apiVersions:
@@ -125,7 +125,7 @@
   - services
 {{- end }}
 
-{{- define "sqledge-ha.match-conditions" -}}
+{{- define "sqledge-ha.all.match-conditions" -}}
 - name: not-being-deleted
   expression: oldObject == null || object.metadata.?deletionTimestamp.orValue(null) == null
 - name: no-checked-owner
@@ -181,4 +181,169 @@
       'service.beta.kubernetes.io/oci-load-balancer-internal',
       'load-balancer.hetzner.cloud/disable-public-network'
     ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))
+{{- end }}
+
+{{- define "sqledge-ha.workloads.rules" -}}
+- apiGroups:
+  - ""
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - pods
+  - podtemplates
+  - replicationcontrollers
+- apiGroups:
+  - apps
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - deployments
+  - statefulsets
+  - daemonsets
+  - replicasets
+- apiGroups:
+  - batch
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - jobs
+  - cronjobs
+- apiGroups:
+  - argoproj.io
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - rollouts
+- apiGroups:
+  - apps.openshift.io
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - deploymentconfigs
+- apiGroups:
+  - serving.knative.dev
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - services
+{{- end }}
+
+{{- define "sqledge-ha.workloads.match-conditions" -}}
+- name: not-being-deleted
+  expression: oldObject == null || object.metadata.?deletionTimestamp.orValue(null) == null
+- name: no-checked-owner
+  expression: |-
+    !object.metadata.?ownerReferences.orValue([]).exists(owner,
+      owner.?controller.orValue(false) && (
+        request.kind.kind == 'Deployment' && (owner.apiVersion.startsWith('serving.knative.dev/') && owner.kind == 'Revision') ||
+        request.kind.kind == 'ReplicaSet' && (owner.apiVersion.startsWith('apps/') && owner.kind == 'Deployment' ||
+          owner.apiVersion.startsWith('extensions/') && owner.kind == 'Deployment' ||
+          owner.apiVersion.startsWith('argoproj.io/') && owner.kind == 'Rollout') ||
+        request.kind.kind == 'ReplicationController' && (owner.apiVersion.startsWith('apps.openshift.io/') && owner.kind == 'DeploymentConfig' ||
+          !owner.apiVersion.contains('/') && owner.kind == 'DeploymentConfig') ||
+        request.kind.kind == 'Pod' && (owner.apiVersion.startsWith('apps/') && owner.kind == 'ReplicaSet' ||
+          owner.apiVersion.startsWith('extensions/') && owner.kind == 'ReplicaSet' ||
+          owner.apiVersion.startsWith('apps/') && owner.kind == 'StatefulSet' ||
+          owner.apiVersion.startsWith('apps/') && owner.kind == 'DaemonSet' ||
+          owner.apiVersion.startsWith('extensions/') && owner.kind == 'DaemonSet' ||
+          owner.apiVersion.startsWith('batch/') && owner.kind == 'Job' ||
+          !owner.apiVersion.contains('/') && owner.kind == 'ReplicationController') ||
+        request.kind.kind == 'Job' && (owner.apiVersion.startsWith('batch/') && owner.kind == 'CronJob')))
+- name: may-run-database
+  expression: |-
+    [
+      object.?spec.?template.?spec,
+      object.?spec,
+      object.?template.?spec,
+      object.?spec.?jobTemplate.?spec.?template.?spec
+    ].exists(pod, [pod.?containers, pod.?initContainers].exists(containers,
+      containers.orValue(null) != null && containers.orValue([]).exists(container,
+        container.?image.orValue(null) != null &&
+          ['azure-sql-edge', 'mssql'{{ range ((.Values.settings).images) }}, '{{ .repository | trimAll "/" }}'{{ end }}].exists(name, container.image.contains(name)) ||
+        container.?env.orValue(null) != null &&
+          container.env.exists(variable, variable.?name.orValue('') == 'ACCEPT_EULA'))))
+{{- end }}
+
+{{- define "sqledge-ha.services.rules" -}}
+- apiGroups:
+  - ""
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - services
+{{- end }}
+
+{{- define "sqledge-ha.services.match-conditions" -}}
+- name: not-being-deleted
+  expression: oldObject == null || object.metadata.?deletionTimestamp.orValue(null) == null
+- name: service-changed
+  expression: |-
+    [object, oldObject].exists(service, service != null && service.?spec.?selector.orValue({}) != {}) &&
+    (oldObject == null || object.?spec != oldObject.?spec || [
+      'service.beta.kubernetes.io/azure-load-balancer-internal',
+      'service.beta.kubernetes.io/aws-load-balancer-scheme',
+      'service.beta.kubernetes.io/aws-load-balancer-internal',
+      'networking.gke.io/load-balancer-type',
+      'service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type',
+      'service.beta.kubernetes.io/openstack-internal-load-balancer',
+      'service.beta.kubernetes.io/cce-load-balancer-internal-vpc',
+      'service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type',
+      'service.beta.kubernetes.io/oci-load-balancer-internal',
+      'load-balancer.hetzner.cloud/disable-public-network'
+    ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))
+{{- end }}
+
+{{- define "sqledge-ha.scale.rules" -}}
+- apiGroups:
+  - ""
+  apiVersions:
+  - v1
+  operations:
+  - UPDATE
+  resources:
+  - replicationcontrollers/scale
+- apiGroups:
+  - apps
+  apiVersions:
+  - v1
+  operations:
+  - UPDATE
+  resources:
+  - deployments/scale
+  - statefulsets/scale
+  - replicasets/scale
+- apiGroups:
+  - apps.openshift.io
+  apiVersions:
+  - v1
+  operations:
+  - UPDATE
+  resources:
+  - deploymentconfigs/scale
+{{- end }}
+
+{{- define "sqledge-ha.scale.match-conditions" -}}
+- name: scales-above-one
+  expression: object.?spec.?replicas.orValue(0) > 1
 {{- end }}

@@ -38,6 +38,8 @@ fn invalid_values_are_rejected_with_their_path() {
         ("image.tags=v1", "at '/image': additional properties 'tags' not allowed"),
         ("image.digest=abc", "at '/image/digest': 'abc' does not match pattern"),
         ("failurePolicy=fail", "at '/failurePolicy': value must be one of 'Fail', 'Ignore'"),
+        ("scaleFailurePolicy=", "at '/scaleFailurePolicy': value must be one of 'Fail', 'Ignore'"),
+        ("mode=validate", "at '/mode': value must be one of 'enforce', 'warn'"),
         ("timeoutSeconds=31", "at '/timeoutSeconds': maximum: got 31, want 30"),
         ("settings.engine=sql-edge", "at '/settings': additional properties 'engine' not allowed"),
         ("settings.engines={sqledge}", "at '/settings/engines/0': value must be one of 'sql-edge', 'sql-server'"),

@@ -2,30 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Helm, values_file};
 use crate::kubernetes::Cluster;
 use crate::shared::root;
 
-/// UID and CA bundle of all objects of the webhook.
-fn identities(cluster: &Cluster) -> BTreeMap<String, (Value, Value)> {
+/// UID and CA bundles of all objects of the webhook.
+fn identities(cluster: &Cluster) -> BTreeMap<String, (Value, Vec<Value>)> {
     let kinds = "serviceaccount,clusterrole,clusterrolebinding,role,rolebinding,configmap,service,deployment,\
                  poddisruptionbudget,mutatingwebhookconfiguration,validatingwebhookconfiguration";
     let found = kinds.split(',').map(|kind| {
         let text = cluster.must(&["get", kind, "sqledge-ha", "-n", "sqledge-ha", "-o", "json"], "");
         let object: Value = serde_json::from_str(&text).unwrap();
-        let bundle = object.pointer("/webhooks/0/clientConfig/caBundle").cloned().unwrap_or_default();
-        (kind.to_owned(), (object["metadata"]["uid"].clone(), bundle))
+        let webhooks = object["webhooks"].as_array().into_iter().flatten();
+        let bundles = webhooks.map(|webhook| webhook["clientConfig"]["caBundle"].clone()).collect();
+        (kind.to_owned(), (object["metadata"]["uid"].clone(), bundles))
     });
     found.collect()
 }
 
 /// Writes a CA bundle into the webhook configurations, like the webhook.
 fn publish(cluster: &Cluster) {
-    let patch = r#"[{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "LS0tLS0="}]"#;
-    for kind in ["mutatingwebhookconfiguration", "validatingwebhookconfiguration"] {
-        cluster.must(&["patch", kind, "sqledge-ha", "--type=json", "-p", patch], "");
+    for (kind, webhooks) in [("mutatingwebhookconfiguration", 3), ("validatingwebhookconfiguration", 4)] {
+        let path = |index| format!("/webhooks/{index}/clientConfig/caBundle");
+        let patch: Vec<Value> =
+            (0..webhooks).map(|index| json!({"op": "add", "path": path(index), "value": "LS0tLS0="})).collect();
+        cluster.must(&["patch", kind, "sqledge-ha", "--type=json", "-p", &json!(patch).to_string()], "");
     }
 }
 

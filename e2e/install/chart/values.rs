@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sqledge_ha::cli::{self, Cli};
 use sqledge_ha::install::match_conditions::match_conditions;
+use sqledge_ha::install::requests::Requests;
 use sqledge_ha_policy::rules::parse_settings;
 
 use super::{container, of, rendered, values_file};
@@ -40,11 +41,16 @@ fn values_are_used_in_all_objects() {
     let policy = parse_settings(&settings).unwrap();
     assert_eq!((policy.failover_seconds, policy.fs_group, policy.images.len()), (Some(60), None, 2));
     for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-        let webhook = &of(&all, kind)["webhooks"][0];
-        assert_eq!((&webhook["failurePolicy"], &webhook["timeoutSeconds"]), (&json!("Ignore"), &json!(7)));
-        let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
-        assert_eq!(excluded, &json!(["kube-system", "123", "sqledge-ha"]));
-        assert_eq!(webhook["matchConditions"], match_conditions(&policy));
+        let webhooks = of(&all, kind)["webhooks"].as_array().unwrap();
+        let failure_policies: Vec<&Value> = webhooks.iter().map(|webhook| &webhook["failurePolicy"]).collect();
+        assert_eq!(failure_policies[..3], ["Ignore", "Fail", "Fail"]);
+        let requests = Requests::SEPARATE.into_iter().chain([Requests::All]);
+        for (webhook, requests) in webhooks.iter().zip(requests) {
+            assert_eq!(webhook["timeoutSeconds"], 7);
+            let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
+            assert_eq!(excluded, &json!(["kube-system", "123", "sqledge-ha"]));
+            assert_eq!(webhook["matchConditions"], match_conditions(requests, &policy));
+        }
     }
 }
 
@@ -102,11 +108,10 @@ fn with_your_own_certificate_the_webhook_has_look_up_permissions_only() {
         assert_eq!(volumes[1]["secret"]["secretName"], "sqledge-ha-certificate");
         for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
             let configuration = of(&all, kind);
-            let bundle = &configuration["webhooks"][0]["clientConfig"]["caBundle"];
-            assert_eq!(
-                bundle.as_str().is_some_and(|bundle| bundle.starts_with("LS0tLS1CRUdJTi")),
-                trusted == "caBundle"
-            );
+            for webhook in configuration["webhooks"].as_array().unwrap() {
+                let bundle = webhook["clientConfig"]["caBundle"].as_str();
+                assert_eq!(bundle.is_some_and(|bundle| bundle.starts_with("LS0tLS1CRUdJTi")), trusted == "caBundle");
+            }
             let annotations = &configuration["metadata"]["annotations"];
             assert_eq!(annotations["cert-manager.io/inject-ca-from"] == "guard/sqledge-ha", trusted == "annotations");
         }

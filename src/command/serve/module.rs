@@ -119,7 +119,7 @@ fn unusable(flags: &Serve, problem: &str) -> Failure {
 /// Starts an instance of the module to check the settings.
 pub(super) fn check_settings(module: &CompiledModule, settings: &StageSettings) -> Result<(), String> {
     let instance = module.instance(Arc::new(NoLookups)).map_err(|error| with_causes(&error))?;
-    for stage in [Stage::Mutate, Stage::Validate] {
+    for stage in Stage::ALL {
         let answer = instance.validate_settings_text(settings.get(stage)).map_err(|error| with_causes(&error))?;
         if !answer.valid {
             return Err(format!("the settings are not valid: {}", answer.message.unwrap_or_default()));

@@ -1,0 +1,48 @@
+//! The kinds of requests that have a webhook of their own, so that each has its own `failurePolicy`.
+
+use serde_json::Value;
+use sqledge_ha_policy::kubernetes::resources::RESOURCES;
+
+/// The requests that a webhook gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requests {
+    /// All that rules check.
+    All,
+    /// For workloads.
+    Workloads,
+    /// For Services.
+    Services,
+    /// For the sub-resource `scale`.
+    Scale,
+}
+
+impl Requests {
+    /// The kinds that together are [`Requests::All`].
+    pub const SEPARATE: [Requests; 3] = [Requests::Workloads, Requests::Services, Requests::Scale];
+
+    /// The name in names of webhooks and templates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Requests::All => "all",
+            Requests::Workloads => "workloads",
+            Requests::Services => "services",
+            Requests::Scale => "scale",
+        }
+    }
+
+    /// Whether they include requests for a resource: the API groups of an admission rule, and a resource in it.
+    pub fn include(self, groups: &[Value], resource: &str) -> bool {
+        let is_workload = || groups.iter().all(|group| is_workload(group, resource));
+        let of_resource = match resource.ends_with("/scale") {
+            true => Requests::Scale,
+            false if is_workload() => Requests::Workloads,
+            false => Requests::Services,
+        };
+        self == Requests::All || self == of_resource
+    }
+}
+
+fn is_workload(group: &Value, plural: &str) -> bool {
+    let mut resources = RESOURCES.iter().filter(|resource| group == resource.group && resource.plural == plural);
+    resources.any(|resource| resource.kind.workload().is_some())
+}
