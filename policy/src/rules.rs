@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use self::check::{Check, CheckContext};
 use crate::finding::{Action, Finding, FindingKind, Findings};
-use crate::json::cursor::get_path;
 use crate::json::edit::apply;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::resources::{RESOURCES, Resource};
