@@ -87,18 +87,18 @@ const CLUSTER_WIDE: [&str; 18] = [
 const NOT_NAMESPACED: [&str; 3] =
     ["allowInsideAdmissionControllerNamespace", "contextAwareResources", "namespaceSelector"];
 
-fn policy(mode: &str) -> Value {
-    objects(&printed(&["policy", "manifest", "--mode", mode])).remove(0)
+/// The policies for a mode: for workloads, Services and scale requests.
+fn policies(mode: &str) -> Vec<Value> {
+    objects(&printed(&["policy", "manifest", "--mode", mode]))
 }
 
 #[test]
 fn kubewarden_has_all_fields_of_the_policies() {
-    for (mode, kind) in [
-        ("mutate", "ClusterAdmissionPolicy"),
-        ("validate", "ClusterAdmissionPolicy"),
-        ("namespaced", "AdmissionPolicy"),
-    ] {
-        let policy = policy(mode);
+    let all = ["mutate", "validate", "namespaced"].map(policies);
+    assert_eq!(all.each_ref().map(Vec::len), [3, 3, 1]);
+    for policy in all.iter().flatten() {
+        let is_namespaced = policy["metadata"]["name"] == "sqledge-ha";
+        let kind = if is_namespaced { "AdmissionPolicy" } else { "ClusterAdmissionPolicy" };
         assert_eq!((&policy["apiVersion"], &policy["kind"]), (&"policies.kubewarden.io/v1".into(), &kind.into()));
         let spec = policy["spec"].as_object().unwrap();
         for field in spec.keys() {
@@ -122,7 +122,7 @@ fn kubewarden_has_all_fields_of_the_policies() {
 
 #[test]
 fn kubewarden_allows_all_resources_of_the_namespaced_policy() {
-    let policy = policy("namespaced");
+    let policy = policies("namespaced").remove(0);
     let texts = |list: &Value| -> Vec<String> {
         list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
@@ -179,13 +179,15 @@ fn the_reference_of_a_module_is_normalized_or_rejected() {
 
 #[test]
 fn the_validating_policy_names_only_built_in_resources() {
-    let validating = policy("validate");
-    assert_eq!(
-        (&validating["spec"]["backgroundAudit"], &validating["spec"]["mutating"]),
-        (&true.into(), &false.into())
-    );
-    assert_eq!(policy("mutate")["spec"]["backgroundAudit"], false);
-    for rule in validating["spec"]["rules"].as_array().unwrap() {
+    let audited = |mode: &str| -> Vec<Value> {
+        policies(mode).iter().map(|policy| policy["spec"]["backgroundAudit"].clone()).collect()
+    };
+    assert_eq!(audited("mutate"), [false, false, false]);
+    // The audit scanner cannot look up scale requests.
+    assert_eq!(audited("validate"), [true, true, false]);
+    let validating = policies("validate");
+    assert!(validating.iter().all(|policy| policy["spec"]["mutating"] == false));
+    for rule in validating.iter().flat_map(|policy| policy["spec"]["rules"].as_array().unwrap()) {
         let groups = rule["apiGroups"].as_array().unwrap();
         assert!(groups.iter().all(|group| ["", "apps", "batch"].contains(&group.as_str().unwrap())), "{rule}");
         let creates = rule["operations"].as_array().unwrap().contains(&"CREATE".into());
@@ -195,15 +197,21 @@ fn the_validating_policy_names_only_built_in_resources() {
 }
 
 #[test]
-fn the_webhook_that_warns_and_all_policies_have_the_same_match_conditions() {
+fn policies_have_the_match_conditions_and_failure_policies_of_the_webhooks() {
     let all = objects(&printed(&["webhook", "manifests"]));
-    let mut conditions: Vec<Value> =
-        all.iter().filter_map(|object| object.pointer("/webhooks/3/matchConditions").cloned()).collect();
-    conditions.extend(["mutate", "validate", "namespaced"].map(|mode| policy(mode)["spec"]["matchConditions"].clone()));
-    assert_eq!(conditions.len(), 4);
-    assert!(conditions.iter().all(|other| *other == conditions[0]));
+    let webhooks: Vec<&Value> = all.iter().filter_map(|object| object["webhooks"].as_array()).flatten().collect();
+    let [mutating, validating] = ["mutate", "validate"].map(policies);
+    let cluster_wide: Vec<&Value> = mutating.iter().chain(&validating).map(|policy| &policy["spec"]).collect();
+    assert_eq!((webhooks.len(), cluster_wide.len()), (7, 6));
+    for (webhook, policy) in webhooks.iter().zip(cluster_wide) {
+        for field in ["matchConditions", "failurePolicy"] {
+            assert_eq!(webhook[field], policy[field], "{field}");
+        }
+    }
+    let namespaced = &policies("namespaced")[0]["spec"];
+    assert_eq!(namespaced["matchConditions"], mutating[0]["spec"]["matchConditions"]);
     // The limit of the API server.
-    assert!(conditions[0].as_array().unwrap().len() <= 64);
+    assert!(webhooks.iter().all(|webhook| webhook["matchConditions"].as_array().unwrap().len() <= 64));
 }
 
 /// The webhooks that the manifests with these flags print: name, path, failure policy, and the expression for the label of

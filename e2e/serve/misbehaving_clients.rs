@@ -32,7 +32,7 @@ fn http_errors_say_what_is_wrong() {
             "POST /elsewhere HTTP/1.1",
             "Content-Length: 0\r\n\r\n".to_owned(),
             404,
-            "the paths are /mutate and /validate",
+            "the paths are /mutate, /validate and /warn",
         ),
         ("POST /mutate HTTP/1.1", "Content-Length: 2\r\n\r\n{}".to_owned(), 415, "application/json"),
         ("POST /mutate HTTP/1.1", format!("{json}Content-Length: 2\r\n\r\n{{}}"), 400, "has no `uid`"),

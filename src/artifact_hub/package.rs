@@ -100,7 +100,8 @@ fn install(image: &str) -> String {
     format!(
         "\
 Needs Kubewarden 1.35 and Kubernetes 1.30, or later versions. The command `sqledge-ha`, which each release includes, prints
-permissions for look-ups and two ClusterAdmissionPolicies: one mutates objects, the other checks the final objects.
+permissions for look-ups and ClusterAdmissionPolicies: some mutate objects, the others check the final objects. Workloads,
+Services and scale requests have a policy each, with a `failurePolicy` of its own.
 
 ```console
 sqledge-ha policy access | kubectl apply -f -

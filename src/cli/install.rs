@@ -8,13 +8,11 @@ use clap::Subcommand;
 
 use super::registry::{PolicyInspect, PolicyPull, PolicyPush};
 #[cfg(feature = "serve")]
-use crate::install::FailurePolicy;
-#[cfg(feature = "serve")]
 use crate::install::gitops::Controller;
 #[cfg(feature = "serve")]
 use crate::install::kubewarden::Mode;
 #[cfg(feature = "serve")]
-use crate::install::options::DefaultMode;
+use crate::install::options::{DefaultMode, FailurePolicies};
 
 /// `webhook`.
 #[cfg(feature = "serve")]
@@ -64,22 +62,15 @@ pub struct WebhookManifests {
     /// The number of replicas
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pub replicas: u16,
-    /// What the webhook does in namespaces without the label sqledge-ha/mode
+    /// What the webhook does in namespaces without the label sqledge-ha/mode. Where it only warns, an outage has no effect
     #[arg(long, value_enum, default_value_t)]
     pub mode: DefaultMode,
     /// A namespace to exclude, in addition to kube-system and the webhook's own (repeatable)
     #[arg(long = "exclude-namespace", value_name = "NAME")]
     pub excluded_namespaces: Vec<String>,
-    /// What the API server does with workloads that may run a database while no replica answers. Namespaces in which the
-    /// webhook only warns always have Ignore
-    #[arg(long, value_enum, ignore_case = true, default_value_t)]
-    pub failure_policy: FailurePolicy,
-    /// The same for Services with a selector
-    #[arg(long, value_enum, ignore_case = true, default_value_t = FailurePolicy::Ignore)]
-    pub services_failure_policy: FailurePolicy,
-    /// The same for requests that scale any workload above one replica, e.g. of a HorizontalPodAutoscaler
-    #[arg(long, value_enum, ignore_case = true, default_value_t = FailurePolicy::Ignore)]
-    pub scale_failure_policy: FailurePolicy,
+    /// The failure policies.
+    #[command(flatten)]
+    pub failure_policies: FailurePolicies,
     /// How long the API server waits for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=30))]
     pub timeout_seconds: u8,
@@ -92,18 +83,18 @@ pub struct WebhookManifests {
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub struct PolicyManifest {
-    /// The kind of policy
+    /// The kind of policies
     #[arg(long, value_enum)]
     pub mode: Mode,
     /// The URL of the module for the policy server, e.g. registry://… [default: the published module of this version]
     #[arg(long, value_name = "URL")]
     pub module: Option<String>,
-    /// The policy server that runs the policy
+    /// The policy server that runs the policies
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub policy_server: String,
-    /// What the API server does with a request for the policy while the policy server does not answer
-    #[arg(long, value_enum, ignore_case = true, default_value_t)]
-    pub failure_policy: FailurePolicy,
+    /// The failure policies.
+    #[command(flatten)]
+    pub failure_policies: FailurePolicies,
     /// How long the API server waits for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..=30))]
     pub timeout_seconds: u8,
@@ -137,7 +128,7 @@ pub enum Policy {
     Metadata,
     /// Print the JSON Schema of the settings
     SettingsSchema,
-    /// Print a policy for Kubewarden, for `kubectl apply -f -`
+    /// Print policies for Kubewarden, for `kubectl apply -f -`
     #[cfg(feature = "serve")]
     Manifest(PolicyManifest),
     /// Print the permissions for the policies' look-ups

@@ -7,13 +7,13 @@ use crate::cli::{PolicyAccess, PolicyManifest};
 use crate::command::policy::parse_reference;
 use crate::config;
 use crate::exit::Failure;
-use crate::install::kubewarden::{Options, policy};
+use crate::install::kubewarden::{Options, policies};
 use crate::install::module::ModuleMetadata;
 use crate::install::rbac::{ServiceAccount, policy_server};
 use crate::install::yaml;
 use crate::registry::SCHEME;
 
-/// A policy as YAML.
+/// Policies as YAML.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 for invalid settings, or a URL from which no policy server loads a module.
@@ -31,12 +31,12 @@ pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
         location: &flags.module.clone().unwrap_or_else(|| module.published_at()),
         module: &module,
         policy_server: &flags.policy_server,
-        failure_policy: flags.failure_policy,
+        failure_policies: flags.failure_policies,
         timeout_seconds: flags.timeout_seconds,
         settings: &value,
         policy: &settings,
     };
-    Ok(yaml(&[policy(flags.mode, &options)])?)
+    Ok(yaml(&policies(flags.mode, &options))?)
 }
 
 /// Checks the URL of a module: from a registry, a web server, or the file system of the policy server.

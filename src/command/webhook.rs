@@ -8,7 +8,7 @@ use crate::config;
 use crate::exit::{ExitStatus, Failure};
 use crate::install::gitops;
 use crate::install::module::ModuleMetadata;
-use crate::install::options::{FailurePolicies, NAME, Options, published_image};
+use crate::install::options::{NAME, Options, published_image};
 use crate::install::remote_module::RemoteModule;
 use crate::install::webhook::manifests;
 use crate::install::{InvalidManifest, yaml};
@@ -65,11 +65,7 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
         replicas: flags.replicas,
         mode: flags.mode,
         excluded_namespaces: &flags.excluded_namespaces,
-        failure_policies: FailurePolicies {
-            workloads: flags.failure_policy,
-            services: flags.services_failure_policy,
-            scale: flags.scale_failure_policy,
-        },
+        failure_policies: flags.failure_policies,
         timeout_seconds: flags.timeout_seconds,
         settings: &settings,
         policy: &policy,

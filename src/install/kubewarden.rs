@@ -4,13 +4,14 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use sqledge_ha_policy::settings::{Settings, looked_up_kinds};
 
+use super::CommentedObject;
 use super::match_conditions::match_conditions;
 use super::module::ModuleMetadata;
+use super::options::FailurePolicies;
 use super::requests::Requests;
 use super::webhook_configuration::namespaces_except;
-use super::{CommentedObject, FailurePolicy};
 
-/// The kind of policy.
+/// The kind of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
     /// Whole cluster: mutate objects that lack something, reject objects that contradict a rule
@@ -21,7 +22,7 @@ pub enum Mode {
     Namespaced,
 }
 
-/// Options of a policy.
+/// Options of the policies.
 #[derive(Clone, Debug)]
 pub struct Options<'a> {
     /// The metadata of the embedded module.
@@ -31,7 +32,7 @@ pub struct Options<'a> {
     /// The name of the policy server.
     pub policy_server: &'a str,
     /// What the API server does while the policy server does not answer.
-    pub failure_policy: FailurePolicy,
+    pub failure_policies: FailurePolicies,
     /// How long the API server waits for an answer, in seconds.
     pub timeout_seconds: u8,
     /// The settings, without `mode`.
@@ -51,13 +52,14 @@ impl Options<'_> {
 /// The timeout of one evaluation, in seconds: Kubewarden's minimum. An evaluation takes less than 2 ms.
 const EVALUATION_SECONDS: u8 = 2;
 
-/// The policy for a mode.
-pub fn policy(mode: Mode, options: &Options<'_>) -> CommentedObject {
-    match mode {
-        Mode::Mutate => CommentedObject {
-            comment: "\
-Mutates objects that lack something, and rejects objects that contradict a rule. Install the validating policy as well: it
-also checks the changes of webhooks that run after this one, and reports existing objects in audit reports.
+/// The policies for a mode: for the whole cluster, one for each kind of requests.
+pub fn policies(mode: Mode, options: &Options<'_>) -> Vec<CommentedObject> {
+    let (comment, objects) = match mode {
+        Mode::Mutate => (
+            "\
+These mutate objects that lack something, and reject objects that contradict a rule. Install the validating policies as well:
+they also check the changes of webhooks that run after these, and report existing objects in audit reports. Workloads,
+Services and scale requests have a policy each, so that each has its own failurePolicy.
 The setting `exposure: internal` makes the ClusterIP or NodePort Service of a database a load balancer when it is created.
 It stays inside where the platform honours one of the annotations or the source ranges (see the rule
 load-balancer-service). Elsewhere it can be reachable from the internet: leave the setting out, and the Service is only
@@ -65,53 +67,51 @@ warned about.
 
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode mutate --settings FILE` again.",
-            object: cluster_wide(
-                "sqledge-ha-mutate",
-                options,
-                options.module.rules(),
-                "mutate",
-                true,
-            ),
-        },
-        Mode::Validate => CommentedObject {
-            comment: "\
-Checks the final objects, after the changes of all mutating webhooks, and reports existing objects in audit reports. Never
-mutates.
-It names only resources that every cluster has, because the audit scanner skips a policy that names an unknown resource.
+            Requests::SEPARATE.map(|requests| cluster_wide("mutate", requests, options)).to_vec(),
+        ),
+        Mode::Validate => (
+            "\
+These check the final objects, after the changes of all mutating webhooks, and report existing objects in audit reports. They
+never mutate. They name only resources that every cluster has, because the audit scanner skips a policy that names an unknown
+resource.
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode validate --settings FILE` again.",
-            object: cluster_wide(
-                "sqledge-ha-validate",
-                options,
-                options.module.built_in_rules(),
-                "validate",
-                false,
-            ),
-        },
-        Mode::Namespaced => CommentedObject {
-            comment: "\
+            Requests::SEPARATE.map(|requests| cluster_wide("validate", requests, options)).to_vec(),
+        ),
+        Mode::Namespaced => (
+            "\
 For one namespace: kubectl apply --namespace NAMESPACE -f FILE
 A namespaced policy cannot look up other objects, so it does not check Services and scale requests. Since Kubewarden 1.38
 it can name only the resources in `namespacedPoliciesAllowedResources` of Kubewarden's chart. By default this excludes pod
 templates, Argo Rollouts, DeploymentConfigs and Knative Services; only the policies for the whole cluster check them.
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode namespaced --settings FILE` again.",
-            object: namespaced(options),
-        },
-    }
+            vec![namespaced(options)],
+        ),
+    };
+    let comments = [comment].into_iter().chain(std::iter::repeat(""));
+    objects.into_iter().zip(comments).map(|(object, comment)| CommentedObject { comment, object }).collect()
 }
 
-fn cluster_wide(name: &str, options: &Options<'_>, rules: Vec<Value>, mode: &str, mutating: bool) -> Value {
-    let mode = json!({"mode": mode, "lookUps": options.look_ups()});
-    let mut spec = spec(options, rules, &mode, mutating);
-    spec.insert("contextAwareResources".to_owned(), Value::Array(options.module.context_aware_resources()));
+fn cluster_wide(mode: &str, requests: Requests, options: &Options<'_>) -> Value {
+    let mutating = mode == "mutate";
+    let module = options.module;
+    let rules = if mutating { module.rules_for(requests) } else { module.built_in_rules_for(requests) };
+    let settings = json!({"mode": mode, "lookUps": options.look_ups()});
+    let mut spec = spec(options, requests, rules, &settings);
+    spec.insert("mutating".to_owned(), json!(mutating));
+    // The audit scanner cannot look up scale requests.
+    spec.insert("backgroundAudit".to_owned(), json!(!mutating && requests != Requests::Scale));
+    spec.insert("contextAwareResources".to_owned(), Value::Array(module.context_aware_resources()));
     spec.insert("namespaceSelector".to_owned(), json!({"matchExpressions": [namespaces_except(&["kube-system"])]}));
-    object("ClusterAdmissionPolicy", name, options, spec)
+    object("ClusterAdmissionPolicy", &format!("sqledge-ha-{mode}-{}", requests.name()), options, spec)
 }
 
 fn namespaced(options: &Options<'_>) -> Value {
     let settings = json!({"mode": "mutate", "lookUps": []});
-    let spec = spec(options, options.module.namespaced_rules(), &settings, true);
+    let mut spec = spec(options, Requests::Workloads, options.module.namespaced_rules(), &settings);
+    spec.insert("mutating".to_owned(), json!(true));
+    spec.insert("backgroundAudit".to_owned(), json!(false));
     object("AdmissionPolicy", "sqledge-ha", options, spec)
 }
 
@@ -125,7 +125,7 @@ fn object(kind: &str, name: &str, options: &Options<'_>, spec: Map<String, Value
         "metadata": {"name": name, "annotations": annotations}, "spec": spec})
 }
 
-fn spec(options: &Options<'_>, rules: Vec<Value>, own_settings: &Value, mutating: bool) -> Map<String, Value> {
+fn spec(options: &Options<'_>, requests: Requests, rules: Vec<Value>, own_settings: &Value) -> Map<String, Value> {
     let mut settings = options.settings.as_object().cloned().unwrap_or_default();
     settings.extend(own_settings.as_object().cloned().unwrap_or_default());
     Map::from_iter(
@@ -133,16 +133,14 @@ fn spec(options: &Options<'_>, rules: Vec<Value>, own_settings: &Value, mutating
             ("policyServer", json!(options.policy_server)),
             ("module", json!(options.location)),
             ("mode", json!("protect")),
-            ("mutating", json!(mutating)),
-            ("backgroundAudit", json!(!mutating)),
             ("settings", Value::Object(settings)),
             ("rules", Value::Array(rules)),
-            ("failurePolicy", json!(options.failure_policy)),
+            ("failurePolicy", json!(options.failure_policies.of(requests))),
             ("timeoutSeconds", json!(options.timeout_seconds)),
             ("timeoutEvalSeconds", json!(EVALUATION_SECONDS)),
             ("matchPolicy", json!("Equivalent")),
             ("sideEffects", json!("None")),
-            ("matchConditions", match_conditions(Requests::All, options.policy)),
+            ("matchConditions", match_conditions(requests, options.policy)),
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     )

@@ -52,10 +52,10 @@ impl ModuleMetadata {
         self.rules_with(|groups, resource| requests.include(groups, resource))
     }
 
-    /// The admission rules for resources that every cluster has.
-    pub fn built_in_rules(&self) -> Vec<Value> {
+    /// The admission rules for some of the requests, and only for resources that every cluster has.
+    pub fn built_in_rules_for(&self, requests: Requests) -> Vec<Value> {
         let is_built_in = |group: &Value| group.as_str().is_some_and(|group| !group.contains('.'));
-        self.rules().into_iter().filter(|rule| texts(rule, "apiGroups").iter().all(is_built_in)).collect()
+        self.rules_for(requests).into_iter().filter(|rule| texts(rule, "apiGroups").iter().all(is_built_in)).collect()
     }
 
     /// The admission rules of a namespaced policy: resources that it can name ([`NAMESPACED`]) and check without look-ups.
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn built_in_rules_have_no_custom_resources() {
-        let rules = resources(&ModuleMetadata::embedded().unwrap().built_in_rules());
+        let rules = resources(&ModuleMetadata::embedded().unwrap().built_in_rules_for(Requests::All));
         assert!(rules.contains(&"deployments/scale".to_owned()) && rules.contains(&"services".to_owned()), "{rules:?}");
         assert!(!rules.contains(&"rollouts".to_owned()), "{rules:?}");
     }

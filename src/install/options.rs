@@ -22,13 +22,18 @@ pub enum DefaultMode {
 }
 
 /// The failure policy for each kind of requests that can be mutated or rejected.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, clap::Args)]
 pub struct FailurePolicies {
-    /// For workloads.
+    /// What the API server does with workloads that may run a database while no replica answers
+    #[arg(long = "failure-policy", value_enum, ignore_case = true, default_value_t, value_name = "FAILURE_POLICY")]
     pub workloads: FailurePolicy,
-    /// For Services.
+    /// The same for Services with a selector
+    #[arg(long = "services-failure-policy", value_enum, ignore_case = true, value_name = "FAILURE_POLICY",
+        default_value_t = FailurePolicy::Ignore)]
     pub services: FailurePolicy,
-    /// For scale requests.
+    /// The same for requests that scale any workload above one replica, e.g. of a HorizontalPodAutoscaler
+    #[arg(long = "scale-failure-policy", value_enum, ignore_case = true, value_name = "FAILURE_POLICY",
+        default_value_t = FailurePolicy::Ignore)]
     pub scale: FailurePolicy,
 }
 
