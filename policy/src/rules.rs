@@ -222,7 +222,8 @@ fn check_with(context: &CheckContext<'_>, lists: &[fn(&Rule) -> &'static [Check]
 
 /// Whether a rule has an effect on an object: it is neither off, nor is the object exempt.
 fn is_active(rule: &Rule, object: &Value, settings: &Settings) -> bool {
-    !rule.is_off(settings) && !(settings.exemptions && exemption::names(object, rule.id))
+    let is_exempt = settings.exemptions && exemption::names(object, rule.id);
+    !rule.is_off(settings) && !is_exempt
 }
 
 /// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object.
