@@ -101,6 +101,22 @@ fn a_connection_without_a_complete_request_is_closed() {
 }
 
 #[tokio::test]
+async fn an_error_arrives_although_the_body_is_not_read() {
+    let server = Server::start(&["--max-body=1"]);
+    let large =
+        || BodyExt::boxed(StreamBody::new(stream::iter((0..64).map(|_| Ok(Frame::data(vec![b' '; 1 << 16].into()))))));
+    let mut other_type = review(large());
+    other_type.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+    for (request, status, text) in [(review(large()), 413, "larger than"), (other_type, 415, "application/json")] {
+        let mut sender = connect(&server, &builder()).await;
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), status);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains(text), "{body:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_incomplete_body_times_out() {
     let server = Server::start(&["--body-timeout=300ms"]);
     let half = stream::iter([Ok(Frame::data(Bytes::from("{")))]).chain(stream::pending());

@@ -1,6 +1,8 @@
 //! The HTTP routes for AdmissionReviews.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -11,7 +13,7 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Stage};
@@ -86,8 +88,9 @@ impl IntoResponse for HttpError {
 async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let _in_flight = InFlight::new(&state.metrics);
-    let close_connection = request.version() <= Version::HTTP_11 && state.readiness.is_stopping();
-    let mut response = match review(&state, stage, request).await {
+    let (head, mut body) = request.into_parts();
+    let close_connection = head.version <= Version::HTTP_11 && state.readiness.is_stopping();
+    let mut response = match review(&state, stage, &head.headers, &mut body).await {
         Ok((review, answer)) => {
             let duration = started.elapsed();
             state.metrics.record_answer(stage, &review.info, &answer, duration);
@@ -97,7 +100,8 @@ async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) 
         Err(error) => {
             state.metrics.count_http_error(error.label());
             tracing::info!(path = stage.path(), status = error.0.as_u16(), "HTTP error: {}", error.1);
-            error.into_response()
+            let response = error.into_response();
+            if head.version == Version::HTTP_2 { until_answered(response, body) } else { response }
         }
     };
     if close_connection {
@@ -105,6 +109,37 @@ async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) 
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The response, which keeps the unread rest of the request until it is sent. Over HTTP/2, dropping the rest earlier resets the
+/// stream, so that the client never sees the response.
+fn until_answered(response: Response<Body>, unread: Body) -> Response<Body> {
+    response.map(|answer| Body::new(KeepsUnread { answer, _unread: unread }))
+}
+
+struct KeepsUnread {
+    answer: Body,
+    _unread: Body,
+}
+
+impl hyper::body::Body for KeepsUnread {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.answer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
 }
 
 /// Counts a request as in flight until it is dropped, also if the client closes the connection.
@@ -126,15 +161,16 @@ impl Drop for InFlight {
 async fn review(
     state: &WebhookState,
     stage: Stage,
-    request: Request<Body>,
+    headers: &HeaderMap,
+    body: &mut Body,
 ) -> Result<(AdmissionReview, Answer), HttpError> {
-    let length = declared_length(request.headers());
+    let length = declared_length(headers);
     let mut permit = state.request_limit.acquire(length).map_err(|exceeded| limit_error(state, exceeded))?;
-    if !is_json(request.headers()) {
+    if !is_json(headers) {
         let message = "the content type must be application/json";
         return Err(HttpError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let body = read_body(state, &mut permit, request.into_body()).await?;
+    let body = read_body(state, &mut permit, body).await?;
     let review = read_review(body).map_err(|error| HttpError(StatusCode::BAD_REQUEST, error.to_string()))?;
     if state.settings.current().embedded.as_ref().is_some_and(|settings| !needs_check(&review, settings)) {
         let answer = Answer::allowed(&review);
@@ -146,7 +182,7 @@ async fn review(
     })
 }
 
-async fn read_body(state: &WebhookState, permit: &mut RequestPermit, body: Body) -> Result<Bytes, HttpError> {
+async fn read_body(state: &WebhookState, permit: &mut RequestPermit, body: &mut Body) -> Result<Bytes, HttpError> {
     match tokio::time::timeout(state.body_timeout, collect(permit, body)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(BodyError::Limit(exceeded))) => Err(limit_error(state, exceeded)),
@@ -163,7 +199,7 @@ enum BodyError {
 }
 
 /// Receives a body, and reserves memory for each part of it.
-async fn collect(permit: &mut RequestPermit, mut body: Body) -> Result<Bytes, BodyError> {
+async fn collect(permit: &mut RequestPermit, body: &mut Body) -> Result<Bytes, BodyError> {
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(part) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else { continue };
