@@ -65,6 +65,8 @@ pub struct Finding {
     pub enforced_action: Action,
     /// Its kind, on which the action depends.
     pub kind: FindingKind,
+    /// Which of the rule's problems it is, if the rule has several at one place: a value of an enum of the rule.
+    pub problem: u8,
     /// JSON Pointer of the value that it is about, or of its nearest existing ancestor.
     pub pointer: String,
     /// The missing key below `pointer`, if it is about an absent field.
@@ -132,6 +134,7 @@ impl Finding {
             action: Action::Off,
             enforced_action: Action::Off,
             kind,
+            problem: 0,
             pointer: at.pointer(),
             missing: at.missing().map(str::to_owned),
             message,
@@ -143,6 +146,13 @@ impl Finding {
             fix: None,
             related: Vec::new(),
         }
+    }
+
+    /// Adds which of the rule's problems it is.
+    #[must_use]
+    pub fn problem(mut self, problem: u8) -> Self {
+        self.problem = problem;
+        self
     }
 
     /// Adds what the marked text is.

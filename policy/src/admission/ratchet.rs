@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::engine::ENGINES;
-use crate::finding::{Action, Finding, Findings};
+use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::push_key;
 use crate::kubernetes::kind::Kind;
 
@@ -17,27 +16,49 @@ pub(super) struct Update<'a> {
 /// Turns two kinds of findings into warnings: those that the old object has, too, instead of rejecting them; and those
 /// whose mutation the API server would reject, or would restart a pod that the request leaves alone.
 pub(super) fn apply_ratchet(findings: &mut Findings, before: &[Finding], update: &Update<'_>) {
-    let (old, new) = (Tally::new(before), Tally::new(findings));
-    for finding in findings {
-        let only_warns = match finding.enforced_action {
-            Action::Reject => old.covers(finding, &new),
-            Action::Mutate => !update.may_mutate(finding),
-            Action::Warn | Action::Off => false,
-        };
-        if only_warns {
-            finding.only_warn();
+    let (old, new) = (Tally::new(before), Tally::new(&*findings));
+    let only_warns = |finding: &Finding| match finding.enforced_action {
+        Action::Reject => old.covers(finding, &new),
+        Action::Mutate => !update.may_mutate(finding),
+        Action::Warn | Action::Off => false,
+    };
+    let only_warns: Vec<bool> = findings.iter().map(only_warns).collect();
+    for (finding, _) in findings.iter_mut().zip(only_warns).filter(|(_, only_warns)| *only_warns) {
+        finding.only_warn();
+    }
+}
+
+/// What makes two findings the same: their texts may differ.
+#[derive(PartialEq)]
+struct Key<'f> {
+    rule: &'static str,
+    kind: FindingKind,
+    problem: u8,
+    /// The keys that lead to the place, without positions in arrays, which change when an item is inserted before.
+    place: Vec<&'f str>,
+}
+
+impl<'f> Key<'f> {
+    fn new(finding: &'f Finding) -> Self {
+        let is_position = |key: &str| key.starts_with(|first: char| first.is_ascii_digit());
+        let existing = finding.pointer.split('/').filter(|key| !is_position(key));
+        Key {
+            rule: finding.rule,
+            kind: finding.kind,
+            problem: finding.problem,
+            place: existing.chain(finding.missing.as_deref()).collect(),
         }
     }
 }
 
-/// The number of findings of the same rule and kind, at the same place, and the greatest number in them.
-struct Tally(Vec<(String, usize, Option<i64>)>);
+/// The number of findings of each key, and the greatest number in them.
+struct Tally<'f>(Vec<(Key<'f>, usize, Option<i64>)>);
 
-impl Tally {
-    fn new(findings: &[Finding]) -> Self {
-        let mut tally: Vec<(String, usize, Option<i64>)> = Vec::new();
+impl<'f> Tally<'f> {
+    fn new(findings: impl IntoIterator<Item = &'f Finding>) -> Self {
+        let mut tally: Vec<(Key<'f>, usize, Option<i64>)> = Vec::new();
         for finding in findings {
-            let key = key(finding);
+            let key = Key::new(finding);
             match tally.iter_mut().find(|(known, ..)| *known == key) {
                 Some((_, count, quantity)) => (*count, *quantity) = (*count + 1, finding.quantity.max(*quantity)),
                 None => tally.push((key, 1, finding.quantity)),
@@ -47,30 +68,14 @@ impl Tally {
     }
 
     /// Whether there are as many findings like this one as in `new`, and no smaller number in them.
-    fn covers(&self, finding: &Finding, new: &Tally) -> bool {
-        let key = key(finding);
-        let find =
-            |tally: &Tally| tally.0.iter().find(|(known, ..)| *known == key).map(|(_, count, most)| (*count, *most));
+    fn covers(&self, finding: &Finding, new: &Tally<'_>) -> bool {
+        let key = Key::new(finding);
+        let find = |tally: &Tally<'_>| {
+            tally.0.iter().find(|(known, ..)| *known == key).map(|(_, count, most)| (*count, *most))
+        };
         let (Some((count, most)), Some((new_count, _))) = (find(self), find(new)) else { return false };
         count >= new_count && most >= finding.quantity
     }
-}
-
-/// What makes two findings the same: positions in arrays change when an item is inserted before.
-fn key(finding: &Finding) -> String {
-    let place = finding.pointer.split('/').filter(|key| !key.starts_with(|first: char| first.is_ascii_digit()));
-    let reason = finding.reason.as_deref().unwrap_or_default();
-    let mut key = format!("{}\n{}\n{}", finding.rule, essential(&finding.message), essential(reason));
-    place.for_each(|name| key.extend(["/", name]));
-    key
-}
-
-/// The kind of a finding in its text, without what an update may change in it: the product's name, because SQL Edge may be
-/// replaced by SQL Server, names from the object, which are in backquotes, and numbers.
-fn essential(text: &str) -> String {
-    let text: String = text.split('`').step_by(2).collect();
-    let text = ENGINES.iter().fold(text, |text, engine| text.replace(engine.product, ""));
-    text.replace(|character: char| character.is_ascii_digit(), "")
 }
 
 impl Update<'_> {

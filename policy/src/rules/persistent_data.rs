@@ -83,6 +83,7 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
     };
     let (at, label) = location(container, mounts, directory, *mount);
     let (message, reason) = describe_losses(&unprotected, container.engine.product);
+    let problem = Problem::new(*mount);
     // Variables from `envFrom` may move the default directories to a mounted claim.
     let may_be_moved = container.environment().may_have_more()
         && mounts.iter().any(|mount| mount.source.is_claim())
@@ -93,8 +94,14 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
     } else {
         let fix = claim_fix(context, container, &unprotected);
         Finding { fix, ..Finding::contradiction(&at, message).help(help(container, &unprotected)) }
+            .problem(problem as u8)
     };
-    findings.push(Finding { label: label.map(Into::into), reason: reason.map(Into::into), ..finding });
+    findings.push(Finding {
+        label: label.map(Into::into),
+        reason: reason.map(Into::into),
+        quantity: i64::try_from(unprotected.len()).ok(),
+        ..finding
+    });
 }
 
 /// The module applies safe fixes only.
@@ -174,6 +181,34 @@ fn location<'a>(
         return (claim.location, Some(format!("{name} does not mount this claim")));
     }
     (container.container.at("volumeMounts"), None)
+}
+
+/// Where the files of a directory are.
+#[derive(Clone, Copy)]
+enum Problem {
+    ContainerFileSystem,
+    NoSuchVolume,
+    PodVolume,
+    NodeVolume,
+    ReadOnlyVolume,
+    UnclaimedVolume,
+}
+
+impl Problem {
+    fn new(mount: Option<&Mount<'_>>) -> Self {
+        match mount.map(|mount| &mount.source) {
+            None => Problem::ContainerFileSystem,
+            Some(VolumeSource::NoSuchVolume) => Problem::NoSuchVolume,
+            Some(VolumeSource::NoSource | VolumeSource::Other("emptyDir" | "ephemeral" | "csi")) => Problem::PodVolume,
+            Some(VolumeSource::Other("hostPath")) => Problem::NodeVolume,
+            Some(VolumeSource::Other("configMap" | "secret" | "projected" | "downwardAPI" | "image")) => {
+                Problem::ReadOnlyVolume
+            }
+            Some(VolumeSource::Other(_) | VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_)) => {
+                Problem::UnclaimedVolume
+            }
+        }
+    }
 }
 
 /// What happens to the files in directories that share a kind of volume.

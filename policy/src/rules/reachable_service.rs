@@ -122,6 +122,12 @@ fn check_ports(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding
     })
 }
 
+/// Why a port does not lead to the database.
+enum Problem {
+    OtherPort,
+    LoopbackAddress,
+}
+
 fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     let ports = service.spec.at("ports");
     let location = ports.items().next().map_or(ports, |port| port_location(&port));
@@ -137,7 +143,7 @@ fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
         Related::new(&workload.object, &location, format!("{product} runs in this container"))
     });
     let help = format!("set `targetPort` to the port that {product} listens on");
-    finding.reason(REASON).help(help).related(related)
+    finding.problem(Problem::OtherPort as u8).reason(REASON).help(help).related(related)
 }
 
 fn may_be_proxy(port: &Cursor<'_>, workload: &Workload<'_>) -> Finding {
@@ -183,6 +189,7 @@ fn check_loopback(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
     let message = format!("{product} in {} accepts no connections from this Service", workload.describe());
     Some(
         Finding::contradiction(&location, message)
+            .problem(Problem::LoopbackAddress as u8)
             .reason("it listens only on a loopback address of its pod")
             .help(format!("remove {ADDRESS}"))
             .related([related]),

@@ -61,6 +61,13 @@ fn check_scale(_: &CheckContext<'_>, request: &ScaleRequest<'_>, findings: &mut 
     check(&request.scale, &request.workload, findings);
 }
 
+/// What is wrong with `spec.replicas`.
+enum Problem {
+    NoWholeNumber,
+    SharedFiles,
+    SeparateDatabases,
+}
+
 /// Checks `spec.replicas` of `object`: of the workload, or of the Scale that changes it.
 fn check(object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let replicas = object.path(&["spec", "replicas"]);
@@ -72,6 +79,7 @@ fn check(object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) 
         Some(1) => return,
         Some(0) => Finding::advice(&replicas, "`replicas: 0` stops the database").help("set `replicas: 1` to start it"),
         None | Some(..0) => Finding::contradiction(&replicas, "`replicas` must be a whole number of 0 or more")
+            .problem(Problem::NoWholeNumber as u8)
             .help("write a whole number without quotes: `replicas: 1`")
             .fix(unsafe_fix()),
         Some(_) if workload.engines.iter().all(|engine| is_own_replica(workload, engine)) => {
@@ -80,10 +88,7 @@ fn check(object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) 
         }
         Some(count) => Finding {
             quantity: Some(count),
-            ..Finding::contradiction(&replicas, consequence(workload, count))
-                .reason(reason(workload))
-                .help(HELP)
-                .fix(unsafe_fix())
+            ..several_replicas(&replicas, workload, count).reason(reason(workload)).help(HELP).fix(unsafe_fix())
         },
     });
 }
@@ -98,16 +103,17 @@ fn is_own_replica<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> 
     engine.uses_availability_groups() && has_own_files
 }
 
-fn consequence(workload: &Workload<'_>, count: i64) -> String {
-    let is_shared = workload.engines.iter().any(|engine| {
+fn several_replicas(replicas: &Cursor<'_>, workload: &Workload<'_>, count: i64) -> Finding {
+    let shares_files = workload.engines.iter().any(|engine| {
         let mounts = workload.storage(engine).data_mounts();
         mounts.iter().any(|mount| matches!(mount.source, VolumeSource::Claim(_)))
     });
-    if is_shared {
-        format!("{count} replicas open the same database files")
+    let (message, problem) = if shares_files {
+        (format!("{count} replicas open the same database files"), Problem::SharedFiles)
     } else {
-        format!("{count} replicas are {count} separate databases behind one name")
-    }
+        (format!("{count} replicas are {count} separate databases behind one name"), Problem::SeparateDatabases)
+    };
+    Finding::contradiction(replicas, message).problem(problem as u8)
 }
 
 fn reason(workload: &Workload<'_>) -> String {

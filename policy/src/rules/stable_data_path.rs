@@ -73,6 +73,12 @@ const POD_SPECIFIC_FIELDS: [&str; 7] = [
     "status.hostIPs",
 ];
 
+/// What is wrong with a `subPathExpr`.
+enum Problem {
+    ChangingField,
+    UndefinedVariable,
+}
+
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
     let environment = container.environment();
     for mount in container.storage().data_mounts() {
@@ -81,12 +87,14 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
         if let Some(field) = changing_field(references(text), &environment, container.workload.kind) {
             findings.push(
                 Finding::contradiction(&expression, CONSEQUENCE)
+                    .problem(Problem::ChangingField as u8)
                     .reason(format!("`subPathExpr` uses {field}, which changes"))
                     .help("use a fixed `subPath`, or none"),
             );
         } else if let Some(name) = undefined(text, &environment) {
             findings.push(
                 Finding::contradiction(&expression, format!("the pod does not start: {} is not set", quoted(name)))
+                    .problem(Problem::UndefinedVariable as u8)
                     .help("set it in `env`, or use a fixed `subPath`"),
             );
         }

@@ -70,12 +70,22 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
     }
 }
 
+/// How few nodes can run the pod.
+enum Problem {
+    NoNode,
+    OneNode,
+}
+
 fn pinned(at: &Cursor<'_>, node: Option<&str>) -> Finding {
-    let message = match node {
-        Some(node) => format!("the pod can run on node {} only: if it fails, the database stays down", quoted(node)),
-        None => "no node can run the pod".to_owned(),
+    let (message, problem) = match node {
+        Some(node) => {
+            let message =
+                format!("the pod can run on node {} only: if it fails, the database stays down", quoted(node));
+            (message, Problem::OneNode)
+        }
+        None => ("no node can run the pod".to_owned(), Problem::NoNode),
     };
-    Finding::contradiction(at, message)
+    Finding::contradiction(at, message).problem(problem as u8)
 }
 
 /// What to remove so that any value of a label is possible, and no other constraint. A term without expressions would

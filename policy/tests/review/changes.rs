@@ -9,6 +9,9 @@ use sqledge_ha_policy::view::index::ObjectIndex;
 use super::world::deployment;
 use super::{REPLICAS, SELECTOR, annotation, create, decide, request, update, with};
 
+const MOUNT: &str = "/spec/template/spec/containers/0/volumeMounts/0/name";
+const ENVIRONMENT: &str = "/spec/template/spec/containers/0/env";
+
 #[test]
 fn a_pod_template_is_mutated_only_when_the_request_changes_it() {
     let old = with(&deployment(), &[(SELECTOR, json!(null)), ("/spec/strategy", json!({}))]);
@@ -80,13 +83,29 @@ fn deletions_are_allowed() {
 }
 
 #[test]
-fn an_existing_finding_is_matched_by_its_text_and_not_by_its_position() {
+fn an_existing_finding_is_matched_by_its_problem_and_not_by_its_position() {
     let volumes = "/spec/template/spec/volumes";
     let host_path = with(&deployment(), &[(volumes, json!([{"name": "data", "hostPath": {"path": "/sql"}}]))]);
     let empty_dir = with(&host_path, &[(volumes, json!([{"name": "data", "emptyDir": {}}]))]);
     assert!(!update(&host_path, &empty_dir).allowed);
+    let other_path = with(&host_path, &[(&format!("{volumes}/0/name"), json!("files")), (MOUNT, json!("files"))]);
+    assert_eq!(annotation(&update(&host_path, &other_path), "warned"), "persistent-data");
+    let more_directories = with(&host_path, &[(ENVIRONMENT, json!([{"name": "MSSQL_LOG_DIR", "value": "/log"}]))]);
+    assert!(!update(&host_path, &more_directories).allowed, "one more directory is lost");
     let mut sidecar = host_path.clone();
     let containers = sidecar["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
     containers.insert(0, json!({"name": "exporter", "image": "exporter"}));
     assert_eq!(annotation(&update(&host_path, &sidecar), "warned"), "persistent-data");
+}
+
+#[test]
+fn another_problem_at_the_same_place_is_new() {
+    let expression = format!("{}/subPathExpr", MOUNT.trim_end_matches("/name"));
+    let variable = |field: &str| json!([{"name": "OF", "valueFrom": {"fieldRef": {"fieldPath": field}}}]);
+    let with = |expanded: &str, field: &str| {
+        with(&deployment(), &[(&expression, json!(format!("$({expanded})"))), (ENVIRONMENT, variable(field))])
+    };
+    let by_pod = with("OF", "metadata.name");
+    assert_eq!(annotation(&update(&by_pod, &with("OF", "metadata.uid")), "warned"), "stable-data-path");
+    assert!(!update(&by_pod, &with("MISSING", "metadata.name")).allowed, "the pod would not start");
 }
