@@ -14,8 +14,9 @@ use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
 use self::claims::Claims;
 pub use self::single_fix::{Replacement, SingleFix};
+use crate::linter::list_items::is_in_template;
 use crate::linter::{LintResult, LintedFile, LocatedFinding, lint_texts};
-use crate::manifest::{EditError, edit, yaml};
+use crate::manifest::{EditError, edit, read_span, yaml};
 use crate::prefilter::Prefilter;
 use crate::rendered::Rendered;
 
@@ -132,7 +133,7 @@ impl<'f> EditedText<'f> {
             None => self.file.text.get(span.clone()).unwrap_or_default(),
         };
         let fix = claims.adapt(fix, &located.object)?;
-        let (text, added) = edited(text, &fix, &self.file.text)?;
+        let (text, added) = edited(text, &fix, located, &self.file.text)?;
         self.edited.insert(span.start, (span, text));
         claims.record(&fix, &located.object);
         self.added.extend_from_slice(added);
@@ -153,18 +154,51 @@ impl<'f> EditedText<'f> {
     }
 }
 
-/// The text of a document with the edits of one fix, and the objects to append to `file`, the text of the whole file. In
-/// JSON, new objects are added to the list.
-fn edited<'x>(document: &str, fix: &'x Fix, file: &str) -> Result<(String, &'x [Value]), EditError> {
-    if fix.documents.is_empty() || !is_json(file) {
-        return Ok((edit(document, &fix.edits)?, &fix.documents));
-    }
-    if !is_list(file) {
-        return Err(EditError::JsonFile);
-    }
-    let items = fix.documents.iter().map(|item| Edit::Set { pointer: "/items/-".to_owned(), value: item.clone() });
+/// The text of a document with the edits of one fix of a finding, and the objects to append to `file`, the text of the
+/// whole file. In JSON and in Templates, new objects are added to the list.
+fn edited<'x>(
+    document: &str,
+    fix: &'x Fix,
+    located: &LocatedFinding,
+    file: &str,
+) -> Result<(String, &'x [Value]), EditError> {
+    let list = match fix.documents.as_slice() {
+        [] => None,
+        _ => list_for_new_objects(document, &located.finding.pointer, file)?,
+    };
+    let Some(list) = list else { return Ok((edit(document, &fix.edits)?, &fix.documents)) };
+    let items = fix.documents.iter().map(|item| Edit::Set { pointer: format!("/{list}/-"), value: item.clone() });
     let edits: Vec<Edit> = fix.edits.iter().cloned().chain(items).collect();
     Ok((edit(document, &edits)?, &[]))
+}
+
+/// The key of the list to which new objects are added beside the object at `pointer`; `None` if they are new documents.
+fn list_for_new_objects(document: &str, pointer: &str, file: &str) -> Result<Option<&'static str>, EditError> {
+    if is_in_template(pointer) {
+        // Another value of the parameter gives another workload, which must not get the same claim.
+        let has_parameter = name_in_template(document, pointer).is_none_or(|name| name.contains("${"));
+        return if has_parameter { Err(EditError::ParameterInName) } else { Ok(Some("objects")) };
+    }
+    match (is_json(file), is_list(file)) {
+        (false, _) => Ok(None),
+        (true, true) => Ok(Some("items")),
+        (true, false) => Err(EditError::JsonFile),
+    }
+}
+
+/// The name of the object in a Template that `pointer` leads into, as it is written.
+fn name_in_template(document: &str, pointer: &str) -> Option<String> {
+    let index = pointer.split('/').nth(2)?;
+    let template = read_span(document, 0..document.len(), 0).pop()?.ok()?;
+    Some(
+        template
+            .value
+            .get("objects")?
+            .get(index.parse::<usize>().ok()?)?
+            .pointer("/metadata/name")?
+            .as_str()?
+            .to_owned(),
+    )
 }
 
 fn is_json(text: &str) -> bool {

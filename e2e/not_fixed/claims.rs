@@ -251,3 +251,29 @@ fn no_fix_chooses_between_claims() {
     );
     assert_eq!(objects[0]["spec"]["template"]["spec"]["containers"][0].get("volumeMounts"), None);
 }
+
+#[test]
+fn a_claim_of_a_template_is_one_of_its_objects() {
+    let template = |name: &str| {
+        let workload = workload("Deployment", 1, "").replace("name: sql}", &format!("name: '{name}'}}"));
+        let objects: String = workload
+            .lines()
+            .enumerate()
+            .map(|(at, line)| match at {
+                0 => format!("- {line}\n"),
+                _ => format!("  {line}\n"),
+            })
+            .collect();
+        format!(
+            "apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {{name: t}}\nobjects:\n{objects}\
+                 parameters:\n- {{name: NAME, value: sql}}\n"
+        )
+    };
+    let (ran, objects) = fixed(&template("sql"));
+    let items = objects[0]["objects"].as_array().unwrap();
+    assert_eq!(named(items, "PersistentVolumeClaim"), ["sql-mssql-data"], "{ran:?}");
+    assert_eq!(objects.len(), 1);
+    let (ran, objects) = fixed(&template("${NAME}-db"));
+    assert_eq!(objects[0]["objects"].as_array().unwrap().len(), 1);
+    assert!(ran.stderr.contains("the name of this workload has a parameter"), "{ran:?}");
+}

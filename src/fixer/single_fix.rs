@@ -51,7 +51,7 @@ impl<'f> SingleFix<'f> {
             Cow::Borrowed(fix)
         };
         let old = text.get(span.clone()).unwrap_or_default();
-        let (new, added) = edited(old, &fix, text)?;
+        let (new, added) = edited(old, &fix, located, text)?;
         let mut replacements = changes(old, &new, span.start);
         if !added.is_empty() {
             let last = if span.end == length { new.as_str() } else { text };

@@ -31,7 +31,7 @@ pub(crate) fn objects_in(document: &Value) -> Vec<ListItem<'_>> {
 
 const TEMPLATE: &str = "Template";
 
-/// Whether a pointer is that of an object in a Template.
+/// Whether a pointer leads to an object in a Template.
 pub(crate) fn is_in_template(prefix: &str) -> bool {
     prefix.starts_with("/objects/")
 }

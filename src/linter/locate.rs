@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqledge_ha_policy::finding::{Finding, Fix, Related};
 use sqledge_ha_policy::json::edit::Edit;
 
-use super::list_items::{ListItem, is_in_template};
+use super::list_items::ListItem;
 use super::{LocatedFinding, ObjectFinding, ObjectId, RelatedLocation};
 use crate::manifest::Document;
 
@@ -49,11 +49,6 @@ impl ObjectLocation<'_> {
         if !prefix.is_empty() {
             finding.pointer.insert_str(0, prefix);
             finding.fix.iter_mut().for_each(|fix| move_below(fix, prefix));
-            // More documents would not be objects of the Template.
-            let adds_documents = finding.fix.as_ref().is_some_and(|fix| !fix.documents.is_empty());
-            if adds_documents && is_in_template(prefix) {
-                finding.fix = None;
-            }
         }
         finding
     }

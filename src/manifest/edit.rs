@@ -30,6 +30,9 @@ pub enum EditError {
         "the fix adds a claim, but this JSON file holds one object; put it into a `List`, or add the claim by hand"
     )]
     JsonFile,
+    /// The fix adds a claim to a Template, named after a workload whose name has a parameter.
+    #[error("the name of this workload has a parameter; add a claim with this parameter in its name by hand")]
+    ParameterInName,
     /// Several claims that nothing mounts can be meant.
     #[error("nothing mounts several claims of this namespace; mount the right one by hand")]
     SeveralClaims,
