@@ -22,6 +22,7 @@ mod related;
 mod resolve;
 mod scan;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ use std::sync::Arc;
 use sqledge_ha_policy::engine::{ENGINES, Engine};
 use sqledge_ha_policy::finding::Finding;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
+use sqledge_ha_policy::rules::volume_ownership;
+use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::{IndexEntry, MAX_RELATED, ObjectIndex};
 
@@ -75,6 +78,8 @@ pub struct LintedFile {
     image_names: usize,
     /// Whether one of its workloads is read together with other objects.
     has_late_workloads: bool,
+    /// Whether one of its objects is of one of OpenShift's groups.
+    is_for_openshift: bool,
     /// Whether it is a Kustomize patch.
     is_patch: bool,
     /// The databases that are not selected.
@@ -195,13 +200,24 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
         result.errors.extend(errors.map(|error| InputError { name: file.name.clone(), file: Some(index), error }));
     }
     result.files = files;
-    check_relations_of_all(&mut result, prefilter, partial);
+    let settings = for_platform(prefilter.settings(), &mut result);
+    check_relations_of_all(&mut result, &settings, prefilter.namespace(), partial);
     result.notes = notes(&result, partial);
     result
 }
 
+/// The settings, with `fsGroup: none` for an application that has objects of OpenShift, which assigns a group to each
+/// namespace. Findings that advise another group are removed.
+fn for_platform<'s>(settings: &'s Settings, result: &mut LintResult) -> Cow<'s, Settings> {
+    if !result.files.iter().any(|file| file.is_for_openshift) {
+        return Cow::Borrowed(settings);
+    }
+    result.findings.retain(|located| located.finding.rule != volume_ownership::RULE.id);
+    Cow::Owned(Settings { fs_group: None, ..settings.clone() })
+}
+
 /// Adds the findings of the rules that look up other objects.
-fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, partial: bool) {
+fn check_relations_of_all(result: &mut LintResult, settings: &Settings, namespace: Option<&str>, partial: bool) {
     let mut findings = std::mem::take(&mut result.findings);
     let files = result.files.iter().enumerate();
     let documents = files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, document)));
@@ -210,7 +226,7 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
             objects_in(&document.value).into_iter().map(move |item| ObjectLocation { file, document, item })
         })
         .collect();
-    let namespace = prefilter.namespace().or_else(|| only_namespace(&objects)).unwrap_or(DEFAULT_NAMESPACE);
+    let namespace = namespace.or_else(|| only_namespace(&objects)).unwrap_or(DEFAULT_NAMESPACE);
     let may_be_late = |file: usize| result.files.get(file).is_some_and(|file| file.has_late_workloads);
     let resolved = resolve_all(&objects, namespace, may_be_late);
     let numbered = || objects.iter().enumerate().collect::<Vec<_>>();
@@ -222,7 +238,6 @@ fn check_relations_of_all(result: &mut LintResult, prefilter: &Prefilter<'_>, pa
     let index = ObjectIndex::from_entries(scope, namespace, entries.into_iter().flatten());
     let text = |file: usize| result.files.get(file).map_or("", |file| file.text.as_str());
     let found = parallel::map(numbered(), 16, |(at, object): (usize, &ObjectLocation<'_>)| {
-        let settings = prefilter.settings();
         let mut findings = resolved.get(&at).map(|resolved| resolved.check(settings)).unwrap_or_default();
         findings.extend(check_relations(for_look_ups(at).unwrap_or(object.item.value), settings, &index));
         object.locate(findings, text(object.file))

@@ -79,6 +79,32 @@ impl Admission {
 }
 
 #[test]
+fn on_openshift_no_group_is_set() {
+    let cluster = Cluster::api_only();
+    let constraints = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "securitycontextconstraints.security.openshift.io",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in"}},
+        "spec": {"group": "security.openshift.io", "scope": "Cluster",
+            "names": {"kind": "SecurityContextConstraints", "plural": "securitycontextconstraints"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
+    cluster.must(&["apply", "-f", "-"], &constraints.to_string());
+    cluster.must(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], "");
+    let server = Server::start_in(cluster.kubeconfig(), &[]);
+    server.wait_until_ready();
+    let registrations = webhook_configurations(server.reviews, server.authority.pem(), &[]);
+    cluster.must(&["apply", "-f", "-"], &list(&registrations));
+    let settings = TempDir::new().unwrap();
+    let admission = Admission { cluster, server, _settings: settings };
+    admission.wait_until(|probed| probed.output.contains("type: Recreate"));
+    admission.apply(&written_by_hand());
+    let pod = &admission.stored("deployment/sql")["spec"]["template"]["spec"];
+    assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/arch": "amd64"}));
+    assert_eq!(pod["securityContext"].get("fsGroup"), None);
+    assert!(admission.server.log().iter().any(|line| line.to_string().contains("OpenShift")));
+}
+
+#[test]
 fn applied_objects_are_mutated_or_rejected() {
     let admission = Admission::start();
     let deployment = written_by_hand();

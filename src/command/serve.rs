@@ -97,7 +97,7 @@ async fn start(
     // Errors in these flags are reported before the module is pulled.
     let socket = BoundSocket::new(flags.listen, "reviews")?;
     let mut dependencies = Dependencies::load(&flags.tls, &flags.cluster).await?;
-    let module = LoadedModule::load(flags).await?;
+    let module = LoadedModule::load(flags, dependencies.platform).await?;
     module.log();
     dependencies.start_caches(&module.kinds, module.settings.current().embedded.as_ref());
     dependencies.tasks.extend(flags.settings.as_deref().map(|path| module.watch_settings(path)));

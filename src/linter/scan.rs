@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use memchr::memmem;
 use sqledge_ha_policy::engine::Engine;
 use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
@@ -72,9 +73,10 @@ struct DocumentScan {
 
 /// The first pass over the text of one file.
 pub fn scan(name: String, text: String, prefilter: &Prefilter<'_>) -> FileScan {
+    let is_for_openshift = names_openshift_group(&text);
     let spans: Vec<Range<usize>> = document_spans(&text).collect();
     let steps = parallel::map(spans.clone(), BATCH, |span| ScanStep::new(&text, span, prefilter));
-    let file = LintedFile { name, text, ..LintedFile::default() };
+    let file = LintedFile { name, text, is_for_openshift, ..LintedFile::default() };
     let mut scan = FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() };
     let mut index = 0;
     for (step, span) in steps.into_iter().zip(spans) {
@@ -86,6 +88,17 @@ pub fn scan(name: String, text: String, prefilter: &Prefilter<'_>) -> FileScan {
     }
     scan.file.text.shrink_to_fit();
     scan
+}
+
+/// Whether the `apiVersion` of an object in a text is of one of OpenShift's groups, e.g. `route.openshift.io/v1`.
+fn names_openshift_group(text: &str) -> bool {
+    memmem::find_iter(text.as_bytes(), ".openshift.io/v").any(|at| {
+        let line = text.get(..at).map(|before| before.rsplit('\n').next().unwrap_or(before));
+        line.is_some_and(|line| {
+            let before = line.trim_end_matches(|letter: char| letter.is_ascii_lowercase() || letter == '.');
+            !line.contains('#') && before.trim_end_matches([' ', '"', '\'', ':']).ends_with("apiVersion")
+        })
+    })
 }
 
 /// The second pass over all files.

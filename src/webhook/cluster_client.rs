@@ -49,6 +49,31 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))
 }
 
+/// The kind of a cluster, as far as settings depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Platform {
+    /// Any cluster, or one that is not known.
+    #[default]
+    Kubernetes,
+    /// OpenShift, which assigns a group to each namespace and rejects pods with another one.
+    OpenShift,
+}
+
+impl Platform {
+    /// Asks the API server. If it does not answer, any cluster is assumed.
+    pub async fn detect(client: &Client) -> Self {
+        let request = hyper::Request::get("/apis/security.openshift.io").body(Vec::new());
+        let Ok(request) = request else { return Platform::Kubernetes };
+        match tokio::time::timeout(DETECTION_TIMEOUT, client.request_text(request)).await {
+            Ok(Ok(_)) => Platform::OpenShift,
+            Ok(Err(_)) | Err(_) => Platform::Kubernetes,
+        }
+    }
+}
+
+/// A start must not wait long for an API server.
+const DETECTION_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What is wrong with a kubeconfig, without its path, which kube repeats if it cannot be read.
 fn describe(error: &KubeconfigError) -> String {
     match error {

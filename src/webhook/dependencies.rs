@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::blocking::run_blocking;
 use super::caches::{Caches, ResourceKind};
 use super::certificate::{Certificate, server_config};
-use super::cluster_client;
+use super::cluster_client::{self, Platform};
 use super::collectors::{CacheCollector, CertificateCollector};
 use super::health::ReadinessCheck;
 use super::lifecycle::BackgroundTask;
@@ -39,6 +39,8 @@ pub struct Dependencies {
     pub tasks: Vec<BackgroundTask>,
     /// Metrics of certificate and caches.
     pub collectors: Vec<Box<dyn Collector>>,
+    /// The kind of the cluster.
+    pub platform: Platform,
     /// The cluster, unless look-ups are switched off.
     client: Option<Client>,
 }
@@ -49,13 +51,19 @@ impl Dependencies {
     /// # Errors
     /// [`Failure`] with exit code 2 for unusable files and for a cluster that is not configured.
     pub async fn load(tls: &Tls, access: &ClusterAccess) -> Result<Self, Failure> {
+        let client = client(access).await?;
+        let platform = match &client {
+            Some(client) => Platform::detect(client).await,
+            None => Platform::default(),
+        };
         let mut dependencies = Dependencies {
             transport: Transport::Plain,
             lookups: Arc::new(NoLookups),
             readiness_checks: Vec::new(),
             tasks: Vec::new(),
             collectors: Vec::new(),
-            client: client(access).await?,
+            platform,
+            client,
         };
         if !tls.insecure_http {
             dependencies.load_certificate(tls)?;

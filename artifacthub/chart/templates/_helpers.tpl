@@ -9,6 +9,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The settings. OpenShift assigns a group to each namespace, and rejects pods with another one. */}}
+{{- define "sqledge-ha.settings" -}}
+{{- $platform := dict -}}
+{{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
+{{- $platform = dict "fsGroup" "none" -}}
+{{- end -}}
+{{- toYaml (merge $platform .Values.settings) -}}
+{{- end -}}
+
 {{/* The labels that select the pods. */}}
 {{- define "sqledge-ha.selector" -}}
 app.kubernetes.io/name: sqledge-ha

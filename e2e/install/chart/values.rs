@@ -64,6 +64,19 @@ fn new_settings_restart_the_pods() {
 }
 
 #[test]
+fn openshift_assigns_the_group_of_the_files() {
+    let settings = |arguments: &[&str]| {
+        let all = rendered(arguments);
+        let text = of(&all, "ConfigMap")["data"]["settings.yaml"].as_str().unwrap();
+        serde_saphyr::from_str::<Value>(text).unwrap()
+    };
+    let own = ["--set", "settings.fsGroup=2000"];
+    let on_openshift = settings(&[&own[..], &["--api-versions", "security.openshift.io/v1"]].concat());
+    assert_eq!(on_openshift, json!({"engines": ["sql-edge"], "exposure": "internal", "fsGroup": "none"}));
+    assert_eq!(settings(&own), json!({"engines": ["sql-edge"], "exposure": "internal", "fsGroup": 2000}));
+}
+
+#[test]
 fn the_image_has_a_digest_or_a_tag() {
     let image = |arguments: &[&str]| container(&rendered(arguments))["image"].clone();
     let published = concat!("ghcr.io/sqledge-ha/sqledge-ha:v", env!("CARGO_PKG_VERSION"));

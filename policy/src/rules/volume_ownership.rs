@@ -2,8 +2,8 @@
 //! The database can write to a new volume. Where its files are on a claim, the pod's `securityContext.fsGroup` is set, or
 //! the container runs as root (uid 0, or an image of SQL Server 2017), or an init container that runs as root gives the
 //! mounted directory to uid 10001, to group 0 or 10001, or to all. What a script does that is not in the manifest is
-//! believed. OpenShift assigns a group itself: a DeploymentConfig is not checked, and the setting `fsGroup: none` switches
-//! the rule off. On a volume of a node's path (`hostPath`) or of in-tree NFS, `fsGroup` has no effect: a warning, where the
+//! believed. OpenShift assigns a group itself: nothing is checked in files with an object of one of its API groups
+//! (`*.openshift.io`), nor in its clusters by the webhook. For Kubewarden, set `fsGroup: none`. On a volume of a node's path (`hostPath`) or of in-tree NFS, `fsGroup` has no effect: a warning, where the
 //! volume is in view.
 //!
 //! # Why

@@ -13,6 +13,7 @@ use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, REVISION, me
 use crate::webhook::active_settings::ActiveSettings;
 use crate::webhook::blocking::run_blocking;
 use crate::webhook::caches::{self, ResourceKind};
+use crate::webhook::cluster_client::Platform;
 use crate::webhook::decision::Stage;
 use crate::webhook::lifecycle::BackgroundTask;
 use crate::webhook::workers::StageSettings;
@@ -22,22 +23,23 @@ pub(super) struct LoadedModule {
     pub(super) module: CompiledModule,
     pub(super) settings: Arc<ActiveSettings>,
     is_embedded: bool,
+    platform: Platform,
     pub(super) kinds: Vec<ResourceKind>,
     digest: Digest,
 }
 
 impl LoadedModule {
     /// Loads the module and the settings in the flags, on another thread.
-    pub(super) async fn load(flags: &Serve) -> Result<Self, Failure> {
+    pub(super) async fn load(flags: &Serve, platform: Platform) -> Result<Self, Failure> {
         let flags = flags.clone();
-        run_blocking(move || LoadedModule::load_blocking(&flags)).await
+        run_blocking(move || LoadedModule::load_blocking(&flags, platform)).await
     }
 
-    fn load_blocking(flags: &Serve) -> Result<Self, Failure> {
+    fn load_blocking(flags: &Serve, platform: Platform) -> Result<Self, Failure> {
         let limits = &flags.limits;
         let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
         // An error in the file is reported before a module is pulled.
-        let read = |is_embedded| settings::read(flags.settings.as_deref(), is_embedded);
+        let read = |is_embedded| settings::read(flags.settings.as_deref(), is_embedded, platform);
         read(false)?;
         let ModuleSource { wasm, cached } = find_module(flags)?;
         let is_embedded = *wasm == *EMBEDDED;
@@ -53,6 +55,7 @@ impl LoadedModule {
             module,
             settings: ActiveSettings::new(settings),
             is_embedded,
+            platform,
             kinds,
             digest: Digest::from_content(&wasm),
         })
@@ -70,12 +73,22 @@ impl LoadedModule {
             engines = settings.engines(),
             "starting"
         );
+        if self.platform == Platform::OpenShift {
+            tracing::info!("OpenShift assigns a group to each namespace: `fsGroup` is none");
+        }
     }
 
     /// The task that loads the settings again when their file changes.
     pub(super) fn watch_settings(&self, path: &Path) -> BackgroundTask {
         let (module, active) = (self.module.clone(), Arc::clone(&self.settings));
-        let file = SettingsFile { path: path.to_owned(), module, is_embedded: self.is_embedded, active, problem: None };
+        let file = SettingsFile {
+            path: path.to_owned(),
+            module,
+            is_embedded: self.is_embedded,
+            platform: self.platform,
+            active,
+            problem: None,
+        };
         Box::pin(file.watch())
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqledge_ha_policy::rules::parse_settings;
 
 use super::module::check_settings;
@@ -14,6 +14,7 @@ use crate::config;
 use crate::exit::Failure;
 use crate::wasm_host::CompiledModule;
 use crate::webhook::active_settings::{ActiveSettings, LoadedSettings};
+use crate::webhook::cluster_client::Platform;
 
 /// How often the file is read.
 const POLL: Duration = Duration::from_secs(5);
@@ -22,10 +23,23 @@ const POLL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The message of [`config::read_settings_file`].
-pub(super) fn read(path: Option<&Path>, is_embedded: bool) -> Result<LoadedSettings, Failure> {
+pub(super) fn read(path: Option<&Path>, is_embedded: bool, platform: Platform) -> Result<LoadedSettings, Failure> {
     let file = path.map(config::read_settings_file).transpose()?;
-    let value = file.map_or(Value::Null, |file| file.value);
+    let value = for_platform(file.map_or(Value::Null, |file| file.value), platform);
     Ok(LoadedSettings::new(&value, parse_settings(&value).ok().filter(|_| is_embedded)))
+}
+
+/// On OpenShift, no group is set.
+fn for_platform(mut settings: Value, platform: Platform) -> Value {
+    if platform == Platform::OpenShift {
+        if settings.is_null() {
+            settings = json!({});
+        }
+        if let Some(members) = settings.as_object_mut() {
+            members.insert("fsGroup".to_owned(), json!("none"));
+        }
+    }
+    settings
 }
 
 /// Watches the file.
@@ -33,6 +47,7 @@ pub(super) struct SettingsFile {
     pub(super) path: PathBuf,
     pub(super) module: CompiledModule,
     pub(super) is_embedded: bool,
+    pub(super) platform: Platform,
     pub(super) active: Arc<ActiveSettings>,
     /// The last problem: it is reported once.
     pub(super) problem: Option<String>,
@@ -74,7 +89,7 @@ impl SettingsFile {
 
     /// The settings that the module accepts, if they are others.
     fn read_new(&self, before: &LoadedSettings) -> Result<Option<LoadedSettings>, String> {
-        let settings = read(Some(&self.path), self.is_embedded).map_err(|failure| failure.message)?;
+        let settings = read(Some(&self.path), self.is_embedded, self.platform).map_err(|failure| failure.message)?;
         if settings.digest == before.digest {
             return Ok(None);
         }
