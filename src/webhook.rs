@@ -12,6 +12,7 @@
 //! | `workers`, `decision`, `active_settings` | the settings, the threads that run the module, and the answers |
 //! | `cluster_client`, `caches` | the API server, and caches of the objects that the module looks up |
 //! | `dependencies` | certificate and caches, created from the command line |
+//! | `events` | Kubernetes Events on the objects |
 //! | `blocking` | blocking work at startup |
 //! | `lifecycle`, `health`, `metrics`, `collectors`, `log` | startup and shutdown, probes, metrics, the log |
 
@@ -23,6 +24,7 @@ pub mod cluster_client;
 pub mod collectors;
 pub mod decision;
 pub mod dependencies;
+pub mod events;
 pub mod health;
 pub mod lifecycle;
 pub mod listener;

@@ -96,6 +96,7 @@ fn parse_settings(object: &mut Value) {
 fn the_chart_renders_the_plain_manifests() {
     assert_same(rendered(&[]), &["webhook", "manifests"]);
     assert_same(rendered(&["--values", &values_file("module-in-a-registry")]), &WITH_A_REMOTE_MODULE);
+    assert_same(rendered(&["--set", "events=true"]), &["webhook", "manifests", "--events"]);
     let values = "mode=warn,excludedNamespaces={kube-system,build},servicesFailurePolicy=Fail,scaleFailurePolicy=Fail,failurePolicy=Ignore";
     let flags = [
         "webhook",

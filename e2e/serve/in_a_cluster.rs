@@ -1,5 +1,7 @@
 //! The webhook in front of a real API server.
 
+mod events;
+
 use std::fs;
 
 use serde::Deserialize;

@@ -65,6 +65,10 @@ pub struct WebhookManifests {
     /// What the webhook does in namespaces without the label sqledge-ha/mode. Where it only warns, an outage has no effect
     #[arg(long, value_enum, default_value_t)]
     pub mode: DefaultMode,
+    /// Create Kubernetes Events on objects that are rejected or mutated: with the permission to create events, and with
+    /// `sideEffects: NoneOnDryRun`
+    #[arg(long)]
+    pub events: bool,
     /// A namespace to exclude, in addition to kube-system and the webhook's own (repeatable)
     #[arg(long = "exclude-namespace", value_name = "NAME")]
     pub excluded_namespaces: Vec<String>,

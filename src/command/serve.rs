@@ -18,6 +18,7 @@ use crate::message::describe_io_error;
 use crate::wasm_host::LookupSource;
 use crate::webhook::collectors::SettingsCollector;
 use crate::webhook::dependencies::Dependencies;
+use crate::webhook::events::Events;
 use crate::webhook::health::{self, Health, Readiness};
 use crate::webhook::lifecycle::{BackgroundTask, Lifecycle, ServerError, ShutdownTimeouts};
 use crate::webhook::listener::{ConnectionLimit, ConnectionLimits, Listener, OverflowPolicy, Transport};
@@ -101,12 +102,13 @@ async fn start(
     module.log();
     dependencies.start_caches(&module.kinds, module.settings.current().embedded.as_ref());
     dependencies.tasks.extend(flags.settings.as_deref().map(|path| module.watch_settings(path)));
+    let events = flags.cluster.events.then(|| dependencies.start_events(metrics)).flatten();
     dependencies.collectors.push(Box::new(SettingsCollector(Arc::clone(&module.settings))));
     dependencies.collectors.into_iter().for_each(|collector| metrics.add_collector(collector));
     let webhook = Listener {
         socket: socket.listen()?,
         transport: dependencies.transport,
-        router: routes::router(webhook_state(flags, module, dependencies.lookups, metrics, readiness)?),
+        router: routes::router(webhook_state(flags, module, dependencies.lookups, events, metrics, readiness)?),
         limits: review_connections(&flags.limits),
         metrics: Arc::clone(metrics),
     };
@@ -160,6 +162,7 @@ fn webhook_state(
     flags: &Serve,
     module: LoadedModule,
     lookups: Arc<dyn LookupSource>,
+    events: Option<Events>,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
 ) -> Result<Arc<WebhookState>, Failure> {
@@ -181,5 +184,6 @@ fn webhook_state(
         workers: workers.map_err(|error| cannot_start_threads(&error))?,
         readiness: Arc::clone(readiness),
         metrics: Arc::clone(metrics),
+        events,
     }))
 }

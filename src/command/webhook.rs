@@ -64,6 +64,7 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
         }),
         replicas: flags.replicas,
         mode: flags.mode,
+        events: flags.events,
         excluded_namespaces: &flags.excluded_namespaces,
         failure_policies: flags.failure_policies,
         timeout_seconds: flags.timeout_seconds,

@@ -63,6 +63,8 @@ pub struct Options<'a> {
     pub replicas: u16,
     /// What the webhook does in namespaces without a label.
     pub mode: DefaultMode,
+    /// Whether the webhook creates Kubernetes Events.
+    pub events: bool,
     /// Namespaces in which nothing is checked, in addition to `kube-system` and the webhook's own.
     pub excluded_namespaces: &'a [String],
     /// What the API server does while no replica answers.

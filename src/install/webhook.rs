@@ -92,6 +92,9 @@ fn cluster_permissions(options: &Options<'_>) -> [Value; 2] {
         "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
         "resourceNames": [NAME],
         "verbs": ["get", "patch"]}));
+    if options.events {
+        rules.push(json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]}));
+    }
     cluster_role(NAME, &rules, &account(options))
 }
 
@@ -194,6 +197,7 @@ fn arguments(options: &Options<'_>) -> Vec<String> {
         "--settings=/etc/sqledge-ha/settings.yaml".to_owned(),
         "--log-format=json".to_owned(),
     ];
+    arguments.extend(options.events.then(|| "--events".to_owned()));
     arguments.extend(options.remote_module.iter().flat_map(RemoteModule::arguments));
     arguments
 }

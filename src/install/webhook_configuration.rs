@@ -76,7 +76,8 @@ fn webhook(
         "rules": options.module.rules_for(requests),
         "failurePolicy": failure_policy,
         "timeoutSeconds": options.timeout_seconds,
-        "sideEffects": "None",
+        // Events are a side effect.
+        "sideEffects": if options.events { "NoneOnDryRun" } else { "None" },
         "admissionReviewVersions": ["v1"],
         "matchPolicy": "Equivalent",
         "namespaceSelector": {"matchExpressions": [checked_namespaces(options), namespaces_in_mode(options.mode, stage)]},

@@ -68,6 +68,8 @@ pub struct Answer {
     pub decision: Decision,
     /// Rule ids, separated by commas, by action: `mutated`, `rejected`, `would_mutate`, `would_reject` or `warned`.
     pub rules: Vec<(&'static str, String)>,
+    /// The look-ups that failed and why, separated by semicolons.
+    pub unchecked: Option<String>,
 }
 
 /// The module's audit annotations with rule ids, and the actions that they are in the log and in metrics.
@@ -123,8 +125,9 @@ impl Answer {
     fn new(review: &AdmissionReview, response: Response, patch: Option<String>, decision: Decision) -> Self {
         let ids = |key| response.audit_annotations.get(key).cloned();
         let rules = ACTIONS.into_iter().filter_map(|(key, action)| Some((action, ids(key)?))).collect();
+        let unchecked = ids("unchecked");
         let body = Bytes::from(review.answer(response, patch).to_string());
-        Answer { body, decision, rules }
+        Answer { body, decision, rules, unchecked }
     }
 }
 

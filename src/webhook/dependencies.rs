@@ -14,9 +14,11 @@ use super::caches::{Caches, ResourceKind};
 use super::certificate::{Certificate, server_config};
 use super::cluster_client::{self, Platform};
 use super::collectors::{CacheCollector, CertificateCollector};
+use super::events::Events;
 use super::health::ReadinessCheck;
 use super::lifecycle::BackgroundTask;
 use super::listener::Transport;
+use super::metrics::Metrics;
 use super::self_signed::SelfSigned;
 use super::tls_files::{self, TlsFiles};
 use crate::cli::{ClusterAccess, Tls};
@@ -82,6 +84,13 @@ impl Dependencies {
         let is_ready = move || caches.is_ready() || started.elapsed() > CACHE_TIMEOUT;
         let problem = Box::new(move || (!is_ready()).then_some("the caches are not synced"));
         self.readiness_checks.push(ReadinessCheck { problem });
+    }
+
+    /// Starts to create Kubernetes Events. Needs the caches.
+    pub fn start_events(&mut self, metrics: &Arc<Metrics>) -> Option<Events> {
+        let (events, task) = Events::new(self.client.clone()?, Arc::clone(&self.lookups), metrics);
+        self.tasks.push(task);
+        Some(events)
     }
 
     fn load_certificate(&mut self, tls: &Tls) -> Result<(), Failure> {

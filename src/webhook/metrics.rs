@@ -49,6 +49,59 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+/// What became of a Kubernetes Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventResult {
+    /// The API server has stored it.
+    Created,
+    /// The same was reported in the last hour.
+    Repeated,
+    /// The mutated object was not stored, because something else rejected it.
+    NotStored,
+    /// Too many Events were waiting.
+    Dropped,
+    /// The API server did not accept it.
+    Failed,
+}
+
+impl EventResult {
+    const ALL: [EventResult; 5] = [
+        EventResult::Created,
+        EventResult::Repeated,
+        EventResult::NotStored,
+        EventResult::Dropped,
+        EventResult::Failed,
+    ];
+
+    fn label(self) -> ResultLabel {
+        let result = match self {
+            EventResult::Created => "created",
+            EventResult::Repeated => "repeated",
+            EventResult::NotStored => "not_stored",
+            EventResult::Dropped => "dropped",
+            EventResult::Failed => "failed",
+        };
+        ResultLabel { result }
+    }
+}
+
+/// Why a look-up failed, so that the rules that need it were not checked: what the audit annotation `unchecked` says, and
+/// the label.
+const NOT_CHECKED: [(&str, &str); 7] = [
+    ("ServiceAccount has no permission", "forbidden"),
+    ("the policy has no permission", "not_granted"),
+    ("the setting lookUps does not name", "look_ups_setting"),
+    ("the namespace has too many objects", "too_many_objects"),
+    ("it does not exist", "no_parent"),
+    ("the policy does not look them up", "not_supported"),
+    ("the look-up failed", "failed"),
+];
+
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -56,6 +109,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     rule_hits: Family<RuleLabels, Counter>,
+    not_checked: Family<ReasonLabel, Counter>,
     module_failures: Family<ReasonLabel, Counter>,
     http_errors: Family<ReasonLabel, Counter>,
     /// Requests in flight, each from its head to its answer.
@@ -63,6 +117,7 @@ pub struct Metrics {
     /// Open connections.
     pub connections: Gauge<i64, AtomicI64>,
     connections_rejected: Family<ReasonLabel, Counter>,
+    events: Family<ResultLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -75,11 +130,13 @@ impl Default for Metrics {
             requests: Family::default(),
             durations,
             rule_hits: Family::default(),
+            not_checked: Family::default(),
             module_failures: Family::default(),
             http_errors: Family::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             connections_rejected: Family::default(),
+            events: Family::default(),
             registry: Mutex::new(registry),
         };
         metrics.register()
@@ -98,6 +155,8 @@ impl Metrics {
             "Findings by rule and action: mutated, rejected, would_mutate, would_reject, warned",
             self.rule_hits.clone(),
         );
+        let not_checked = "Failed look-ups that rules need, by reason";
+        registry.register("not_checked", not_checked, self.not_checked.clone());
         let failures = "Failed checks by reason: trap, timeout, start, answer, panic";
         registry.register("module_failures", failures, self.module_failures.clone());
         registry.register("http_errors", "Requests with an HTTP error, by status", self.http_errors.clone());
@@ -105,11 +164,27 @@ impl Metrics {
         registry.register("connections", "Open connections", self.connections.clone());
         let rejected = "Connections closed before a request, by reason: limit, peer, handshake, untrusted, plain_http, timeout, accept";
         registry.register("connections_rejected", rejected, self.connections_rejected.clone());
+        let events = "Kubernetes Events by result: created, repeated, not_stored, dropped, failed";
+        registry.register("events", events, self.events.clone());
         // A counter that starts at zero makes the first failure visible as an increase.
         for reason in ["trap", "timeout", "start", "answer", "panic"] {
             self.module_failures.get_or_create_owned(&ReasonLabel { reason });
         }
+        self.http_errors.get_or_create_owned(&ReasonLabel { reason: "429" });
+        self.connections_rejected.get_or_create_owned(&ReasonLabel { reason: "untrusted" });
         self
+    }
+
+    /// Starts the counters of Kubernetes Events, which are missing if none are created.
+    pub fn start_events(&self) {
+        for result in EventResult::ALL {
+            self.events.get_or_create_owned(&result.label());
+        }
+    }
+
+    /// Counts a Kubernetes Event.
+    pub fn count_event(&self, result: EventResult) {
+        self.events.get_or_create(&result.label()).inc();
     }
 
     /// Adds metrics whose values are collected at each scrape.
@@ -128,6 +203,11 @@ impl Metrics {
             for rule in ids.split(',').filter_map(|id| rules::find(id)) {
                 self.rule_hits.get_or_create(&RuleLabels { rule: rule.id, action }).inc();
             }
+        }
+        for line in answer.unchecked.iter().flat_map(|lines| lines.split("; ")) {
+            let known = NOT_CHECKED.iter().find(|(text, _)| line.contains(text));
+            let reason = known.map_or("other", |(_, reason)| reason);
+            self.not_checked.get_or_create(&ReasonLabel { reason }).inc();
         }
     }
 

@@ -17,6 +17,7 @@ use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Stage};
+use super::events::Events;
 use super::health::{Readiness, SHUTTING_DOWN};
 use super::metrics::Metrics;
 use super::request_limit::{LimitExceeded, RequestLimit, RequestPermit};
@@ -38,6 +39,8 @@ pub struct WebhookState {
     pub readiness: Arc<Readiness>,
     /// Counts requests.
     pub metrics: Arc<Metrics>,
+    /// Reports effects as Kubernetes Events, if that is switched on.
+    pub events: Option<Events>,
 }
 
 /// The routes of the webhook.
@@ -95,6 +98,7 @@ async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) 
             let duration = started.elapsed();
             state.metrics.record_answer(stage, &review.info, &answer, duration);
             log(stage, &review.info, &answer, duration);
+            state.events.iter().for_each(|events| events.record(stage, &review, &answer));
             ([(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
         }
         Err(error) => {

@@ -46,7 +46,7 @@ fn values_are_used_in_all_objects() {
         assert_eq!(failure_policies[..3], ["Ignore", "Fail", "Fail"]);
         let requests = Requests::SEPARATE.into_iter().chain([Requests::All]);
         for (webhook, requests) in webhooks.iter().zip(requests) {
-            assert_eq!(webhook["timeoutSeconds"], 7);
+            assert_eq!((&webhook["timeoutSeconds"], &webhook["sideEffects"]), (&json!(7), &json!("NoneOnDryRun")));
             let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
             assert_eq!(excluded, &json!(["kube-system", "123", "sqledge-ha"]));
             assert_eq!(webhook["matchConditions"], match_conditions(requests, &policy));
