@@ -41,7 +41,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-gitops e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-alerts test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,7 +60,7 @@ demo: build ## lint the examples, and mutate a Deployment with the module and th
 test: lint test-native test-wasm test-fuzz ## check format, lints and licenses, and run all tests but the slow ones
 	@echo "all tests passed"
 
-test-long: e2e test-release test-image soak ## run the slow tests: the proof, the release, the image, the webhook's memory
+test-long: e2e test-alerts test-release test-image soak ## run the slow tests: the proof, the alerts, the release, the image, the webhook's memory
 	@echo "all slow tests passed"
 
 # The corpus needs only the linter, which compiles fast.
@@ -72,8 +72,11 @@ rule: ## add the files of a new rule; NAME=some-rule
 	@sh e2e/rules/new.sh "$(NAME)"
 
 # The property tests have the same inputs each time; `cargo test` alone draws new ones.
-test-native: setup e2e-cluster e2e-tools yaml-reader
+test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader
 	PROPTEST_RNG_SEED=1 $(CARGO) test --release --locked --workspace
+
+test-alerts: setup e2e-promtool ## run the tests of the alerts with promtool
+	$(CARGO) test --release --locked --test e2e -- --ignored serve::in_a_cluster::monitoring
 
 # Builds the module three times, and makes, signs and publishes a small release.
 test-release: setup e2e-tools release-tools
@@ -108,6 +111,17 @@ e2e-cluster: ## build the Kubernetes control plane that the tests run
 e2e-gitops:
 	@mkdir -p $(TOOLS)/bin
 	cd e2e/gitops && $(GO) build -buildvcs=false -ldflags "-s -w" -o "$(CURDIR)/$(TOOLS)/bin/e2e-gitops" .
+
+# Reads dashboards with Grafana's types.
+e2e-dashboard:
+	@mkdir -p $(TOOLS)/bin
+	cd e2e/monitoring && $(GO) build -buildvcs=false -ldflags "-s -w" -o "$(CURDIR)/$(TOOLS)/bin/dashboard" .
+
+# Without service discovery, which is most of it. Still about four minutes of processor time, once.
+e2e-promtool:
+	@mkdir -p $(TOOLS)/bin
+	cd e2e/monitoring && $(GO) build -buildvcs=false -ldflags "-s -w" -tags remove_all_sd \
+		-o "$(CURDIR)/$(TOOLS)/bin/promtool" github.com/prometheus/prometheus/cmd/promtool
 
 e2e-tools: $(TOOLS)/bin/helm $(TOOLS)/bin/kustomize $(TOOLS)/bin/registry ## build the Helm, Kustomize and registry that the tests run
 

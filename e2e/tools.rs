@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub(crate) fn tool(name: &str) -> PathBuf {
     let target = match name {
         "e2e-cluster" | "e2e-gitops" | "yaml-reader" => name,
+        "dashboard" => "e2e-dashboard",
+        "promtool" => "e2e-promtool",
         "cosign" | "crane" => "release-tools",
         _ => "e2e-tools",
     };
