@@ -28,9 +28,15 @@ Printed by `sqledge-ha webhook manifests`, which has options.",
         },
         CommentedObject { comment: "", object: service_account(options) },
         CommentedObject {
-            comment: "\
+            comment: if options.events {
+                "\
+Permissions to look up the Services and workloads that a request is related to, to publish the CA bundle in the two webhook
+configurations below, and to create Kubernetes Events."
+            } else {
+                "\
 Permissions to look up the Services and workloads that a request is related to, and to publish the CA bundle in the two
-webhook configurations below.",
+webhook configurations below."
+            },
             object: cluster_role,
         },
         CommentedObject { comment: "", object: cluster_role_binding },

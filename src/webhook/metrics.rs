@@ -235,3 +235,17 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_has_the_reasons_that_are_counted() {
+        let module =
+            [include_str!("../../policy/src/admission/guest.rs"), include_str!("../../policy/src/admission/scale.rs")];
+        for (text, reason) in NOT_CHECKED {
+            assert!(module.iter().any(|source| source.contains(text)), "{reason}: {text}");
+        }
+    }
+}

@@ -138,7 +138,7 @@ fn events_tell_once_an_hour_what_happened_to_an_object() {
         json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]});
     let webhook = json!({"name": "later.example.com", "clientConfig": {"url": "https://127.0.0.1:1/"}, "rules": [rule],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "closed"}},
-        "failurePolicy": "Fail", "sideEffects": "None", "admissionReviewVersions": ["v1"]});
+        "failurePolicy": "Fail", "timeoutSeconds": 1, "sideEffects": "None", "admissionReviewVersions": ["v1"]});
     let later = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
         "metadata": {"name": "zz-later"}, "webhooks": [webhook]});
     cluster.must(&["create", "namespace", "closed"], "");
