@@ -22,7 +22,7 @@ pub enum LogFormat {
 pub enum LogLevel {
     /// Failed checks and workers
     Error,
-    /// Also problems with certificates, caches and connections
+    /// Also problems with certificates, caches and connections, and too many requests
     Warn,
     /// Also rejections, startup and shutdown
     Info,
@@ -54,4 +54,9 @@ pub fn start(format: LogFormat, level: LogLevel) {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
     let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+}
+
+/// A field is left out if it is empty.
+pub(super) fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }

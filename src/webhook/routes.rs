@@ -19,6 +19,7 @@ use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Stage};
 use super::events::Events;
 use super::health::{Readiness, SHUTTING_DOWN};
+use super::log::non_empty;
 use super::metrics::Metrics;
 use super::request_limit::{LimitExceeded, RequestLimit, RequestPermit};
 use super::review_request::{needs_check, read_review};
@@ -103,7 +104,12 @@ async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) 
         }
         Err(error) => {
             state.metrics.count_http_error(error.label());
-            tracing::info!(path = stage.path(), status = error.0.as_u16(), "HTTP error: {}", error.1);
+            let (path, status) = (stage.path(), error.0.as_u16());
+            if error.0 == StatusCode::TOO_MANY_REQUESTS {
+                tracing::warn!(path, status, "HTTP error: {}", error.1);
+            } else {
+                tracing::info!(path, status, "HTTP error: {}", error.1);
+            }
             let response = error.into_response();
             if head.version == Version::HTTP_2 { until_answered(response, body) } else { response }
         }
@@ -234,11 +240,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/json")
-}
-
-/// A field of the log is left out if it is empty.
-fn non_empty(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Logs a decision with names, but without contents: rejections at level info, also those that the mode `warn` prevents;

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use self::failure::ModuleFailure;
 use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Stage};
+use super::log::non_empty;
 use super::metrics::Metrics;
 use crate::wasm_host::{
     AdmissionReview, CompiledModule, Error, Instance, LookupSource, RequestInfo, Response, with_look_ups,
@@ -187,18 +188,21 @@ impl Worker {
     fn answer_failure(&self, stage: Stage, review: &AdmissionReview, failure: &ModuleFailure) -> Answer {
         let reason = failure.reason();
         self.context.metrics.count_module_failure(reason);
-        let RequestInfo { uid, operation, group, kind, sub_resource, namespace, name, .. } = &review.info;
+        let RequestInfo { uid, operation, group, kind, sub_resource, namespace, name, user, .. } = &review.info;
+        let [group, sub_resource, namespace, name, user] =
+            [group, sub_resource, namespace, name, user].map(|text| non_empty(text));
         let (path, causes) = (stage.path(), failure.causes());
         tracing::error!(
-            path,
-            uid,
-            operation,
-            group,
+            reason,
             kind,
-            sub_resource,
             namespace,
             name,
-            reason,
+            user,
+            operation,
+            group,
+            sub_resource,
+            path,
+            uid,
             "the check failed: {causes}"
         );
         let cause = if reason == "timeout" { "the module ran for too long" } else { "the module failed" };
