@@ -140,6 +140,7 @@ fn expand(path: &str, pod: &Pod, engine: &Container) -> String {
         let value = match field.map(|field| field.field_path.as_str()) {
             Some("metadata.name") => pod.name_any(),
             Some("metadata.uid") => pod.uid().unwrap_or_default(),
+            Some("metadata.labels['pod-template-hash']") => pod.labels()["pod-template-hash"].clone(),
             _ => variable.value.clone().unwrap_or_default(),
         };
         path.replace(&format!("$({})", variable.name), &value)

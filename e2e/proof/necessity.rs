@@ -55,13 +55,11 @@ pub(crate) struct Case {
 pub(crate) fn each_case_breaks_only_its_rule() {
     let wanted = |rule: &&Rule| matches!(rule.default_action, Action::Mutate | Action::Reject);
     let rules: Vec<&str> = RULES.iter().filter(wanted).map(|rule| rule.id).collect();
-    assert_eq!(
-        cases().iter().map(|case| case.rule).collect::<Vec<_>>(),
-        rules,
-        "a case for every rule, in their order"
-    );
+    let mut covered: Vec<&str> = cases().iter().map(|case| case.rule).collect();
+    covered.dedup();
+    assert_eq!(covered, rules, "a case for every rule, in their order");
     for case in cases() {
-        assert_eq!(errors(&(case.broken)()), BTreeSet::from([case.rule.to_owned()]), "{}", case.rule);
+        assert_eq!(errors(&(case.broken)()), BTreeSet::from([case.rule.to_owned()]), "{}", case.says);
     }
     assert_eq!(errors(&right()), BTreeSet::new());
     assert_eq!(errors(&Application::stateful_set()), BTreeSet::new());
@@ -79,7 +77,7 @@ fn errors(application: &Application) -> BTreeSet<String> {
 impl Case {
     /// The position of its row.
     fn place(&self) -> usize {
-        cases().iter().position(|case| case.rule == self.rule).unwrap()
+        cases().iter().position(|case| case.says == self.says).unwrap()
     }
 
     fn row(&self, failure: String, with: &str) {
@@ -98,7 +96,7 @@ impl Case {
                 "SQL Edge runs on {}",
                 observations.architectures.iter().cloned().collect::<Vec<_>>().join(" and ")
             ),
-            Guarantee::SameData => "the new pod has an empty data directory".to_owned(),
+            Guarantee::SameData => "the new pod has another data directory, which is empty".to_owned(),
             Guarantee::SameAddress => "the Service has no external address".to_owned(),
             Guarantee::ComesBack => format!("clients cannot connect, for {} and longer", seconds(observations.outage)),
         };
@@ -107,7 +105,7 @@ impl Case {
 
     /// Runs the manifest without the webhook until it breaks the guarantee.
     fn fails(&self, environment: &Environment) -> Observations {
-        let namespace = format!("without-{}", self.rule);
+        let namespace = format!("without-{}-{}", self.rule, self.place());
         environment.namespace(&namespace);
         let scenario = Scenario::apply(environment, &namespace, &(self.broken)());
         if self.event == "it is applied" {
@@ -121,7 +119,7 @@ impl Case {
 
     /// Applies the manifest with the webhook: it is rejected, or mutated and then survives the same event.
     fn is_rejected_or_survives(&self, environment: &Environment) -> String {
-        let namespace = format!("with-{}", self.rule);
+        let namespace = format!("with-{}-{}", self.rule, self.place());
         environment.namespace(&namespace);
         let application = (self.broken)();
         let ran = environment.kubectl(&namespace, &["apply", "-f", "-"], &list(&application.objects));

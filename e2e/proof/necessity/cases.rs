@@ -31,7 +31,7 @@ fn wait(_: &Scenario<'_>) {
     std::thread::sleep(Duration::from_secs(5));
 }
 
-/// Every rule that rejects or mutates, in the order of the registry.
+/// Every rule that rejects or mutates, in the order of the registry. Some have several cases.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case {
@@ -42,6 +42,15 @@ pub(crate) fn cases() -> Vec<Case> {
             event: "it is applied",
             cause: wait,
             breaks: Ok(Guarantee::OneWriter),
+        },
+        Case {
+            rule: "single-replica",
+            stage: Stage::Pods,
+            says: "a StatefulSet with `replicas: 2`",
+            broken: || Application::stateful_set().with("StatefulSet", "/spec/replicas", json!(2)),
+            event: "it is applied",
+            cause: wait,
+            breaks: Ok(Guarantee::SameData),
         },
         Case {
             rule: "recreate-strategy",
@@ -96,6 +105,21 @@ pub(crate) fn cases() -> Vec<Case> {
             },
             event: "the pod is deleted",
             cause: delete_pod,
+            breaks: Ok(Guarantee::SameData),
+        },
+        Case {
+            rule: "stable-data-path",
+            stage: Stage::Pods,
+            says: "`subPathExpr: $(REVISION)`, the label `pod-template-hash`",
+            broken: || {
+                let label = "metadata.labels['pod-template-hash']";
+                let revision = json!({"name": "REVISION", "valueFrom": {"fieldRef": {"fieldPath": label}}});
+                Application::deployment("ReadWriteOncePod")
+                    .with("Deployment", &format!("{POD}/containers/0/env/-"), revision)
+                    .with("Deployment", &format!("{POD}/containers/0/volumeMounts/0/subPathExpr"), json!("$(REVISION)"))
+            },
+            event: "the template changes",
+            cause: |scenario| _ = update(scenario),
             breaks: Ok(Guarantee::SameData),
         },
         Case {
