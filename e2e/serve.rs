@@ -1,7 +1,7 @@
 //! The webhook as a process, with TLS and many kinds of clients.
 
 #[allow(dead_code, reason = "the proof uses the rest")]
-mod client;
+pub(crate) mod client;
 mod failures;
 mod http2;
 mod in_a_cluster;

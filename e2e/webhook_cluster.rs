@@ -1,6 +1,7 @@
-//! The webhook with a real API server: self-signed certificates, and caches for look-ups.
+//! The webhook with a real API server: self-signed certificates, caches for look-ups, and outages.
 
 mod caches;
+mod outages;
 mod self_signed;
 
 use std::path::PathBuf;

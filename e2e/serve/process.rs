@@ -56,6 +56,15 @@ impl Server {
         Server::spawn(folder, authority, &cluster, arguments)
     }
 
+    /// Another replica: with the same certificate, and look-ups in the same cluster.
+    pub(crate) fn start_beside(&self, kubeconfig: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = self.authority.clone();
+        authority.write(folder.path());
+        let cluster = ["--tls-cert=tls.crt", "--tls-key=tls.key", "--kubeconfig", kubeconfig];
+        Server::spawn(folder, authority, &cluster, arguments).started()
+    }
+
     /// A webhook with a self-signed certificate.
     pub(crate) fn start_self_signed(kubeconfig: &str, arguments: &[&str]) -> Self {
         let certificate = ["--self-signed", "--kubeconfig", kubeconfig];
@@ -198,6 +207,12 @@ impl Server {
     /// Sends SIGKILL, as the kernel does when memory runs out.
     pub(crate) fn kill(&self) {
         let ended = std::process::Command::new("kill").args(["-KILL", &self.child.id().to_string()]).status().unwrap();
+        assert!(ended.success());
+    }
+
+    /// Sends SIGSTOP: connections are accepted by the kernel, and nothing is answered.
+    pub(crate) fn suspend(&self) {
+        let ended = std::process::Command::new("kill").args(["-STOP", &self.child.id().to_string()]).status().unwrap();
         assert!(ended.success());
     }
 
