@@ -25,6 +25,7 @@ mod facts;
 mod gitops;
 mod guarantees;
 mod journal;
+mod journey;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../kubernetes.rs"]
 mod kubernetes;
@@ -40,6 +41,7 @@ mod process;
 mod ran;
 mod replay;
 mod results;
+mod rolling_update;
 mod scenario;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../shared.rs"]
@@ -94,6 +96,7 @@ fn with_own_cluster(protected: &Shared) -> Vec<Trial> {
     let node_failures = || Environment::protected(&node_failures::FLAGS);
     let protected = protected.clone();
     vec![
+        trial("journey::the_webhook_is_introduced_and_removed", journey::the_webhook_is_introduced_and_removed),
         trial("gitops::only_contradictions_differ", || {
             let environment = Environment::protected(&gitops::FLAGS);
             gitops::a_live_deployment_becomes_recreate(&environment);
@@ -109,6 +112,7 @@ fn with_own_cluster(protected: &Shared) -> Vec<Trial> {
         trial("arrivals::every_order_is_stored_and_stays", || {
             arrivals::every_order_is_stored_and_stays(&Environment::protected(&arrivals::FLAGS));
         }),
+        trial("rolling_update::no_request_remains_unanswered", rolling_update::no_request_remains_unanswered),
         trial("operator::an_operator_is_not_fought", || {
             operator::an_operator_is_not_fought(Environment::protected(&pods::FLAGS));
         }),

@@ -83,8 +83,10 @@ fn controllers_are_not_rejected(review: &Recorded) {
 
 fn agrees(module: &Instance, world: &[Value], path: &str, request: &Value, settings: &Value) {
     let mut settings = settings.clone();
-    if path == "/validate" {
-        settings["mode"] = json!("validate");
+    match path {
+        "/validate" => settings["mode"] = json!("validate"),
+        "/warn" => settings["mode"] = json!("warn"),
+        _ => {}
     }
     let payload = json!({"request": request, "settings": settings}).to_string();
     let native = validate(payload.as_bytes(), &ObjectIndex::new(Scope::Request, world));

@@ -25,6 +25,14 @@ pub(crate) enum Table {
     Trap,
     /// What an operator did.
     Operator,
+    /// What became of requests while the webhook was introduced and removed.
+    Journey,
+    /// What the metrics and the log of the webhook said in mode `warn`.
+    WouldHappen,
+    /// The number of requests.
+    JourneyLoad,
+    /// What became of requests while the webhook was updated.
+    RollingUpdate,
     /// The number of replayed reviews.
     Reviews,
 }
