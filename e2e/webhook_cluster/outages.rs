@@ -120,14 +120,24 @@ impl Site {
         settings.bind(|| insta::assert_snapshot!(self.name, report));
     }
 
+    /// The log, once all lines have arrived: another thread reads them.
+    fn settled_log(&self) -> Vec<Value> {
+        loop {
+            let lines = self.server.log().len();
+            std::thread::sleep(Duration::from_millis(300));
+            let log = self.server.log();
+            if log.len() == lines {
+                return log;
+            }
+        }
+    }
+
     /// Sends the requests while the webhook does not work. `is_alive` is false if it cannot answer a probe.
     fn report(&self, is_alive: bool) -> String {
         let metrics = || if is_alive { self.metrics() } else { Samples::new() };
         let (lines, before, api_before) = (self.server.log().len(), metrics(), api_metrics());
         let mut report = format!("{}\n## log\n", self.requests());
-        // A line is written before its answer is sent, but read by another thread.
-        std::thread::sleep(Duration::from_millis(100));
-        let log = self.server.log().into_iter().enumerate();
+        let log = self.settled_log().into_iter().enumerate();
         let log = log.filter(|(number, line)| *number >= lines || line["level"] == "ERROR" || line["level"] == "WARN");
         let log: Vec<String> = log.map(|(_, line)| format!("{}\n", without_time(line))).collect();
         report.push_str(&if log.is_empty() { "no line\n".to_owned() } else { log.concat() });
