@@ -240,15 +240,17 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Arc<Mut
 /// The failures, one after the other: the metrics of the API server do not tell them apart.
 #[tokio::test(flavor = "multi_thread")]
 async fn users_log_and_metrics_in_an_outage() {
+    // The webhook notices changed files after some seconds.
+    let (expired, misconfigured) = (expired_certificate(), wrong_settings());
     works();
     is_killed();
     hangs();
     answers_slowly().await;
-    has_an_expired_certificate();
     is_not_trusted();
-    gets_wrong_settings();
     has_a_full_queue();
     has_a_failing_module();
+    has_an_expired_certificate(&expired.1, expired.0);
+    gets_wrong_settings(&misconfigured.1, misconfigured.0);
     the_alert_names_metrics_of_the_api_server();
 }
 
@@ -290,10 +292,14 @@ async fn answers_slowly() {
     site.end(&report);
 }
 
-fn has_an_expired_certificate() {
+fn expired_certificate() -> (Site, Authority) {
     let site = Site::start("has-an-expired-certificate", &[]);
     let expired = Authority::expired();
     expired.write(site.server.folder());
+    (site, expired)
+}
+
+fn has_an_expired_certificate(expired: &Authority, site: Site) {
     site.server.wait_for_line(|line| line["level"] == "ERROR");
     site.register(site.server.reviews, expired.pem(), |ran| ran.stderr.contains("certificate"));
     let mut report = site.report(true);
@@ -311,13 +317,17 @@ fn is_not_trusted() {
     site.end(&report);
 }
 
-fn gets_wrong_settings() {
+fn wrong_settings() -> (Site, Samples) {
     let site = Site::start("gets-wrong-settings", &[]);
     site.register_working();
     let before = site.metrics();
     fs::write(&site.settings, "mode: monitor\n").unwrap();
+    (site, before)
+}
+
+fn gets_wrong_settings(before: &Samples, site: Site) {
     site.server.wait_for_line(|line| line["level"] == "ERROR");
-    let since = changes(&before, &site.metrics());
+    let since = changes(before, &site.metrics());
     let report = format!("{}\n## metrics of the webhook, since the file was wrong\n{since}", site.report(true));
     site.end(&report);
 }
