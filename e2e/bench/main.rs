@@ -3,14 +3,15 @@
 //!
 //! | argument | measures |
 //! |---|---|
-//! | `calls` | one call of the module |
+//! | `calls` | one call of the module on a reused instance |
+//! | `instances` | one call of the module on an instance of its own; with the path of another build, both |
 //! | `lint` | the linter as a whole process, on copies of the examples |
 //! | `serve` | the webhook under load |
 //! | `soak` | the webhook's memory over an hour's worth of requests |
 //! | `peers` | other linters on the same files |
 //! | `profile` | the functions in which the linter spends its time |
 //!
-//! Without an argument, the first three run in separate processes.
+//! Without an argument, the first four run in separate processes.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,6 +31,8 @@ mod child;
 mod client;
 mod conditions;
 mod corpora;
+mod instances;
+mod instructions;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../kubernetes.rs"]
 mod kubernetes;
@@ -60,8 +63,10 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => ["calls", "lint", "serve"].into_iter().for_each(alone),
+        [] => ["calls", "instances", "lint", "serve"].into_iter().for_each(alone),
         ["calls"] => calls::measure(),
+        ["instances"] => instances::measure(None),
+        ["instances", path] => instances::measure(Some(path)),
         ["lint"] => lint::measure(),
         ["serve"] => {
             throughput::compare();
@@ -73,7 +78,7 @@ fn main() {
         // The other benchmarks run these.
         ["schemas"] => peers::schemas::write(),
         ["pass", name, path] => passes::run(name, Path::new(path)),
-        _ => panic!("the arguments are calls, lint, serve, soak, peers or profile"),
+        _ => panic!("the arguments are calls, instances, lint, serve, soak, peers or profile"),
     }
 }
 

@@ -19,7 +19,7 @@ const TURNS: usize = 4;
 
 /// A request body and its description.
 pub(crate) struct Body {
-    what: &'static str,
+    pub(crate) what: &'static str,
     pub(crate) text: String,
 }
 
