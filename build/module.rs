@@ -102,8 +102,15 @@ fn is_for_outer_build(name: &OsString) -> bool {
     of_cargo || COMPILER.contains(&&*name)
 }
 
-/// Flags that remove the paths of this machine from the module's panic messages. They replace the flags of any
-/// configuration file.
+/// How much is inlined: less than usual, which keeps the module a tenth smaller at the same speed.
+const INLINING: &str = "-Cllvm-args=-inline-threshold=100";
+
+/// The memory of a new instance in bytes: stack, static data and about 200 KiB of heap, so that few requests need more. To
+/// give an instance more memory, its host has to call the kernel.
+const MEMORY: &str = "-Clink-arg=--initial-memory=1310720";
+
+/// Flags that remove the paths of this machine from the module's panic messages, and that make the module smaller and
+/// faster. They replace the flags of any configuration file.
 fn rustflags() -> Result<Vec<String>, Box<dyn Error>> {
     let version = ask_rustc(&["--version", "--verbose"])?;
     let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
@@ -117,6 +124,8 @@ fn rustflags() -> Result<Vec<String>, Box<dyn Error>> {
         remap(Path::new(&variable("CARGO_MANIFEST_DIR")?), "."),
         remap(&cargo_home.join("registry/src"), "registry"),
         remap(&standard_library, &format!("/rustc/{commit}")),
+        INLINING.to_owned(),
+        MEMORY.to_owned(),
     ])
 }
 
