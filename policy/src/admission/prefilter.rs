@@ -13,6 +13,16 @@ const RARE_BYTES: [u8; 3] = *b"q_\\";
 /// Whether the JSON text of an object may contain a database container. Most requests end here, after one pass over the
 /// text.
 pub fn may_run_engine(object: &str, settings: &Settings) -> bool {
+    names_known_engine(object) || settings.images.iter().any(|image| object.contains(&image.repository))
+}
+
+/// Whether the JSON text of settings may contain images: a name without escapes is in it as it is.
+pub(super) fn may_set_images(settings: &str) -> bool {
+    settings.contains("images") || settings.contains('\\')
+}
+
+/// The same for databases that are known without settings.
+pub(super) fn names_known_engine(object: &str) -> bool {
     let bytes = object.as_bytes();
     let [q, underscore, backslash] = RARE_BYTES;
     let is_hit = |at: usize| match bytes.get(at) {
@@ -22,7 +32,6 @@ pub fn may_run_engine(object: &str, settings: &Settings) -> bool {
         None => false,
     };
     memchr3_iter(q, underscore, backslash, bytes).any(is_hit)
-        || settings.images.iter().any(|image| object.contains(&image.repository))
 }
 
 /// Whether rules that look up an object of `kind` can read more in it than its name and its owners. `is_owned`: its

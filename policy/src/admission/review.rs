@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::exit::Reason;
-use super::prefilter::may_run_engine;
+use super::prefilter::{may_run_engine, may_set_images, names_known_engine};
 use super::ratchet::{Update, apply_ratchet};
 use super::request::{Request, parse_payload};
 use super::scale;
@@ -47,28 +47,20 @@ impl Outcome {
 
 /// Answers what a host passes to the module: `{"request": …, "settings": …}`. Any bytes have an answer.
 pub fn validate(payload: &[u8], cluster: &dyn Cluster) -> Verdict {
-    verdict(read(payload).and_then(|(request, settings)| outcome(&request, settings, cluster)))
+    validate_in(payload, |_| RequestCluster { cluster, scope: cluster.scope() })
 }
 
 /// Like [`validate`], in the cluster that `cluster` shows with the settings.
 pub fn validate_in<C: Cluster>(payload: &[u8], cluster: impl FnOnce(&Settings) -> C) -> Verdict {
-    verdict(read(payload).and_then(|(request, settings)| {
-        let cluster = cluster(&settings);
-        outcome(&request, settings, &cluster)
-    }))
+    outcome(payload, cluster).map_or_else(Verdict::failure, Outcome::into_verdict)
 }
 
-fn verdict(outcome: Result<Outcome, String>) -> Verdict {
-    outcome.map_or_else(Verdict::failure, Outcome::into_verdict)
-}
-
-fn outcome(request: &Request<'_>, settings: Settings, cluster: &dyn Cluster) -> Result<Outcome, String> {
-    review(request, settings, cluster).map_err(|error| error.to_string())
-}
-
-fn read(payload: &[u8]) -> Result<(Request<'_>, Settings), String> {
+fn outcome<C: Cluster>(payload: &[u8], cluster: impl FnOnce(&Settings) -> C) -> Result<Outcome, String> {
     let message = |error: ParseError| error.to_string();
     let (request, settings) = parse_payload(payload).map_err(message)?;
+    if let Some(reason) = passes_with_any_settings(&request, settings) {
+        return Ok(Outcome::Passed(reason));
+    }
     let settings = match settings {
         Some(text) => {
             let value = parse_value(text, "the settings").map_err(message)?;
@@ -76,7 +68,19 @@ fn read(payload: &[u8]) -> Result<(Request<'_>, Settings), String> {
         }
         None => Settings::default(),
     };
-    Ok((request, settings))
+    let cluster = cluster(&settings);
+    review(&request, settings, &cluster).map_err(message)
+}
+
+/// Why a request is allowed whatever the settings say, if it is. Parsing them takes longer than such a request.
+fn passes_with_any_settings(request: &Request<'_>, settings: Option<&str>) -> Option<Reason> {
+    let checked = match CheckedRequest::by_kind(request) {
+        Ok(checked) => checked,
+        Err(reason) => return Some(reason),
+    };
+    let may_run_engine =
+        checked.kind.workload().is_none() || names_known_engine(checked.raw) || settings.is_some_and(may_set_images);
+    (!may_run_engine).then_some(Reason::NoDatabase)
 }
 
 /// Reviews an admission request.

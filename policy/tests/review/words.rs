@@ -1,6 +1,6 @@
 //! What is said: every reason, in short, and nothing of a secret; also of what cannot be read or hides its names.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqledge_ha_policy::admission::review::validate;
 use sqledge_ha_policy::admission::verdict::{MAX_WARNING, Verdict};
 use sqledge_ha_policy::view::cluster::NoCluster;
@@ -38,8 +38,6 @@ fn unreadable_input_is_rejected_without_quoting_it() {
         (b"{\"request\": 5}", "cannot parse the payload"),
         (b"{\"request\": {\"namespace\": {\"hunter2\": 1}}}", "cannot parse a name in the admission request"),
         (b"{\"request\": {\"kind\": \"hunter2\"}}", "cannot parse the kind in the admission request"),
-        (b"{\"request\": {}, \"settings\": [\"hunter2\"]}", "the settings are not valid"),
-        (b"{\"request\": {}, \"settings\": {\"exemptions\": \"hunter2\"}}", "the settings are not valid"),
         (b"\xff\xfe", "cannot parse the payload"),
     ];
     for (payload, message) in cases {
@@ -49,6 +47,35 @@ fn unreadable_input_is_rejected_without_quoting_it() {
         assert!(said.starts_with(message) && !said.contains("hunter2"), "{said}");
     }
     assert_eq!(validate(b"{\"request\": {}}", &NoCluster), Verdict::allow());
+}
+
+#[test]
+fn wrong_settings_reject_what_they_decide_about() {
+    for settings in ["[\"hunter2\"]", "{\"exemptions\": \"hunter2\"}", "{\"images\": \"hunter2\"}"] {
+        let verdict = |object: Value| {
+            let payload = format!(r#"{{"request":{},"settings":{settings}}}"#, request(&object, None));
+            validate(payload.as_bytes(), &NoCluster)
+        };
+        let said = verdict(deployment()).message.unwrap();
+        assert!(said.starts_with("the settings are not valid") && !said.contains("hunter2"), "{said}");
+        // Settings with images decide about other workloads too.
+        let other = with(&deployment(), &[("/spec/template/spec/containers", json!([{"image": "web"}]))]);
+        assert_eq!(verdict(other).allowed, !settings.contains("images"), "{settings}");
+        assert!(verdict(json!({"apiVersion": "v1", "kind": "ConfigMap"})).allowed);
+    }
+}
+
+#[test]
+fn images_of_the_settings_are_found_however_their_name_is_written() {
+    let own = with(
+        &deployment(),
+        &[(REPLICAS, json!(3)), ("/spec/template/spec/containers", json!([{"name": "sql", "image": "team/edge"}]))],
+    );
+    for name in ["images", r"im\u0061ges"] {
+        let settings = format!(r#"{{"{name}":[{{"repository":"team/edge","engine":"sql-edge"}}]}}"#);
+        let payload = format!(r#"{{"request":{},"settings":{settings}}}"#, request(&own, None));
+        assert!(!validate(payload.as_bytes(), &NoCluster).allowed, "{name}");
+    }
 }
 
 #[test]
