@@ -97,9 +97,10 @@ const ONLY_KUBECTL_READS: [(&str, &str); 20] = [
 ];
 
 /// Documents that only the linter reads: a part of `kubectl`'s error message, and the cause. They cannot get into a cluster.
-const ONLY_WE_READ: [(&str, &str); 14] = [
+const ONLY_WE_READ: [(&str, &str); 15] = [
     ("found a tab character", "a tab between tokens"),
     ("could not find expected directive name", "a special character in the name of a directive, which is ignored"),
+    ("found unexpected non-alphabetical character", "the same"),
     ("found character that cannot start any token", "a tab between tokens"),
     ("found unknown escape character", "an escape of JSON, which kubectl reads in JSON only"),
     ("found invalid Unicode character escape code", "a pair of escapes of JSON, as above"),

@@ -1,6 +1,7 @@
 //! What users see when the webhook fails, and what its log and the metrics say: one snapshot for each failure.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
@@ -116,6 +117,7 @@ impl Site {
         settings.add_filter(r#""duration_us":\d+"#, r#""duration_us":[time]"#);
         settings.add_filter(r"/[^ :]*/\.tmp\w+", "[folder]");
         settings.add_filter(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[uid]");
+        settings.add_filter(r#"(reason="429"\}) \+\d+"#, "$1 +[some]");
         settings.add_filter(r#""(port|line)":\d+"#, r#""$1":[number]"#);
         settings.bind(|| insta::assert_snapshot!(self.name, report));
     }
@@ -139,7 +141,12 @@ impl Site {
         let mut report = format!("{}\n## log\n", self.requests());
         let log = self.settled_log().into_iter().enumerate();
         let log = log.filter(|(number, line)| *number >= lines || line["level"] == "ERROR" || line["level"] == "WARN");
-        let log: Vec<String> = log.map(|(_, line)| format!("{}\n", without_time(line))).collect();
+        // The API server repeats some requests, not always as often.
+        let mut known = BTreeSet::new();
+        let log: Vec<String> = log
+            .map(|(_, line)| format!("{}\n", without_time(line)))
+            .filter(|line| known.insert(line.clone()))
+            .collect();
         report.push_str(&if log.is_empty() { "no line\n".to_owned() } else { log.concat() });
         report.push_str("\n## metrics of the webhook\n");
         report.push_str(&if is_alive { changes(&before, &metrics()) } else { "no answer\n".to_owned() });
