@@ -29,8 +29,12 @@ pub struct Engine {
     pub uid: i64,
     /// The node architecture of its supported images.
     pub architecture: &'static str,
-    /// The least memory with which it starts, in bytes.
-    pub memory_floor: u64,
+    /// The least memory with which it starts, in MiB.
+    pub memory_floor_mib: u32,
+    /// The editions that `MSSQL_PID` can name.
+    pub editions: &'static [&'static str],
+    /// Whether `MSSQL_PID` can be a product key (<https://learn.microsoft.com/azure/azure-sql-edge/configure>).
+    pub has_product_keys: bool,
     /// The last Linux kernel, major and minor version, on which it works; `None` if current builds work on all
     /// (<https://github.com/microsoft/mssql-docker/issues/893>).
     pub last_working_kernel: Option<(u32, u32)>,
@@ -51,7 +55,9 @@ const COMMON: Engine = Engine {
     port: 1433,
     uid: 10001,
     architecture: "amd64",
-    memory_floor: 0,
+    memory_floor_mib: 0,
+    editions: &[],
+    has_product_keys: false,
     last_working_kernel: None,
     has_availability_groups: false,
     marking_variables: &[],
@@ -62,7 +68,8 @@ pub static SQL_EDGE: Engine = Engine {
     name: "sql-edge",
     product: "SQL Edge",
     images: &["azure-sql-edge", "azure-sql-edge/developer", "azure-sql-edge/premium", "azure-sql-edge-developer"],
-    memory_floor: 1 << 30,
+    memory_floor_mib: 1024,
+    editions: &["Developer", "Premium"],
     last_working_kernel: Some((6, 6)),
     ..COMMON
 };
@@ -72,7 +79,20 @@ pub static SQL_SERVER: Engine = Engine {
     name: "sql-server",
     product: "SQL Server",
     images: &["mssql/server", "mssql/rhel/server", "mssql-server-linux"],
-    memory_floor: 2 << 30,
+    memory_floor_mib: 2048,
+    editions: &[
+        "Developer",
+        "Express",
+        "Standard",
+        "Enterprise",
+        "EnterpriseCore",
+        "Evaluation",
+        "Web",
+        // Since SQL Server 2025.
+        "EnterpriseDeveloper",
+        "StandardDeveloper",
+    ],
+    has_product_keys: true,
     has_availability_groups: true,
     marking_variables: &[&[EULA_VARIABLE], &["MSSQL_SA_PASSWORD", "SA_PASSWORD"]],
     ..COMMON
@@ -149,6 +169,32 @@ const EMULATOR: &str = "azure-messaging/servicebus-emulator";
 
 /// Programs that are no server, in the images of one.
 const CLIENTS: [&str; 5] = ["sqlcmd", "bcp", "sqlpackage", "sleep", "tail"];
+
+/// The directory of `sqlcmd` in former images.
+pub const FORMER_TOOLS: &str = "/opt/mssql-tools/bin";
+
+/// The releases of SQL Server whose images have `sqlcmd` elsewhere, from a cumulative update on
+/// (<https://github.com/microsoft/mssql-docker/issues/892>).
+const MOVED_TOOLS: [(&str, u32); 3] = [("2019", 28), ("2022", 14), ("2025", 0)];
+
+/// Whether an image has, or may have, `sqlcmd` in [`FORMER_TOOLS`].
+pub fn has_former_tools(image: &str) -> bool {
+    let image = ImageReference::parse(image);
+    let (release, build) = match image.tag {
+        None | Some("latest") => ("2025", "latest"),
+        Some(tag) => tag.split_once('-').unwrap_or((tag, "")),
+    };
+    let update = || build.strip_prefix("CU")?.split('-').next()?.parse::<u32>().ok();
+    let has_moved = |(moved, since): &(&str, u32)| {
+        release == *moved && (build == "latest" || update().is_some_and(|update| update >= *since))
+    };
+    image.digest.is_some() || !image.repository_ends_with("mssql/server") || !MOVED_TOOLS.iter().any(has_moved)
+}
+
+/// Whether the command of a container changes `mssql.conf`, so that more may be configured than its environment shows.
+pub fn writes_configuration(container: &Cursor<'_>) -> bool {
+    argv(container).iter().any(|word| word.contains("mssql.conf") || word.contains("mssql-conf"))
+}
 
 /// Whether the command of a container names the program of the server.
 fn names_server(container: &Cursor<'_>) -> bool {

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod image;
 pub mod kind;
 pub mod objects;
+pub mod quantity;
 pub mod resources;
 pub mod scheduling;
 pub mod selector;

@@ -32,6 +32,8 @@ fn pod_template() -> Value {
                 "image": IMAGE,
                 "ports": [{"name": "tds", "containerPort": 1433}],
                 "env": [{"name": "ACCEPT_EULA", "value": "Y"}],
+                "readinessProbe": {"tcpSocket": {"port": 1433}},
+                "resources": {"requests": {"memory": "2Gi"}},
                 "volumeMounts": [{"name": "data", "mountPath": "/var/opt/mssql"}],
             }],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "sql-data"}}],

@@ -156,7 +156,7 @@ impl<'a> Workload<'a> {
 }
 
 /// The containers, and the init containers that keep running beside them (sidecars).
-fn long_running_containers<'a>(pod: &Cursor<'a>) -> impl Iterator<Item = Cursor<'a>> + use<'a> {
+pub fn long_running_containers<'a>(pod: &Cursor<'a>) -> impl Iterator<Item = Cursor<'a>> + use<'a> {
     let is_sidecar = |container: &Cursor<'_>| container.at("restartPolicy").str() == Some("Always");
     pod.at("containers").items().chain(pod.at("initContainers").items().filter(is_sidecar))
 }

@@ -205,11 +205,17 @@ pub static RESOURCES: &[Resource] = &[
         look_up: LookUp::List,
         fields: &[
             "spec.clusterIP",
+            "spec.externalTrafficPolicy",
+            "spec.internalTrafficPolicy",
             "spec.ipFamilies",
+            "spec.loadBalancerClass",
+            "spec.loadBalancerIP",
             "spec.loadBalancerSourceRanges",
             "spec.ports",
+            "spec.publishNotReadyAddresses",
             "spec.selector",
             "spec.type",
+            "status.loadBalancer.ingress.ip",
         ],
         ..UNUSED
     },

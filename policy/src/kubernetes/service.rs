@@ -20,6 +20,27 @@ pub const INTERNAL_ANNOTATIONS: [(&str, &str); 10] = [
     ("load-balancer.hetzner.cloud/disable-public-network", "true"),
 ];
 
+/// Annotations with the same effect, which are only read: former names, and a former value.
+const FORMER_INTERNAL_ANNOTATIONS: [(&str, &str); 2] = [
+    ("cloud.google.com/load-balancer-type", "Internal"),
+    ("service.beta.kubernetes.io/aws-load-balancer-internal", "0.0.0.0/0"),
+];
+
+/// Annotations that limit the clients of a load balancer.
+const CLIENT_ANNOTATIONS: [&str; 3] = [
+    "service.beta.kubernetes.io/load-balancer-source-ranges",
+    "service.beta.kubernetes.io/azure-allowed-ip-ranges",
+    "service.beta.kubernetes.io/azure-allowed-service-tags",
+];
+
+/// Load balancer classes with internal addresses, the first two unless [`AWS_SCHEME`] says otherwise.
+const INTERNAL_CLASSES: [&str; 3] = ["service.k8s.aws/nlb", "eks.amazonaws.com/nlb", "tailscale"];
+
+const AWS_SCHEME: &str = "service.beta.kubernetes.io/aws-load-balancer-scheme";
+
+/// The annotation that selects the AWS Load Balancer Controller, whose load balancers are internal by default.
+const AWS_TYPE: &str = "service.beta.kubernetes.io/aws-load-balancer-type";
+
 /// How clients reach a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceType {
@@ -95,6 +116,31 @@ impl<'a> Service<'a> {
         self.service_type() == ServiceType::LoadBalancer
     }
 
+    fn annotation(&self, name: &'a str) -> Option<&'a str> {
+        self.object.path(&["metadata", "annotations", name]).str()
+    }
+
+    /// Whether its load balancer has, or will have, a private address: by annotation, class or known addresses.
+    pub fn is_internal(&self) -> bool {
+        let mut annotations = INTERNAL_ANNOTATIONS.iter().chain(&FORMER_INTERNAL_ANNOTATIONS);
+        let is_annotated =
+            annotations.any(|(name, value)| self.annotation(name).is_some_and(|own| own.eq_ignore_ascii_case(value)));
+        let class = self.spec.at("loadBalancerClass").str();
+        let is_of_class = class.is_some_and(|class| INTERNAL_CLASSES.contains(&class))
+            || matches!(self.annotation(AWS_TYPE), Some("external" | "nlb-ip"));
+        let ingress = self.object.path(&["status", "loadBalancer", "ingress"]).items().map(|entry| entry.at("ip"));
+        let mut addresses =
+            ingress.chain([self.spec.at("loadBalancerIP")]).filter_map(|address| address.str()).peekable();
+        is_annotated
+            || (is_of_class && self.annotation(AWS_SCHEME).is_none())
+            || (addresses.peek().is_some() && addresses.all(is_private))
+    }
+
+    /// Whether an annotation limits the clients of its load balancer.
+    pub fn has_annotated_clients(&self) -> bool {
+        CLIENT_ANNOTATIONS.iter().any(|name| self.annotation(name).is_some_and(|value| !value.is_empty()))
+    }
+
     /// Whether clients inside the cluster can reach it at an address that stays.
     pub fn has_virtual_ip(&self) -> bool {
         matches!(self.service_type(), ServiceType::ClusterIp | ServiceType::NodePort | ServiceType::LoadBalancer)
@@ -104,6 +150,17 @@ impl<'a> Service<'a> {
     pub fn selects(&self, pods: &Pods<'_>) -> bool {
         self.service_type() != ServiceType::ExternalName
             && self.selector().is_some_and(|selector| selector.matches(pods))
+    }
+}
+
+/// Whether an IP address is private (RFC 1918, RFC 6598, RFC 4193).
+fn is_private(address: &str) -> bool {
+    let mut octets = address.split('.').map_while(|octet| octet.parse::<u8>().ok());
+    match (octets.next(), octets.next()) {
+        (Some(10), Some(_)) | (Some(192), Some(168)) => true,
+        (Some(172), Some(second)) => (16..32).contains(&second),
+        (Some(100), Some(second)) => (64..128).contains(&second),
+        _ => address.starts_with("fd") || address.starts_with("fc"),
     }
 }
 
