@@ -52,6 +52,7 @@ const ONE_WRITER: &[&str] = &["single-replica"];
 const RECREATE: &[&str] = &["recreate-strategy"];
 const STEADY: &[&str] = &["steady-controller"];
 const PERSISTENT: &[&str] = &["persistent-data"];
+const RETAINED: &[&str] = &["retained-claim"];
 const WRITABLE: &[&str] = &["writable-data"];
 const AMD64: &[&str] = &["amd64-node-selector"];
 const LINUX: &[&str] = &["linux-node"];
@@ -213,6 +214,9 @@ fn other_rows() -> Vec<Row> {
         set(&modes, Some(json!(["ReadOnlyMany"])), WRITABLE),
         set(&modes, Some(json!(["ReadWriteOncePod"])), NO_RULE),
         set("/spec/serviceName", Some(json!("other")), NO_RULE),
+        set("/spec/persistentVolumeClaimRetentionPolicy", Some(json!({"whenDeleted": "Delete"})), RETAINED),
+        set("/spec/persistentVolumeClaimRetentionPolicy", Some(json!({"whenScaled": "Delete"})), RETAINED),
+        set("/spec/persistentVolumeClaimRetentionPolicy", Some(json!({"whenDeleted": "Retain"})), NO_RULE),
         set("/spec/podManagementPolicy", Some(json!("Parallel")), NO_RULE),
         // Two rules: the default strategy of a Deployment surges, and a Deployment has no claim templates.
         set("/kind", Some(json!("Deployment")), &["recreate-strategy", "persistent-data"]),

@@ -118,6 +118,7 @@ rules! {
     writable_data,
     stable_data_path,
     existing_claim,
+    retained_claim,
     // Any amd64 node
     amd64_node_selector,
     linux_node,

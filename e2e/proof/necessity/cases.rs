@@ -26,6 +26,17 @@ fn delete_pod(scenario: &Scenario<'_>) {
     scenario.replaced_by(|| _ = scenario.must(&["delete", "pod", &pod, "--wait=false"]));
 }
 
+/// Scales the StatefulSet to 0, and to 1 again when its pod and what belongs to it are gone.
+fn scale_down_and_up(scenario: &Scenario<'_>) {
+    let scale = |replicas: &str| _ = scenario.must(&["scale", "statefulset/ledger", &format!("--replicas={replicas}")]);
+    scenario.replaced_by(|| {
+        scale("0");
+        scenario.wait("its pod is deleted", |database, view| database.pods(view).is_empty());
+        wait(scenario);
+        scale("1");
+    });
+}
+
 /// Waits without an event.
 fn wait(_: &Scenario<'_>) {
     std::thread::sleep(Duration::from_secs(5));
@@ -120,6 +131,21 @@ pub(crate) fn cases() -> Vec<Case> {
             },
             event: "the template changes",
             cause: |scenario| _ = update(scenario),
+            breaks: Ok(Guarantee::SameData),
+        },
+        Case {
+            rule: "retained-claim",
+            stage: Stage::Pods,
+            says: "`whenScaled: Delete`",
+            broken: || {
+                Application::stateful_set().with(
+                    "StatefulSet",
+                    "/spec/persistentVolumeClaimRetentionPolicy",
+                    json!({"whenScaled": "Delete"}),
+                )
+            },
+            event: "it is scaled to 0 and to 1",
+            cause: scale_down_and_up,
             breaks: Ok(Guarantee::SameData),
         },
         Case {
