@@ -112,6 +112,7 @@ rules! {
     recreate_strategy,
     steady_controller,
     one_engine,
+    unblocked_rollout,
     // Durable data
     persistent_data,
     whole_data_root,
