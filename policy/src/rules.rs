@@ -128,6 +128,7 @@ rules! {
     // Clean restart
     graceful_stop,
     volume_ownership,
+    enough_memory,
     // Stable address
     load_balancer_service,
     reachable_service,
