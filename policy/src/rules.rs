@@ -129,6 +129,7 @@ rules! {
     graceful_stop,
     volume_ownership,
     enough_memory,
+    patient_probes,
     // Stable address
     load_balancer_service,
     reachable_service,
