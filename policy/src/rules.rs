@@ -130,6 +130,7 @@ rules! {
     volume_ownership,
     enough_memory,
     patient_probes,
+    pinned_image,
     // Stable address
     load_balancer_service,
     reachable_service,
