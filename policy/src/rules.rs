@@ -131,6 +131,7 @@ rules! {
     enough_memory,
     patient_probes,
     pinned_image,
+    engine_environment,
     // Stable address
     load_balancer_service,
     reachable_service,
