@@ -135,6 +135,7 @@ rules! {
     // Stable address
     load_balancer_service,
     reachable_service,
+    steady_routing,
 }
 
 /// The rule with this id.

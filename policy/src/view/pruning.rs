@@ -66,6 +66,15 @@ mod tests {
             service(&[("/spec/type", json!("ClusterIP"))]),
             service(&[("/spec/ports/0/targetPort", json!(1433))]),
             service(&[("/spec/ports/0/targetPort", json!(5))]),
+            service(&[
+                ("/spec/externalTrafficPolicy", json!("Local")),
+                ("/spec/loadBalancerClass", json!("tailscale")),
+            ]),
+            service(&[("/spec/internalTrafficPolicy", json!("Local")), ("/spec/loadBalancerIP", json!("10.0.0.1"))]),
+            service(&[
+                ("/spec/publishNotReadyAddresses", json!(true)),
+                ("/status/loadBalancer/ingress", json!([{"ip": "10.0.0.1"}])),
+            ]),
         ];
         let mut count = 0;
         for (change, service) in changes.iter().flat_map(|change| services.iter().map(move |service| (change, service)))
