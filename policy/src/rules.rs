@@ -136,6 +136,7 @@ rules! {
     load_balancer_service,
     reachable_service,
     steady_routing,
+    private_address,
 }
 
 /// The rule with this id.

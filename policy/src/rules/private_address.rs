@@ -1,0 +1,139 @@
+//! # What must hold
+//! A LoadBalancer Service that leads to the database is internal, or limits its clients: by an annotation of the cloud, a
+//! load balancer class that is internal, a private address, or `loadBalancerSourceRanges` without `0.0.0.0/0`. With the
+//! setting `exposure: public`, the rule is silent.
+//!
+//! # Why
+//! On most clouds, a load balancer gets a public address, where anyone can try passwords of `sa`.
+//!
+//! # Example
+//! ```yaml
+//! kind: Service
+//! spec:
+//!   type: LoadBalancer
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! kind: Service
+//! metadata:
+//!   annotations:
+//!     service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+//! spec:
+//!   type: LoadBalancer
+//!   loadBalancerSourceRanges:
+//!     - 10.0.0.0/8
+//! ```
+//!
+//! # Fix
+//! None: clients may come from outside.
+//!
+//! # Sources
+//! - Kubernetes documentation, *Service*: internal load balancer
+//! - AWS Load Balancer Controller, *Annotations*: its load balancers are internal by default
+
+use super::check::{Check, CheckContext};
+use super::steady_routing::leads_to_database;
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, Findings};
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
+use crate::kubernetes::service::Service;
+use crate::settings::Exposure;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "private-address",
+    summary: "the load balancer is internal, or limits its clients",
+    default_action: Action::Warn,
+    fixable: Fixable::No,
+    sees: &[Kind::Workload(Deployment), Kind::Workload(StatefulSet)],
+    checks: &[],
+    relations: &[Check::Service(check)],
+};
+
+fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
+    if !service.is_load_balancer()
+        || context.settings.exposure == Some(Exposure::Public)
+        || service.is_internal()
+        || !leads_to_database(&RULE, context, service)
+    {
+        return;
+    }
+    let ranges = service.spec.at("loadBalancerSourceRanges");
+    let everyone = ranges.items().find(|range| matches!(range.str(), Some("0.0.0.0/0" | "::/0")));
+    let (at, message) = match everyone {
+        Some(range) => (range, "the load balancer admits clients from everywhere"),
+        None if ranges.items().next().is_some() || service.has_annotated_clients() => return,
+        None => (service.spec.at("type"), "the load balancer may have a public address"),
+    };
+    findings.push(
+        Finding::contradiction(&at, message)
+            .reason("anyone can then try passwords of `sa`")
+            .help("limit its source ranges, or make it internal"),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::Settings;
+    use crate::testing::{ask_in, closed, deployment, service, settings, test};
+
+    const RANGES: &str = "/spec/loadBalancerSourceRanges";
+
+    fn with(settings: &Settings, changes: &[(&str, Value)]) -> Vec<String> {
+        let database = deployment(&[]);
+        let service = service(changes);
+        ask_in(&RULE, &service, &closed([&database, &service]), settings)
+    }
+
+    fn found(changes: &[(&str, Value)]) -> Vec<String> {
+        with(&Settings::default(), changes)
+    }
+
+    #[test]
+    fn a_load_balancer_is_not_open_to_everyone() {
+        assert_eq!(found(&[]), ["warn /spec/type"]);
+        assert_eq!(found(&[(RANGES, json!([]))]), ["warn /spec/type"]);
+        assert!(found(&[(RANGES, json!(["203.0.113.0/24"]))]).is_empty());
+        assert_eq!(found(&[(RANGES, json!(["10.0.0.0/8", "0.0.0.0/0"]))]), [format!("warn {RANGES}/1")]);
+        assert!(found(&[("/spec/type", json!("ClusterIP"))]).is_empty());
+        assert!(found(&[("/spec/ports/0/port", json!(9187))]).is_empty(), "it leads to metrics");
+        assert!(with(&settings(json!({"exposure": "public"})), &[]).is_empty());
+    }
+
+    #[test]
+    fn an_internal_load_balancer_is_private() {
+        let annotated = |name: &str, value: &str| found(&[("/metadata/annotations", json!({name: value}))]).is_empty();
+        let azure = "service.beta.kubernetes.io/azure-load-balancer-internal";
+        assert!(annotated(azure, "true") && !annotated(azure, "false"));
+        assert!(annotated("service.beta.kubernetes.io/aws-load-balancer-type", "external"));
+        assert!(annotated("cloud.google.com/load-balancer-type", "Internal"));
+        assert!(annotated("service.beta.kubernetes.io/load-balancer-source-ranges", "10.0.0.0/8"));
+        assert!(annotated("service.beta.kubernetes.io/azure-allowed-service-tags", "VirtualNetwork"));
+        assert!(!annotated("team", "db"));
+        let scheme = json!({"service.beta.kubernetes.io/aws-load-balancer-scheme": "internet-facing",
+            "service.beta.kubernetes.io/aws-load-balancer-type": "external"});
+        assert_eq!(found(&[("/metadata/annotations", scheme)]).len(), 1);
+        for class in ["service.k8s.aws/nlb", "eks.amazonaws.com/nlb", "tailscale"] {
+            assert!(found(&[("/spec/loadBalancerClass", json!(class))]).is_empty(), "{class}");
+        }
+    }
+
+    #[test]
+    fn a_private_address_is_private() {
+        let at = |address: &str| found(&[("/status/loadBalancer/ingress", json!([{"ip": address}]))]).is_empty();
+        for address in ["10.1.2.3", "172.16.0.1", "172.31.0.1", "192.168.0.1", "100.64.0.1", "fd00::1"] {
+            assert!(at(address), "{address}");
+        }
+        for address in ["203.0.113.7", "172.32.0.1", "100.63.0.1", "192.169.0.1", "2001:db8::1", "", "10"] {
+            assert!(!at(address), "{address}");
+        }
+        assert!(found(&[("/spec/loadBalancerIP", json!("10.0.0.9"))]).is_empty());
+        let both = json!([{"ip": "10.1.2.3"}, {"ip": "203.0.113.7"}]);
+        assert_eq!(found(&[("/status/loadBalancer/ingress", both)]).len(), 1);
+    }
+}
