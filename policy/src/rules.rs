@@ -125,6 +125,7 @@ rules! {
     linux_node,
     unpinned_node,
     finite_tolerations,
+    no_self_repulsion,
     // Clean restart
     graceful_stop,
     volume_ownership,
