@@ -125,6 +125,7 @@ rules! {
     linux_node,
     unpinned_node,
     finite_tolerations,
+    free_host_port,
     no_self_repulsion,
     // Clean restart
     graceful_stop,
