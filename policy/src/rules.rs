@@ -133,6 +133,7 @@ rules! {
     enough_memory,
     patient_probes,
     pinned_image,
+    numeric_user,
     engine_environment,
     // Stable address
     load_balancer_service,
