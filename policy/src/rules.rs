@@ -140,6 +140,8 @@ rules! {
     reachable_service,
     steady_routing,
     private_address,
+    // Notices
+    priority,
 }
 
 /// The rule with this id.
