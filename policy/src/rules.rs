@@ -141,6 +141,7 @@ rules! {
     steady_routing,
     private_address,
     // Notices
+    stable_hostname,
     priority,
 }
 
