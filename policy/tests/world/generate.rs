@@ -7,7 +7,7 @@ use sqledge_ha_policy::json::edit::{Edit, apply};
 use super::{deployment, service, stateful_set};
 
 /// Places below a pod's `spec` that rules look at, and a few that they do not.
-const POD: [&str; 26] = [
+const POD: [&str; 37] = [
     "nodeSelector",
     "nodeSelector/kubernetes.io~1arch",
     "nodeSelector/beta.kubernetes.io~1arch",
@@ -32,12 +32,23 @@ const POD: [&str; 26] = [
     "containers/0/volumeMounts",
     "containers/0/volumeMounts/0/mountPath",
     "containers/0/volumeMounts/0/readOnly",
+    "containers/0/ports/0/hostPort",
+    "containers/0/livenessProbe",
+    "containers/0/livenessProbe/periodSeconds",
+    "containers/0/readinessProbe",
+    "containers/0/resources",
+    "containers/0/resources/limits/memory",
+    "containers/0/securityContext",
+    "affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution",
+    "env",
+    "hostNetwork",
+    "resources",
     "volumes",
     "futureField",
 ];
 
 /// Places of a workload outside its pod template, and of a Service.
-const OUTSIDE: [&str; 16] = [
+const OUTSIDE: [&str; 22] = [
     "/spec/replicas",
     "/spec/strategy",
     "/spec/strategy/type",
@@ -50,6 +61,12 @@ const OUTSIDE: [&str; 16] = [
     "/spec/selector",
     "/spec/ports",
     "/spec/ports/0/targetPort",
+    "/spec/updateStrategy",
+    "/spec/persistentVolumeClaimRetentionPolicy",
+    "/spec/paused",
+    "/spec/externalTrafficPolicy",
+    "/spec/loadBalancerSourceRanges",
+    "/status/loadBalancer/ingress",
     "/metadata",
     "/metadata/annotations",
     "/metadata/namespace",
@@ -104,6 +121,19 @@ fn values() -> impl Strategy<Value = Value> {
         json!({"name": "MSSQL_DATA_DIR", "value": "$(ROOT)/data"}),
         json!([{"port": 1434}]),
         json!([{"metadata": {"name": "data"}}]),
+        json!(i64::MAX),
+        json!("Local"),
+        json!("512Mi"),
+        json!("1e999"),
+        json!({"limits": {"memory": "512Mi"}}),
+        json!({"exec": {"command": ["/opt/mssql-tools/bin/sqlcmd"]}}),
+        json!({"runAsNonRoot": true}),
+        json!({"type": "OnDelete", "rollingUpdate": {"partition": 1}}),
+        json!({"whenDeleted": "Delete"}),
+        json!([{"topologyKey": "topology.kubernetes.io/zone", "labelSelector": {}}]),
+        json!({"name": "MSSQL_PID", "value": "Express"}),
+        json!(["0.0.0.0/0"]),
+        json!([{"ip": "10.0.0.1"}]),
     ];
     prop_oneof![
         1 => prop::sample::select(strange.to_vec()),

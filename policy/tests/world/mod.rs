@@ -14,6 +14,8 @@ fn template() -> Value {
                 "name": "sql", "image": "mcr.microsoft.com/azure-sql-edge:1.0.7",
                 "env": [{"name": "ACCEPT_EULA", "value": "Y"}],
                 "ports": [{"name": "tds", "containerPort": 1433}],
+                "readinessProbe": {"tcpSocket": {"port": 1433}},
+                "resources": {"requests": {"memory": "2Gi"}},
                 "volumeMounts": [{"name": "data", "mountPath": "/var/opt/mssql"}],
             }],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "sql-data"}}],
@@ -49,7 +51,10 @@ pub(crate) fn stateful_set() -> Value {
 pub(crate) fn service() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "sql"},
-        "spec": {"type": "LoadBalancer", "selector": {"app": "sql"}, "ports": [{"port": 1433}]},
+        "spec": {
+            "type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/8"],
+            "selector": {"app": "sql"}, "ports": [{"port": 1433}],
+        },
     })
 }
 
