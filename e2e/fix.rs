@@ -106,11 +106,11 @@ fn locations_are_those_in_the_final_text() {
         let note = format!("note: unused ignore comment: sql.yaml:{line}:15\n");
         assert!(ran.stderr.contains(&left) && ran.stderr.contains(&note), "{flags:?}: {}", ran.stderr);
     };
-    check(folder.path(), &["--check"], 91);
-    check(folder.path(), &["--diff"], 91);
-    check(elsewhere.path(), &["."], 91);
-    check(folder.path(), &["."], 93);
-    check(folder.path(), &["--check"], 93);
+    check(folder.path(), &["--check"], 94);
+    check(folder.path(), &["--diff"], 94);
+    check(elsewhere.path(), &["."], 94);
+    check(folder.path(), &["."], 96);
+    check(folder.path(), &["--check"], 96);
 }
 
 #[test]

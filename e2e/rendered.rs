@@ -95,7 +95,7 @@ fn json_has_the_locations_in_the_template_and_in_the_rendered_text() {
     let rendered = helm_template(&BROKEN[2..]);
     let findings = report["findings"].as_array().unwrap();
     let (exact, others): (Vec<&Value>, Vec<&Value>) = findings.iter().partition(|finding| finding["start"].is_object());
-    assert_eq!((exact.len(), others.len()), (5, 2), "{report:#}");
+    assert_eq!((exact.len(), others.len()), (6, 2), "{report:#}");
     for finding in exact {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e").join(finding["file"].as_str().unwrap());
         let template = fs::read_to_string(path).unwrap();
@@ -181,7 +181,7 @@ fn piped_helm_output_names_its_templates() {
     let line = before + example.lines().position(|line| line == "  replicas: 2").unwrap() + 1;
     for place in [
         json!(["amd64-node-selector", "stock/templates/database.yaml", null, 78]),
-        json!(["finite-tolerations", "stock/charts/edge/templates/gauges.yaml", null, 123]),
+        json!(["finite-tolerations", "stock/charts/edge/templates/gauges.yaml", null, 129]),
         json!(["single-replica", "<stdin>", line, null]),
     ] {
         assert!(places(&report).contains(&place), "{place} is not among {:#?}", places(&report));
@@ -271,7 +271,7 @@ fn findings_point_to_the_files_of_origin_annotations() {
     let tools = Tools::none().with_kubectl();
     let places = places(&tools.report(&["--kustomize", "kustomize/overlay-with-origins"]));
     let file = "kustomize/base/database.yaml";
-    let expected = [json!(["single-replica", file, null, 40]), json!(["amd64-node-selector", file, 30, 74])];
+    let expected = [json!(["single-replica", file, null, 40]), json!(["amd64-node-selector", file, 30, 77])];
     assert_eq!(places, expected);
 }
 

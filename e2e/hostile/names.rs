@@ -21,8 +21,8 @@ fn called(name: &str) -> String {
     text =
         text.replace("type: LoadBalancer", "type: ClusterIP").replace("mountPath: /var/opt/mssql", "mountPath: /data");
     text.replace(
-        "          resources:",
-        &format!("            - name: \"MSSQL_DATA_DIR\"\n              value: \"/{name}\"\n          resources:"),
+        "          readinessProbe:",
+        &format!("            - name: \"MSSQL_DATA_DIR\"\n              value: \"/{name}\"\n          readinessProbe:"),
     )
 }
 
