@@ -175,7 +175,7 @@ pub const FORMER_TOOLS: &str = "/opt/mssql-tools/bin";
 
 /// The releases of SQL Server whose images have `sqlcmd` elsewhere, from a cumulative update on
 /// (<https://github.com/microsoft/mssql-docker/issues/892>).
-const MOVED_TOOLS: [(&str, u32); 3] = [("2019", 28), ("2022", 14), ("2025", 0)];
+const MOVED_TOOLS: [(&str, i64); 3] = [("2019", 28), ("2022", 14), ("2025", 0)];
 
 /// Whether an image has, or may have, `sqlcmd` in [`FORMER_TOOLS`].
 pub fn has_former_tools(image: &str) -> bool {
@@ -184,8 +184,8 @@ pub fn has_former_tools(image: &str) -> bool {
         None | Some("latest") => ("2025", "latest"),
         Some(tag) => tag.split_once('-').unwrap_or((tag, "")),
     };
-    let update = || build.strip_prefix("CU")?.split('-').next()?.parse::<u32>().ok();
-    let has_moved = |(moved, since): &(&str, u32)| {
+    let update = || build.strip_prefix("CU")?.split('-').next()?.parse::<i64>().ok();
+    let has_moved = |(moved, since): &(&str, i64)| {
         release == *moved && (build == "latest" || update().is_some_and(|update| update >= *since))
     };
     image.digest.is_some() || !image.repository_ends_with("mssql/server") || !MOVED_TOOLS.iter().any(has_moved)

@@ -4,7 +4,7 @@ use crate::json::cursor::Cursor;
 
 /// The decimal suffixes, and the powers of ten that they stand for
 /// (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>).
-const DECIMAL: [(&str, i32); 10] =
+const DECIMAL: [(&str, i64); 10] =
     [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
 
 /// The binary suffixes: powers of 1024, from the first on.
@@ -35,14 +35,14 @@ fn parse(text: &str) -> Option<f64> {
     } else {
         power = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
     }
-    let value = scaled(value, power.saturating_sub(i32::try_from(fraction.len()).ok()?));
+    let value = scaled(value, power.saturating_sub(i64::try_from(fraction.len()).ok()?));
     (!value.is_nan()).then_some(value)
 }
 
 /// `value` times a power of ten. Divides by one, which is exact, in place of multiplying with a fraction.
-fn scaled(value: f64, power: i32) -> f64 {
+fn scaled(value: f64, power: i64) -> f64 {
     /// From here on, powers of ten are infinite.
-    const MAX_POWER: u32 = 309;
+    const MAX_POWER: u64 = 309;
     let factor = (0..power.unsigned_abs().min(MAX_POWER)).fold(1.0, |factor, _| factor * 10.0);
     if power < 0 { value / factor } else { value * factor }
 }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn other_values_are_none() {
-        for text in ["", ".", "-1", "1GB", "1gi", "1.2.3", "Gi", "1 Gi", "1e", "e3", "1e99999999999", "१"] {
+        for text in ["", ".", "-1", "1GB", "1gi", "1.2.3", "Gi", "1 Gi", "1e", "e3", "1e99999999999999999999", "१"] {
             assert_eq!(value_of(json!(text)), None, "{text}");
         }
         assert_eq!(value_of(json!(null)), None);

@@ -122,18 +122,27 @@ impl<'a> Service<'a> {
 
     /// Whether its load balancer has, or will have, a private address: by annotation, class or known addresses.
     pub fn is_internal(&self) -> bool {
-        let mut annotations = INTERNAL_ANNOTATIONS.iter().chain(&FORMER_INTERNAL_ANNOTATIONS);
         let is_annotated =
-            annotations.any(|(name, value)| self.annotation(name).is_some_and(|own| own.eq_ignore_ascii_case(value)));
-        let class = self.spec.at("loadBalancerClass").str();
-        let is_of_class = class.is_some_and(|class| INTERNAL_CLASSES.contains(&class))
-            || matches!(self.annotation(AWS_TYPE), Some("external" | "nlb-ip"));
-        let ingress = self.object.path(&["status", "loadBalancer", "ingress"]).items().map(|entry| entry.at("ip"));
-        let mut addresses =
-            ingress.chain([self.spec.at("loadBalancerIP")]).filter_map(|address| address.str()).peekable();
-        is_annotated
-            || (is_of_class && self.annotation(AWS_SCHEME).is_none())
-            || (addresses.peek().is_some() && addresses.all(is_private))
+            |(name, value): &(&'a str, &str)| self.annotation(name).is_some_and(|own| own.eq_ignore_ascii_case(value));
+        if INTERNAL_ANNOTATIONS.iter().any(is_annotated) || FORMER_INTERNAL_ANNOTATIONS.iter().any(is_annotated) {
+            return true;
+        }
+        let class = self.spec.at("loadBalancerClass").str().unwrap_or_default();
+        let is_of_class =
+            INTERNAL_CLASSES.contains(&class) || matches!(self.annotation(AWS_TYPE), Some("external" | "nlb-ip"));
+        (is_of_class && self.annotation(AWS_SCHEME).is_none()) || self.has_private_addresses()
+    }
+
+    fn has_private_addresses(&self) -> bool {
+        let mut has_one = self.spec.at("loadBalancerIP").str().is_some_and(is_private);
+        for entry in self.object.path(&["status", "loadBalancer", "ingress"]).items() {
+            match entry.at("ip").str() {
+                Some(address) if !is_private(address) => return false,
+                Some(_) => has_one = true,
+                None => {}
+            }
+        }
+        has_one
     }
 
     /// Whether an annotation limits the clients of its load balancer.
@@ -155,13 +164,10 @@ impl<'a> Service<'a> {
 
 /// Whether an IP address is private (RFC 1918, RFC 6598, RFC 4193).
 fn is_private(address: &str) -> bool {
-    let mut octets = address.split('.').map_while(|octet| octet.parse::<u8>().ok());
-    match (octets.next(), octets.next()) {
-        (Some(10), Some(_)) | (Some(192), Some(168)) => true,
-        (Some(172), Some(second)) => (16..32).contains(&second),
-        (Some(100), Some(second)) => (64..128).contains(&second),
-        _ => address.starts_with("fd") || address.starts_with("fc"),
-    }
+    let second = |first: &str| -> Option<i64> { address.strip_prefix(first)?.split_once('.')?.0.parse().ok() };
+    ["10.", "192.168.", "fc", "fd"].iter().any(|prefix| address.starts_with(prefix))
+        || second("172.").is_some_and(|octet| (16..32).contains(&octet))
+        || second("100.").is_some_and(|octet| (64..128).contains(&octet))
 }
 
 #[cfg(test)]

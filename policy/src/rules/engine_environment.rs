@@ -127,20 +127,22 @@ const PID: &str = "MSSQL_PID";
 
 /// A finding on the password of `sa`. It names the variable, and never its value.
 fn check_password(environment: &Environment<'_>) -> Option<Finding> {
-    let entries = [PASSWORD, FORMER_PASSWORD].map(|name| environment.entry(name));
-    for (name, entry) in [PASSWORD, FORMER_PASSWORD].into_iter().zip(entries) {
-        let Some(entry) = entry else { continue };
-        let is_literal = matches!(environment.value(name), Variable::Known(_));
-        if is_literal || entry.path(&["valueFrom", "configMapKeyRef"]).exists() {
-            return Some(
-                Finding::contradiction(&entry.at("name"), format!("{name} does not come from a Secret"))
-                    .reason("everyone who can read the manifest can read the password")
-                    .help(format!("set {PASSWORD} by `secretKeyRef`")),
-            );
-        }
+    let visible = |name: &str| {
+        let entry = environment.entry(name)?;
+        let is_visible = matches!(environment.value(name), Variable::Known(_))
+            || entry.path(&["valueFrom", "configMapKeyRef"]).exists();
+        is_visible.then(|| {
+            Finding::contradiction(&entry.at("name"), format!("{name} does not come from a Secret"))
+                .reason("everyone who can read the manifest can read the password")
+                .help(format!("set {PASSWORD} by `secretKeyRef`"))
+        })
+    };
+    if let Some(finding) = visible(PASSWORD).or_else(|| visible(FORMER_PASSWORD)) {
+        return Some(finding);
     }
-    let [None, Some(former)] = entries else { return None };
-    (!environment.has_env_from()).then(|| {
+    let former = environment.entry(FORMER_PASSWORD)?;
+    let is_alone = environment.entry(PASSWORD).is_none() && !environment.has_env_from();
+    is_alone.then(|| {
         Finding::contradiction(&former.at("name"), format!("{FORMER_PASSWORD} is deprecated"))
             .help(format!("rename it to {PASSWORD}"))
     })
@@ -148,8 +150,8 @@ fn check_password(environment: &Environment<'_>) -> Option<Finding> {
 
 /// Whether a text has the form of a product key: five groups of five letters and digits.
 fn is_product_key(text: &str) -> bool {
-    let is_group = |group: &str| group.len() == 5 && group.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    text.split('-').count() == 5 && text.split('-').all(is_group)
+    let fits = |(index, byte): (usize, u8)| if index % 6 == 5 { byte == b'-' } else { byte.is_ascii_alphanumeric() };
+    text.len() == 29 && text.bytes().enumerate().all(fits)
 }
 
 #[cfg(test)]

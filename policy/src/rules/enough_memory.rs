@@ -101,12 +101,17 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     }
 }
 
+/// The number of bytes; more than can be exact are infinite.
+fn mib(number: i64) -> f64 {
+    i32::try_from(number).map_or(f64::INFINITY, f64::from) * MIB
+}
+
 /// Whether the database may take as much memory as the limit of its container, or more.
 fn may_exceed(container: &DatabaseContainer<'_, '_>, limit: f64) -> bool {
     let environment = container.environment();
     match environment.value(OWN_LIMIT) {
         Variable::Absent => !environment.may_have_more() && !writes_configuration(&container.container),
-        Variable::Known(text) => text.trim().parse::<u32>().is_ok_and(|own| f64::from(own) * MIB >= limit),
+        Variable::Known(text) => text.trim().parse().is_ok_and(|own: i64| mib(own) >= limit),
         Variable::Unresolved => {
             let field = environment.entry(OWN_LIMIT).map(|entry| entry.path(&["valueFrom", "resourceFieldRef"]));
             let text = |name| field.and_then(|field| field.at(name).str());

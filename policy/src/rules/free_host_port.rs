@@ -27,6 +27,7 @@
 use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings};
+use crate::json::cursor::Cursor;
 use crate::workload::{Workload, long_running_containers};
 
 /// The rule.
@@ -41,21 +42,26 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    let host_network = workload.pod.at("hostNetwork");
-    let mut fields = Vec::new();
-    if host_network.is_true() {
-        // The API server then adds a `hostPort` to every port.
-        fields.push(host_network);
-    } else {
-        let ports = long_running_containers(&workload.pod).flat_map(|container| container.at("ports").items());
-        let set = ports.map(|port| port.at("hostPort")).filter(|port| port.int().is_some_and(|number| number != 0));
-        fields.extend(set.take(MAX_FINDINGS));
-    }
-    for field in fields {
+    let mut add = |field: &Cursor<'_>| {
         findings.push(
-            Finding::contradiction(&field, "the pod can start only on a node where its ports are free")
+            Finding::contradiction(field, "the pod can start only on a node where its ports are free")
                 .help("remove it: clients connect to a Service"),
         );
+        findings.len() < MAX_FINDINGS
+    };
+    let host_network = workload.pod.at("hostNetwork");
+    if host_network.is_true() {
+        // The API server then adds a `hostPort` to every port.
+        add(&host_network);
+        return;
+    }
+    for container in long_running_containers(&workload.pod) {
+        for port in container.at("ports").items() {
+            let field = port.at("hostPort");
+            if field.int().is_some_and(|number| number != 0) && !add(&field) {
+                return;
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::edit::Edit;
-use crate::kubernetes::volumes::VolumeSource;
+use crate::kubernetes::volumes::{Mount, VolumeSource};
 use crate::workload::Workload;
 
 /// The rule.
@@ -48,8 +48,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    let mut mounts = workload.containers().flat_map(|container| container.storage().data_mounts());
-    if !mounts.any(|mount| matches!(mount.source, VolumeSource::ClaimTemplate(_))) {
+    let is_template = |mount: &&Mount<'_>| matches!(mount.source, VolumeSource::ClaimTemplate(_));
+    if !workload.containers().any(|container| container.storage().data_mounts().iter().any(is_template)) {
         return;
     }
     let policy = workload.object.path(&["spec", "persistentVolumeClaimRetentionPolicy"]);
