@@ -101,7 +101,7 @@ fn an_existing_finding_is_matched_by_its_problem_and_not_by_its_position() {
 #[test]
 fn another_problem_at_the_same_place_is_new() {
     let expression = format!("{}/subPathExpr", MOUNT.trim_end_matches("/name"));
-    let variable = |field: &str| json!([{"name": "OF", "valueFrom": {"fieldRef": {"fieldPath": field}}}]);
+    let variable = |field: &str| json!([{"name": "ACCEPT_EULA", "value": "Y"}, {"name": "OF", "valueFrom": {"fieldRef": {"fieldPath": field}}}]);
     let with = |expanded: &str, field: &str| {
         with(&deployment(), &[(&expression, json!(format!("$({expanded})"))), (ENVIRONMENT, variable(field))])
     };
