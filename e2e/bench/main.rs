@@ -7,6 +7,7 @@
 //! | `instances` | one call of the module on an instance of its own; with the path of another build, both |
 //! | `lint` | the linter as a whole process, on copies of the examples |
 //! | `serve` | the webhook under load |
+//! | `caches` | the webhook with the objects of a large cluster in its caches; needs the tests' control plane |
 //! | `soak` | the webhook's memory over an hour's worth of requests |
 //! | `peers` | other linters on the same files |
 //! | `profile` | the functions in which the linter spends its time |
@@ -24,6 +25,7 @@
     reason = "a benchmark prints, and fails by panicking"
 )]
 
+mod caches;
 mod calls;
 mod child;
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -72,13 +74,14 @@ fn main() {
             throughput::compare();
             throughput::compare_lookups();
         }
+        ["caches"] => caches::measure(),
         ["soak"] => soak::soak(),
         ["peers"] => peers::compare(),
         ["profile"] => profile::print(),
         // The other benchmarks run these.
         ["schemas"] => peers::schemas::write(),
         ["pass", name, path] => passes::run(name, Path::new(path)),
-        _ => panic!("the arguments are calls, instances, lint, serve, soak, peers or profile"),
+        _ => panic!("the arguments are calls, instances, lint, serve, caches, soak, peers or profile"),
     }
 }
 

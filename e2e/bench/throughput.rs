@@ -67,7 +67,8 @@ pub(crate) fn compare() {
     }
 }
 
-fn heading(what: &str) {
+/// Prints the names of the columns.
+pub(crate) fn heading(what: &str) {
     println!("\n{what}: {CONNECTIONS} connections, the load generator on the same processors");
     println!(
         "{:<26} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
@@ -101,7 +102,8 @@ pub(crate) fn compare_lookups() {
     }
 }
 
-fn row(what: &str, ours: &Server, least: &Server, body: &Body) {
+/// Prints the measurements of one kind of requests.
+pub(crate) fn row(what: &str, ours: &Server, least: &Server, body: &Body) {
     let requests = [request(&body.text)];
     let (mut load, mut floor) = (Load::default(), Load::default());
     let mut processor = Duration::ZERO;
