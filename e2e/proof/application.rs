@@ -31,6 +31,8 @@ fn pod() -> Value {
                 {"name": "ACCEPT_EULA", "value": "Y"},
                 {"name": "MSSQL_SA_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "engine", "key": "password"}}}],
             "ports": [{"name": "tds", "containerPort": 1433}],
+            "readinessProbe": {"tcpSocket": {"port": 1433}},
+            "resources": {"requests": {"memory": "1Gi"}},
             "volumeMounts": [{"name": "data", "mountPath": "/var/opt/mssql"}]}],
         "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "ledger"}}]})
 }
