@@ -93,13 +93,18 @@ pub fn scan(name: String, text: String, prefilter: &Prefilter<'_>) -> FileScan {
 /// Whether the `apiVersion` of an object in a text is of one of OpenShift's groups, e.g. `route.openshift.io/v1`.
 fn names_openshift_group(text: &str) -> bool {
     memmem::find_iter(text.as_bytes(), ".openshift.io/v").any(|at| {
-        let line = text.get(..at).map(|before| before.rsplit('\n').next().unwrap_or(before));
+        // Not the whole line: a long one can have many such texts.
+        let start = text.floor_char_boundary(at.saturating_sub(MAX_GROUP));
+        let line = text.get(start..at).map(|before| before.rsplit('\n').next().unwrap_or(before));
         line.is_some_and(|line| {
             let before = line.trim_end_matches(|letter: char| letter.is_ascii_lowercase() || letter == '.');
             !line.contains('#') && before.trim_end_matches([' ', '"', '\'', ':']).ends_with("apiVersion")
         })
     })
 }
+
+/// How far in front of its end a group and its key can begin, in bytes: a name has at most 253.
+const MAX_GROUP: usize = 300;
 
 /// The second pass over all files.
 pub(super) fn scan_related(mut scans: Vec<FileScan>, prefilter: &Prefilter<'_>) -> Vec<LintedFile> {
