@@ -109,7 +109,7 @@ fn files_with_invalid_utf_8_names_are_fixed() {
     let folder = TempDir::new().unwrap();
     let path = |byte: u8| folder.path().join(OsString::from_vec(vec![b'k', byte, b'.', b'y', b'm', b'l']));
     for (byte, name) in [(0xf6, "one"), (0xf7, "other")] {
-        fs::write(path(byte), EXAMPLE.replace("  name: ", &format!("  name: {name}-"))).unwrap();
+        fs::write(path(byte), of_its_own(name)).unwrap();
     }
     let ran = fix(folder.path(), &["--unsafe"], "");
     assert!(!ran.stderr.contains("not fixed"), "{}", ran.stderr);
@@ -117,6 +117,13 @@ fn files_with_invalid_utf_8_names_are_fixed() {
         let text = fs::read_to_string(path(byte)).unwrap();
         assert!(text.contains(name) && text.contains("type: Recreate"), "{text}");
     }
+}
+
+/// The example with names and labels of its own.
+fn of_its_own(name: &str) -> String {
+    ["  name: ", "claimName: ", "app: "]
+        .iter()
+        .fold(EXAMPLE.to_owned(), |text, key| text.replace(key, &format!("{key}{name}-")))
 }
 
 #[test]

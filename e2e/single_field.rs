@@ -30,7 +30,29 @@ impl Example {
             Deployment => "right.yaml",
             StatefulSet => "right-stateful-set.yaml",
         };
-        objects(&text_of(&format!("e2e/examples/{name}")))
+        let mut objects = objects(&text_of(&format!("e2e/examples/{name}")));
+        objects.extend(self.neighbours());
+        objects
+    }
+
+    /// Objects beside it that are correct, too: an autoscaler, a Job with a claim of its own, and the default class.
+    fn neighbours(self) -> [Value; 3] {
+        let (kind, name) = match self {
+            Deployment => ("Deployment", "harbour-sensors"),
+            StatefulSet => ("StatefulSet", "harbour-ledger"),
+        };
+        [
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name},
+                "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name}, "maxReplicas": 1}}),
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "export"},
+                "spec": {"template": {"spec": {"containers": [{"name": "export", "image": "registry.example/export:1",
+                    "volumeMounts": [{"name": "files", "mountPath": "/files"}]}],
+                    "volumes": [{"name": "files", "persistentVolumeClaim": {"claimName": "export"}}]}}}}),
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "disks",
+                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+                "provisioner": "disk.csi.azure.com", "reclaimPolicy": "Retain",
+                "volumeBindingMode": "WaitForFirstConsumer"}),
+        ]
     }
 }
 
@@ -54,6 +76,10 @@ const STEADY: &[&str] = &["steady-controller"];
 const PERSISTENT: &[&str] = &["persistent-data"];
 const RETAINED: &[&str] = &["retained-claim"];
 const WRITABLE: &[&str] = &["writable-data"];
+const FIXED_SIZE: &[&str] = &["no-autoscaling"];
+const ONE_USER: &[&str] = &["exclusive-claim"];
+const ONE_NODE: &[&str] = &["single-node-claim"];
+const PORTABLE: &[&str] = &["portable-storage"];
 const AMD64: &[&str] = &["amd64-node-selector"];
 const LINUX: &[&str] = &["linux-node"];
 const UNPINNED: &[&str] = &["unpinned-node"];
@@ -211,7 +237,10 @@ fn other_rows() -> Vec<Row> {
         (Deployment, "Service", "/spec/selector/pod-template-hash".to_owned(), Some(json!("6c5d8f7b9")), REACHABLE),
         set("/spec/volumeClaimTemplates", None, PERSISTENT),
         set("/spec/volumeClaimTemplates/0/metadata/name", Some(json!("other")), PERSISTENT),
-        set(&modes, Some(json!(["ReadOnlyMany"])), WRITABLE),
+        set(&modes, Some(json!(["ReadWriteMany"])), ONE_NODE),
+        set(&modes, Some(json!(["ReadWriteOnce", "ReadWriteMany"])), ONE_NODE),
+        // Two rules: the database cannot write, and every node can mount the volume.
+        set(&modes, Some(json!(["ReadOnlyMany"])), &["single-node-claim", "writable-data"]),
         set(&modes, Some(json!(["ReadWriteOncePod"])), NO_RULE),
         set("/spec/serviceName", Some(json!("other")), NO_RULE),
         set("/spec/persistentVolumeClaimRetentionPolicy", Some(json!({"whenDeleted": "Delete"})), RETAINED),
@@ -241,8 +270,29 @@ fn other_rows() -> Vec<Row> {
     ]
 }
 
+/// Changes of the objects beside an example, which mean the same for both; `claim` is the claim of the database.
+fn neighbour_rows(claim: &str) -> Vec<(&'static str, &'static str, Option<Value>, &'static [&'static str])> {
+    const CLAIM_OF_JOB: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim";
+    vec![
+        ("HorizontalPodAutoscaler", "/spec/maxReplicas", Some(json!(4)), FIXED_SIZE),
+        ("HorizontalPodAutoscaler", "/apiVersion", Some(json!("autoscaling/v1")), NO_RULE),
+        ("HorizontalPodAutoscaler", "/spec/scaleTargetRef", None, NO_RULE),
+        ("HorizontalPodAutoscaler", "/spec/scaleTargetRef/name", Some(json!("web")), NO_RULE),
+        ("Job", CLAIM_OF_JOB, Some(json!({"claimName": claim})), ONE_USER),
+        ("Job", CLAIM_OF_JOB, Some(json!({"claimName": claim, "readOnly": true})), NO_RULE),
+        ("StorageClass", "/provisioner", Some(json!("rancher.io/local-path")), PORTABLE),
+        ("StorageClass", "/provisioner", None, NO_RULE),
+        ("StorageClass", "/reclaimPolicy", None, NO_RULE),
+        ("StorageClass", "/volumeBindingMode", None, NO_RULE),
+    ]
+}
+
 fn rows() -> Vec<Row> {
     let mut rows = other_rows();
+    for (example, claim) in [(Deployment, "harbour-sensors"), (StatefulSet, "data-harbour-ledger-0")] {
+        let neighbours = neighbour_rows(claim).into_iter();
+        rows.extend(neighbours.map(|(kind, at, value, owners)| (example, kind, at.to_owned(), value, owners)));
+    }
     for (example, kind) in [(Deployment, "Deployment"), (StatefulSet, "StatefulSet")] {
         rows.extend(pod_rows().into_iter().map(|(at, value, owners)| (example, kind, at, value, owners)));
         rows.extend(

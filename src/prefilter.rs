@@ -1,15 +1,15 @@
 //! Every short cut that spares parsing or memory, with one switch for all of them.
 //!
-//! A document matters to the rules if one of its objects runs a database, or if it is a Service that selects the pods of
-//! one, a claim or ConfigMap that they use, or a Rollout that runs them. All show in the text: a database container needs
-//! one of a few words, the Service needs a label of the pods, and the others have a name that the workload names, or its
-//! own.
+//! A document matters to the rules if one of its objects runs a database, or if it is a Service or disruption budget that
+//! selects the pods of one, a claim or ConfigMap that they use, an autoscaler or Rollout of the workload, or a workload with
+//! the same claim or labels. All show in the text: a database container needs one of a few words, and the others need a
+//! label of the pods, or a name that the workload names, or its own.
 //! The short cuts are:
 //!
 //! | short cut | spares |
 //! |---|---|
 //! | `Prefilter::relevance` | parsing documents that cannot run a database |
-//! | `RelatedMatcher` | parsing Services and claims that are related to no database |
+//! | `RelatedMatcher` | parsing objects that are related to no database |
 //! | `Prefilter::keeps_texts` | the memory of files without any relevant document |
 //! | `Prefilter::reduce` | the memory of what no rule reads once an object alone was checked |
 //!
@@ -24,7 +24,7 @@ use sqledge_ha_policy::admission::prefilter::may_run_engine;
 use sqledge_ha_policy::engine::ENGINES;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::resources::Resource;
-use sqledge_ha_policy::rules::{RULES, used_resources};
+use sqledge_ha_policy::rules::used_resources;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::pruning::prune;
 
@@ -108,11 +108,6 @@ impl<'s> Prefilter<'s> {
         self.resources.iter().any(|resource| resource.kind == kind)
     }
 
-    /// Whether a rule that is on looks up claims for themselves, not only as a way to their volumes.
-    pub(crate) fn checks_claims(&self) -> bool {
-        RULES.iter().any(|rule| rule.sees == [Kind::Claim] && !rule.is_off(self.settings))
-    }
-
     /// Whether the texts of files without relevant documents are kept.
     pub(crate) fn keeps_texts(&self) -> bool {
         self.keeps_texts
@@ -141,20 +136,18 @@ impl<'s> Prefilter<'s> {
         if !is_list && kinds.peek().is_none() {
             return Relevance::Irrelevant { objects: 1 };
         }
-        match kinds.peek() {
-            // Read only if a workload names it, so that a template of another application is no error.
-            Some(kind @ (Kind::Claim | Kind::ConfigMap)) => return Relevance::Related(*kind),
-            Some(Kind::Volume) if self.template.find(document.as_bytes()).is_some() => {
-                return Relevance::Irrelevant { objects: 1 };
-            }
-            _ => {}
+        // Read only if there is a database that may need it, so that a template of another application is no error.
+        if let Some(kind @ (Kind::Claim | Kind::ConfigMap | Kind::Volume | Kind::StorageClass | Kind::Node)) =
+            kinds.peek()
+        {
+            return Relevance::Related(*kind);
         }
         if is_list || self.may_hide_words(document) || may_run_engine(document, self.settings) {
             return Relevance::Relevant;
         }
-        match kinds.find(|kind| kind.workload().is_none() || *kind == ROLLOUT) {
-            Some(kind @ (Kind::Service | ROLLOUT)) => Relevance::Related(kind),
-            Some(_) => Relevance::Relevant,
+        // The core Service has the name of Knative's.
+        match kinds.clone().find(|kind| kind.workload().is_none()).or_else(|| kinds.next()) {
+            Some(kind) => Relevance::Related(kind),
             None => Relevance::Irrelevant { objects: 1 },
         }
     }
@@ -227,6 +220,8 @@ mod tests {
 
     use super::*;
 
+    const DEPLOYMENT: Kind = Kind::Workload(WorkloadKind::Deployment);
+
     fn relevance(document: &str) -> Relevance {
         Prefilter::new(&Settings::default()).relevance(document)
     }
@@ -237,8 +232,11 @@ mod tests {
         let cases = [
             ("kind: ConfigMap\ndata: {x: mssql}\n", Relevance::Related(Kind::ConfigMap)),
             ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", Relevance::Related(Kind::Claim)),
-            ("kind: Deployment\nspec: {image: web}\n", one),
-            ("kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n", one),
+            ("kind: Deployment\nspec: {image: web}\n", Relevance::Related(DEPLOYMENT)),
+            (
+                "kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n",
+                Relevance::Related(DEPLOYMENT),
+            ),
             ("name: values\n", Relevance::Irrelevant { objects: 0 }),
             ("name: values\nobject: {kind: \"\\x50od\", image: mssql}\n", Relevance::Irrelevant { objects: 0 }),
             ("{{ include \"database\" . }}\n", Relevance::Relevant),
@@ -251,17 +249,20 @@ mod tests {
             ("kind: Deployment\nspec: {image: {{ .image }}}\n", Relevance::Relevant),
             ("kind: Deployment\nspec: {image: \"azure\\x2dsql-edge\"}\n", Relevance::Relevant),
             ("kind: Deployment\nspec: {image: \"azure-\\\n  sql-edge\"}\n", Relevance::Relevant),
-            ("kind: Deployment\nspec: {image: web, line: '^\\d+ \\w'}\n", one),
+            ("kind: Deployment\nspec: {image: web, line: '^\\d+ \\w'}\n", Relevance::Related(DEPLOYMENT)),
             ("kind: Deployment\nspec: {image: !!binary bXNzcWw=}\n", Relevance::Relevant),
             ("kind: List\nitems: []\n", Relevance::Relevant),
             (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, Relevance::Related(Kind::ConfigMap)),
-            ("kind: PersistentVolume\nspec: {}\n", Relevance::Relevant),
+            ("kind: PersistentVolume\nspec: {}\n", Relevance::Related(Kind::Volume)),
             ("kind: HelmRelease\nspec: {values: {image: mcr.microsoft.com/azure-sql-edge}}\n", Relevance::NamesImage),
             ("kind: HelmRelease\nspec: {values: {image: nginx}}\n", one),
-            ("kind: PersistentVolume\nspec: {{ .spec }}\n", one),
+            ("kind: PersistentVolume\nspec: {{ .spec }}\n", Relevance::Related(Kind::Volume)),
             (r#"{"\u006bind": "ConfigMap"}"#, Relevance::Related(Kind::ConfigMap)),
             (r#"{"\u006bind": "Pod", "image": "mssql/server"}"#, Relevance::Relevant),
-            (r#"{"kind": "Pod", "image": "web", "command": ["a\nb\t\""]}"#, one),
+            (
+                r#"{"kind": "Pod", "image": "web", "command": ["a\nb\t\""]}"#,
+                Relevance::Related(Kind::Workload(WorkloadKind::Pod)),
+            ),
             (r#"{"kind": "Pod", "image": "\u006dssql"}"#, Relevance::Relevant),
             (r#"{"kind": "Pod", "image": "team\/edge"}"#, Relevance::Relevant),
             (r#"{"kind": "Service"}"#, Relevance::Related(Kind::Service)),

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use sqledge_ha::linter::Level;
 use sqledge_ha_policy::finding::Action;
-use sqledge_ha_policy::rules::{RULES, Rule};
+use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::resources::LookUp;
+use sqledge_ha_policy::rules::{RULES, Rule, find};
 use sqledge_ha_policy::settings::Settings;
 
 use self::cases::right;
@@ -80,6 +82,12 @@ impl Case {
         cases().iter().position(|case| case.says == self.says).unwrap()
     }
 
+    /// Whether the rule looks up objects that are not looked up at admission.
+    fn is_seen_offline(&self) -> bool {
+        let is_offline = |kind: &Kind| kind.resource().is_some_and(|resource| resource.look_up == LookUp::Offline);
+        find(self.rule).unwrap().sees.iter().any(is_offline)
+    }
+
     fn row(&self, failure: String, with: &str) {
         let cells = [format!("`{}`", self.rule), self.says.to_owned(), self.event.to_owned(), failure, with.to_owned()];
         results::row(Table::Necessity, self.place(), &cells);
@@ -126,6 +134,13 @@ impl Case {
         if ran.code != 0 {
             assert!(ran.stderr.contains(&format!("- {}: ", self.rule)), "{ran:?}");
             return "rejected".to_owned();
+        }
+        if ran.stderr.contains(&format!("Warning: {}: ", self.rule)) {
+            return "a warning".to_owned();
+        }
+        // PersistentVolumes, autoscalers and users of a claim that run no database are seen in files and audits.
+        if self.is_seen_offline() {
+            return "reported by `lint`".to_owned();
         }
         // The API server receives the Service before the database that makes it the candidate.
         if ran.stderr.contains("load-balancer-service: no LoadBalancer Service selects these pods") {

@@ -139,7 +139,7 @@ fn look_ups_do_not_wait_for_an_unavailable_api_server() {
         assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
         assert_eq!(response["allowed"], true);
         let unchecked = response["auditAnnotations"]["unchecked"].as_str().unwrap();
-        assert!(unchecked.starts_with(unchecked_kind), "{response}");
+        assert!(unchecked.contains(unchecked_kind), "{response}");
     }
     assert_eq!(server.probe("/readyz").0, 503);
 }

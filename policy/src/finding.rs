@@ -110,7 +110,7 @@ impl Related {
 }
 
 /// The most related locations of one finding.
-const MAX_RELATED_LOCATIONS: usize = 10;
+pub const MAX_RELATED_LOCATIONS: usize = 10;
 
 // Rules call these so often that inlined copies would be a fiftieth of the module.
 impl Finding {

@@ -8,7 +8,7 @@ use self::check::{Check, CheckContext};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::edit::apply;
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::resources::{RESOURCES, Resource};
+use crate::kubernetes::resources::{Checked, RESOURCES, Resource};
 use crate::settings::{KnownRule, Mode, Settings};
 
 pub mod check;
@@ -109,8 +109,12 @@ macro_rules! rules {
 rules! {
     // One writer
     single_replica,
+    no_autoscaling,
     recreate_strategy,
     steady_controller,
+    exclusive_claim,
+    single_node_claim,
+    pod_exclusive_claim,
     one_engine,
     unblocked_rollout,
     // Durable data
@@ -120,6 +124,10 @@ rules! {
     stable_data_path,
     existing_claim,
     retained_claim,
+    retained_volume,
+    portable_storage,
+    supported_filesystem,
+    late_binding,
     // Any amd64 node
     amd64_node_selector,
     linux_node,
@@ -135,9 +143,11 @@ rules! {
     pinned_image,
     numeric_user,
     engine_environment,
+    drainable,
     // Stable address
     load_balancer_service,
     reachable_service,
+    exclusive_service,
     steady_routing,
     private_address,
     // Notices
@@ -153,7 +163,8 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 /// The resources that matter with these settings: those that rules check, and those that the rules that are on look up.
 pub fn used_resources(settings: &Settings) -> Vec<&'static Resource> {
     let rules: Vec<&Rule> = RULES.iter().filter(|rule| !rule.is_off(settings)).collect();
-    let is_used = |row: &&Resource| row.is_checked || rules.iter().any(|rule| rule.sees.contains(&row.kind));
+    let is_used =
+        |row: &&Resource| row.checked != Checked::No || rules.iter().any(|rule| rule.sees.contains(&row.kind));
     RESOURCES.iter().filter(is_used).collect()
 }
 

@@ -7,7 +7,9 @@ mod values;
 
 use serde_json::{Map, Value};
 
-use self::values::{Choice, ClaimSize, Engines, Flag, GroupId, Images, LookUps, RuleActions, Seconds, SettingType};
+use self::values::{
+    Choice, ClaimSize, Engines, Flag, GroupId, Images, LookUps, Names, RuleActions, Seconds, SettingType,
+};
 use crate::engine::SQL_EDGE;
 use crate::finding::{Action, push_separated, quoted};
 
@@ -108,6 +110,8 @@ settings! {
         "Exemptions", "Whether the annotation sqledge-ha/ignore on an object can switch rules off";
     "lookUps" look_ups: LookUps = Vec::new(),
         "Look-ups", "Kinds that the policy server may list; rules that need others are not checked";
+    "localStorageClasses" local_storage_classes: Names = Vec::new(),
+        "Local StorageClasses", "StorageClasses whose volumes stay on one node, beside the known ones";
     "claimSize" claim_size: ClaimSize = "8Gi".to_owned(),
         "Claim size", "Size of a claim that an unsafe fix adds to a file";
 }

@@ -81,6 +81,15 @@ pub(crate) fn other_kind(api_version: &str, kind: &str, changes: &[(&str, Value)
     changed(object, changes)
 }
 
+/// A PersistentVolumeClaim of the examples, after `changes`.
+pub(crate) fn claim(name: &str, changes: &[(&str, Value)]) -> Value {
+    let right = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "8Gi"}}},
+    });
+    changed(right, changes)
+}
+
 /// A LoadBalancer Service of the examples, after `changes`.
 pub(crate) fn service(changes: &[(&str, Value)]) -> Value {
     let right = json!({

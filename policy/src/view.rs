@@ -5,6 +5,7 @@ pub mod index;
 pub mod load_balancer;
 #[cfg(not(feature = "guest"))]
 pub mod pruning;
+pub mod storage;
 
 use std::cell::RefCell;
 
@@ -136,6 +137,16 @@ impl<'a> View<'a> {
         let selects = |budget: &DisruptionBudget<'_>| budget.selector().is_some_and(|selector| selector.matches(&pods));
         let budgets = self.find(&Query::BudgetsIn(self.namespace));
         budgets.map(|budgets| budgets.into_iter().map(DisruptionBudget::read).filter(selects).collect())
+    }
+
+    /// The databases of selected products whose pods a budget selects.
+    pub fn databases_in_budget(&self, budget: &DisruptionBudget<'_>) -> Vec<Workload<'a>> {
+        let Some(selector) = budget.selector() else { return Vec::new() };
+        let workloads = self.find(&Query::PodsSelectedBy { namespace: self.namespace, selector });
+        let workloads = workloads.known().unwrap_or_default().into_iter().filter_map(Pods::read);
+        let selected = workloads.filter(|pods| pods.kind.is_long_running() && selector.matches(pods));
+        let read = |pods: Pods<'a>| Workload::read(pods.object, pods.kind, self.settings);
+        selected.filter_map(read).filter(Workload::has_selected_engine).collect()
     }
 
     /// The autoscalers of every kind that target `workload`.

@@ -1,5 +1,6 @@
 //! A workload whose pods run a database: its pod template, and the containers that matter.
 
+pub mod claims;
 pub mod ports;
 pub mod storage;
 

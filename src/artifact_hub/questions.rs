@@ -60,7 +60,9 @@ fn question(setting: &Setting) -> Question {
         question.default = json!("internal");
     }
     match setting.form_type {
-        "array[" => question.description.push_str(&format!(": {}", listed(schema.pointer("/items/enum")))),
+        "array[" if schema.pointer("/items/enum").is_some() => {
+            question.description.push_str(&format!(": {}", listed(schema.pointer("/items/enum"))));
+        }
         "sequence[" => question.sequence_questions = image(&schema),
         // The form compares it with text.
         "string" if question.default.is_number() => question.default = json!(question.default.to_string()),

@@ -95,7 +95,7 @@ fn is_in(group: &str) -> String {
 
 /// Whether a request is for a checked kind that runs no pods, one expression for each kind.
 fn other_kinds() -> Vec<String> {
-    let is_other = |resource: &&Resource| resource.is_checked && resource.kind.workload().is_none();
+    let is_other = |resource: &&Resource| resource.kind.is_checked_at_admission() && resource.kind.workload().is_none();
     let is_kind = |Resource { group, name, .. }: &Resource| {
         format!("request.kind.group == {} && request.kind.kind == {}", text(group), text(name))
     };

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_namespaced_policy_names_allowed_workloads_only() {
         let rules = ModuleMetadata::embedded().unwrap().namespaced_rules();
-        for row in RESOURCES.iter().filter(|row| row.is_checked) {
+        for row in RESOURCES.iter().filter(|row| row.kind.is_checked_at_admission()) {
             let in_group: Vec<_> =
                 rules.iter().filter(|rule| texts(rule, "apiGroups").contains(&row.group.into())).cloned().collect();
             let allowed = NAMESPACED.iter().find(|(group, _)| *group == row.group);

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use sqledge_ha_policy::finding::MAX_RELATED_LOCATIONS;
+
 use super::check::id_fields;
 use super::locate::ObjectLocation;
 use super::{LocatedFinding, ObjectId};
@@ -58,8 +60,13 @@ pub(super) fn locate_related<'t>(
             let key = |other: &ObjectLocation<'_>| {
                 (other.file, other.document.index, other.item.prefix.clone(), related.pointer.to_string())
             };
-            let candidates = candidates.get(&fields(&related.object)).into_iter().flatten();
-            let nearest = candidates.filter(|other| !shown.contains(&key(other))).min_by_key(distance);
+            let candidates = candidates.get(&fields(&related.object)).map(Vec::as_slice).unwrap_or_default();
+            // In the order of the files, so that the nearest are around the finding.
+            let after = candidates.partition_point(|other| (other.file, other.document.index) < (file, document));
+            let around =
+                after.saturating_sub(MAX_RELATED_LOCATIONS)..candidates.len().min(after + MAX_RELATED_LOCATIONS);
+            let around = candidates.get(around).unwrap_or_default().iter();
+            let nearest = around.filter(|other| !shown.contains(&key(other))).min_by_key(distance);
             if let Some(other) = nearest {
                 shown.insert(key(other));
                 located.related.push(other.related(&related, text(other.file)));

@@ -112,7 +112,7 @@ pub(super) fn scan_related(mut scans: Vec<FileScan>, prefilter: &Prefilter<'_>) 
     for scan in &mut scans {
         names.extend(std::mem::take(&mut scan.names));
     }
-    let matcher = RelatedMatcher::new(&names, prefilter.checks_claims());
+    let matcher = RelatedMatcher::new(&names);
     parallel::map(scans, 1, |scan| scan.into_file(&matcher, prefilter))
 }
 
@@ -254,17 +254,15 @@ impl DocumentScan {
                 if prefilter.uses(kind) {
                     kept.push((item.prefix, kind));
                 }
-                if kind == Kind::Volume {
-                    self.names.add_volume();
-                }
                 checked += usize::from(is_checked && kind.is_checked());
                 continue;
             };
             let Some(workload) = Workload::read(object, workload_kind, settings) else {
+                // It can have the same claim or labels as a database.
+                kept.push((item.prefix, kind));
                 if runs_other_pods(object, workload_kind) {
                     self.has_late_workloads = true;
                     is_complete = true;
-                    kept.push((item.prefix, kind));
                 }
                 continue;
             };

@@ -29,8 +29,6 @@ enum Name {
 #[derive(Debug, Default)]
 pub(crate) struct DatabaseNames {
     names: Vec<(Name, String)>,
-    /// Whether there is a PersistentVolume: claims matter only as a way to it, unless a rule says otherwise.
-    has_volumes: bool,
 }
 
 impl DatabaseNames {
@@ -56,18 +54,12 @@ impl DatabaseNames {
         names.iter().for_each(|name| self.insert(Name::ConfigMap, name));
     }
 
-    /// Records that there is a PersistentVolume.
-    pub(crate) fn add_volume(&mut self) {
-        self.has_volumes = true;
-    }
-
     fn insert(&mut self, kind: Name, name: &str) {
         self.names.push((kind, name.to_owned()));
     }
 
     pub(crate) fn extend(&mut self, other: DatabaseNames) {
         self.names.extend(other.names);
-        self.has_volumes |= other.has_volumes;
     }
 }
 
@@ -78,12 +70,11 @@ pub(crate) struct RelatedMatcher {
     claims: Words,
     config_maps: Words,
     workloads: Words,
-    reads_claims: bool,
 }
 
 impl RelatedMatcher {
-    /// `checks_claims`: a rule that is on looks claims up for themselves.
-    pub(crate) fn new(names: &DatabaseNames, checks_claims: bool) -> Self {
+    /// The matcher for these names.
+    pub(crate) fn new(names: &DatabaseNames) -> Self {
         let words = |wanted: Name| {
             let names = names.names.iter().filter(move |(kind, _)| *kind == wanted);
             names.map(|(_, name)| name.as_str())
@@ -94,7 +85,6 @@ impl RelatedMatcher {
             claims: Words::new(words(Name::Claim)),
             config_maps: Words::new(words(Name::ConfigMap)),
             workloads: Words::new(words(Name::Workload)),
-            reads_claims: checks_claims || names.has_volumes,
         }
     }
 
@@ -102,13 +92,19 @@ impl RelatedMatcher {
     pub(crate) fn matches(&self, kind: Kind, text: &str) -> bool {
         match kind {
             Kind::Service => self.labels.are_in(text) || text.contains("LoadBalancer") && self.ports.are_in(text),
-            Kind::Claim => self.reads_claims && self.claims.are_in(text),
+            Kind::Claim => self.claims.are_in(text),
             Kind::ConfigMap => self.config_maps.are_in(text),
-            ROLLOUT => text.contains("workloadRef") && self.workloads.are_in(text),
-            _ => true,
+            ROLLOUT if text.contains("workloadRef") && self.workloads.are_in(text) => true,
+            Kind::Workload(_) => text.contains(CLAIM_NAME) && self.claims.are_in(text) || self.labels.are_in(text),
+            Kind::DisruptionBudget => self.labels.are_in(text) || !text.contains("matchLabels"),
+            Kind::Autoscaler | Kind::ScaledObject | Kind::VerticalAutoscaler => self.workloads.are_in(text),
+            Kind::Volume | Kind::StorageClass | Kind::Node | Kind::Gateway | Kind::TcpRoute | Kind::Scale => true,
         }
     }
 }
+
+/// The field by which pods use a claim.
+const CLAIM_NAME: &str = "claimName";
 
 /// Words to find in texts.
 struct Words {
@@ -180,7 +176,7 @@ mod tests {
             let (object, settings) = (workload(labels), Settings::default());
             let mut known = DatabaseNames::default();
             known.add(&Workload::read(&object, WorkloadKind::Deployment, &settings).unwrap());
-            RelatedMatcher::new(&known, false).matches(Kind::Service, service)
+            RelatedMatcher::new(&known).matches(Kind::Service, service)
         };
         let labels = json!({"app": "sql", "tier": "db"});
         assert!(

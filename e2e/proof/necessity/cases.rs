@@ -20,6 +20,40 @@ fn pod_with(pointer: &str, value: Value) -> Application {
     right().with("Deployment", &format!("{POD}{pointer}"), value)
 }
 
+/// The application with one more object.
+fn beside(object: Value) -> Application {
+    let mut application = right();
+    application.objects.push(object);
+    application
+}
+
+fn autoscaler(replicas: u32) -> Value {
+    json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "ledger"}, "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "ledger"},
+        "minReplicas": replicas, "maxReplicas": replicas}})
+}
+
+/// The application with a second database on the same claim, and its Service.
+fn with_second_database() -> Application {
+    let mut application = right();
+    for kind in ["Service", "Deployment"] {
+        let mut second = application.objects.iter().find(|object| object["kind"] == kind).unwrap().clone();
+        second["metadata"]["name"] = json!("archive");
+        let selector = if kind == "Service" { "/spec/selector/app" } else { "/spec/selector/matchLabels/app" };
+        *second.pointer_mut(selector).unwrap() = json!("archive");
+        if let Some(label) = second.pointer_mut("/spec/template/metadata/labels/app") {
+            *label = json!("archive");
+        }
+        application.objects.push(second);
+    }
+    application
+}
+
+fn volume_of_a_node() -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "of-a-node"}, "spec": {
+        "capacity": {"storage": "8Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/srv/ledger"}}})
+}
+
 /// Deletes the pod and waits for a replacement.
 fn delete_pod(scenario: &Scenario<'_>) {
     let pod = scenario.pod();
@@ -64,6 +98,16 @@ pub(crate) fn cases() -> Vec<Case> {
             breaks: Ok(Guarantee::SameData),
         },
         Case {
+            rule: "no-autoscaling",
+            stage: Stage::Pods,
+            says: "a HorizontalPodAutoscaler with `minReplicas: 2`",
+            broken: || beside(autoscaler(2)),
+            event: "it is applied",
+            // The controller looks every 15 seconds.
+            cause: |_| std::thread::sleep(Duration::from_secs(30)),
+            breaks: Ok(Guarantee::OneWriter),
+        },
+        Case {
             rule: "recreate-strategy",
             stage: Stage::Pods,
             says: "no `strategy`",
@@ -84,6 +128,24 @@ pub(crate) fn cases() -> Vec<Case> {
                 wait(scenario);
             },
             breaks: Ok(Guarantee::ComesBack),
+        },
+        Case {
+            rule: "exclusive-claim",
+            stage: Stage::Pods,
+            says: "a second database that mounts the claim, too",
+            broken: with_second_database,
+            event: "it is applied",
+            cause: wait,
+            breaks: Err("files, which two servers damage"),
+        },
+        Case {
+            rule: "single-node-claim",
+            stage: Stage::Nodes,
+            says: "`accessModes: [ReadWriteMany]`",
+            broken: || right().with("PersistentVolumeClaim", "/spec/accessModes", json!(["ReadWriteMany"])),
+            event: "the node is cut off, and still runs the old pod",
+            cause: wait,
+            breaks: Err("a node that is cut off from the cluster, but not from the storage"),
         },
         Case {
             rule: "persistent-data",
@@ -147,6 +209,15 @@ pub(crate) fn cases() -> Vec<Case> {
             event: "it is scaled to 0 and to 1",
             cause: scale_down_and_up,
             breaks: Ok(Guarantee::SameData),
+        },
+        Case {
+            rule: "portable-storage",
+            stage: Stage::Nodes,
+            says: "a PersistentVolume with `hostPath`",
+            broken: || beside(volume_of_a_node()).with("PersistentVolumeClaim", "/spec/volumeName", json!("of-a-node")),
+            event: "the node fails",
+            cause: wait,
+            breaks: Err("files that stay on the node"),
         },
         Case {
             rule: "amd64-node-selector",

@@ -36,6 +36,8 @@ fn deployment(name: &str, replicas: u32) -> Value {
     let mut deployment = written_by_hand();
     deployment["metadata"]["name"] = json!(name);
     deployment["spec"]["replicas"] = json!(replicas);
+    let volume = &mut deployment["spec"]["template"]["spec"]["volumes"][0];
+    volume["persistentVolumeClaim"]["claimName"] = json!(format!("{name}-data"));
     let environment = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
     environment.push(json!({"name": "MSSQL_SA_PASSWORD", "value": SECRET}));
     deployment

@@ -72,6 +72,35 @@ impl<'a> Volume<'a> {
         Volume { object: Cursor::root(object) }
     }
 
+    /// The name of its StorageClass; empty for none. The annotation is the former field.
+    pub fn class_name(&self) -> &'a str {
+        let annotation = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
+        let field = self.object.path(&["spec", "storageClassName"]);
+        self.object.path(&annotation).str().or_else(|| field.str()).unwrap_or_default()
+    }
+
+    /// The namespace and name of the only claim that can be bound to it; `None` for any claim.
+    pub fn reserved_for(&self) -> Option<(&'a str, &'a str)> {
+        let claim = self.object.path(&["spec", "claimRef"]);
+        Some((claim.at("namespace").str()?, claim.at("name").str()?))
+    }
+
+    /// What binds it to one node: a path or disk of a node, or a node affinity to a host name.
+    pub fn node(&self) -> Option<Cursor<'a>> {
+        let spec = self.object.at("spec");
+        let terms = spec.path(&["nodeAffinity", "required", "nodeSelectorTerms"]);
+        let mut expressions = terms.items().flat_map(|term| term.at("matchExpressions").items());
+        let by_name = expressions.find(|expression| expression.at("key").str() == Some("kubernetes.io/hostname"));
+        spec.first_of(&["hostPath", "local"]).or(by_name)
+    }
+
+    /// Its source, e.g. `csi`, and the name of the source's field.
+    pub fn source(&self) -> Option<(&'a str, Cursor<'a>)> {
+        const OTHERS: [&str; 3] = ["capacity", "claimRef", "nodeAffinity"];
+        let spec = self.object.at("spec");
+        spec.members().find(|(name, field)| !OTHERS.contains(name) && field.map().is_some())
+    }
+
     /// The `readOnly: true` of its source, if there is one.
     pub fn read_only(&self) -> Option<Cursor<'a>> {
         let spec = self.object.at("spec");
@@ -90,6 +119,21 @@ impl<'a> StorageClass<'a> {
     /// Reads a StorageClass.
     pub fn read(object: &'a Value) -> Self {
         StorageClass { object: Cursor::root(object) }
+    }
+}
+
+impl<'a> StorageClass<'a> {
+    /// Whether claims without a class get it.
+    pub fn is_default(&self) -> bool {
+        const ANNOTATIONS: [&str; 2] =
+            ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+        let annotations = self.object.path(&["metadata", "annotations"]);
+        ANNOTATIONS.into_iter().any(|name| annotations.at(name).str() == Some("true"))
+    }
+
+    /// The plugin that makes its volumes.
+    pub fn provisioner(&self) -> Cursor<'a> {
+        self.object.at("provisioner")
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Resource {
     pub body: &'static [&'static str],
     /// The annotations that the rules read, with the same effect, and their values that matter.
     pub body_annotations: &'static [(&'static str, &'static str)],
-    /// Whether rules check the object itself.
-    pub is_checked: bool,
+    /// Where rules check the object itself.
+    pub checked: Checked,
     /// Whether it has a `scale` sub-resource that rules check.
     pub is_scalable: bool,
     /// How rules look it up.
@@ -38,6 +38,17 @@ pub struct Resource {
     /// The fields that rules read when they look it up, as dotted paths through arrays. For workloads, the fields of
     /// the pod template come on top.
     pub fields: &'static [&'static str],
+}
+
+/// Where rules check the objects of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// Nowhere.
+    No,
+    /// In files, and in an audit of a live cluster.
+    Offline,
+    /// Also at admission.
+    Everywhere,
 }
 
 /// How rules look up the objects of a resource at admission.
@@ -87,6 +98,7 @@ const POD_FIELDS: &[&str] = &[
     "spec.initContainers.restartPolicy",
     "spec.initContainers.securityContext",
     "spec.initContainers.volumeMounts",
+    "spec.affinity.podAntiAffinity",
     "spec.nodeSelector",
     "spec.os",
     "spec.securityContext",
@@ -105,18 +117,23 @@ const UNUSED: Resource = Resource {
     is_namespaced: true,
     body: &["spec"],
     body_annotations: &[],
-    is_checked: false,
+    checked: Checked::No,
     is_scalable: false,
     look_up: LookUp::No,
     fields: &[],
 };
 
 /// A workload of the group `apps`.
-const APPS: Resource =
-    Resource { group: "apps", former_groups: &["extensions"], is_checked: true, fields: &["spec.replicas"], ..UNUSED };
+const APPS: Resource = Resource {
+    group: "apps",
+    former_groups: &["extensions"],
+    checked: Checked::Everywhere,
+    fields: &["spec.replicas"],
+    ..UNUSED
+};
 
 /// A workload of the core group.
-const CORE: Resource = Resource { is_checked: true, ..UNUSED };
+const CORE: Resource = Resource { checked: Checked::Everywhere, ..UNUSED };
 
 /// Every resource that the rules know, in the order of the documentation.
 pub static RESOURCES: &[Resource] = &[
@@ -135,7 +152,7 @@ pub static RESOURCES: &[Resource] = &[
         plural: "statefulsets",
         is_scalable: true,
         look_up: LookUp::List,
-        fields: &["spec.ordinals.start", "spec.replicas", "spec.volumeClaimTemplates.metadata.name"],
+        fields: &["spec.ordinals.start", "spec.replicas", "spec.volumeClaimTemplates"],
         ..APPS
     },
     Resource { kind: Kind::Workload(WorkloadKind::DaemonSet), name: "DaemonSet", plural: "daemonsets", ..APPS },
@@ -201,7 +218,7 @@ pub static RESOURCES: &[Resource] = &[
         body_annotations: &INTERNAL_ANNOTATIONS,
         name: "Service",
         plural: "services",
-        is_checked: true,
+        checked: Checked::Everywhere,
         look_up: LookUp::List,
         fields: &[
             "spec.clusterIP",
@@ -223,6 +240,7 @@ pub static RESOURCES: &[Resource] = &[
         kind: Kind::Claim,
         name: "PersistentVolumeClaim",
         plural: "persistentvolumeclaims",
+        checked: Checked::Offline,
         look_up: LookUp::Get,
         fields: &["spec.accessModes", "spec.storageClassName", "spec.volumeMode", "spec.volumeName"],
         ..UNUSED
@@ -241,6 +259,7 @@ pub static RESOURCES: &[Resource] = &[
         name: "StorageClass",
         plural: "storageclasses",
         is_namespaced: false,
+        look_up: LookUp::Offline,
         body: &["allowedTopologies", "parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"],
         ..UNUSED
     },
@@ -249,6 +268,7 @@ pub static RESOURCES: &[Resource] = &[
         group: "autoscaling",
         versions: &["v2", "v1"],
         name: "HorizontalPodAutoscaler",
+        look_up: LookUp::Offline,
         plural: "horizontalpodautoscalers",
         ..UNUSED
     },
@@ -257,6 +277,7 @@ pub static RESOURCES: &[Resource] = &[
         group: "keda.sh",
         versions: &["v1alpha1"],
         name: "ScaledObject",
+        look_up: LookUp::Offline,
         plural: "scaledobjects",
         ..UNUSED
     },
@@ -264,6 +285,7 @@ pub static RESOURCES: &[Resource] = &[
         kind: Kind::VerticalAutoscaler,
         group: "autoscaling.k8s.io",
         name: "VerticalPodAutoscaler",
+        look_up: LookUp::Offline,
         plural: "verticalpodautoscalers",
         ..UNUSED
     },
@@ -271,11 +293,20 @@ pub static RESOURCES: &[Resource] = &[
         kind: Kind::DisruptionBudget,
         group: "policy",
         name: "PodDisruptionBudget",
+        checked: Checked::Offline,
         plural: "poddisruptionbudgets",
+        look_up: LookUp::Offline,
         ..UNUSED
     },
     Resource { kind: Kind::ConfigMap, name: "ConfigMap", plural: "configmaps", body: &["data"], ..UNUSED },
-    Resource { kind: Kind::Node, name: "Node", plural: "nodes", is_namespaced: false, ..UNUSED },
+    Resource {
+        kind: Kind::Node,
+        name: "Node",
+        plural: "nodes",
+        is_namespaced: false,
+        look_up: LookUp::Offline,
+        ..UNUSED
+    },
     Resource { kind: Kind::Gateway, group: "gateway.networking.k8s.io", name: "Gateway", plural: "gateways", ..UNUSED },
     Resource {
         kind: Kind::TcpRoute,
@@ -296,7 +327,7 @@ pub static RESOURCES: &[Resource] = &[
         former_groups: &["extensions"],
         name: "Scale",
         plural: "scale",
-        is_checked: true,
+        checked: Checked::Everywhere,
         ..UNUSED
     },
 ];
@@ -378,6 +409,6 @@ mod tests {
         let paths = |kind: WorkloadKind| Kind::Workload(kind).resource().unwrap().field_paths();
         assert!(paths(WorkloadKind::Pod).contains(&"spec.nodeSelector".to_owned()));
         assert!(paths(WorkloadKind::CronJob).contains(&"spec.jobTemplate.spec.template.spec.os".to_owned()));
-        assert!(paths(WorkloadKind::StatefulSet).contains(&"spec.volumeClaimTemplates.metadata.name".to_owned()));
+        assert!(paths(WorkloadKind::StatefulSet).contains(&"spec.volumeClaimTemplates".to_owned()));
     }
 }

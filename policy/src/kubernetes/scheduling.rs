@@ -4,6 +4,8 @@
 //! must all hold. A term without expressions matches no node
 //! (<https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/>).
 
+use serde_json::{Map, Value};
+
 use crate::json::cursor::Cursor;
 
 /// The label of a node's processor architecture.
@@ -36,6 +38,23 @@ impl<'a> Placement<'a> {
     pub fn affinity_admits(&self, label: &[&str], value: &str) -> bool {
         let admits = |term: Cursor<'_>| !is_empty(&term) && may_be(&term, label, value);
         !self.terms.exists() || self.terms.items().any(admits)
+    }
+
+    /// Whether the pod can run on a node with these labels, as far as node selector and required affinity say.
+    pub fn admits(&self, labels: &Map<String, Value>) -> bool {
+        let label = |key: &str| labels.get(key).and_then(Value::as_str);
+        let selected = self.selector.members().all(|(key, value)| label(key) == value.str());
+        let matches = |term: Cursor<'_>| {
+            !is_empty(&term)
+                && term.at("matchExpressions").items().all(|expression| {
+                    let own = expression.at("key").str().and_then(label);
+                    match (own, expression.at("operator").str()) {
+                        (None, operator) => matches!(operator, Some("NotIn" | "DoesNotExist")),
+                        (Some(own), _) => holds(&expression, own) == Some(true),
+                    }
+                })
+        };
+        selected && (!self.terms.exists() || self.terms.items().any(matches))
     }
 
     /// Whether every node that the pod can run on has `label` with `value`.

@@ -48,11 +48,10 @@
 use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
-use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::volumes::VolumeSource;
 use crate::view::cluster::Lookup;
 use crate::workload::Workload;
+use crate::workload::claims::DataClaim;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -66,7 +65,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    for claim_name in data_claims(workload) {
+    for claim in workload.data_claims() {
+        let DataClaim::Named(claim_name) = claim else { continue };
         let name = claim_name.str().unwrap_or_default();
         if matches!(context.view.claim(name), Lookup::Known(None)) {
             let place = match workload.object.path(&["metadata", "namespace"]).str() {
@@ -83,20 +83,6 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
             findings.push(finding.help("create it, or correct the name"));
         }
     }
-}
-
-/// The names of the claims in the pod's volumes that hold database files, each once.
-fn data_claims<'a>(workload: &Workload<'a>) -> Vec<Cursor<'a>> {
-    let mut names: Vec<Cursor<'a>> = Vec::new();
-    for mount in workload.containers().flat_map(|container| container.storage().data_mounts()) {
-        let VolumeSource::Claim(source) = &mount.source else { continue };
-        let name = source.at("claimName");
-        let is_known = |known: &Cursor<'_>| known.str() == name.str();
-        if name.str().is_some_and(|name| !name.is_empty()) && !names.iter().any(is_known) {
-            names.push(name);
-        }
-    }
-    names
 }
 
 #[cfg(test)]

@@ -318,6 +318,28 @@ impl SettingType for Flag {
     }
 }
 
+/// Names of objects.
+pub struct Names;
+
+impl SettingType for Names {
+    type Value = Vec<String>;
+    const FORM_TYPE: &'static str = "array[";
+
+    fn read(key: &str, value: &Value, _: &[KnownRule]) -> Result<Self::Value, String> {
+        let items = value.as_array().into_iter().flatten().map(|item| item.as_str().map(str::to_owned));
+        let names: Option<Vec<String>> = items.collect();
+        names.filter(|_| value.is_array()).ok_or_else(|| format!("`{key}` must be a list of names"))
+    }
+
+    fn to_json(names: &Self::Value) -> Value {
+        json!(names)
+    }
+
+    fn schema(_: &[KnownRule]) -> Value {
+        json!({"type": ["array", "null"], "items": {"type": "string"}})
+    }
+}
+
 /// A Kubernetes quantity of storage.
 pub struct ClaimSize;
 

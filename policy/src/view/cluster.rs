@@ -62,6 +62,17 @@ pub enum Query<'q> {
     RoutesIn(&'q str),
     /// The LoadBalancer Services of all namespaces that select nothing. Only an index of files answers it.
     IdleLoadBalancers,
+    /// The PersistentVolumes that a claim can be bound to: those reserved for it, and those of its class.
+    VolumesFor {
+        /// The namespace of the claim.
+        namespace: &'q str,
+        /// The claim's name.
+        claim: &'q str,
+        /// The name of its StorageClass; empty for none.
+        class: &'q str,
+    },
+    /// The StorageClasses that are the default.
+    DefaultStorageClasses,
     /// Every Node.
     Nodes,
 }
@@ -75,6 +86,8 @@ impl<'q> Query<'q> {
             Query::BudgetsIn(_) => "poddisruptionbudgets",
             Query::AutoscalersIn(_) => "autoscalers",
             Query::RoutesIn(_) => "tcproutes",
+            Query::VolumesFor { .. } => "persistentvolumes",
+            Query::DefaultStorageClasses => "storageclasses",
             Query::Nodes => "nodes",
         }
     }
@@ -88,7 +101,8 @@ impl<'q> Query<'q> {
             | Query::BudgetsIn(namespace)
             | Query::AutoscalersIn(namespace)
             | Query::RoutesIn(namespace) => namespace,
-            Query::IdleLoadBalancers | Query::Nodes => "",
+            // PersistentVolumes have no namespace.
+            Query::IdleLoadBalancers | Query::VolumesFor { .. } | Query::DefaultStorageClasses | Query::Nodes => "",
         }
     }
 
@@ -100,6 +114,8 @@ impl<'q> Query<'q> {
             Query::BudgetsIn(_) => |kind| kind == Kind::DisruptionBudget,
             Query::AutoscalersIn(_) => is_autoscaler,
             Query::RoutesIn(_) => |kind| kind == Kind::TcpRoute,
+            Query::VolumesFor { .. } => |kind| kind == Kind::Volume,
+            Query::DefaultStorageClasses => |kind| kind == Kind::StorageClass,
             Query::Nodes => |kind| kind == Kind::Node,
         };
         RESOURCES.iter().filter(move |resource| is_meant(resource.kind))

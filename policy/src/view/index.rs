@@ -11,6 +11,7 @@ use super::Scope;
 use super::cluster::{Cluster, Lookup, Query, is_autoscaler};
 use crate::kubernetes::claim::claim_names;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::objects::{StorageClass, Volume};
 use crate::kubernetes::resources::Resource;
 use crate::kubernetes::selector::{POD_NAME, Pods, Selector, is_added_by_controllers};
 use crate::kubernetes::service::Service;
@@ -108,6 +109,16 @@ enum Bucket<'b> {
     Routes {
         namespace: &'b str,
     },
+    /// PersistentVolumes that are reserved for a claim.
+    VolumesForClaim {
+        namespace: &'b str,
+        claim: &'b str,
+    },
+    /// The others of a StorageClass; without a name, those without one.
+    VolumesOfClass {
+        class: &'b str,
+    },
+    DefaultStorageClasses,
     Nodes,
 }
 
@@ -136,6 +147,8 @@ impl<'a> IndexEntry<'a> {
             Kind::DisruptionBudget => in_bucket(Bucket::DisruptionBudgets { namespace }),
             Kind::TcpRoute => in_bucket(Bucket::Routes { namespace }),
             Kind::Node => in_bucket(Bucket::Nodes),
+            Kind::Volume => in_bucket(volume_bucket(&Volume::read(object))),
+            Kind::StorageClass if StorageClass::read(object).is_default() => in_bucket(Bucket::DefaultStorageClasses),
             _ if is_autoscaler(kind) => in_bucket(Bucket::Autoscalers { namespace }),
             _ => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
         }
@@ -171,6 +184,14 @@ impl<'a> IndexEntry<'a> {
         bucket_keys.sort_unstable();
         bucket_keys.dedup();
         IndexEntry { object: pods.object, kind: EntryKind::Workload(pods), bucket_keys }
+    }
+}
+
+/// A volume can be reserved for one claim.
+fn volume_bucket<'a>(volume: &Volume<'a>) -> Bucket<'a> {
+    match volume.reserved_for() {
+        Some((namespace, claim)) => Bucket::VolumesForClaim { namespace, claim },
+        None => Bucket::VolumesOfClass { class: volume.class_name() },
     }
 }
 
@@ -362,6 +383,11 @@ impl Cluster for ObjectIndex<'_> {
             Query::AutoscalersIn(namespace) => in_bucket(Bucket::Autoscalers { namespace }),
             Query::RoutesIn(namespace) => in_bucket(Bucket::Routes { namespace }),
             Query::IdleLoadBalancers => self.idle_load_balancers().to_vec(),
+            Query::VolumesFor { namespace, claim, class } => {
+                let reserved = self.others.bucket(&Bucket::VolumesForClaim { namespace, claim });
+                self.take_limited(reserved.chain(self.others.bucket(&Bucket::VolumesOfClass { class })))
+            }
+            Query::DefaultStorageClasses => in_bucket(Bucket::DefaultStorageClasses),
             Query::Nodes => in_bucket(Bucket::Nodes),
         })
     }

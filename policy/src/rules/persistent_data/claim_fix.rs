@@ -196,8 +196,11 @@ impl<'a> Plan<'_, '_, 'a> {
         if !std::mem::replace(&mut self.is_new, true) {
             return Some(json!({"claimName": ""}));
         }
-        let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": self.size}}});
-        if workload.kind == WorkloadKind::StatefulSet {
+        let is_stateful_set = workload.kind == WorkloadKind::StatefulSet;
+        // A StatefulSet waits until the old pod is gone.
+        let mode = if is_stateful_set { "ReadWriteOnce" } else { "ReadWriteOncePod" };
+        let spec = json!({"accessModes": [mode], "resources": {"requests": {"storage": self.size}}});
+        if is_stateful_set {
             let template = json!({"metadata": {"name": volume}, "spec": spec});
             self.fix.edits.push(Edit::Set { pointer: CLAIM_TEMPLATES.to_owned(), value: template });
             return None;

@@ -1,0 +1,119 @@
+//! # What must hold
+//! A PodDisruptionBudget that selects the pods of a database lets them be evicted: `maxUnavailable` is at least 1, and
+//! `minAvailable` is 0. Checked in files and in audits.
+//!
+//! # Why
+//! There is only one pod. A budget that always wants one available forbids every eviction: `kubectl drain` waits for ever,
+//! and so do upgrades of the cluster.
+//!
+//! # Example
+//! ```yaml
+//! kind: PodDisruptionBudget
+//! spec:
+//!   minAvailable: 1
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! kind: PodDisruptionBudget
+//! spec:
+//!   maxUnavailable: 1
+//! ```
+//!
+//! # Fix
+//! Unsafe: replaces `minAvailable` by `maxUnavailable: 1`. Whoever drains the node then stops the database for a moment.
+//!
+//! # Sources
+//! - Kubernetes documentation, *Specifying a Disruption Budget for your Application*: a budget of 100 % or of all replicas
+//!   forbids evictions; percentages of `minAvailable` are rounded up
+//! - <https://github.com/Azure/AKS/issues/4860>: upgrades that hang
+
+use super::check::{Check, CheckContext, offline};
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::objects::DisruptionBudget;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "drainable",
+    summary: "a node with the database can be drained",
+    default_action: Action::Warn,
+    fixable: Fixable::Unsafe,
+    sees: &[Kind::DisruptionBudget],
+    checks: &[],
+    relations: offline(&[Check::DisruptionBudget(check)]),
+};
+
+fn check(context: &CheckContext<'_>, budget: &DisruptionBudget<'_>, findings: &mut Findings) {
+    let spec = budget.object.at("spec");
+    let (least, most) = (spec.at("minAvailable"), spec.at("maxUnavailable"));
+    let is_positive = amount(&least).is_some_and(|amount| amount > 0);
+    let at = if is_positive { least } else { most };
+    if !is_positive && amount(&most) != Some(0) {
+        return;
+    }
+    let databases = context.view.databases_in_budget(budget);
+    let Some(database) = databases.iter().find(|workload| !context.exempts(&RULE, &workload.object)) else { return };
+    let mut edits = vec![Edit::set(&most, &[], 1)];
+    if least.exists() {
+        edits.insert(0, Edit::remove(&least));
+    }
+    findings.push(
+        Finding::contradiction(&at, "no node with this pod can be drained, and upgrades of the cluster hang")
+            .label(format!("this protects the only pod of {}", database.describe()))
+            .help("set `maxUnavailable: 1`, without `minAvailable`")
+            .fix(Fix::unsafe_edits(edits)),
+    );
+}
+
+/// A number of pods or a percentage, without its unit.
+fn amount(field: &Cursor<'_>) -> Option<i64> {
+    field.int().or_else(|| field.str()?.trim_end_matches('%').parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::Settings;
+    use crate::testing::{ask_in, closed, deployment, test};
+
+    fn found(spec: Value) -> Vec<String> {
+        let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "sql"},
+            "spec": spec});
+        let database = deployment(&[]);
+        ask_in(&RULE, &budget, &closed([&database, &budget]), &Settings::default())
+    }
+
+    #[test]
+    fn a_budget_allows_evictions() {
+        let selector = json!({"matchLabels": {"app": "sql"}});
+        for (field, value) in [
+            ("minAvailable", json!(1)),
+            ("minAvailable", json!("1%")),
+            ("minAvailable", json!("100%")),
+            ("maxUnavailable", json!(0)),
+            ("maxUnavailable", json!("0%")),
+        ] {
+            assert_eq!(found(json!({"selector": selector, field: value})), [format!("warn /spec/{field}")], "{value}");
+        }
+        for (field, value) in [
+            ("minAvailable", json!(0)),
+            ("minAvailable", json!("0%")),
+            ("maxUnavailable", json!(1)),
+            ("maxUnavailable", json!("50%")),
+            ("maxUnavailable", json!("many")),
+        ] {
+            assert!(found(json!({"selector": selector, field: value})).is_empty(), "{value}");
+        }
+        assert!(found(json!({"selector": {"matchLabels": {"app": "web"}}, "minAvailable": 1})).is_empty());
+        let by_expression = json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["sql"]}]});
+        assert_eq!(found(json!({"selector": by_expression, "minAvailable": 1})).len(), 1);
+        assert_eq!(found(json!({"selector": {}, "minAvailable": 1})).len(), 1, "it selects all");
+        assert!(found(json!({"minAvailable": 1})).is_empty(), "it selects nothing");
+    }
+}

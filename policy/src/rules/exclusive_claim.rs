@@ -1,0 +1,179 @@
+//! # What must hold
+//! No other workload mounts a claim that holds database files. A Job that restores a backup, a second database or a file
+//! browser on the same claim count, whatever image they run. If the other workload can only read, it is a warning.
+//!
+//! # Why
+//! The access mode `ReadWriteOnce` does not keep two pods apart that run on the same node. A second writer damages the
+//! files while the database has them open. If the pods are on different nodes, one of them does not start, and after a
+//! failover it can be the database.
+//!
+//! # Example
+//! ```yaml
+//! kind: Deployment
+//! spec:
+//!   template:
+//!     spec:
+//!       volumes:
+//!         - name: data
+//!           persistentVolumeClaim:
+//!             claimName: sql-data
+//! ---
+//! kind: Job
+//! spec:
+//!   template:
+//!     spec:
+//!       volumes:
+//!         - name: data
+//!           persistentVolumeClaim:
+//!             claimName: sql-data
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! kind: Job
+//! spec:
+//!   template:
+//!     spec:
+//!       volumes:
+//!         - name: backup
+//!           persistentVolumeClaim:
+//!             claimName: sql-backup
+//! ```
+//!
+//! # Fix
+//! None: restore and back up through the database, with a claim of its own for the backup files.
+//!
+//! # Sources
+//! - Kubernetes documentation, *Persistent Volumes*: `ReadWriteOnce` allows several pods on one node
+//! - <https://github.com/helm/charts/issues/22199>: a second server on the same files
+
+use super::check::{Check, CheckContext};
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, Findings, Related, quoted};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::selector::Pods;
+use crate::workload::Workload;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "exclusive-claim",
+    summary: "no other workload mounts the claim",
+    default_action: Action::Reject,
+    fixable: Fixable::No,
+    sees: &[Kind::Workload(WorkloadKind::Deployment), Kind::Workload(WorkloadKind::StatefulSet)],
+    checks: &[],
+    relations: &[Check::Workload(check)],
+};
+
+/// A workload that mounts a claim, and where it names it.
+struct OtherUser<'a> {
+    pods: Pods<'a>,
+    location: Cursor<'a>,
+    only_reads: bool,
+}
+
+fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    for claim in workload.data_claims() {
+        let name = claim.name(workload);
+        let Some(users) = context.view.users_of_claim(&name).known() else { return };
+        let others = users.into_iter().filter(|pods| !is_same(pods, workload)).map(|pods| OtherUser::new(pods, &name));
+        // One that writes is worse than one that reads.
+        let Some(other) = others.min_by_key(|other| other.only_reads) else { continue };
+        let described = format!("{} {}", other.pods.kind.name(), quoted(other.pods.name));
+        let at = claim.location();
+        let finding = if other.only_reads {
+            Finding::advice(&at, format!("{described} reads the files of the claim that the database writes to"))
+        } else {
+            Finding::contradiction(
+                &at,
+                format!("{described} mounts this claim, too, and can write to the database files"),
+            )
+        };
+        let related = Related::new(&Cursor::root(other.pods.object), &other.location, "the same claim is mounted here");
+        findings.push(
+            finding.help("give it a claim of its own; back up and restore through the database").related([related]),
+        );
+    }
+}
+
+/// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment.
+fn is_same(pods: &Pods<'_>, workload: &Workload<'_>) -> bool {
+    let runs = |object: &Cursor<'_>, name: &str| object.path(&["spec", "workloadRef", "name"]).str() == Some(name);
+    (pods.kind == workload.kind && pods.name == workload.name())
+        || runs(&Cursor::root(pods.object), workload.name())
+        || runs(&workload.object, pods.name)
+}
+
+impl<'a> OtherUser<'a> {
+    fn new(pods: Pods<'a>, claim: &str) -> Self {
+        let object = Cursor::root(pods.object);
+        let pod = object.path(pods.kind.template_path()).at("spec");
+        let source = |volume: &Cursor<'a>| volume.at("persistentVolumeClaim");
+        let volume = pod.at("volumes").items().find(|volume| source(volume).at("claimName").str() == Some(claim));
+        let Some(volume) = volume else {
+            // A claim template made it.
+            return OtherUser { pods, location: object.path(&["spec", "volumeClaimTemplates"]), only_reads: false };
+        };
+        let name = volume.at("name").str();
+        let containers = ["containers", "initContainers"].into_iter().flat_map(|list| pod.at(list).items());
+        let mut mounts = containers.flat_map(|container| container.at("volumeMounts").items());
+        let writes = mounts.any(|mount| mount.at("name").str() == name && !mount.at("readOnly").is_true());
+        let only_reads = source(&volume).at("readOnly").is_true() || !writes;
+        OtherUser { pods, location: source(&volume).at("claimName"), only_reads }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::Settings;
+    use crate::testing::{ask_in, closed, deployment, open_index, stateful_set, test};
+
+    const NAME: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/claimName";
+
+    fn job(claim: &str, mount: Value) -> Value {
+        let mut mount = mount;
+        mount["name"] = json!("files");
+        mount["mountPath"] = json!("/files");
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "restore"}, "spec": {"template": {"spec": {
+            "containers": [{"name": "restore", "image": "busybox", "volumeMounts": [mount]}],
+            "volumes": [{"name": "files", "persistentVolumeClaim": {"claimName": claim}}]}}}})
+    }
+
+    #[test]
+    fn a_second_writer_is_rejected_and_a_reader_is_a_warning() {
+        let database = deployment(&[]);
+        let found = |other: &Value| ask_in(&RULE, &database, &closed([&database, other]), &Settings::default());
+        assert_eq!(found(&job("sql-data", json!({}))), [format!("reject {NAME}")]);
+        assert_eq!(found(&job("sql-data", json!({"readOnly": true}))), [format!("warn {NAME}")]);
+        assert!(found(&job("other", json!({}))).is_empty());
+        let second = deployment(&[("/metadata/name", json!("sql-2"))]);
+        assert_eq!(found(&second), [format!("reject {NAME}")]);
+        let made = job("data-sql-0", json!({}));
+        let set = stateful_set(&[]);
+        assert_eq!(
+            ask_in(&RULE, &set, &closed([&set, &made]), &Settings::default()),
+            ["reject /spec/volumeClaimTemplates/0/metadata/name"]
+        );
+    }
+
+    #[test]
+    fn the_pods_of_the_workload_itself_do_not_count() {
+        let database = deployment(&[]);
+        let mut set = deployment(&[("/metadata/name", json!("sql-5d9c"))]);
+        set["kind"] = json!("ReplicaSet");
+        set["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql", "controller": true}]);
+        let mut rollout = deployment(&[("/metadata/name", json!("roll"))]);
+        rollout["apiVersion"] = json!("argoproj.io/v1alpha1");
+        rollout["kind"] = json!("Rollout");
+        rollout["spec"]["workloadRef"] = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"});
+        let index = closed([&database, &set, &rollout]);
+        assert!(ask_in(&RULE, &database, &index, &Settings::default()).is_empty());
+        let again = deployment(&[]);
+        assert!(ask_in(&RULE, &database, &open_index([&again]), &Settings::default()).is_empty(), "an update");
+    }
+}

@@ -1,0 +1,221 @@
+//! # What must hold
+//! The volume behind every claim that holds database files can be attached to another node. What is bound to one node is
+//! rejected: a PersistentVolume with `hostPath` or `local`, or with a node affinity to `kubernetes.io/hostname`, and a
+//! StorageClass whose provisioner makes such volumes. If only the name of a class suggests it (`local-path`, `hostpath`,
+//! `local-storage` and the like, or one in the setting `localStorageClasses`), it is a warning. Where Nodes are in view, and at most one
+//! of them can run the pod anyway, it is a warning, too.
+//!
+//! # Why
+//! A pod can run only where its volume is. If the node fails, the replacement stays Pending until the node comes back, and
+//! if its disk is lost, so are the databases.
+//!
+//! # Example
+//! ```yaml
+//! kind: PersistentVolume
+//! spec:
+//!   hostPath:
+//!     path: /data/sql
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! kind: PersistentVolumeClaim
+//! spec:
+//!   storageClassName: managed-csi   # a class with network storage or replication
+//! ```
+//!
+//! # Fix
+//! None: which storage other nodes can attach depends on the cluster, and the data has to be moved.
+//!
+//! # Sources
+//! - Kubernetes documentation, *Persistent Volumes*: `hostPath` is for single node testing, and does not work in a
+//!   multi-node cluster
+//! - Kubernetes documentation, *Volumes*: `local` volumes depend on the availability of their node
+
+use super::check::{Check, CheckContext, offline};
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, FindingKind, Findings, quoted};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::scheduling::Placement;
+use crate::view::storage::{DataStorage, NO_PROVISIONER};
+use crate::workload::Workload;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "portable-storage",
+    summary: "the volume can be attached to another node",
+    default_action: Action::Reject,
+    fixable: Fixable::No,
+    sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass, Kind::Node],
+    checks: &[],
+    relations: offline(&[Check::Workload(check)]),
+};
+
+/// Provisioners whose volumes stay on one node: of Kubernetes, Rancher, OpenEBS and TopoLVM.
+const PROVISIONERS: [&str; 5] =
+    [NO_PROVISIONER, "rancher.io/local-path", "openebs.io/local", "topolvm.io", "topolvm.cybozu.com"];
+/// Words in the names of StorageClasses that suggest the same, e.g. `local-path`, `ase-node-local`, `openebs-hostpath`.
+const WORDS: [&str; 2] = ["local", "hostpath"];
+
+fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    for storage in context.view.data_storage_offline(workload) {
+        let Some(finding) = finding_on(context, &storage) else { continue };
+        let is_certain = finding.kind != FindingKind::Advice;
+        findings.push(if is_certain && nodes_for(context, workload).is_some_and(|nodes| nodes <= 1) {
+            Finding { kind: FindingKind::Advice, ..finding }.reason("at most one node can run the pod anyway")
+        } else {
+            finding
+        });
+    }
+}
+
+fn finding_on(context: &CheckContext<'_>, storage: &DataStorage<'_>) -> Option<Finding> {
+    const MESSAGE: &str = "the volume stays on one node: if it fails, the database stays down";
+    let certain = || Finding::contradiction(&storage.location, MESSAGE).help(HELP);
+    if let Some(volume) = &storage.volume {
+        let node = volume.node()?;
+        return Some(DataStorage::about(certain(), &volume.object, &node, "this binds the volume to one node"));
+    }
+    if let Some(class) = &storage.class {
+        let provisioner = class.provisioner();
+        if provisioner.str().is_some_and(is_of_one_node) {
+            let label = "the volumes of this provisioner stay on one node";
+            return Some(DataStorage::about(certain(), &class.object, &provisioner, label));
+        }
+        return None;
+    }
+    let name = storage.class_name().filter(|name| is_local_name(name, &context.settings.local_storage_classes))?;
+    let message = format!("the name of StorageClass {} suggests that its volumes stay on one node", quoted(name));
+    Some(Finding::advice(&storage.location, message).help(HELP))
+}
+
+const HELP: &str = "use a StorageClass whose volumes other nodes can attach, and move the data";
+
+fn is_of_one_node(provisioner: &str) -> bool {
+    PROVISIONERS.contains(&provisioner) || provisioner.contains("hostpath")
+}
+
+fn is_local_name(name: &str, configured: &[String]) -> bool {
+    name.split(['-', '.']).any(|word| WORDS.contains(&word)) || configured.iter().any(|class| class == name)
+}
+
+/// The number of nodes that can run the pod; `None` if no node is known.
+fn nodes_for(context: &CheckContext<'_>, workload: &Workload<'_>) -> Option<usize> {
+    let nodes = context.view.nodes().known().filter(|nodes| !nodes.is_empty())?;
+    let placement = Placement::new(&workload.pod);
+    let labels = |object: &Cursor<'_>| object.path(&["metadata", "labels"]).map().cloned();
+    Some(nodes.iter().filter(|node| placement.admits(&labels(&node.object).unwrap_or_default())).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::Settings;
+    use crate::testing::{ask_in, claim, closed, deployment, open_index, settings, stateful_set, test};
+
+    const NAME: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/claimName";
+
+    fn volume(spec: Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "disk"}, "spec": spec})
+    }
+
+    fn class(name: &str, provisioner: &str) -> Value {
+        json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name},
+            "provisioner": provisioner})
+    }
+
+    fn found(claim: &Value, others: &[&Value]) -> Vec<String> {
+        let database = deployment(&[]);
+        let all = others.iter().copied().chain([claim, &database]);
+        ask_in(&RULE, &database, &closed(all), &Settings::default())
+    }
+
+    #[test]
+    fn a_volume_of_one_node_is_rejected() {
+        let bound = claim("sql-data", &[("/spec/volumeName", json!("disk"))]);
+        let by_name = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "kubernetes.io/hostname", "operator": "In", "values": ["n1"]}]}]}});
+        for spec in [
+            json!({"hostPath": {"path": "/data"}}),
+            json!({"local": {"path": "/data"}}),
+            json!({"csi": {"driver": "d"}, "nodeAffinity": by_name}),
+        ] {
+            assert_eq!(found(&bound, &[&volume(spec)]), [format!("reject {NAME}")]);
+        }
+        assert!(found(&bound, &[&volume(json!({"csi": {"driver": "disk.csi.azure.com"}}))]).is_empty());
+        assert!(found(&bound, &[]).is_empty(), "the volume is not known");
+    }
+
+    #[test]
+    fn an_unbound_claim_gets_a_volume_of_its_class_or_the_one_reserved_for_it() {
+        let manual = claim("sql-data", &[("/spec/storageClassName", json!("manual"))]);
+        let of_class = |class: &str| volume(json!({"storageClassName": class, "hostPath": {"path": "/data"}}));
+        assert_eq!(found(&manual, &[&of_class("manual")]), [format!("reject {NAME}")]);
+        assert!(found(&manual, &[&of_class("other")]).is_empty());
+        let makes = class("manual", "disk.csi.azure.com");
+        assert!(found(&manual, &[&of_class("manual"), &makes]).is_empty(), "the plugin makes a volume");
+        let reserved =
+            volume(json!({"claimRef": {"namespace": "default", "name": "sql-data"}, "local": {"path": "/d"}}));
+        assert_eq!(found(&manual, &[&reserved, &makes]), [format!("reject {NAME}")]);
+        let for_other = volume(json!({"storageClassName": "manual", "hostPath": {"path": "/data"},
+            "claimRef": {"namespace": "default", "name": "other"}}));
+        assert!(found(&manual, &[&for_other]).is_empty());
+    }
+
+    #[test]
+    fn a_class_is_judged_by_its_provisioner_or_else_by_its_name() {
+        let of = |name: &str| claim("sql-data", &[("/spec/storageClassName", json!(name))]);
+        for provisioner in ["rancher.io/local-path", NO_PROVISIONER, "docker.io/hostpath", "topolvm.io"] {
+            assert_eq!(found(&of("fast"), &[&class("fast", provisioner)]), [format!("reject {NAME}")]);
+        }
+        assert!(found(&of("local-path"), &[&class("local-path", "driver.longhorn.io")]).is_empty());
+        assert_eq!(found(&of("local-path"), &[]), [format!("warn {NAME}")]);
+        assert!(found(&of("fast"), &[]).is_empty());
+        let (database, fast) = (deployment(&[]), of("fast"));
+        let own = settings(json!({"localStorageClasses": ["fast"]}));
+        assert_eq!(ask_in(&RULE, &database, &closed([&fast, &database]), &own), [format!("warn {NAME}")]);
+        let mut default = class("standard", "rancher.io/local-path");
+        default["metadata"]["annotations"] = json!({"storageclass.kubernetes.io/is-default-class": "true"});
+        assert_eq!(found(&claim_without_class(), &[&default]), [format!("reject {NAME}")]);
+        let beta = json!({"volume.beta.kubernetes.io/storage-class": "local-storage"});
+        let old = claim("sql-data", &[("/metadata/annotations", beta)]);
+        assert_eq!(found(&old, &[]), [format!("warn {NAME}")]);
+    }
+
+    fn claim_without_class() -> Value {
+        claim("sql-data", &[])
+    }
+
+    #[test]
+    fn claims_of_templates_are_read_too() {
+        let set = stateful_set(&[("/spec/volumeClaimTemplates/0/spec/storageClassName", json!("local-path"))]);
+        let expected = ["warn /spec/volumeClaimTemplates/0/metadata/name"];
+        assert_eq!(ask_in(&RULE, &set, &closed([&set]), &Settings::default()), expected);
+        let local =
+            volume(json!({"claimRef": {"namespace": "default", "name": "data-sql-0"}, "local": {"path": "/d"}}));
+        let found = ask_in(&RULE, &set, &closed([&set, &local]), &Settings::default());
+        assert_eq!(found, ["reject /spec/volumeClaimTemplates/0/metadata/name"]);
+    }
+
+    #[test]
+    fn with_one_node_it_is_a_warning() {
+        let node = |name: &str| {
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name,
+                "labels": {"kubernetes.io/arch": "amd64", "kubernetes.io/hostname": name}}})
+        };
+        let bound = claim("sql-data", &[("/spec/volumeName", json!("disk"))]);
+        let local = volume(json!({"local": {"path": "/data"}}));
+        assert_eq!(found(&bound, &[&local, &node("a")]), [format!("warn {NAME}")]);
+        assert_eq!(found(&bound, &[&local, &node("a"), &node("b")]), [format!("reject {NAME}")]);
+    }
+
+    #[test]
+    fn at_admission_volumes_are_not_looked_up() {
+        let (database, claim) = (deployment(&[]), claim("sql-data", &[("/spec/volumeName", json!("disk"))]));
+        let local = volume(json!({"local": {"path": "/data"}}));
+        assert!(ask_in(&RULE, &database, &open_index([&claim, &local]), &Settings::default()).is_empty());
+    }
+}

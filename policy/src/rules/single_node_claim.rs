@@ -1,0 +1,182 @@
+//! # What must hold
+//! The access modes of every claim that holds database files are only `ReadWriteOnce` and `ReadWriteOncePod`: pods of one
+//! node, or one pod, can write to it. This holds for claims and for the `volumeClaimTemplates` of a StatefulSet.
+//!
+//! # Why
+//! With `ReadWriteMany`, pods on two nodes can mount the volume at the same time. After a node failure, a server that is
+//! cut off from the cluster still writes to the files that the replacement has opened, and both damage them. With
+//! `ReadOnlyMany`, the database cannot write at all.
+//!
+//! # Example
+//! ```yaml
+//! kind: PersistentVolumeClaim
+//! spec:
+//!   accessModes: [ReadWriteMany]
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! kind: PersistentVolumeClaim
+//! spec:
+//!   accessModes: [ReadWriteOnce]
+//! ```
+//!
+//! # Fix
+//! Unsafe: sets `accessModes: [ReadWriteOnce]`. The access modes of an existing claim cannot be changed: its data has to be
+//! moved to a new claim.
+//!
+//! # Sources
+//! - Kubernetes documentation, *Persistent Volumes*: access modes
+//! - <https://github.com/microsoft/mssql-docker/issues/851>: file locks on shared file systems
+
+use super::check::{Check, CheckContext};
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, Findings, Fix};
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::claim::Claim;
+use crate::kubernetes::kind::Kind;
+use crate::view::storage::DataStorage;
+use crate::workload::Workload;
+use crate::workload::claims::DataClaim;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "single-node-claim",
+    summary: "the claim can be written to from one node only",
+    default_action: Action::Reject,
+    fixable: Fixable::Unsafe,
+    sees: &[Kind::Claim],
+    checks: &[Check::Workload(check_templates)],
+    relations: &[Check::Claim(check_claim), Check::Workload(check_claims_of)],
+};
+
+/// What can be wrong with an access mode.
+enum Problem {
+    SeveralNodes,
+    ReadOnly,
+    Unknown,
+}
+
+fn check_templates(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    for claim in workload.data_claims() {
+        let DataClaim::Template(template) = claim else { continue };
+        findings.extend(finding_on(&template, workload.product()));
+    }
+}
+
+fn check_claim(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Findings) {
+    if wrong_mode(claim).is_none() {
+        return;
+    }
+    let name = claim.object.path(&["metadata", "name"]).str().unwrap_or_default();
+    let mut databases = context.view.databases_on_claim(name);
+    let Some(database) = databases.find(|workload| !context.exempts(&RULE, &workload.object)) else { return };
+    let Some(finding) = finding_on(claim, database.product()) else { return };
+    let label = format!("{} keeps its files on this claim", database.describe());
+    findings.push(finding.label(label));
+}
+
+/// At admission, a claim is looked up when its workload is checked.
+fn check_claims_of(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    if context.view.is_reported_on_claim() {
+        return;
+    }
+    for DataStorage { location, claim, .. } in context.view.data_storage(workload).iter().filter(|one| !one.is_template)
+    {
+        if let Some(mode) = wrong_mode(claim) {
+            let finding = Finding::contradiction(location, message(&mode, workload.product()));
+            let finding = finding.problem(problem_of(&mode) as u8).help(HELP);
+            findings.push(DataStorage::about(finding, &claim.object, &mode, "this access mode allows it"));
+        }
+    }
+}
+
+const HELP: &str = "use a claim with `accessModes: [ReadWriteOnce]`; those of an existing claim cannot be changed";
+
+fn finding_on(claim: &Claim<'_>, product: &str) -> Option<Finding> {
+    let mode = wrong_mode(claim)?;
+    let mut modes: Vec<Cursor<'_>> = claim.object.path(&["spec", "accessModes"]).items().collect();
+    // From the last on, so that the positions stay right.
+    let further = modes.split_off(1).into_iter().rev().map(|mode| Edit::remove(&mode));
+    let first = modes.first().map(|mode| Edit::set(mode, &[], "ReadWriteOnce"));
+    let fix = Fix::unsafe_edits(further.chain(first).collect::<Vec<_>>());
+    Some(
+        Finding::contradiction(&mode, message(&mode, product))
+            .problem(problem_of(&mode) as u8)
+            .help("set `accessModes: [ReadWriteOnce]`; those of an existing claim cannot be changed")
+            .fix(fix),
+    )
+}
+
+/// The first access mode with which not exactly one node can write.
+fn wrong_mode<'a>(claim: &Claim<'a>) -> Option<Cursor<'a>> {
+    let mut modes = claim.object.path(&["spec", "accessModes"]).items();
+    modes.find(|mode| !matches!(mode.str(), Some("ReadWriteOnce" | "ReadWriteOncePod")))
+}
+
+fn problem_of(mode: &Cursor<'_>) -> Problem {
+    match mode.str() {
+        Some("ReadWriteMany") => Problem::SeveralNodes,
+        Some("ReadOnlyMany") => Problem::ReadOnly,
+        _ => Problem::Unknown,
+    }
+}
+
+fn message(mode: &Cursor<'_>, product: &str) -> String {
+    match problem_of(mode) {
+        Problem::SeveralNodes => "two nodes can write to the database files at the same time".to_owned(),
+        Problem::ReadOnly => format!("{product} cannot write to this claim"),
+        Problem::Unknown => "the API server rejects this access mode".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::Settings;
+    use crate::testing::{ask, ask_in, claim, closed, deployment, open_index, stateful_set, test};
+
+    const MODES: &str = "/spec/volumeClaimTemplates/0/spec/accessModes";
+    const NAME: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/claimName";
+
+    #[test]
+    fn only_one_node_writes_to_a_template() {
+        for right in [json!(["ReadWriteOnce"]), json!(["ReadWriteOncePod"]), json!([]), json!(null), json!("x")] {
+            assert!(ask(&RULE, &stateful_set(&[(MODES, right)])).is_empty());
+        }
+        for wrong in ["ReadWriteMany", "ReadOnlyMany", "ReadWriteTwice"] {
+            assert_eq!(ask(&RULE, &stateful_set(&[(MODES, json!([wrong]))])), [format!("reject {MODES}/0")]);
+        }
+        let both = stateful_set(&[(MODES, json!(["ReadWriteOnce", "ReadWriteMany"]))]);
+        assert_eq!(ask(&RULE, &both), [format!("reject {MODES}/1")]);
+    }
+
+    #[test]
+    fn in_files_the_claim_is_reported_if_a_database_uses_it() {
+        let database = deployment(&[]);
+        let shared = claim("sql-data", &[("/spec/accessModes", json!(["ReadWriteMany"]))]);
+        let found = |others: &[&Value]| {
+            ask_in(&RULE, &shared, &closed(others.iter().copied().chain([&shared])), &Settings::default())
+        };
+        assert_eq!(found(&[&database]), ["reject /spec/accessModes/0"]);
+        assert!(found(&[]).is_empty(), "no database uses it");
+        assert!(found(&[&deployment(&[(NAME, json!("other"))])]).is_empty());
+        assert!(ask_in(&RULE, &database, &closed([&database, &shared]), &Settings::default()).is_empty(), "once");
+        let made = claim("data-sql-0", &[("/spec/accessModes", json!(["ReadWriteMany"]))]);
+        let set = stateful_set(&[]);
+        assert_eq!(ask_in(&RULE, &made, &closed([&made, &set]), &Settings::default()), ["reject /spec/accessModes/0"]);
+    }
+
+    #[test]
+    fn at_admission_the_workload_is_rejected() {
+        let (database, shared) =
+            (deployment(&[]), claim("sql-data", &[("/spec/accessModes/0", json!("ReadWriteMany"))]));
+        let found = ask_in(&RULE, &database, &open_index([&shared]), &Settings::default());
+        assert_eq!(found, [format!("reject {NAME}")]);
+        let right = claim("sql-data", &[]);
+        assert!(ask_in(&RULE, &database, &open_index([&right]), &Settings::default()).is_empty());
+    }
+}

@@ -1,0 +1,56 @@
+//! The claims that hold the files of a workload's databases.
+
+use super::Workload;
+use crate::json::cursor::Cursor;
+use crate::kubernetes::claim::Claim;
+use crate::kubernetes::volumes::VolumeSource;
+
+/// A claim that holds database files, as the workload refers to it.
+#[derive(Clone, Copy, Debug)]
+pub enum DataClaim<'a> {
+    /// The `claimName` of a volume, which is not empty.
+    Named(Cursor<'a>),
+    /// A template of which the StatefulSet makes a claim for each replica.
+    Template(Claim<'a>),
+}
+
+impl<'a> DataClaim<'a> {
+    /// The text that names it: the `claimName`, or the template's name.
+    pub fn location(&self) -> Cursor<'a> {
+        match self {
+            DataClaim::Named(name) => *name,
+            DataClaim::Template(template) => template.object.path(&["metadata", "name"]),
+        }
+    }
+
+    /// The name of the claim. The one of the first replica stands for all that are made of a template.
+    pub fn name(&self, workload: &Workload<'_>) -> String {
+        let own = self.location().str().unwrap_or_default();
+        match self {
+            DataClaim::Named(_) => own.to_owned(),
+            DataClaim::Template(_) => format!("{own}-{}-0", workload.name()),
+        }
+    }
+}
+
+impl<'a> Workload<'a> {
+    /// The claims that hold files of its databases, each once.
+    pub fn data_claims(&self) -> Vec<DataClaim<'a>> {
+        let mut claims: Vec<DataClaim<'a>> = Vec::new();
+        for mount in self.containers().flat_map(|container| container.storage().data_mounts()) {
+            let claim = match &mount.source {
+                VolumeSource::Claim(source) => DataClaim::Named(source.at("claimName")),
+                VolumeSource::ClaimTemplate(template) => DataClaim::Template(Claim { object: *template }),
+                VolumeSource::Other(_) | VolumeSource::NoSource | VolumeSource::NoSuchVolume => continue,
+            };
+            let (name, is_template) = (claim.location().str(), matches!(claim, DataClaim::Template(_)));
+            let is_known = |known: &DataClaim<'_>| {
+                known.location().str() == name && matches!(known, DataClaim::Template(_)) == is_template
+            };
+            if name.is_some_and(|name| !name.is_empty()) && !claims.iter().any(is_known) {
+                claims.push(claim);
+            }
+        }
+        claims
+    }
+}
