@@ -18,7 +18,6 @@ use sqledge_ha_policy::admission::request::Request;
 use sqledge_ha_policy::admission::review::{needs_check, validate};
 use sqledge_ha_policy::kubernetes::group_of;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
-use sqledge_ha_policy::kubernetes::resources::{Checked, RESOURCES};
 use sqledge_ha_policy::rules::parse_settings;
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::Scope;
@@ -209,16 +208,11 @@ fn the_module_and_the_library_agree_on_generated_objects() {
     outcome.unwrap();
 }
 
-/// The objects and rules of the linter's errors, without objects that are checked in files only.
+/// The objects and rules of the linter's errors.
 fn lint_errors(path: &Path, settings: &Settings) -> BTreeSet<(Option<String>, Option<String>, String)> {
     let result = lint_file(path, settings, false);
-    let is_reviewed = |kind: Option<&str>| {
-        let mut rows = RESOURCES.iter().filter(|row| Some(row.name) == kind);
-        rows.any(|row| row.checked == Checked::Everywhere)
-    };
     let errors = result.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors
-        .filter(|located| is_reviewed(located.object.kind.as_deref()))
         .map(|located| (located.object.kind.clone(), located.object.name.clone(), located.finding.rule.to_owned()))
         .collect()
 }

@@ -97,7 +97,7 @@ fn the_chart_renders_the_plain_manifests() {
     assert_same(rendered(&[]), &["webhook", "manifests"]);
     assert_same(rendered(&["--values", &values_file("module-in-a-registry")]), &WITH_A_REMOTE_MODULE);
     assert_same(rendered(&["--set", "events=true"]), &["webhook", "manifests", "--events"]);
-    let values = "mode=warn,excludedNamespaces={kube-system,build},servicesFailurePolicy=Fail,scaleFailurePolicy=Fail,failurePolicy=Ignore";
+    let values = "mode=warn,excludedNamespaces={kube-system,build},servicesFailurePolicy=Fail,scaleFailurePolicy=Fail,relatedFailurePolicy=Fail,failurePolicy=Ignore";
     let flags = [
         "webhook",
         "manifests",
@@ -105,6 +105,7 @@ fn the_chart_renders_the_plain_manifests() {
         "--exclude-namespace=build",
         "--services-failure-policy=fail",
         "--scale-failure-policy=fail",
+        "--related-failure-policy=fail",
         "--failure-policy=ignore",
     ];
     assert_same(rendered(&["--set", values]), &flags);

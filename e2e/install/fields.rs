@@ -233,24 +233,25 @@ fn webhooks(flags: &[&str]) -> Vec<[String; 4]> {
 
 #[test]
 fn each_kind_of_requests_has_a_webhook_and_each_namespace_a_mode() {
-    let expected = |label: &str, warn_label: &str, failure_policies: [&str; 3]| {
+    let expected = |label: &str, warn_label: &str, failure_policies: [&str; 4]| {
         let entry = |name: &str, path: &str, failure_policy: &str, label: &str| {
             [name, path, failure_policy, label].map(str::to_owned)
         };
         let mut all = Vec::new();
         for stage in ["mutate", "validate"] {
-            for (requests, failure_policy) in ["workloads", "services", "scale"].iter().zip(failure_policies) {
+            let all_requests = ["workloads", "services", "scale", "related"].iter().zip(failure_policies);
+            for (requests, failure_policy) in all_requests.filter(|(one, _)| stage == "validate" || **one != "related") {
                 all.push(entry(&format!("{requests}.{stage}"), &format!("/{stage}"), failure_policy, label));
             }
         }
         all.push(entry("warn", "/warn", "Ignore", warn_label));
         all
     };
-    let default = ["Fail", "Ignore", "Ignore"];
+    let default = ["Fail", "Ignore", "Ignore", "Ignore"];
     assert_eq!(webhooks(&[]), expected("NotIn warn", "In warn", default));
     assert_eq!(webhooks(&["--mode=warn"]), expected("In enforce", "NotIn enforce", default));
-    let flags = ["--failure-policy=ignore", "--services-failure-policy=Fail", "--scale-failure-policy=Fail"];
-    assert_eq!(webhooks(&flags), expected("NotIn warn", "In warn", ["Ignore", "Fail", "Fail"]));
+    let flags = ["--failure-policy=ignore", "--services-failure-policy=Fail", "--scale-failure-policy=Fail", "--related-failure-policy=Fail"];
+    assert_eq!(webhooks(&flags), expected("NotIn warn", "In warn", ["Ignore", "Fail", "Fail", "Fail"]));
 }
 
 #[test]

@@ -28,8 +28,7 @@ fn applying_the_manifests_twice_changes_nothing() {
 fn is_allowed(cluster: &Cluster, arguments: &[&str], object: &Value) -> bool {
     let input = if object.is_null() { String::new() } else { object.to_string() };
     let ran = cluster.kubectl(arguments, &input);
-    let unanswered =
-        ran.stderr.contains("failed calling webhook") && ran.stderr.contains(".mutate.sqledge-ha.github.io\"");
+    let unanswered = ran.stderr.contains("failed calling webhook") && ran.stderr.contains(".sqledge-ha.github.io\"");
     assert!(ran.code == 0 || unanswered, "{object}: {}", ran.stderr);
     ran.code == 0
 }
@@ -51,6 +50,21 @@ fn deployment(name: &str, image: &str) -> Value {
         json!({"selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": pod(image)}}),
     )
+}
+
+fn claim(name: &str, access_modes: &[&str]) -> Value {
+    let spec = json!({"accessModes": access_modes, "resources": {"requests": {"storage": "8Gi"}}});
+    named("v1", "PersistentVolumeClaim", name, spec)
+}
+
+fn autoscaler(name: &str) -> Value {
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name});
+    named("autoscaling/v1", "HorizontalPodAutoscaler", name, json!({"maxReplicas": 3, "scaleTargetRef": target}))
+}
+
+fn budget(name: &str) -> Value {
+    let spec = json!({"minAvailable": 1, "selector": {"matchLabels": {"app": name}}});
+    named("policy/v1", "PodDisruptionBudget", name, spec)
 }
 
 /// The CustomResourceDefinition of Argo Rollouts, without its schema.
@@ -97,7 +111,11 @@ fn wait_until_configured(cluster: &Cluster) {
 
 #[test]
 fn without_a_webhook_only_requests_for_databases_are_rejected() {
-    let cluster = without_a_webhook(&["--services-failure-policy=Fail", "--scale-failure-policy=Fail"]);
+    let cluster = without_a_webhook(&[
+        "--services-failure-policy=Fail",
+        "--scale-failure-policy=Fail",
+        "--related-failure-policy=Fail",
+    ]);
     let creates = |object: Value| is_allowed(&cluster, &["create", "-f", "-"], &object);
     let runs = |arguments: &[&str]| is_allowed(&cluster, arguments, &Value::Null);
     let owned = |controller: bool| {
@@ -161,6 +179,12 @@ fn without_a_webhook_only_requests_for_databases_are_rejected() {
     let patch = |spec: &str| runs(&["patch", "-n", "shop", "service/old", "--type=merge", "-p", spec]);
     assert!(!patch(r#"{"spec": {"type": "LoadBalancer"}}"#));
     assert!(!patch(r#"{"spec": {"selector": null}}"#));
+
+    // Claims, autoscalers and budgets.
+    assert!(creates(claim("one-node", &["ReadWriteOnce"])) && creates(claim("one-pod", &["ReadWriteOncePod"])));
+    assert!(!creates(claim("all-nodes", &["ReadWriteOnce", "ReadWriteMany"])));
+    assert!(runs(&["annotate", "-n", "shop", "pvc/one-node", "example.com/seen=yes"]));
+    assert!(!creates(autoscaler("main")) && !creates(budget("main")));
 
     // Deletion.
     assert!(runs(&["delete", "-n", "shop", "deployment/leaving", "--wait=false"]));
@@ -239,6 +263,11 @@ fn outage_table(cluster: &Cluster) -> Vec<(&'static str, &'static str, bool)> {
             "`scale`",
             autoscaled(cluster, "shop", "old-web", 2)
                 && runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=3"]),
+        ),
+        (
+            "a claim for several nodes, an autoscaler or a disruption budget is created, or its `spec` is changed",
+            "`related`",
+            creates(claim("new", &["ReadWriteMany"])) && creates(autoscaler("new")) && creates(budget("new")),
         ),
         (
             "all of these, in a namespace whose mode is `warn`",

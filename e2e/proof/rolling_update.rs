@@ -167,7 +167,7 @@ pub(crate) fn no_request_remains_unanswered() {
     let mut old = vec![first.start_beside(kubeconfig, &flags), first];
     old.iter().for_each(Server::wait_until_ready);
     let balancer = RUNTIME.block_on(Balancer::start(old.iter().map(|server| server.reviews).collect()));
-    let fail = ["--services-failure-policy=Fail", "--scale-failure-policy=Fail"];
+    let fail = ["--services-failure-policy=Fail", "--scale-failure-policy=Fail", "--related-failure-policy=Fail"];
     let configurations = webhook_configurations(balancer.address, old[0].authority.pem(), &fail);
     cluster.must(&["apply", "-f", "-"], &list(&configurations));
     let client = RUNTIME.block_on(connect(Some(Path::new(kubeconfig)))).unwrap();

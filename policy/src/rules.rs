@@ -8,7 +8,7 @@ use self::check::{Check, CheckContext};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::edit::apply;
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::resources::{Checked, RESOURCES, Resource};
+use crate::kubernetes::resources::{RESOURCES, Resource};
 use crate::settings::{KnownRule, Mode, Settings};
 
 pub mod check;
@@ -164,7 +164,7 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 pub fn used_resources(settings: &Settings) -> Vec<&'static Resource> {
     let rules: Vec<&Rule> = RULES.iter().filter(|rule| !rule.is_off(settings)).collect();
     let is_used =
-        |row: &&Resource| row.checked != Checked::No || rules.iter().any(|rule| rule.sees.contains(&row.kind));
+        |row: &&Resource| row.is_checked || rules.iter().any(|rule| rule.sees.contains(&row.kind));
     RESOURCES.iter().filter(is_used).collect()
 }
 

@@ -15,6 +15,7 @@ use self::cluster::{Cluster, Lookup, Query};
 use crate::kubernetes::claim::{Claim, claim_names};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, TcpRoute, Volume};
+use crate::kubernetes::resources::RESOURCES;
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::service::Service;
 use crate::settings::Settings;
@@ -155,6 +156,15 @@ impl<'a> View<'a> {
         let targets = |autoscaler: &Autoscaler<'_>| autoscaler.target() == Some((kind, name));
         let autoscalers = self.find(&Query::AutoscalersIn(self.namespace));
         autoscalers.map(|autoscalers| autoscalers.into_iter().map(Autoscaler::read).filter(targets).collect())
+    }
+
+    /// The workload of a selected product that an autoscaler scales.
+    pub fn target_of(&self, autoscaler: &Autoscaler<'_>) -> Option<Workload<'a>> {
+        let (kind_name, name) = autoscaler.target()?;
+        let mut kinds = RESOURCES.iter().filter(|row| row.is_scalable).filter_map(|row| row.kind.workload());
+        let kind = kinds.find(|kind| kind.name() == kind_name)?;
+        let object = self.get(Kind::Workload(kind), name).known().flatten()?;
+        Workload::read(object, kind, self.settings).filter(Workload::has_selected_engine)
     }
 
     /// The TCPRoutes of the namespace. Where the Gateway API is not installed, there are none.

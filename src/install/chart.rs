@@ -29,7 +29,7 @@ pub fn named_templates(module: &ModuleMetadata) -> Result<String, serde_saphyr::
     let image = ImageMapping { repository: PLACEHOLDER.to_owned(), engine: &SQL_EDGE };
     let settings = Settings { images: vec![image], ..Settings::default() };
     let mut parts = vec![("look-up-rules".to_owned(), Value::Array(look_up_rules(module, WATCH_VERBS)))];
-    for requests in [Requests::All, Requests::Workloads, Requests::Services, Requests::Scale] {
+    for requests in [Requests::All].into_iter().chain(Requests::SEPARATE) {
         parts.push((format!("{}.rules", requests.name()), Value::Array(module.rules_for(requests))));
         parts.push((format!("{}.match-conditions", requests.name()), match_conditions(requests, &settings)));
     }

@@ -67,16 +67,20 @@ warned about.
 
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode mutate --settings FILE` again.",
-            Requests::SEPARATE.map(|requests| cluster_wide("mutate", requests, options)).to_vec(),
+            Requests::MUTATED.map(|requests| {
+                cluster_wide("mutate", requests.name(), requests, options.module.rules_for(requests), options)
+            })
+            .to_vec(),
         ),
         Mode::Validate => (
             "\
 These check the final objects, after the changes of all mutating webhooks, and report existing objects in audit reports. They
-never mutate. They name only resources that every cluster has, because the audit scanner skips a policy that names an unknown
-resource.
+never mutate. The audit scanner skips a policy that names an unknown resource, so resources that not every cluster has (of
+Argo Rollouts, KEDA, Knative, OpenShift and the VerticalPodAutoscaler) are in a policy of their own: leave it out, or remove
+what is not installed.
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode validate --settings FILE` again.",
-            Requests::SEPARATE.map(|requests| cluster_wide("validate", requests, options)).to_vec(),
+            validating(options),
         ),
         Mode::Namespaced => (
             "\
@@ -93,10 +97,20 @@ The matchConditions depend on the settings: the API server does not send a workl
     objects.into_iter().zip(comments).map(|(object, comment)| CommentedObject { comment, object }).collect()
 }
 
-fn cluster_wide(mode: &str, requests: Requests, options: &Options<'_>) -> Value {
+/// One policy for each kind of requests, and others for resources that not every cluster has.
+fn validating(options: &Options<'_>) -> Vec<Value> {
+    let policy = |name: &str, requests, rules| cluster_wide("validate", name, requests, rules, options);
+    let built_in = Requests::SEPARATE
+        .map(|requests| policy(requests.name(), requests, options.module.built_in_rules_for(requests)));
+    let custom = [Requests::Workloads, Requests::Related].map(|requests| {
+        policy(&format!("custom-{}", requests.name()), requests, options.module.custom_rules_for(requests))
+    });
+    built_in.into_iter().chain(custom).collect()
+}
+
+fn cluster_wide(mode: &str, name: &str, requests: Requests, rules: Vec<Value>, options: &Options<'_>) -> Value {
     let mutating = mode == "mutate";
     let module = options.module;
-    let rules = if mutating { module.rules_for(requests) } else { module.built_in_rules_for(requests) };
     let settings = json!({"mode": mode, "lookUps": options.look_ups()});
     let mut spec = spec(options, requests, rules, &settings);
     spec.insert("mutating".to_owned(), json!(mutating));
@@ -104,7 +118,7 @@ fn cluster_wide(mode: &str, requests: Requests, options: &Options<'_>) -> Value 
     spec.insert("backgroundAudit".to_owned(), json!(!mutating && requests != Requests::Scale));
     spec.insert("contextAwareResources".to_owned(), Value::Array(module.context_aware_resources()));
     spec.insert("namespaceSelector".to_owned(), json!({"matchExpressions": [namespaces_except(&["kube-system"])]}));
-    object("ClusterAdmissionPolicy", &format!("sqledge-ha-{mode}-{}", requests.name()), options, spec)
+    object("ClusterAdmissionPolicy", &format!("sqledge-ha-{mode}-{name}"), options, spec)
 }
 
 fn namespaced(options: &Options<'_>) -> Value {

@@ -10,6 +10,7 @@
 
 use serde_json::{Value, json};
 use sqledge_ha_policy::engine::{EULA_VARIABLE, IMAGE_SUBSTRINGS};
+use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource, pod_paths};
 use sqledge_ha_policy::kubernetes::service::INTERNAL_ANNOTATIONS;
 use sqledge_ha_policy::settings::Settings;
@@ -22,6 +23,7 @@ pub fn match_conditions(requests: Requests, settings: &Settings) -> Value {
     let no_checked_owner = ("no-checked-owner", no_checked_owner());
     let scales_above_one = ("scales-above-one", SCALES_ABOVE_ONE.to_owned());
     let service_changed = ("service-changed", service_changed());
+    let related_changed = ("related-changed", RELATED_CHANGED.to_owned());
     // A condition that only some of the requests need is true for the others.
     let for_kind = |kind: &str, (name, expression): (&'static str, String)| {
         let expression = format!("!({kind}) ||\n{expression}");
@@ -34,12 +36,14 @@ pub fn match_conditions(requests: Requests, settings: &Settings) -> Value {
             ("may-run-database", format!("{} ||\n{}", other_kinds().join(" ||\n"), may_run_database(settings))),
             for_kind(IS_SCALE, scales_above_one),
             for_kind(IS_SERVICE, service_changed),
+            for_kind(&related_kinds(), related_changed),
         ],
         Requests::Workloads => {
             vec![not_being_deleted, no_checked_owner, ("may-run-database", may_run_database(settings))]
         }
         Requests::Services => vec![not_being_deleted, service_changed],
         Requests::Scale => vec![scales_above_one],
+        Requests::Related => vec![not_being_deleted, related_changed],
     };
     conditions.into_iter().map(|(name, expression)| json!({"name": name, "expression": expression})).collect()
 }
@@ -66,6 +70,19 @@ fn service_changed() -> String {
 ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))",
         names.join(",\n  ")
     )
+}
+
+/// Controllers often write the `status` of these objects, which no rule reads. Nearly all claims are for one node.
+const RELATED_CHANGED: &str = "\
+(oldObject == null || object.?spec != oldObject.?spec) &&
+(request.kind.kind != 'PersistentVolumeClaim' || object.?spec.?accessModes.orValue(null) != null &&
+  object.spec.accessModes.exists(mode, !(mode in ['ReadWriteOnce', 'ReadWriteOncePod'])))";
+
+/// Whether a request is for a claim, an autoscaler or a disruption budget.
+fn related_kinds() -> String {
+    let is_related = |row: &&Resource| row.is_checked && row.kind.workload().is_none() && !matches!(row.kind, Kind::Service | Kind::Scale);
+    let names: Vec<String> = RESOURCES.iter().filter(is_related).map(|row| text(row.name)).collect();
+    format!("request.kind.kind in [{}]", names.join(", "))
 }
 
 /// The objects that a controller makes were checked together with the object that it makes them for.
@@ -95,7 +112,7 @@ fn is_in(group: &str) -> String {
 
 /// Whether a request is for a checked kind that runs no pods, one expression for each kind.
 fn other_kinds() -> Vec<String> {
-    let is_other = |resource: &&Resource| resource.kind.is_checked_at_admission() && resource.kind.workload().is_none();
+    let is_other = |resource: &&Resource| resource.kind.is_checked() && resource.kind.workload().is_none();
     let is_kind = |Resource { group, name, .. }: &Resource| {
         format!("request.kind.group == {} && request.kind.kind == {}", text(group), text(name))
     };

@@ -54,8 +54,12 @@ impl ModuleMetadata {
 
     /// The admission rules for some of the requests, and only for resources that every cluster has.
     pub fn built_in_rules_for(&self, requests: Requests) -> Vec<Value> {
-        let is_built_in = |group: &Value| group.as_str().is_some_and(|group| !group.contains('.'));
-        self.rules_for(requests).into_iter().filter(|rule| texts(rule, "apiGroups").iter().all(is_built_in)).collect()
+        self.rules_for(requests).into_iter().filter(is_built_in).collect()
+    }
+
+    /// The admission rules for some of the requests, and only for resources that not every cluster has.
+    pub fn custom_rules_for(&self, requests: Requests) -> Vec<Value> {
+        self.rules_for(requests).into_iter().filter(|rule| !is_built_in(rule)).collect()
     }
 
     /// The admission rules of a namespaced policy: resources that it can name ([`NAMESPACED`]) and check without look-ups.
@@ -118,6 +122,11 @@ impl ModuleMetadata {
     }
 }
 
+/// Whether every cluster has the resources of an admission rule.
+fn is_built_in(rule: &Value) -> bool {
+    texts(rule, "apiGroups").iter().all(|group| group.as_str().is_some_and(|group| !group.contains('.')))
+}
+
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
@@ -146,11 +155,13 @@ mod tests {
     #[test]
     fn each_resource_is_in_one_kind_of_requests() {
         let module = ModuleMetadata::embedded().unwrap();
-        let [workloads, services, scale] = Requests::SEPARATE.map(|requests| resources(&module.rules_for(requests)));
+        let [workloads, services, scale, related] = Requests::SEPARATE.map(|requests| resources(&module.rules_for(requests)));
         assert_eq!(services, ["services"]);
         assert!(scale.contains(&"deployments/scale".to_owned()) && scale.iter().all(|name| name.contains('/')));
         assert!(workloads.contains(&"deployments".to_owned()) && !workloads.iter().any(|name| name.contains('/')));
-        assert_eq!(workloads.len() + services.len() + scale.len(), resources(&module.rules()).len());
+        assert!(related.contains(&"persistentvolumeclaims".to_owned()), "{related:?}");
+        let all = [workloads.len(), services.len(), scale.len(), related.len()];
+        assert_eq!(all.iter().sum::<usize>(), resources(&module.rules()).len());
         // A Service of Knative is a workload.
         assert!(workloads.contains(&"services".to_owned()));
         assert_eq!(module.rules_for(Requests::All), module.rules());
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn a_namespaced_policy_names_allowed_workloads_only() {
         let rules = ModuleMetadata::embedded().unwrap().namespaced_rules();
-        for row in RESOURCES.iter().filter(|row| row.kind.is_checked_at_admission()) {
+        for row in RESOURCES.iter().filter(|row| row.kind.is_checked()) {
             let in_group: Vec<_> =
                 rules.iter().filter(|rule| texts(rule, "apiGroups").contains(&row.group.into())).cloned().collect();
             let allowed = NAMESPACED.iter().find(|(group, _)| *group == row.group);

@@ -35,6 +35,10 @@ pub struct FailurePolicies {
     #[arg(long = "scale-failure-policy", value_enum, ignore_case = true, value_name = "FAILURE_POLICY",
         default_value_t = FailurePolicy::Ignore)]
     pub scale: FailurePolicy,
+    /// The same for claims, autoscalers and disruption budgets
+    #[arg(long = "related-failure-policy", value_enum, ignore_case = true, value_name = "FAILURE_POLICY",
+        default_value_t = FailurePolicy::Ignore)]
+    pub related: FailurePolicy,
 }
 
 impl FailurePolicies {
@@ -44,6 +48,7 @@ impl FailurePolicies {
             Requests::All | Requests::Workloads => self.workloads,
             Requests::Services => self.services,
             Requests::Scale => self.scale,
+            Requests::Related => self.related,
         }
     }
 }

@@ -14,11 +14,16 @@ pub enum Requests {
     Services,
     /// For the sub-resource `scale`.
     Scale,
+    /// For claims, autoscalers and disruption budgets.
+    Related,
 }
 
 impl Requests {
     /// The kinds that together are [`Requests::All`].
-    pub const SEPARATE: [Requests; 3] = [Requests::Workloads, Requests::Services, Requests::Scale];
+    pub const SEPARATE: [Requests; 4] =
+        [Requests::Workloads, Requests::Services, Requests::Scale, Requests::Related];
+    /// Those for the mutating stage. Rules mutate no claim, autoscaler or disruption budget.
+    pub const MUTATED: [Requests; 3] = [Requests::Workloads, Requests::Services, Requests::Scale];
 
     /// The name in names of webhooks and templates.
     pub fn name(self) -> &'static str {
@@ -27,6 +32,7 @@ impl Requests {
             Requests::Workloads => "workloads",
             Requests::Services => "services",
             Requests::Scale => "scale",
+            Requests::Related => "related",
         }
     }
 
@@ -36,7 +42,8 @@ impl Requests {
         let of_resource = match resource.ends_with("/scale") {
             true => Requests::Scale,
             false if is_workload() => Requests::Workloads,
-            false => Requests::Services,
+            false if resource == "services" => Requests::Services,
+            false => Requests::Related,
         };
         self == Requests::All || self == of_resource
     }

@@ -12,7 +12,7 @@ pub const MODE_LABEL: &str = "sqledge-ha/mode";
 
 /// The mutating and the validating webhook configuration.
 pub fn webhook_configurations(options: &Options<'_>) -> [CommentedObject; 2] {
-    let mut mutating = Requests::SEPARATE.map(|requests| enforcing(options, Stage::Mutate, requests));
+    let mut mutating = Requests::MUTATED.map(|requests| enforcing(options, Stage::Mutate, requests));
     for webhook in mutating.iter_mut().filter_map(Value::as_object_mut) {
         // Other webhooks may change the object later, e.g. add a container.
         webhook.insert("reinvocationPolicy".to_owned(), json!("IfNeeded"));
@@ -29,8 +29,9 @@ failurePolicy decides about a request while no replica answers. With `Fail` the 
 allows it unchecked. The API server sends requests that
 - workloads: create or change a workload that may run a database,
 - services: create or change a Service with a selector,
-- scale: scale a workload above one replica, also by a HorizontalPodAutoscaler.
-It does not send other requests: other workloads, objects that are being deleted, and objects that a checked controller
+- scale: scale a workload above one replica, also by a HorizontalPodAutoscaler,
+- related: create or change a claim for several nodes, an autoscaler or a disruption budget.
+Related requests are only checked, not mutated. The API server does not send other requests: other workloads, objects that are being deleted, and objects that a checked controller
 creates, such as the replacement pod of a database.",
             object: configuration("MutatingWebhookConfiguration", &mutating),
         },

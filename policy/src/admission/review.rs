@@ -145,7 +145,7 @@ impl<'a> CheckedRequest<'a> {
     }
 
     fn by_kind(request: &Request<'a>) -> Result<Self, Reason> {
-        let kind = Kind::from_group(&request.group, &request.kind).filter(|kind| kind.is_checked_at_admission());
+        let kind = Kind::from_group(&request.group, &request.kind).filter(|kind| kind.is_checked());
         let kind = kind.ok_or(Reason::UncheckedKind)?;
         if !matches!(&*request.operation, "CREATE" | "UPDATE") {
             return Err(Reason::UncheckedOperation);

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::group_of;
-use super::resources::{Checked, RESOURCES, Resource};
+use super::resources::{RESOURCES, Resource};
 use crate::json::cursor::get_path;
 
 /// A kind of object that the rules know. Each has a row in [`RESOURCES`].
@@ -108,12 +108,7 @@ impl Kind {
 
     /// Whether the rules check objects of this kind, at least in files.
     pub fn is_checked(self) -> bool {
-        self.resource().is_some_and(|resource| resource.checked != Checked::No)
-    }
-
-    /// Whether the rules check objects of this kind at admission, too.
-    pub fn is_checked_at_admission(self) -> bool {
-        self.resource().is_some_and(|resource| resource.checked == Checked::Everywhere)
+        self.resource().is_some_and(|resource| resource.is_checked)
     }
 
     /// Whether the API server rejects a change of the field at `pointer` on UPDATE.

@@ -29,8 +29,8 @@ pub struct Resource {
     pub body: &'static [&'static str],
     /// The annotations that the rules read, with the same effect, and their values that matter.
     pub body_annotations: &'static [(&'static str, &'static str)],
-    /// Where rules check the object itself.
-    pub checked: Checked,
+    /// Whether rules check the object itself.
+    pub is_checked: bool,
     /// Whether it has a `scale` sub-resource that rules check.
     pub is_scalable: bool,
     /// How rules look it up.
@@ -38,17 +38,6 @@ pub struct Resource {
     /// The fields that rules read when they look it up, as dotted paths through arrays. For workloads, the fields of
     /// the pod template come on top.
     pub fields: &'static [&'static str],
-}
-
-/// Where rules check the objects of a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
-    /// Nowhere.
-    No,
-    /// In files, and in an audit of a live cluster.
-    Offline,
-    /// Also at admission.
-    Everywhere,
 }
 
 /// How rules look up the objects of a resource at admission.
@@ -117,7 +106,7 @@ const UNUSED: Resource = Resource {
     is_namespaced: true,
     body: &["spec"],
     body_annotations: &[],
-    checked: Checked::No,
+    is_checked: false,
     is_scalable: false,
     look_up: LookUp::No,
     fields: &[],
@@ -127,13 +116,13 @@ const UNUSED: Resource = Resource {
 const APPS: Resource = Resource {
     group: "apps",
     former_groups: &["extensions"],
-    checked: Checked::Everywhere,
+    is_checked: true,
     fields: &["spec.replicas"],
     ..UNUSED
 };
 
 /// A workload of the core group.
-const CORE: Resource = Resource { checked: Checked::Everywhere, ..UNUSED };
+const CORE: Resource = Resource { is_checked: true, ..UNUSED };
 
 /// Every resource that the rules know, in the order of the documentation.
 pub static RESOURCES: &[Resource] = &[
@@ -218,7 +207,7 @@ pub static RESOURCES: &[Resource] = &[
         body_annotations: &INTERNAL_ANNOTATIONS,
         name: "Service",
         plural: "services",
-        checked: Checked::Everywhere,
+        is_checked: true,
         look_up: LookUp::List,
         fields: &[
             "spec.clusterIP",
@@ -240,7 +229,7 @@ pub static RESOURCES: &[Resource] = &[
         kind: Kind::Claim,
         name: "PersistentVolumeClaim",
         plural: "persistentvolumeclaims",
-        checked: Checked::Offline,
+        is_checked: true,
         look_up: LookUp::Get,
         fields: &["spec.accessModes", "spec.storageClassName", "spec.volumeMode", "spec.volumeName"],
         ..UNUSED
@@ -268,6 +257,7 @@ pub static RESOURCES: &[Resource] = &[
         group: "autoscaling",
         versions: &["v2", "v1"],
         name: "HorizontalPodAutoscaler",
+        is_checked: true,
         look_up: LookUp::Offline,
         plural: "horizontalpodautoscalers",
         ..UNUSED
@@ -277,6 +267,7 @@ pub static RESOURCES: &[Resource] = &[
         group: "keda.sh",
         versions: &["v1alpha1"],
         name: "ScaledObject",
+        is_checked: true,
         look_up: LookUp::Offline,
         plural: "scaledobjects",
         ..UNUSED
@@ -285,6 +276,7 @@ pub static RESOURCES: &[Resource] = &[
         kind: Kind::VerticalAutoscaler,
         group: "autoscaling.k8s.io",
         name: "VerticalPodAutoscaler",
+        is_checked: true,
         look_up: LookUp::Offline,
         plural: "verticalpodautoscalers",
         ..UNUSED
@@ -293,7 +285,7 @@ pub static RESOURCES: &[Resource] = &[
         kind: Kind::DisruptionBudget,
         group: "policy",
         name: "PodDisruptionBudget",
-        checked: Checked::Offline,
+        is_checked: true,
         plural: "poddisruptionbudgets",
         look_up: LookUp::Offline,
         ..UNUSED
@@ -327,7 +319,7 @@ pub static RESOURCES: &[Resource] = &[
         former_groups: &["extensions"],
         name: "Scale",
         plural: "scale",
-        checked: Checked::Everywhere,
+        is_checked: true,
         ..UNUSED
     },
 ];

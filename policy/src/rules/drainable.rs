@@ -1,6 +1,6 @@
 //! # What must hold
 //! A PodDisruptionBudget that selects the pods of a database lets them be evicted: `maxUnavailable` is at least 1, and
-//! `minAvailable` is 0. Checked in files and in audits.
+//! `minAvailable` is 0.
 //!
 //! # Why
 //! There is only one pod. A budget that always wants one available forbids every eviction: `kubectl drain` waits for ever,
@@ -28,7 +28,7 @@
 //!   forbids evictions; percentages of `minAvailable` are rounded up
 //! - <https://github.com/Azure/AKS/issues/4860>: upgrades that hang
 
-use super::check::{Check, CheckContext, offline};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
@@ -44,7 +44,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Unsafe,
     sees: &[Kind::DisruptionBudget],
     checks: &[],
-    relations: offline(&[Check::DisruptionBudget(check)]),
+    relations: &[Check::DisruptionBudget(check)],
 };
 
 fn check(context: &CheckContext<'_>, budget: &DisruptionBudget<'_>, findings: &mut Findings) {

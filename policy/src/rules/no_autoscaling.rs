@@ -1,7 +1,7 @@
 //! # What must hold
 //! No autoscaler can start a second replica: no HorizontalPodAutoscaler with `maxReplicas` above 1, and no KEDA ScaledObject
 //! with `maxReplicaCount` above 1 (100 if it is not set), targets the workload. A ScaledObject that can scale to zero, and a
-//! VerticalPodAutoscaler that restarts the pod to resize it, are warnings. Checked in files and in audits.
+//! VerticalPodAutoscaler that restarts the pod to resize it, are warnings.
 //!
 //! # Why
 //! An autoscaler adds replicas when the database is busy. A second replica opens the same files, or is an empty database
@@ -27,9 +27,10 @@
 //! - KEDA documentation, *ScaledObject specification*: `minReplicaCount` is 0 and `maxReplicaCount` is 100 by default
 //! - Kubernetes autoscaler, *Vertical Pod Autoscaler*: update modes
 
-use super::check::{Check, CheckContext, offline};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
+use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::objects::Autoscaler;
 use crate::view::Scope;
@@ -43,52 +44,88 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[Kind::Autoscaler, Kind::ScaledObject, Kind::VerticalAutoscaler],
     checks: &[],
-    relations: offline(&[Check::Workload(check)]),
+    relations: &[Check::Autoscaler(check_autoscaler), Check::Workload(check_workload)],
 };
 
-fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    if context.scope() == Scope::Request || workload.name().is_empty() {
+/// What an autoscaler does to a database.
+struct Problem<'a> {
+    field: Cursor<'a>,
+    message: String,
+    help: &'static str,
+    is_advice: bool,
+}
+
+/// Where files are checked, the finding is on the workload, with all that is wrong with it.
+fn is_reported_on_workload(context: &CheckContext<'_>) -> bool {
+    matches!(context.scope(), Scope::Part | Scope::Application)
+}
+
+fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    if !is_reported_on_workload(context) || workload.name().is_empty() {
         return;
     }
+    let name = workload.object.path(&["metadata", "name"]);
     for autoscaler in context.view.autoscalers_of(workload).known().unwrap_or_default() {
-        if !context.exempts(&RULE, &autoscaler.object) {
-            findings.extend(finding_of(&autoscaler, workload));
+        let problem = problem_of(&autoscaler).filter(|_| !context.exempts(&RULE, &autoscaler.object));
+        if let Some(problem) = problem {
+            let label = "this decides the number of replicas, or restarts the pod";
+            let related = Related::new(&autoscaler.object, &problem.field, label);
+            findings.push(problem.at(&name).related([related]));
         }
     }
 }
 
-fn finding_of(autoscaler: &Autoscaler<'_>, workload: &Workload<'_>) -> Option<Finding> {
-    let at = workload.object.path(&["metadata", "name"]);
-    let object = autoscaler.object;
+fn check_autoscaler(context: &CheckContext<'_>, autoscaler: &Autoscaler<'_>, findings: &mut Findings) {
+    if is_reported_on_workload(context) {
+        return;
+    }
+    let Some(problem) = problem_of(autoscaler) else { return };
+    let Some(workload) = context.view.target_of(autoscaler) else { return };
+    if !context.exempts(&RULE, &workload.object) {
+        let label = format!("it scales {}, a database", workload.describe());
+        findings.push(problem.at(&problem.field).label(label));
+    }
+}
+
+impl Problem<'_> {
+    fn at(&self, field: &Cursor<'_>) -> Finding {
+        let message = self.message.clone();
+        let finding =
+            if self.is_advice { Finding::advice(field, message) } else { Finding::contradiction(field, message) };
+        finding.help(self.help)
+    }
+}
+
+fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
+    let (object, spec) = (autoscaler.object, autoscaler.object.at("spec"));
     let kind = object.at("kind").str()?;
     let name = quoted(object.path(&["metadata", "name"]).str().unwrap_or_default());
-    let spec = object.at("spec");
-    let (field, finding) = match kind {
-        "VerticalPodAutoscaler" => {
-            let mode = spec.path(&["updatePolicy", "updateMode"]);
-            matches!(mode.str(), None | Some("Auto" | "Recreate")).then_some(())?;
-            let message = format!("VerticalPodAutoscaler {name} restarts the pod to resize it");
-            (mode, Finding::advice(&at, message).help("set `updateMode: Off` and read its recommendations"))
-        }
-        _ => {
-            let (most, default) =
-                if kind == "ScaledObject" { (spec.at("maxReplicaCount"), 100) } else { (spec.at("maxReplicas"), 1) };
-            let least = spec.at("minReplicaCount");
-            if most.int().unwrap_or(default) > 1 {
-                let message = format!("{kind} {name} can start a second replica");
-                (
-                    most,
-                    Finding::contradiction(&at, message).help("remove the autoscaler: one replica is all there can be"),
-                )
-            } else if kind == "ScaledObject" && least.int().unwrap_or(0) < 1 {
-                let message = format!("ScaledObject {name} stops the database when there is no load");
-                (least, Finding::advice(&at, message).help("set `minReplicaCount: 1`"))
-            } else {
-                return None;
-            }
-        }
-    };
-    Some(finding.related([Related::new(&object, &field, "this decides the number of replicas, or restarts the pod")]))
+    if kind == "VerticalPodAutoscaler" {
+        let field = spec.path(&["updatePolicy", "updateMode"]);
+        return matches!(field.str(), None | Some("Auto" | "Recreate")).then(|| Problem {
+            field,
+            message: format!("VerticalPodAutoscaler {name} restarts the pod to resize it"),
+            help: "set `updateMode: Off` and read its recommendations",
+            is_advice: true,
+        });
+    }
+    let is_of_keda = kind == "ScaledObject";
+    let (most, default) = if is_of_keda { (spec.at("maxReplicaCount"), 100) } else { (spec.at("maxReplicas"), 1) };
+    if most.int().unwrap_or(default) > 1 {
+        return Some(Problem {
+            field: most,
+            message: format!("{kind} {name} can start a second replica"),
+            help: "remove the autoscaler: one replica is all there can be",
+            is_advice: false,
+        });
+    }
+    let least = spec.at("minReplicaCount");
+    (is_of_keda && least.int().unwrap_or(0) < 1).then(|| Problem {
+        field: least,
+        message: format!("ScaledObject {name} stops the database when there is no load"),
+        help: "set `minReplicaCount: 1`",
+        is_advice: true,
+    })
 }
 
 #[cfg(test)]
@@ -108,6 +145,20 @@ mod tests {
         let found = ask_in(&RULE, &database, &closed([&database, &autoscaler]), &Settings::default());
         assert!(ask_in(&RULE, &database, &open_index([&autoscaler]), &Settings::default()).is_empty());
         found
+    }
+
+    #[test]
+    fn at_admission_and_in_audits_the_autoscaler_is_reported() {
+        let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"});
+        let autoscaler = |most: i64| {
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "scale"},
+                "spec": {"scaleTargetRef": target, "maxReplicas": most}})
+        };
+        let database = deployment(&[]);
+        let found = |most| ask_in(&RULE, &autoscaler(most), &open_index([&database]), &Settings::default());
+        assert_eq!(found(2), ["reject /spec/maxReplicas"]);
+        assert!(found(1).is_empty());
+        assert!(ask_in(&RULE, &autoscaler(2), &open_index([]), &Settings::default()).is_empty());
     }
 
     #[test]
