@@ -73,7 +73,7 @@ fn cluster(objects: &[Value]) -> Vec<Value> {
     let stored = |object: &Value| {
         let mut object = object.clone();
         match Kind::from_object(&object) {
-            Some(Kind::Service) => {}
+            Some(Kind::Service | Kind::Claim) => {}
             Some(Kind::Workload(WorkloadKind::Deployment | WorkloadKind::StatefulSet)) => {
                 object["apiVersion"] = json!("apps/v1")
             }

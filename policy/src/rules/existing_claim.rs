@@ -1,7 +1,7 @@
 //! # What must hold
 //! Every claim that holds database files exists in the namespace of the workload. Claims from `volumeClaimTemplates` are
-//! made by the StatefulSet. The rule is off unless the settings switch it on. Where objects arrive one by one, at admission
-//! and with `--partial`, the claim may still come, and a missing one is a warning.
+//! made by the StatefulSet. Where objects arrive one by one, at admission and with `--partial`, the claim may still come,
+//! and a missing one is a warning.
 //!
 //! # Why
 //! A pod whose claim does not exist stays Pending. Pods find claims only in their own namespace, so a claim in another
@@ -57,7 +57,7 @@ use crate::workload::claims::DataClaim;
 pub const RULE: Rule = Rule {
     id: "existing-claim",
     summary: "the claim exists in the workload's own namespace",
-    default_action: Action::Off,
+    default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Claim],
     checks: &[],
@@ -123,11 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_off_unless_the_settings_switch_it_on() {
+    fn the_settings_can_change_its_action() {
         let object = deployment(&[]);
         let ask = |settings: &Settings| ask_in(&RULE, &object, &closed([&object]), settings);
-        assert!(ask(&Settings::default()).is_empty());
+        assert_eq!(ask(&Settings::default()), [format!("reject {NAME}")]);
         assert_eq!(ask(&with_action("warn")), [format!("warn {NAME}")]);
+        assert!(ask(&with_action("off")).is_empty());
     }
 
     #[test]

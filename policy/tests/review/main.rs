@@ -23,7 +23,7 @@ use sqledge_ha_policy::json::edit::{Edit, apply};
 use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::ObjectIndex;
 
-use world::{deployment, right_world, service, stateful_set};
+use world::{claim, deployment, right_world, service, stateful_set};
 
 /// A request about `object`; `old` makes it an UPDATE.
 fn request(object: &Value, old: Option<&Value>) -> Value {
@@ -213,7 +213,7 @@ fn an_exemption_covers_a_relation_from_both_sides() {
     let ignore =
         |object: &Value, rules: &str| with(object, &[("/metadata/annotations/sqledge-ha~1ignore", json!(rules))]);
     let decide_beside = |object: &Value, other: Value, settings: Value| {
-        decide(&request(object, None), settings, &ObjectIndex::new(Scope::Request, &[other]))
+        decide(&request(object, None), settings, &ObjectIndex::new(Scope::Request, &[claim(), other]))
     };
     let cluster_ip = with(&service(), &[("/spec/type", json!("ClusterIP"))]);
     let wrong_port = with(&service(), &[("/spec/ports/0/targetPort", json!(5))]);

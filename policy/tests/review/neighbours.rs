@@ -7,7 +7,7 @@ use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::cluster::NoCluster;
 use sqledge_ha_policy::view::index::ObjectIndex;
 
-use super::world::{deployment, right_world, service};
+use super::world::{claim, deployment, right_world, service};
 use super::{REPLICAS, SELECTOR, annotation, create, decide, request, with};
 
 #[test]
@@ -24,17 +24,18 @@ fn children_of_checked_owners_are_allowed_unchecked() {
 
 #[test]
 fn a_missing_object_is_an_error_only_when_everything_is_in_view() {
-    let alone = decide(&request(&deployment(), None), json!({}), &ObjectIndex::default());
+    let claim = claim();
+    let alone = decide(&request(&deployment(), None), json!({}), &ObjectIndex::new(Scope::Request, [&claim]));
     assert_eq!(alone, Verdict::allow());
     let headless = with(&service(), &[("/spec/type", json!("ClusterIP")), ("/spec/clusterIP", json!("None"))]);
-    let world = ObjectIndex::new(Scope::Request, [&headless]);
+    let world = ObjectIndex::new(Scope::Request, [&claim, &headless]);
     let one_by_one = decide(&request(&deployment(), None), json!({}), &world);
     assert!(one_by_one.allowed);
     assert_eq!(annotation(&one_by_one, "warned"), "load-balancer-service");
     // The audit scanner sends existing objects with CREATE.
     let live = with(&deployment(), &[("/metadata/resourceVersion", json!("5"))]);
     let audited = decide(&request(&live, None), json!({}), &ObjectIndex::default());
-    assert_eq!(annotation(&audited, "rejected"), "load-balancer-service");
+    assert_eq!(annotation(&audited, "rejected"), "existing-claim,load-balancer-service");
     let unmutated = with(&live, &[(SELECTOR, json!(null))]);
     let others = right_world();
     let audited = decide(&request(&unmutated, None), json!({}), &ObjectIndex::new(Scope::Request, &others));

@@ -58,7 +58,13 @@ pub(crate) fn service() -> Value {
     })
 }
 
+/// The claim of [`deployment`].
+pub(crate) fn claim() -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "sql-data"},
+        "spec": {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "8Gi"}}}})
+}
+
 /// What has to exist for all of them to be right.
 pub(crate) fn right_world() -> Vec<Value> {
-    vec![service(), deployment()]
+    vec![claim(), service(), deployment()]
 }
