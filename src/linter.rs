@@ -31,7 +31,7 @@ use std::sync::Arc;
 use sqledge_ha_policy::engine::{ENGINES, Engine};
 use sqledge_ha_policy::finding::Finding;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
-use sqledge_ha_policy::rules::volume_ownership;
+use sqledge_ha_policy::rules::{retired_engine, volume_ownership};
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::{IndexEntry, MAX_RELATED, ObjectIndex};
@@ -74,6 +74,8 @@ pub struct LintedFile {
     is_relevant: bool,
     /// The number of workloads with an image whose name resembles SQL Edge.
     resembling_images: usize,
+    /// Whether a database is of a product that is retired.
+    has_retired_engine: bool,
     /// The number of objects that are no workloads, but name an image of a database.
     image_names: usize,
     /// Whether one of its workloads is read together with other objects.
@@ -202,7 +204,7 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
     result.files = files;
     let settings = for_platform(prefilter.settings(), &mut result);
     check_relations_of_all(&mut result, &settings, prefilter.namespace(), partial);
-    result.notes = notes(&result, partial);
+    result.notes = notes(&result, &settings, partial);
     result
 }
 
@@ -267,7 +269,7 @@ fn remove_replaced(findings: &mut Vec<LocatedFinding>, found: &[LocatedFinding])
     }
 }
 
-fn notes(result: &LintResult, partial: bool) -> Vec<String> {
+fn notes(result: &LintResult, settings: &Settings, partial: bool) -> Vec<String> {
     let mut notes = Vec::new();
     for engine in ENGINES {
         let engines = result.files.iter().flat_map(|file| &file.unselected_engines);
@@ -307,6 +309,11 @@ fn notes(result: &LintResult, partial: bool) -> Vec<String> {
             "not all Services were checked: more than {MAX_RELATED} select the same database, or one selects more than \
              {MAX_RELATED} databases"
         ));
+    }
+    // Whoever sets an action for the rule has decided whether to hear of it.
+    let is_news = settings.rules.action(retired_engine::RULE.id).is_none();
+    if is_news && result.files.iter().any(|file| file.has_retired_engine) {
+        notes.push("Microsoft retired SQL Edge on 2025-09-30; see `sqledge-ha explain retired-engine`".to_owned());
     }
     notes
 }

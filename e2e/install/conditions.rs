@@ -47,10 +47,16 @@ impl Conditions {
         let kind = match (request["kind"]["group"].as_str().unwrap(), request["kind"]["kind"].as_str()) {
             ("autoscaling", Some("Scale")) => Requests::Scale,
             ("", Some("Service")) => Requests::Services,
-            ("" | "autoscaling" | "policy" | "keda.sh" | "autoscaling.k8s.io", Some(
-                "PersistentVolumeClaim" | "HorizontalPodAutoscaler" | "PodDisruptionBudget" | "ScaledObject"
-                | "VerticalPodAutoscaler",
-            )) => Requests::Related,
+            (
+                "" | "autoscaling" | "policy" | "keda.sh" | "autoscaling.k8s.io",
+                Some(
+                    "PersistentVolumeClaim"
+                    | "HorizontalPodAutoscaler"
+                    | "PodDisruptionBudget"
+                    | "ScaledObject"
+                    | "VerticalPodAutoscaler",
+                ),
+            ) => Requests::Related,
             _ => Requests::Workloads,
         };
         let of_kind = self.0.iter().filter(|(requests, _)| [Requests::All, kind].contains(requests));

@@ -240,7 +240,8 @@ fn each_kind_of_requests_has_a_webhook_and_each_namespace_a_mode() {
         let mut all = Vec::new();
         for stage in ["mutate", "validate"] {
             let all_requests = ["workloads", "services", "scale", "related"].iter().zip(failure_policies);
-            for (requests, failure_policy) in all_requests.filter(|(one, _)| stage == "validate" || **one != "related") {
+            for (requests, failure_policy) in all_requests.filter(|(one, _)| stage == "validate" || **one != "related")
+            {
                 all.push(entry(&format!("{requests}.{stage}"), &format!("/{stage}"), failure_policy, label));
             }
         }
@@ -250,7 +251,12 @@ fn each_kind_of_requests_has_a_webhook_and_each_namespace_a_mode() {
     let default = ["Fail", "Ignore", "Ignore", "Ignore"];
     assert_eq!(webhooks(&[]), expected("NotIn warn", "In warn", default));
     assert_eq!(webhooks(&["--mode=warn"]), expected("In enforce", "NotIn enforce", default));
-    let flags = ["--failure-policy=ignore", "--services-failure-policy=Fail", "--scale-failure-policy=Fail", "--related-failure-policy=Fail"];
+    let flags = [
+        "--failure-policy=ignore",
+        "--services-failure-policy=Fail",
+        "--scale-failure-policy=Fail",
+        "--related-failure-policy=Fail",
+    ];
     assert_eq!(webhooks(&flags), expected("NotIn warn", "In warn", ["Ignore", "Fail", "Fail", "Fail"]));
 }
 

@@ -134,6 +134,7 @@ rules! {
     unpinned_node,
     finite_tolerations,
     free_host_port,
+    kernel_compatible,
     no_self_repulsion,
     // Clean restart
     graceful_stop,
@@ -151,6 +152,7 @@ rules! {
     steady_routing,
     private_address,
     // Notices
+    retired_engine,
     stable_hostname,
     priority,
 }
@@ -163,8 +165,7 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 /// The resources that matter with these settings: those that rules check, and those that the rules that are on look up.
 pub fn used_resources(settings: &Settings) -> Vec<&'static Resource> {
     let rules: Vec<&Rule> = RULES.iter().filter(|rule| !rule.is_off(settings)).collect();
-    let is_used =
-        |row: &&Resource| row.is_checked || rules.iter().any(|rule| rule.sees.contains(&row.kind));
+    let is_used = |row: &&Resource| row.is_checked || rules.iter().any(|rule| rule.sees.contains(&row.kind));
     RESOURCES.iter().filter(is_used).collect()
 }
 

@@ -80,7 +80,9 @@ const RELATED_CHANGED: &str = "\
 
 /// Whether a request is for a claim, an autoscaler or a disruption budget.
 fn related_kinds() -> String {
-    let is_related = |row: &&Resource| row.is_checked && row.kind.workload().is_none() && !matches!(row.kind, Kind::Service | Kind::Scale);
+    let is_related = |row: &&Resource| {
+        row.is_checked && row.kind.workload().is_none() && !matches!(row.kind, Kind::Service | Kind::Scale)
+    };
     let names: Vec<String> = RESOURCES.iter().filter(is_related).map(|row| text(row.name)).collect();
     format!("request.kind.kind in [{}]", names.join(", "))
 }

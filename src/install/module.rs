@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn each_resource_is_in_one_kind_of_requests() {
         let module = ModuleMetadata::embedded().unwrap();
-        let [workloads, services, scale, related] = Requests::SEPARATE.map(|requests| resources(&module.rules_for(requests)));
+        let [workloads, services, scale, related] =
+            Requests::SEPARATE.map(|requests| resources(&module.rules_for(requests)));
         assert_eq!(services, ["services"]);
         assert!(scale.contains(&"deployments/scale".to_owned()) && scale.iter().all(|name| name.contains('/')));
         assert!(workloads.contains(&"deployments".to_owned()) && !workloads.iter().any(|name| name.contains('/')));

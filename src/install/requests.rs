@@ -20,8 +20,7 @@ pub enum Requests {
 
 impl Requests {
     /// The kinds that together are [`Requests::All`].
-    pub const SEPARATE: [Requests; 4] =
-        [Requests::Workloads, Requests::Services, Requests::Scale, Requests::Related];
+    pub const SEPARATE: [Requests; 4] = [Requests::Workloads, Requests::Services, Requests::Scale, Requests::Related];
     /// Those for the mutating stage. Rules mutate no claim, autoscaler or disruption budget.
     pub const MUTATED: [Requests; 3] = [Requests::Workloads, Requests::Services, Requests::Scale];
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use memchr::memmem;
-use sqledge_ha_policy::engine::Engine;
+use sqledge_ha_policy::engine::{Engine, SQL_EDGE};
 use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
 use sqledge_ha_policy::workload::{EngineContainer, Workload};
@@ -67,6 +67,7 @@ struct DocumentScan {
     workloads: usize,
     unselected_engines: Vec<&'static Engine>,
     resembling_images: usize,
+    has_retired_engine: bool,
     has_late_workloads: bool,
     names: DatabaseNames,
 }
@@ -201,6 +202,7 @@ impl LintedFile {
         self.errors.extend(scan.errors);
         self.unselected_engines.extend(scan.unselected_engines);
         self.resembling_images += scan.resembling_images;
+        self.has_retired_engine |= scan.has_retired_engine;
         self.objects += scan.objects;
         self.workloads += scan.workloads;
         self.has_late_workloads |= scan.has_late_workloads;
@@ -276,6 +278,8 @@ impl DocumentScan {
             }
             self.names.add(&workload);
             self.workloads += usize::from(is_checked);
+            let is_retired = |container: &EngineContainer<'_>| container.engine == &SQL_EDGE;
+            self.has_retired_engine |= is_checked && workload.engines.iter().any(is_retired);
             checked += usize::from(is_checked && workload.unselected_engines.is_empty());
             let config_maps = config_map_names(object, workload_kind);
             if !config_maps.is_empty() {

@@ -1,7 +1,8 @@
 //! Typed views of the other objects that rules look up.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::scheduling::Placement;
 use super::selector::Selector;
 use crate::json::cursor::Cursor;
 
@@ -168,4 +169,42 @@ impl<'a> Node<'a> {
     pub fn read(object: &'a Value) -> Self {
         Node { object: Cursor::root(object) }
     }
+
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        self.object.path(&["metadata", "name"]).str().unwrap_or_default()
+    }
+
+    /// Where its kernel's version is written, e.g. `6.8.0-1021-azure`.
+    pub fn kernel(&self) -> Cursor<'a> {
+        self.object.path(&["status", "nodeInfo", "kernelVersion"])
+    }
+
+    /// Whether a pod can be scheduled on it, as far as node selector, required affinity and lasting taints say. The taints
+    /// of Kubernetes itself, such as `node.kubernetes.io/not-ready`, pass.
+    pub fn admits(&self, pod: &Cursor<'_>) -> bool {
+        let no_labels = Map::new();
+        let labels = self.object.path(&["metadata", "labels"]).map().unwrap_or(&no_labels);
+        let keeps_out = |taint: &Cursor<'_>| {
+            let is_lasting = taint.at("key").str().is_some_and(|key| !key.starts_with("node.kubernetes.io/"));
+            is_lasting && taint.at("effect").str() != Some("PreferNoSchedule") && !tolerates(pod, taint)
+        };
+        Placement::new(pod).admits(labels)
+            && !self.object.path(&["spec", "taints"]).items().any(|taint| keeps_out(&taint))
+    }
+}
+
+/// Whether one of the tolerations of `pod` matches a taint.
+fn tolerates(pod: &Cursor<'_>, taint: &Cursor<'_>) -> bool {
+    let text = |object: &Cursor<'_>, field| object.at(field).str().unwrap_or_default().to_owned();
+    pod.at("tolerations").items().any(|toleration| {
+        let (key, effect) = (text(&toleration, "key"), text(&toleration, "effect"));
+        let has_value = match toleration.at("operator").str() {
+            Some("Exists") => true,
+            _ => !key.is_empty() && text(&toleration, "value") == text(taint, "value"),
+        };
+        has_value
+            && (key.is_empty() || key == text(taint, "key"))
+            && (effect.is_empty() || effect == text(taint, "effect"))
+    })
 }

@@ -113,13 +113,8 @@ const UNUSED: Resource = Resource {
 };
 
 /// A workload of the group `apps`.
-const APPS: Resource = Resource {
-    group: "apps",
-    former_groups: &["extensions"],
-    is_checked: true,
-    fields: &["spec.replicas"],
-    ..UNUSED
-};
+const APPS: Resource =
+    Resource { group: "apps", former_groups: &["extensions"], is_checked: true, fields: &["spec.replicas"], ..UNUSED };
 
 /// A workload of the core group.
 const CORE: Resource = Resource { is_checked: true, ..UNUSED };

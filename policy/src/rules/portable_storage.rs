@@ -35,9 +35,7 @@
 use super::check::{Check, CheckContext, offline};
 use super::{Fixable, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, quoted};
-use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::scheduling::Placement;
 use crate::view::storage::{DataStorage, NO_PROVISIONER};
 use crate::workload::Workload;
 
@@ -103,9 +101,7 @@ fn is_local_name(name: &str, configured: &[String]) -> bool {
 /// The number of nodes that can run the pod; `None` if no node is known.
 fn nodes_for(context: &CheckContext<'_>, workload: &Workload<'_>) -> Option<usize> {
     let nodes = context.view.nodes().known().filter(|nodes| !nodes.is_empty())?;
-    let placement = Placement::new(&workload.pod);
-    let labels = |object: &Cursor<'_>| object.path(&["metadata", "labels"]).map().cloned();
-    Some(nodes.iter().filter(|node| placement.admits(&labels(&node.object).unwrap_or_default())).count())
+    Some(nodes.iter().filter(|node| node.admits(&workload.pod)).count())
 }
 
 #[cfg(test)]

@@ -1,0 +1,140 @@
+//! # What must hold
+//! The nodes that the pod can run on have a Linux kernel that the database works on: for SQL Edge, one below 6.7. Checked
+//! where Nodes are in view, with their `kernelVersion`: in files and in audits. If no such node is left, it is an error; if
+//! there are others, a warning.
+//!
+//! # Why
+//! SQL Edge crashes at start on Linux 6.7 and later, and gets no more fixes. A routine upgrade of the node images can
+//! bring a newer kernel: the database then stays down after its next restart.
+//!
+//! # Example
+//! ```yaml
+//! kind: Node
+//! status:
+//!   nodeInfo:
+//!     kernelVersion: 6.8.0-1021-azure
+//! ```
+//!
+//! # Instead
+//! ```yaml
+//! kind: Deployment
+//! spec:
+//!   template:
+//!     spec:
+//!       nodeSelector:
+//!         kubernetes.azure.com/os-sku: AzureLinux   # a label of nodes with an older kernel
+//! ```
+//!
+//! # Fix
+//! None: keep nodes with an older kernel and select them by a label, or move to SQL Server.
+//!
+//! # Sources
+//! - <https://github.com/microsoft/mssql-docker/issues/893>: crashes on Linux 6.7
+//! - <https://github.com/microsoft/mssql-docker/issues/868>: the same
+
+use super::check::{Check, CheckContext, offline};
+use super::{Fixable, Rule};
+use crate::finding::{Action, Finding, Findings, Related, quoted};
+use crate::kubernetes::kind::Kind;
+use crate::kubernetes::objects::Node;
+use crate::workload::Workload;
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "kernel-compatible",
+    summary: "nodes that can run the pod have a kernel that the database works on",
+    default_action: Action::Reject,
+    fixable: Fixable::No,
+    sees: &[Kind::Node],
+    checks: &[],
+    relations: offline(&[Check::Workload(check)]),
+};
+
+/// A Linux kernel's major and minor version.
+type KernelVersion = (u32, u32);
+
+fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    let last_of = |container: &crate::workload::EngineContainer<'_>| container.engine.last_working_kernel;
+    let Some((container, last)) = workload.engines.iter().find_map(|container| Some((container, last_of(container)?)))
+    else {
+        return;
+    };
+    let nodes: Vec<Node<'_>> = context.view.nodes().known().unwrap_or_default();
+    let candidates = nodes.iter().filter(|node| node.admits(&workload.pod));
+    let known: Vec<(&Node<'_>, KernelVersion)> =
+        candidates.filter_map(|node| Some((node, version(node.kernel().str()?)?))).collect();
+    let newer: Vec<&Node<'_>> = known.iter().filter(|(_, kernel)| *kernel > last).map(|(node, _)| *node).collect();
+    let Some(first) = newer.first() else { return };
+    let product = workload.product();
+    let at = container.container.at("image");
+    let names = named(&newer);
+    let finding = if newer.len() == known.len() {
+        Finding::contradiction(&at, format!("{product} crashes on the kernel of every node that can run it: {names}"))
+    } else {
+        Finding::advice(&at, format!("after a move to {names}, {product} crashes on the kernel"))
+    };
+    let (major, minor) = last;
+    let kernel = Related::new(&first.object, &first.kernel(), "this kernel is too new");
+    findings.push(
+        finding
+            .help(format!("keep nodes with Linux {major}.{minor} or older, and select them by a label"))
+            .related([kernel]),
+    );
+}
+
+/// The names of the first nodes.
+fn named(nodes: &[&Node<'_>]) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<String> = nodes.iter().take(SHOWN).map(|node| quoted(node.name())).collect();
+    let more = nodes.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
+}
+
+fn version(text: &str) -> Option<KernelVersion> {
+    let mut numbers = text.split(|character: char| !character.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{ask_in, closed, deployment, settings, test};
+
+    fn node(name: &str, kernel: &str, taints: Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "labels": {"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"}},
+            "spec": {"taints": taints}, "status": {"nodeInfo": {"kernelVersion": kernel}}})
+    }
+
+    fn found(nodes: &[Value]) -> Vec<String> {
+        let database = deployment(&[]);
+        ask_in(&RULE, &database, &closed(nodes.iter().chain([&database])), &settings(json!({})))
+    }
+
+    #[test]
+    fn nodes_have_a_kernel_that_the_database_works_on() {
+        const IMAGE: &str = "/spec/template/spec/containers/0/image";
+        let (old, new) = (node("a", "5.15.0-1084-azure", json!(null)), node("b", "6.8.0-1021-azure", json!(null)));
+        assert!(found(&[]).is_empty() && found(&[old.clone()]).is_empty());
+        assert!(found(&[node("a", "6.6.78.1-1.azl3", json!(null))]).is_empty());
+        assert_eq!(found(&[new.clone()]), [format!("reject {IMAGE}")]);
+        assert_eq!(found(&[old.clone(), new.clone()]), [format!("warn {IMAGE}")]);
+        let unknown = [node("c", "unknown", json!(null)), node("d", "", json!(null))];
+        assert!(found(&unknown).is_empty());
+        assert_eq!(found(&[unknown[0].clone(), new]), [format!("reject {IMAGE}")]);
+    }
+
+    #[test]
+    fn nodes_that_cannot_run_the_pod_do_not_count() {
+        let tainted = |key: &str, effect: &str| node("a", "6.8.0", json!([{"key": key, "effect": effect}]));
+        assert!(found(&[tainted("node-role.kubernetes.io/control-plane", "NoSchedule")]).is_empty());
+        assert_eq!(found(&[tainted("dedicated", "PreferNoSchedule")]).len(), 1);
+        assert_eq!(found(&[tainted("node.kubernetes.io/unschedulable", "NoSchedule")]).len(), 1);
+        let mut arm = node("a", "6.8.0", json!(null));
+        arm["metadata"]["labels"]["kubernetes.io/arch"] = json!("arm64");
+        assert!(found(&[arm]).is_empty());
+    }
+}
