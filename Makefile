@@ -41,7 +41,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-alerts test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-alerts test-other-tools test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,7 +60,7 @@ demo: build ## lint the examples, and mutate a Deployment with the module and th
 test: lint test-native test-wasm test-fuzz ## check format, lints and licenses, and run all tests but the slow ones
 	@echo "all tests passed"
 
-test-long: e2e test-alerts test-release test-image soak ## run the slow tests: the proof, the alerts, the release, the image, the webhook's memory
+test-long: e2e test-alerts test-other-tools test-release test-image soak ## run the slow tests: the proof, the alerts, other tools, the release, the image, the webhook's memory
 	@echo "all slow tests passed"
 
 # The corpus needs only the linter, which compiles fast.
@@ -77,6 +77,9 @@ test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader
 
 test-alerts: setup e2e-promtool ## run the tests of the alerts with promtool
 	$(CARGO) test --release --locked --test e2e -- --ignored serve::in_a_cluster::monitoring
+
+test-other-tools: setup $(TOOLS)/bin/kube-score ## run the other linters whose checks require the opposite of a rule
+	$(CARGO) test --release --locked --test e2e -- --ignored other_tools::
 
 # Builds the module three times, and makes, signs and publishes a small release.
 test-release: setup e2e-tools release-tools

@@ -25,6 +25,7 @@ mod integrations;
 mod kubernetes;
 mod module;
 mod not_fixed;
+mod other_tools;
 mod prefilter;
 mod ran;
 mod readings;

@@ -33,6 +33,7 @@ pub mod fixer;
 pub mod input_name;
 pub mod linter;
 pub mod manifest;
+pub mod other_tools;
 mod parallel;
 pub mod prefilter;
 pub mod rendered;

@@ -228,7 +228,7 @@ fn check_relations_of_all(result: &mut LintResult, settings: &Settings, namespac
             objects_in(&document.value).into_iter().map(move |item| ObjectLocation { file, document, item })
         })
         .collect();
-    let namespace = namespace.or_else(|| only_namespace(&objects)).unwrap_or(DEFAULT_NAMESPACE);
+    let namespace = namespace.or_else(|| only_namespace(&objects, settings)).unwrap_or(DEFAULT_NAMESPACE);
     let may_be_late = |file: usize| result.files.get(file).is_some_and(|file| file.has_late_workloads);
     let resolved = resolve_all(&objects, namespace, may_be_late);
     let numbered = || objects.iter().enumerate().collect::<Vec<_>>();

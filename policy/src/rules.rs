@@ -23,6 +23,8 @@ pub struct Rule {
     pub id: &'static str,
     /// One sentence: what must hold.
     pub summary: &'static str,
+    /// What is lost without it.
+    pub loss: Loss,
     /// The action of its findings, unless the settings say otherwise.
     pub default_action: Action,
     /// Whether its findings can be fixed.
@@ -33,6 +35,31 @@ pub struct Rule {
     pub checks: &'static [Check],
     /// What it checks by looking up others.
     pub relations: &'static [Check],
+}
+
+/// What is lost where a rule is broken, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Databases.
+    Data,
+    /// Time in which clients can work.
+    Availability,
+    /// The ease of running it: maintenance, security, diagnosis.
+    Operation,
+}
+
+impl Loss {
+    /// All, the worst first.
+    pub const ALL: [Loss; 3] = [Loss::Data, Loss::Availability, Loss::Operation];
+
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Data => "data",
+            Loss::Availability => "availability",
+            Loss::Operation => "operation",
+        }
+    }
 }
 
 /// Whether the findings of a rule can be fixed.

@@ -5,6 +5,7 @@ use sqledge_ha_policy::rules::set_action;
 use sqledge_ha_policy::settings::Settings;
 
 use crate::exit::Failure;
+use crate::other_tools;
 
 /// Returns a rule's documentation in Markdown.
 ///
@@ -17,6 +18,11 @@ pub fn text(id: &str) -> Result<String, Failure> {
         return Err(Failure::usage(message.unwrap_or_default()));
     };
     let (action, fix) = (rule.default_action.name(), rule.fixable.name());
-    let text = documentation(rule);
-    Ok(format!("{id}: {}\n\nDefault action: {action}. Fix: {fix}.\n\n{text}\n", rule.summary))
+    let (text, other_tools) = (documentation(rule), other_tools::section(id));
+    Ok(format!(
+        "{id}: {}\n\nLost without it: {}. Default action: {action}. Fix: {fix}.\n\n{}\n{other_tools}",
+        rule.summary,
+        rule.loss.name(),
+        text.trim_end()
+    ))
 }

@@ -4,16 +4,19 @@ use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::namespace_of;
 use sqledge_ha_policy::kubernetes::selector::Pods;
 use sqledge_ha_policy::kubernetes::service::Service;
+use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::index::MAX_RELATED;
+use sqledge_ha_policy::workload::Workload;
 
 use super::locate::ObjectLocation;
 
 /// The namespace that the databases name, if all that name one name the same. If none does, that of the Services that would
 /// select them.
-pub(super) fn only_namespace<'d>(objects: &[ObjectLocation<'d>]) -> Option<&'d str> {
-    // Other workloads are not kept.
-    let is_database =
-        |object: &&ObjectLocation<'d>| Kind::from_object(object.item.value).and_then(Kind::workload).is_some();
+pub(super) fn only_namespace<'d>(objects: &[ObjectLocation<'d>], settings: &Settings) -> Option<&'d str> {
+    let is_database = |object: &&ObjectLocation<'d>| {
+        let kind = Kind::from_object(object.item.value).and_then(Kind::workload);
+        kind.is_some_and(|kind| Workload::read(object.item.value, kind, settings).is_some())
+    };
     let databases: Vec<&ObjectLocation<'d>> = objects.iter().filter(is_database).collect();
     let named = |object: &&ObjectLocation<'d>| namespace_of(object.item.value);
     if databases.iter().any(|object| named(object).is_some()) {

@@ -32,7 +32,7 @@
 //! - Kubernetes documentation, *Assigning Pods to Nodes*: how selector, terms and expressions combine
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -43,6 +43,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "amd64-node-selector",
     summary: "the pod runs on amd64 nodes only",
+    loss: Loss::Availability,
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
     sees: &[],

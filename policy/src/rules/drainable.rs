@@ -29,7 +29,7 @@
 //! - <https://github.com/Azure/AKS/issues/4860>: upgrades that hang
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -40,6 +40,7 @@ use crate::kubernetes::objects::DisruptionBudget;
 pub const RULE: Rule = Rule {
     id: "drainable",
     summary: "a node with the database can be drained",
+    loss: Loss::Operation,
     default_action: Action::Warn,
     fixable: Fixable::Unsafe,
     sees: &[Kind::DisruptionBudget],

@@ -44,7 +44,7 @@
 //! - Kubernetes documentation, *Secrets*
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::engine::{EULA_VARIABLE, writes_configuration};
 use crate::finding::{Action, Finding, Findings, push_separated};
 use crate::kubernetes::command::argv;
@@ -56,6 +56,7 @@ use crate::workload::{DatabaseContainer, Workload};
 pub const RULE: Rule = Rule {
     id: "engine-environment",
     summary: "the variables of the database are complete and valid, and contain no password",
+    loss: Loss::Operation,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

@@ -40,7 +40,7 @@
 //! - Kubernetes documentation, *Node-pressure Eviction*: the order of evictions
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::engine::writes_configuration;
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
@@ -52,6 +52,7 @@ use crate::workload::DatabaseContainer;
 pub const RULE: Rule = Rule {
     id: "enough-memory",
     summary: "the database has enough memory, and a limit of its own below that of its container",
+    loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

@@ -48,7 +48,7 @@
 //! - <https://github.com/helm/charts/issues/22199>: a second server on the same files
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
@@ -59,6 +59,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "exclusive-claim",
     summary: "no other workload mounts the claim",
+    loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Workload(WorkloadKind::Deployment), Kind::Workload(WorkloadKind::StatefulSet)],

@@ -29,7 +29,7 @@
 //! - Kubernetes documentation, *Service*: the selector determines the set of pods
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
@@ -42,6 +42,7 @@ use crate::workload::ports::ports_to;
 pub const RULE: Rule = Rule {
     id: "exclusive-service",
     summary: "the Service selects the pods of one workload only",
+    loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[Kind::Workload(WorkloadKind::Deployment), Kind::Workload(WorkloadKind::StatefulSet)],

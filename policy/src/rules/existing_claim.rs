@@ -46,7 +46,7 @@
 //! - Kubernetes documentation, *Persistent Volumes*: claims must exist in the same namespace as the pod that uses them
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::kubernetes::kind::Kind;
 use crate::view::cluster::Lookup;
@@ -57,6 +57,7 @@ use crate::workload::claims::DataClaim;
 pub const RULE: Rule = Rule {
     id: "existing-claim",
     summary: "the claim exists in the workload's own namespace",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Claim],

@@ -35,7 +35,7 @@
 use serde_json::json;
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, Fix, push_separated};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -46,6 +46,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "finite-tolerations",
     summary: "Kubernetes evicts the pod from a failed node",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::Safe,
     sees: &[],

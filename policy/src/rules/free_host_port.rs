@@ -25,7 +25,7 @@
 //! - Kubernetes documentation, *Configuration Good Practices*: avoid `hostPort` and `hostNetwork`
 
 use super::check::{Check, CheckContext, MAX_FINDINGS};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
 use crate::workload::{Workload, long_running_containers};
@@ -34,6 +34,7 @@ use crate::workload::{Workload, long_running_containers};
 pub const RULE: Rule = Rule {
     id: "free-host-port",
     summary: "the pod needs no port of its node",
+    loss: Loss::Operation,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

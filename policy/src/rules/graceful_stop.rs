@@ -26,7 +26,7 @@
 //! - Kubernetes documentation, *Pod Lifecycle*: termination of pods, forced deletion with a grace period of 0
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -36,6 +36,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "graceful-stop",
     summary: "the database has time for a clean shutdown",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::Safe,
     sees: &[],

@@ -33,7 +33,7 @@
 //! - <https://github.com/microsoft/mssql-docker/issues/868>: the same
 
 use super::check::{Check, CheckContext, offline};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::objects::Node;
@@ -43,6 +43,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "kernel-compatible",
     summary: "nodes that can run the pod have a kernel that the database works on",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Node],
@@ -98,6 +99,8 @@ fn version(text: &str) -> Option<KernelVersion> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -118,9 +121,9 @@ mod tests {
     fn nodes_have_a_kernel_that_the_database_works_on() {
         const IMAGE: &str = "/spec/template/spec/containers/0/image";
         let (old, new) = (node("a", "5.15.0-1084-azure", json!(null)), node("b", "6.8.0-1021-azure", json!(null)));
-        assert!(found(&[]).is_empty() && found(&[old.clone()]).is_empty());
+        assert!(found(&[]).is_empty() && found(slice::from_ref(&old)).is_empty());
         assert!(found(&[node("a", "6.6.78.1-1.azl3", json!(null))]).is_empty());
-        assert_eq!(found(&[new.clone()]), [format!("reject {IMAGE}")]);
+        assert_eq!(found(slice::from_ref(&new)), [format!("reject {IMAGE}")]);
         assert_eq!(found(&[old.clone(), new.clone()]), [format!("warn {IMAGE}")]);
         let unknown = [node("c", "unknown", json!(null)), node("d", "", json!(null))];
         assert!(found(&unknown).is_empty());

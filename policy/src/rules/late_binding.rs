@@ -27,7 +27,7 @@
 
 use super::check::{Check, CheckContext, offline};
 use super::supported_filesystem::network_share;
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::DataStorage;
@@ -37,6 +37,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "late-binding",
     summary: "the disk is made where the pod can run",
+    loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::StorageClass],

@@ -25,7 +25,7 @@
 //! - Kubernetes documentation, *Windows containers in Kubernetes*: `kubernetes.io/os` and `spec.os.name`
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::scheduling::{BETA_OS, OS, Placement};
 use crate::workload::Workload;
@@ -34,6 +34,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "linux-node",
     summary: "the pod runs on Linux nodes",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[],

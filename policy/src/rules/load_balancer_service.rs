@@ -48,7 +48,7 @@
 //! - Gateway API, *TCPRoute*
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix, Related, push_separated, quoted};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -65,6 +65,7 @@ use crate::workload::ports::ports_to;
 pub const RULE: Rule = Rule {
     id: "load-balancer-service",
     summary: "a LoadBalancer Service gives clients a stable address",
+    loss: Loss::Availability,
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
     sees: &[Kind::Service, Kind::TcpRoute, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],

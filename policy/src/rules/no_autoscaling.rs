@@ -28,7 +28,7 @@
 //! - Kubernetes autoscaler, *Vertical Pod Autoscaler*: update modes
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::Kind;
@@ -40,6 +40,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "no-autoscaling",
     summary: "no autoscaler starts a second replica",
+    loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Autoscaler, Kind::ScaledObject, Kind::VerticalAutoscaler],

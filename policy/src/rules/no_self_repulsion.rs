@@ -36,7 +36,7 @@
 //! - Kubernetes documentation, *Assigning Pods to Nodes*: inter-pod affinity and anti-affinity
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
@@ -47,6 +47,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "no-self-repulsion",
     summary: "the pod of a failed node does not keep its replacement away",
+    loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

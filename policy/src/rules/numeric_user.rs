@@ -26,7 +26,7 @@
 //! - microsoft/mssql-docker#732: "image has non-numeric user (mssql), cannot verify user is non-root"
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
 use crate::workload::DatabaseContainer;
@@ -35,6 +35,7 @@ use crate::workload::DatabaseContainer;
 pub const RULE: Rule = Rule {
     id: "numeric-user",
     summary: "with `runAsNonRoot`, the user is a number",
+    loss: Loss::Operation,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

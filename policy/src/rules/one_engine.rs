@@ -35,7 +35,7 @@
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: `MSSQL_TCP_PORT`, 1433 by default
 
 use super::check::{Check, CheckContext, MAX_FINDINGS};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::command::{argv, commands};
@@ -47,6 +47,7 @@ use crate::workload::{EngineContainer, Workload};
 pub const RULE: Rule = Rule {
     id: "one-engine",
     summary: "the pod runs one database container",
+    loss: Loss::Data,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

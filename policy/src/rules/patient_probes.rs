@@ -42,7 +42,7 @@
 //! - microsoft/mssql-docker#892: images without `/opt/mssql-tools`
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::engine::{FORMER_TOOLS, has_former_tools};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
@@ -53,6 +53,7 @@ use crate::workload::DatabaseContainer;
 pub const RULE: Rule = Rule {
     id: "patient-probes",
     summary: "probes let the database recover, and keep clients away until it answers",
+    loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

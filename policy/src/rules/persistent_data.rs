@@ -46,7 +46,7 @@ mod claim_fix;
 #[cfg(not(feature = "guest"))]
 use self::claim_fix::claim_fix;
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, push_separated, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount};
@@ -57,6 +57,7 @@ use crate::workload::storage::{ContainerStorage, DataDirectory};
 pub const RULE: Rule = Rule {
     id: "persistent-data",
     summary: "the database files are on a persistent volume claim",
+    loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::Unsafe,
     sees: &[],

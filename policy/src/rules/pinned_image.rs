@@ -27,7 +27,7 @@
 //! - Microsoft, *Attach a database*: an earlier version cannot attach a database of a more recent one
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::image::ImageReference;
 use crate::workload::DatabaseContainer;
@@ -36,6 +36,7 @@ use crate::workload::DatabaseContainer;
 pub const RULE: Rule = Rule {
     id: "pinned-image",
     summary: "every pod runs the same version of the database",
+    loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

@@ -31,7 +31,7 @@
 //! - Kubernetes documentation, *Deployments*: `Recreate` waits for old pods only in a rollout, not after a deletion
 
 use super::check::{Check, CheckContext, offline};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::edit::Edit;
 use crate::kubernetes::claim::Claim;
@@ -43,6 +43,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "pod-exclusive-claim",
     summary: "the claim of a Deployment can be used by one pod only",
+    loss: Loss::Data,
     default_action: Action::Warn,
     fixable: Fixable::Unsafe,
     sees: &[Kind::Claim],

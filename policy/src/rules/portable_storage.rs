@@ -33,7 +33,7 @@
 //! - Kubernetes documentation, *Volumes*: `local` volumes depend on the availability of their node
 
 use super::check::{Check, CheckContext, offline};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, quoted};
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::{DataStorage, NO_PROVISIONER};
@@ -43,6 +43,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "portable-storage",
     summary: "the volume can be attached to another node",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass, Kind::Node],

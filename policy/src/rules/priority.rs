@@ -29,7 +29,7 @@
 //! - Kubernetes documentation, *Pod Priority and Preemption*
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::workload::Workload;
 
@@ -37,6 +37,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "priority",
     summary: "the pod has a priority class",
+    loss: Loss::Availability,
     default_action: Action::Off,
     fixable: Fixable::No,
     sees: &[],

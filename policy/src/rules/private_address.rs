@@ -34,7 +34,7 @@
 
 use super::check::{Check, CheckContext};
 use super::steady_routing::leads_to_database;
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
@@ -45,6 +45,7 @@ use crate::settings::Exposure;
 pub const RULE: Rule = Rule {
     id: "private-address",
     summary: "the load balancer is internal, or limits its clients",
+    loss: Loss::Operation,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[Kind::Workload(Deployment), Kind::Workload(StatefulSet)],

@@ -37,7 +37,7 @@
 //! - Kubernetes documentation, *Deployments*: the `pod-template-hash` label
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::environment::Variable;
@@ -53,6 +53,7 @@ use crate::workload::ports::{ports_to, proxied_ports};
 pub const RULE: Rule = Rule {
     id: "reachable-service",
     summary: "the LoadBalancer Service leads to the database",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[Kind::Service, Kind::TcpRoute, Kind::Workload(Deployment), Kind::Workload(StatefulSet)],

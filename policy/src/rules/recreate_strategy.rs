@@ -35,7 +35,7 @@
 //! - <https://github.com/kubernetes/kubernetes/issues/24198>: Recreate with `rollingUpdate` is rejected
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -46,6 +46,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "recreate-strategy",
     summary: "an update stops the old pod before it starts the new one",
+    loss: Loss::Data,
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
     sees: &[],

@@ -30,7 +30,7 @@
 //! - Kubernetes documentation, *StatefulSets*: PersistentVolumeClaim retention
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::edit::Edit;
 use crate::kubernetes::volumes::{Mount, VolumeSource};
@@ -40,6 +40,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "retained-claim",
     summary: "the StatefulSet does not delete its claims",
+    loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::Safe,
     sees: &[],

@@ -28,7 +28,7 @@
 //! - Kubernetes documentation, *Storage Classes*: the reclaim policy is `Delete` by default
 
 use super::check::{Check, CheckContext, offline};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::DataStorage;
@@ -38,6 +38,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "retained-volume",
     summary: "the volume is kept when its claim is deleted",
+    loss: Loss::Data,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass],

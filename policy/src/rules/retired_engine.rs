@@ -22,7 +22,7 @@
 //! - <https://learn.microsoft.com/lifecycle/products/azure-sql-edge>: retirement on 2025-09-30
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::engine::SQL_EDGE;
 use crate::finding::{Action, Finding, Findings};
 use crate::workload::DatabaseContainer;
@@ -31,6 +31,7 @@ use crate::workload::DatabaseContainer;
 pub const RULE: Rule = Rule {
     id: "retired-engine",
     summary: "the database is a product that Microsoft supports",
+    loss: Loss::Operation,
     default_action: Action::Off,
     fixable: Fixable::No,
     sees: &[],

@@ -30,7 +30,7 @@
 //! - <https://github.com/microsoft/mssql-docker/issues/851>: file locks on shared file systems
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -44,6 +44,7 @@ use crate::workload::claims::DataClaim;
 pub const RULE: Rule = Rule {
     id: "single-node-claim",
     summary: "the claim can be written to from one node only",
+    loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::Unsafe,
     sees: &[Kind::Claim],

@@ -33,7 +33,7 @@
 //! - <https://github.com/kyverno/kyverno/issues/3118>: scale requests bypass workload rules
 
 use super::check::{Check, CheckContext, ScaleRequest};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -44,6 +44,7 @@ use crate::workload::{EngineContainer, Workload};
 pub const RULE: Rule = Rule {
     id: "single-replica",
     summary: "at most one pod runs the database",
+    loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::Unsafe,
     sees: &[],

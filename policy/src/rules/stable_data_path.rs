@@ -38,7 +38,7 @@
 //! - Kubernetes documentation, *Downward API*: fields that differ from pod to pod
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::kubernetes::environment::{Environment, references};
 use crate::kubernetes::kind::WorkloadKind;
@@ -48,6 +48,7 @@ use crate::workload::DatabaseContainer;
 pub const RULE: Rule = Rule {
     id: "stable-data-path",
     summary: "every pod finds the database files in the same directory of the volume",
+    loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[],

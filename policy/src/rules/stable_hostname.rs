@@ -33,7 +33,7 @@
 //! - Microsoft, *Deploy Azure SQL Edge with Docker*: `@@SERVERNAME` is the host's name
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::WorkloadKind;
 use crate::workload::Workload;
@@ -42,6 +42,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "stable-hostname",
     summary: "the name of the server is the same after a failover",
+    loss: Loss::Operation,
     default_action: Action::Off,
     fixable: Fixable::No,
     sees: &[],

@@ -35,7 +35,7 @@
 //! - Microsoft, *High availability for Azure SQL Edge containers*: the replica set recovers the pod after a node failure
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
@@ -45,6 +45,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "steady-controller",
     summary: "a Deployment or StatefulSet manages the pod",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[],

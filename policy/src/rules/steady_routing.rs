@@ -32,7 +32,7 @@
 //! - Kubernetes API, *ServiceSpec*: `publishNotReadyAddresses`
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
@@ -43,6 +43,7 @@ use crate::workload::ports::ports_to;
 pub const RULE: Rule = Rule {
     id: "steady-routing",
     summary: "Services send clients to the database from every node, and only when it is ready",
+    loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[Kind::Workload(Deployment), Kind::Workload(StatefulSet)],

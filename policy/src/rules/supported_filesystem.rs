@@ -29,7 +29,7 @@
 //! - Kubernetes documentation, *Persistent Volumes*: raw block volumes
 
 use super::check::{Check, CheckContext, offline};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::Kind;
@@ -40,6 +40,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "supported-filesystem",
     summary: "the database files are on ext4 or XFS",
+    loss: Loss::Data,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass],

@@ -30,7 +30,7 @@
 //! - Kubernetes documentation, *Deployments*: pausing and resuming a rollout
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
@@ -40,6 +40,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "unblocked-rollout",
     summary: "a change of the workload reaches its pods",
+    loss: Loss::Operation,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

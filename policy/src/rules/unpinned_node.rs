@@ -25,7 +25,7 @@
 //! - Kubernetes documentation, *Running in multiple zones*
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
@@ -36,6 +36,7 @@ use crate::workload::Workload;
 pub const RULE: Rule = Rule {
     id: "unpinned-node",
     summary: "more than one node can run the pod",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[],

@@ -37,7 +37,7 @@
 //! - Kubernetes documentation, *Configure a Security Context*: `fsGroup` and volume ownership
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::engine::Engine;
 use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
@@ -53,6 +53,7 @@ use crate::workload::{EngineContainer, Workload};
 pub const RULE: Rule = Rule {
     id: "volume-ownership",
     summary: "the database can write to a new volume",
+    loss: Loss::Availability,
     default_action: Action::Mutate,
     fixable: Fixable::Safe,
     sees: &[Kind::Claim, Kind::Volume],

@@ -28,7 +28,7 @@
 //! - Microsoft, *Persist your data* for SQL Server containers: mount `/var/opt/mssql`, or `data`, `log` and `secrets`
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, push_separated};
 use crate::kubernetes::volumes::{Mount, effective_mount};
 use crate::workload::DatabaseContainer;
@@ -38,6 +38,7 @@ use crate::workload::storage::ContainerStorage;
 pub const RULE: Rule = Rule {
     id: "whole-data-root",
     summary: "error logs and the machine key are kept with the databases",
+    loss: Loss::Data,
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],

@@ -30,7 +30,7 @@
 //! - Kubernetes documentation, *Persistent Volumes*: access modes, and `readOnly` of a claim's volume source
 
 use super::check::{Check, CheckContext};
-use super::{Fixable, Rule};
+use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -43,6 +43,7 @@ use crate::workload::DatabaseContainer;
 pub const RULE: Rule = Rule {
     id: "writable-data",
     summary: "the database can write its files",
+    loss: Loss::Availability,
     default_action: Action::Reject,
     fixable: Fixable::Safe,
     sees: &[Kind::Claim, Kind::Volume],
