@@ -1,17 +1,15 @@
 //! AdmissionReviews (`admission.k8s.io/v1`): reading what the API server sends, and writing the answer.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sqledge_ha_policy::admission::request::Request;
-use sqledge_ha_policy::json::parse::PlainValue;
+use sqledge_ha_policy::json::parse::{Members, PlainValue};
 
 use super::compiled_module::Response;
 
@@ -100,16 +98,16 @@ impl AdmissionReview {
             serde_json::from_slice::<&RawValue>(&body).map_err(|_| not_json(&body))?;
             return Err(shape(text.trim_start(), "this is neither an AdmissionReview nor an AdmissionRequest"));
         };
-        let has = |name: &str, value: &str| outer.get(name).is_some_and(|member| *member == value);
+        let has = |name: &str, value: &str| outer.raw(name).is_some_and(|member| member == value);
         let is_review = has("kind", "\"AdmissionReview\"");
-        let request = match outer.get("request") {
+        let request = match outer.raw("request") {
             Some(request) => request,
             None if is_review => return Err(shape(text.trim_start(), "this AdmissionReview has no `request`")),
             None => text.trim_start(),
         };
         let fields = members(request).ok_or_else(|| shape(request, "the `request` is not an object"))?;
         let info = RequestInfo::read(&fields).map_err(|problem| shape(request, problem))?;
-        let range_of = |name: &str| fields.get(name).map(|part| range(text, part));
+        let range_of = |name: &str| fields.raw(name).map(|part| range(text, part));
         Ok(AdmissionReview {
             request: range(text, request),
             object: range_of("object"),
@@ -199,9 +197,9 @@ impl AdmissionReview {
 
 impl RequestInfo {
     fn read(fields: &Members<'_>) -> Result<Self, &'static str> {
-        let part = |name: &str| match fields.get(name) {
+        let part = |name: &str| match fields.raw(name) {
             Some(part) => members(part).ok_or(WRONG_TYPE),
-            None => Ok(Members::new()),
+            None => Ok(Members::default()),
         };
         let (kind, resource) = (part("kind")?, part("resource")?);
         let uid = string(fields, "uid").unwrap_or_default();
@@ -218,7 +216,7 @@ impl RequestInfo {
             namespace: string(fields, "namespace")?,
             name: string(fields, "name")?,
             user: string(&part("userInfo")?, "username")?,
-            dry_run: fields.get("dryRun") == Some(&"true"),
+            dry_run: fields.raw("dryRun") == Some("true"),
         })
     }
 }
@@ -226,20 +224,12 @@ impl RequestInfo {
 const WRONG_TYPE: &str = "a name in this admission request is not a string";
 
 fn string(members: &Members<'_>, name: &str) -> Result<String, &'static str> {
-    members.get(name).map_or(Ok(String::new()), |text| serde_json::from_str(text).map_err(|_| WRONG_TYPE))
+    members.raw(name).map_or(Ok(String::new()), |text| serde_json::from_str(text).map_err(|_| WRONG_TYPE))
 }
 
-/// The members of a JSON object as text, without those that are null.
-type Members<'a> = HashMap<Cow<'a, str>, &'a str>;
-
-/// The members of a JSON object; `None` if the text is none. If a name occurs twice, the last one counts, as in the API
-/// server.
+/// The members of a JSON object; `None` if the text is none.
 fn members(text: &str) -> Option<Members<'_>> {
-    #[derive(Deserialize, PartialEq, Eq, Hash)]
-    struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-    let members: HashMap<Name<'_>, &RawValue> = serde_json::from_str(text).ok()?;
-    let members = members.into_iter().map(|(Name(name), value)| (name, value.get()));
-    Some(members.filter(|(_, value)| *value != "null").collect())
+    Members::parse(text, "").ok()
 }
 
 /// The range of `part`, which is borrowed from `text`.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sqledge_ha_policy::json::edit::{Edit, apply};
 
-use super::{deployment, service, stateful_set};
+use super::{claim, deployment, service, stateful_set};
 
 /// Places below a pod's `spec` that rules look at, and a few that they do not.
 const POD: [&str; 37] = [
@@ -73,6 +73,30 @@ const OUTSIDE: [&str; 22] = [
     "/spec",
 ];
 
+/// Places of claims, autoscalers, disruption budgets and storage.
+const RELATED: [&str; 20] = [
+    "/metadata/name",
+    "/metadata/annotations",
+    "/provisioner",
+    "/reclaimPolicy",
+    "/volumeBindingMode",
+    "/parameters",
+    "/spec",
+    "/spec/accessModes",
+    "/spec/accessModes/0",
+    "/spec/storageClassName",
+    "/spec/volumeMode",
+    "/spec/volumeName",
+    "/spec/selector",
+    "/spec/minAvailable",
+    "/spec/maxUnavailable",
+    "/spec/maxReplicas",
+    "/spec/scaleTargetRef",
+    "/spec/scaleTargetRef/name",
+    "/spec/nodeAffinity",
+    "/spec/hostPath",
+];
+
 fn values() -> impl Strategy<Value = Value> {
     let strange = [
         json!(null),
@@ -134,6 +158,15 @@ fn values() -> impl Strategy<Value = Value> {
         json!({"name": "MSSQL_PID", "value": "Express"}),
         json!(["0.0.0.0/0"]),
         json!([{"ip": "10.0.0.1"}]),
+        json!("ReadWriteMany"),
+        json!(["ReadWriteOnce", "ReadWriteMany"]),
+        json!("Block"),
+        json!("50%"),
+        json!("rancher.io/local-path"),
+        json!({"matchExpressions": [{"key": "app", "operator": "Perhaps", "values": ["sql"]}]}),
+        json!({"kind": "StatefulSet", "name": "sql"}),
+        json!("sql-data"),
+        json!("sql"),
     ];
     prop_oneof![
         1 => prop::sample::select(strange.to_vec()),
@@ -161,8 +194,37 @@ fn base() -> impl Strategy<Value = (Value, &'static str)> {
     ])
 }
 
+/// Objects to which a database can be related, before their fields are changed.
+fn related() -> impl Strategy<Value = Value> {
+    let object = |api_version: &str, kind: &str, spec: Value| {
+        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "sql"}, "spec": spec})
+    };
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"});
+    let selector = json!({"matchLabels": {"app": "sql"}});
+    prop::sample::select(vec![
+        claim(),
+        object("autoscaling/v2", "HorizontalPodAutoscaler", json!({"scaleTargetRef": target, "maxReplicas": 2})),
+        object("keda.sh/v1alpha1", "ScaledObject", json!({"scaleTargetRef": {"name": "sql"}})),
+        object("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", json!({"targetRef": target})),
+        object("policy/v1", "PodDisruptionBudget", json!({"selector": selector, "minAvailable": 1})),
+        object("v1", "PersistentVolume", json!({"claimRef": {"namespace": "default", "name": "sql-data"}})),
+        json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "sql"}}),
+    ])
+}
+
 /// Any object that the rules may meet.
 pub(crate) fn objects() -> impl Strategy<Value = Value> {
+    let changes = prop::collection::vec((prop::sample::select(RELATED.to_vec()), values()), 0..4);
+    let related = (related(), changes).prop_map(|(mut object, changes)| {
+        for (place, value) in changes {
+            let _ = apply(&mut object, &[Edit::Set { pointer: place.to_owned(), value }]);
+        }
+        object
+    });
+    prop_oneof![3 => workloads_and_services(), 1 => related]
+}
+
+fn workloads_and_services() -> impl Strategy<Value = Value> {
     let place = prop_oneof![
         3 => prop::sample::select(POD.to_vec()).prop_map(|place| (true, place)),
         1 => prop::sample::select(OUTSIDE.to_vec()).prop_map(|place| (false, place)),
