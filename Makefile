@@ -183,7 +183,7 @@ e2e: setup e2e-cluster e2e-gitops ## show on a real control plane that admitted 
 proof: setup e2e-cluster e2e-gitops ## the same as e2e, and write e2e/PROOF.md
 	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test proof
 
-generate: setup ## write the files that are generated from the code
+generate: setup e2e-cluster ## write the files that are generated from the code
 	UPDATE_GENERATED=1 $(CARGO) test --release --locked --workspace --test e2e -- generated:: fix::the_corpus
 
 fmt: ## format all code; cargo fmt does not find the rules, which a macro declares

@@ -6,7 +6,6 @@ use insta::assert_snapshot;
 use sqledge_ha_policy::rules::RULES;
 
 use crate::ran::with_input;
-use crate::shared::{root, text_of};
 
 /// Exit code, standard output and standard error of a run in `e2e/`.
 fn run(arguments: &[&str], input: &str) -> String {
@@ -27,15 +26,6 @@ fn help_names_every_command_and_exit_code() {
     assert_snapshot!(run(&["policy", "push", "-h"], ""));
     assert_snapshot!(run(&["policy", "pull", "-h"], ""));
     assert_snapshot!(run(&["policy", "inspect", "-h"], ""));
-}
-
-#[test]
-fn the_readme_shows_what_the_command_prints() {
-    let example = "e2e/examples/claim-beside-the-data.yaml";
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
-    let ran = with_input(command.current_dir(root()).args(["lint", example]), "");
-    let shown = format!("$ sqledge-ha lint {example}\n{}", ran.output);
-    assert!(text_of("README.md").contains(&shown), "{shown}");
 }
 
 #[test]

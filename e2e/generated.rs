@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use sqledge_ha::artifact_hub;
 use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
@@ -12,6 +12,9 @@ use sqledge_ha::install::module::ModuleMetadata;
 use sqledge_ha::rule_docs;
 use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
+use crate::install::printed;
+use crate::kubernetes::Cluster;
+use crate::serve::in_a_cluster::monitoring::server_with_all_metrics;
 use crate::shared::{root, text_of};
 
 /// Compares a file with its generated text, or writes it.
@@ -33,9 +36,14 @@ fn replace_between_marks(document: &str, name: &str, text: &str) -> String {
     format!("{before}{start}{text}{end}{after}")
 }
 
+/// Compares the text between two marks of a document, or writes it.
+fn compare_between_marks(path: &str, name: &str, text: &str) {
+    compare(path, &replace_between_marks(&text_of(path), name, text));
+}
+
 #[test]
 fn readme_rules_table_is_current() {
-    compare("README.md", &replace_between_marks(&text_of("README.md"), "rules", &rules::table(TableFormat::Markdown)));
+    compare_between_marks("README.md", "rules", &rules::table(TableFormat::Markdown));
 }
 
 #[test]
@@ -56,9 +64,52 @@ fn settings_in_the_documentation_are_current() {
     let looked_up = RESOURCES.iter().filter(|row| row.look_up.at_admission());
     let list: String = looked_up.map(|row| format!("- {}\n", row.plural)).collect();
     compare("policy/USAGE.md", &replace_between_marks(&text, "look-ups", &list));
-    let indented: String = settings.lines().map(|line| format!("  {line}\n")).collect();
-    let text = replace_between_marks(&text_of("README.md"), "settings", &block(format!("policy:\n{indented}")));
-    compare("README.md", &text);
+    compare_between_marks("docs/reference/settings.md", "settings", &block(settings));
+}
+
+#[test]
+fn exit_codes_in_the_documentation_are_current() {
+    let help = Cli::command().get_after_help().unwrap().to_string();
+    let codes = help.lines().skip(1).take_while(|line| !line.is_empty()).map(|line| {
+        let (code, meaning) = line.trim_start().split_once("  ").unwrap();
+        format!("| {code} | {} |\n", meaning.replace("--fail-on", "`--fail-on`"))
+    });
+    let table = format!("| code | meaning |\n|---|---|\n{}", codes.collect::<String>());
+    compare_between_marks("docs/reference/output.md", "exit-codes", &table);
+}
+
+#[test]
+fn the_page_of_the_command_line_is_current() {
+    let mut page = "# Command line\n\nWhat `--help` prints. `sqledge-ha COMMAND -h` prints a summary, `sqledge-ha man COMMAND` a manual \
+        page, and\n`sqledge-ha completions SHELL` completions for a shell.\n"
+        .to_owned();
+    push_help(&mut page, &Cli::command(), &[]);
+    compare("docs/reference/command-line.md", &page);
+}
+
+/// Adds the help of a command, and of those below it.
+fn push_help(page: &mut String, command: &clap::Command, path: &[&str]) {
+    let help: String =
+        printed(&[path, &["--help"]].concat()).lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let title = [&["sqledge-ha"], path].concat().join(" ");
+    page.push_str(&format!("\n## {title}\n\n```text\n{help}```\n"));
+    for below in command.get_subcommands() {
+        push_help(page, below, &[path, &[below.get_name()]].concat());
+    }
+}
+
+#[test]
+fn metrics_in_the_documentation_are_current() {
+    let cluster = Cluster::api_only();
+    let (_, text) = server_with_all_metrics(&cluster).probe("/metrics");
+    let mut table = "| name | type | value |\n|---|---|---|\n".to_owned();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# HELP sqledge_ha_")) {
+        let (name, help) = line.split_once(' ').unwrap();
+        let start = format!("# TYPE sqledge_ha_{name} ");
+        let kind = text.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
+        table.push_str(&format!("| `{name}` | {kind} | {} |\n", help.trim_end_matches('.')));
+    }
+    compare_between_marks("docs/reference/output.md", "metrics", &table);
 }
 
 /// The output of a command that prints manifests.

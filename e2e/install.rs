@@ -7,7 +7,7 @@ mod fields;
 mod in_a_cluster;
 
 /// The output of `sqledge-ha` with these arguments.
-fn printed(arguments: &[&str]) -> String {
+pub(crate) fn printed(arguments: &[&str]) -> String {
     let mut command = assert_cmd::Command::cargo_bin("sqledge-ha").unwrap();
     let output = command.args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,5 @@
-//! A small release: collected, signed with a key, pushed to a registry, and verified with the commands in the README.
+//! A small release: collected, signed with a key, pushed to a registry, and verified with the commands in the
+//! documentation.
 
 use std::env;
 use std::fs;
@@ -88,7 +89,7 @@ impl Release {
         published.lines().map(str::to_owned).collect()
     }
 
-    /// Runs the README's commands to verify a release, with the key instead of the workflow's identity, and with the local
+    /// Runs the documented commands to verify a release, with the key instead of the workflow's identity, and with the local
     /// references.
     fn verify(&self, published: &[String]) -> Ran {
         let here = |line: String| {
@@ -109,10 +110,10 @@ impl Release {
 /// The published artifacts, in the order of the script.
 const PUBLISHED: [&str; 3] = ["policies/sqledge-ha", "sqledge-ha", "charts/sqledge-ha"];
 
-/// The README's commands to verify a release.
+/// The documented commands to verify a release.
 fn verification() -> Vec<String> {
-    let readme = text_of("README.md");
-    let section = readme.split_once("### Who built it").unwrap().1;
+    let page = text_of("docs/verify-a-release.md");
+    let section = page.split_once("## Who built it").unwrap().1;
     let block = section.split("```").find(|block| block.starts_with("console\n")).unwrap();
     let mut lines: Vec<String> = Vec::new();
     for line in block.lines().skip(1) {
@@ -202,7 +203,7 @@ fn the_commands_in_the_readme_verify_a_release_and_detect_changes() {
     for (reference, name) in published.iter().zip(PUBLISHED) {
         assert!(reference.starts_with(&registry.reference(&format!("owner/{name}@sha256:"))), "{published:#?}");
         let verified = verification().iter().any(|line| line.contains(&format!("ghcr.io/sqledge-ha/{name}@sha256:…")));
-        assert!(verified, "the README has no command to verify {name}");
+        assert!(verified, "the documentation has no command to verify {name}");
     }
     let ran = release.verify(&published);
     assert!(ran.is_success, "{}{}", ran.output, ran.stderr);

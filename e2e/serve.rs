@@ -4,7 +4,7 @@
 pub(crate) mod client;
 mod failures;
 mod http2;
-mod in_a_cluster;
+pub(crate) mod in_a_cluster;
 mod lifecycle;
 mod misbehaving_clients;
 #[allow(dead_code, reason = "the benchmarks use the rest")]

@@ -6,13 +6,13 @@ use sqledge_ha_policy::rules::{RULES, Rule};
 use crate::other_tools;
 
 /// The path of the page in the repository.
-pub const PAGE_PATH: &str = "policy/RULES.md";
+pub const PAGE_PATH: &str = "docs/reference/rules.md";
 
 /// The URL of a rule's section, for this version.
 ///
 /// ```
 /// use sqledge_ha::rule_docs::url;
-/// assert!(url("one-engine").ends_with("/policy/RULES.md#one-engine"));
+/// assert!(url("one-engine").ends_with("/docs/reference/rules.md#one-engine"));
 /// ```
 pub fn url(id: &str) -> String {
     format!("{}/blob/v{}/{PAGE_PATH}#{id}", env!("CARGO_PKG_REPOSITORY"), env!("CARGO_PKG_VERSION"))
@@ -21,7 +21,7 @@ pub fn url(id: &str) -> String {
 /// The page in Markdown: every rule, in the order of the registry.
 pub fn page() -> String {
     let sections = RULES.iter().map(section);
-    let head = "# The rules\n\nEach rule prevents one cause of data loss or downtime. `sqledge-ha explain RULE` prints the same text.\n";
+    let head = "# Rules\n\nEach rule prevents one cause of data loss or downtime. `sqledge-ha explain RULE` prints the same text.\n";
     std::iter::once(format!("{head}\n{}", overview())).chain(sections).collect::<Vec<_>>().join("\n")
 }
 

@@ -150,7 +150,7 @@ fn the_install_commands_in_the_readme_of_the_chart_work() {
     helm.must(&["push", package.to_str().unwrap(), &local, "--plain-http"]);
     let readme = text_of("artifacthub/chart/README.md");
     let commands: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("helm install ")).collect();
-    assert_eq!(commands.len(), 2, "{commands:#?}");
+    assert_eq!(commands.len(), 1, "{commands:#?}");
     for command in commands {
         assert!(command.contains(&format!(" {published}/sqledge-ha ")), "{command}");
         // `helm template` has the same flags and needs no cluster.

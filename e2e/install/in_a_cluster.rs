@@ -213,7 +213,7 @@ fn autoscaled(cluster: &Cluster, namespace: &str, name: &str, replicas: u32) -> 
     is_allowed(cluster, &["replace", account, "--raw", &path, "-f", "-"], &scale)
 }
 
-/// The rows of the table in the README, with their outcomes in this cluster.
+/// The rows of the table in the documentation, with their outcomes in this cluster.
 fn outage_table(cluster: &Cluster) -> Vec<(&'static str, &'static str, bool)> {
     let creates = |object: Value| is_allowed(cluster, &["create", "-f", "-"], &object);
     let runs = |arguments: &[&str]| is_allowed(cluster, arguments, &Value::Null);
@@ -280,12 +280,12 @@ fn outage_table(cluster: &Cluster) -> Vec<(&'static str, &'static str, bool)> {
 }
 
 #[test]
-fn without_a_webhook_the_table_in_the_readme_holds() {
+fn without_a_webhook_the_table_in_the_documentation_holds() {
     let cluster = without_a_webhook(&[]);
     let trial = json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": "trial", "labels": {"sqledge-ha/mode": "warn"}}});
     cluster.must(&["create", "-f", "-"], &trial.to_string());
-    let readme = text_of("README.md");
+    let page = text_of("docs/install-webhook.md");
     for (request, webhook, is_allowed) in outage_table(&cluster) {
         let outcome = match (is_allowed, webhook) {
             (false, _) => "rejected",
@@ -293,6 +293,6 @@ fn without_a_webhook_the_table_in_the_readme_holds() {
             (true, _) => "allowed unchecked",
         };
         let row = format!("\n| {request} | {webhook} | {outcome} |\n");
-        assert!(readme.contains(&row), "{row}");
+        assert!(page.contains(&row), "{row}");
     }
 }

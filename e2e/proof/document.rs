@@ -100,7 +100,7 @@ const SECTIONS: [(&str, &str, &str, Table); 14] = [
     ),
     (
         "From nothing to enforcement and out again",
-        "The commands of the README, one after the other: `webhook manifests --mode warn`, the label \
+        "The commands of `docs/install-webhook.md`, one after the other: `webhook manifests --mode warn`, the label \
          `sqledge-ha/mode: enforce` for one of two namespaces, `--mode enforce`, and the removal. All the while, clients \
          created, changed, scaled and deleted applications in both namespaces. A cell has the outcome of all requests in that \
          part. Each of them is what the linter says of the same manifests: in mode `warn` every error is a warning and the \

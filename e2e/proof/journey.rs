@@ -1,4 +1,4 @@
-//! From nothing to warnings, to enforcement, and out again, as the README says, while clients create, change, scale and delete
+//! From nothing to warnings, to enforcement, and out again, as the documentation says, while clients create, change, scale and delete
 //! applications all the time.
 
 mod answers;
@@ -109,11 +109,11 @@ fn start_load(load: &Arc<Load>) -> JoinSet<()> {
     running
 }
 
-/// The commands of the README that begin a part, with the URL of the webhook instead of its Service.
+/// The documented commands that begin a part, with the URL of the webhook instead of its Service.
 fn begin(environment: &Environment, part: usize) {
-    let readme = text_of("README.md");
+    let page = text_of("docs/install-webhook.md");
     let run = |command: &str| {
-        assert!(readme.contains(command), "the README does not say {command}");
+        assert!(page.contains(command), "the page does not say {command}");
         let arguments: Vec<&str> = command.split(' ').skip(1).collect();
         environment.cluster.must(&arguments, "");
     };
@@ -123,7 +123,7 @@ fn begin(environment: &Environment, part: usize) {
         3 => apply(environment, "--mode=enforce"),
         _ => {
             run("kubectl delete mutatingwebhookconfiguration,validatingwebhookconfiguration sqledge-ha");
-            assert!(readme.contains("sqledge-ha webhook manifests | kubectl delete --ignore-not-found -f -"));
+            assert!(page.contains("sqledge-ha webhook manifests | kubectl delete --ignore-not-found -f -"));
             let (configurations, others) = manifests(&[]);
             environment
                 .cluster
@@ -135,8 +135,8 @@ fn begin(environment: &Environment, part: usize) {
 }
 
 fn apply(environment: &Environment, mode: &str) {
-    let readme = text_of("README.md");
-    assert!(readme.contains(&format!("sqledge-ha webhook manifests {} | kubectl apply -f -", mode.replace('=', " "))));
+    let page = text_of("docs/install-webhook.md");
+    assert!(page.contains(&format!("sqledge-ha webhook manifests {} | kubectl apply -f -", mode.replace('=', " "))));
     let (_, others) = manifests(&[mode]);
     let proxy = &environment.webhooks[0].proxy;
     let configurations = webhook_configurations(proxy.address, &proxy.certificate, &[mode]);

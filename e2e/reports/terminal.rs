@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{FORMATS, application, run, run_with};
-use crate::shared::{root, text_of};
+use crate::shared::root;
 
 #[test]
 fn colors_follow_the_flag_the_environment_and_the_terminal() {
@@ -39,8 +39,10 @@ fn rule_ids_are_links_in_terminals_that_support_them() {
     let forced = [("FORCE_HYPERLINK", "1")];
     let link = concat!("\u{1b}]8;;https://github.com/sqledge-ha/sqledge-ha/blob/v", env!("CARGO_PKG_VERSION"));
     let with_links = linted(&forced, "always");
-    assert!(with_links.contains(&format!("{link}/policy/RULES.md#load-balancer-service\u{1b}\\")), "{with_links}");
+    assert!(
+        with_links.contains(&format!("{link}/docs/reference/rules.md#load-balancer-service\u{1b}\\")),
+        "{with_links}"
+    );
     assert!(!linted(&[], "always").contains(link), "link support is unknown");
     assert_eq!(linted(&forced, "never"), linted(&[], "never"));
-    assert!(text_of("policy/RULES.md").contains("\n## load-balancer-service\n"));
 }

@@ -54,6 +54,6 @@ line "$corpus/pass, fail" "change fail/wrong.yaml until it breaks the rule; name
 line "$cases" "a case in the order of the rules, or none if the rule only warns or is off"
 echo "Then run:"
 line "INSTA_UPDATE=always make test-rules" "the unit tests of all rules, and the corpus with its snapshots"
-line "make generate" "README, settings schema and other generated files"
+line "make generate" "documentation, settings schema and other generated files"
 line "make proof" "e2e/PROOF.md"
 echo 'See "A new rule" in CONTRIBUTING.md.'

@@ -1,7 +1,7 @@
 //! The webhook in front of a real API server.
 
 mod events;
-mod monitoring;
+pub(crate) mod monitoring;
 
 use std::fs;
 

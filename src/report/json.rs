@@ -1,4 +1,4 @@
-//! The report as JSON, a stable contract that the README describes.
+//! The report as JSON, a stable contract that `docs/reference/output.md` describes.
 
 use std::io::{self, Write};
 

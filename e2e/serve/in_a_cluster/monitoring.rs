@@ -58,12 +58,11 @@ fn groupings(expression: &str) -> BTreeSet<&str> {
     groups.flatten().collect()
 }
 
-#[test]
-fn alerts_and_dashboard_name_metrics_and_labels_that_exist() {
-    let cluster = Cluster::api_only();
+/// A webhook that has all metrics: after a mutation, an HTTP error, a look-up that failed, and a client that does not trust
+/// the certificate.
+pub(crate) fn server_with_all_metrics(cluster: &Cluster) -> Server {
     let server = Server::start_in(cluster.kubeconfig(), &["--events"]);
     server.wait_until_ready();
-    // One of each: a mutation, an HTTP error, a look-up that fails, and a client that does not trust the certificate.
     let missing = json!({"uid": "1", "operation": "UPDATE", "name": "missing", "namespace": "default", "subResource": "scale",
         "kind": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
         "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
@@ -76,7 +75,13 @@ fn alerts_and_dashboard_name_metrics_and_labels_that_exist() {
     distrust(&server);
     server.wait_for_metric("sqledge_ha_connections_rejected_total{reason=\"untrusted\"}", 1.0);
     server.wait_for_metric("sqledge_ha_not_checked_total{reason=\"no_parent\"}", 1.0);
+    server
+}
 
+#[test]
+fn alerts_and_dashboard_name_metrics_and_labels_that_exist() {
+    let cluster = Cluster::api_only();
+    let server = server_with_all_metrics(&cluster);
     let (_, metrics) = server.probe("/metrics");
     let series_of = |name: &str| -> Vec<&str> {
         metrics
