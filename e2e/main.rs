@@ -13,6 +13,7 @@ mod agreement;
 mod artifact_hub;
 mod cli;
 mod corpus;
+mod docs;
 mod editing;
 mod fix;
 mod generated;
