@@ -195,7 +195,7 @@ fn a_directory_that_is_not_a_release_is_not_replaced() {
 
 #[test]
 #[ignore = "slow: `make test-long` runs it"]
-fn the_commands_in_the_readme_verify_a_release_and_detect_changes() {
+fn the_documented_commands_verify_a_release_and_detect_changes() {
     let release = Release::new();
     let registry = Registry::plain();
     let published = release.publish(&registry);
