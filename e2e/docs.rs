@@ -1,6 +1,7 @@
 //! The documentation: its links lead somewhere, its examples can be read, and its commands work.
 
 mod commands;
+mod first_answer;
 mod links;
 mod sandbox;
 

@@ -43,7 +43,7 @@ for pair in "$@"; do
     mkdir -p "$work/$name"
     cp "$program" "$work/$name/sqledge-ha"
     chmod 755 "$work/$name/sqledge-ha"
-    cp "$root/LICENSE" "$root/README.md" "$work/$name/"
+    cp -R "$root/LICENSE" "$root/README.md" "$root/docs" "$work/$name/"
     if [ -z "$runnable" ] && "$program" --version >/dev/null 2>&1; then runnable=$program; fi
     # GNU tar with a fixed order and owner, and the time of the commit.
     tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
