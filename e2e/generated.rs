@@ -9,6 +9,7 @@ use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
 use sqledge_ha::install::module::ModuleMetadata;
+use sqledge_ha::other_tools;
 use sqledge_ha::rule_docs;
 use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
@@ -65,6 +66,11 @@ fn settings_in_the_documentation_are_current() {
     let list: String = looked_up.map(|row| format!("- {}\n", row.plural)).collect();
     compare("policy/USAGE.md", &replace_between_marks(&text, "look-ups", &list));
     compare_between_marks("docs/reference/settings.md", "settings", &block(settings));
+}
+
+#[test]
+fn checks_of_other_tools_in_the_documentation_are_current() {
+    compare_between_marks("docs/other-tools.md", "checks", &other_tools::table("reference/rules.md"));
 }
 
 #[test]
