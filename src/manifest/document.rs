@@ -94,6 +94,14 @@ impl Document {
         let range = self.spans().locate(pointer);
         self.start + range.start..self.start + range.end
     }
+
+    /// Returns the byte range in the whole text of the key of the value at a JSON Pointer. For a value without a key, and a missing
+    /// one, it is the range of [`Document::locate`].
+    #[must_use]
+    pub fn locate_key(&self, pointer: &str) -> Range<usize> {
+        let range = self.spans().locate_key(pointer);
+        self.start + range.start..self.start + range.end
+    }
 }
 
 /// Reads every document of a text, in order. An error in one document does not affect the others. Empty documents (comments, blank

@@ -121,14 +121,24 @@ impl Spans {
 
     /// The range to show for a JSON Pointer: see [`Document::locate`](super::Document::locate).
     pub(super) fn locate(&self, pointer: &str) -> Range<usize> {
+        let span = self.display_span(self.find(pointer).unwrap_or_else(|nearest| nearest));
+        span.start as usize..span.end as usize
+    }
+
+    /// The range of the key of a value: see [`Document::locate_key`](super::Document::locate_key).
+    pub(super) fn locate_key(&self, pointer: &str) -> Range<usize> {
+        let key = self.find(pointer).ok().and_then(|id| self.get(id)?.key);
+        key.map_or_else(|| self.locate(pointer), |key| key.span.start as usize..key.span.end as usize)
+    }
+
+    /// The node at a JSON Pointer, or the nearest ancestor that exists.
+    fn find(&self, pointer: &str) -> Result<NodeId, NodeId> {
         let mut at = 0;
         let tokens = pointer.strip_prefix('/').map(|tokens| tokens.split('/'));
         for token in tokens.into_iter().flatten() {
-            let Some(child) = self.child(at, token) else { break };
-            at = child;
+            at = self.child(at, token).ok_or(at)?;
         }
-        let span = self.display_span(at);
-        span.start as usize..span.end as usize
+        Ok(at)
     }
 
     /// All nodes.
