@@ -12,6 +12,7 @@
 mod agreement;
 mod artifact_hub;
 mod cli;
+mod configuration;
 mod corpus;
 mod docs;
 mod editing;

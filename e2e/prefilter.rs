@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use sqledge_ha::fixer::fix;
-use sqledge_ha::linter::{LintResult, lint_texts};
+use sqledge_ha::linter::{Ignores, LintResult, lint_texts, parse_date};
 use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha::report::{json, junit, sarif};
 use sqledge_ha_policy::engine::{SQL_EDGE, SQL_SERVER};
@@ -72,8 +72,9 @@ fn texts() -> impl Strategy<Value = String> {
 fn lint(texts: &[String], prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
     let names = (0..texts.len()).map(|index| format!("{index}.yaml"));
     let mut result = lint_texts(names.zip(texts.iter().cloned()).collect(), prefilter, partial);
-    result.apply_ignores();
-    result.note_comments(prefilter.settings(), partial);
+    let ignores = Ignores { today: parse_date("2027-03-01").unwrap(), entries: Vec::new(), has_all_paths: false };
+    result.apply_ignores(&ignores);
+    result.note_ignores(prefilter.settings(), partial);
     result
 }
 

@@ -90,6 +90,8 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = TableFormat::Human)]
         format: TableFormat,
     },
+    /// Print the JSON schema of the configuration
+    ConfigSchema,
     /// Print the answer of the embedded module to an AdmissionReview
     ///
     /// The exit code is 0 also if the module rejects the request.

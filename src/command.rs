@@ -7,6 +7,7 @@ use crate::cli::Policy;
 #[cfg(feature = "serve")]
 use crate::cli::Webhook;
 use crate::cli::{Cli, Command};
+use crate::config::schema;
 use crate::exit::{ExitStatus, Failure};
 
 pub mod explain;
@@ -29,7 +30,6 @@ pub mod review;
 pub mod rules;
 #[cfg(feature = "serve")]
 pub mod serve;
-#[cfg(feature = "registry")]
 pub mod settings_schema;
 pub mod sources;
 #[cfg(feature = "serve")]
@@ -45,6 +45,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Fix(flags) => fix::run(&flags),
         Command::Explain { rule } => print(&explain::text(&rule)?),
         Command::Rules { format } => print(&rules::table(format)),
+        Command::ConfigSchema => print(&schema::text()),
         #[cfg(feature = "serve")]
         Command::Review(flags) => review::run(&flags),
         #[cfg(feature = "serve")]

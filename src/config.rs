@@ -1,28 +1,33 @@
 //! The configuration of the linter: a file and the flags that override it.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `discovery` | the file that applies to a path |
+//! | `file` | the value of a file, and the places of the values in its text |
+//! | `reader` | values -> settings, exclusions and ignore entries |
+//! | `schema` | the JSON schema |
 
-use std::io;
-use std::path::Path;
+mod discovery;
+mod file;
+mod reader;
+pub mod schema;
 
-use serde::Deserialize;
-use serde_json::Value;
-use sqledge_ha_policy::rules::{parse_settings, set_action};
+use std::path::{Path, PathBuf};
+
+use sqledge_ha_policy::rules::set_action;
 use sqledge_ha_policy::settings::Settings;
 
-use crate::cli::{CheckOptions, Inputs};
+use self::file::{ConfigFile, read_text};
+use self::reader::Configuration;
+use crate::cli::{CheckOptions, Inputs, Rendering};
+use crate::clock::today;
 use crate::exit::Failure;
-use crate::input::{CONFIG_LIMIT, Exclusion, read_limited};
+use crate::input::{Exclusion, STANDARD_INPUT};
+use crate::input_name::path_name;
+use crate::linter::Ignores;
 
-/// A configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConfigFile {
-    /// The settings of the policy.
-    #[serde(default)]
-    policy: Value,
-    /// Globs of paths to exclude.
-    #[serde(default)]
-    exclude: Vec<String>,
-}
+#[cfg(feature = "serve")]
+pub use self::reader::{SettingsFile, read_settings_file};
 
 /// The configuration file with the flags.
 #[derive(Debug)]
@@ -31,6 +36,23 @@ pub struct LintConfig {
     pub settings: Settings,
     /// The paths to exclude.
     pub exclusion: Exclusion,
+    /// What hides findings; `None` with `--no-ignores`.
+    pub ignores: Option<Ignores>,
+    /// A note that names the file, if no flag does.
+    pub note: Option<String>,
+}
+
+/// Flags that decide which configuration applies.
+#[derive(Debug)]
+pub struct ConfigFlags<'f> {
+    /// Settings and rules.
+    pub checks: &'f CheckOptions,
+    /// The manifests.
+    pub inputs: &'f Inputs,
+    /// Charts and kustomization directories.
+    pub rendering: Option<&'f Rendering>,
+    /// Whether nothing hides findings.
+    pub no_ignores: bool,
 }
 
 /// Reads the configuration of `lint` and `fix`. Globs in the file are relative to its directory, globs in flags to the
@@ -38,20 +60,49 @@ pub struct LintConfig {
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 that locates the mistake.
-pub fn lint_config(options: &CheckOptions, inputs: &Inputs) -> Result<LintConfig, Failure> {
+pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, Failure> {
+    let ConfigFlags { checks, inputs, .. } = flags;
     let mut exclusion = Exclusion::default();
     exclusion
         .add(Path::new("."), &inputs.exclude)
         .map_err(|message| Failure::usage(format!("--exclude: {message}")))?;
-    let Some(path) = options.config.as_deref() else {
-        return Ok(LintConfig { settings: overridden(Settings::default(), options)?, exclusion });
+    let (file, note) = match &checks.config {
+        Some(path) => (Some(ConfigFile::parse(path, read_text(path)?)?), None),
+        None if checks.no_config => (None, None),
+        None => {
+            let file = discovery::discover(&first_path(flags))?;
+            let note = file.as_ref().map(|file| format!("configuration: {}", path_name(&file.path)));
+            (file, note)
+        }
     };
-    let file = read_config_file(path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    exclusion
-        .add(directory, &file.exclude)
-        .map_err(|message| Failure::usage(format!("{}: exclude: {message}", path.display())))?;
-    Ok(LintConfig { settings: overridden(checked(path, &file.policy)?, options)?, exclusion })
+    let configuration = match &file {
+        Some(file) => reader::read(file, &mut exclusion)?,
+        None => Configuration::default(),
+    };
+    let has_all_paths = file.as_ref().is_some_and(|file| inputs.exclude.is_empty() && covers(inputs, file.directory()));
+    let ignores = Ignores { today: today(), entries: configuration.entries, has_all_paths };
+    Ok(LintConfig {
+        settings: overridden(configuration.settings, checks)?,
+        exclusion,
+        ignores: (!flags.no_ignores).then_some(ignores),
+        note,
+    })
+}
+
+/// The first path of the command line: a file or directory, else a chart or kustomization, else the current directory.
+fn first_path(flags: &ConfigFlags<'_>) -> PathBuf {
+    let rendered =
+        || flags.rendering.and_then(|rendering| rendering.helm.chart.iter().chain(&rendering.kustomize).next());
+    let path = flags.inputs.paths.first().or_else(rendered).filter(|path| path.as_os_str() != STANDARD_INPUT);
+    path.cloned().unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// Whether the paths include the whole directory.
+fn covers(inputs: &Inputs, directory: &Path) -> bool {
+    let here = [PathBuf::from(".")];
+    let paths = if inputs.paths.is_empty() { &here[..] } else { &inputs.paths };
+    let directory = discovery::absolute(directory);
+    paths.iter().any(|path| directory.starts_with(discovery::absolute(path)))
 }
 
 /// The settings with the values of the flags.
@@ -67,64 +118,4 @@ fn overridden(mut settings: Settings, options: &CheckOptions) -> Result<Settings
             .map_err(|message| Failure::usage(format!("--rule {flag}: {message}")))?;
     }
     Ok(settings)
-}
-
-fn checked(path: &Path, policy: &Value) -> Result<Settings, Failure> {
-    parse_settings(policy).map_err(|message| Failure::usage(format!("{}: policy: {message}", path.display())))
-}
-
-/// The message of the parser, which shows the lines but does not know the name of the file.
-fn parse_failure(path: &Path, error: &serde_saphyr::Error) -> Failure {
-    let text = error.to_string().replace("<input>", &path.to_string_lossy());
-    // The caller prints the prefix, and the line below has the position.
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let text =
-        text.split_once(": ").filter(|(position, _)| position.starts_with("line ")).map_or(text, |(_, rest)| rest);
-    let message = text.lines().next().unwrap_or_default();
-    Failure::usage(text.replace(&format!("^ {message}\n"), "^\n"))
-}
-
-fn read_config_file(path: &Path) -> Result<ConfigFile, Failure> {
-    let failure = |message: String| Failure::usage(format!("{}: {message}", path.display()));
-    let text = read_text(path).map_err(|error| failure(error.to_string()))?;
-    parse_config_file(path, &text)
-}
-
-fn parse_config_file(path: &Path, text: &str) -> Result<ConfigFile, Failure> {
-    let file: Option<ConfigFile> = serde_saphyr::from_str(text).map_err(|error| parse_failure(path, &error))?;
-    Ok(file.unwrap_or_default())
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    let bytes = read_limited(CONFIG_LIMIT, path)?;
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
-}
-
-/// A file with the policy's settings: alone, or under `policy:` as for the linter.
-#[cfg(feature = "serve")]
-#[derive(Debug)]
-pub struct SettingsFile {
-    /// The text of the file.
-    pub text: String,
-    /// The settings as JSON.
-    pub value: Value,
-    /// The settings.
-    pub policy: Settings,
-}
-
-/// Reads a file with the policy's settings: alone, or under `policy:` as for the linter.
-///
-/// # Errors
-/// [`Failure`] with exit code 2 that names the file and locates the mistake.
-#[cfg(feature = "serve")]
-pub fn read_settings_file(path: &Path) -> Result<SettingsFile, Failure> {
-    let failure = |message: String| Failure::usage(format!("{}: {message}", path.display()));
-    let text = read_text(path).map_err(|error| failure(error.to_string()))?;
-    let value: Option<Value> = serde_saphyr::from_str(&text).map_err(|error| parse_failure(path, &error))?;
-    let value = match value {
-        Some(value) if value.get("policy").is_some() => parse_config_file(path, &text)?.policy,
-        value => value.unwrap_or_default(),
-    };
-    let policy = parse_settings(&value).map_err(failure)?;
-    Ok(SettingsFile { text, value, policy })
 }

@@ -52,8 +52,12 @@ const MAX_PASSES: usize = 4;
 pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe_too: bool) -> FixResult {
     let check = |texts| {
         let mut checked = lint_texts(texts, prefilter, partial);
-        if result.ignored.is_some() {
-            checked.apply_ignores();
+        for (after, before) in checked.files.iter_mut().zip(&result.files) {
+            after.path.clone_from(&before.path);
+            after.rendered = before.rendered.as_ref().and_then(|_| Rendered::from_stream(&after.text));
+        }
+        if let Some(ignores) = result.ignores() {
+            checked.apply_ignores(ignores);
         }
         checked
     };
@@ -73,10 +77,6 @@ pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe
         }
         count_fixed(&checked, &outcomes, &mut fixed);
         checked = check(texts);
-    }
-    for (after, before) in checked.files.iter_mut().zip(&result.files) {
-        after.path.clone_from(&before.path);
-        after.rendered = before.rendered.as_ref().and_then(|_| Rendered::from_stream(&after.text));
     }
     FixResult { result: checked, outcomes, fixed }
 }

@@ -30,6 +30,7 @@ mod walk;
 #[cfg(feature = "registry")]
 pub(crate) use self::bounded_read::SizeLimit;
 pub(crate) use self::bounded_read::{CONFIG_LIMIT, read_limited, read_path};
+pub(crate) use self::collect::STANDARD_INPUT;
 pub use self::collect::{MissingInput, Rendering, collect};
 pub use self::exclusion::Exclusion;
 pub use self::helm::HelmChart;

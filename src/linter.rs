@@ -11,7 +11,7 @@
 //! | `namespace` | the namespace of objects that name none |
 //! | `resolve` | workloads that are read together with other objects |
 //! | `locate`, `related` | findings -> spans in the texts |
-//! | `ignores` | ignore comments |
+//! | `ignores` | ignore comments and entries |
 
 mod check;
 mod ignores;
@@ -37,7 +37,7 @@ use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::{IndexEntry, MAX_RELATED, ObjectIndex};
 
 pub use self::check::{Level, ObjectFinding, ObjectId, check_object, check_relations};
-pub use self::ignores::comment_notes;
+pub use self::ignores::{IgnoreEntry, Ignores, ObjectPattern, PathFilter, Validity, comment_notes, parse_date};
 use self::list_items::objects_in;
 use self::locate::ObjectLocation;
 use self::namespace::only_namespace;
@@ -64,7 +64,7 @@ pub struct LintedFile {
     kept_documents: Vec<Document>,
     /// The spans of the documents in which every object was checked, in order.
     checked_spans: Vec<Range<usize>>,
-    /// The start of every ignore comment that hides a finding.
+    /// The start of every ignore comment that hides a finding, or would if it had not expired.
     used_comments: BTreeSet<usize>,
     /// Findings on single objects, until [`lint`] collects them.
     findings: Vec<LocatedFinding>,
@@ -106,6 +106,8 @@ pub struct LocatedFinding {
     pub finding: Finding,
     /// Related locations.
     pub related: Vec<RelatedLocation>,
+    /// When the ignore comment or entry for it expired, and the reason of that.
+    pub expired_ignore: Option<String>,
 }
 
 impl LocatedFinding {
@@ -145,8 +147,14 @@ pub struct LintResult {
     pub workloads: usize,
     /// The number of workloads with a database that is not selected.
     pub unselected_workloads: usize,
-    /// The number of ignored findings; `None` if ignore comments have no effect.
+    /// The number of ignored findings; `None` if ignore comments and entries have no effect.
     pub ignored: Option<usize>,
+    /// What hides findings; `None` if nothing does.
+    ignores: Option<Ignores>,
+    /// The indices of the ignore entries that hide a finding, or would if they had not expired.
+    used_entries: BTreeSet<usize>,
+    /// The namespace of objects that name none.
+    namespace: String,
     /// Whether some object has more relations than the rules compare.
     is_truncated: bool,
 }
@@ -166,6 +174,13 @@ impl LintResult {
     /// it are not selected.
     pub fn is_nothing_to_check(&self, partial: bool) -> bool {
         self.workloads == 0 && (!partial || self.unselected_workloads > 0)
+    }
+}
+
+impl LintResult {
+    /// What hides findings; `None` if nothing does.
+    pub fn ignores(&self) -> Option<&Ignores> {
+        self.ignores.as_ref()
     }
 }
 
@@ -253,8 +268,10 @@ fn check_relations_of_all(result: &mut LintResult, settings: &Settings, namespac
     });
     let findings = related::locate_related(&objects, &text, findings);
     let is_truncated = index.is_truncated();
+    let namespace = namespace.to_owned();
     result.findings = findings;
     result.is_truncated = is_truncated;
+    result.namespace = namespace;
 }
 
 /// Removes the findings on single objects that a finding with a look-up replaces.

@@ -317,7 +317,7 @@ fn options_are_used_in_all_objects() {
 fn invalid_settings_are_reported_with_their_file() {
     let folder = tempfile::tempdir().unwrap();
     for (settings, error) in [
-        ("engine: [sql-edge]\n", "settings.yaml: unknown setting `engine`; did you mean `engines`?"),
+        ("engine: [sql-edge]\n", "unknown setting `engine`; did you mean `engines`?\n --> settings.yaml:1:1\n"),
         ("engines: [sql-edge\n", "settings.yaml"),
     ] {
         fs::write(folder.path().join("settings.yaml"), settings).unwrap();

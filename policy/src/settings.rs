@@ -221,7 +221,7 @@ fn is_unset(value: &Value) -> bool {
 }
 
 /// The error for an unknown name, with the nearest valid one.
-pub(crate) fn unknown(subject: &str, name: &str, known: &[&str]) -> String {
+pub fn unknown(subject: &str, name: &str, known: &[&str]) -> String {
     let shown: String = name.chars().take(60).collect();
     let shown = quoted(&shown);
     let mut message = format!("unknown {subject} {shown}; ");

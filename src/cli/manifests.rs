@@ -27,7 +27,7 @@ pub struct Lint {
     /// Exit with code 1 for findings of this level or above
     #[arg(long, value_enum, default_value_t = Level::Error, value_name = "LEVEL")]
     pub fail_on: Level,
-    /// Report findings even if an ignore comment covers them: # sqledge-ha: ignore[RULE, RULE]
+    /// Report findings even if an ignore comment or an ignore entry covers them: # sqledge-ha: ignore[RULE, RULE]
     #[arg(long)]
     pub no_ignores: bool,
     /// Settings and rules.
@@ -50,7 +50,7 @@ pub struct Fix {
     /// Also apply fixes that can move or delete data
     #[arg(long = "unsafe")]
     pub unsafe_fixes: bool,
-    /// Fix findings even if an ignore comment covers them: # sqledge-ha: ignore[RULE, RULE]
+    /// Fix findings even if an ignore comment or an ignore entry covers them: # sqledge-ha: ignore[RULE, RULE]
     #[arg(long)]
     pub no_ignores: bool,
     /// Settings and rules.
@@ -165,9 +165,15 @@ pub struct CheckOptions {
     /// Databases to check [default: sql-edge, or as configured]
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Option<EngineChoice>,
-    /// A YAML file with settings under `policy:` and globs under `exclude:`
+    /// The configuration [default: the nearest sqledge-ha.yaml in the directory of the first path, or above it]
+    ///
+    /// A YAML file with settings under `policy:`, globs under `exclude:`, and ignore entries under `ignore:`. `sqledge-ha
+    /// config-schema` prints its JSON schema. The search for sqledge-ha.yaml ends at the root of the Git repository.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Do not search for a configuration
+    #[arg(long, conflicts_with = "config")]
+    pub no_config: bool,
     /// Set the action of a rule: mutate, reject, warn or off (repeatable)
     #[arg(long = "rule", value_name = "ID=ACTION")]
     pub rules: Vec<String>,

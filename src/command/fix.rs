@@ -10,7 +10,7 @@ use similar::TextDiff;
 use self::write_back::write_back;
 use crate::cli::Fix;
 use crate::command::sources;
-use crate::config::{self, LintConfig};
+use crate::config::{self, ConfigFlags, LintConfig};
 use crate::escape::escape;
 use crate::exit::{ExitStatus, Failure};
 use crate::fixer::{FixOutcome, FixResult, fix};
@@ -26,14 +26,16 @@ use crate::report::{self, counted};
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
-    let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
+    let (checks, inputs) = (&flags.checks, &flags.inputs);
+    let config_flags = ConfigFlags { checks, inputs, rendering: None, no_ignores: flags.no_ignores };
+    let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
     let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
     let prefilter = Prefilter::new(&settings).with_texts().in_namespace(namespace);
     let found = input::find_and_read(&flags.inputs.paths, &exclusion, &sources::scanner(&prefilter));
     let excluded = found.excluded;
     let mut before = sources::lint(found, &prefilter, partial);
-    if !flags.no_ignores {
-        before.apply_ignores();
+    if let Some(ignores) = &ignores {
+        before.apply_ignores(ignores);
     }
     let after = fix(&before, &prefilter, partial, flags.unsafe_fixes);
     let mut writer = FixWriter { flags, changed: 0, fixed: 0, failed: 0, is_unchanged: Vec::new() };
@@ -42,11 +44,12 @@ pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
     }
     report::human::write_errors(&before, &mut anstream::stderr().lock())?;
     print_summary(&writer, &before, &after);
-    before.notes.iter().for_each(|note| print_message("note", note));
-    if !flags.no_ignores {
+    note.iter().chain(&before.notes).for_each(|note| print_message("note", note));
+    if ignores.is_some() {
         let is_complete = before.is_complete(partial) && after.result.is_complete(partial);
         let notes = comment_notes(&writer.final_files(&before, &after), &settings, is_complete);
-        notes.iter().for_each(|note| print_message("note", note));
+        let unused_entries = before.unused_entries_note(&settings, is_complete);
+        notes.iter().chain(&unused_entries).for_each(|note| print_message("note", note));
     }
     if let Some(note) = excluded.note().filter(|_| before.workloads == 0) {
         print_message("note", &note);

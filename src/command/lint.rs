@@ -2,7 +2,7 @@
 
 use crate::cli::Lint;
 use crate::command::{report_output, sources};
-use crate::config::{self, LintConfig};
+use crate::config::{self, ConfigFlags, LintConfig};
 use crate::exit::{ExitStatus, Failure};
 use crate::input;
 use crate::linter::LintResult;
@@ -13,7 +13,9 @@ use crate::prefilter::Prefilter;
 /// # Errors
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
-    let LintConfig { settings, exclusion } = config::lint_config(&flags.checks, &flags.inputs)?;
+    let (checks, inputs, rendering) = (&flags.checks, &flags.inputs, Some(&flags.rendering));
+    let config_flags = ConfigFlags { checks, inputs, rendering, no_ignores: flags.no_ignores };
+    let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
     report_output::reject_duplicates(&flags.reporting.output)?;
     let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
     let prefilter = Prefilter::new(&settings).in_namespace(namespace);
@@ -21,9 +23,10 @@ pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     let found = input::collect(&flags.inputs.paths, &rendering, &exclusion, &sources::scanner(&prefilter));
     let excluded = found.excluded;
     let mut result = sources::lint(found, &prefilter, partial);
-    if !flags.no_ignores {
-        result.apply_ignores();
-        result.note_comments(&settings, partial);
+    result.notes.splice(0..0, note);
+    if let Some(ignores) = &ignores {
+        result.apply_ignores(ignores);
+        result.note_ignores(&settings, partial);
     }
     if result.workloads == 0 {
         result.notes.extend(excluded.note());

@@ -12,7 +12,7 @@ use crate::input_name::path_name;
 use crate::manifest::{ReadError, decode};
 
 /// The path argument for standard input.
-pub(super) const STANDARD_INPUT: &str = "-";
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 impl Source {
     /// The source of a path argument: a file, or standard input for `-`.

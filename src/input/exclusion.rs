@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::input_name::normalize;
+use crate::linter::PathFilter;
 
 /// The globs of excluded paths.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +57,12 @@ impl Exclusion {
         let Ok(path) = std::path::absolute(path) else { return false };
         let path = normalize(&path);
         self.sets.iter().any(|globs| globs.excludes(&path, is_directory))
+    }
+}
+
+impl PathFilter for Exclusion {
+    fn selects(&self, path: &Path) -> bool {
+        self.excludes(path, false)
     }
 }
 

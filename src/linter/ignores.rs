@@ -1,43 +1,95 @@
-//! Ignore comments: `# sqledge-ha: ignore[rule, rule]` hides findings.
+//! What hides findings: ignore comments, `# sqledge-ha: ignore[rule, rule]`, and the ignore entries of the configuration.
 //!
 //! A comment applies to its own line; to the line below if it stands alone; and to the whole document if it stands alone
-//! above all of its content.
+//! above all of its content. Comments and entries can expire; then the finding is back, and says so.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `comment` | one ignore comment |
-//! | `unused` | notes on the comments themselves |
+//! | `entry` | one ignore entry |
+//! | `validity` | expiry date and reason of both |
+//! | `unused` | notes on unused comments and entries, and on errors in comments |
+//! | `near_miss` | comments that look like ignore comments |
 
 mod comment;
+mod entry;
+mod near_miss;
 mod unused;
+mod validity;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use sqledge_ha_policy::settings::Settings;
+use time::Date;
 
 use self::comment::{Comment, comments};
+use self::entry::EntryMatcher;
+pub use self::entry::{IgnoreEntry, ObjectPattern, PathFilter};
 pub use self::unused::comment_notes;
+pub use self::validity::{Validity, parse_date};
 use super::{LintResult, LintedFile, LocatedFinding};
 
+/// What hides findings, beside the comments in the texts.
+#[derive(Clone, Debug)]
+pub struct Ignores {
+    /// The date on which comments and entries must be valid. Nothing else here knows a clock.
+    pub today: Date,
+    /// The ignore entries of the configuration.
+    pub entries: Vec<IgnoreEntry>,
+    /// Whether the run reads all that the entries can apply to, so that an entry without a finding is unused.
+    pub has_all_paths: bool,
+}
+
+/// Whether a comment or an entry hides a finding.
+enum Verdict {
+    No,
+    Yes,
+    /// It would, but has expired: when, and the reason.
+    Expired(String),
+}
+
+impl Verdict {
+    /// A valid comment or entry wins over an expired one; of several expired ones, the first is kept.
+    fn or(self, other: Verdict) -> Verdict {
+        match (self, other) {
+            (Verdict::Yes, _) | (_, Verdict::Yes) => Verdict::Yes,
+            (Verdict::No, other) => other,
+            (expired, _) => expired,
+        }
+    }
+}
+
 impl LintResult {
-    /// Removes the findings that ignore comments hide.
-    pub fn apply_ignores(&mut self) {
+    /// Removes the findings that ignore comments and entries hide. Findings of which all of these have expired say so.
+    pub fn apply_ignores(&mut self, ignores: &Ignores) {
         let before = self.findings.len();
         let mut texts: Vec<FileIgnores<'_>> = self.files.iter().map(|file| FileIgnores::new(&file.text)).collect();
-        self.findings.retain(|located| !texts.get_mut(located.file).is_some_and(|text| text.ignores(located)));
+        let mut entries = EntryMatcher::new(ignores, &self.files, &self.namespace);
+        self.findings.retain_mut(|located| {
+            let by_comment =
+                texts.get_mut(located.file).map_or(Verdict::No, |text| text.verdict(located, ignores.today));
+            let verdict = by_comment.or(entries.verdict(located));
+            let is_hidden = matches!(verdict, Verdict::Yes);
+            located.expired_ignore = if let Verdict::Expired(message) = verdict { Some(message) } else { None };
+            !is_hidden
+        });
+        self.used_entries = entries.into_used();
         let used: Vec<BTreeSet<usize>> = texts.into_iter().map(|text| text.used).collect();
         for (file, used) in self.files.iter_mut().zip(used) {
             file.used_comments = used;
         }
         self.ignored = Some(before - self.findings.len());
+        self.ignores = Some(ignores.clone());
     }
 
-    /// Adds notes on errors in ignore comments and, if the check is complete, on unused ones.
-    pub fn note_comments(&mut self, settings: &Settings, partial: bool) {
+    /// Adds notes on errors in ignore comments and, if the check is complete, on unused comments and entries.
+    pub fn note_ignores(&mut self, settings: &Settings, partial: bool) {
         let files: Vec<&LintedFile> = self.files.iter().collect();
-        let notes = comment_notes(&files, settings, self.is_complete(partial));
+        let is_complete = self.is_complete(partial);
+        let notes = comment_notes(&files, settings, is_complete);
         self.notes.extend(notes);
+        self.notes.extend(self.unused_entries_note(settings, is_complete));
     }
 
     /// Whether everything was checked that an ignore comment can apply to.
@@ -55,7 +107,7 @@ struct FileIgnores<'t> {
     comments: Vec<Comment<'t>>,
     /// The rules that any of them names.
     rules: BTreeSet<&'t str>,
-    /// The start of every comment that hides a finding.
+    /// The start of every comment that hides a finding, or would if it had not expired.
     used: BTreeSet<usize>,
 }
 
@@ -67,10 +119,10 @@ impl<'t> FileIgnores<'t> {
     }
 
     /// Whether a comment hides the finding. Every one that does counts as used.
-    fn ignores(&mut self, located: &LocatedFinding) -> bool {
+    fn verdict(&mut self, located: &LocatedFinding, today: Date) -> Verdict {
         let rule = located.finding.rule;
         if !self.rules.contains(rule) {
-            return false;
+            return Verdict::No;
         }
         let (text, comments) = (self.text, self.comments.as_slice());
         let lines = lines_of(text, &located.span);
@@ -80,9 +132,17 @@ impl<'t> FileIgnores<'t> {
             document_ignores(text, comments, &located.document_span),
         ];
         let naming = applying.iter().flatten().filter(|comment| comment.names().any(|name| name == rule));
-        let used: Vec<usize> = naming.map(|comment| comment.byte).collect();
-        self.used.extend(&used);
-        !used.is_empty()
+        let mut verdict = Verdict::No;
+        for comment in naming {
+            let Ok(validity) = &comment.validity else { continue };
+            self.used.insert(comment.byte);
+            verdict = verdict.or(if validity.has_expired(today) {
+                Verdict::Expired(validity.describe_expiry("the ignore comment"))
+            } else {
+                Verdict::Yes
+            });
+        }
+        verdict
     }
 }
 
@@ -184,11 +244,15 @@ spec: #3
         text
     }
 
+    fn ignores(today: &str, entries: Vec<IgnoreEntry>) -> Ignores {
+        Ignores { today: parse_date(today).unwrap(), entries, has_all_paths: true }
+    }
+
     fn lint_with(text: &str, settings: &Settings, partial: bool) -> LintResult {
         let texts = vec![("sql.yaml".to_owned(), text.to_owned())];
         let mut outcome = lint_texts(texts, &Prefilter::new(settings), partial);
-        outcome.apply_ignores();
-        outcome.note_comments(settings, partial);
+        outcome.apply_ignores(&ignores("2027-03-01", Vec::new()));
+        outcome.note_ignores(settings, partial);
         outcome
     }
 
@@ -211,6 +275,78 @@ spec: #3
         };
         assert_eq!([1, 2, 3, 4, 5, 6, 7, 8].map(without), [true, true, true, false, false, false, false, false]);
         assert_eq!(lint(&[(3, "[amd64-node-selector]")]).ignored, Some(0), "another rule");
+    }
+
+    #[test]
+    fn an_expired_comment_hides_nothing_and_the_finding_says_so() {
+        let with = |comment: &str, today: &str| {
+            let texts = vec![("sql.yaml".to_owned(), deployment(&[(3, comment)]))];
+            let mut outcome = lint_texts(texts, &Prefilter::new(&Settings::default()), false);
+            outcome.apply_ignores(&ignores(today, Vec::new()));
+            outcome.note_ignores(&Settings::default(), false);
+            outcome
+        };
+        let comment = "[recreate-strategy] until: 2027-03-01, moves to Azure";
+        let valid = with(comment, "2027-02-28");
+        assert!(!rules(&valid).contains(&"recreate-strategy") && valid.ignored == Some(1), "{valid:?}");
+        let expired = with(comment, "2027-03-01");
+        let of_rule = |outcome: &LintResult| {
+            let found = outcome.findings.iter().find(|located| located.finding.rule == "recreate-strategy");
+            found.unwrap().expired_ignore.clone()
+        };
+        assert_eq!(of_rule(&expired).as_deref(), Some("the ignore comment expired on 2027-03-01: moves to Azure"));
+        assert_eq!((expired.ignored, expired.notes.as_slice()), (Some(0), &[][..]), "the comment is not unused");
+        let others = expired.findings.iter().filter(|located| located.finding.rule != "recreate-strategy");
+        assert!(others.clone().count() > 0 && others.clone().all(|located| located.expired_ignore.is_none()));
+        let wrong = with("[recreate-strategy] until: 2027-02-29", "2027-01-01");
+        assert_eq!((wrong.ignored, of_rule(&wrong)), (Some(0), None));
+        assert_eq!(wrong.notes, ["sql.yaml:7:7: the ignore comment hides nothing: there is no date `2027-02-29`"]);
+    }
+
+    #[test]
+    fn a_valid_comment_or_entry_wins_over_an_expired_one() {
+        let settings = Settings::default();
+        let with = |comments: &[(usize, &str)], until: &[&str]| {
+            let entry = |until: &&str| IgnoreEntry {
+                rules: vec!["recreate-strategy"],
+                paths: None,
+                objects: Vec::new(),
+                validity: Validity { until: Some(parse_date(until).unwrap()), reason: String::new() },
+                location: "sqledge-ha.yaml:2:5".to_owned(),
+            };
+            let texts = vec![("sql.yaml".to_owned(), deployment(comments))];
+            let mut outcome = lint_texts(texts, &Prefilter::new(&settings), false);
+            outcome.apply_ignores(&ignores("2027-03-01", until.iter().map(entry).collect()));
+            outcome.note_ignores(&settings, false);
+            let located = outcome.findings.iter().find(|located| located.finding.rule == "recreate-strategy");
+            (located.map(|located| located.expired_ignore.clone().unwrap_or_default()), outcome.notes)
+        };
+        let (old, new) = ("[recreate-strategy] until: 2027-01-01", "[recreate-strategy] until: 2028-01-01");
+        let comment = Some("the ignore comment expired on 2027-01-01".to_owned());
+        let entry = Some("the ignore entry at sqledge-ha.yaml:2:5 expired on 2027-01-02".to_owned());
+        for (comments, until, expected) in [
+            (&[][..], &[][..], Some(String::new())),
+            (&[(3, old)], &[], comment.clone()),
+            (&[(3, old), (1, new)], &[], None),
+            (&[(3, new), (1, old)], &[], None),
+            (&[], &["2027-01-02"], entry.clone()),
+            (&[], &["2027-01-02", "2028-01-01"], None),
+            (&[(3, old)], &["2027-01-02"], comment),
+            (&[(3, old)], &["2028-01-01"], None),
+            (&[(3, new)], &["2027-01-02"], None),
+        ] {
+            assert_eq!(with(comments, until), (expected, Vec::new()), "{comments:?} {until:?}");
+        }
+    }
+
+    #[test]
+    fn near_misses_of_ignore_comments_are_noted() {
+        let text = deployment(&[(3, "[recreate-strategy]")])
+            .replace("#1\n", "#sqledge-ha:ignore[single-replica]\n")
+            .replace("#8\n", "# SQLEDGE-HA: DISABLE[single-replica]\n          args: [\"# sqledge-ha:ignore\"]\n");
+        let near_miss = "this is not an ignore comment; write `# sqledge-ha: ignore[RULE]`";
+        let notes = lint_with(&text, &Settings::default(), false).notes;
+        assert_eq!(notes, [format!("sql.yaml:2:1: {near_miss}"), format!("sql.yaml:16:11: {near_miss}")]);
     }
 
     #[test]
@@ -262,8 +398,8 @@ spec: #3
             let texts = vec![("sql.yaml".to_owned(), text.to_owned())];
             let mut outcome = lint_texts(texts, &Prefilter::new(&settings), false);
             outcome.files.iter_mut().for_each(change);
-            outcome.apply_ignores();
-            outcome.note_comments(&settings, false);
+            outcome.apply_ignores(&ignores("2027-03-01", Vec::new()));
+            outcome.note_ignores(&settings, false);
             outcome.notes.len()
         };
         let text = deployment(&[(4, "[single-replica]")]);

@@ -38,6 +38,7 @@ impl ObjectLocation<'_> {
                 object,
                 finding,
                 related: Vec::new(),
+                expired_ignore: None,
             }
         };
         findings.into_iter().map(located).collect()

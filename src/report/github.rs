@@ -57,7 +57,7 @@ fn finding_command(located: &LocatedFinding, location: &Location<'_>, directory:
         }
     }
     let title = format!("{}: {}", located.finding.rule, object_name(&located.object));
-    let message = escape_data(&message_and_help(&located.finding));
+    let message = escape_data(&message_and_help(located));
     let _ = write!(command, ",title={}::{message}", escape_property(&title));
     command
 }

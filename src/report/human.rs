@@ -63,7 +63,7 @@ fn snippet<'t>(location: &Location<'_>, kind: AnnotationKind, label: Option<Stri
 }
 
 /// The lines of a byte range, redacted if they may contain a secret, and the byte range within them.
-fn excerpt(text: &str, span: Range<usize>) -> (String, Range<usize>) {
+pub(crate) fn excerpt(text: &str, span: Range<usize>) -> (String, Range<usize>) {
     let lines = line_start(text, span.start)..line_end(text, span.end);
     let (window, span) = redact(text, lines.clone(), span);
     let part = |range: Range<usize>| text.get(range).unwrap_or_default();
@@ -145,7 +145,8 @@ fn rendered_note(located: &LocatedFinding, location: &Location<'_>) -> Option<St
 
 /// Adds the reason, the rendered object and the help.
 fn with_notes<'t>(mut group: Group<'t>, located: &'t LocatedFinding, rendered: Option<&'t str>) -> Group<'t> {
-    for note in located.finding.reason.as_deref().into_iter().chain(rendered) {
+    let reason = located.finding.reason.as_deref();
+    for note in reason.into_iter().chain(rendered).chain(located.expired_ignore.as_deref()) {
         group = group.element(Severity::NOTE.no_name().message(note));
     }
     group.element(help(&located.finding.help))

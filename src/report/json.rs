@@ -98,7 +98,7 @@ fn finding_entry<'o>(
         rule: finding.rule,
         level: level_name(located.level()),
         action: finding.action,
-        message: message_and_reason(finding),
+        message: message_and_reason(located),
         help: &finding.help,
         object: &located.object,
         pointer: &finding.pointer,

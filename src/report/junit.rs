@@ -35,12 +35,12 @@ pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> 
         let Some(location) = files.finding(located) else { continue };
         let finding = &located.finding;
         let status = match located.level() {
-            Level::Error => failed(NonSuccessKind::Failure, finding.rule, &message_and_reason(finding)),
+            Level::Error => failed(NonSuccessKind::Failure, finding.rule, &message_and_reason(located)),
             Level::Warning => TestCaseStatus::success(),
         };
         let name = format!("{}: {} at {}", finding.rule, object_name(&located.object), escape(&finding.pointer));
         let suite = suites.suite(path(location.file));
-        suite.add(&name, status, start(Some(&location)), message_and_help(finding));
+        suite.add(&name, status, start(Some(&location)), message_and_help(located));
     }
     for file in result.files.iter().filter(|file| file.has_workloads() && file.rendered.is_none()) {
         suites.suite(path(&file.name)).pass_if_empty();

@@ -169,6 +169,7 @@ mod tests {
             object: located.object.clone(),
             finding: located.finding.clone(),
             related: Vec::new(),
+            expired_ignore: None,
             ..*located
         };
         let pairs = (0..MAX_RESULTS - 100).flat_map(|_| [copy(warning), copy(error)]);

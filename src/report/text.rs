@@ -1,10 +1,8 @@
 //! Names, messages and the summary line, as all formats print them.
 
-use sqledge_ha_policy::finding::Finding;
-
 use super::location::Location;
 use crate::escape::escape;
-use crate::linter::{InputError, Level, LintResult, ObjectId};
+use crate::linter::{InputError, Level, LintResult, LocatedFinding, ObjectId};
 
 /// The name of a level.
 pub(super) fn level_name(level: Level) -> &'static str {
@@ -14,17 +12,22 @@ pub(super) fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// A finding's message and reason.
-pub(super) fn message_and_reason(finding: &Finding) -> String {
-    match &finding.reason {
+/// A finding's message and reason, and when the ignore comment or entry for it expired.
+pub(super) fn message_and_reason(located: &LocatedFinding) -> String {
+    let LocatedFinding { finding, expired_ignore, .. } = located;
+    let message = match &finding.reason {
         Some(reason) => format!("{}: {reason}", finding.message),
         None => finding.message.to_string(),
+    };
+    match expired_ignore {
+        Some(expired) => format!("{message}; {expired}"),
+        None => message,
     }
 }
 
 /// A finding's message and reason, and its help on a second line.
-pub(super) fn message_and_help(finding: &Finding) -> String {
-    format!("{}\nHelp: {}", message_and_reason(finding), finding.help)
+pub(super) fn message_and_help(located: &LocatedFinding) -> String {
+    format!("{}\nHelp: {}", message_and_reason(located), located.finding.help)
 }
 
 /// An input error's message, and its help on a second line.

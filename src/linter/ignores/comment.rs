@@ -5,9 +5,14 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::validity::Validity;
+
 /// The start of every ignore comment.
-const PREFIX: &str = "# sqledge-ha: ignore";
+pub(super) const PREFIX: &str = "# sqledge-ha: ignore";
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
+
+/// The number of bytes after the rules that are read: a line can be as long as the file, and have many comments.
+const MAX_REASON: usize = 1000;
 
 /// An ignore comment.
 pub(super) struct Comment<'t> {
@@ -15,6 +20,8 @@ pub(super) struct Comment<'t> {
     pub(super) byte: usize,
     /// The text between the brackets; `None` without brackets.
     pub(super) rules: Option<&'t str>,
+    /// How long it is valid, or what is wrong with its date. With a wrong date, it hides nothing.
+    pub(super) validity: Result<Validity, String>,
     /// Its line.
     pub(super) line: Range<usize>,
     /// Whether only blanks precede it on its line.
@@ -37,8 +44,12 @@ impl<'t> Comment<'t> {
         }
         let list = comment.strip_prefix(PREFIX)?.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         let is_alone = in_front.trim().is_empty();
+        let validity = list.map_or_else(
+            || Ok(Validity::default()),
+            |(_, rest)| Validity::read(rest.get(..rest.floor_char_boundary(MAX_REASON)).unwrap_or_default()),
+        );
         let (rules, line) = (list.map(|(rules, _)| rules), start..byte + comment.len());
-        Some(Comment { byte, rules, line, is_alone })
+        Some(Comment { byte, rules, validity, line, is_alone })
     }
 
     /// The rules between the brackets.

@@ -32,7 +32,7 @@ pub(super) fn results(group: &[&LocatedFinding], result: &LintResult, directory:
             rule_id: located.finding.rule,
             rule_index: rule::index(located.finding.rule),
             level: level_name(located.level()),
-            message: Message::new(&message_and_help(&located.finding)),
+            message: Message::new(&message_and_help(located)),
             locations: [location(&file_location, directory, &located.object, &located.finding.pointer)],
             related_locations: related(located, &mut related_files, directory),
             partial_fingerprints: Fingerprints { identity: fingerprint(located, &file_location, directory) },

@@ -1,0 +1,71 @@
+//! Finds the configuration that applies to a path: in its directory, or in the nearest one above it.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::file::{ConfigFile, read_text};
+use crate::exit::Failure;
+use crate::input_name::normalize;
+use crate::manifest::{DocumentKind, classify, document_spans, read_span};
+use crate::message::describe_io_error;
+
+/// The name of a configuration file.
+pub(super) const FILE_NAME: &str = "sqledge-ha.yaml";
+
+/// Finds the configuration that applies to a path. The search ends at the root of a repository or of the file system. A
+/// directory of that name, and a manifest, such as the one that installs the webhook, are no configuration.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 if there is one that cannot be read.
+pub(super) fn discover(path: &Path) -> Result<Option<ConfigFile>, Failure> {
+    let path = absolute(path);
+    let below = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+    for directory in below.into_iter().flat_map(Path::ancestors) {
+        let candidate = relative(&directory.join(FILE_NAME));
+        if exists(&candidate).map_err(|error| Failure::usage(format!("{}: {error}", candidate.display())))? {
+            let text = read_text(&candidate)?;
+            if !is_manifest(&text) {
+                return ConfigFile::parse(&candidate, text).map(Some);
+            }
+        }
+        if fs::symlink_metadata(directory.join(".git")).is_ok() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Whether there is a file at a path. A link that leads nowhere, a pipe or a device is an error: to go on without it would
+/// change the result without a word.
+fn exists(path: &Path) -> Result<bool, String> {
+    let is_missing = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(false),
+        Ok(metadata) if metadata.is_file() => Ok(true),
+        Ok(_) => Err("this is not a file".to_owned()),
+        Err(error) if is_missing(&error) && fs::symlink_metadata(path).is_err() => Ok(false),
+        Err(error) => Err(describe_io_error(&error)),
+    }
+}
+
+/// Whether a text has an object of Kubernetes.
+fn is_manifest(text: &str) -> bool {
+    document_spans(text).any(|span| match classify(text.get(span.clone()).unwrap_or_default()) {
+        DocumentKind::Object(_) => true,
+        DocumentKind::NotAnObject => false,
+        DocumentKind::Unknown => {
+            read_span(text, span, 0).iter().flatten().any(|document| document.value.get("kind").is_some())
+        }
+    })
+}
+
+/// The absolute path, without access to the file system.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    normalize(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// The path relative to the current directory, if it is below.
+fn relative(path: &Path) -> PathBuf {
+    path.strip_prefix(absolute(Path::new("."))).map_or_else(|_| path.to_owned(), Path::to_owned)
+}

@@ -1,0 +1,229 @@
+//! From the values in a configuration file to settings, exclusions and ignore entries.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use sqledge_ha_policy::rules::{self, RULES, parse_settings};
+use sqledge_ha_policy::settings::{Settings, unknown};
+
+#[cfg(feature = "serve")]
+use super::file::read_text;
+use super::file::{ConfigFile, Mistake};
+use crate::exit::Failure;
+use crate::input::Exclusion;
+use crate::linter::{IgnoreEntry, ObjectPattern, PathFilter, Validity, parse_date};
+
+/// The keys of a configuration file.
+pub(super) const KEYS: [&str; 3] = ["policy", "exclude", "ignore"];
+/// The keys of an ignore entry.
+pub(super) const ENTRY_KEYS: [&str; 5] = ["rules", "paths", "objects", "reason", "until"];
+/// The keys of an object in an ignore entry.
+pub(super) const OBJECT_KEYS: [&str; 3] = ["kind", "namespace", "name"];
+
+/// What a configuration file says, beside exclusions.
+#[derive(Debug, Default)]
+pub(super) struct Configuration {
+    pub(super) settings: Settings,
+    pub(super) entries: Vec<IgnoreEntry>,
+}
+
+/// Reads a configuration file, and adds its exclusions.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that locates the mistake.
+pub(super) fn read(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configuration, Failure> {
+    read_value(file, exclusion).map_err(|mistake| file.failure(&mistake))
+}
+
+fn read_value(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configuration, Mistake> {
+    let file_members = members(file.value(), "", "the configuration", &KEYS)?;
+    let member = |key: &str| file_members.and_then(|members| members.get(key)).unwrap_or(&Value::Null);
+    let settings = settings(member("policy"), "/policy")?;
+    add_globs(file, member("exclude"), "/exclude", exclusion)?;
+    let ignored = items(member("ignore"), "/ignore", "a list of entries")?;
+    let pointers = (0..ignored.len()).map(|index| format!("/ignore/{index}"));
+    let locations = file.locations(pointers.clone());
+    let mut entries = Vec::new();
+    for ((item, pointer), location) in ignored.iter().zip(pointers).zip(locations) {
+        entries.push(entry(file, item, &pointer, location)?);
+    }
+    Ok(Configuration { settings, entries })
+}
+
+fn settings(value: &Value, pointer: &str) -> Result<Settings, Mistake> {
+    parse_settings(value).map_err(|message| {
+        let is_wrong = |value: &Value| parse_settings(value).is_err_and(|other| other == message);
+        let (below, is_key) = wrong_part(value, &is_wrong);
+        // No action is valid for a rule that does not exist.
+        let is_rule = below.rsplit('/').next().is_some_and(|key| message.starts_with(&format!("unknown rule `{key}`")));
+        Mistake { pointer: format!("{pointer}{below}"), is_key: is_key || is_rule, message }
+    })
+}
+
+/// The JSON Pointer of the smallest part of a value that is as wrong alone, and whether its key is.
+fn wrong_part(value: &Value, is_wrong: &dyn Fn(&Value) -> bool) -> (String, bool) {
+    let below = |token: &str, child: &Value, is_wrong: &dyn Fn(&Value) -> bool| {
+        let (rest, is_key) = wrong_part(child, is_wrong);
+        (format!("/{}{rest}", token.replace('~', "~0").replace('/', "~1")), is_key)
+    };
+    match value {
+        Value::Array(_) if is_wrong(&json!([])) => {}
+        Value::Object(_) if is_wrong(&json!({})) => {}
+        Value::Object(members) => {
+            for (key, child) in members {
+                let is_wrong = |child: &Value| is_wrong(&json!({key.as_str(): child}));
+                if is_wrong(&Value::Null) {
+                    return (below(key, &Value::Null, &|_| false).0, true);
+                }
+                if is_wrong(child) {
+                    return below(key, child, &is_wrong);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, child) in items.iter().enumerate() {
+                let is_wrong = |child: &Value| is_wrong(&json!([child]));
+                if is_wrong(child) {
+                    return below(&index.to_string(), child, &is_wrong);
+                }
+            }
+        }
+        _ => {}
+    }
+    (String::new(), false)
+}
+
+fn entry(file: &ConfigFile, value: &Value, pointer: &str, location: String) -> Result<IgnoreEntry, Mistake> {
+    let missing = || Mistake::value(pointer, "the entry names no rule; write `rules: [RULE]`");
+    let entry = members(value, pointer, "an entry of `ignore`", &ENTRY_KEYS)?.ok_or_else(missing)?;
+    let member = |key: &str| entry.get(key).unwrap_or(&Value::Null);
+    let at = |key: &str| format!("{pointer}/{key}");
+    let rules = rules(member("rules"), &at("rules"))?;
+    if rules.is_empty() {
+        return Err(missing());
+    }
+    let mut globs = Exclusion::default();
+    add_globs(file, member("paths"), &at("paths"), &mut globs)?;
+    let paths = (!globs.is_empty()).then(|| Arc::new(globs) as Arc<dyn PathFilter>);
+    let mut objects = Vec::new();
+    for (index, item) in items(member("objects"), &at("objects"), "a list of objects")?.iter().enumerate() {
+        objects.push(object(item, &format!("{}/{index}", at("objects")))?);
+    }
+    let reason = text(member("reason"), &at("reason"), "reason")?.unwrap_or_default();
+    let until = text(member("until"), &at("until"), "until")?;
+    let until = until.map(|until| parse_date(&until)).transpose();
+    let until = until.map_err(|message| Mistake::value(at("until"), message))?;
+    let validity = Validity { until, reason };
+    Ok(IgnoreEntry { rules, paths, objects, validity, location })
+}
+
+fn rules(value: &Value, pointer: &str) -> Result<Vec<&'static str>, Mistake> {
+    let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    let mut found = Vec::new();
+    for (index, item) in items(value, pointer, "a list of rules")?.iter().enumerate() {
+        let at = format!("{pointer}/{index}");
+        let name = item.as_str().ok_or_else(|| Mistake::value(&at, "a rule must be a text"))?;
+        let rule = rules::find(name).ok_or_else(|| Mistake::value(&at, unknown("rule", name, &ids)))?;
+        found.push(rule.id);
+    }
+    Ok(found)
+}
+
+fn object(value: &Value, pointer: &str) -> Result<ObjectPattern, Mistake> {
+    let members = members(value, pointer, "an object of an entry", &OBJECT_KEYS)?;
+    let part = |key: &str| {
+        let value = members.and_then(|members| members.get(key)).unwrap_or(&Value::Null);
+        text(value, &format!("{pointer}/{key}"), key)
+    };
+    let pattern = ObjectPattern { kind: part("kind")?, namespace: part("namespace")?, name: part("name")? };
+    if pattern == ObjectPattern::default() {
+        return Err(Mistake::value(pointer, "the object names neither `kind`, `namespace` nor `name`"));
+    }
+    Ok(pattern)
+}
+
+/// Adds globs relative to the directory of the file.
+fn add_globs(file: &ConfigFile, value: &Value, pointer: &str, globs: &mut Exclusion) -> Result<(), Mistake> {
+    let mut texts = Vec::new();
+    for (index, item) in items(value, pointer, "a list of globs")?.iter().enumerate() {
+        let at = format!("{pointer}/{index}");
+        let glob = item.as_str().ok_or_else(|| Mistake::value(&at, "a glob must be a text"))?.to_owned();
+        let add = Exclusion::default().add(file.directory(), std::slice::from_ref(&glob));
+        add.map_err(|message| Mistake::value(&at, message))?;
+        texts.push(glob);
+    }
+    globs.add(file.directory(), &texts).map_err(|message| Mistake::value(pointer, message))
+}
+
+/// The members of an object whose keys are all known; `None` if it is unset.
+fn members<'v>(
+    value: &'v Value,
+    pointer: &str,
+    subject: &str,
+    keys: &[&str],
+) -> Result<Option<&'v Map<String, Value>>, Mistake> {
+    let members = match value {
+        Value::Null => return Ok(None),
+        Value::Object(members) => members,
+        _ => return Err(Mistake::value(pointer, format!("{subject} must be an object; valid keys: {}", listed(keys)))),
+    };
+    match members.keys().find(|key| !keys.contains(&key.as_str())) {
+        Some(key) => {
+            let at = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            Err(Mistake::key(at, unknown("key", key, keys)))
+        }
+        None => Ok(Some(members)),
+    }
+}
+
+fn listed(keys: &[&str]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The items of a list; none if it is unset.
+fn items<'v>(value: &'v Value, pointer: &str, subject: &str) -> Result<&'v [Value], Mistake> {
+    match value {
+        Value::Null => Ok(&[]),
+        Value::Array(items) => Ok(items),
+        _ => Err(Mistake::value(pointer, format!("this must be {subject}"))),
+    }
+}
+
+/// A text; `None` if it is unset.
+fn text(value: &Value, pointer: &str, key: &str) -> Result<Option<String>, Mistake> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok((!text.is_empty()).then(|| text.clone())),
+        _ => Err(Mistake::value(pointer, format!("`{key}` must be a text"))),
+    }
+}
+
+/// A file with the policy's settings: alone, or under `policy:` as for the linter.
+#[cfg(feature = "serve")]
+#[derive(Debug)]
+pub struct SettingsFile {
+    /// The text of the file.
+    pub text: String,
+    /// The settings as JSON.
+    pub value: Value,
+    /// The settings.
+    pub policy: Settings,
+}
+
+/// Reads a file with the policy's settings: alone, or under `policy:` as for the linter.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that names the file and locates the mistake.
+#[cfg(feature = "serve")]
+pub fn read_settings_file(path: &std::path::Path) -> Result<SettingsFile, Failure> {
+    let file = ConfigFile::parse(path, read_text(path)?)?;
+    let (value, policy) = match file.value().get("policy") {
+        Some(settings) => {
+            let policy = read_value(&file, &mut Exclusion::default()).map(|configuration| configuration.settings);
+            (settings.clone(), policy)
+        }
+        None => (file.value().clone(), settings(file.value(), "")),
+    };
+    let policy = policy.map_err(|mistake| file.failure(&mistake))?;
+    Ok(SettingsFile { text: file.text, value, policy })
+}
