@@ -27,6 +27,7 @@ mod integrations;
 mod kubernetes;
 mod module;
 mod not_fixed;
+mod old_repositories;
 mod other_tools;
 mod prefilter;
 mod ran;

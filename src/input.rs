@@ -8,6 +8,7 @@
 //! | `bounded_read` | reading a file or a stream up to a limit |
 //! | `helm`, `kustomize` | the command lines of the rendering tools |
 //! | `tool` | running a tool with limits on its output |
+//! | `charts` | the templates of a chart |
 //! | `patches` | the patch files of a kustomization |
 //! | `origins` | the templates that a rendered manifest comes from |
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use crate::input_name::{STANDARD_INPUT_NAME, path_name};
 
 mod bounded_read;
+mod charts;
 mod collect;
 mod exclusion;
 mod found_file;
@@ -34,6 +36,7 @@ pub(crate) use self::collect::STANDARD_INPUT;
 pub use self::collect::{MissingInput, Rendering, collect};
 pub use self::exclusion::Exclusion;
 pub use self::helm::HelmChart;
+pub(crate) use self::charts::Charts;
 pub(crate) use self::patches::Patches;
 pub use self::walk::{ExcludedCount, FoundInputs, find, find_and_read};
 

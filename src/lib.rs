@@ -43,6 +43,8 @@ pub mod rule_docs;
 #[cfg(not(target_family = "wasm"))]
 pub mod atomic_write;
 #[cfg(not(target_family = "wasm"))]
+pub mod baseline;
+#[cfg(not(target_family = "wasm"))]
 pub mod cli;
 #[cfg(not(target_family = "wasm"))]
 pub mod clock;

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqledge_ha_policy::engine::{ENGINES, Engine};
-use sqledge_ha_policy::finding::Finding;
+use sqledge_ha_policy::finding::{Finding, quoted};
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 use sqledge_ha_policy::rules::{retired_engine, volume_ownership};
 use sqledge_ha_policy::settings::Settings;
@@ -84,6 +84,8 @@ pub struct LintedFile {
     is_for_openshift: bool,
     /// Whether it is a Kustomize patch.
     is_patch: bool,
+    /// The directory of the chart that it is a template of, if it cannot be read without rendering it.
+    chart: Option<String>,
     /// The databases that are not selected.
     unselected_engines: Vec<&'static Engine>,
     errors: Vec<ReadError>,
@@ -317,7 +319,11 @@ fn notes(result: &LintResult, settings: &Settings, partial: bool) -> Vec<String>
         let noun = if patches == 1 { "patch" } else { "patches" };
         notes.push(format!("skipped {patches} Kustomize {noun}; use --kustomize DIR to check the result"));
     }
-    let is_complete = !partial && result.errors.is_empty();
+    let charts: BTreeSet<&str> = result.files.iter().filter_map(|file| file.chart.as_deref()).collect();
+    for chart in &charts {
+        notes.push(format!("skipped the templates of the chart {}; use --helm DIR to check it", quoted(chart)));
+    }
+    let is_complete = !partial && result.errors.is_empty() && charts.is_empty();
     if is_complete && result.workloads == 0 && result.unselected_workloads == 0 && patches == 0 {
         notes.push("found no SQL Edge or SQL Server workload".to_owned());
     }

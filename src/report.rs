@@ -4,16 +4,19 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `human`, `json`, `sarif`, `junit`, `github` | the formats |
+//! | `human`, `compact`, `json`, `sarif`, `junit`, `github` | the formats |
 //! | `location` | the location of a finding in its file |
 //! | `text` | names, messages and the summary line, as all formats print them |
 //! | `path` | file paths and URIs |
+//! | `fingerprint` | the identity of a finding from one run to the next |
 //! | `escaped_json` | JSON that is safe to print in a terminal |
 //! | `explanation` | the text of `review --explain` |
 
+pub mod compact;
 mod escaped_json;
 #[cfg(feature = "serve")]
 pub mod explanation;
+pub(crate) mod fingerprint;
 pub mod github;
 pub mod human;
 pub mod json;
@@ -31,6 +34,8 @@ pub(crate) use self::text::counted;
 pub enum ReportFormat {
     /// For people, with the affected lines.
     Human,
+    /// One finding a line, for grep, editors and screen readers.
+    Compact,
     /// For programs; a stable contract.
     Json,
     /// SARIF 2.1.0, with fixes.

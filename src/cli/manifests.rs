@@ -27,9 +27,18 @@ pub struct Lint {
     /// Exit with code 1 for findings of this level or above
     #[arg(long, value_enum, default_value_t = Level::Error, value_name = "LEVEL")]
     pub fail_on: Level,
+    /// Exit with code 0 even if there are findings
+    #[arg(long, conflicts_with = "fail_on")]
+    pub exit_zero: bool,
     /// Report findings even if an ignore comment or an ignore entry covers them: # sqledge-ha: ignore[RULE, RULE]
     #[arg(long)]
     pub no_ignores: bool,
+    /// Report only findings that are not in this file
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write the present findings to the file of --baseline
+    #[arg(long, requires = "baseline")]
+    pub write_baseline: bool,
     /// Settings and rules.
     #[command(flatten)]
     pub checks: CheckOptions,
@@ -42,6 +51,8 @@ pub struct Fix {
     #[command(flatten)]
     pub inputs: Inputs,
     /// Print the changes and do not write them; exit with code 1 if there are changes or unfixed errors
+    ///
+    /// The lines around a change are printed, too, and may contain secrets.
     #[arg(long)]
     pub diff: bool,
     /// Do not write changes; exit with code 1 if there are changes or unfixed errors
@@ -130,6 +141,9 @@ pub struct Reporting {
     /// How to print the findings
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+    /// Print no notes and no summary, only findings
+    #[arg(long, short = 'q')]
+    pub quiet: bool,
     /// Also write a report to a file, e.g. sarif=report.sarif (repeatable)
     #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
     pub output: Vec<ReportFile>,

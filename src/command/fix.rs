@@ -2,7 +2,7 @@
 
 mod write_back;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal, Write};
 
 use similar::TextDiff;
@@ -128,6 +128,7 @@ fn printable(diff: String) -> String {
 fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
     let verb = if writer.is_dry_run() { "would fix" } else { "fixed" };
     print_message(verb, &format!("{} in {}", counted(writer.fixed, "finding"), counted(writer.changed, "file")));
+    print_fixed(verb, writer, before, after);
     let is_unchanged = |located: &&LocatedFinding| writer.is_unchanged.get(located.file) == Some(&true);
     // Of several findings with the same key, the first one counts: it is inserted last.
     let unchanged: HashMap<Key<'_>, &LocatedFinding> =
@@ -148,6 +149,23 @@ fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult)
             FixOutcome::NoFix => format!("no automatic fix; see `sqledge-ha explain {rule}`"),
         };
         print_message("not fixed", &format!("{}: {rule}: {reason}", positions.position(file, located.span.start)));
+    }
+}
+
+/// Prints each finding that is gone, with its location in the old text.
+fn print_fixed(verb: &str, writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
+    let left: HashSet<Key<'_>> = after.result.findings.iter().map(key).collect();
+    let files = before.files.iter().zip(&after.result.files).zip(&writer.is_unchanged);
+    let has_changed: Vec<bool> = files
+        .map(|((before, after), is_unchanged)| before.text != after.text && (writer.is_dry_run() || !is_unchanged))
+        .collect();
+    let is_fixed = |located: &&LocatedFinding| {
+        has_changed.get(located.file) == Some(&true) && !left.contains(&key(located))
+    };
+    let mut positions = Positions { last: None };
+    for located in before.findings.iter().filter(is_fixed) {
+        let Some(file) = before.files.get(located.file) else { continue };
+        print_message(verb, &format!("{}: {}", positions.position(file, located.span.start), located.finding.rule));
     }
 }
 

@@ -1,5 +1,8 @@
 //! `sqledge-ha lint`.
 
+use std::path::Path;
+
+use crate::baseline::Baseline;
 use crate::cli::Lint;
 use crate::command::{report_output, sources};
 use crate::config::{self, ConfigFlags, LintConfig};
@@ -31,18 +34,34 @@ pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     if result.workloads == 0 {
         result.notes.extend(excluded.note());
     }
+    if let Some(path) = &flags.baseline {
+        apply_baseline(path, flags.write_baseline, &mut result)?;
+    }
     report_output::reject_overwrites(&flags.reporting.output, &result)?;
     // Files first: the reader of standard output can close it early.
     let are_written = report_output::write_files(&flags.reporting.output, &result);
-    report_output::print(flags.reporting.format, &result)?;
+    report_output::print(flags.reporting.format, flags.reporting.quiet, &result)?;
     Ok(if are_written { exit_status(&result, flags) } else { ExitStatus::Unreadable })
+}
+
+/// Hides the findings of a baseline, which is written first if `is_new`. With an unreadable input, a new baseline would be
+/// incomplete, and is not written.
+fn apply_baseline(path: &Path, is_new: bool, result: &mut LintResult) -> Result<(), Failure> {
+    if !is_new {
+        Baseline::read(path)?.apply(result);
+    } else if result.errors.is_empty() {
+        let baseline = Baseline::of(result, path);
+        baseline.write()?;
+        baseline.apply(result);
+    }
+    Ok(())
 }
 
 /// Unreadable input takes precedence over findings, and a run without anything to check does not succeed.
 fn exit_status(result: &LintResult, flags: &Lint) -> ExitStatus {
     if !result.errors.is_empty() {
         ExitStatus::Unreadable
-    } else if result.findings.iter().any(|located| located.level() >= flags.fail_on) {
+    } else if !flags.exit_zero && result.findings.iter().any(|located| located.level() >= flags.fail_on) {
         ExitStatus::Findings
     } else if result.is_nothing_to_check(flags.inputs.partial) {
         ExitStatus::NothingToCheck

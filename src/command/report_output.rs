@@ -13,14 +13,17 @@ use crate::escape::escape;
 use crate::exit::Failure;
 use crate::linter::LintResult;
 use crate::message::{describe_io_error, print_message};
-use crate::report::{ReportFormat, github, human, json, junit, sarif};
+use crate::report::{ReportFormat, compact, github, human, json, junit, sarif};
 
-/// Prints a report on standard output, with colors if they are wanted there.
+/// Prints a report on standard output, with colors if they are wanted there. `quiet` leaves out notes and the summary of the report
+/// for people.
 ///
 /// # Errors
 /// Errors of standard output.
-pub(super) fn print(format: ReportFormat, result: &LintResult) -> io::Result<()> {
-    if format == ReportFormat::Human {
+pub(super) fn print(format: ReportFormat, quiet: bool, result: &LintResult) -> io::Result<()> {
+    if format == ReportFormat::Human && quiet {
+        human::write_findings(result, has_links(), &mut BufWriter::new(anstream::stdout().lock()))
+    } else if format == ReportFormat::Human {
         write(format, result, anstream::stdout().lock())
     } else {
         write(format, result, io::stdout().lock())
@@ -92,16 +95,19 @@ fn write(format: ReportFormat, result: &LintResult, output: impl Write) -> io::R
     let output = &mut BufWriter::new(output);
     let directory = std::env::current_dir().unwrap_or_default();
     match format {
-        ReportFormat::Human => {
-            let with_links = supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout);
-            human::write(result, with_links, output)
-        }
+        ReportFormat::Human => human::write(result, has_links(), output),
+        ReportFormat::Compact => compact::write(result, output),
         ReportFormat::Json => json::write(result, output),
         ReportFormat::Sarif => sarif::write(result, &directory, output),
         ReportFormat::Junit => junit::write(result, &directory, output),
         ReportFormat::Github => github::write(result, &directory, output),
     }?;
     output.flush()
+}
+
+/// Whether the terminal shows links.
+fn has_links() -> bool {
+    supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout)
 }
 
 /// The path of an existing file without links, or the path of a new file in its real directory.

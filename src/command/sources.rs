@@ -1,6 +1,7 @@
 //! Reading and checking the inputs of `lint` and `fix`.
 
-use crate::input::{FoundInputs, Patches, Source};
+use crate::input::{Charts, FoundInputs, Patches, Source};
+use crate::input_name::path_name;
 use crate::linter::{self, FileScan, InputError, LintResult, scan};
 use crate::manifest::ReadError;
 use crate::prefilter::Prefilter;
@@ -9,9 +10,14 @@ use crate::prefilter::Prefilter;
 pub fn scanner<'p>(
     prefilter: &'p Prefilter<'p>,
 ) -> impl Fn(&Source) -> Result<Box<FileScan>, ReadError> + Sync + use<'p> {
-    let patches = Patches::default();
+    let (patches, charts) = (Patches::default(), Charts::default());
     move |source| {
-        let scan = scan(source.name(), source.read()?, prefilter);
+        let text = source.read()?;
+        let chart = source.path().and_then(|path| charts.chart_of(path, &text)).map(path_name);
+        let scan = scan(source.name(), text, prefilter);
+        if let Some(chart) = chart.filter(|_| scan.has_errors()) {
+            return Ok(Box::new(scan.into_template(chart)));
+        }
         let is_patch = scan.has_database() && source.path().is_some_and(|path| patches.contains(path));
         Ok(Box::new(if is_patch { scan.into_patch() } else { scan }))
     }

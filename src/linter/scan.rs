@@ -145,11 +145,24 @@ impl FileScan {
         errors.is_empty() && (*workloads > 0 || !unselected_engines.is_empty())
     }
 
+    /// Whether it cannot be read in full.
+    pub fn has_errors(&self) -> bool {
+        !self.file.errors.is_empty()
+    }
+
     /// The same file, known to be a Kustomize patch: only Kustomize knows the objects that result from it.
     #[must_use]
     pub fn into_patch(self) -> Self {
         let LintedFile { name, objects, .. } = self.file;
         let file = LintedFile { name, objects, is_patch: true, ..LintedFile::default() };
+        FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() }
+    }
+
+    /// The same file, known to be a template of the chart in this directory: only Helm knows what it renders.
+    #[must_use]
+    pub fn into_template(self, chart: String) -> Self {
+        let LintedFile { name, .. } = self.file;
+        let file = LintedFile { name, chart: Some(chart), ..LintedFile::default() };
         FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() }
     }
 

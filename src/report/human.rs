@@ -21,6 +21,18 @@ use crate::rule_docs;
 /// # Errors
 /// Errors of `output`.
 pub fn write(result: &LintResult, with_links: bool, output: &mut impl Write) -> io::Result<()> {
+    write_findings(result, with_links, output)?;
+    for note in &result.notes {
+        writeln!(output, "{}", Renderer::styled().render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
+    }
+    writeln!(output, "{}", summary(result))
+}
+
+/// The same without notes and summary.
+///
+/// # Errors
+/// Errors of `output`.
+pub fn write_findings(result: &LintResult, with_links: bool, output: &mut impl Write) -> io::Result<()> {
     write_errors(result, output)?;
     let renderer = Renderer::styled();
     let (mut files, mut related_files) = (SourceFiles::new(result), SourceFiles::new(result));
@@ -34,10 +46,7 @@ pub fn write(result: &LintResult, with_links: bool, output: &mut impl Write) -> 
         let rendered = rendered_note(located, &location);
         writeln!(output, "{}\n", renderer.render(&[with_notes(group, located, rendered.as_deref())]))?;
     }
-    for note in &result.notes {
-        writeln!(output, "{}", renderer.render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
-    }
-    writeln!(output, "{}", summary(result))
+    Ok(())
 }
 
 /// Writes the input errors.

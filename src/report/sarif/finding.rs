@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::log::{ArtifactChange, Content, Fingerprints, Fix, Location, Message, Region, Replacement, Result};
 use super::{artifact_location, location, rule};
 use crate::fixer::{self, SingleFix};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::Lines;
-use crate::report::location::{Location as FileLocation, SourceFiles, may_contain_secret};
+use crate::report::fingerprint::fingerprint;
+use crate::report::location::{SourceFiles, may_contain_secret};
 use crate::report::path::ReportPath;
 use crate::report::text::{level_name, message_and_help};
 
@@ -35,7 +34,7 @@ pub(super) fn results(group: &[&LocatedFinding], result: &LintResult, directory:
             message: Message::new(&message_and_help(located)),
             locations: [location(&file_location, directory, &located.object, &located.finding.pointer)],
             related_locations: related(located, &mut related_files, directory),
-            partial_fingerprints: Fingerprints { identity: fingerprint(located, &file_location, directory) },
+            partial_fingerprints: Fingerprints { identity: fingerprint(located, ReportPath::new(file_location.file, directory).as_str()) },
             fixes: fix.into_iter().collect(),
         });
     }
@@ -108,26 +107,4 @@ fn fix(
             replacements: replacements.collect(),
         }],
     }
-}
-
-/// A hash of the finding that does not depend on lines, nor on the object's position in a List.
-fn fingerprint(located: &LocatedFinding, file_location: &FileLocation<'_>, directory: &Path) -> String {
-    let path = ReportPath::new(file_location.file, directory);
-    let (finding, object) = (&located.finding, &located.object);
-    let names = [&object.api_version, &object.kind, &object.namespace, &object.name, &finding.missing];
-    let names = names.into_iter().map(|part| part.as_deref().unwrap_or_default());
-    let mut hash = Sha256::new();
-    for part in [finding.rule, path.as_str(), pointer_in_object(&finding.pointer)].into_iter().chain(names) {
-        hash.update(part.len().to_string());
-        hash.update(":");
-        hash.update(part);
-    }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The part of a pointer inside the object, which can be an item of a List.
-fn pointer_in_object(pointer: &str) -> &str {
-    let item =
-        pointer.strip_prefix("/items/").map(|rest| rest.trim_start_matches(|digit: char| digit.is_ascii_digit()));
-    item.map_or(pointer, pointer_in_object)
 }

@@ -1,0 +1,139 @@
+//! Baselines: the findings that a repository had when its team began to check it. They are not reported.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic_write::atomic_write;
+use crate::escape::escape;
+use crate::exit::Failure;
+use crate::input_name::STANDARD_INPUT_NAME;
+use crate::linter::{LintResult, LintedFile, LocatedFinding};
+use crate::message::describe_io_error;
+use crate::report::counted;
+use crate::report::fingerprint::fingerprint;
+
+/// The version of the file format.
+const VERSION: u32 = 1;
+
+/// The findings that are not reported, as a file has them.
+#[derive(Debug)]
+pub struct Baseline {
+    path: PathBuf,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    findings: Vec<Entry>,
+}
+
+/// One finding. Only the fingerprint is compared; the rest tells people what it is.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Entry {
+    file: String,
+    object: String,
+    rule: String,
+    fingerprint: String,
+}
+
+impl Baseline {
+    /// Reads a baseline.
+    ///
+    /// # Errors
+    /// [`Failure`] with exit code 2 if there is no such file, or it is no baseline of this version.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let name = escape(&path.to_string_lossy());
+        let failure = |problem: String| Failure::usage(format!("--baseline: {name}: {problem}"));
+        let text = fs::read(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => failure("no such file; create it with --write-baseline".to_owned()),
+            _ => failure(describe_io_error(&error)),
+        })?;
+        let content: Content = serde_json::from_slice(&text)
+            .map_err(|error| failure(format!("no baseline: {error}; replace it with --write-baseline")))?;
+        if content.version != VERSION {
+            return Err(failure(format!("version {} is not known; replace it with --write-baseline", content.version)));
+        }
+        Ok(Baseline { path: path.to_owned(), entries: content.findings })
+    }
+
+    /// The baseline of the findings of a run, for a file at `path`.
+    pub fn of(result: &LintResult, path: &Path) -> Self {
+        let files = Files::new(path);
+        let entry = |located: &LocatedFinding| {
+            let object = [&located.object.kind, &located.object.namespace, &located.object.name];
+            let object = object.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("/");
+            let file = files.name(&result.files, located);
+            let fingerprint = fingerprint(located, &file);
+            Entry { file, object, rule: located.finding.rule.to_owned(), fingerprint }
+        };
+        let mut entries: Vec<Entry> = result.findings.iter().map(entry).collect();
+        entries.sort();
+        Baseline { path: path.to_owned(), entries }
+    }
+
+    /// Writes the file, or leaves the old one unchanged.
+    ///
+    /// # Errors
+    /// [`Failure`] with exit code 4 if it cannot be written.
+    pub fn write(&self) -> Result<(), Failure> {
+        let content = serde_json::json!({"version": VERSION, "findings": self.entries});
+        let written = atomic_write(&self.path, |file| writeln!(file, "{content:#}"));
+        written.map_err(|error| {
+            let path = escape(&self.path.to_string_lossy());
+            Failure::unreadable(format!("--baseline: cannot write {path}: {}", describe_io_error(&error)))
+        })
+    }
+
+    /// Removes the findings that are in the baseline, and notes how many these are.
+    pub fn apply(&self, result: &mut LintResult) {
+        let mut left: HashMap<&str, usize> = HashMap::new();
+        for entry in &self.entries {
+            *left.entry(&entry.fingerprint).or_default() += 1;
+        }
+        let files = Files::new(&self.path);
+        let findings = std::mem::take(&mut result.findings);
+        let all = findings.len();
+        let mut is_new = |located: &LocatedFinding| {
+            match left.get_mut(&*fingerprint(located, &files.name(&result.files, located))) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => return true,
+            }
+            false
+        };
+        result.findings = findings.into_iter().filter(|located| is_new(located)).collect();
+        let path = escape(&self.path.to_string_lossy());
+        let (hidden, fixed) = (all - result.findings.len(), left.into_values().sum::<usize>());
+        let fixed = match fixed {
+            0 => String::new(),
+            _ => format!("; {} of it were not found: --write-baseline removes them", counted(fixed, "finding")),
+        };
+        result.notes.push(format!("not reported: {} in the baseline {path}{fixed}", counted(hidden, "finding")));
+    }
+}
+
+/// Names files relative to the directory of a baseline, so that it does not matter where the command runs.
+struct Files {
+    directory: Option<PathBuf>,
+}
+
+impl Files {
+    fn new(baseline: &Path) -> Self {
+        let path = std::path::absolute(baseline).ok();
+        Files { directory: path.and_then(|path| Some(path.parent()?.to_owned())) }
+    }
+
+    fn name(&self, files: &[LintedFile], located: &LocatedFinding) -> String {
+        let name = files.get(located.file).map_or("", |file| file.name.as_str());
+        if name == STANDARD_INPUT_NAME {
+            return name.to_owned();
+        }
+        let Ok(path) = std::path::absolute(name) else { return name.to_owned() };
+        let relative = self.directory.as_deref().and_then(|directory| path.strip_prefix(directory).ok());
+        relative.unwrap_or(&path).to_string_lossy().replace('\\', "/")
+    }
+}

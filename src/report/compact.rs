@@ -1,0 +1,40 @@
+//! The report with one finding a line, for `grep`, editors and screen readers: `file:line:column: level[rule] message`.
+
+use std::io::{self, Write};
+
+use super::location::{Location, SourceFiles};
+use super::text::{error_file, level_name, message_and_reason};
+use crate::escape::escape;
+use crate::linter::LintResult;
+
+/// Writes the input errors and the findings, without notes and summary.
+///
+/// # Errors
+/// Errors of `output`.
+pub fn write(result: &LintResult, output: &mut impl Write) -> io::Result<()> {
+    let mut files = SourceFiles::new(result);
+    for error in &result.errors {
+        let location = files.error(error);
+        let place = place(error_file(error, location.as_ref()), location.as_ref());
+        writeln!(output, "{place}: error: {}", one_line(&error.error.message))?;
+    }
+    for located in &result.findings {
+        let Some(location) = files.finding(located) else { continue };
+        let (level, rule) = (level_name(located.level()), located.finding.rule);
+        let place = place(location.file, Some(&location));
+        writeln!(output, "{place}: {level}[{rule}] {}", one_line(&message_and_reason(located)))?;
+    }
+    Ok(())
+}
+
+/// `file:line:column`, or the file alone if the line is only in the rendered text.
+fn place(file: &str, location: Option<&Location<'_>>) -> String {
+    match location.and_then(|location| location.range) {
+        Some(range) => format!("{}:{}:{}", escape(file), range.start.line, range.start.column),
+        None => escape(file),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("; ")
+}
