@@ -93,7 +93,7 @@ fn short_reports_and_exit_codes() {
 fn fix_names_what_it_fixed() {
     let folder = folder(&[("a.yaml", EXAMPLE)]);
     insta::assert_snapshot!(shown(&fix(folder.path(), &["--check"], "")));
-    insta::assert_snapshot!(shown(&fix(folder.path(), &[], "")));
+    insta::assert_snapshot!(shown(&fix::<&str>(folder.path(), &[], "")));
 }
 
 #[test]
@@ -107,10 +107,10 @@ fn templates_of_a_chart_are_one_note() {
     ];
     let folder = folder(&files);
     insta::assert_snapshot!(shown(&lint(folder.path(), &["--format", "compact"])));
-    let report = lint(folder.path(), &[]);
+    let report = lint::<&str>(folder.path(), &[]);
     assert_eq!(report.output.matches("templates of the chart").count(), 1, "{}", report.output);
     insta::assert_snapshot!(shown(&lint(folder.path(), &["shop"])));
     // Without the chart, they are what they are.
     fs::remove_file(folder.path().join("shop/Chart.yaml")).unwrap();
-    assert_eq!(lint(folder.path(), &[]).code, 4);
+    assert_eq!(lint::<&str>(folder.path(), &[]).code, 4);
 }

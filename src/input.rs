@@ -32,11 +32,11 @@ mod walk;
 #[cfg(feature = "registry")]
 pub(crate) use self::bounded_read::SizeLimit;
 pub(crate) use self::bounded_read::{CONFIG_LIMIT, read_limited, read_path};
+pub(crate) use self::charts::Charts;
 pub(crate) use self::collect::STANDARD_INPUT;
 pub use self::collect::{MissingInput, Rendering, collect};
 pub use self::exclusion::Exclusion;
 pub use self::helm::HelmChart;
-pub(crate) use self::charts::Charts;
 pub(crate) use self::patches::Patches;
 pub use self::walk::{ExcludedCount, FoundInputs, find, find_and_read};
 

@@ -195,12 +195,22 @@ pub struct CheckOptions {
 
 impl ValueEnum for ReportFormat {
     fn value_variants<'a>() -> &'a [Self] {
-        &[ReportFormat::Human, ReportFormat::Json, ReportFormat::Sarif, ReportFormat::Junit, ReportFormat::Github]
+        &[
+            ReportFormat::Human,
+            ReportFormat::Compact,
+            ReportFormat::Json,
+            ReportFormat::Sarif,
+            ReportFormat::Junit,
+            ReportFormat::Github,
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
             ReportFormat::Human => PossibleValue::new("human").help("For people, with the affected lines"),
+            ReportFormat::Compact => {
+                PossibleValue::new("compact").help("One finding a line: file:line:column: level[rule] message")
+            }
             ReportFormat::Json => PossibleValue::new("json").help("For programs; a stable contract"),
             ReportFormat::Sarif => {
                 PossibleValue::new("sarif").help("For code scanning and editors: SARIF 2.1.0, with fixes")

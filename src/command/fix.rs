@@ -159,9 +159,8 @@ fn print_fixed(verb: &str, writer: &FixWriter<'_>, before: &LintResult, after: &
     let has_changed: Vec<bool> = files
         .map(|((before, after), is_unchanged)| before.text != after.text && (writer.is_dry_run() || !is_unchanged))
         .collect();
-    let is_fixed = |located: &&LocatedFinding| {
-        has_changed.get(located.file) == Some(&true) && !left.contains(&key(located))
-    };
+    let is_fixed =
+        |located: &&LocatedFinding| has_changed.get(located.file) == Some(&true) && !left.contains(&key(located));
     let mut positions = Positions { last: None };
     for located in before.findings.iter().filter(is_fixed) {
         let Some(file) = before.files.get(located.file) else { continue };

@@ -46,8 +46,7 @@ pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> 
         suites.suite(path(&file.name)).pass_if_empty();
     }
     let mut report = Report::new("sqledge-ha");
-    let mut suites: Vec<TestSuite> =
-        suites.0.into_iter().filter_map(|(path, suite)| suite.finish(path)).collect();
+    let mut suites: Vec<TestSuite> = suites.0.into_iter().filter_map(|(path, suite)| suite.finish(path)).collect();
     if suites.is_empty() {
         suites.push(nothing_checked());
     }

@@ -196,9 +196,7 @@ fn base() -> impl Strategy<Value = (Value, &'static str)> {
 
 /// Objects to which a database can be related, before their fields are changed.
 fn related() -> impl Strategy<Value = Value> {
-    let object = |api_version: &str, kind: &str, spec: Value| {
-        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "sql"}, "spec": spec})
-    };
+    let object = |api_version: &str, kind: &str, spec: Value| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "sql"}, "spec": spec});
     let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"});
     let selector = json!({"matchLabels": {"app": "sql"}});
     prop::sample::select(vec![

@@ -34,7 +34,9 @@ pub(super) fn results(group: &[&LocatedFinding], result: &LintResult, directory:
             message: Message::new(&message_and_help(located)),
             locations: [location(&file_location, directory, &located.object, &located.finding.pointer)],
             related_locations: related(located, &mut related_files, directory),
-            partial_fingerprints: Fingerprints { identity: fingerprint(located, ReportPath::new(file_location.file, directory).as_str()) },
+            partial_fingerprints: Fingerprints {
+                identity: fingerprint(located, ReportPath::new(file_location.file, directory).as_str()),
+            },
             fixes: fix.into_iter().collect(),
         });
     }
