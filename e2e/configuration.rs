@@ -149,9 +149,9 @@ fn the_webhook_reads_settings_from_a_configuration_of_the_linter() {
 }
 
 #[test]
-fn the_configuration_in_the_readme_is_valid() {
-    let readme = text_of("README.md");
-    let (_, rest) = readme.split_once("```yaml\nignore:\n").unwrap();
+fn the_configuration_in_the_documentation_is_valid() {
+    let page = text_of("docs/lint-in-ci.md");
+    let (_, rest) = page.split_once("```yaml\nignore:\n").unwrap();
     let (text, _) = rest.split_once("```").unwrap();
     let folder = folder(&[("sqledge-ha.yaml", &format!("ignore:\n{text}")), ("sql.yaml", "")]);
     assert_eq!(lint(folder.path(), &["sql.yaml"]).code, 1);

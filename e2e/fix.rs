@@ -269,11 +269,10 @@ fn unsafe_fixes_remove_only_replaced_lines_in_published_manifests() {
         let changes = TextDiff::from_lines(&before, &fixed.output);
         for change in changes.iter_all_changes().filter(|change| change.tag() == ChangeTag::Delete) {
             let line = change.value().trim();
-            // An access mode.
-            if line.starts_with("- ReadWrite") {
+            let Some((key, value)) = line.split_once(':') else {
+                assert!(line.contains("ReadWrite"), "{}: no access mode: {line}", path.display());
                 continue;
-            }
-            let (key, value) = line.split_once(':').unwrap();
+            };
             let is_filled = value.trim() == "{}";
             assert!(is_filled || REPLACED.contains(&key), "{}: {}", path.display(), change.value());
         }

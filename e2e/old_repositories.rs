@@ -48,7 +48,7 @@ fn a_baseline_hides_what_was_there_and_nothing_new() {
     assert_eq!(from_below.code, 0, "{}", from_below.output);
 
     // A new finding, of a rule that has others.
-    fs::write(folder.path().join("b.yaml"), EXAMPLE.replace("name: ", "name: other-")).unwrap();
+    fs::write(folder.path().join("b.yaml"), EXAMPLE.replace("till-sales", "other-sales")).unwrap();
     let new = lint(folder.path(), &BASELINE);
     assert!(new.code == 1 && new.output.contains("b.yaml") && !new.output.contains("--> a.yaml"), "{}", new.output);
 

@@ -74,6 +74,7 @@ const ONE_WRITER: &[&str] = &["single-replica"];
 const RECREATE: &[&str] = &["recreate-strategy"];
 const STEADY: &[&str] = &["steady-controller"];
 const PERSISTENT: &[&str] = &["persistent-data"];
+const EXISTING: &[&str] = &["existing-claim"];
 const RETAINED: &[&str] = &["retained-claim"];
 const WRITABLE: &[&str] = &["writable-data"];
 const FIXED_SIZE: &[&str] = &["no-autoscaling"];
@@ -179,7 +180,6 @@ fn pod_rows() -> Vec<(String, Option<Value>, &'static [&'static str])> {
         ("/spec/template/metadata/labels".to_owned(), None, BALANCED),
         ("/spec/template/metadata/labels/app".to_owned(), Some(json!("other")), BALANCED),
         ("/spec/template/metadata/labels/tier".to_owned(), Some(json!("data")), NO_RULE),
-        ("/metadata/namespace".to_owned(), Some(json!("elsewhere")), BALANCED),
         ("/apiVersion".to_owned(), Some(json!("databases.example/v1")), NO_RULE),
         ("/spec/replicas".to_owned(), Some(json!(2)), ONE_WRITER),
         ("/spec/replicas".to_owned(), Some(json!("1")), ONE_WRITER),
@@ -225,6 +225,10 @@ fn other_rows() -> Vec<Row> {
         deployment("/spec/strategy/type", Some(json!("RollingUpdate")), RECREATE),
         deployment("/spec/strategy/rollingUpdate", Some(json!({"maxSurge": 0})), RECREATE),
         deployment("/spec/strategy/rollingUpdate", Some(json!(null)), NO_RULE),
+        // Two rules: claim and Service stay behind.
+        deployment("/metadata/namespace", Some(json!("elsewhere")), &["existing-claim", "load-balancer-service"]),
+        set("/metadata/namespace", Some(json!("elsewhere")), BALANCED),
+        deployment(&format!("{volume}/persistentVolumeClaim/claimName"), Some(json!("missing")), EXISTING),
         deployment("/kind", Some(json!("DaemonSet")), STEADY),
         deployment("/kind", Some(json!("ReplicaSet")), NO_RULE),
         deployment("/apiVersion", Some(json!("extensions/v1beta1")), NO_RULE),

@@ -180,6 +180,16 @@ impl LintResult {
 }
 
 impl LintResult {
+    /// Adds a note if a database is of a product that is retired. Whoever sets an action for the rule `retired-engine` has decided
+    /// whether to hear of it.
+    pub fn note_retirement(&mut self, settings: &Settings) {
+        let is_news = settings.rules.action(retired_engine::RULE.id).is_none();
+        if is_news && self.files.iter().any(|file| file.has_retired_engine) {
+            let note = "Microsoft retired SQL Edge on 2025-09-30; see `sqledge-ha explain retired-engine`";
+            self.notes.push(note.to_owned());
+        }
+    }
+
     /// What hides findings; `None` if nothing does.
     pub fn ignores(&self) -> Option<&Ignores> {
         self.ignores.as_ref()
@@ -221,7 +231,7 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
     result.files = files;
     let settings = for_platform(prefilter.settings(), &mut result);
     check_relations_of_all(&mut result, &settings, prefilter.namespace(), partial);
-    result.notes = notes(&result, &settings, partial);
+    result.notes = notes(&result, partial);
     result
 }
 
@@ -288,7 +298,7 @@ fn remove_replaced(findings: &mut Vec<LocatedFinding>, found: &[LocatedFinding])
     }
 }
 
-fn notes(result: &LintResult, settings: &Settings, partial: bool) -> Vec<String> {
+fn notes(result: &LintResult, partial: bool) -> Vec<String> {
     let mut notes = Vec::new();
     for engine in ENGINES {
         let engines = result.files.iter().flat_map(|file| &file.unselected_engines);
@@ -332,11 +342,6 @@ fn notes(result: &LintResult, settings: &Settings, partial: bool) -> Vec<String>
             "not all Services were checked: more than {MAX_RELATED} select the same database, or one selects more than \
              {MAX_RELATED} databases"
         ));
-    }
-    // Whoever sets an action for the rule has decided whether to hear of it.
-    let is_news = settings.rules.action(retired_engine::RULE.id).is_none();
-    if is_news && result.files.iter().any(|file| file.has_retired_engine) {
-        notes.push("Microsoft retired SQL Edge on 2025-09-30; see `sqledge-ha explain retired-engine`".to_owned());
     }
     notes
 }

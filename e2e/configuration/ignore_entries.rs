@@ -19,6 +19,8 @@ fn reported(keys: &str, arguments: &[&str]) -> Vec<String> {
     of_rule.map(|finding| finding["file"].as_str().unwrap().to_owned()).collect()
 }
 
+const RETIRED: &str = "Microsoft retired SQL Edge on 2025-09-30; see `sqledge-ha explain retired-engine`";
+
 #[test]
 fn entries_apply_to_paths_and_objects() {
     let (both, a, b): (&[&str], &[&str], &[&str]) = (&["a/sql.yaml", "b/sql.yaml"], &["a/sql.yaml"], &["b/sql.yaml"]);
@@ -90,7 +92,7 @@ fn expired_entries_and_comments_are_findings_again_and_say_so() {
     }
     let report = report(folder.path(), &["sql.yaml"]);
     assert_eq!(report["summary"]["ignored"], 0);
-    assert_eq!(notes(&report), ["configuration: sqledge-ha.yaml"], "they are not unused");
+    assert_eq!(notes(&report), ["configuration: sqledge-ha.yaml", RETIRED], "they are not unused");
 }
 
 #[test]
@@ -152,6 +154,7 @@ fn mistakes_in_comments_are_noted() {
             "sql.yaml:17:7: the ignore comment hides nothing: `until` has no effect; write `until: DATE`",
             "sql.yaml:18:15: the ignore comment hides nothing: there is no date `2027-02-29`",
             "sql.yaml:32:7: this is not an ignore comment; write `# sqledge-ha: ignore[RULE]`",
+            RETIRED,
         ]
     );
     let rules: Vec<&Value> = report["findings"].as_array().unwrap().iter().map(|finding| &finding["rule"]).collect();

@@ -28,7 +28,7 @@ fn looked_up() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// The number of webhooks in both configurations.
-const WEBHOOKS: usize = 7;
+const WEBHOOKS: usize = 8;
 
 const ACCOUNT: &str = "system:serviceaccount:sqledge-ha:sqledge-ha";
 

@@ -95,7 +95,7 @@ fn policies(mode: &str) -> Vec<Value> {
 #[test]
 fn kubewarden_has_all_fields_of_the_policies() {
     let all = ["mutate", "validate", "namespaced"].map(policies);
-    assert_eq!(all.each_ref().map(Vec::len), [3, 3, 1]);
+    assert_eq!(all.each_ref().map(Vec::len), [3, 6, 1]);
     for policy in all.iter().flatten() {
         let is_namespaced = policy["metadata"]["name"] == "sqledge-ha";
         let kind = if is_namespaced { "AdmissionPolicy" } else { "ClusterAdmissionPolicy" };
@@ -178,18 +178,22 @@ fn the_reference_of_a_module_is_normalized_or_rejected() {
 }
 
 #[test]
-fn the_validating_policy_names_only_built_in_resources() {
+fn validating_policies_for_audits_name_only_built_in_resources() {
     let audited = |mode: &str| -> Vec<Value> {
         policies(mode).iter().map(|policy| policy["spec"]["backgroundAudit"].clone()).collect()
     };
     assert_eq!(audited("mutate"), [false, false, false]);
     // The audit scanner cannot look up scale requests.
-    assert_eq!(audited("validate"), [true, true, false]);
+    assert_eq!(audited("validate"), [true, true, false, true, true, true]);
     let validating = policies("validate");
     assert!(validating.iter().all(|policy| policy["spec"]["mutating"] == false));
-    for rule in validating.iter().flat_map(|policy| policy["spec"]["rules"].as_array().unwrap()) {
+    let is_custom = |policy: &Value| policy["metadata"]["name"].as_str().unwrap().contains("-custom-");
+    let rules = validating.iter().flat_map(|policy| {
+        policy["spec"]["rules"].as_array().unwrap().iter().map(move |rule| (is_custom(policy), rule))
+    });
+    for (is_custom, rule) in rules {
         let groups = rule["apiGroups"].as_array().unwrap();
-        assert!(groups.iter().all(|group| ["", "apps", "batch"].contains(&group.as_str().unwrap())), "{rule}");
+        assert!(groups.iter().all(|group| is_custom == group.as_str().unwrap().contains('.')), "{rule}");
         let creates = rule["operations"].as_array().unwrap().contains(&"CREATE".into());
         let scales = |resource: &Value| resource.as_str().unwrap().contains('/');
         assert!(!creates || !rule["resources"].as_array().unwrap().iter().any(scales), "{rule}");
@@ -202,8 +206,10 @@ fn policies_have_the_match_conditions_and_failure_policies_of_the_webhooks() {
     let webhooks: Vec<&Value> = all.iter().filter_map(|object| object["webhooks"].as_array()).flatten().collect();
     let [mutating, validating] = ["mutate", "validate"].map(policies);
     let cluster_wide: Vec<&Value> = mutating.iter().chain(&validating).map(|policy| &policy["spec"]).collect();
-    assert_eq!((webhooks.len(), cluster_wide.len()), (7, 6));
-    for (webhook, policy) in webhooks.iter().zip(cluster_wide) {
+    assert_eq!((webhooks.len(), cluster_wide.len()), (8, 9));
+    let [.., custom_workloads, custom_related] = &cluster_wide[..] else { panic!("{cluster_wide:?}") };
+    let of_custom = [(webhooks[3], *custom_workloads), (webhooks[6], *custom_related)];
+    for (webhook, policy) in webhooks.iter().copied().zip(cluster_wide.iter().copied()).take(7).chain(of_custom) {
         for field in ["matchConditions", "failurePolicy"] {
             assert_eq!(webhook[field], policy[field], "{field}");
         }

@@ -76,5 +76,7 @@ fn admission_rules_have_no_wildcards() {
             groups.push(rule["apiGroups"][0].as_str().unwrap());
         }
     }
-    assert_eq!(groups, ["", "apps", "batch", "argoproj.io", "apps.openshift.io", "serving.knative.dev"]);
+    let built_in = ["", "apps", "batch", "autoscaling", "policy"];
+    let custom = ["argoproj.io", "apps.openshift.io", "serving.knative.dev", "keda.sh", "autoscaling.k8s.io"];
+    assert_eq!(groups, [built_in, custom].concat());
 }

@@ -51,8 +51,9 @@ fn workloads_without_a_database_are_allowed() {
         let text = request.to_string();
         let text = text.replace("azure-sql-edge", "web").replace("mssql", "www").replace("ACCEPT_EULA", "LANGUAGE");
         let request: Value = serde_json::from_str(&text).unwrap();
-        // Services and scale requests always need look-ups.
-        if !matches!(request["kind"]["kind"].as_str(), Some("Service" | "Scale")) {
+        // These always need look-ups.
+        let kind = request["kind"]["kind"].as_str();
+        if !matches!(kind, Some("Service" | "Scale" | "HorizontalPodAutoscaler" | "PodDisruptionBudget")) {
             assert!(is_allowed_without_look_ups(&request), "{name}");
         }
     }

@@ -135,14 +135,18 @@ fn a_claim_that_is_not_for_the_database_is_not_used() {
 
 #[test]
 fn the_claim_that_the_pod_declares_without_mounting_it_is_mounted() {
-    let volume =
-        |more: &str| format!("        - name: files\n          persistentVolumeClaim: {{claimName: files{more}}}\n");
+    let volume = |more: &str| {
+        format!(
+            "        - name: files\n          persistentVolumeClaim: {{claimName: files{more}}}\n{}",
+            claim("files", ONE_NODE)
+        )
+    };
     let (_, objects) = fixed_for_good(&(ON_EMPTY_DIR.to_owned() + &volume("")));
     let mounts = |objects: &[Value]| objects[0]["spec"]["template"]["spec"]["containers"][0]["volumeMounts"].clone();
     assert_eq!(mounts(&objects), json!([{"name": "files", "mountPath": "/var/opt/mssql"}]));
-    assert_eq!(claims(&objects).1, [""; 0]);
+    assert_eq!(claims(&objects).1, ["files"]);
     let (_, objects) = fixed_for_good(&(ON_EMPTY_DIR.to_owned() + &volume(", readOnly: true")));
-    assert_eq!(claims(&objects), (vec!["sql-data", "files"], vec!["sql-data".to_owned()]));
+    assert_eq!(claims(&objects), (vec!["sql-data", "files"], vec!["sql-data".to_owned(), "files".to_owned()]));
 }
 
 #[test]

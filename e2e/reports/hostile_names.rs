@@ -59,7 +59,7 @@ fn special_characters_in_names_are_escaped_in_every_format() {
                     false => (commands, last),
                 };
                 assert!(last.starts_with(|first: char| first.is_ascii_digit()), "{last}");
-                for line in commands.lines() {
+                for line in commands.lines().filter(|line| !line.starts_with("::notice title=sqledge-ha::Microsoft")) {
                     assert!(line.starts_with("::error file=") || line.starts_with("::warning file="), "{line}");
                 }
                 assert!(ran.output.contains("file=c%3Ad%2Ce=f%2541&<'\"]]>é 🦀.yaml,line="), "{}", ran.output);

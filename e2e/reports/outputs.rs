@@ -108,5 +108,8 @@ fn invalid_output_flags_are_wrong_usage() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let stderr = run(folder.path(), &["lint", "--output", "yaml=report"]).stderr;
-    assert!(stderr.contains("unknown format `yaml`; valid formats: human, json, sarif, junit, github"), "{stderr}");
+    assert!(
+        stderr.contains("unknown format `yaml`; valid formats: human, compact, json, sarif, junit, github"),
+        "{stderr}"
+    );
 }

@@ -34,6 +34,7 @@ pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     if result.workloads == 0 {
         result.notes.extend(excluded.note());
     }
+    result.note_retirement(&settings);
     if let Some(path) = &flags.baseline {
         apply_baseline(path, flags.write_baseline, &mut result)?;
     }

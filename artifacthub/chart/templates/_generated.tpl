@@ -48,6 +48,7 @@
   - podtemplates
   - replicationcontrollers
   - services
+  - persistentvolumeclaims
 - apiGroups:
   - apps
   apiVersions:
@@ -70,6 +71,24 @@
   resources:
   - jobs
   - cronjobs
+- apiGroups:
+  - autoscaling
+  apiVersions:
+  - v2
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - horizontalpodautoscalers
+- apiGroups:
+  - policy
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - poddisruptionbudgets
 - apiGroups:
   - ""
   apiVersions:
@@ -123,6 +142,24 @@
   - UPDATE
   resources:
   - services
+- apiGroups:
+  - keda.sh
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - scaledobjects
+- apiGroups:
+  - autoscaling.k8s.io
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - verticalpodautoscalers
 {{- end }}
 
 {{- define "sqledge-ha.all.match-conditions" -}}
@@ -149,6 +186,11 @@
 - name: may-run-database
   expression: |-
     request.kind.group == '' && request.kind.kind == 'Service' ||
+    request.kind.group == '' && request.kind.kind == 'PersistentVolumeClaim' ||
+    request.kind.group == 'autoscaling' && request.kind.kind == 'HorizontalPodAutoscaler' ||
+    request.kind.group == 'keda.sh' && request.kind.kind == 'ScaledObject' ||
+    request.kind.group == 'autoscaling.k8s.io' && request.kind.kind == 'VerticalPodAutoscaler' ||
+    request.kind.group == 'policy' && request.kind.kind == 'PodDisruptionBudget' ||
     request.kind.group == 'autoscaling' && request.kind.kind == 'Scale' ||
     [
       object.?spec.?template.?spec,
@@ -181,6 +223,12 @@
       'service.beta.kubernetes.io/oci-load-balancer-internal',
       'load-balancer.hetzner.cloud/disable-public-network'
     ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))
+- name: related-changed
+  expression: |-
+    !(request.kind.kind in ['PersistentVolumeClaim', 'HorizontalPodAutoscaler', 'ScaledObject', 'VerticalPodAutoscaler', 'PodDisruptionBudget']) ||
+    (oldObject == null || object.?spec != oldObject.?spec) &&
+    (request.kind.kind != 'PersistentVolumeClaim' || object.?spec.?accessModes.orValue(null) != null &&
+      object.spec.accessModes.exists(mode, !(mode in ['ReadWriteOnce', 'ReadWriteOncePod'])))
 {{- end }}
 
 {{- define "sqledge-ha.workloads.rules" -}}
@@ -346,4 +394,62 @@
 {{- define "sqledge-ha.scale.match-conditions" -}}
 - name: scales-above-one
   expression: object.?spec.?replicas.orValue(0) > 1
+{{- end }}
+
+{{- define "sqledge-ha.related.rules" -}}
+- apiGroups:
+  - ""
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - persistentvolumeclaims
+- apiGroups:
+  - autoscaling
+  apiVersions:
+  - v2
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - horizontalpodautoscalers
+- apiGroups:
+  - policy
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - poddisruptionbudgets
+- apiGroups:
+  - keda.sh
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - scaledobjects
+- apiGroups:
+  - autoscaling.k8s.io
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - verticalpodautoscalers
+{{- end }}
+
+{{- define "sqledge-ha.related.match-conditions" -}}
+- name: not-being-deleted
+  expression: oldObject == null || object.metadata.?deletionTimestamp.orValue(null) == null
+- name: related-changed
+  expression: |-
+    (oldObject == null || object.?spec != oldObject.?spec) &&
+    (request.kind.kind != 'PersistentVolumeClaim' || object.?spec.?accessModes.orValue(null) != null &&
+      object.spec.accessModes.exists(mode, !(mode in ['ReadWriteOnce', 'ReadWriteOncePod'])))
 {{- end }}

@@ -87,10 +87,11 @@ const POD_FIELDS: &[&str] = &[
     "spec.initContainers.restartPolicy",
     "spec.initContainers.securityContext",
     "spec.initContainers.volumeMounts",
-    "spec.affinity.podAntiAffinity",
+    "spec.affinity",
     "spec.nodeSelector",
     "spec.os",
     "spec.securityContext",
+    "spec.tolerations",
     "spec.volumes.name",
     "spec.volumes.persistentVolumeClaim",
 ];

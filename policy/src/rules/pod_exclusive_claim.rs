@@ -30,13 +30,14 @@
 //! - Kubernetes documentation, *Persistent Volumes*: access modes
 //! - Kubernetes documentation, *Deployments*: `Recreate` waits for old pods only in a rollout, not after a deletion
 
-use super::check::{Check, CheckContext, offline};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::edit::Edit;
 use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::selector::Selector;
+use crate::view::Scope;
 use crate::workload::Workload;
 
 /// The rule.
@@ -48,10 +49,14 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Unsafe,
     sees: &[Kind::Claim],
     checks: &[],
-    relations: offline(&[Check::Claim(check)]),
+    relations: &[Check::Claim(check)],
 };
 
 fn check(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Findings) {
+    // Nearly all claims have this mode, and are created before the workload: the webhook is spared them.
+    if context.scope() == Scope::Request {
+        return;
+    }
     let modes = claim.object.path(&["spec", "accessModes"]);
     let Some(mode) = modes.items().next().filter(|mode| mode.str() == Some("ReadWriteOnce")) else { return };
     if modes.items().count() > 1 {
