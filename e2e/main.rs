@@ -10,6 +10,7 @@
 )]
 
 mod agreement;
+mod applications;
 mod artifact_hub;
 mod cli;
 mod configuration;

@@ -61,7 +61,6 @@ impl Sandbox {
         for (name, text) in [("settings.yaml", "engines: [sql-edge]\n"), ("values.yaml", "{}\n")] {
             fs::write(inside(name), text).unwrap();
         }
-        fs::write(inside("sqledge-ha.yaml"), "policy:\n  engines: [sql-edge]\nexclude: [vendor/]\n").unwrap();
         Authority::new().write(folder.path());
         fs::copy(inside("tls.crt"), inside("ca.crt")).unwrap();
         Sandbox { folder, registry: Registry::plain() }

@@ -146,7 +146,7 @@ fn the_claim_that_the_pod_declares_without_mounting_it_is_mounted() {
     assert_eq!(mounts(&objects), json!([{"name": "files", "mountPath": "/var/opt/mssql"}]));
     assert_eq!(claims(&objects).1, ["files"]);
     let (_, objects) = fixed_for_good(&(ON_EMPTY_DIR.to_owned() + &volume(", readOnly: true")));
-    assert_eq!(claims(&objects), (vec!["sql-data", "files"], vec!["sql-data".to_owned(), "files".to_owned()]));
+    assert_eq!(claims(&objects), (vec!["sql-data", "files"], vec!["files".to_owned(), "sql-data".to_owned()]));
 }
 
 #[test]

@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn fields_that_no_rule_looks_up_are_removed() {
-        let mut object = json!({"kind": "Pod", "metadata": {"labels": {}}, "status": {}, "spec": {"tolerations": [],
+        let mut object = json!({"kind": "Pod", "metadata": {"labels": {}}, "status": {}, "spec": {"hostNetwork": true,
             "nodeSelector": {}, "containers": [{"name": "sql", "resources": {}, "ports": []}, "no container"]}});
         prune(&mut object, Kind::Workload(WorkloadKind::Pod));
         let expected = json!({"kind": "Pod", "metadata": {"labels": {}}, "spec": {"nodeSelector": {}, "containers": [
