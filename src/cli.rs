@@ -12,7 +12,7 @@ mod time;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -58,18 +58,36 @@ Exit codes:
   70  internal error";
 
 /// Commands that a build without default features lacks.
-const MISSING_COMMANDS: Option<&str> = if cfg!(feature = "serve") {
-    None
+const MISSING_COMMANDS: &[&str] = if cfg!(feature = "serve") {
+    &[]
 } else if cfg!(feature = "registry") {
-    Some("This build has no `review`, `serve` and `webhook`. Install a build with the feature `serve` to get them.")
+    &["review", "serve", "webhook"]
 } else {
-    Some(
-        "This build has no `policy`, `review`, `serve` and `webhook`. Install a build with default features to get them.",
-    )
+    &["policy", "review", "serve", "webhook"]
 };
 
+/// Where the whole program is.
+const WHOLE_PROGRAM: &str = concat!(
+    "download the whole program from https://github.com/sqledge-ha/sqledge-ha/releases/tag/v",
+    env!("CARGO_PKG_VERSION"),
+    ", or build it with `cargo build --release --locked` from its sources"
+);
+
 fn after_help() -> String {
-    [EXIT_CODES].into_iter().chain(MISSING_COMMANDS).collect::<Vec<_>>().join("\n\n")
+    let missing: Vec<String> = MISSING_COMMANDS.iter().map(|name| format!("`{name}`")).collect();
+    let missing = (!missing.is_empty())
+        .then(|| format!("This build lacks {}. To get them, {WHOLE_PROGRAM}.", missing.join(", ")));
+    [EXIT_CODES.to_owned()].into_iter().chain(missing).collect::<Vec<_>>().join("\n\n")
+}
+
+/// The error for a command that is missing in this build.
+fn missing_command(error: &clap::Error, missing: &[&str]) -> Option<Failure> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let message = || format!("this build has no command `{name}`; {WHOLE_PROGRAM}");
+    missing.contains(&name.as_str()).then(|| Failure::usage(message()))
 }
 
 /// The commands.
@@ -147,6 +165,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         choice.write_global();
     }
     Cli::try_parse_from(arguments).map_err(|error| {
+        if let Some(failure) = missing_command(&error, MISSING_COMMANDS) {
+            return failure;
+        }
         let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // If standard error is closed, the exit code is all that is left.
         let _ = error.print();
@@ -185,6 +206,19 @@ mod tests {
         assert_eq!(choice("sqledge-ha --color always lint"), Some(ColorChoice::Always));
         assert_eq!(choice("sqledge-ha --color purple"), None);
         assert_eq!(choice("sqledge-ha lint -- --color never"), None);
+    }
+
+    #[test]
+    fn error_for_a_command_of_another_build_says_where_to_get_it() {
+        let error = Cli::try_parse_from(["sqledge-ha", "other", "--flag"]).unwrap_err();
+        assert!(missing_command(&error, &["review"]).is_none());
+        let failure = missing_command(&error, &["review", "other"]).unwrap();
+        assert_eq!(failure.status, ExitStatus::Usage);
+        assert!(failure.message.starts_with("this build has no command `other`; download the whole program from"));
+        for name in MISSING_COMMANDS {
+            let error = Cli::try_parse_from(["sqledge-ha", name]).unwrap_err();
+            assert!(missing_command(&error, MISSING_COMMANDS).is_some(), "{name}");
+        }
     }
 
     #[test]
