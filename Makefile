@@ -20,6 +20,9 @@ CRANE := v0.22.1
 CARGO_CYCLONEDX := 0.5.9
 CARGO_ZIGBUILD := 0.24.1
 ZIG := 0.15.2
+WHEEL := 0.48.0
+PRE_COMMIT := 4.7.0
+SETUPTOOLS := 84.2.1
 KUBECONFORM := v0.8.0
 KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
@@ -27,8 +30,11 @@ REGISTRY := v3.1.2
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
 # The platforms of a release. The programs are static: linked with musl by Zig's C compiler.
 RELEASE_TARGETS := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+# Those of the packages, which only lint and fix.
+PACKAGE_TARGETS := $(RELEASE_TARGETS) aarch64-apple-darwin x86_64-apple-darwin x86_64-pc-windows-gnu
 DIST := target/dist
 program_of = target/release-programs/$(1)/release/sqledge-ha
+package_program_of = target/package-programs/$(1)/release/sqledge-ha$(if $(findstring windows,$(1)),.exe)
 # How a release is signed: `key` uses the key pair COSIGN_KEY, `keyless` the identity of the GitHub workflow. Set both in
 # the environment.
 SIGN ?= key
@@ -41,7 +47,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-alerts test-other-tools test-long test-rules test-native test-wasm test-fuzz test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-alerts test-other-tools test-long test-rules test-native test-wasm test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,7 +66,7 @@ demo: build ## lint the examples, and mutate a Deployment with the module and th
 test: lint test-native test-wasm test-fuzz ## check format, lints and licenses, and run all tests but the slow ones
 	@echo "all tests passed"
 
-test-long: e2e test-alerts test-other-tools test-release test-image soak ## run the slow tests: the proof, the alerts, other tools, the release, the image, the webhook's memory
+test-long: e2e test-alerts test-other-tools test-release test-packages test-image soak ## run the slow tests: the proof, the alerts, other tools, the release, the packages, the image, the webhook's memory
 	@echo "all slow tests passed"
 
 # The corpus needs only the linter, which compiles fast.
@@ -72,7 +78,7 @@ rule: ## add the files of a new rule; NAME=some-rule
 	@sh e2e/rules/new.sh "$(NAME)"
 
 # The property tests have the same inputs each time; `cargo test` alone draws new ones.
-test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader
+test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader $(TOOLS)/python
 	PROPTEST_RNG_SEED=1 $(CARGO) test --release --locked --workspace
 
 test-alerts: setup e2e-promtool ## run the tests of the alerts with promtool
@@ -84,6 +90,10 @@ test-other-tools: setup $(TOOLS)/bin/kube-score ## run the other linters whose c
 # Builds the module three times, and makes, signs and publishes a small release.
 test-release: setup e2e-tools release-tools
 	$(CARGO) test --release --locked --test e2e -- --ignored release:: reproducible::three_builds
+
+# Installs the packages of a release from local registries, without a compiler; needs npm.
+test-packages: setup package-program-x86_64-unknown-linux-musl $(TOOLS)/python $(TOOLS)/registries
+	$(CARGO) test --release --locked --test e2e -- --ignored packages::
 
 # The rules' tests again, compiled to Wasm and run with Node.js.
 test-wasm: setup $(TOOLS)/bin/wasm-bindgen-test-runner
@@ -135,25 +145,33 @@ policy.wasm: build ## write the module without its metadata
 annotated-policy.wasm: build ## write the module with the metadata that Kubewarden needs
 	@$(BINARY) policy wasm --output $@
 
-# The program for one platform, without paths of this machine in it.
-release-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
+# Builds a program for one platform, without paths of this machine in it.
+define zigbuild
 	@rustup --quiet target add --toolchain $(TOOLCHAIN) $*
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" CARGO_ZIGBUILD_ZIG_PATH="$(CURDIR)/$(TOOLS)/zig/ziglang/zig" \
 		CARGO_PROFILE_RELEASE_STRIP=symbols \
 		CARGO_ENCODED_RUSTFLAGS="$$(printf -- '--remap-path-prefix=%s=.\037--remap-path-prefix=%s=cargo' \
 			"$(CURDIR)" "$${CARGO_HOME:-$$HOME/.cargo}")" \
-		$(CARGO) zigbuild --release --locked --bin sqledge-ha --target $* --target-dir target/release-programs
+		$(CARGO) zigbuild --release --locked --bin sqledge-ha --target $*
+endef
 
-release: $(addprefix release-program-,$(RELEASE_TARGETS)) release-tools ## build and sign the files of a release in target/dist; about 20 minutes; needs pip
+release-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
+	$(zigbuild) --target-dir target/release-programs
+
+package-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
+	$(zigbuild) --target-dir target/package-programs --no-default-features
+
+release: $(addprefix release-program-,$(RELEASE_TARGETS)) $(addprefix package-program-,$(PACKAGE_TARGETS)) release-tools ## build and sign the files of a release in target/dist; about 30 minutes; needs pip
 	@sh artifacthub/release/check.sh
 	sh artifacthub/release/collect.sh $(DIST) \
-		$(foreach target,$(RELEASE_TARGETS),$(target)=$(call program_of,$(target)))
+		$(foreach target,$(RELEASE_TARGETS),$(target)=$(call program_of,$(target))) --lint-only \
+		$(foreach target,$(PACKAGE_TARGETS),$(target)=$(call package_program_of,$(target)))
 	@[ $(SIGN) = keyless ] || [ -e $(COSIGN_KEY) ] || { mkdir -p $(dir $(COSIGN_KEY)) && cd $(dir $(COSIGN_KEY)) && \
 		COSIGN_PASSWORD="$$COSIGN_PASSWORD" "$(CURDIR)/$(TOOLS)/bin/cosign" generate-key-pair; }
 	$(signer) sh artifacthub/release/sign.sh $(DIST)
 	@cat $(DIST)/SHA256SUMS
 
-release-tools: $(TOOLS)/bin/cosign $(TOOLS)/bin/crane $(TOOLS)/bin/cargo-cyclonedx
+release-tools: $(TOOLS)/bin/cosign $(TOOLS)/bin/crane $(TOOLS)/bin/cargo-cyclonedx $(TOOLS)/python
 
 image: $(addprefix release-program-,$(RELEASE_TARGETS)) ## write the container image to target/image, without a container daemon; needs pip
 	@REVISION="$$(git rev-parse HEAD)" sh e2e/image/layout.sh $(IMAGE) amd64=$(call program_of,x86_64-unknown-linux-musl) \
@@ -241,6 +259,16 @@ $(TOOLS)/bin/cargo-zigbuild: | setup
 
 $(TOOLS)/zig:
 	python3 -m pip install --quiet --target $@ ziglang==$(ZIG)
+
+# Packs wheels.
+$(TOOLS)/python:
+	python3 -m pip install --quiet --target $@ wheel==$(WHEEL)
+
+# The tests install packages from these registries, and parse the Homebrew formula. Ruby's parser is for Node.js, too.
+$(TOOLS)/registries: e2e/packages/package.json
+	rm -rf $@ && mkdir -p $@ && cp e2e/packages/package.json $@
+	cd $@ && npm install --silent --no-audit --no-fund --ignore-scripts
+	python3 -m pip download --quiet --dest $@/wheels pre-commit==$(PRE_COMMIT) setuptools==$(SETUPTOOLS)
 
 # The tests render charts and kustomizations with these: about five minutes, once.
 $(TOOLS)/bin/helm:

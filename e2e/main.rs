@@ -30,6 +30,7 @@ mod module;
 mod not_fixed;
 mod old_repositories;
 mod other_tools;
+mod packages;
 mod prefilter;
 mod ran;
 mod readings;

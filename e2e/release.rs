@@ -43,6 +43,8 @@ fn collect(folder: &Path) -> Command {
     let program = format!("this-machine={}", env!("CARGO_BIN_EXE_sqledge-ha"));
     let mut command = script("collect.sh");
     command.arg(folder).arg(program).env("ALLOW_DIRTY", "yes");
+    let stand_in = root().join("e2e/packages/stand-in.sh");
+    command.arg("--lint-only").arg(format!("x86_64-unknown-linux-musl={}", stand_in.display()));
     command
 }
 
@@ -144,9 +146,23 @@ fn a_release_is_complete_and_reproducible_and_has_its_provenance() {
     let release = Release::new();
     assert_eq!(release.read("policy.wasm"), EMBEDDED);
     let sums = String::from_utf8(release.read("SHA256SUMS")).unwrap();
-    let program = format!("sqledge-ha-{}-this-machine.tar.gz", env!("CARGO_PKG_VERSION"));
-    let names: Vec<&str> = sums.lines().map(|line| line.split_once("  ").unwrap().1).collect();
-    assert_eq!(names, ["policy.cdx.json", "policy.wasm", program.as_str(), "sqledge-ha.cdx.json"]);
+    let version = env!("CARGO_PKG_VERSION");
+    let names: Vec<String> =
+        sums.lines().map(|line| line.split_once("  ").unwrap().1.replace(version, "VERSION")).collect();
+    let expected = [
+        "policy.cdx.json",
+        "policy.wasm",
+        "sqledge-ha-VERSION-this-machine.tar.gz",
+        "sqledge-ha-VERSION.tgz",
+        "sqledge-ha-lint-VERSION-x86_64-unknown-linux-musl.tar.gz",
+        "sqledge-ha-lint.cdx.json",
+        "sqledge-ha-linux-x64-VERSION.tgz",
+        "sqledge-ha.cdx.json",
+        "sqledge-ha.rb",
+        "sqledge_ha-VERSION-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.musllinux_1_1_x86_64.whl",
+        "sqledge_ha-VERSION.tar.gz",
+    ];
+    assert_eq!(names, expected);
     for line in sums.lines() {
         let (sum, name) = line.split_once("  ").unwrap();
         assert_eq!(sum, sha256(&release.read(name)), "{name}");
@@ -163,9 +179,11 @@ fn a_release_is_complete_and_reproducible_and_has_its_provenance() {
         .collect();
     assert_eq!(subjects.concat(), sums);
 
-    for (file, contains, contains_not) in
-        [("policy.cdx.json", "wapc-guest", "wasmtime"), ("sqledge-ha.cdx.json", "wasmtime", "insta")]
-    {
+    for (file, contains, contains_not) in [
+        ("policy.cdx.json", "wapc-guest", "wasmtime"),
+        ("sqledge-ha.cdx.json", "wasmtime", "insta"),
+        ("sqledge-ha-lint.cdx.json", "clap", "wasmtime"),
+    ] {
         let bill = release.json(file);
         assert_eq!(bill["bomFormat"], "CycloneDX", "{file}");
         let components = bill["components"].as_array().unwrap();

@@ -22,6 +22,8 @@ expect artifacthub/artifacthub-pkg.yml "version: \"$version\""
 expect artifacthub/chart/Chart.yaml "version: \"$version\""
 expect artifacthub/chart/Chart.yaml "appVersion: \"$version\""
 expect artifacthub/chart/Chart.yaml "      image: ghcr.io/sqledge-ha/sqledge-ha:v$version"
+expect pyproject.toml "version = \"$version\""
+expect pyproject.toml "dependencies = [\"sqledge-ha==$version\"]"
 grep -q "^## \[$version\]" CHANGELOG.md || { echo "CHANGELOG.md: missing section \`## [$version]\`" >&2; wrong=yes; }
 [ -z "$wrong" ] || exit 1
 echo "$version"

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Collects the files of a release: the policy, the command for each target, bills of materials, checksums and provenance.
-# sign.sh signs them.
+# Collects the files of a release: the policy, the command for each target, packages, bills of materials, checksums and
+# provenance. sign.sh signs them.
 #
-#   sh artifacthub/release/collect.sh DIRECTORY TARGET=PROGRAM...
+#   sh artifacthub/release/collect.sh DIRECTORY TARGET=PROGRAM... [--lint-only TARGET=PROGRAM...]
 #
-# The policy is from the first program that runs on this machine. Archives are reproducible. DIRECTORY is replaced if it is
-# empty or a release. Uncommitted changes are an error, because the programs may contain them, unless ALLOW_DIRTY=yes.
+# Packages have the programs after `--lint-only`; see packages.sh. The policy is from the first other program that runs on
+# this machine. Archives are reproducible. DIRECTORY is replaced if it is empty or a release. Uncommitted changes are an error,
+# because the programs may contain them, unless ALLOW_DIRTY=yes.
 set -eu
 
 [ $# -ge 2 ] || { sed -n '5p' "$0" >&2; exit 2; }
@@ -36,7 +37,9 @@ dist=$work/dist
 mkdir "$dist"
 
 runnable=
-for pair in "$@"; do
+while [ $# -gt 0 ] && [ "$1" != --lint-only ]; do
+    pair=$1
+    shift
     target=${pair%%=*}
     program=${pair#*=}
     name="sqledge-ha-$version-$target"
@@ -49,12 +52,21 @@ for pair in "$@"; do
     tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
         -cf - "$name" | gzip -9n >"$dist/$name.tar.gz"
 done
-[ -n "$runnable" ] || { echo "none of these programs runs on this machine: $*" >&2; exit 1; }
+[ -n "$runnable" ] || { echo "none of the programs runs on this machine" >&2; exit 1; }
 "$runnable" policy wasm --output "$dist/policy.wasm" >/dev/null
+
+if [ $# -gt 1 ]; then
+    shift
+    sh "$here/packages.sh" "$dist" "$@"
+fi
 
 # Bills of materials of the module and the command.
 sh "$here/bill.sh" "$dist/policy.cdx.json" "$root/policy/Cargo.toml" --features guest --target wasm32-unknown-unknown
 sh "$here/bill.sh" "$dist/sqledge-ha.cdx.json" "$root/Cargo.toml" --target x86_64-unknown-linux-musl
+if [ $# -gt 0 ]; then
+    sh "$here/bill.sh" "$dist/sqledge-ha-lint.cdx.json" "$root/Cargo.toml" --no-default-features \
+        --target x86_64-unknown-linux-musl
+fi
 
 cd "$dist"
 # Without itself and the provenance, which contains it.

@@ -1,0 +1,3 @@
+#!/bin/sh
+# In place of the program in packages.
+echo "stand-in $*"
