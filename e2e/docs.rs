@@ -15,7 +15,8 @@ use crate::shared::{root, text_of};
 const NOT_TRIED: &str = "Not tried by our tests.";
 
 /// Lines below blocks of commands that this module does not run.
-const NOT_RUN_HERE: [&str; 2] = [NOT_TRIED, "`make test-release` runs these commands"];
+const NOT_RUN_HERE: [&str; 3] =
+    [NOT_TRIED, "`make test-release` runs these commands", "`make test-packages` runs this command"];
 
 /// The README, and the pages in `docs`, as paths in the repository.
 fn pages() -> Vec<String> {
