@@ -78,7 +78,7 @@ rule: ## add the files of a new rule; NAME=some-rule
 	@sh e2e/rules/new.sh "$(NAME)"
 
 # The property tests have the same inputs each time; `cargo test` alone draws new ones.
-test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader $(TOOLS)/python
+test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader
 	PROPTEST_RNG_SEED=1 $(CARGO) test --release --locked --workspace
 
 test-alerts: setup e2e-promtool ## run the tests of the alerts with promtool

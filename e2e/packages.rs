@@ -83,6 +83,7 @@ fn from_tar(archive: &Path, file: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn packages_are_reproducible_and_complete() {
     let [one, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let program = root().join("e2e/packages/stand-in.sh");
@@ -105,6 +106,7 @@ fn packages_are_reproducible_and_complete() {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn wheels_have_valid_metadata_and_records() {
     let folder = packages();
     for (target, tags, _) in TARGETS {
@@ -133,6 +135,7 @@ fn wheels_have_valid_metadata_and_records() {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn npm_packages_belong_together() {
     let folder = packages();
     let manifest = |name: &str| -> Value {
@@ -157,6 +160,7 @@ fn npm_packages_belong_together() {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn formula_has_the_addresses_and_checksums_of_the_archives() {
     let folder = packages();
     let formula = fs::read_to_string(folder.path().join("sqledge-ha.rb")).unwrap();
@@ -185,6 +189,7 @@ fn formula_is_valid_ruby() {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn binstall_names_the_archives_of_a_release() {
     let manifest = text_of("Cargo.toml");
     let field = |name: &str| {

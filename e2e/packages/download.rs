@@ -38,6 +38,7 @@ fn error(clean: &Clean, output: &Output) -> String {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn release_is_installed_by_its_tag_or_its_commit() {
     let server = release(Answer::Whole);
     for (system, machine) in [
@@ -59,6 +60,7 @@ fn release_is_installed_by_its_tag_or_its_commit() {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn damaged_or_forbidden_download_installs_nothing() {
     let try_with = |damage: fn(Vec<u8>) -> Answer| {
         let (server, clean) = (release(damage), Clean::on("Linux", "x86_64"));
@@ -80,6 +82,7 @@ fn damaged_or_forbidden_download_installs_nothing() {
 }
 
 #[test]
+#[ignore = "needs Python: `make test-packages` runs it"]
 fn what_is_not_released_is_built_or_says_how_to_build_it() {
     let server = release(Answer::Whole);
     let how = ", and there is no cargo to build it: install a Rust toolchain from https://rustup.rs, and try again; \
