@@ -55,7 +55,10 @@ pub(crate) struct Case {
 
 /// Every rule that rejects or mutates has a case, and its manifest breaks only this rule.
 pub(crate) fn each_case_breaks_only_its_rule() {
-    let wanted = |rule: &&Rule| matches!(rule.default_action, Action::Mutate | Action::Reject);
+    // Of a rule about Nodes alone, no manifest can be broken.
+    let wanted = |rule: &&Rule| {
+        matches!(rule.default_action, Action::Mutate | Action::Reject) && !matches!(rule.sees, [Kind::Node])
+    };
     let rules: Vec<&str> = RULES.iter().filter(wanted).map(|rule| rule.id).collect();
     let mut covered: Vec<&str> = cases().iter().map(|case| case.rule).collect();
     covered.dedup();

@@ -140,7 +140,7 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         Case {
             rule: "single-node-claim",
-            stage: Stage::Nodes,
+            stage: Stage::Elsewhere,
             says: "`accessModes: [ReadWriteMany]`",
             broken: || right().with("PersistentVolumeClaim", "/spec/accessModes", json!(["ReadWriteMany"])),
             event: "the node is cut off, and still runs the old pod",
@@ -196,6 +196,15 @@ pub(crate) fn cases() -> Vec<Case> {
             breaks: Ok(Guarantee::SameData),
         },
         Case {
+            rule: "existing-claim",
+            stage: Stage::Pods,
+            says: "a claim that does not exist",
+            broken: || pod_with("/volumes/0/persistentVolumeClaim/claimName", json!("missing")),
+            event: "it is applied",
+            cause: wait,
+            breaks: Ok(Guarantee::ComesBack),
+        },
+        Case {
             rule: "retained-claim",
             stage: Stage::Pods,
             says: "`whenScaled: Delete`",
@@ -212,7 +221,7 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         Case {
             rule: "portable-storage",
-            stage: Stage::Nodes,
+            stage: Stage::Elsewhere,
             says: "a PersistentVolume with `hostPath`",
             broken: || beside(volume_of_a_node()).with("PersistentVolumeClaim", "/spec/volumeName", json!("of-a-node")),
             event: "the node fails",
