@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::corpus::lint;
 use crate::fix::{EXAMPLE, fix};
-use crate::ran::Ran;
+use crate::ran::{Ran, with_input};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -87,6 +88,15 @@ fn short_reports_and_exit_codes() {
     assert_eq!(lint(folder.path(), &["--exit-zero", "--fail-on=warning", "a.yaml"]).code, 2);
     fs::write(folder.path().join("c.yaml"), "kind: ConfigMap\n").unwrap();
     insta::assert_snapshot!(lint(folder.path(), &["--format", "junit", "c.yaml"]).output);
+}
+
+#[test]
+fn a_quiet_report_that_cannot_be_written_is_an_error() {
+    let folder = folder(&[("a.yaml", EXAMPLE)]);
+    let mut command = Command::new("sh");
+    let script = concat!("exec ", env!("CARGO_BIN_EXE_sqledge-ha"), " lint --quiet a.yaml >/dev/full");
+    let ran = with_input(command.current_dir(folder.path()).args(["-c", script]), "");
+    assert!(ran.code == 4 && ran.stderr.contains("cannot write the output"), "{ran:?}");
 }
 
 #[test]

@@ -180,8 +180,8 @@ impl LintResult {
 }
 
 impl LintResult {
-    /// Adds a note if a database is of a product that is retired. Whoever sets an action for the rule `retired-engine` has decided
-    /// whether to hear of it.
+    /// Adds a note if a database is of a product that is retired, unless the settings have an action for the rule
+    /// `retired-engine`.
     pub fn note_retirement(&mut self, settings: &Settings) {
         let is_news = settings.rules.action(retired_engine::RULE.id).is_none();
         if is_news && self.files.iter().any(|file| file.has_retired_engine) {

@@ -22,7 +22,9 @@ use crate::report::{ReportFormat, compact, github, human, json, junit, sarif};
 /// Errors of standard output.
 pub(super) fn print(format: ReportFormat, quiet: bool, result: &LintResult) -> io::Result<()> {
     if format == ReportFormat::Human && quiet {
-        human::write_findings(result, has_links(), &mut BufWriter::new(anstream::stdout().lock()))
+        let output = &mut BufWriter::new(anstream::stdout().lock());
+        human::write_findings(result, has_links(), output)?;
+        output.flush()
     } else if format == ReportFormat::Human {
         write(format, result, anstream::stdout().lock())
     } else {

@@ -106,7 +106,7 @@ impl Kind {
         }
     }
 
-    /// Whether the rules check objects of this kind, at least in files.
+    /// Whether the rules check objects of this kind, in files and at admission.
     pub fn is_checked(self) -> bool {
         self.resource().is_some_and(|resource| resource.is_checked)
     }

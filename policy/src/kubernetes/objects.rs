@@ -121,9 +121,7 @@ impl<'a> StorageClass<'a> {
     pub fn read(object: &'a Value) -> Self {
         StorageClass { object: Cursor::root(object) }
     }
-}
 
-impl<'a> StorageClass<'a> {
     /// Whether claims without a class get it.
     pub fn is_default(&self) -> bool {
         const ANNOTATIONS: [&str; 2] =

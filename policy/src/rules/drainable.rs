@@ -21,7 +21,7 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: replaces `minAvailable` by `maxUnavailable: 1`. Whoever drains the node then stops the database for a moment.
+//! Unsafe: replaces `minAvailable` by `maxUnavailable: 1`. Draining the node then stops the database for a moment.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Specifying a Disruption Budget for your Application*: a budget of 100 % or of all replicas

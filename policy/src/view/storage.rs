@@ -35,7 +35,7 @@ impl<'a> DataStorage<'a> {
         finding.related([Related::new(object, at, label)])
     }
 
-    /// The name of its StorageClass, and where it is written.
+    /// The name of its StorageClass; `None` if it names none.
     pub fn class_name(&self) -> Option<&'a str> {
         self.claim.class_name().filter(|name| !name.is_empty())
     }
