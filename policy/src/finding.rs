@@ -187,6 +187,13 @@ impl Finding {
         self
     }
 
+    /// Adds what only reports on files and clusters show: labels, related locations, unsafe fixes. The module leaves it
+    /// out, to stay small.
+    #[must_use]
+    pub fn for_reports(self, add: impl FnOnce(Self) -> Self) -> Self {
+        if cfg!(feature = "guest") { self } else { add(self) }
+    }
+
     /// Adds related locations, up to ten.
     #[must_use]
     pub fn related(mut self, related: impl IntoIterator<Item = Related>) -> Self {

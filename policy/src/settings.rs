@@ -74,9 +74,11 @@ macro_rules! settings {
         impl Settings {
             /// Reads the value of the setting `key`.
             fn read(&mut self, key: &str, value: &Value, rules: &[KnownRule]) -> Result<(), String> {
+                if is_unset(value) && KEYS.contains(&key) {
+                    return Ok(());
+                }
                 match key {
-                    $($key if is_unset(value) => {},
-                    $key => self.$field = <$type as SettingType>::read($key, value, rules)?,)*
+                    $($key => self.$field = <$type as SettingType>::read($key, value, rules)?,)*
                     _ => return Err(unknown("setting", key, KEYS)),
                 }
                 Ok(())

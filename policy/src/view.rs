@@ -63,9 +63,15 @@ impl<'a> View<'a> {
         View { cluster, settings, namespace, unchecked: RefCell::default() }
     }
 
-    /// How much can be looked up.
+    /// How much can be looked up. The module sees single requests, and the whole cluster for the audit scanner: the compiler
+    /// leaves out of it what is for files.
+    #[inline(always)]
     pub fn scope(&self) -> Scope {
-        self.cluster.scope()
+        match self.cluster.scope() {
+            Scope::LiveCluster => Scope::LiveCluster,
+            _ if cfg!(feature = "guest") => Scope::Request,
+            scope => scope,
+        }
     }
 
     /// The namespace of the checked object.

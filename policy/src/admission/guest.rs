@@ -6,9 +6,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use kubewarden_policy_sdk::metadata::ProtocolVersion;
-use kubewarden_policy_sdk::response::ValidationResponse;
 use kubewarden_policy_sdk::settings::SettingsValidationResponse;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use wapc_guest::{CallResult, host_call, register_function};
 
@@ -32,18 +31,32 @@ extern "C" fn wapc_init() {
 }
 
 fn validate(payload: &[u8]) -> CallResult {
-    answer(&response(review::validate_in(payload, HostCluster::new)))
+    answer(&response(review::validate_in(payload, HostCluster::new)), payload.len())
 }
 
-fn response(verdict: Verdict) -> ValidationResponse {
-    let annotations = verdict.audit_annotations.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    ValidationResponse {
+/// Kubewarden's validation response. That of its SDK keeps the annotations in a hash map, which takes 5 KB of the module.
+#[derive(Serialize)]
+struct Response {
+    accepted: bool,
+    message: Option<String>,
+    code: Option<u16>,
+    mutated_object: Option<Value>,
+    audit_annotations: Option<Map<String, Value>>,
+    warnings: Option<Vec<String>>,
+}
+
+fn response(verdict: Verdict) -> Response {
+    // Collecting them would sort them first, and add 7 KB to the module.
+    let mut annotations = Map::new();
+    for (key, value) in verdict.audit_annotations {
+        annotations.insert(key.to_owned(), Value::String(value));
+    }
+    Response {
         accepted: verdict.allowed,
         message: verdict.message,
         code: verdict.code,
         mutated_object: verdict.mutated_object,
-        audit_annotations: Some(annotations)
-            .filter(|annotations: &std::collections::HashMap<_, _>| !annotations.is_empty()),
+        audit_annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
         warnings: Some(verdict.warnings).filter(|warnings| !warnings.is_empty()),
     }
 }
@@ -52,24 +65,37 @@ fn validate_settings(payload: &[u8]) -> CallResult {
     let parsed = utf8(payload, "the settings").and_then(|text| parse_value(text, "the settings"));
     let settings = parsed.map_err(|error| error.to_string()).and_then(|value| parse_settings(&value));
     let response = SettingsValidationResponse { valid: settings.is_ok(), message: settings.err() };
-    answer(&response)
+    answer(&response, 0)
 }
 
 fn protocol_version(_: &[u8]) -> CallResult {
-    answer(&ProtocolVersion::V1)
+    answer(&ProtocolVersion::V1, 0)
 }
 
-/// Plain structs, which always serialize.
-fn answer(response: &impl Serialize) -> CallResult {
-    Ok(serde_json::to_vec(response).unwrap_or_default())
+fn answer(response: &impl Serialize, length: usize) -> CallResult {
+    Ok(written(response, length))
 }
 
-/// The cluster as the host shows it during one request. Each resource is listed at most once, and none that the settings do
+/// The JSON text of a plain struct, which always serializes; `length` is about the text's.
+fn written(value: &impl Serialize, length: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(length);
+    let _ = serde_json::to_writer(&mut text, value);
+    text
+}
+
+/// The cluster as the host shows it during one request. Each resource is listed at most once, each object asked for once, and none that the settings do
 /// not name: Kubewarden never answers a list that its ServiceAccount may not read.
 struct HostCluster {
     look_ups: Vec<&'static Resource>,
     lists: Chain<(Kind, Result<Vec<Value>, String>)>,
-    objects: Chain<Value>,
+    objects: Chain<Got>,
+}
+
+/// The answer about one object.
+struct Got {
+    kind: Kind,
+    name: String,
+    answer: Result<Option<Value>, String>,
 }
 
 /// A list that grows behind a shared reference, so that look-ups can return references.
@@ -151,14 +177,15 @@ impl Cluster for HostCluster {
         if let Err(reason) = self.may_look_up(resource) {
             return Lookup::Unavailable(reason);
         }
-        let api_version = resource.api_version();
-        match get(&api_version, resource.name, namespace, name) {
-            Ok(None) => Lookup::Known(None),
-            Ok(Some(mut object)) => {
-                set_type(&mut object, &api_version, resource.name);
-                Lookup::Known(Some(self.objects.push(object)))
-            }
-            Err(reason) => Lookup::Unavailable(reason),
+        // Several rules ask for the same claim. One request asks about one namespace only.
+        let is_meant = |got: &Got| got.kind == resource.kind && got.name == name;
+        let got = self.objects.find(is_meant).unwrap_or_else(|| {
+            let answer = get(resource, namespace, name);
+            self.objects.push(Got { kind: resource.kind, name: name.to_owned(), answer })
+        });
+        match &got.answer {
+            Ok(object) => Lookup::Known(object.as_ref()),
+            Err(reason) => Lookup::Unavailable(reason.clone()),
         }
     }
 
@@ -167,35 +194,85 @@ impl Cluster for HostCluster {
     }
 }
 
+/// A list as the host reads it.
+#[derive(Serialize)]
+struct List<'q> {
+    api_version: &'q str,
+    kind: &'static str,
+    namespace: Option<&'q str>,
+    label_selector: (),
+    field_selector: (),
+    field_masks: FieldMasks,
+}
+
+/// The fields of a resource that rules read, in the same order every time: the host keeps a watch for each distinct list.
+struct FieldMasks(&'static Resource);
+
+impl Serialize for FieldMasks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.looked_up_paths())
+    }
+}
+
+/// A look-up of one object as the host reads it.
+#[derive(Serialize)]
+struct Get<'q> {
+    api_version: &'q str,
+    kind: &'static str,
+    namespace: Option<&'q str>,
+    name: &'q str,
+    disable_cache: bool,
+    field_masks: [&'static str; 0],
+}
+
 /// Lists a resource, sorted by name: the host's order changes.
-fn list(resource: &Resource, namespace: &str) -> Result<Vec<Value>, String> {
-    let (api_version, kind) = (resource.api_version(), resource.name);
-    let more = [
-        ("label_selector", Value::Null),
-        ("field_selector", Value::Null),
-        // Constant and sorted, because the host keeps a watch for each distinct set.
-        ("field_masks", resource.field_paths().into_iter().map(Value::from).collect()),
-    ];
-    let mut answer = call("list_resources_by_namespace", &api_version, kind, namespace, more)?;
+fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, String> {
+    let api_version = resource.api_version();
+    let mut answer = call(
+        "list_resources_by_namespace",
+        &List {
+            api_version: &api_version,
+            kind: resource.name,
+            namespace: some(namespace),
+            label_selector: (),
+            field_selector: (),
+            field_masks: FieldMasks(resource),
+        },
+    )?;
     let items = answer.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
     // Sorting in place would add 10 KB to the module.
     let mut by_name = BTreeMap::new();
     for mut item in items.unwrap_or_default() {
-        set_type(&mut item, &api_version, kind);
+        set_type(&mut item, &api_version, resource.name);
         by_name.insert(name_of(&item).to_owned(), item);
     }
     Ok(by_name.into_values().collect())
 }
 
 /// One object; `None` if it does not exist.
-fn get(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
-    let more =
-        [("name", Value::from(name)), ("disable_cache", Value::Bool(false)), ("field_masks", Value::Array(Vec::new()))];
-    match call("get_resource", api_version, kind, namespace, more) {
-        Ok(object) => Ok(Some(object)),
+fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+    let api_version = resource.api_version();
+    let query = Get {
+        api_version: &api_version,
+        kind: resource.name,
+        namespace: some(namespace),
+        name,
+        disable_cache: false,
+        field_masks: [],
+    };
+    match call("get_resource", &query) {
+        Ok(mut object) => {
+            set_type(&mut object, &api_version, resource.name);
+            Ok(Some(object))
+        }
         Err(reason) if reason == NOT_FOUND => Ok(None),
         Err(reason) => Err(reason),
     }
+}
+
+/// A cluster-scoped object has no namespace.
+fn some(namespace: &str) -> Option<&str> {
+    Some(namespace).filter(|namespace| !namespace.is_empty())
 }
 
 /// Sets the type of an object, which lists leave out.
@@ -211,26 +288,14 @@ const NOT_FOUND: &str = "does not exist";
 /// There are no objects of such a kind.
 const NOT_INSTALLED: &str = "the kind is not installed";
 
+/// About the longest text of a look-up, in bytes.
+const QUERY_LENGTH: usize = 2048;
+
 /// Calls the host. Its errors can contain a stack trace, and are reduced to a few words.
-fn call(
-    operation: &str,
-    api_version: &str,
-    kind: &str,
-    namespace: &str,
-    more: [(&str, Value); 3],
-) -> Result<Value, String> {
-    let mut request = Map::new();
-    // A cluster-scoped object has no namespace.
-    let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
-    for (key, value) in [("api_version", Some(api_version)), ("kind", Some(kind)), ("namespace", namespace)] {
-        request.insert(key.to_owned(), Value::from(value));
-    }
-    for (key, value) in more {
-        request.insert(key.to_owned(), value);
-    }
-    let request = serde_json::to_vec(&Value::Object(request)).unwrap_or_default();
+fn call(operation: &str, query: &impl Serialize) -> Result<Value, String> {
+    let query = written(query, QUERY_LENGTH);
     let answer =
-        host_call("kubewarden", "kubernetes", operation, &request).map_err(|error| reason(&error.to_string()))?;
+        host_call("kubewarden", "kubernetes", operation, &query).map_err(|error| reason(&error.to_string()))?;
     utf8(&answer, "the answer").and_then(|text| parse_value(text, "the answer")).map_err(|error| error.to_string())
 }
 

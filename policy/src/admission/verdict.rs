@@ -139,6 +139,10 @@ fn warn(finding: &Finding, lines: &mut Vec<String>) {
 
 /// Adds a text in lines that start with the rule's id.
 fn wrap(rule: &str, text: &str, lines: &mut Vec<String>) {
+    if rule.len() + 2 + text.chars().count() <= MAX_WARNING {
+        lines.push([rule, ": ", text].concat());
+        return;
+    }
     let max_word = MAX_WARNING - rule.len() - 2;
     let mut line = format!("{rule}:");
     for word in text.split(' ') {

@@ -3,6 +3,7 @@
 //! Rules read an object by field name and never build pointers by hand: a [`Cursor`] is a value, or the position of a
 //! missing value. Only a finding or an edit needs the pointer, and only then it is computed.
 
+use std::borrow::Cow;
 use std::ptr;
 
 use serde_json::{Map, Value};
@@ -189,20 +190,25 @@ fn find<'a>(here: &'a Value, wanted: &Value, steps: &mut Vec<Step<'a>>) -> bool 
 /// Appends one reference token to a JSON Pointer, escaped as RFC 6901 requires.
 pub fn push_key(pointer: &mut String, key: &str) {
     pointer.push('/');
-    if key.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
-        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-    } else {
-        pointer.push_str(key);
+    let mut rest = key;
+    while let Some((before, after)) = rest.split_once(['~', '/']) {
+        pointer.push_str(before);
+        pointer.push_str(if rest.as_bytes().get(before.len()) == Some(&b'~') { "~0" } else { "~1" });
+        rest = after;
     }
+    pointer.push_str(rest);
 }
 
 /// The reference tokens of a JSON Pointer, unescaped.
-pub fn keys(pointer: &str) -> impl Iterator<Item = String> {
+pub fn keys(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
     pointer.split('/').skip(1).map(unescaped)
 }
 
 /// The key that a reference token of a JSON Pointer stands for.
-pub fn unescaped(token: &str) -> String {
+pub fn unescaped(token: &str) -> Cow<'_, str> {
+    if !token.as_bytes().contains(&b'~') {
+        return Cow::Borrowed(token);
+    }
     let mut parts = token.split('~');
     let mut key = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -214,7 +220,7 @@ pub fn unescaped(token: &str) -> String {
         key.push(character);
         key.push_str(rest);
     }
-    key
+    Cow::Owned(key)
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Edit {
         for key in keys(self.pointer()) {
             let next = match value {
                 Value::Null => return true,
-                Value::Object(members) if key != "-" => members.get(&key),
+                Value::Object(members) if key != "-" => members.get(&*key),
                 Value::Array(_) if key == "-" => return true,
                 Value::Array(items) => key.parse().ok().and_then(|index: usize| items.get(index)),
                 _ => return false,

@@ -60,41 +60,44 @@ impl LookUp {
     }
 }
 
-/// The fields of a pod template that rules read when they look up a workload.
+/// The fields of a pod template that rules read when they look up a workload, at their place in a Deployment.
 const POD_FIELDS: &[&str] = &[
-    "metadata.labels",
-    "spec.containers.args",
-    "spec.containers.command",
-    "spec.containers.env.name",
-    "spec.containers.env.value",
+    "spec.template.metadata.labels",
+    "spec.template.spec.affinity",
+    "spec.template.spec.containers.args",
+    "spec.template.spec.containers.command",
+    "spec.template.spec.containers.env.name",
+    "spec.template.spec.containers.env.value",
     // A secret's name is not read, but that the value comes from somewhere else is.
-    "spec.containers.env.valueFrom.fieldRef",
-    "spec.containers.envFrom",
-    "spec.containers.image",
-    "spec.containers.name",
-    "spec.containers.ports",
-    "spec.containers.securityContext",
-    "spec.containers.volumeMounts",
-    "spec.initContainers.args",
-    "spec.initContainers.command",
-    "spec.initContainers.env.name",
-    "spec.initContainers.env.value",
-    "spec.initContainers.env.valueFrom.fieldRef",
-    "spec.initContainers.envFrom",
-    "spec.initContainers.image",
-    "spec.initContainers.name",
-    "spec.initContainers.ports",
-    "spec.initContainers.restartPolicy",
-    "spec.initContainers.securityContext",
-    "spec.initContainers.volumeMounts",
-    "spec.affinity",
-    "spec.nodeSelector",
-    "spec.os",
-    "spec.securityContext",
-    "spec.tolerations",
-    "spec.volumes.name",
-    "spec.volumes.persistentVolumeClaim",
+    "spec.template.spec.containers.env.valueFrom.fieldRef",
+    "spec.template.spec.containers.envFrom",
+    "spec.template.spec.containers.image",
+    "spec.template.spec.containers.name",
+    "spec.template.spec.containers.ports",
+    "spec.template.spec.containers.securityContext",
+    "spec.template.spec.containers.volumeMounts",
+    "spec.template.spec.initContainers.args",
+    "spec.template.spec.initContainers.command",
+    "spec.template.spec.initContainers.env.name",
+    "spec.template.spec.initContainers.env.value",
+    "spec.template.spec.initContainers.env.valueFrom.fieldRef",
+    "spec.template.spec.initContainers.envFrom",
+    "spec.template.spec.initContainers.image",
+    "spec.template.spec.initContainers.name",
+    "spec.template.spec.initContainers.ports",
+    "spec.template.spec.initContainers.restartPolicy",
+    "spec.template.spec.initContainers.securityContext",
+    "spec.template.spec.initContainers.volumeMounts",
+    "spec.template.spec.nodeSelector",
+    "spec.template.spec.os",
+    "spec.template.spec.securityContext",
+    "spec.template.spec.tolerations",
+    "spec.template.spec.volumes.name",
+    "spec.template.spec.volumes.persistentVolumeClaim",
 ];
+
+/// What they start with.
+const TEMPLATE: &str = "spec.template.";
 
 /// A namespaced resource of version `v1` that rules neither check nor look up: the base of the rows below.
 const UNUSED: Resource = Resource {
@@ -332,16 +335,23 @@ impl Resource {
         if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
     }
 
-    /// The fields that rules read when they look it up, as sorted dotted paths; empty for all. `metadata` is always
-    /// read.
-    pub fn field_paths(&self) -> Vec<String> {
-        let mut paths: Vec<String> = self.fields.iter().map(|path| (*path).to_owned()).collect();
-        if let Kind::Workload(kind) = self.kind {
-            let prefix: String = kind.template_path().iter().flat_map(|name| [name, "."]).collect();
-            paths.extend(POD_FIELDS.iter().map(|path| format!("{prefix}{path}")));
-        }
-        paths.sort();
-        paths
+    /// The fields that rules read when they look it up at admission, as sorted dotted paths; none for all. `metadata` is
+    /// always read.
+    pub fn looked_up_paths(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let of_pod = if self.kind.workload().is_some() { POD_FIELDS } else { &[] };
+        let (before, after) = self.fields.split_at(self.fields.partition_point(|field| *field < TEMPLATE));
+        before.iter().chain(of_pod).chain(after).copied()
+    }
+
+    /// The same for any resource, also for one whose pod template is elsewhere.
+    fn field_paths(&self) -> Vec<String> {
+        let prefix = |kind: WorkloadKind| kind.template_path().iter().flat_map(|name| [name, "."]).collect::<String>();
+        let template = self.kind.workload().map(prefix);
+        let moved = |path: &str| match (&template, path.strip_prefix(TEMPLATE)) {
+            (Some(template), Some(below)) => format!("{template}{below}"),
+            _ => path.to_owned(),
+        };
+        self.looked_up_paths().map(moved).collect()
     }
 
     /// The mask of the fields that rules read when they look it up, with those that identify the object.
@@ -395,6 +405,9 @@ mod tests {
     #[test]
     fn field_paths_of_workloads_start_at_the_pod_template() {
         let paths = |kind: WorkloadKind| Kind::Workload(kind).resource().unwrap().field_paths();
+        for row in RESOURCES.iter().filter(|row| row.look_up == LookUp::List) {
+            assert!(row.looked_up_paths().is_sorted() && row.looked_up_paths().eq(row.field_paths()), "{}", row.name);
+        }
         assert!(paths(WorkloadKind::Pod).contains(&"spec.nodeSelector".to_owned()));
         assert!(paths(WorkloadKind::CronJob).contains(&"spec.jobTemplate.spec.template.spec.os".to_owned()));
         assert!(paths(WorkloadKind::StatefulSet).contains(&"spec.volumeClaimTemplates".to_owned()));

@@ -58,15 +58,16 @@ fn check(context: &CheckContext<'_>, budget: &DisruptionBudget<'_>, findings: &m
     }
     let databases = context.view.databases_in_budget(budget);
     let Some(database) = databases.iter().find(|workload| !context.exempts(&RULE, &workload.object)) else { return };
-    let mut edits = vec![Edit::set(&most, &[], 1)];
-    if least.exists() {
-        edits.insert(0, Edit::remove(&least));
-    }
+    let fix = || {
+        let remove = least.exists().then(|| Edit::remove(&least));
+        Fix::unsafe_edits(remove.into_iter().chain([Edit::set(&most, &[], 1)]).collect::<Vec<_>>())
+    };
     findings.push(
         Finding::contradiction(&at, "no node with this pod can be drained, and upgrades of the cluster hang")
-            .label(format!("this protects the only pod of {}", database.describe()))
             .help("set `maxUnavailable: 1`, without `minAvailable`")
-            .fix(Fix::unsafe_edits(edits)),
+            .for_reports(|finding| {
+                finding.label(format!("this protects the only pod of {}", database.describe())).fix(fix())
+            }),
     );
 }
 

@@ -91,9 +91,12 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
                 format!("{described} mounts this claim, too, and can write to the database files"),
             )
         };
-        let related = Related::new(&Cursor::root(other.pods.object), &other.location, "the same claim is mounted here");
+        let related =
+            || Related::new(&Cursor::root(other.pods.object), &other.location, "the same claim is mounted here");
         findings.push(
-            finding.help("give it a claim of its own; back up and restore through the database").related([related]),
+            finding
+                .help("give it a claim of its own; back up and restore through the database")
+                .for_reports(|finding| finding.related([related()])),
         );
     }
 }

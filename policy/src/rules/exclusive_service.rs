@@ -30,7 +30,7 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
-use crate::finding::{Action, Finding, FindingKind, Findings, Related, quoted};
+use crate::finding::{Action, Finding, FindingKind, Findings, Related, push_separated, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::selector::Pods;
@@ -74,18 +74,18 @@ fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findi
     }
     let finding = Finding::contradiction(&service.spec.at("selector"), message(databases.len(), &selected))
         .help("select a label that only the pods of one database have");
-    let related = selected.iter().map(|pods| {
+    let related = |pods: &Pods<'_>| {
         let object = Cursor::root(pods.object);
         let labels = object.path(pods.kind.template_path()).path(&["metadata", "labels"]);
         Related::new(&object, &labels, "the Service selects these pods")
-    });
-    let finding = finding.related(related);
+    };
+    let finding = finding.for_reports(|finding| finding.related(selected.iter().map(related)));
     findings.push(if databases.len() > 1 { Finding { kind: FindingKind::Severe, ..finding } } else { finding });
 }
 
 fn message(databases: usize, selected: &[Pods<'_>]) -> String {
-    let names: Vec<String> = selected.iter().take(2).map(|pods| quoted(pods.name)).collect();
-    let names = names.join(" and ");
+    let mut names = String::new();
+    selected.iter().take(2).for_each(|pods| push_separated(&mut names, " and ", &quoted(pods.name)));
     let more = if selected.len() > 2 { " and others" } else { "" };
     if databases > 1 {
         format!("each connection reaches another database: the Service selects {names}{more}")

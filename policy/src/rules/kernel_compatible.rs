@@ -75,11 +75,11 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
         Finding::advice(&at, format!("after a move to {names}, {product} crashes on the kernel"))
     };
     let (major, minor) = last;
-    let kernel = Related::new(&first.object, &first.kernel(), "this kernel is too new");
+    let kernel = || Related::new(&first.object, &first.kernel(), "this kernel is too new");
     findings.push(
         finding
             .help(format!("keep nodes with Linux {major}.{minor} or older, and select them by a label"))
-            .related([kernel]),
+            .for_reports(|finding| finding.related([kernel()])),
     );
 }
 

@@ -246,7 +246,7 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
     }
     let workload = candidate_for?;
     let labels = workload.template.path(&["metadata", "labels"]);
-    let related = Related::new(&workload.object, &labels, "the Service selects these pods");
+    let related = || Related::new(&workload.object, &labels, "the Service selects these pods");
     let service_type = service.service_type();
     let message = format!("no LoadBalancer Service selects {}", workload.describe());
     let at = service.spec.at("type");
@@ -255,16 +255,16 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
         _ if context.old.is_some() || context.scope() == Scope::Part => Finding::advice(&at, message),
         Some(exposure) => Finding::omission(&at, message, Fix::safe(edits(service, exposure))),
         None if context.scope().is_complete() => {
-            Finding::contradiction(&at, message).fix(Fix::unsafe_edits(edits(service, Exposure::Internal)))
+            let fix = || Fix::unsafe_edits(edits(service, Exposure::Internal));
+            Finding::contradiction(&at, message).for_reports(|finding| finding.fix(fix()))
         }
         None => Finding::advice(&at, message),
     };
     Some(
         finding
-            .label(format!("this is {}", service_type.describe()))
             .reason(reason(Some(service_type)))
             .help(HELP_TYPE)
-            .related([related]),
+            .for_reports(|finding| finding.label(format!("this is {}", service_type.describe())).related([related()])),
     )
 }
 
@@ -358,12 +358,15 @@ fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Opti
 /// Adds what is said where another Service selects the pods.
 fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>) -> Finding {
     let service_type = service.service_type();
-    let related = Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
+    let related = || Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
     finding
-        .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
         .reason(reason(Some(service_type)))
-        .related([related])
         .help(format!("create a {} that selects these pods only", wanted(context)))
+        .for_reports(|finding| {
+            finding
+                .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
+                .related([related()])
+        })
 }
 
 /// Adds what is said where no Service selects the pods.
@@ -376,8 +379,10 @@ fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) 
         .find_map(|service| Some((service, difference(&service, workload, context.view.namespace())?)));
     match near {
         Some((service, difference)) => {
-            let related = Related::new(&service.object, &service.spec.at("selector"), "this one selects nothing");
-            finding.help(format!("Service {} {difference}", quoted(service.name()))).related([related])
+            let related = || Related::new(&service.object, &service.spec.at("selector"), "this one selects nothing");
+            finding
+                .help(format!("Service {} {difference}", quoted(service.name())))
+                .for_reports(|finding| finding.related([related()]))
         }
         None => finding.help(format!("create a {} that selects these labels", wanted(context))),
     }

@@ -70,8 +70,8 @@ fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings:
         let problem = problem_of(&autoscaler).filter(|_| !context.exempts(&RULE, &autoscaler.object));
         if let Some(problem) = problem {
             let label = "this decides the number of replicas, or restarts the pod";
-            let related = Related::new(&autoscaler.object, &problem.field, label);
-            findings.push(problem.at(&name).related([related]));
+            let related = || Related::new(&autoscaler.object, &problem.field, label);
+            findings.push(problem.at(&name).for_reports(|finding| finding.related([related()])));
         }
     }
 }
@@ -83,8 +83,8 @@ fn check_autoscaler(context: &CheckContext<'_>, autoscaler: &Autoscaler<'_>, fin
     let Some(problem) = problem_of(autoscaler) else { return };
     let Some(workload) = context.view.target_of(autoscaler) else { return };
     if !context.exempts(&RULE, &workload.object) {
-        let label = format!("it scales {}, a database", workload.describe());
-        findings.push(problem.at(&problem.field).label(label));
+        let label = || format!("it scales {}, a database", workload.describe());
+        findings.push(problem.at(&problem.field).for_reports(|finding| finding.label(label())));
     }
 }
 

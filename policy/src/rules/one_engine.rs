@@ -71,7 +71,7 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
         let shares_files = sharer.is_some();
         let one = sharer.map_or(first, |(one, _)| one);
         let finding = Finding::contradiction(&location, message)
-            .label(format!("in addition to {}", one.describe()))
+            .for_reports(|finding| finding.label(format!("in addition to {}", one.describe())))
             .reason(reason(one, other, shares_files))
             .help("run each database in its own Deployment or StatefulSet, with its own claim and Service");
         findings.push(if shares_files { Finding { kind: FindingKind::Severe, ..finding } } else { finding });

@@ -82,7 +82,7 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
         findings.extend(unresolved_directory(container, directories));
         return;
     };
-    let (at, label) = location(container, mounts, directory, *mount);
+    let (at, place) = location(container, mounts, directory, *mount);
     let (message, reason) = describe_losses(&unprotected, container.engine.product);
     let problem = Problem::new(*mount);
     // Variables from `envFrom` may move the default directories to a mounted claim.
@@ -97,12 +97,12 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
         Finding { fix, ..Finding::contradiction(&at, message).help(help(container, &unprotected)) }
             .problem(problem as u8)
     };
-    findings.push(Finding {
-        label: label.map(Into::into),
-        reason: reason.map(Into::into),
-        quantity: i64::try_from(unprotected.len()).ok(),
-        ..finding
-    });
+    let finding =
+        Finding { reason: reason.map(Into::into), quantity: i64::try_from(unprotected.len()).ok(), ..finding };
+    findings.push(finding.for_reports(|finding| match place {
+        Some(place) => finding.label(place.describe()),
+        None => finding,
+    }));
 }
 
 /// The module applies safe fixes only.
@@ -157,29 +157,51 @@ fn unresolved_directory(container: &DatabaseContainer<'_, '_>, directories: &[Da
     Some(Finding::advice(&entry.at("name"), message).help("write the directory into the manifest as a plain value"))
 }
 
+/// What is at the location of a finding.
+enum Place<'p> {
+    /// The mount of a volume that is no claim.
+    Mount(&'p str),
+    /// The variable with a directory at which nothing is mounted.
+    Variable,
+    /// The mount of a claim at another directory.
+    ClaimMount(&'p str),
+    /// A claim that a container of this name does not mount.
+    Claim(Option<&'p str>),
+}
+
+impl Place<'_> {
+    fn describe(&self) -> String {
+        match self {
+            Place::Mount(volume) => format!("volume {} is mounted here", quoted(volume)),
+            Place::Variable => "nothing is mounted at this directory".to_owned(),
+            Place::ClaimMount(claim) => format!("the claim {} is mounted here", quoted(claim)),
+            Place::Claim(Some(container)) => format!("container {} does not mount this claim", quoted(container)),
+            Place::Claim(None) => "the container does not mount this claim".to_owned(),
+        }
+    }
+}
+
 /// The most specific location of an unprotected directory, and what it is.
-fn location<'a>(
+fn location<'m, 'a>(
     container: &DatabaseContainer<'_, 'a>,
-    mounts: &[Mount<'a>],
+    mounts: &'m [Mount<'a>],
     directory: &DataDirectory,
     mount: Option<&Mount<'a>>,
-) -> (Cursor<'a>, Option<String>) {
+) -> (Cursor<'a>, Option<Place<'m>>)
+where
+    'a: 'm,
+{
     if let Some(mount) = mount {
-        return (mount.entry.at("mountPath"), Some(format!("volume {} is mounted here", quoted(mount.volume))));
+        return (mount.entry.at("mountPath"), Some(Place::Mount(mount.volume)));
     }
     if let Some(entry) = directory.variable.and_then(|variable| container.environment().entry(variable)) {
-        return (entry.at("name"), Some("nothing is mounted at this directory".to_owned()));
+        return (entry.at("name"), Some(Place::Variable));
     }
     if let Some((mount, claim)) = mounts.iter().find_map(|mount| Some((mount, mount.claim_name()?))) {
-        return (mount.entry.at("mountPath"), Some(format!("the claim {} is mounted here", quoted(claim))));
+        return (mount.entry.at("mountPath"), Some(Place::ClaimMount(claim)));
     }
     if let Some(claim) = declared_claims(container).into_iter().next() {
-        let name = container
-            .container
-            .at("name")
-            .str()
-            .map_or("the container".to_owned(), |name| format!("container {}", quoted(name)));
-        return (claim.location, Some(format!("{name} does not mount this claim")));
+        return (claim.location, Some(Place::Claim(container.container.at("name").str())));
     }
     (container.container.at("volumeMounts"), None)
 }
@@ -236,7 +258,8 @@ fn describe_losses(unprotected: &[Unprotected<'_, '_>], product: &str) -> (Strin
         format!("{consequence}: {directories} {verb} {location}")
     });
     let message = sentences.next().unwrap_or_default();
-    let reason = sentences.collect::<Vec<_>>().join("; ");
+    let mut reason = String::new();
+    sentences.for_each(|sentence| push_separated(&mut reason, "; ", &sentence));
     (message, Some(reason).filter(|reason| !reason.is_empty()))
 }
 

@@ -72,9 +72,12 @@ fn check(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Findings)
     let Some(database) = databases.find(is_meant) else { return };
     findings.push(
         Finding::contradiction(&mode, "two pods on the same node can use this claim at the same time")
-            .label(format!("{} keeps its files on this claim", database.describe()))
             .help("for a new claim, set `accessModes: [ReadWriteOncePod]`")
-            .fix(Fix::unsafe_edits([Edit::set(&mode, &[], "ReadWriteOncePod")])),
+            .for_reports(|finding| {
+                finding
+                    .label(format!("{} keeps its files on this claim", database.describe()))
+                    .fix(Fix::unsafe_edits([Edit::set(&mode, &[], "ReadWriteOncePod")]))
+            }),
     );
 }
 

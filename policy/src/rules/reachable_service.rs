@@ -46,8 +46,8 @@ use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
 use crate::kubernetes::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
 use crate::kubernetes::service::Service;
 use crate::view::load_balancer::ClientAddress;
-use crate::workload::Workload;
 use crate::workload::ports::{ports_to, proxied_ports};
+use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -138,13 +138,17 @@ fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     let is_sure = !workload.engines.iter().any(|engine| engine.environment().may_have_more());
     let finding =
         if is_sure { Finding::contradiction(&location, message) } else { Finding::advice(&location, message) };
-    let related = workload.engines.iter().map(|engine| {
+    let related = |engine: &EngineContainer<'_>| {
         let ports = engine.container.at("ports");
         let location = if ports.exists() { ports } else { engine.container.at("image") };
         Related::new(&workload.object, &location, format!("{product} runs in this container"))
-    });
+    };
     let help = format!("set `targetPort` to the port that {product} listens on");
-    finding.problem(Problem::OtherPort as u8).reason(REASON).help(help).related(related)
+    finding
+        .problem(Problem::OtherPort as u8)
+        .reason(REASON)
+        .help(help)
+        .for_reports(|finding| finding.related(workload.engines.iter().map(related)))
 }
 
 fn may_be_proxy(port: &Cursor<'_>, workload: &Workload<'_>) -> Finding {
@@ -168,12 +172,12 @@ fn check_selector(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
     let selector = service.spec.at("selector");
     let hash = selector.first_of(&[POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH])?;
     let labels = workload.template.path(&["metadata", "labels"]);
-    let related = Related::new(&workload.object, &labels, "these labels stay the same after a rollout");
+    let related = || Related::new(&workload.object, &labels, "these labels stay the same after a rollout");
     Some(
         Finding::contradiction(&hash, "the selector matches the pods of one rollout only")
             .reason("after the next rollout the Service has no pods")
             .help("remove it from the selector")
-            .related([related]),
+            .for_reports(|finding| finding.related([related()])),
     )
 }
 
@@ -186,14 +190,14 @@ fn check_loopback(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
     })?;
     let (product, ports) = (workload.product(), service.spec.at("ports"));
     let location = ports.items().next().map_or(ports, |port| port_location(&port));
-    let related = Related::new(&workload.object, &entry.at("name"), "this is a loopback address");
+    let related = || Related::new(&workload.object, &entry.at("name"), "this is a loopback address");
     let message = format!("{product} in {} accepts no connections from this Service", workload.describe());
     Some(
         Finding::contradiction(&location, message)
             .problem(Problem::LoopbackAddress as u8)
             .reason("it listens only on a loopback address of its pod")
             .help(format!("remove {ADDRESS}"))
-            .related([related]),
+            .for_reports(|finding| finding.related([related()])),
     )
 }
 

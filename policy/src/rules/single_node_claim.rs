@@ -74,8 +74,8 @@ fn check_claim(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Fin
     let mut databases = context.view.databases_on_claim(name);
     let Some(database) = databases.find(|workload| !context.exempts(&RULE, &workload.object)) else { return };
     let Some(finding) = finding_on(claim, database.product()) else { return };
-    let label = format!("{} keeps its files on this claim", database.describe());
-    findings.push(finding.label(label));
+    let label = || format!("{} keeps its files on this claim", database.describe());
+    findings.push(finding.for_reports(|finding| finding.label(label())));
 }
 
 /// At admission, a claim is looked up when its workload is checked.
@@ -97,16 +97,18 @@ const HELP: &str = "use a claim with `accessModes: [ReadWriteOnce]`; those of an
 
 fn finding_on(claim: &Claim<'_>, product: &str) -> Option<Finding> {
     let mode = wrong_mode(claim)?;
-    let mut modes: Vec<Cursor<'_>> = claim.object.path(&["spec", "accessModes"]).items().collect();
-    // From the last on, so that the positions stay right.
-    let further = modes.split_off(1).into_iter().rev().map(|mode| Edit::remove(&mode));
-    let first = modes.first().map(|mode| Edit::set(mode, &[], "ReadWriteOnce"));
-    let fix = Fix::unsafe_edits(further.chain(first).collect::<Vec<_>>());
+    let fix = || {
+        let mut modes: Vec<Cursor<'_>> = claim.object.path(&["spec", "accessModes"]).items().collect();
+        // From the last on, so that the positions stay right.
+        let further = modes.split_off(1).into_iter().rev().map(|mode| Edit::remove(&mode));
+        let first = modes.first().map(|mode| Edit::set(mode, &[], "ReadWriteOnce"));
+        Fix::unsafe_edits(further.chain(first).collect::<Vec<_>>())
+    };
     Some(
         Finding::contradiction(&mode, message(&mode, product))
             .problem(problem_of(&mode) as u8)
             .help("set `accessModes: [ReadWriteOnce]`; those of an existing claim cannot be changed")
-            .fix(fix),
+            .for_reports(|finding| finding.fix(fix())),
     )
 }
 

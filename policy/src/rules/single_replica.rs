@@ -75,21 +75,21 @@ fn check(object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) 
     if !replicas.exists() {
         return;
     }
-    let unsafe_fix = || Fix::unsafe_edits([Edit::set(&replicas, &[], 1)]);
+    let unsafe_fix = |finding: Finding| finding.fix(Fix::unsafe_edits([Edit::set(&replicas, &[], 1)]));
     findings.push(match replicas.int() {
         Some(1) => return,
         Some(0) => Finding::advice(&replicas, "`replicas: 0` stops the database").help("set `replicas: 1` to start it"),
         None | Some(..0) => Finding::contradiction(&replicas, "`replicas` must be a whole number of 0 or more")
             .problem(Problem::NoWholeNumber as u8)
             .help("write a whole number without quotes: `replicas: 1`")
-            .fix(unsafe_fix()),
+            .for_reports(unsafe_fix),
         Some(_) if workload.engines.iter().all(|engine| is_own_replica(workload, engine)) => {
             Finding::advice(&replicas, "several replicas hold the same data only in an availability group")
                 .help("make sure that an operator manages the availability group, or set `replicas: 1`")
         }
         Some(count) => Finding {
             quantity: Some(count),
-            ..several_replicas(&replicas, workload, count).reason(reason(workload)).help(HELP).fix(unsafe_fix())
+            ..several_replicas(&replicas, workload, count).reason(reason(workload)).help(HELP).for_reports(unsafe_fix)
         },
     });
 }

@@ -36,7 +36,7 @@
 //! - <https://github.com/Azure/AKS/issues/1319>, <https://github.com/microsoft/mssql-docker/issues/735>: permission denied
 //! - Kubernetes documentation, *Configure a Security Context*: `fsGroup` and volume ownership
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, offline};
 use super::{Fixable, Loss, Rule};
 use crate::engine::Engine;
 use crate::finding::{Action, Finding, Findings, Fix, Related};
@@ -58,7 +58,7 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Safe,
     sees: &[Kind::Claim, Kind::Volume],
     checks: &[Check::Workload(check)],
-    relations: &[Check::Workload(check_volume)],
+    relations: offline(&[Check::Workload(check_volume)]),
 };
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
@@ -106,12 +106,12 @@ fn volume_finding<'a>(
     let at = volume.source_without_ownership()?;
     let Engine { product, uid, .. } = engine.engine;
     let message = format!("{product} runs as uid {uid}, and `fsGroup` does not give it the files of this volume");
-    let related = Related::new(&volume.object, &at, "the kubelet leaves the owner of these files as it is");
+    let related = || Related::new(&volume.object, &at, "the kubelet leaves the owner of these files as it is");
     Some(Finding {
         replaces_others: true,
         ..Finding::advice(&name, message)
             .help(format!("let an init container that runs as root `chown {uid}` the directory"))
-            .related([related])
+            .for_reports(|finding| finding.related([related()]))
     })
 }
 

@@ -86,9 +86,11 @@ fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '
         let Some((object, at)) = of_claim.map(|mode| (claim.object, mode)).or(of_volume) else { continue };
         if !findings.iter().any(|known| known.pointer == name.pointer()) {
             let message = format!("{product} does not start on a volume that can only be read");
-            let related = Related::new(&object, &at, "this allows reading only");
+            let related = || Related::new(&object, &at, "this allows reading only");
             findings.push(
-                Finding::contradiction(&name, message).related([related]).help("use a volume that can be written to"),
+                Finding::contradiction(&name, message)
+                    .help("use a volume that can be written to")
+                    .for_reports(|finding| finding.related([related()])),
             );
         }
     }

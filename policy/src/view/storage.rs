@@ -32,7 +32,7 @@ pub struct DataStorage<'a> {
 impl<'a> DataStorage<'a> {
     /// The same finding with the place in another object that it is about.
     pub fn about(finding: Finding, object: &Cursor<'_>, at: &Cursor<'_>, label: impl Into<Text>) -> Finding {
-        finding.related([Related::new(object, at, label)])
+        finding.for_reports(|finding| finding.related([Related::new(object, at, label)]))
     }
 
     /// The name of its StorageClass; `None` if it names none.
