@@ -6,8 +6,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value};
 use sqledge_ha_policy::json::field_mask::FieldMask;
 
 use super::known_resource;
@@ -21,16 +19,6 @@ pub(super) struct HostCalls {
     pub(super) permissions: Arc<ModulePermissions>,
     pub(super) lookups: Arc<dyn LookupSource>,
     pub(super) budget: MemoryBudget,
-}
-
-/// A list in the format of the API server.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed<'q> {
-    api_version: &'q str,
-    kind: String,
-    metadata: Map<String, Value>,
-    items: Vec<Box<RawValue>>,
 }
 
 impl HostCalls {
@@ -80,21 +68,42 @@ impl HostCalls {
         Ok(text.into_bytes())
     }
 
+    /// A list in the format of the API server.
     fn list(&self, query: &List) -> Result<Vec<u8>, String> {
-        let List { api_version, kind, field_masks, .. } = query;
+        let List { api_version, kind, .. } = query;
         self.permissions.check_kind(api_version, kind)?;
-        let mask = mask(field_masks, &[]);
         let mut budget = self.budget;
-        let mut items = Vec::new();
-        for object in self.lookups.list(query).map_err(|reason| failure(&reason))? {
-            let mut item = object.map_err(|reason| failure(&reason))?.into_owned();
-            prune_item(&mask, &mut item);
-            let item = to_raw_value(&item).map_err(|error| error.to_string())?;
-            budget.spend(item.get()).map_err(|reason| failure(&reason))?;
-            items.push(item);
+        let mut answer = format!(
+            r#"{{"apiVersion":{},"kind":{},"metadata":{{}},"items":["#,
+            write(api_version)?,
+            write(&format!("{kind}List"))?
+        );
+        let mut separator = "";
+        let mut add = |item: &str| {
+            budget.spend(item)?;
+            answer.push_str(separator);
+            answer.push_str(item);
+            separator = ",";
+            Ok(())
+        };
+        self.for_each_item(query, &mut add).map_err(|reason| failure(&reason))?;
+        answer.push_str("]}");
+        Ok(answer.into_bytes())
+    }
+
+    /// The pruned objects of a list, as JSON text.
+    fn for_each_item(&self, query: &List, add: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<(), String> {
+        if let Some(items) = self.lookups.pruned_list(query) {
+            return items?.iter().try_for_each(|item| add(item));
         }
-        let kind = format!("{kind}List");
-        Ok(write(&Listed { api_version, kind, metadata: Map::new(), items })?.into_bytes())
+        let objects = self.lookups.list(query)?;
+        let mask = mask(&query.field_masks, &[]);
+        for object in objects {
+            let mut item = object?.into_owned();
+            prune_item(&mask, &mut item);
+            add(&write(&item)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -116,7 +125,7 @@ fn mask(paths: &[String], always: &[&str]) -> FieldMask {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::wasm_host::ObjectSet;

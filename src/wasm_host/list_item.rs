@@ -5,7 +5,7 @@ use sqledge_ha_policy::json::field_mask::FieldMask;
 
 /// Prunes an object as the policy server prunes list items: without `apiVersion` and `kind`, which the list has; with
 /// `metadata`, except for `managedFields` and the last applied configuration; and with the requested fields.
-pub(super) fn prune_item(mask: &FieldMask, object: &mut Value) {
+pub(crate) fn prune_item(mask: &FieldMask, object: &mut Value) {
     let Some(members) = object.as_object_mut() else { return };
     members.retain(|name, value| match name.as_str() {
         "apiVersion" | "kind" => false,

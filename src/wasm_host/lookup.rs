@@ -1,6 +1,7 @@
 //! Look-ups of other objects, and where their answers come from.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -86,6 +87,12 @@ pub trait LookupSource: Send + Sync {
     /// # Errors
     /// Why the source does not know, as for [`LookupSource::get`].
     fn list(&self, query: &List) -> Result<ObjectIter<'_>, String>;
+
+    /// The same objects as JSON text, if the source keeps them as the host prunes them: without `apiVersion` and `kind`, with
+    /// `metadata` and the requested fields. `None` if it does not.
+    fn pruned_list(&self, _: &List) -> Option<Result<Vec<Arc<str>>, String>> {
+        None
+    }
 }
 
 /// Rejects every look-up.

@@ -3,7 +3,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `cached_object` | an object as compact text, without `status` and large metadata |
-//! | `stub_filter` | which objects are cached by name only |
+//! | `stub_filter` | what of an object is cached: the fields that rules read, or its name only |
 //! | `index` | objects by namespace and name |
 //! | `kind_cache` | all objects of a kind, and the state of their watch |
 //! | `watch` | the task that updates a cache |
@@ -58,8 +58,8 @@ pub struct Caches {
 
 impl Caches {
     /// Starts to watch kinds in all namespaces, on the current tokio runtime. `settings` are those of the embedded
-    /// module: objects that its rules cannot concern are cached by name only, and not listed. For another module it is
-    /// `None`, and all objects are complete.
+    /// module: objects that its rules cannot concern are cached by name only, and not listed, the others with the fields
+    /// that its rules read. For another module it is `None`, and all objects are complete.
     pub fn start(
         client: &Client,
         kinds: impl IntoIterator<Item = ResourceKind>,
@@ -107,6 +107,15 @@ impl LookupSource for Caches {
         }
         let objects = self.cache(api_version, kind)?.list(namespace.as_deref().unwrap_or_default())?;
         Ok(Box::new(objects.map(|object| object.map(Cow::Owned))))
+    }
+
+    fn pruned_list(&self, query: &List) -> Option<Result<Vec<Arc<str>>, String>> {
+        let List { api_version, kind, namespace, label_selector, field_selector, field_masks } = query;
+        let is_pruned_so = known_resource(api_version, kind)?.looked_up_paths().eq(field_masks);
+        if !is_pruned_so || label_selector.is_some() || field_selector.is_some() {
+            return None;
+        }
+        self.cache(api_version, kind).ok()?.pruned_texts(namespace.as_deref().unwrap_or_default())
     }
 }
 

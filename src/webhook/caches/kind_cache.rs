@@ -1,6 +1,6 @@
 //! All objects of a kind, and the state of their watch.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use kube::runtime::watcher;
@@ -116,6 +116,12 @@ impl KindCache {
         Ok(texts.into_iter().map(|text| self.parse(&text)))
     }
 
+    /// The texts of the objects of a namespace without stubs, if they are pruned.
+    pub(super) fn pruned_texts(&self, namespace: &str) -> Option<Result<Vec<Arc<str>>, String>> {
+        self.stub_filter.as_ref()?;
+        Some(self.index(&self.read()).map(|index| index.list(namespace)))
+    }
+
     fn index<'s>(&self, state: &'s State) -> Result<&'s Index, String> {
         let KindCache { api_version, kind, .. } = self;
         match state.error {
@@ -129,7 +135,8 @@ impl KindCache {
         }
     }
 
-    fn parse(&self, text: &str) -> Result<Value, String> {
+    /// The object with this text.
+    pub(super) fn parse(&self, text: &str) -> Result<Value, String> {
         let mut object = parse_value(text, "a cached object").map_err(|error| error.to_string())?;
         if let Some(members) = object.as_object_mut() {
             members.insert("apiVersion".to_owned(), Value::from(self.api_version.as_str()));
