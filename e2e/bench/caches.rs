@@ -66,6 +66,10 @@ fn fill(cluster: &Cluster) {
                 "spec": {"selector": {"app": name}, "ports": [{"port": 1433}]}})
         };
         let services: Vec<Value> = (0..SERVICES).map(service).collect();
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "orchard-press", "namespace": namespace},
+            "spec": {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "8Gi"}}}});
+        runtime.block_on(cluster.create_all(&[claim]));
         runtime.block_on(cluster.create_all(&workloads));
         runtime.block_on(cluster.create_all(&services));
     }

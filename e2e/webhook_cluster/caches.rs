@@ -2,12 +2,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kube::Client;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use sqledge_ha::wasm_host::{
     CompiledModule, EMBEDDED, Get, Limits, List, LookupSource, Response, metadata, with_look_ups,
 };
-use sqledge_ha::webhook::caches::{Caches, ErrorClass, ResourceKind, kinds};
+use sqledge_ha::webhook::caches::{CacheState, Caches, ConfirmedCaches, ErrorClass, ResourceKind, kinds};
 use sqledge_ha::webhook::cluster_client::connect;
 use sqledge_ha_policy::settings::Settings;
 use tokio::io::copy_bidirectional;
@@ -21,7 +22,7 @@ fn kind(api_version: &str, kind: &str) -> ResourceKind {
     ResourceKind { api_version: api_version.to_owned(), kind: kind.to_owned() }
 }
 
-fn get(caches: &Caches, of: &ResourceKind, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+fn get(caches: &dyn LookupSource, of: &ResourceKind, namespace: &str, name: &str) -> Result<Option<Value>, String> {
     let ResourceKind { api_version, kind } = of.clone();
     let namespace = Some(namespace.to_owned());
     let query = Get { api_version, kind, name: name.to_owned(), namespace, disable_cache: false, field_masks: vec![] };
@@ -61,8 +62,8 @@ async fn a_cache_follows_additions_changes_and_deletions() {
     assert!(caches.states().iter().all(|state| state.synced && state.last_error_class.is_none()));
     assert_eq!(names(&caches, &services, "cache-a").unwrap(), ["sql"]);
     assert_eq!(names(&caches, &services, "cache-b").unwrap(), ["web"]);
-    assert_eq!(get(&caches, &services, "cache-b", "sql").unwrap(), None);
-    let found = get(&caches, &services, "cache-a", "sql").unwrap().unwrap();
+    assert_eq!(get(&*caches, &services, "cache-b", "sql").unwrap(), None);
+    let found = get(&*caches, &services, "cache-a", "sql").unwrap().unwrap();
     assert_eq!((&found["apiVersion"], &found["kind"]), (&json!("v1"), &json!("Service")));
     assert_eq!(found["spec"]["selector"], json!({"app": "old"}));
     assert_eq!((found.get("status"), found.pointer("/metadata/managedFields")), (None, None));
@@ -72,7 +73,7 @@ async fn a_cache_follows_additions_changes_and_deletions() {
     apply(&service("cache-a", "sql", "new"));
     apply(&service("cache-a", "more", "more"));
     let selects_new = |object: Value| object["spec"]["selector"]["app"] == "new";
-    eventually("a change", || get(&caches, &services, "cache-a", "sql").unwrap().is_some_and(selects_new)).await;
+    eventually("a change", || get(&*caches, &services, "cache-a", "sql").unwrap().is_some_and(selects_new)).await;
     eventually("an addition", || names(&caches, &services, "cache-a").unwrap() == ["more", "sql"]).await;
     cluster().must(&["-n", "cache-a", "delete", "service", "sql"], "");
     eventually("a deletion", || names(&caches, &services, "cache-a").unwrap() == ["more"]).await;
@@ -89,7 +90,7 @@ async fn a_forbidden_kind_is_ready_and_synced_once_it_is_permitted() {
     let caches = Caches::start(&account.client().await, [kind("v1", "Service"), deployments.clone()], None);
     eventually("the first sync", || caches.is_ready()).await;
     assert_eq!(names(&caches, &kind("v1", "Service"), "cache-rights").unwrap(), [""; 0]);
-    assert!(get(&caches, &deployments, "cache-rights", "x").unwrap_err().contains("is forbidden"));
+    assert!(get(&*caches, &deployments, "cache-rights", "x").unwrap_err().contains("is forbidden"));
     assert!(names(&caches, &deployments, "cache-rights").unwrap_err().contains("is forbidden"));
     assert_eq!(caches.states()[1].last_error_class, Some(ErrorClass::Forbidden));
 
@@ -103,8 +104,8 @@ async fn a_kind_that_is_not_installed_has_no_objects() {
     let rollouts = kind("argoproj.io/v1alpha1", "Rollout");
     let caches = Caches::start(&administrator().await, [rollouts.clone()], None);
     eventually("the first sync", || caches.is_ready()).await;
-    assert_eq!(get(&caches, &rollouts, "default", "x").unwrap(), None);
-    assert!(get(&caches, &kind("v1", "Secret"), "default", "x").unwrap_err().contains("not watched"));
+    assert_eq!(get(&*caches, &rollouts, "default", "x").unwrap(), None);
+    assert!(get(&*caches, &kind("v1", "Secret"), "default", "x").unwrap_err().contains("not watched"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +119,7 @@ async fn without_an_api_server_no_cache_is_ready_and_no_look_up_waits() {
     let services = kind("v1", "Service");
     let caches = Caches::start(&connect(Some(&path)).await.unwrap(), [services.clone()], None);
     let start = Instant::now();
-    assert!(get(&caches, &services, "default", "x").unwrap_err().contains("not synced yet"));
+    assert!(get(&*caches, &services, "default", "x").unwrap_err().contains("not synced yet"));
     assert!(start.elapsed() < Duration::from_millis(50));
     eventually("a failure", || caches.states()[0].failures > 0).await;
     assert!(!caches.is_ready());
@@ -132,7 +133,8 @@ struct Proxy {
 }
 
 impl Proxy {
-    async fn start(address: SocketAddr, server: &str) -> Self {
+    async fn start(address: SocketAddr) -> Self {
+        let server = cluster().description["server"].as_str().unwrap();
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = server.trim_start_matches("https://").to_owned();
@@ -148,6 +150,17 @@ impl Proxy {
         Proxy { address, connections }
     }
 
+    /// Starts a proxy, with a client that uses it.
+    async fn with_client() -> (Self, Client) {
+        let proxy = Proxy::start(([127, 0, 0, 1], 0).into()).await;
+        let server = cluster().description["server"].as_str().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let config = std::fs::read_to_string(cluster().kubeconfig()).unwrap();
+        std::fs::write(&path, config.replace(server, &format!("https://{}", proxy.address))).unwrap();
+        (proxy, connect(Some(&path)).await.unwrap())
+    }
+
     async fn stop(mut self) -> SocketAddr {
         self.connections.shutdown().await;
         self.address
@@ -158,21 +171,16 @@ impl Proxy {
 async fn a_cache_answers_during_an_outage_and_recovers() {
     create_namespace("cache-outage");
     apply(&service("cache-outage", "sql", "sql"));
-    let server = cluster().description["server"].as_str().unwrap();
-    let proxy = Proxy::start(([127, 0, 0, 1], 0).into(), server).await;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config");
-    let config = std::fs::read_to_string(cluster().kubeconfig()).unwrap();
-    std::fs::write(&path, config.replace(server, &format!("https://{}", proxy.address))).unwrap();
+    let (proxy, client) = Proxy::with_client().await;
     let services = kind("v1", "Service");
-    let caches = Caches::start(&connect(Some(&path)).await.unwrap(), [services.clone()], None);
+    let caches = Caches::start(&client, [services.clone()], None);
     eventually("the first sync", || caches.is_ready()).await;
 
     let address = proxy.stop().await;
     eventually("an outage", || caches.states()[0].last_error_class == Some(ErrorClass::Unavailable)).await;
     assert_eq!(names(&caches, &services, "cache-outage").unwrap(), ["sql"]);
     assert!(caches.is_ready() && caches.states()[0].synced);
-    let _proxy = Proxy::start(address, server).await;
+    let _proxy = Proxy::start(address).await;
     eventually("a recovery", || caches.states()[0].last_error_class.is_none()).await;
     apply(&service("cache-outage", "more", "more"));
     eventually("an addition", || names(&caches, &services, "cache-outage").unwrap() == ["more", "sql"]).await;
@@ -200,9 +208,9 @@ async fn a_kind_with_many_objects_is_listed_in_pages() {
 }
 
 /// Checks a request with the embedded module and look-ups in the caches.
-fn review(caches: &Arc<Caches>, memory: usize, request: &Value) -> Response {
+fn review(lookups: Arc<dyn LookupSource>, memory: usize, request: &Value) -> Response {
     let module = CompiledModule::limited(EMBEDDED, Limits { deadline: Duration::from_secs(10), memory }).unwrap();
-    let instance = module.instance(Arc::clone(caches) as Arc<dyn LookupSource>).unwrap();
+    let instance = module.instance(lookups).unwrap();
     let settings = with_look_ups(&json!({"exposure": "internal"}));
     instance.validate(&to_raw_value(request).unwrap(), &settings).unwrap()
 }
@@ -249,10 +257,10 @@ async fn unrelated_deployments_are_stubs() {
     assert_eq!(names(&caches, &deployments, "cache-crowd").unwrap(), ["sql"]);
     let stub = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "web-7", "namespace": "cache-crowd"}});
-    assert_eq!(get(&caches, &deployments, "cache-crowd", "web-7").unwrap(), Some(stub));
-    assert_eq!(get(&caches, &replica_sets, "cache-crowd", "sql-1").unwrap().unwrap().get("spec"), None);
+    assert_eq!(get(&*caches, &deployments, "cache-crowd", "web-7").unwrap(), Some(stub));
+    assert_eq!(get(&*caches, &replica_sets, "cache-crowd", "sql-1").unwrap().unwrap().get("spec"), None);
 
-    let ask = |request: &Value| review(&caches, 64 << 20, request);
+    let ask = |request: &Value| review(caches.clone(), 64 << 20, request);
     let allowed = Response { accepted: true, ..Response::default() };
     assert_eq!(ask(&scale("cache-crowd", "deployments", "web-7")), allowed);
     assert_eq!(ask(&scale("cache-crowd", "replicasets", "sql-1")), allowed);
@@ -279,8 +287,46 @@ async fn a_list_that_is_too_large_for_the_module_is_not_checked() {
     eventually("the first sync", || caches.is_ready()).await;
     assert_eq!(names(&caches, &kind("apps/v1", "Deployment"), "cache-large").unwrap().len(), 300);
     let allowed = Response { accepted: true, ..Response::default() };
-    let ask = |memory| review(&caches, memory, &create_service_request("cache-large"));
+    let ask = |memory| review(caches.clone(), memory, &create_service_request("cache-large"));
     assert_eq!(ask(64 << 20), allowed);
     let unchecked = [("unchecked".to_owned(), "workloads: the namespace has too many objects".to_owned())];
     assert_eq!(ask(8 << 20), Response { audit_annotations: unchecked.into(), ..allowed });
+}
+
+fn claim(namespace: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": namespace},
+        "spec": {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "1Gi"}}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_just_created_is_not_missing() {
+    create_namespace("cache-behind");
+    let (proxy, client) = Proxy::with_client().await;
+    let claims = kind("v1", "PersistentVolumeClaim");
+    let caches = Caches::start(&client, kinds(&metadata::read(EMBEDDED).unwrap()), Some(&Settings::default()));
+    eventually("the first sync", || caches.is_ready()).await;
+    let mut object = database("cache-behind");
+    let pod = &mut object["spec"]["template"]["spec"];
+    pod["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "data", "mountPath": "/var/opt/mssql"}]);
+    let request = json!({"operation": "CREATE", "namespace": "cache-behind", "object": object,
+        "kind": {"group": "apps", "version": "v1", "kind": "Deployment"}});
+    // What the module says of the claim, and whether it could look it up.
+    let ask = async |client: Client| {
+        let (confirmed, request) = (Arc::new(ConfirmedCaches::new(Arc::clone(&caches), client)), request.clone());
+        let response = tokio::task::spawn_blocking(move || review(confirmed, 64 << 20, &request)).await.unwrap();
+        let warns = response.warnings.iter().any(|warning| warning.starts_with("existing-claim: "));
+        (warns, response.audit_annotations.get("unchecked").cloned())
+    };
+    assert_eq!(ask(administrator().await).await, (true, None));
+
+    // Without a connection, the watches are behind.
+    proxy.stop().await;
+    let is_lost = |state: CacheState| state.kind == "PersistentVolumeClaim" && state.last_error_class.is_some();
+    eventually("an outage", || caches.states().into_iter().any(is_lost)).await;
+    apply(&claim("cache-behind"));
+    assert_eq!(get(&*caches, &claims, "cache-behind", "data").unwrap(), None);
+    assert_eq!(ask(administrator().await).await, (false, None));
+    let unchecked = "persistentvolumeclaims: the look-up failed".to_owned();
+    assert_eq!(ask(client).await, (false, Some(unchecked)), "whether it exists is not known");
 }

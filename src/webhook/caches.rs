@@ -7,11 +7,13 @@
 //! | `index` | objects by namespace and name |
 //! | `kind_cache` | all objects of a kind, and the state of their watch |
 //! | `watch` | the task that updates a cache |
+//! | `confirmed` | the caches, and the API server where an object is missing from them |
 //!
 //! A kind is listed in pages, then watched. Until the list is complete, and if the API server rejects it, look-ups are
 //! errors; the module then skips the rules that need them.
 
 mod cached_object;
+mod confirmed;
 mod index;
 mod kind_cache;
 mod stub_filter;
@@ -30,6 +32,7 @@ use self::kind_cache::KindCache;
 use self::stub_filter::StubFilter;
 use crate::wasm_host::{Get, List, LookupSource, ObjectIter, known_resource};
 
+pub use self::confirmed::ConfirmedCaches;
 pub use self::kind_cache::{CacheState, ErrorClass};
 
 /// A kind of objects.

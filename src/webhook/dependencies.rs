@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 
 use super::blocking::run_blocking;
-use super::caches::{Caches, ResourceKind};
+use super::caches::{Caches, ConfirmedCaches, ResourceKind};
 use super::certificate::{Certificate, server_config};
 use super::cluster_client::{self, Platform};
 use super::collectors::{CacheCollector, CertificateCollector};
@@ -45,6 +45,8 @@ pub struct Dependencies {
     pub platform: Platform,
     /// The cluster, unless look-ups are switched off.
     client: Option<Client>,
+    /// Its objects, once the caches are started.
+    caches: Option<Arc<Caches>>,
 }
 
 impl Dependencies {
@@ -66,6 +68,7 @@ impl Dependencies {
             collectors: Vec::new(),
             platform,
             client,
+            caches: None,
         };
         if !tls.insecure_http {
             dependencies.load_certificate(tls)?;
@@ -78,7 +81,8 @@ impl Dependencies {
     pub fn start_caches(&mut self, kinds: &[ResourceKind], settings: Option<&Settings>) {
         let Some(client) = &self.client else { return };
         let caches = Caches::start(client, kinds.iter().cloned(), settings);
-        self.lookups = Arc::clone(&caches) as Arc<dyn LookupSource>;
+        self.lookups = Arc::new(ConfirmedCaches::new(Arc::clone(&caches), client.clone()));
+        self.caches = Some(Arc::clone(&caches));
         self.collectors.push(Box::new(CacheCollector(Arc::clone(&caches))));
         let started = Instant::now();
         let is_ready = move || caches.is_ready() || started.elapsed() > CACHE_TIMEOUT;
@@ -88,7 +92,7 @@ impl Dependencies {
 
     /// Starts to create Kubernetes Events. Needs the caches.
     pub fn start_events(&mut self, metrics: &Arc<Metrics>) -> Option<Events> {
-        let (events, task) = Events::new(self.client.clone()?, Arc::clone(&self.lookups), metrics);
+        let (events, task) = Events::new(self.client.clone()?, self.caches.clone()?, metrics);
         self.tasks.push(task);
         Some(events)
     }
