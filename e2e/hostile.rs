@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::corpus::lint;
+use crate::lsp::hostile::shown_for;
 use crate::ran::{self, Ran, snapshots};
 use crate::shared::text_of;
 
@@ -54,10 +55,12 @@ fn snapshot(name: &str, text: &str) {
     snapshots("snapshots/hostile").bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// Lints one file with these bytes, as text and JSON, and compares the output with a snapshot.
+/// Lints one file with these bytes, as text and JSON, and compares the output with a snapshot. Opens it in an editor, too.
 fn file(name: &str, bytes: impl AsRef<[u8]>, code: i32) {
     let directory = TempDir::new().unwrap();
-    fs::write(directory.path().join(name), bytes).unwrap();
+    fs::write(directory.path().join(name), &bytes).unwrap();
+    let in_editor = std::str::from_utf8(bytes.as_ref()).map(shown_for).unwrap_or_default();
+    assert!(!in_editor.contains(SECRET) && !in_editor.contains(commands), "{in_editor}");
     let ran = run(directory.path(), &[name]);
     assert_eq!(ran.code, code, "{}", ran.output);
     let machine = run(directory.path(), &["--format", "json", name]);

@@ -26,6 +26,7 @@ mod install;
 mod integrations;
 #[allow(dead_code, reason = "`proof` uses the rest")]
 mod kubernetes;
+mod lsp;
 mod module;
 mod not_fixed;
 mod old_repositories;

@@ -17,7 +17,7 @@ use crate::corpus::cases;
 use crate::shared::{manifests, real_manifests, root};
 
 /// Fragments to insert into manifests: they change the structure of the YAML, or the kind of an object.
-const FRAGMENTS: [&str; 28] = [
+pub(crate) const FRAGMENTS: [&str; 28] = [
     "\n",
     "kind: Pod\n",
     "kind",

@@ -110,6 +110,15 @@ pub enum Command {
     },
     /// Print the JSON schema of the configuration
     ConfigSchema,
+    /// Run the language server for editors, on standard input and output
+    ///
+    /// The editor shows findings while you type, and applies fixes. It starts the command by itself, and passes settings:
+    /// docs/editors.md shows how.
+    Lsp {
+        /// Accepted because some editors add it
+        #[arg(long, hide = true)]
+        stdio: bool,
+    },
     /// Print the answer of the embedded module to an AdmissionReview
     ///
     /// The exit code is 0 also if the module rejects the request.

@@ -13,6 +13,7 @@ use crate::exit::{ExitStatus, Failure};
 pub mod explain;
 pub mod fix;
 pub mod lint;
+pub mod lsp;
 pub mod manual;
 #[cfg(feature = "registry")]
 pub mod policy;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Fix(flags) => fix::run(&flags),
         Command::Explain { rule } => print(&explain::text(&rule)?),
         Command::Rules { format } => print(&rules::table(format)),
+        Command::Lsp { .. } => lsp::run(),
         Command::ConfigSchema => print(&schema::text()),
         #[cfg(feature = "serve")]
         Command::Review(flags) => review::run(&flags),

@@ -30,7 +30,7 @@ use crate::linter::Ignores;
 pub use self::reader::{SettingsFile, read_settings_file};
 
 /// The configuration file with the flags.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LintConfig {
     /// The settings of the policy.
     pub settings: Settings,

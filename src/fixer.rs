@@ -13,7 +13,7 @@ use sqledge_ha_policy::json::edit::Edit;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
 use self::claims::Claims;
-pub use self::single_fix::{Replacement, SingleFix};
+pub use self::single_fix::{Replacement, SingleFix, safe_fixes};
 use crate::linter::list_items::is_in_template;
 use crate::linter::{LintResult, LintedFile, LocatedFinding, lint_texts};
 use crate::manifest::{EditError, edit, read_span, yaml};

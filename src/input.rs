@@ -38,6 +38,7 @@ pub use self::collect::{MissingInput, Rendering, collect};
 pub use self::exclusion::Exclusion;
 pub use self::helm::HelmChart;
 pub(crate) use self::patches::Patches;
+pub(crate) use self::walk::has_manifest_extension;
 pub use self::walk::{ExcludedCount, FoundInputs, find, find_and_read};
 
 /// A text to read.

@@ -11,7 +11,7 @@
 //! | built | modules |
 //! |---|---|
 //! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `rendered`, `rule_docs`, `escape`, `input_name`, `parallel` |
-//! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `atomic_write`, `exit`, `message` |
+//! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message` |
 //! | with the feature `audit` | the Kubernetes client |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
 //! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
@@ -56,6 +56,8 @@ pub mod config;
 pub mod exit;
 #[cfg(not(target_family = "wasm"))]
 pub mod input;
+#[cfg(not(target_family = "wasm"))]
+pub mod lsp;
 #[cfg(not(target_family = "wasm"))]
 pub mod message;
 

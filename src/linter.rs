@@ -37,7 +37,9 @@ use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::{IndexEntry, MAX_RELATED, ObjectIndex};
 
 pub use self::check::{Level, ObjectFinding, ObjectId, check_object, check_relations};
-pub use self::ignores::{IgnoreEntry, Ignores, ObjectPattern, PathFilter, Validity, comment_notes, parse_date};
+pub use self::ignores::{
+    IgnoreEntry, Ignores, ObjectPattern, PathFilter, Validity, comment_notes, ignore_insertion, parse_date,
+};
 use self::list_items::objects_in;
 use self::locate::ObjectLocation;
 use self::namespace::only_namespace;
@@ -50,7 +52,7 @@ use crate::prefilter::Prefilter;
 use crate::rendered::Rendered;
 
 /// A file that was checked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LintedFile {
     /// The name in reports.
     pub name: String,
@@ -60,8 +62,9 @@ pub struct LintedFile {
     pub path: Option<PathBuf>,
     /// The origins of its documents, if it is a rendered manifest.
     pub rendered: Option<Rendered>,
-    /// The documents whose objects have relations, reduced to what these depend on.
-    kept_documents: Vec<Document>,
+    /// The documents whose objects have relations, reduced to what these depend on. Shared, because scans are checked again and
+    /// again with others.
+    kept_documents: Vec<Arc<Document>>,
     /// The spans of the documents in which every object was checked, in order.
     checked_spans: Vec<Range<usize>>,
     /// The start of every ignore comment that hides a finding, or would if it had not expired.
@@ -92,7 +95,7 @@ pub struct LintedFile {
 }
 
 /// A finding with its location in a text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LocatedFinding {
     /// Index in [`LintResult::files`].
     pub file: usize,
@@ -249,7 +252,8 @@ fn for_platform<'s>(settings: &'s Settings, result: &mut LintResult) -> Cow<'s, 
 fn check_relations_of_all(result: &mut LintResult, settings: &Settings, namespace: Option<&str>, partial: bool) {
     let mut findings = std::mem::take(&mut result.findings);
     let files = result.files.iter().enumerate();
-    let documents = files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, document)));
+    let documents =
+        files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, &**document)));
     let objects: Vec<ObjectLocation<'_>> = documents
         .flat_map(|(file, document)| {
             objects_in(&document.value).into_iter().map(move |item| ObjectLocation { file, document, item })

@@ -20,7 +20,7 @@ const SOURCE_COMMENT: &str = "# Source: ";
 const ORIGIN_ANNOTATION: &str = "config.kubernetes.io/origin";
 
 /// The origin of each document of a text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rendered {
     origins: Vec<Origin>,
     /// The byte range of each document, and the index of its origin; `None` if the document is not rendered.
@@ -28,7 +28,7 @@ pub struct Rendered {
 }
 
 /// A file that documents come from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Origin {
     /// Its path or Helm's name for it; the chart or directory if it is unknown.
     pub file: String,

@@ -27,7 +27,9 @@ pub mod sarif;
 mod text;
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use self::text::counted;
+pub(crate) use self::path::file_uri;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use self::text::{counted, error_and_help, message_and_help};
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

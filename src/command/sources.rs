@@ -1,5 +1,7 @@
 //! Reading and checking the inputs of `lint` and `fix`.
 
+use std::path::Path;
+
 use crate::input::{Charts, FoundInputs, Patches, Source};
 use crate::input_name::path_name;
 use crate::linter::{self, FileScan, InputError, LintResult, scan};
@@ -10,16 +12,30 @@ use crate::prefilter::Prefilter;
 pub fn scanner<'p>(
     prefilter: &'p Prefilter<'p>,
 ) -> impl Fn(&Source) -> Result<Box<FileScan>, ReadError> + Sync + use<'p> {
-    let (patches, charts) = (Patches::default(), Charts::default());
+    let around = Surroundings::default();
     move |source| {
         let text = source.read()?;
-        let chart = source.path().and_then(|path| charts.chart_of(path, &text)).map(path_name);
-        let scan = scan(source.name(), text, prefilter);
+        Ok(Box::new(around.scan(source.path(), source.name(), text, prefilter)))
+    }
+}
+
+/// The kustomizations and charts around files, each of which is read once.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    patches: Patches,
+    charts: Charts,
+}
+
+impl Surroundings {
+    /// Scans the text of a file, which is a manifest, a patch, or a template of a chart.
+    pub fn scan(&self, path: Option<&Path>, name: String, text: String, prefilter: &Prefilter<'_>) -> FileScan {
+        let chart = path.and_then(|path| self.charts.chart_of(path, &text)).map(path_name);
+        let scan = scan(name, text, prefilter);
         if let Some(chart) = chart.filter(|_| scan.has_errors()) {
-            return Ok(Box::new(scan.into_template(chart)));
+            return scan.into_template(chart);
         }
-        let is_patch = scan.has_database() && source.path().is_some_and(|path| patches.contains(path));
-        Ok(Box::new(if is_patch { scan.into_patch() } else { scan }))
+        let is_patch = scan.has_database() && path.is_some_and(|path| self.patches.contains(path));
+        if is_patch { scan.into_patch() } else { scan }
     }
 }
 

@@ -9,15 +9,20 @@ use sqledge_ha_policy::finding::Fix;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
 use super::claims::Claims;
-use super::{appended, edited, line_ending};
-use crate::linter::{LintedFile, LocatedFinding};
+use super::{EditedText, appended, default_namespace, edited, line_ending};
+use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::EditError;
+use crate::prefilter::Prefilter;
 
 /// A text in which each finding is fixed as if it were the only one.
 pub struct SingleFix<'f> {
     file: &'f LintedFile,
     ending: &'static str,
-    /// The claims in the text, read for the first fix that needs one.
+    /// The files that can have claims.
+    files: &'f [LintedFile],
+    /// The namespace of objects that name none.
+    namespace: &'f str,
+    /// The claims in the files, read for the first fix that needs one.
     claims: OnceCell<Claims>,
 }
 
@@ -31,19 +36,30 @@ pub struct Replacement {
 }
 
 impl<'f> SingleFix<'f> {
-    /// For the findings in `file`.
+    /// For the findings in `file`, as if there was no other file.
     pub fn new(file: &'f LintedFile) -> Self {
-        SingleFix { file, ending: line_ending(&file.text), claims: OnceCell::new() }
+        SingleFix::with_claims(file, std::slice::from_ref(file), DEFAULT_NAMESPACE)
     }
 
-    /// The changes that the command `fix` would make if there was no other finding and no other file.
+    /// For the findings in the file at an index of [`LintResult::files`], with the claims of all files; `None` if there is no
+    /// such file.
+    pub fn in_application(result: &'f LintResult, file: usize, prefilter: &Prefilter<'f>) -> Option<Self> {
+        let file = result.files.get(file)?;
+        Some(SingleFix::with_claims(file, &result.files, default_namespace(result, prefilter)))
+    }
+
+    fn with_claims(file: &'f LintedFile, files: &'f [LintedFile], namespace: &'f str) -> Self {
+        SingleFix { file, ending: line_ending(&file.text), files, namespace, claims: OnceCell::new() }
+    }
+
+    /// The changes that the command `fix` would make if there was no other finding.
     ///
     /// # Errors
     /// [`EditError`] if its edits cannot be made in this text.
     pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
         let text = self.file.text.as_str();
         let (span, length) = (&located.document_span, text.len());
-        let claims = || Claims::in_files(std::slice::from_ref(self.file), DEFAULT_NAMESPACE);
+        let claims = || Claims::in_files(self.files, self.namespace);
         let needs_claim = fix.on_free_claim.is_some() || !fix.documents.is_empty();
         let fix = if needs_claim {
             Cow::Owned(self.claims.get_or_init(claims).adapt(fix, &located.object)?)
@@ -63,6 +79,18 @@ impl<'f> SingleFix<'f> {
         }
         Ok(replacements)
     }
+}
+
+/// The changes that the command `fix` would make in one pass over the file at an index of [`LintResult::files`], with its safe fixes
+/// only.
+pub fn safe_fixes(result: &LintResult, file: usize) -> Vec<Replacement> {
+    let Some(linted) = result.files.get(file) else { return Vec::new() };
+    let (mut edited, mut claims) = (EditedText::new(linted), Claims::default());
+    for located in result.findings.iter().filter(|located| located.file == file) {
+        // A finding that is not fixed stays a finding.
+        let _ = edited.apply(located, false, &mut claims);
+    }
+    changes(&linted.text, &edited.text(), 0)
 }
 
 /// The differences of two texts; `start` is the position of the first one in the whole text. Only the differing part of a
@@ -101,8 +129,7 @@ mod tests {
 
     use super::*;
     use crate::fixer::fix;
-    use crate::linter::{LintResult, lint_texts};
-    use crate::prefilter::Prefilter;
+    use crate::linter::lint_texts;
 
     fn replaced(text: &str, replacements: &[Replacement]) -> String {
         let mut whole = text.to_owned();

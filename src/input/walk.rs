@@ -280,7 +280,8 @@ fn is_manifest(entry: &DirEntry) -> bool {
         }
 }
 
-fn has_manifest_extension(path: &Path) -> bool {
+/// Whether a file in a directory is read.
+pub(crate) fn has_manifest_extension(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }

@@ -6,11 +6,13 @@
 //! | file | holds |
 //! |---|---|
 //! | `comment` | one ignore comment |
+//! | `add` | adding one to a text |
 //! | `entry` | one ignore entry |
 //! | `validity` | expiry date and reason of both |
 //! | `unused` | notes on unused comments and entries, and on errors in comments |
 //! | `near_miss` | comments that look like ignore comments |
 
+mod add;
 mod comment;
 mod entry;
 mod near_miss;
@@ -23,6 +25,7 @@ use std::ops::Range;
 use sqledge_ha_policy::settings::Settings;
 use time::Date;
 
+pub use self::add::ignore_insertion;
 use self::comment::{Comment, comments};
 use self::entry::EntryMatcher;
 pub use self::entry::{IgnoreEntry, ObjectPattern, PathFilter};

@@ -11,7 +11,7 @@ use super::{LocatedFinding, ObjectId};
 use crate::parallel;
 
 /// A second location of a finding.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RelatedLocation {
     /// Index in [`LintResult::files`](super::LintResult::files).
     pub file: usize,

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use memchr::memmem;
 use sqledge_ha_policy::engine::{Engine, SQL_EDGE};
@@ -26,7 +27,7 @@ use crate::rendered::Rendered;
 const BATCH: usize = 64;
 
 /// A file after the first pass.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FileScan {
     file: LintedFile,
     deferred: Vec<DeferredDocument>,
@@ -34,7 +35,7 @@ pub struct FileScan {
 }
 
 /// A document for the second pass.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DeferredDocument {
     kind: Kind,
     span: Range<usize>,
@@ -208,7 +209,8 @@ impl FileScan {
 impl LintedFile {
     /// Adds a document that starts with document number `index`. Returns the names of the database pods in it.
     fn add(&mut self, scan: DocumentScan, index: usize) -> DatabaseNames {
-        self.kept_documents.extend(scan.kept_documents.into_iter().map(|document| document.with_index_offset(index)));
+        let kept = scan.kept_documents.into_iter().map(|document| Arc::new(document.with_index_offset(index)));
+        self.kept_documents.extend(kept);
         self.checked_spans.extend(scan.checked_span);
         let findings = scan.findings.into_iter();
         self.findings.extend(findings.map(|located| LocatedFinding { document: located.document + index, ..located }));

@@ -26,7 +26,7 @@ enum Name {
 }
 
 /// The names by which other objects can be related to the databases of a file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct DatabaseNames {
     names: Vec<(Name, String)>,
 }

@@ -67,13 +67,21 @@ impl<'n> ReportPath<'n> {
 
     /// The URI; relative for a relative path.
     pub(super) fn uri(&self) -> String {
-        let encoded = |path: &str| utf8_percent_encode(path, ESCAPED).to_string();
         match self {
             ReportPath::Relative(path) => encoded(path),
-            ReportPath::Absolute(path) => format!("file://{}", encoded(path)),
+            ReportPath::Absolute(path) => file_uri(path),
             ReportPath::StandardInput => "stdin:".to_owned(),
         }
     }
+}
+
+/// The URI of a file with this absolute path, which begins with a slash.
+pub(crate) fn file_uri(path: &str) -> String {
+    format!("file://{}", encoded(path))
+}
+
+fn encoded(path: &str) -> String {
+    utf8_percent_encode(path, ESCAPED).to_string()
 }
 
 #[cfg(test)]

@@ -26,12 +26,12 @@ pub(super) fn message_and_reason(located: &LocatedFinding) -> String {
 }
 
 /// A finding's message and reason, and its help on a second line.
-pub(super) fn message_and_help(located: &LocatedFinding) -> String {
+pub(crate) fn message_and_help(located: &LocatedFinding) -> String {
     format!("{}\nHelp: {}", message_and_reason(located), located.finding.help)
 }
 
 /// An input error's message, and its help on a second line.
-pub(super) fn error_and_help(error: &InputError) -> String {
+pub(crate) fn error_and_help(error: &InputError) -> String {
     match &error.error.help {
         Some(help) => format!("{}\nHelp: {help}", error.error.message),
         None => error.error.message.clone(),
