@@ -6,13 +6,14 @@
 //! | `calls` | one call of the module on a reused instance |
 //! | `instances` | one call of the module on an instance of its own; with the path of another build, both |
 //! | `lint` | the linter as a whole process, on copies of the examples |
+//! | `lsp` | the language server: from an edit to its diagnostics |
 //! | `serve` | the webhook under load |
 //! | `caches` | the webhook with the objects of a large cluster in its caches; needs the tests' control plane |
 //! | `soak` | the webhook's memory over an hour's worth of requests |
 //! | `peers` | other linters on the same files |
 //! | `profile` | the functions in which the linter spends its time |
 //!
-//! Without an argument, the first four run in separate processes.
+//! Without an argument, the first five run in separate processes.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,6 +34,9 @@ mod child;
 mod client;
 mod conditions;
 mod corpora;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../lsp/editor.rs"]
+mod editor;
 mod instances;
 mod instructions;
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -40,6 +44,7 @@ mod instructions;
 mod kubernetes;
 mod lint;
 mod load;
+mod lsp;
 mod ordinary;
 mod passes;
 mod peers;
@@ -65,11 +70,12 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => ["calls", "instances", "lint", "serve"].into_iter().for_each(alone),
+        [] => ["calls", "instances", "lint", "lsp", "serve"].into_iter().for_each(alone),
         ["calls"] => calls::measure(),
         ["instances"] => instances::measure(None),
         ["instances", path] => instances::measure(Some(path)),
         ["lint"] => lint::measure(),
+        ["lsp"] => lsp::measure(),
         ["serve"] => {
             throughput::compare();
             throughput::compare_lookups();
@@ -81,7 +87,7 @@ fn main() {
         // The other benchmarks run these.
         ["schemas"] => peers::schemas::write(),
         ["pass", name, path] => passes::run(name, Path::new(path)),
-        _ => panic!("the arguments are calls, instances, lint, serve, caches, soak, peers or profile"),
+        _ => panic!("the arguments are calls, instances, lint, lsp, serve, caches, soak, peers or profile"),
     }
 }
 
