@@ -10,8 +10,8 @@ use futures::StreamExt;
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
+use sqledge_ha::cluster_client::connect;
 use sqledge_ha::webhook::caches::group_and_version;
-use sqledge_ha::webhook::cluster_client::connect;
 
 use crate::ran::{Ran, with_input};
 use crate::tools::tool;
@@ -89,13 +89,16 @@ impl Cluster {
         ran.output
     }
 
-    /// Creates many objects of one kind and namespace, several at a time.
+    /// Creates many objects of one kind, in one namespace or of the whole cluster, several at a time.
     pub(crate) async fn create_all(&self, objects: &[Value]) {
         let text = |pointer| objects[0].pointer(pointer).unwrap().as_str().unwrap();
         let (group, version) = group_and_version(text("/apiVersion"));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("/kind")));
         let client = connect(Some(self.kubeconfig().as_ref())).await.unwrap();
-        let api: Api<DynamicObject> = Api::namespaced_with(client, text("/metadata/namespace"), &resource);
+        let api: Api<DynamicObject> = match objects[0].pointer("/metadata/namespace").and_then(Value::as_str) {
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+            None => Api::all_with(client, &resource),
+        };
         let creations = objects.iter().map(|object| {
             let (api, object) = (api.clone(), serde_json::from_value(object.clone()).unwrap());
             async move { api.create(&PostParams::default(), &object).await.unwrap() }

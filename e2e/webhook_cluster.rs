@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use serde_json::{Value, json};
-use sqledge_ha::webhook::cluster_client::connect;
+use sqledge_ha::cluster_client::connect;
 
 use crate::kubernetes::Cluster;
 

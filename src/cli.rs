@@ -1,5 +1,7 @@
 //! The definition of every command and flag.
 
+#[cfg(feature = "audit")]
+mod audit;
 #[cfg(feature = "registry")]
 mod install;
 mod manifests;
@@ -7,7 +9,7 @@ mod manifests;
 mod registry;
 #[cfg(feature = "serve")]
 mod serve;
-#[cfg(feature = "registry")]
+#[cfg(any(feature = "audit", feature = "registry"))]
 mod time;
 
 use std::ffi::OsString;
@@ -16,6 +18,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+#[cfg(feature = "audit")]
+pub use self::audit::{AuditCommand, AuditReport, ClusterConnection, Recover, TimerFlag};
 #[cfg(feature = "registry")]
 pub use self::install::Policy;
 #[cfg(feature = "serve")]
@@ -60,10 +64,14 @@ Exit codes:
 /// Commands that a build without default features lacks.
 const MISSING_COMMANDS: &[&str] = if cfg!(feature = "serve") {
     &[]
-} else if cfg!(feature = "registry") {
+} else if cfg!(all(feature = "audit", feature = "registry")) {
     &["review", "serve", "webhook"]
-} else {
+} else if cfg!(feature = "audit") {
     &["policy", "review", "serve", "webhook"]
+} else if cfg!(feature = "registry") {
+    &["audit", "recover", "review", "serve", "webhook"]
+} else {
+    &["audit", "policy", "recover", "review", "serve", "webhook"]
 };
 
 /// Where the whole program is.
@@ -108,6 +116,20 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = TableFormat::Human)]
         format: TableFormat,
     },
+    /// Check the databases of a live cluster, and foretell what each failure does to them
+    ///
+    /// Reads only. Foretells for every database what happens if its container ends, its pod is deleted, its pod template changes,
+    /// its node is drained, restarted, fails or loses its network, its zone fails, or all nodes get a new image: whether it comes
+    /// back by itself and when, or waits for a person, loses data, or runs twice.
+    #[cfg(feature = "audit")]
+    Audit(Box<AuditCommand>),
+    /// Release the databases of a failed node, and follow them until they are back
+    ///
+    /// Shows the databases and the other pods of the node, asks whether its machine is off, and sets the taint
+    /// node.kubernetes.io/out-of-service: Kubernetes then removes the pods of the node and detaches its volumes. A node that is
+    /// Ready, or was a moment ago, is not touched.
+    #[cfg(feature = "audit")]
+    Recover(Box<Recover>),
     /// Print the JSON schema of the configuration
     ConfigSchema,
     /// Run the language server for editors, on standard input and output

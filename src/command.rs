@@ -10,11 +10,15 @@ use crate::cli::{Cli, Command};
 use crate::config::schema;
 use crate::exit::{ExitStatus, Failure};
 
+#[cfg(feature = "audit")]
+pub mod audit;
 pub mod explain;
 pub mod fix;
 pub mod lint;
 pub mod lsp;
 pub mod manual;
+#[cfg(feature = "audit")]
+mod objects;
 #[cfg(feature = "registry")]
 pub mod policy;
 #[cfg(feature = "registry")]
@@ -25,6 +29,8 @@ pub mod policy_manifest;
 pub mod policy_pull;
 #[cfg(feature = "registry")]
 pub mod policy_push;
+#[cfg(feature = "audit")]
+pub mod recover;
 mod report_output;
 #[cfg(feature = "serve")]
 pub mod review;
@@ -42,6 +48,10 @@ pub mod webhook;
 /// [`Failure`] with the exit code and a message.
 pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
+        #[cfg(feature = "audit")]
+        Command::Audit(flags) => audit::run(&flags),
+        #[cfg(feature = "audit")]
+        Command::Recover(flags) => recover::run(&flags),
         Command::Lint(flags) => lint::run(&flags),
         Command::Fix(flags) => fix::run(&flags),
         Command::Explain { rule } => print(&explain::text(&rule)?),

@@ -5,6 +5,8 @@
 //! that no rule reads → [`linter`] runs the rules on every object and locates the findings → [`report`] prints them, or
 //! [`fixer`] edits the text.
 //!
+//! A live cluster on its way to the report: `audit` reads its objects, runs the rules on them, and foretells failures.
+//!
 //! The rules on their way into a cluster: `wasm_host` embeds and runs them → `registry` pushes and pulls the module →
 //! `install` prints the manifests that name it, and `webhook` answers with it.
 //!
@@ -12,7 +14,7 @@
 //! |---|---|
 //! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `rendered`, `rule_docs`, `escape`, `input_name`, `parallel` |
 //! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message` |
-//! | with the feature `audit` | the Kubernetes client |
+//! | with the feature `audit` | `audit`, `recover`, `cluster_client`: a live cluster |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
 //! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
 
@@ -61,8 +63,14 @@ pub mod lsp;
 #[cfg(not(target_family = "wasm"))]
 pub mod message;
 
+#[cfg(feature = "audit")]
+pub mod audit;
+#[cfg(feature = "audit")]
+pub mod cluster_client;
 #[cfg(feature = "registry")]
 pub mod inspection;
+#[cfg(feature = "audit")]
+pub mod recover;
 #[cfg(feature = "registry")]
 pub mod registry;
 #[cfg(feature = "registry")]

@@ -13,7 +13,7 @@
 //! | `explanation` | the text of `review --explain` |
 
 pub mod compact;
-mod escaped_json;
+pub(crate) mod escaped_json;
 #[cfg(feature = "serve")]
 pub mod explanation;
 pub(crate) mod fingerprint;
@@ -30,6 +30,8 @@ mod text;
 pub(crate) use self::path::file_uri;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use self::text::{counted, error_and_help, message_and_help};
+#[cfg(feature = "audit")]
+pub(crate) use self::text::{level_name, object_name};
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

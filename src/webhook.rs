@@ -10,7 +10,7 @@
 //! | `certificate`, `tls_files`, `self_signed` | the serving certificate, from files or from a CA of its own |
 //! | `routes`, `review_request`, `request_limit` | requests: paths, bodies, limits |
 //! | `workers`, `decision`, `active_settings` | the settings, the threads that run the module, and the answers |
-//! | `cluster_client`, `caches` | the API server, and caches of the objects that the module looks up |
+//! | `caches` | caches of the objects that the module looks up |
 //! | `dependencies` | certificate and caches, created from the command line |
 //! | `events` | Kubernetes Events on the objects |
 //! | `blocking` | blocking work at startup |
@@ -20,7 +20,6 @@ pub mod active_settings;
 pub mod blocking;
 pub mod caches;
 pub mod certificate;
-pub mod cluster_client;
 pub mod collectors;
 pub mod decision;
 pub mod dependencies;

@@ -11,7 +11,7 @@ use kube::Client;
 use kube::api::{GetParams, Patch, PatchParams, PostParams};
 use kube::core::Request;
 use serde_json::{Value, json};
-use sqledge_ha::webhook::cluster_client::connect;
+use sqledge_ha::cluster_client::connect;
 
 use crate::application::Application;
 use crate::environment::{Environment, RUNTIME};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use kube::api::{Api, EvictParams};
 use serde_json::{Value, json};
-use sqledge_ha::webhook::cluster_client::connect;
+use sqledge_ha::cluster_client::connect;
 use tokio::task::JoinSet;
 
 use self::answers::Rules;

@@ -7,7 +7,7 @@ use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use sqledge_ha::webhook::cluster_client::connect;
+use sqledge_ha::cluster_client::connect;
 
 use crate::application::Application;
 use crate::environment::{Environment, RUNTIME};

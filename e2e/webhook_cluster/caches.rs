@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
+use sqledge_ha::cluster_client::connect;
 use sqledge_ha::wasm_host::{
     CompiledModule, EMBEDDED, Get, Limits, List, LookupSource, Response, metadata, with_look_ups,
 };
 use sqledge_ha::webhook::caches::{CacheState, Caches, ConfirmedCaches, ErrorClass, ResourceKind, kinds};
-use sqledge_ha::webhook::cluster_client::connect;
 use sqledge_ha_policy::settings::Settings;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};

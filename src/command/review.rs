@@ -8,11 +8,10 @@ use serde_json::Value;
 use sqledge_ha_policy::rules::parse_settings;
 
 use crate::cli::Review;
+use crate::command::objects::{read_objects, unreadable};
 use crate::config;
 use crate::exit::{ExitStatus, Failure};
-use crate::input::{self, Source};
-use crate::linter::list_items::objects_in;
-use crate::manifest::{ReadError, read};
+use crate::input::Source;
 use crate::report::explanation;
 use crate::wasm_host::{
     self, AdmissionReview, CompiledModule, EMBEDDED, LookupSource, NoLookups, ObjectSet, ParseError, PatchError,
@@ -40,7 +39,7 @@ pub enum Error {
 pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
     let settings =
         flags.config.as_deref().map(config::read_settings_file).transpose()?.map_or(Value::Null, |file| file.value);
-    let objects = if flags.cluster.is_empty() { None } else { Some(objects(flags)?) };
+    let objects = if flags.cluster.is_empty() { None } else { Some(read_objects(&flags.cluster)?) };
     let source = Source::from_argument(&flags.file);
     let text = source.read().map_err(|error| unreadable(&source.name(), &error))?;
     let failed = |error: Error| Failure::unreadable(format!("{}: {error}", source.name()));
@@ -54,27 +53,6 @@ pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
         let _ = write!(anstream::stderr(), "{explanation}");
     }
     Ok(ExitStatus::Clean)
-}
-
-/// The objects in the files that stand for the cluster.
-fn objects(flags: &Review) -> Result<Vec<Value>, Failure> {
-    let (sources, missing) = input::find(&flags.cluster);
-    if let Some(missing) = missing.first() {
-        return Err(unreadable(&missing.name, &missing.error));
-    }
-    let mut objects = Vec::new();
-    for source in sources {
-        let failed = |error: ReadError| unreadable(&source.name(), &error);
-        for document in read(&source.read().map_err(failed)?) {
-            let value = document.map_err(failed)?.value;
-            objects.extend(objects_in(&value).into_iter().map(|part| part.value.clone()));
-        }
-    }
-    Ok(objects)
-}
-
-fn unreadable(name: &str, error: &ReadError) -> Failure {
-    Failure::unreadable(format!("{name}: {error}"))
 }
 
 /// Answers an AdmissionReview or an AdmissionRequest as the module would in a cluster, and returns the AdmissionReview.

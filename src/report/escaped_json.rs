@@ -9,7 +9,7 @@ use sqledge_ha_policy::finding::is_control_or_bidi;
 ///
 /// # Errors
 /// Errors of `output`.
-pub(super) fn write(value: &impl Serialize, output: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(value: &impl Serialize, output: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(EscapingWriter(&mut *output), value)?;
     writeln!(output)
 }

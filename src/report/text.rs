@@ -5,7 +5,7 @@ use crate::escape::escape;
 use crate::linter::{InputError, Level, LintResult, LocatedFinding, ObjectId};
 
 /// The name of a level.
-pub(super) fn level_name(level: Level) -> &'static str {
+pub(crate) fn level_name(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
         Level::Warning => "warning",
@@ -44,7 +44,7 @@ pub(super) fn error_file<'p>(error: &'p InputError, location: Option<&'p Locatio
 }
 
 /// An object's kind, namespace and name.
-pub(super) fn object_name(object: &ObjectId) -> String {
+pub(crate) fn object_name(object: &ObjectId) -> String {
     let kind = object.kind.as_deref().unwrap_or("object");
     let name = object.name.as_deref().unwrap_or("without a name");
     escape(&match &object.namespace {

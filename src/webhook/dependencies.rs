@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::blocking::run_blocking;
 use super::caches::{Caches, ConfirmedCaches, ResourceKind};
 use super::certificate::{Certificate, server_config};
-use super::cluster_client::{self, Platform};
+
 use super::collectors::{CacheCollector, CertificateCollector};
 use super::events::Events;
 use super::health::ReadinessCheck;
@@ -22,6 +22,7 @@ use super::metrics::Metrics;
 use super::self_signed::SelfSigned;
 use super::tls_files::{self, TlsFiles};
 use crate::cli::{ClusterAccess, Tls};
+use crate::cluster_client::{self, Platform};
 use crate::exit::Failure;
 use crate::wasm_host::{LookupSource, NoLookups};
 

@@ -187,7 +187,7 @@ impl<'a> Node<'a> {
             let is_lasting = taint.at("key").str().is_some_and(|key| !key.starts_with("node.kubernetes.io/"));
             is_lasting && taint.at("effect").str() != Some("PreferNoSchedule") && !tolerates(pod, taint)
         };
-        Placement::new(pod).admits(labels)
+        Placement::new(pod).admits(self.name(), labels)
             && !self.object.path(&["spec", "taints"]).items().any(|taint| keeps_out(&taint))
     }
 }

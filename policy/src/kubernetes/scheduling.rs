@@ -17,6 +17,9 @@ pub const OS: &str = "kubernetes.io/os";
 /// The same under the name that Kubernetes 1.14 deprecated.
 pub const BETA_OS: &str = "beta.kubernetes.io/os";
 
+/// The field of a node that `matchFields` compares.
+const NODE_NAME: &str = "metadata.name";
+
 /// The nodes that a pod can be scheduled on.
 #[derive(Clone, Debug)]
 pub struct Placement<'a> {
@@ -40,13 +43,13 @@ impl<'a> Placement<'a> {
         !self.terms.exists() || self.terms.items().any(admits)
     }
 
-    /// Whether the pod can run on a node with these labels, as far as node selector and required affinity say.
-    pub fn admits(&self, labels: &Map<String, Value>) -> bool {
-        let label = |key: &str| labels.get(key).and_then(Value::as_str);
+    /// Whether the pod can run on the node with this name and these labels, as far as node selector and required affinity say.
+    pub fn admits(&self, name: &str, labels: &Map<String, Value>) -> bool {
+        let label = |key: &str| if key == NODE_NAME { Some(name) } else { labels.get(key).and_then(Value::as_str) };
         let selected = self.selector.members().all(|(key, value)| label(key) == value.str());
         let matches = |term: Cursor<'_>| {
             !is_empty(&term)
-                && term.at("matchExpressions").items().all(|expression| {
+                && expressions(&term).all(|expression| {
                     let own = expression.at("key").str().and_then(label);
                     match (own, expression.at("operator").str()) {
                         (None, operator) => matches!(operator, Some("NotIn" | "DoesNotExist")),
@@ -210,5 +213,19 @@ mod tests {
         assert_eq!(values(json!([in_hosts(&["a"]), term(&[("disk", "Exists", &[])])])), None);
         let by_name = json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]);
         assert_eq!(values(by_name), Some(vec!["n1".into()]));
+    }
+
+    #[test]
+    fn a_node_is_admitted_by_its_labels_and_its_name() {
+        let admits = |terms: Value, name: &str| {
+            let pod = json!({"affinity": {"nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}});
+            let labels = json!({"disk": "ssd"});
+            Placement::new(&Cursor::root(&pod)).admits(name, labels.as_object().unwrap())
+        };
+        let by_name = json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]);
+        assert!(admits(by_name.clone(), "n1") && !admits(by_name, "n2"));
+        assert!(admits(json!([term(&[("disk", "In", &["ssd"])])]), "n1"));
+        assert!(!admits(json!([term(&[("disk", "In", &["hdd"])])]), "n1"));
     }
 }

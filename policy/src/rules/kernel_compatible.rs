@@ -52,7 +52,7 @@ pub const RULE: Rule = Rule {
 };
 
 /// A Linux kernel's major and minor version.
-type KernelVersion = (u32, u32);
+pub type KernelVersion = (u32, u32);
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let last_of = |container: &crate::workload::EngineContainer<'_>| container.engine.last_working_kernel;
@@ -63,7 +63,7 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     let nodes: Vec<Node<'_>> = context.view.nodes().known().unwrap_or_default();
     let candidates = nodes.iter().filter(|node| node.admits(&workload.pod));
     let known: Vec<(&Node<'_>, KernelVersion)> =
-        candidates.filter_map(|node| Some((node, version(node.kernel().str()?)?))).collect();
+        candidates.filter_map(|node| Some((node, kernel_version(node.kernel().str()?)?))).collect();
     let newer: Vec<&Node<'_>> = known.iter().filter(|(_, kernel)| *kernel > last).map(|(node, _)| *node).collect();
     let Some(first) = newer.first() else { return };
     let product = workload.product();
@@ -92,7 +92,8 @@ fn named(nodes: &[&Node<'_>]) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-fn version(text: &str) -> Option<KernelVersion> {
+/// The major and minor version of a kernel, e.g. `(6, 8)` of `6.8.0-1021-azure`; `None` if the text does not start with them.
+pub fn kernel_version(text: &str) -> Option<KernelVersion> {
     let mut numbers = text.split(|character: char| !character.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

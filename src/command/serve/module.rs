@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::settings::{self, SettingsFile};
 use crate::cli::{ModuleRegistry, Serve};
+use crate::cluster_client::Platform;
 use crate::command::policy::{parse_reference, read_module};
 use crate::exit::Failure;
 use crate::registry::{ArtifactReference, Cache, Digest, SCHEME, pull};
@@ -13,7 +14,6 @@ use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, REVISION, me
 use crate::webhook::active_settings::ActiveSettings;
 use crate::webhook::blocking::run_blocking;
 use crate::webhook::caches::{self, ResourceKind};
-use crate::webhook::cluster_client::Platform;
 use crate::webhook::decision::Stage;
 use crate::webhook::lifecycle::BackgroundTask;
 use crate::webhook::workers::StageSettings;

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use sqledge_ha_policy::rules::parse_settings;
 
 use super::module::check_settings;
+use crate::cluster_client::Platform;
 use crate::config;
 use crate::exit::Failure;
 use crate::wasm_host::CompiledModule;
 use crate::webhook::active_settings::{ActiveSettings, LoadedSettings};
-use crate::webhook::cluster_client::Platform;
 
 /// How often the file is read.
 const POLL: Duration = Duration::from_secs(5);

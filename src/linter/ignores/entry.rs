@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
+use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
+
 use super::{Ignores, Validity, Verdict};
 use crate::linter::{LintedFile, LocatedFinding, ObjectId};
 
@@ -57,6 +59,17 @@ impl IgnoreEntry {
     fn names(&self, rule: &str, object: &ObjectId, default_namespace: &str) -> bool {
         let selects = |pattern: &ObjectPattern| pattern.selects(object, default_namespace);
         self.rules.contains(&rule) && (self.objects.is_empty() || self.objects.iter().any(selects))
+    }
+}
+
+impl Ignores {
+    /// Whether an entry without paths hides the finding of a rule on an object of a cluster.
+    pub fn hide_in_cluster(&self, rule: &str, object: &ObjectId) -> bool {
+        self.entries.iter().any(|entry| {
+            entry.paths.is_none()
+                && !entry.validity.has_expired(self.today)
+                && entry.names(rule, object, DEFAULT_NAMESPACE)
+        })
     }
 }
 

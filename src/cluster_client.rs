@@ -20,6 +20,9 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<KubeconfigError>,
     },
+    /// The kubeconfig that kubectl would use cannot be used.
+    #[error("cannot use the kubeconfig: {}", describe_default(_0))]
+    Default(Box<KubeconfigError>),
     /// There is no `--kubeconfig`, and this process does not run in a pod with a service account.
     #[error("not running in a pod with a service account: {0}")]
     InCluster(#[source] Box<InClusterError>),
@@ -34,12 +37,47 @@ pub enum Error {
 /// # Errors
 /// [`Error`].
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
-    let mut config = match kubeconfig {
-        Some(path) => from_file(path)
-            .await
-            .map_err(|source| Error::Kubeconfig { path: path.to_owned(), source: Box::new(source) })?,
+    let config = match kubeconfig {
+        Some(path) => from_file(path, None).await?,
         None => Config::incluster().map_err(|error| Error::InCluster(Box::new(error)))?,
     };
+    client(config)
+}
+
+/// A client for the API server that kubectl would use, with its address: that of a context in `kubeconfig`, or in the files that
+/// the variable `KUBECONFIG` names, or in `~/.kube/config`; else of the cluster that this pod runs in. Sends nothing yet. Needs a
+/// tokio runtime.
+///
+/// # Errors
+/// [`Error`].
+pub async fn connect_as_kubectl(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<(Client, String), Error> {
+    let config = match kubeconfig {
+        Some(path) => from_file(path, context).await?,
+        None => {
+            let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+            match Config::from_kubeconfig(&options).await {
+                Ok(config) => config,
+                Err(error) if context.is_some() || !is_missing(&error) => return Err(Error::Default(Box::new(error))),
+                Err(error) => Config::incluster().map_err(|_| Error::Default(Box::new(error)))?,
+            }
+        }
+    };
+    let address = config.cluster_url.to_string();
+    Ok((client(config)?, address.trim_end_matches('/').to_owned()))
+}
+
+/// Whether there is no kubeconfig at all.
+fn is_missing(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::ReadConfig(error, _) => error.kind() == std::io::ErrorKind::NotFound,
+        KubeconfigError::FindPath => true,
+        _ => false,
+    }
+}
+
+fn client(mut config: Config) -> Result<Client, Error> {
+    // Without it, the first connection fails: rustls cannot choose between two providers.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     config.connect_timeout = Some(Duration::from_secs(5));
     // Longer than the timeout of a watch. Other requests have their own timeouts.
     config.read_timeout = Some(Duration::from_secs(300));
@@ -82,8 +120,23 @@ fn describe(error: &KubeconfigError) -> String {
     }
 }
 
-async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
-    Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &KubeConfigOptions::default()).await
+/// The same for the kubeconfig that no flag names.
+fn describe_default(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, path) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("{} does not exist; name a file with --kubeconfig", path.display())
+        }
+        KubeconfigError::ReadConfig(error, path) => format!("{}: {}", path.display(), describe_io_error(error)),
+        KubeconfigError::FindPath => "there is none; name a file with --kubeconfig".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+async fn from_file(path: &Path, context: Option<&str>) -> Result<Config, Error> {
+    let failed = |source| Error::Kubeconfig { path: path.to_owned(), source: Box::new(source) };
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let file = Kubeconfig::read_from(path).map_err(failed)?;
+    Config::from_custom_kubeconfig(file, &options).await.map_err(failed)
 }
 
 #[cfg(test)]

@@ -1,0 +1,271 @@
+//! A live cluster: its databases, the findings of the rules on them, and what each failure does to them.
+//!
+//! An API server's objects on their way to the report: `read` lists and prunes them → [`inventory`] holds them → `findings` runs the
+//! rules, `live` adds what only a cluster shows, and [`forecast`] foretells failures → `report` prints them.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `read`, `resources` | lists from the API server, and which resources and fields are read |
+//! | `inventory` | the objects, by kind and name; what the pods of each node request |
+//! | `database` | the databases with their pods, and what they do now |
+//! | `storage` | where the database files are |
+//! | `placement` | the nodes that can take a pod |
+//! | `remediation` | who removes a failed node |
+//! | `timers`, `clock` | how long steps take; times in objects |
+//! | `findings`, `live` | the rules, and notes from a live cluster |
+//! | `forecast` | what each failure does |
+//! | `report` | the report formats |
+
+pub(crate) mod clock;
+pub mod database;
+mod findings;
+pub mod forecast;
+pub mod inventory;
+mod live;
+pub mod placement;
+pub mod read;
+pub mod remediation;
+pub mod report;
+mod resources;
+pub mod storage;
+pub mod timers;
+
+use sqledge_ha_policy::finding::Related;
+use sqledge_ha_policy::json::cursor::Cursor;
+use sqledge_ha_policy::kubernetes::name_of;
+use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget};
+use sqledge_ha_policy::settings::Settings;
+
+use self::database::{Database, Now};
+use self::forecast::{Conditions, Failure, Forecast, Outcome, Situation, forecast};
+use self::inventory::{Inventory, Objects, Unread};
+use self::placement::ClusterNode;
+use self::remediation::Remediator;
+use self::timers::Timers;
+use crate::linter::{Level, ObjectFinding, ObjectId};
+
+/// What an audit found.
+#[derive(Debug)]
+pub struct Audit {
+    /// The address of the API server, or where the objects come from.
+    pub source: String,
+    /// The minor version of Kubernetes 1.
+    pub minor_version: Option<u32>,
+    /// The databases, the worst first.
+    pub databases: Vec<DatabaseReport>,
+    /// The findings that belong to no database.
+    pub findings: Vec<ObjectFinding>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+    /// Notes for the user.
+    pub notes: Vec<String>,
+    /// The number of nodes.
+    pub nodes: usize,
+    /// The number of objects that were read.
+    pub objects_read: usize,
+    /// The failures that were foretold.
+    pub failures: Vec<Failure>,
+    /// Whether only one event was asked for.
+    pub is_what_if: bool,
+}
+
+/// What an audit found about a database.
+#[derive(Debug)]
+pub struct DatabaseReport {
+    /// The workload.
+    pub object: ObjectId,
+    /// The operator's object that owns it.
+    pub operator: Option<String>,
+    /// The product.
+    pub product: &'static str,
+    /// The image.
+    pub image: String,
+    /// What it does now.
+    pub now: Now,
+    /// The findings on it, and on objects that are related to it.
+    pub findings: Vec<ObjectFinding>,
+    /// Notes from the live cluster.
+    pub notes: Vec<String>,
+    /// What each failure does; empty if no pod is on a node.
+    pub forecasts: Vec<Forecast>,
+}
+
+impl DatabaseReport {
+    /// Its namespace and name.
+    pub fn full_name(&self) -> String {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        format!("{}/{}", text(&self.object.namespace), text(&self.object.name))
+    }
+
+    /// The worst outcome.
+    pub fn worst(&self) -> Option<Outcome> {
+        self.forecasts.iter().map(|forecast| forecast.outcome).max()
+    }
+
+    /// The number of findings of a level.
+    pub fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|found| Level::from_finding(&found.finding) == level).count()
+    }
+}
+
+/// One event whose effect on all databases is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhatIf {
+    /// A node fails.
+    Node(String),
+    /// A node is drained.
+    Drain(String),
+    /// A zone fails.
+    Zone(String),
+}
+
+impl WhatIf {
+    /// The failure.
+    pub fn failure(&self) -> Failure {
+        match self {
+            WhatIf::Node(_) => Failure::NodeFailure,
+            WhatIf::Drain(_) => Failure::Drain,
+            WhatIf::Zone(_) => Failure::ZoneFailure,
+        }
+    }
+
+    /// The name of the node or zone.
+    pub fn name(&self) -> &str {
+        match self {
+            WhatIf::Node(name) | WhatIf::Drain(name) | WhatIf::Zone(name) => name,
+        }
+    }
+
+    /// Whether it happens to a node.
+    fn concerns(&self, node: Option<&ClusterNode<'_>>, node_name: &str) -> bool {
+        match self {
+            WhatIf::Node(name) | WhatIf::Drain(name) => name == node_name,
+            WhatIf::Zone(name) => node.and_then(ClusterNode::zone) == Some(name.as_str()),
+        }
+    }
+
+    /// Whether the cluster has such a node or zone.
+    pub fn exists_in(&self, inventory: &Inventory) -> bool {
+        let objects = Objects::new(inventory);
+        objects.of_kind("Node").iter().any(|object| {
+            let node = ClusterNode { object: Cursor::root(object) };
+            self.concerns(Some(&node), node.name())
+        })
+    }
+}
+
+/// Checks an inventory, and foretells the failures of its databases: all, or one.
+pub fn audit(inventory: &Inventory, settings: &Settings, timers: Timers, what_if: Option<&WhatIf>) -> Audit {
+    let objects = Objects::new(inventory);
+    let mut timers = timers;
+    timers.minor_version = timers.minor_version.or(inventory.minor_version);
+    let conditions = Conditions { timers, remediators: Remediator::find_all(&objects) };
+    let failures = what_if.map_or_else(|| Failure::ALL.to_vec(), |what_if| vec![what_if.failure()]);
+    let databases = Database::find_all(&objects, &inventory.objects, settings);
+    let mut reports: Vec<DatabaseReport> = databases
+        .iter()
+        .map(|database| DatabaseReport {
+            object: ObjectId { namespace: Some(database.namespace.to_owned()), ..ObjectId::new(database.object) },
+            operator: database.operator(),
+            product: database.workload.product(),
+            image: database.image().to_owned(),
+            now: database.now.clone(),
+            findings: Vec::new(),
+            notes: live::notes(database, &objects, inventory),
+            forecasts: forecasts(database, &objects, inventory, &conditions, &failures, what_if),
+        })
+        .collect();
+    let members: Vec<Vec<ObjectKey>> = databases.iter().map(|database| members(database, &objects)).collect();
+    let mut others = Vec::new();
+    for found in findings::check_all(inventory, &objects, settings) {
+        let of_database = reports.iter_mut().zip(&members).find(|(_, members)| concerns(&found, members));
+        match of_database {
+            Some((report, _)) => report.findings.push(found),
+            None => others.push(found),
+        }
+    }
+    reports.iter_mut().for_each(|report| sort(&mut report.findings));
+    sort(&mut others);
+    reports.sort_by_key(|report| (std::cmp::Reverse((report.worst(), report.count(Level::Error))), report.full_name()));
+    Audit {
+        source: inventory.source.clone(),
+        minor_version: inventory.minor_version,
+        databases: reports,
+        findings: others,
+        unread: inventory.unread.clone(),
+        notes: Vec::new(),
+        nodes: objects.of_kind("Node").len(),
+        objects_read: inventory.objects_read,
+        failures,
+        is_what_if: what_if.is_some(),
+    }
+}
+
+fn forecasts<'a>(
+    database: &Database<'a>,
+    objects: &Objects<'a>,
+    inventory: &'a Inventory,
+    conditions: &Conditions,
+    failures: &[Failure],
+    what_if: Option<&WhatIf>,
+) -> Vec<Forecast> {
+    let Some(situation) = Situation::new(database, objects, inventory.usage.as_ref(), conditions) else {
+        return Vec::new();
+    };
+    let is_affected = |what_if: &WhatIf| what_if.concerns(situation.node.as_ref(), situation.node_name());
+    if what_if.is_some_and(|what_if| !is_affected(what_if)) {
+        let unaffected = |failure: &Failure| Forecast::unaffected(*failure, situation.node_name());
+        return failures.iter().map(unaffected).collect();
+    }
+    failures.iter().map(|failure| forecast(&situation, *failure)).collect()
+}
+
+/// Errors first, then by rule and object.
+fn sort(findings: &mut [ObjectFinding]) {
+    findings.sort_by(|one, other| {
+        let key = |found: &ObjectFinding| {
+            (std::cmp::Reverse(Level::from_finding(&found.finding)), found.finding.rule, found.finding.pointer.clone())
+        };
+        key(one).cmp(&key(other))
+    });
+}
+
+/// The kind, namespace and name of an object.
+type ObjectKey = (String, String, String);
+
+/// A database and the objects that belong to it: its claims, Services, budgets and autoscalers.
+fn members(database: &Database<'_>, objects: &Objects<'_>) -> Vec<ObjectKey> {
+    let key = |kind: &str, name: &str| (kind.to_owned(), database.namespace.to_owned(), name.to_owned());
+    let mut members = vec![key(database.workload.kind.name(), database.name())];
+    let claims = database.workload.data_claims();
+    members.extend(claims.iter().map(|claim| key("PersistentVolumeClaim", &claim.name(&database.workload))));
+    members.extend(database.services.iter().map(|service| key("Service", service.name())));
+    let pods = database.workload.pods(database.namespace);
+    let budgets = objects.in_namespace("PodDisruptionBudget", database.namespace);
+    members.extend(budgets.filter_map(|budget| {
+        let budget = DisruptionBudget::read(budget);
+        let name = budget.object.path(&["metadata", "name"]).str()?;
+        budget.selector()?.matches(&pods).then(|| key("PodDisruptionBudget", name))
+    }));
+    for kind in ["HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"] {
+        let autoscalers = objects.in_namespace(kind, database.namespace).filter(|autoscaler| {
+            Autoscaler::read(autoscaler).target() == Some((database.workload.kind.name(), database.name()))
+        });
+        members.extend(autoscalers.map(|autoscaler| key(kind, name_of(autoscaler))));
+    }
+    members
+}
+
+/// Whether a finding is on one of these objects, or on an object that is related to one.
+fn concerns(found: &ObjectFinding, members: &[ObjectKey]) -> bool {
+    let is_member = |kind: &Option<String>, namespace: &Option<String>, name: &Option<String>| {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        members.contains(&(text(kind), text(namespace), text(name)))
+    };
+    let ObjectId { kind, namespace, name, .. } = &*found.object;
+    let is_related = |related: &Related| {
+        let [_, kind, namespace, name] = &related.object;
+        is_member(kind, namespace, name)
+    };
+    is_member(kind, namespace, name) || found.finding.related.iter().any(is_related)
+}

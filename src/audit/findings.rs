@@ -1,0 +1,63 @@
+//! The rules on the objects of a cluster.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use serde_json::Value;
+use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve};
+use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
+use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
+use sqledge_ha_policy::view::index::ObjectIndex;
+use sqledge_ha_policy::workload::Workload;
+
+use super::inventory::{Inventory, Objects};
+use crate::linter::{ObjectFinding, check_object, check_relations};
+
+/// The findings on all objects, each workload read with the ConfigMaps that configure it. Objects that a checked controller owns
+/// have none: they are reported on the controller.
+pub(super) fn check_all(inventory: &Inventory, objects: &Objects<'_>, settings: &Settings) -> Vec<ObjectFinding> {
+    // OpenShift assigns a group to each namespace.
+    let settings = match inventory.is_openshift {
+        true => Cow::Owned(Settings { fs_group: None, ..settings.clone() }),
+        false => Cow::Borrowed(settings),
+    };
+    let is_checked = |object: &&Value| {
+        let kind = Kind::from_object(object);
+        kind.is_some_and(|kind| !has_checked_owner(kind, object))
+    };
+    let checked: Vec<Cow<'_, Value>> =
+        inventory.objects.iter().filter(is_checked).map(|object| configured(object, objects)).collect();
+    let index = ObjectIndex::new(Scope::LiveCluster, checked.iter().map(AsRef::as_ref));
+    checked.iter().flat_map(|object| check(object, &settings, &index)).collect()
+}
+
+/// A workload with the contents of the ConfigMaps that it names.
+fn configured<'o>(object: &'o Value, objects: &Objects<'o>) -> Cow<'o, Value> {
+    let Some(kind) = Kind::from_object(object).and_then(Kind::workload) else { return Cow::Borrowed(object) };
+    if config_map_names(object, kind).is_empty() {
+        return Cow::Borrowed(object);
+    }
+    let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
+    let mut copy = object.clone();
+    resolve(&mut copy, kind, &mut |name| objects.get("ConfigMap", namespace, name));
+    Cow::Owned(copy)
+}
+
+fn check(object: &Value, settings: &Settings, index: &ObjectIndex<'_>) -> Vec<ObjectFinding> {
+    let mut findings = Vec::new();
+    let kind = Kind::from_object(object);
+    if let Some(kind) = kind
+        && let Some(workload) = kind.workload().and_then(|kind| Workload::read(object, kind, settings))
+        && workload.has_selected_engine()
+    {
+        findings = check_object(object, kind, settings);
+    }
+    let related = check_relations(object, settings, index);
+    let replaced: HashSet<&str> =
+        related.iter().filter(|found| found.finding.replaces_others).map(|found| found.finding.rule).collect();
+    findings.retain(|found| !replaced.contains(found.finding.rule));
+    findings.extend(related);
+    findings
+}

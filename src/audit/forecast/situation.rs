@@ -1,0 +1,294 @@
+//! What the failures of one database have in common.
+
+use std::collections::BTreeMap;
+
+use sqledge_ha_policy::finding::quoted;
+use sqledge_ha_policy::json::cursor::Cursor;
+use sqledge_ha_policy::kubernetes::image::ImageReference;
+
+use super::super::clock::parse_time;
+use super::super::database::{Controller, Database, Pod};
+use super::super::inventory::{NodeUsage, Objects};
+use super::super::placement::{ClusterNode, Scheduling, Targets};
+use super::super::storage::{Home, Storage};
+use super::super::timers::{Seconds, Sourced, Timer};
+use super::{Conditions, Draft, Outcome};
+
+/// A database with a pod on a node, and the rest of the cluster.
+#[derive(Debug)]
+pub struct Situation<'s, 'a> {
+    /// The database.
+    pub database: &'s Database<'a>,
+    /// Its pod.
+    pub pod: &'s Pod<'a>,
+    /// The pod's node; `None` if the Node cannot be read.
+    pub node: Option<ClusterNode<'a>>,
+    /// Where its files are.
+    pub storage: Storage<'a>,
+    /// All objects.
+    pub objects: &'s Objects<'a>,
+    /// What the pods of each node request, if it is known.
+    pub usage: Option<&'s BTreeMap<String, NodeUsage>>,
+    /// What the forecasts of all databases have in common.
+    pub conditions: &'s Conditions,
+}
+
+/// Whether the replacement pod starts on another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// It can be the same node or another one.
+    Perhaps,
+    /// It is another node.
+    Certain,
+    /// It is the same node.
+    No,
+}
+
+impl<'s, 'a> Situation<'s, 'a> {
+    /// The situation of a database; `None` if it has no pod on a node.
+    pub fn new(
+        database: &'s Database<'a>,
+        objects: &'s Objects<'a>,
+        usage: Option<&'s BTreeMap<String, NodeUsage>>,
+        conditions: &'s Conditions,
+    ) -> Option<Self> {
+        let pod = database.placed_pod()?;
+        let node = objects.get("Node", "", pod.node()?).map(|object| ClusterNode { object: Cursor::root(object) });
+        let storage = Storage::of(database, pod, objects);
+        Some(Situation { database, pod, node, storage, objects, usage, conditions })
+    }
+
+    /// The name of the pod's node.
+    pub fn node_name(&self) -> &'a str {
+        self.pod.node().unwrap_or_default()
+    }
+
+    /// The nodes that can take the replacement pod, of those that `is_there` leaves.
+    pub(super) fn targets(&self, is_there: impl Fn(&ClusterNode<'a>) -> bool) -> Targets<'a> {
+        let scheduling = Scheduling {
+            database: self.database,
+            pod: self.pod,
+            storage: &self.storage,
+            objects: self.objects,
+            usage: self.usage,
+        };
+        scheduling.targets(&is_there)
+    }
+
+    /// The nodes that can take the replacement pod, without the pod's own.
+    pub(super) fn other_targets(&self) -> Targets<'a> {
+        self.targets(|node| node.name() != self.node_name())
+    }
+
+    /// The product's name.
+    pub(super) fn product(&self) -> &'static str {
+        self.database.workload.product()
+    }
+
+    /// Adds what becomes of files in the container's own filesystem, or in volumes of the pod.
+    pub(super) fn lose_files_of_the_pod(&self, draft: &mut Draft, of_container_only: bool) {
+        const HELP: &str = "keep all database files on a claim; see `sqledge-ha explain persistent-data`";
+        for home in &self.storage.homes {
+            match home {
+                Home::Container { directory } => {
+                    draft.risk(
+                        Outcome::LosesData,
+                        format!("{directory} is in the container filesystem, which ends with the container"),
+                        HELP,
+                    );
+                }
+                Home::PodVolume { name, .. } if !of_container_only => {
+                    draft.risk(Outcome::LosesData, format!("volume {} ends with the pod", quoted(name)), HELP);
+                }
+                _ => {}
+            }
+        }
+        self.doubt_about_files(draft);
+    }
+
+    /// Says that the place of some files is not known.
+    fn doubt_about_files(&self, draft: &mut Draft) {
+        if self.storage.homes.iter().any(|home| matches!(home, Home::Unknown)) {
+            draft.risk(Outcome::Unknown, "the manifest does not show where all database files are", "");
+        }
+    }
+
+    /// Adds what becomes of files in a directory of the node if the pod moves.
+    pub(super) fn lose_files_of_the_node(&self, draft: &mut Draft, movement: Move) {
+        for home in &self.storage.homes {
+            if let Home::NodePath { name } = home
+                && movement != Move::No
+            {
+                let is_certain = movement == Move::Certain;
+                let starts = if is_certain { "starts" } else { "can start" };
+                let node = quoted(self.node_name());
+                draft.add(
+                    Outcome::LosesData,
+                    is_certain,
+                    format!(
+                        "it {starts} empty on another node: the files of volume {} stay on node {node}",
+                        quoted(name)
+                    ),
+                    "use storage that moves with the pod; see `sqledge-ha explain portable-storage`".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// Adds that no node can take the pod, or that it can start where the database does not work.
+    pub(super) fn judge_targets(&self, draft: &mut Draft, targets: &Targets<'a>) {
+        if let Some(doubt) = targets.doubt {
+            draft.also.push(format!("not evaluated: {doubt}"));
+        }
+        if targets.is_empty() {
+            let why = targets.why_none();
+            let why = if why.is_empty() { "there is no other node".to_owned() } else { why };
+            draft.risk(Outcome::Waits, format!("no node can take the pod: {why}"), "add a node that fits, or free one");
+            return;
+        }
+        for node in &targets.good {
+            draft.shows("Node", "", node.name(), "can take the pod");
+        }
+        if let Some((node, unfit)) = targets.bad.first() {
+            let (name, reason) = (quoted(node.name()), unfit.reason());
+            let message = match (targets.good.is_empty(), targets.bad.len()) {
+                (true, 1) => format!("only node {name} can take the pod: {reason}"),
+                (true, count) => {
+                    format!("it starts on none of the {count} nodes that can take the pod; on {name}, {reason}")
+                }
+                (false, _) => format!("the scheduler may choose node {name}: {reason}"),
+            };
+            draft.add(Outcome::NeverStarts, targets.good.is_empty(), message, unfit.help().to_owned());
+            for (node, unfit) in &targets.bad {
+                draft.shows("Node", "", node.name(), unfit.reason());
+            }
+        }
+    }
+
+    /// Adds that the cluster has no room in a quota of the namespace for a pod beside the old one.
+    pub(super) fn judge_quota(&self, draft: &mut Draft) {
+        for quota in self.objects.in_namespace("ResourceQuota", self.database.namespace) {
+            let quota = Cursor::root(quota);
+            let (hard, used) = (quota.path(&["status", "hard"]), quota.path(&["status", "used"]));
+            let amount = |map: &Cursor<'_>, key: &str| {
+                map.get(key).and_then(|value| sqledge_ha_policy::kubernetes::quantity::quantity(&Cursor::root(value)))
+            };
+            let is_full = ["pods", "count/pods"].into_iter().any(
+                |key| matches!((amount(&hard, key), amount(&used, key)), (Some(hard), Some(used)) if used + 1.0 > hard),
+            );
+            if is_full {
+                let name = quota.path(&["metadata", "name"]).str().unwrap_or_default();
+                draft.risk(
+                    Outcome::Waits,
+                    format!("ResourceQuota {} leaves no room for a pod beside the old one", quoted(name)),
+                    "raise the quota by one pod",
+                );
+                draft.shows("ResourceQuota", self.database.namespace, name, "all its pods are used");
+            }
+        }
+    }
+
+    /// Whether the database files could be used by two pods at once, if the replacement can start on these nodes while the old
+    /// pod still runs on its own: a volume that must be attached is on one node at a time.
+    pub(super) fn can_overlap(&self, targets: &Targets<'a>) -> bool {
+        self.storage.is_shared()
+            && (targets.contains(self.node_name()) || (!targets.is_empty() && self.storage.attached().next().is_none()))
+    }
+
+    /// Stopping the pod: between nothing and its grace period.
+    pub(super) fn stop(&self) -> Sourced {
+        let grace = self.pod.spec().at("terminationGracePeriodSeconds").value().and_then(serde_json::Value::as_f64);
+        let grace = grace.unwrap_or(30.0);
+        let observed = (Seconds::new(0.0, grace), "terminationGracePeriodSeconds of the pod".to_owned());
+        self.conditions.timers.get(Timer::Stop, Some(observed))
+    }
+
+    /// Starting the container until the pod is ready, as the cluster shows it for the last start.
+    pub(super) fn start(&self) -> Sourced {
+        self.conditions.timers.get(Timer::Start, self.observed_start())
+    }
+
+    fn observed_start(&self) -> Option<Sourced> {
+        let ready = self.pod.condition("Ready").filter(|_| self.pod.is_ready())?;
+        let ready_at = parse_time(ready.at("lastTransitionTime").str()?)?;
+        let started = self
+            .pod
+            .container_statuses()
+            .filter_map(|status| parse_time(status.path(&["state", "running", "startedAt"]).str()?));
+        let seconds = ready_at - started.max_by(f64::total_cmp)?;
+        // A readiness that was lost and regained says nothing about a start.
+        if !(0.0..=600.0).contains(&seconds) {
+            return None;
+        }
+        let range = Seconds::new((seconds / 2.0).floor(), seconds * 2.0 + 10.0);
+        Some((range, format!("its last start took {seconds:.0} s")))
+    }
+
+    /// The steps of a pod that starts: its volume comes, the image is pulled, the database starts.
+    pub(super) fn add_start(&self, draft: &mut Draft, targets: &Targets<'a>, movement: Move) {
+        let is_attached = self.storage.attached().next().is_some();
+        if is_attached && movement != Move::No {
+            for (timer, what) in [(Timer::Detach, "the volume is detached"), (Timer::Attach, "the volume is attached")]
+            {
+                let (mut seconds, source) = self.conditions.timers.get(timer, None);
+                if movement == Move::Perhaps {
+                    seconds.min = 0.0;
+                }
+                draft.step(what, (seconds, source));
+            }
+        }
+        if movement != Move::No {
+            self.add_pull(draft, targets);
+        }
+        draft.step(format!("{} starts", self.product()), self.start());
+        self.note_address(draft);
+    }
+
+    /// Pulling the image, unless it is on every node that can take the pod.
+    fn add_pull(&self, draft: &mut Draft, targets: &Targets<'a>) {
+        let image = self.database.image();
+        let without: Vec<&ClusterNode<'_>> =
+            targets.good.iter().filter(|node| node.name() != self.node_name() && !has_image(node, image)).collect();
+        let Some(first) = without.first() else { return };
+        let (mut seconds, source) = self.conditions.timers.get(Timer::Pull, None);
+        let lists_images = |node: &&ClusterNode<'_>| node.object.path(&["status", "images"]).exists();
+        if without.len() < targets.good.len() || !without.iter().all(lists_images) {
+            seconds.min = 0.0;
+        }
+        draft.step("the image is pulled, where it is missing", (seconds, source));
+        draft.shows("Node", "", first.name(), format!("does not list the image {image}"));
+    }
+
+    /// How clients find the pod at its new address.
+    fn note_address(&self, draft: &mut Draft) {
+        match self.database.services.first() {
+            Some(service) => {
+                draft.shows("Service", self.database.namespace, service.name(), "leads clients to the new pod")
+            }
+            None => {
+                draft.also.push("no Service selects the pod: clients must find its new address themselves".to_owned())
+            }
+        }
+    }
+
+    /// Whether the workload creates pods again.
+    pub(super) fn is_controlled(&self) -> bool {
+        self.database.controller != Controller::Nothing
+    }
+}
+
+/// Whether a node lists an image among those that it has. The kubelet reports the largest 50.
+fn has_image(node: &ClusterNode<'_>, image: &str) -> bool {
+    let wanted = normalized_image(image);
+    let images = node.object.path(&["status", "images"]);
+    images.items().any(|entry| {
+        entry.at("names").items().filter_map(|name| name.str()).any(|name| normalized_image(name) == wanted)
+    })
+}
+
+/// An image's reference with its default tag.
+fn normalized_image(image: &str) -> String {
+    let image = image.strip_prefix("docker.io/").unwrap_or(image);
+    let reference = ImageReference::parse(image);
+    if reference.tag.is_none() && reference.digest.is_none() { format!("{image}:latest") } else { image.to_owned() }
+}

@@ -1,0 +1,192 @@
+//! What was read of a cluster.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use sqledge_ha_policy::json::cursor::Cursor;
+use sqledge_ha_policy::kubernetes::quantity::quantity;
+use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
+
+/// The objects of a cluster that decide about its databases, and what could not be read.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// The address of the API server, or where the objects come from.
+    pub source: String,
+    /// The minor version of Kubernetes 1, if it is known.
+    pub minor_version: Option<u32>,
+    /// Whether the cluster is OpenShift.
+    pub is_openshift: bool,
+    /// The objects, each with `apiVersion` and `kind`.
+    pub objects: Vec<Value>,
+    /// What the pods of each node request; `None` if not all pods could be read.
+    pub usage: Option<BTreeMap<String, NodeUsage>>,
+    /// The number of objects that were read, with those that were not kept.
+    pub objects_read: usize,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+}
+
+/// Objects that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Unread {
+    /// The resource, e.g. `nodes`.
+    pub resource: String,
+    /// The namespace; `None` for all.
+    pub namespace: Option<String>,
+    /// Why, in a few words.
+    pub reason: String,
+}
+
+/// What the pods of a node request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeUsage {
+    /// The number of pods that have not ended.
+    pub pods: f64,
+    /// CPU in cores.
+    pub cpu: f64,
+    /// Memory in bytes.
+    pub memory: f64,
+    /// The ports that pods occupy on the node.
+    pub host_ports: Vec<i64>,
+}
+
+impl NodeUsage {
+    /// Adds what a pod requests.
+    pub fn add(&mut self, pod_spec: &Cursor<'_>) {
+        let requests = Requests::of(pod_spec);
+        self.pods += 1.0;
+        self.cpu += requests.cpu;
+        self.memory += requests.memory;
+        self.host_ports.extend(host_ports(pod_spec));
+    }
+}
+
+/// What a pod requests of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Requests {
+    /// CPU in cores.
+    pub cpu: f64,
+    /// Memory in bytes.
+    pub memory: f64,
+}
+
+impl Requests {
+    /// The requests of a pod's `spec`, as the scheduler adds them up: the containers and sidecars together, or the largest init
+    /// container, and the overhead. Requests of the pod itself replace those of its containers
+    /// (<https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>).
+    pub fn of(pod_spec: &Cursor<'_>) -> Self {
+        Requests { cpu: request(pod_spec, "cpu"), memory: request(pod_spec, "memory") }
+    }
+}
+
+fn request(pod_spec: &Cursor<'_>, resource: &str) -> f64 {
+    let amount = |parent: &Cursor<'_>, path: &[&'static str]| {
+        let amounts = parent.path(path);
+        amounts.get(resource).and_then(|value| quantity(&Cursor::root(value))).unwrap_or_default()
+    };
+    let of_container = |container: &Cursor<'_>| {
+        let requests = container.path(&["resources", "requests"]);
+        let path: &[&str] =
+            if requests.get(resource).is_some() { &["resources", "requests"] } else { &["resources", "limits"] };
+        amount(container, path)
+    };
+    let (mut sidecars, mut largest) = (0.0, 0.0_f64);
+    for container in pod_spec.at("initContainers").items() {
+        let own = of_container(&container);
+        largest = largest.max(sidecars + own);
+        if container.at("restartPolicy").str() == Some("Always") {
+            sidecars += own;
+        }
+    }
+    let containers: f64 = pod_spec.at("containers").items().map(|container| of_container(&container)).sum();
+    let own = pod_spec.path(&["resources", "requests"]);
+    let needed = match own.get(resource) {
+        Some(_) => amount(pod_spec, &["resources", "requests"]),
+        None => (containers + sidecars).max(largest),
+    };
+    needed + amount(pod_spec, &["overhead"])
+}
+
+/// The ports that a pod occupies on its node.
+pub fn host_ports(pod_spec: &Cursor<'_>) -> Vec<i64> {
+    let uses_host_network = pod_spec.at("hostNetwork").is_true();
+    let port = |port: Cursor<'_>| {
+        let of_container = || port.at("containerPort").int().filter(|_| uses_host_network);
+        port.at("hostPort").int().filter(|port| *port > 0).or_else(of_container)
+    };
+    let containers = pod_spec.at("containers").items().chain(pod_spec.at("initContainers").items());
+    containers.flat_map(|container| container.at("ports").items().filter_map(port).collect::<Vec<_>>()).collect()
+}
+
+/// The objects by kind and by name.
+#[derive(Debug)]
+pub struct Objects<'a> {
+    by_kind: HashMap<&'a str, Vec<&'a Value>>,
+    by_name: HashMap<(&'a str, &'a str, &'a str), &'a Value>,
+}
+
+impl<'a> Objects<'a> {
+    /// Indexes the objects of an inventory.
+    pub fn new(inventory: &'a Inventory) -> Self {
+        let mut objects = Objects { by_kind: HashMap::new(), by_name: HashMap::new() };
+        for object in &inventory.objects {
+            let kind = kind_of(object);
+            objects.by_kind.entry(kind).or_default().push(object);
+            objects.by_name.entry((kind, namespace_of(object).unwrap_or_default(), name_of(object))).or_insert(object);
+        }
+        objects
+    }
+
+    /// The objects of a kind.
+    pub fn of_kind(&self, kind: &str) -> &[&'a Value] {
+        self.by_kind.get(kind).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The objects of a kind in a namespace.
+    pub fn in_namespace<'s>(&'s self, kind: &str, namespace: &'s str) -> impl Iterator<Item = &'a Value> + use<'a, 's> {
+        let is_there = move |object: &&Value| namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace;
+        self.of_kind(kind).iter().copied().filter(is_there)
+    }
+
+    /// One object; `namespace` is empty for kinds without namespaces.
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<&'a Value> {
+        self.by_name.get(&(kind, namespace, name)).copied()
+    }
+}
+
+/// The kind that an object names.
+pub fn kind_of(object: &Value) -> &str {
+    object.get("kind").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The owner that controls an object: its API version, kind and name.
+pub fn controller_of(object: &Value) -> Option<(&str, &str, &str)> {
+    let owners = Cursor::root(object).path(&["metadata", "ownerReferences"]);
+    let owner = owners.items().find(|owner| owner.at("controller").is_true())?;
+    Some((owner.at("apiVersion").str()?, owner.at("kind").str()?, owner.at("name").str()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn requests_add_up_as_the_scheduler_adds_them() {
+        let cpu = |spec: Value| Requests::of(&Cursor::root(&spec)).cpu;
+        let container = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
+        assert!((cpu(json!({"containers": [container("500m"), container("1")]})) - 1.5).abs() < 1e-9);
+        let with_init = json!({"containers": [container("1")], "initContainers": [container("2")]});
+        assert!((cpu(with_init) - 2.0).abs() < 1e-9);
+        let sidecar = json!({"restartPolicy": "Always", "resources": {"requests": {"cpu": "1"}}});
+        assert!(
+            (cpu(json!({"containers": [container("1")], "initContainers": [sidecar, container("2")]})) - 3.0).abs()
+                < 1e-9
+        );
+        let by_limit = json!({"containers": [{"resources": {"limits": {"cpu": "3"}}}], "overhead": {"cpu": "250m"}});
+        assert!((cpu(by_limit) - 3.25).abs() < 1e-9);
+        let of_pod = json!({"containers": [container("1")], "resources": {"requests": {"cpu": "4"}}});
+        assert!((cpu(of_pod) - 4.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,365 @@
+//! Reads what an audit needs from an API server, page by page. Nothing is written.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `list` | one list: pages, retries, errors |
+
+mod list;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use kube::Client;
+use serde_json::Value;
+use sqledge_ha_policy::engine::Engine;
+use sqledge_ha_policy::json::cursor::Cursor;
+use sqledge_ha_policy::json::field_mask::FieldMask;
+use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
+use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::workload::Workload;
+
+use self::list::{ListError, list};
+use super::inventory::{Inventory, NodeUsage, Unread, controller_of};
+use super::resources::{self, ApiResource};
+use crate::cluster_client::Platform;
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ReadError(pub String);
+
+/// How many lists are read at the same time.
+const PARALLEL: usize = 4;
+
+/// With more namespaces than this, lists of all namespaces are read.
+const MAX_SINGLE_NAMESPACES: usize = 20;
+
+/// What is told about the progress: the resource, and the number of objects so far.
+pub type Progress<'p> = &'p (dyn Fn(&str, usize) + Sync);
+
+/// Reads the databases of some namespaces, or of all if `namespaces` is empty, with what decides about them.
+///
+/// # Errors
+/// [`ReadError`] if the API server cannot be reached, or does not accept the credentials. Objects that cannot be read are in
+/// [`Inventory::unread`].
+pub async fn read(
+    client: &Client,
+    namespaces: &[String],
+    settings: &Settings,
+    progress: Progress<'_>,
+) -> Result<Inventory, ReadError> {
+    let version = list::first_answer(client).await?;
+    let minor_version = version.minor.trim_end_matches('+').parse().ok();
+    let is_openshift = Platform::detect(client).await == Platform::OpenShift;
+    let mut reader = Reader {
+        client,
+        settings,
+        progress,
+        inventory: Inventory { minor_version, is_openshift, ..Inventory::default() },
+    };
+    let scopes: Vec<Option<&str>> = match namespaces {
+        [] => vec![None],
+        named => named.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    let databases = reader.workloads(&scopes).await;
+    let databases = reader.pods(&scopes, databases).await;
+    if !databases.is_empty() {
+        reader.related(&databases).await;
+        reader.config_maps().await;
+    }
+    Ok(reader.inventory)
+}
+
+struct Reader<'r> {
+    client: &'r Client,
+    settings: &'r Settings,
+    progress: Progress<'r>,
+    inventory: Inventory,
+}
+
+/// An object that is kept only if its namespace has a database: as text, which is a fifth of the size in memory.
+struct Stored {
+    namespace: String,
+    text: Box<str>,
+}
+
+impl Reader<'_> {
+    /// Reads the workloads. Returns the namespaces with databases; their other workloads are kept.
+    async fn workloads(&mut self, scopes: &[Option<&str>]) -> BTreeSet<String> {
+        let mut databases = BTreeSet::new();
+        let mut stored: Vec<Stored> = Vec::new();
+        for resource in resources::workloads() {
+            for scope in scopes {
+                let mut kept = Vec::new();
+                let settings = self.settings;
+                let answer = list(self.client, &resource, *scope, &mut |object| {
+                    let namespace = namespace_of(&object).unwrap_or(DEFAULT_NAMESPACE).to_owned();
+                    if runs_database(&object, settings) && !is_owned(&object) {
+                        databases.insert(namespace);
+                        kept.push(object);
+                    } else if let Some(object) = reduced(object) {
+                        stored.push(Stored { namespace, text: object.to_string().into() });
+                    }
+                })
+                .await;
+                self.inventory.objects.append(&mut kept);
+                self.finish(&resource, *scope, answer);
+            }
+        }
+        let kept = stored.into_iter().filter(|stored| databases.contains(&stored.namespace));
+        self.inventory.objects.extend(kept.filter_map(|stored| serde_json::from_str(&stored.text).ok()));
+        databases
+    }
+
+    /// Reads the pods: adds up what they request, and keeps those of the namespaces with databases. Returns these, with the
+    /// namespaces of databases in pods without a controller.
+    async fn pods(&mut self, scopes: &[Option<&str>], mut databases: BTreeSet<String>) -> BTreeSet<String> {
+        let Some(resource) = resources::pods() else { return databases };
+        let mask = resources::pod_mask();
+        let mut usage: BTreeMap<String, NodeUsage> = BTreeMap::new();
+        let (mut kept, settings) = (Vec::new(), self.settings);
+        let mut take = |object: Value, databases: &mut BTreeSet<String>, is_asked_for: bool| {
+            add_usage(&mut usage, &object);
+            let namespace = namespace_of(&object).unwrap_or(DEFAULT_NAMESPACE);
+            if !is_asked_for {
+                return;
+            }
+            let is_database = runs_database(&object, settings);
+            if is_database && !is_owned(&object) {
+                databases.insert(namespace.to_owned());
+            }
+            if databases.contains(namespace) {
+                kept.push(reduced_pod(object, is_database, &mask));
+            }
+        };
+        // What a node has left depends on the pods of all namespaces.
+        let named: Vec<&str> = scopes.iter().copied().flatten().collect();
+        let is_asked_for =
+            |object: &Value| named.is_empty() || namespace_of(object).is_some_and(|own| named.contains(&own));
+        let answer = list(self.client, &resource, None, &mut |object| {
+            let asked = is_asked_for(&object);
+            take(object, &mut databases, asked);
+        })
+        .await;
+        let is_complete = answer.is_ok();
+        self.finish(&resource, None, answer);
+        if !is_complete {
+            for scope in named {
+                let mut in_scope = Vec::new();
+                let answer = list(self.client, &resource, Some(scope), &mut |object| in_scope.push(object)).await;
+                for object in in_scope {
+                    let is_database = runs_database(&object, settings);
+                    if is_database && !is_owned(&object) {
+                        databases.insert(scope.to_owned());
+                    }
+                    if databases.contains(scope) {
+                        kept.push(reduced_pod(object, is_database, &mask));
+                    }
+                }
+                self.finish(&resource, Some(scope), answer);
+            }
+        }
+        self.inventory.objects.append(&mut kept);
+        self.inventory.usage = is_complete.then_some(usage);
+        databases
+    }
+
+    /// Reads the other objects of the namespaces with databases, and those of the cluster.
+    async fn related(&mut self, databases: &BTreeSet<String>) {
+        let of_namespaces = resources::of_namespaces().into_iter().flat_map(|resource| {
+            let scopes: Vec<Option<String>> = if databases.len() > MAX_SINGLE_NAMESPACES {
+                vec![None]
+            } else {
+                databases.iter().cloned().map(Some).collect()
+            };
+            scopes.into_iter().map(move |scope| (resource.clone(), scope))
+        });
+        let of_cluster = resources::of_whole_cluster().into_iter().map(|resource| (resource, None));
+        let images = self.images();
+        let (client, progress) = (self.client, self.progress);
+        let images = &images;
+        let lists = of_namespaces.chain(of_cluster).map(|(resource, scope)| async move {
+            let mut objects = Vec::new();
+            let answer = list(client, &resource, scope.as_deref(), &mut |object| {
+                let is_there =
+                    !resource.is_namespaced || scope.is_some() || !is_in_other_namespace(&resource, &object, databases);
+                if is_there && concerns(&object, databases) {
+                    objects.push(with_few_images(object, images));
+                }
+            })
+            .await;
+            progress(resource.plural, objects.len());
+            (resource, scope, objects, answer)
+        });
+        let mut lists = futures::stream::iter(lists.collect::<Vec<_>>()).buffered(PARALLEL);
+        while let Some((resource, scope, mut objects, answer)) = lists.next().await {
+            self.inventory.objects.append(&mut objects);
+            self.finish(&resource, scope.as_deref(), answer);
+        }
+    }
+
+    /// The names by which nodes list the images of databases.
+    fn images(&self) -> Vec<String> {
+        let of_engine = |engine: &&'static Engine| engine.images.iter().map(|name| (*name).to_owned());
+        let known = self.settings.engines.iter().flat_map(of_engine);
+        known.chain(self.settings.images.iter().map(|mapping| mapping.repository.clone())).collect()
+    }
+
+    /// Reads the ConfigMaps that configure databases.
+    async fn config_maps(&mut self) {
+        let mut wanted = BTreeSet::new();
+        for object in &self.inventory.objects {
+            let Some(kind) = Kind::from_object(object).and_then(Kind::workload) else { continue };
+            if runs_database(object, self.settings) {
+                let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
+                wanted.extend(config_map_names(object, kind).into_iter().map(|name| (namespace.to_owned(), name)));
+            }
+        }
+        let Some(resource) = Kind::ConfigMap.resource().map(ApiResource::from) else { return };
+        for (namespace, name) in wanted {
+            match list::get(self.client, &resource, &namespace, &name).await {
+                Ok(object) => self.inventory.objects.extend(object),
+                Err(error) => self.finish(&resource, Some(&namespace), Err(error)),
+            }
+        }
+    }
+
+    /// Records how a list ended. An API that is not installed has no objects.
+    fn finish(&mut self, resource: &ApiResource, namespace: Option<&str>, answer: Result<usize, ListError>) {
+        match answer {
+            Ok(count) => {
+                self.inventory.objects_read += count;
+                (self.progress)(resource.plural, self.inventory.objects_read);
+            }
+            Err(ListError::NotServed) if !resource.is_built_in() => {}
+            Err(error) => self.inventory.unread.push(Unread {
+                resource: resource.full_name(),
+                namespace: namespace.map(str::to_owned),
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+/// Whether a namespaced object is in a namespace without a database. Objects that configure the whole cluster count everywhere.
+fn is_in_other_namespace(resource: &ApiResource, object: &Value, databases: &BTreeSet<String>) -> bool {
+    let is_for_all = matches!(resource.kind, "MachineHealthCheck" | "Setting") || resource.group == "velero.io";
+    !is_for_all && !namespace_of(object).is_some_and(|namespace| databases.contains(namespace))
+}
+
+/// Whether a volume or attachment can belong to a database: a volume that is bound to a claim of another namespace does not.
+fn concerns(object: &Value, databases: &BTreeSet<String>) -> bool {
+    let claim = Cursor::root(object).path(&["spec", "claimRef", "namespace"]);
+    claim.str().is_none_or(|namespace| databases.contains(namespace))
+}
+
+/// A Node without the images that are none of a database.
+fn with_few_images(mut object: Value, images: &[String]) -> Value {
+    if let Some(listed) = object.pointer_mut("/status/images").and_then(Value::as_array_mut) {
+        listed.retain(|image| {
+            let names = image.get("names").and_then(Value::as_array);
+            names
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .any(|name| images.iter().any(|known| name.contains(known.as_str())))
+        });
+    }
+    object
+}
+
+fn add_usage(usage: &mut BTreeMap<String, NodeUsage>, pod: &Value) {
+    let pod = Cursor::root(pod);
+    let has_ended = matches!(pod.path(&["status", "phase"]).str(), Some("Succeeded" | "Failed"));
+    let Some(node) = pod.path(&["spec", "nodeName"]).str().filter(|name| !name.is_empty() && !has_ended) else {
+        return;
+    };
+    if let Some(known) = usage.get_mut(node) {
+        known.add(&pod.at("spec"));
+    } else {
+        usage.entry(node.to_owned()).or_default().add(&pod.at("spec"));
+    }
+}
+
+/// Whether an object runs a database of a selected product.
+fn runs_database(object: &Value, settings: &Settings) -> bool {
+    let kind = Kind::from_object(object).and_then(Kind::workload);
+    let workload = kind.and_then(|kind| Workload::read(object, kind, settings));
+    workload.is_some_and(|workload| workload.has_selected_engine())
+}
+
+fn is_owned(object: &Value) -> bool {
+    Kind::from_object(object).is_some_and(|kind| has_checked_owner(kind, object))
+}
+
+/// A workload that others depend on; `None` for old revisions, which run nothing. Of one that a checked controller owns, only the
+/// owner is kept.
+fn reduced(mut object: Value) -> Option<Value> {
+    let kind = Kind::from_object(&object)?;
+    let replicas = Cursor::root(&object).path(&["spec", "replicas"]).int();
+    if is_owned(&object) {
+        let is_set = matches!(kind, Kind::Workload(WorkloadKind::ReplicaSet | WorkloadKind::ReplicationController));
+        if !is_set || replicas == Some(0) {
+            return None;
+        }
+        FieldMask::new(["apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.ownerReferences"])
+            .prune(&mut object);
+        return Some(object);
+    }
+    kind.resource()?.field_mask().prune(&mut object);
+    Some(object)
+}
+
+/// A pod of a database in full, any other one as far as others depend on it.
+fn reduced_pod(mut pod: Value, is_database: bool, mask: &FieldMask) -> Value {
+    let is_checked = controller_of(&pod).is_none();
+    if !is_database && !is_checked {
+        mask.prune(&mut pod);
+    } else if !is_database && let Some(row) = Kind::Workload(WorkloadKind::Pod).resource() {
+        let placement = ["nodeName"].map(|field| pod.pointer(&format!("/spec/{field}")).cloned());
+        let phase = pod.pointer("/status/phase").cloned();
+        row.field_mask().prune(&mut pod);
+        if let (Some(spec), [Some(node)]) = (pod.get_mut("spec").and_then(Value::as_object_mut), placement) {
+            spec.insert("nodeName".to_owned(), node);
+        }
+        if let (Some(pod), Some(phase)) = (pod.as_object_mut(), phase) {
+            pod.insert("status".to_owned(), serde_json::json!({"phase": phase}));
+        }
+    }
+    pod
+}
+
+impl Inventory {
+    /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them.
+    pub fn from_objects(source: String, objects: Vec<Value>) -> Self {
+        let mut usage: BTreeMap<String, NodeUsage> = BTreeMap::new();
+        let pods = objects.iter().filter(|object| Kind::from_object(object) == Some(Kind::Workload(WorkloadKind::Pod)));
+        pods.for_each(|pod| add_usage(&mut usage, pod));
+        let is_openshift = objects.iter().any(|object| {
+            object.get("apiVersion").and_then(Value::as_str).is_some_and(|version| version.contains(".openshift.io/"))
+        });
+        Inventory {
+            source,
+            is_openshift,
+            usage: Some(usage),
+            objects_read: objects.len(),
+            objects,
+            ..Inventory::default()
+        }
+    }
+
+    /// The same without the namespaced objects of other namespaces; with all if `namespaces` is empty.
+    #[must_use]
+    pub fn in_namespaces(mut self, namespaces: &[String]) -> Self {
+        if !namespaces.is_empty() {
+            let is_there = |object: &Value| {
+                let namespace = namespace_of(object);
+                namespace.is_none_or(|own| namespaces.iter().any(|name| name == own))
+            };
+            self.objects.retain(is_there);
+        }
+        self
+    }
+}

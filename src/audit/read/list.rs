@@ -1,0 +1,194 @@
+//! One list of an API server: pages, retries, errors.
+
+use std::error::Error;
+use std::time::Duration;
+
+use hyper::Request;
+use k8s_openapi::apimachinery::pkg::version::Info;
+use kube::Client;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::ReadError;
+use crate::audit::resources::ApiResource;
+
+/// The number of objects in a page. At most one page of unpruned objects is in memory for each list.
+const PAGE_SIZE: usize = 500;
+
+/// How long the API server may take for a page.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long it may take for its first answer.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The waits before further attempts, if the API server is busy or the connection breaks.
+const WAITS: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
+
+/// Why a list could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ListError {
+    /// The API server does not know the resource.
+    #[error("the API server does not serve it")]
+    NotServed,
+    /// The account may not list it.
+    #[error("forbidden: this account may not list it")]
+    Forbidden,
+    /// The version of the list is too old; it continues with this token.
+    #[error("the API server no longer has the version of the list")]
+    Gone(Option<String>),
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: PageMetadata,
+    #[serde(default)]
+    items: Option<Vec<Value>>,
+}
+
+#[derive(Default, Deserialize)]
+struct PageMetadata {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+}
+
+/// The version of the API server.
+///
+/// # Errors
+/// [`ReadError`] if it cannot be reached, or rejects the credentials.
+pub(super) async fn first_answer(client: &Client) -> Result<Info, ReadError> {
+    let failed = |reason: String| Err(ReadError(reason));
+    match tokio::time::timeout(FIRST_TIMEOUT, client.apiserver_version()).await {
+        Err(_) => failed("the API server did not answer within 20 s".to_owned()),
+        Ok(Ok(version)) => Ok(version),
+        Ok(Err(kube::Error::Api(status))) if status.code == 403 => Ok(Info::default()),
+        Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
+            failed("the API server rejects the credentials: they are wrong or have expired".to_owned())
+        }
+        Ok(Err(error)) => failed(format!("cannot reach the API server: {}", describe(&error))),
+    }
+}
+
+/// Lists a resource, in a namespace or everywhere, and gives each object to `take`. Returns their number.
+pub(super) async fn list(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+    take: &mut (dyn FnMut(Value) + Send),
+) -> Result<usize, ListError> {
+    let mut outcome = Err(ListError::NotServed);
+    for version in &resource.versions {
+        outcome = list_version(client, resource, version, namespace, take).await;
+        if outcome != Err(ListError::NotServed) {
+            break;
+        }
+    }
+    outcome
+}
+
+async fn list_version(
+    client: &Client,
+    resource: &ApiResource,
+    version: &str,
+    namespace: Option<&str>,
+    take: &mut (dyn FnMut(Value) + Send),
+) -> Result<usize, ListError> {
+    let path = resource.path(version, namespace);
+    let (mut next, mut count) = (None::<String>, 0);
+    loop {
+        let token = next.as_deref().map(|token| format!("&continue={}", utf8_percent_encode(token, NON_ALPHANUMERIC)));
+        let page: Page = match ask(client, &format!("{path}?limit={PAGE_SIZE}{}", token.unwrap_or_default())).await {
+            Ok(page) => page,
+            // With this token the API server continues at the same object in its present state.
+            Err(ListError::Gone(Some(token))) if next.as_ref() != Some(&token) => {
+                next = Some(token);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        for item in page.items.into_iter().flatten() {
+            if let Some(object) = resource.complete(version, item) {
+                count += 1;
+                take(object);
+            }
+        }
+        next = page.metadata.next.filter(|token| !token.is_empty());
+        if next.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// One object; `None` if it does not exist.
+pub(super) async fn get(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Value>, ListError> {
+    let version = resource.versions.first().copied().unwrap_or("v1");
+    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+    match ask::<Value>(client, &format!("{}/{name}", resource.path(version, Some(namespace)))).await {
+        Ok(object) => Ok(resource.complete(version, object)),
+        Err(ListError::NotServed) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks, and asks again if the API server is busy or the connection breaks.
+async fn ask<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, ListError> {
+    let mut waits = WAITS.into_iter();
+    loop {
+        let failed = match tokio::time::timeout(TIMEOUT, once(client, path)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(ListError::Other("the API server did not answer within 60 s".to_owned())),
+        };
+        let is_worth_a_retry = match &failed {
+            kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+            kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
+            _ => false,
+        };
+        match waits.next() {
+            Some(wait) if is_worth_a_retry => tokio::time::sleep(wait).await,
+            _ => return Err(reason(&failed)),
+        }
+    }
+}
+
+async fn once<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, kube::Error> {
+    let request = Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+    client.request(request).await
+}
+
+fn reason(error: &kube::Error) -> ListError {
+    let kube::Error::Api(status) = error else { return ListError::Other(describe(error)) };
+    match status.code {
+        401 => ListError::Other("the API server rejects the credentials".to_owned()),
+        403 => ListError::Forbidden,
+        404 => ListError::NotServed,
+        410 => ListError::Gone(status.metadata.as_ref().and_then(|metadata| metadata.continue_.clone())),
+        429 => ListError::Other("the API server is too busy".to_owned()),
+        code => ListError::Other(format!("the API server answers {code}: {}", status.message)),
+    }
+}
+
+/// An error of the client with its causes, without repeating them.
+fn describe(error: &kube::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

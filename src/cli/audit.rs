@@ -1,0 +1,192 @@
+//! `audit` and `recover`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use super::manifests::CheckOptions;
+use super::time::duration;
+use crate::audit::WhatIf;
+use crate::audit::report::AuditFormat;
+use crate::audit::timers::{Seconds, Timer};
+use crate::escape::escape;
+use crate::linter::Level;
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct AuditCommand {
+    /// The cluster.
+    #[command(flatten)]
+    pub connection: ClusterConnection,
+    /// A namespace with databases (repeatable) [default: all]
+    #[arg(long = "namespace", short = 'n', value_name = "NAMESPACE")]
+    pub namespaces: Vec<String>,
+    /// Audit the objects in these files instead of a cluster, e.g. the output of kubectl get -o json (repeatable)
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["kubeconfig", "context"])]
+    pub from: Vec<PathBuf>,
+    /// Foretell one event for all databases: node/NAME (it fails), drain/NAME (a node), zone/NAME (it fails)
+    #[arg(long, value_name = "EVENT", value_parser = parse_what_if)]
+    pub what_if: Option<WhatIf>,
+    /// Set the time of a step, e.g. attach=5s..1m (repeatable)
+    ///
+    /// The steps: node-grace (until a silent node counts as failed), detach and attach (a volume), pull (the image), start (the
+    /// database), stop (the pod), reboot (a node), cleanup (the pods of a removed node), force-detach (a volume of a removed node), remediation (of a failed node).
+    #[arg(long = "timer", value_name = "STEP=TIME", value_parser = TimerFlag::parse)]
+    pub timers: Vec<TimerFlag>,
+    /// The reports.
+    #[command(flatten)]
+    pub report: AuditReport,
+    /// Exit with code 1 for findings of this level or above
+    #[arg(long, value_enum, default_value_t = Level::Error, value_name = "LEVEL")]
+    pub fail_on: Level,
+    /// Exit with code 0 even if there are findings
+    #[arg(long, conflicts_with = "fail_on")]
+    pub exit_zero: bool,
+    /// Report findings even if an ignore entry covers them
+    #[arg(long)]
+    pub no_ignores: bool,
+    /// Settings and rules.
+    #[command(flatten)]
+    pub checks: CheckOptions,
+}
+
+/// `recover`.
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// The failed node
+    pub node: String,
+    /// The cluster.
+    #[command(flatten)]
+    pub connection: ClusterConnection,
+    /// Show what would happen, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The machine is off: do not ask
+    #[arg(long)]
+    pub machine_is_off: bool,
+    /// Remove the taint, when the machine is back
+    #[arg(long, conflicts_with_all = ["dry_run", "machine_is_off"])]
+    pub undo: bool,
+    /// How long the node must have been silent [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub grace: Option<Duration>,
+    /// How long to wait for the databases
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
+    pub timeout: Duration,
+    /// Settings and rules.
+    #[command(flatten)]
+    pub checks: CheckOptions,
+}
+
+/// The cluster, as for kubectl.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterConnection {
+    /// Kubeconfig file [default: the files in KUBECONFIG, else ~/.kube/config, else the service account of the pod]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context in the kubeconfig [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// The reports of an audit.
+#[derive(Debug, Args)]
+pub struct AuditReport {
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t = AuditFormat::Human)]
+    pub format: AuditFormat,
+    /// Print every forecast with its steps and evidence
+    #[arg(long)]
+    pub details: bool,
+    /// Also write a report to a file, e.g. html=audit.html (repeatable)
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_output)]
+    pub output: Vec<(AuditFormat, PathBuf)>,
+}
+
+/// The time of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimerFlag {
+    /// The step.
+    pub timer: Timer,
+    /// Its time.
+    pub time: Seconds,
+}
+
+impl TimerFlag {
+    /// Reads `STEP=TIME` or `STEP=TIME..TIME`.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, range) = text.split_once('=').ok_or("write STEP=TIME or STEP=TIME..TIME, e.g. attach=5s..1m")?;
+        let timer = Timer::ALL.into_iter().find(|timer| timer.name() == name).ok_or_else(|| {
+            let names = Timer::ALL.map(Timer::name).join(", ");
+            format!("unknown step `{}`; valid steps: {names}", escape(name))
+        })?;
+        let (min, max) = range.split_once("..").unwrap_or((range, range));
+        let (min, max) = (duration(min)?.as_secs_f64(), duration(max)?.as_secs_f64());
+        if min > max {
+            return Err("the first time must not be longer than the second".to_owned());
+        }
+        Ok(TimerFlag { timer, time: Seconds::new(min, max) })
+    }
+}
+
+fn parse_what_if(text: &str) -> Result<WhatIf, String> {
+    const FORMS: &str = "write node/NAME, drain/NAME or zone/NAME";
+    match text.split_once('/') {
+        Some((_, "")) | None => Err(FORMS.to_owned()),
+        Some(("node", name)) => Ok(WhatIf::Node(name.to_owned())),
+        Some(("drain", name)) => Ok(WhatIf::Drain(name.to_owned())),
+        Some(("zone", name)) => Ok(WhatIf::Zone(name.to_owned())),
+        Some(_) => Err(FORMS.to_owned()),
+    }
+}
+
+fn parse_output(text: &str) -> Result<(AuditFormat, PathBuf), String> {
+    let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, e.g. html=audit.html")?;
+    let formats = AuditFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+    let format = AuditFormat::from_str(format, false)
+        .map_err(|_| format!("unknown format `{}`; valid formats: {}", escape(format), names.join(", ")))?;
+    if path.is_empty() || path == "-" {
+        return Err("name a file, e.g. html=audit.html; --format selects the printed report".to_owned());
+    }
+    Ok((format, PathBuf::from(path)))
+}
+
+impl ValueEnum for AuditFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[AuditFormat::Human, AuditFormat::Json, AuditFormat::Sarif, AuditFormat::Junit, AuditFormat::Html]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            AuditFormat::Human => PossibleValue::new("human").help("For people: a table, and what is wrong"),
+            AuditFormat::Json => PossibleValue::new("json").help("For programs; a stable contract"),
+            AuditFormat::Sarif => PossibleValue::new("sarif").help("SARIF 2.1.0; objects are logical locations"),
+            AuditFormat::Junit => PossibleValue::new("junit").help("For systems that show test results"),
+            AuditFormat::Html => PossibleValue::new("html").help("A page that needs no server, to mail or to print"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_is_a_time_or_a_range() {
+        let parsed = TimerFlag::parse("attach=5s..1m").unwrap();
+        assert_eq!((parsed.timer, parsed.time), (Timer::Attach, Seconds::new(5.0, 60.0)));
+        assert_eq!(TimerFlag::parse("start=2s").unwrap().time, Seconds::new(2.0, 2.0));
+        assert!(TimerFlag::parse("start").is_err() && TimerFlag::parse("start=9s..2s").is_err());
+        assert!(TimerFlag::parse("sleep=2s").unwrap_err().contains("valid steps: node-grace"));
+    }
+
+    #[test]
+    fn an_event_names_its_kind() {
+        assert_eq!(parse_what_if("drain/n1"), Ok(WhatIf::Drain("n1".to_owned())));
+        assert!(parse_what_if("n1").is_err() && parse_what_if("node/").is_err() && parse_what_if("pod/x").is_err());
+    }
+}

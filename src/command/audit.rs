@@ -1,0 +1,152 @@
+//! `sqledge-ha audit`: checks a live cluster.
+
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use anstream::StripStream;
+use tokio::runtime::Builder;
+
+use super::objects::read_objects;
+use crate::atomic_write::atomic_write;
+use crate::audit::inventory::Inventory;
+use crate::audit::read;
+use crate::audit::report::{self, AuditFormat, count};
+use crate::audit::timers::Timers;
+use crate::audit::{Audit, audit};
+use crate::cli::{AuditCommand, ClusterConnection, Inputs, TimerFlag};
+use crate::cluster_client::connect_as_kubectl;
+use crate::config::{self, ConfigFlags, LintConfig};
+use crate::escape::escape;
+use crate::exit::{ExitStatus, Failure};
+use crate::input_name::path_name;
+use crate::linter::{Ignores, Level};
+use crate::message::{describe_io_error, print_message};
+use sqledge_ha_policy::settings::Settings;
+
+/// Audits a cluster, and prints the report.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for wrong flags, configuration or kubeconfig, and 4 if the cluster or a file cannot be read.
+pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
+    let inputs = Inputs { paths: Vec::new(), namespace: None, partial: false, exclude: Vec::new() };
+    let config_flags =
+        ConfigFlags { checks: &flags.checks, inputs: &inputs, rendering: None, no_ignores: flags.no_ignores };
+    let LintConfig { settings, ignores, note, .. } = config::lint_config(&config_flags)?;
+    let inventory = inventory(flags, &settings)?;
+    if let Some(what_if) = &flags.what_if
+        && !what_if.exists_in(&inventory)
+        && !inventory.unread.iter().any(|unread| unread.resource == "nodes")
+    {
+        return Err(Failure::usage(format!("--what-if: the cluster has no node or zone `{}`", escape(what_if.name()))));
+    }
+    let mut timers = Timers::default();
+    flags.timers.iter().for_each(|TimerFlag { timer, time }| timers.set(*timer, *time));
+    let mut audit = audit(&inventory, &settings, timers, flags.what_if.as_ref());
+    audit.notes.extend(note);
+    if let Some(ignores) = &ignores {
+        ignore(&mut audit, ignores);
+    }
+    // Files first: the reader of standard output can close it early.
+    let are_written = write_files(flags, &audit);
+    print(flags, &audit)?;
+    Ok(if are_written { exit_status(flags, &audit) } else { ExitStatus::Unreadable })
+}
+
+fn inventory(flags: &AuditCommand, settings: &Settings) -> Result<Inventory, Failure> {
+    if flags.from.is_empty() {
+        return read_cluster(&flags.connection, &flags.namespaces, settings);
+    }
+    let objects = read_objects(&flags.from)?;
+    let names: Vec<String> = flags.from.iter().map(|path| path_name(path)).collect();
+    Ok(Inventory::from_objects(names.join(", "), objects).in_namespaces(&flags.namespaces))
+}
+
+/// Reads a cluster, and shows the progress if standard error is a terminal.
+fn read_cluster(
+    connection: &ClusterConnection,
+    namespaces: &[String],
+    settings: &Settings,
+) -> Result<Inventory, Failure> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::usage(format!("cannot start threads: {}", describe_io_error(&error))))?;
+    let is_shown = io::stderr().is_terminal();
+    let progress = |resource: &str, objects: usize| {
+        if is_shown {
+            let _ = write!(anstream::stderr(), "\r\x1b[Kreading {resource}: {objects} objects");
+        }
+    };
+    let inventory = runtime.block_on(async {
+        let connected = connect_as_kubectl(connection.kubeconfig.as_deref(), connection.context.as_deref()).await;
+        let (client, address) = connected.map_err(|error| Failure::usage(error.to_string()))?;
+        let read = read::read(&client, namespaces, settings, &progress).await;
+        let inventory = read.map_err(|error| Failure::unreadable(format!("{}: {error}", escape(&address))))?;
+        Ok(Inventory { source: address, ..inventory })
+    });
+    if is_shown {
+        let _ = write!(anstream::stderr(), "\r\x1b[K");
+    }
+    inventory
+}
+
+/// Removes the findings that ignore entries hide.
+fn ignore(audit: &mut Audit, ignores: &Ignores) {
+    let lists = audit.databases.iter_mut().map(|report| &mut report.findings);
+    for findings in lists.chain([&mut audit.findings]) {
+        findings.retain(|found| !ignores.hide_in_cluster(found.finding.rule, &found.object));
+    }
+}
+
+fn print(flags: &AuditCommand, audit: &Audit) -> io::Result<()> {
+    let report = &flags.report;
+    if report.format == AuditFormat::Human {
+        let output = &mut BufWriter::new(anstream::stdout().lock());
+        report::write(report.format, audit, report.details, output)?;
+        output.flush()
+    } else {
+        let output = &mut BufWriter::new(io::stdout().lock());
+        report::write(report.format, audit, report.details, output)?;
+        output.flush()
+    }
+}
+
+/// Writes the reports to their files and prints errors. Returns whether all files were written.
+fn write_files(flags: &AuditCommand, audit: &Audit) -> bool {
+    let mut is_complete = true;
+    for (format, path) in &flags.report.output {
+        if let Err(error) = write_file(*format, path, flags.report.details, audit) {
+            let path = escape(&path.to_string_lossy());
+            print_message("error", &format!("--output: cannot write {path}: {}", describe_io_error(&error)));
+            is_complete = false;
+        }
+    }
+    is_complete
+}
+
+/// The file is replaced atomically, or stays unchanged.
+fn write_file(format: AuditFormat, path: &Path, details: bool, audit: &Audit) -> io::Result<()> {
+    let target = if fs::symlink_metadata(path).is_ok() { path.canonicalize()? } else { path.to_owned() };
+    atomic_write(&target, |target| {
+        let mut output = BufWriter::new(StripStream::new(target));
+        report::write(format, audit, details, &mut output)?;
+        output.flush()
+    })
+}
+
+/// What could not be read takes precedence over findings, and a run without any database does not succeed.
+fn exit_status(flags: &AuditCommand, audit: &Audit) -> ExitStatus {
+    let has_findings = match flags.fail_on {
+        Level::Error => count(audit, Level::Error) > 0,
+        Level::Warning => count(audit, Level::Error) + count(audit, Level::Warning) > 0,
+    };
+    if !audit.unread.is_empty() {
+        ExitStatus::Unreadable
+    } else if has_findings && !flags.exit_zero {
+        ExitStatus::Findings
+    } else if audit.databases.is_empty() {
+        ExitStatus::NothingToCheck
+    } else {
+        ExitStatus::Clean
+    }
+}

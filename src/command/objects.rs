@@ -1,0 +1,35 @@
+//! The objects in files that stand for a cluster.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::exit::Failure;
+use crate::input;
+use crate::linter::list_items::objects_in;
+use crate::manifest::{ReadError, read};
+
+/// The objects in files and directories.
+///
+/// # Errors
+/// [`Failure`] with exit code 4 for the first file that cannot be read.
+pub(super) fn read_objects(paths: &[PathBuf]) -> Result<Vec<Value>, Failure> {
+    let (sources, missing) = input::find(paths);
+    if let Some(missing) = missing.first() {
+        return Err(unreadable(&missing.name, &missing.error));
+    }
+    let mut objects = Vec::new();
+    for source in sources {
+        let failed = |error: ReadError| unreadable(&source.name(), &error);
+        for document in read(&source.read().map_err(failed)?) {
+            let value = document.map_err(failed)?.value;
+            objects.extend(objects_in(&value).into_iter().map(|part| part.value.clone()));
+        }
+    }
+    Ok(objects)
+}
+
+/// The error for a file that cannot be read.
+pub(super) fn unreadable(name: &str, error: &ReadError) -> Failure {
+    Failure::unreadable(format!("{name}: {error}"))
+}

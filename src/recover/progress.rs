@@ -1,0 +1,57 @@
+//! What becomes of the databases of a released node.
+
+use kube::Client;
+use sqledge_ha_policy::settings::Settings;
+
+use crate::audit::database::{Database, State};
+use crate::audit::inventory::{Inventory, Objects};
+use crate::audit::read::{ReadError, read};
+
+/// A database on its way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returning {
+    /// Its namespace and name.
+    pub name: String,
+    /// What it does now, for people.
+    pub state: String,
+    /// Whether it is ready on another node.
+    pub is_back: bool,
+}
+
+/// The databases of some namespaces as they are now, away from `node`.
+///
+/// # Errors
+/// [`ReadError`] if the API server cannot be asked.
+pub async fn look(
+    client: &Client,
+    settings: &Settings,
+    namespaces: &[String],
+    node: &str,
+) -> Result<Vec<Returning>, ReadError> {
+    let inventory = read(client, namespaces, settings, &|_, _| {}).await?;
+    Ok(states(&inventory, settings, node))
+}
+
+/// The databases of an inventory, away from `node`.
+fn states(inventory: &Inventory, settings: &Settings, node: &str) -> Vec<Returning> {
+    let objects = Objects::new(inventory);
+    let databases = Database::find_all(&objects, &inventory.objects, settings);
+    databases.iter().map(|database| state(database, node)).collect()
+}
+
+fn state(database: &Database<'_>, node: &str) -> Returning {
+    let on_node = database.pods.iter().any(|pod| pod.node() == Some(node) && !pod.has_ended());
+    let elsewhere = database.pods.iter().find(|pod| pod.node() != Some(node) && !pod.has_ended());
+    let is_back = elsewhere.is_some_and(|pod| pod.is_ready() && pod.node().is_some());
+    let state = match (elsewhere, on_node) {
+        (Some(pod), _) if is_back => format!("ready on node {}", pod.node().unwrap_or_default()),
+        (Some(pod), _) => match pod.node() {
+            Some(other) => format!("the new pod waits for its volume or starts on node {other}"),
+            None => "the new pod waits for a node".to_owned(),
+        },
+        (None, true) => format!("the old pod still exists on node {node}"),
+        (None, false) if database.now.state == State::Stopped => "stopped".to_owned(),
+        (None, false) => "the old pod is gone".to_owned(),
+    };
+    Returning { name: database.full_name(), state, is_back }
+}
