@@ -81,7 +81,8 @@ impl Database {
 
     /// The volume behind a claim and the directory in it, or the pod itself.
     fn place(&self, view: &View, key: &Key, pod: &PodFact) -> String {
-        let Some(place) = &pod.data else { return format!("the pod {} itself", key.name) };
+        // The replacement of a StatefulSet's pod has the same name.
+        let Some(place) = &pod.data else { return format!("the pod {} itself ({})", key.name, pod.uid) };
         let claim = Key { kind: "claim", namespace: self.namespace.clone(), name: place.claim.clone() };
         let volume = match view.get(&claim) {
             Some(Fact::Claim(claim)) => claim.volume.as_deref(),

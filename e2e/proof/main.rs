@@ -22,6 +22,7 @@ mod client;
 mod document;
 mod environment;
 mod facts;
+mod forecast;
 mod gitops;
 mod guarantees;
 mod journal;
@@ -43,6 +44,7 @@ mod replay;
 mod results;
 mod rolling_update;
 mod scenario;
+mod scheduler;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../shared.rs"]
 mod shared;
@@ -158,6 +160,29 @@ fn pods(protected: &Shared) -> impl Iterator<Item = Trial> {
     })
 }
 
+/// What `audit` foretells, each failure in a cluster of its own.
+fn forecasts() -> Vec<Trial> {
+    let failures: [(&str, ScenarioFn); 7] = [
+        ("zone_fails", forecast::zone_fails),
+        ("node_fails", forecast::node_fails),
+        ("node_is_drained", forecast::node_is_drained),
+        ("node_restarts", forecast::node_restarts),
+        ("pods_are_deleted", forecast::pods_are_deleted),
+        ("templates_change", forecast::templates_change),
+        ("containers_end", forecast::containers_end),
+    ];
+    let mut trials: Vec<Trial> = failures
+        .into_iter()
+        .map(|(name, failure)| {
+            trial(format!("forecast::{name}"), move || failure(&Environment::unprotected(&forecast::FLAGS)))
+        })
+        .collect();
+    trials.push(trial("scheduler::decisions_agree", || {
+        scheduler::decisions_agree(&Environment::unprotected(&scheduler::FLAGS));
+    }));
+    trials
+}
+
 /// The failure that each rule prevents, where one node is enough to show it.
 fn necessity(protected: &Shared) -> Vec<Trial> {
     let unprotected = Shared::new(|| Environment::unprotected(&["--nodes=amd64-a=amd64", "--pod-stop=2s"]));
@@ -184,6 +209,7 @@ fn main() -> ExitCode {
     arguments.test_threads = arguments.test_threads.or(Some(MAX_PARALLEL));
     let protected = Shared::new(|| Environment::protected(&pods::FLAGS));
     let mut trials = with_own_cluster(&protected);
+    trials.extend(forecasts());
     trials.extend(pods(&protected));
     trials.extend(necessity(&protected));
     trials.push(trial(

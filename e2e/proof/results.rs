@@ -35,6 +35,10 @@ pub(crate) enum Table {
     RollingUpdate,
     /// The number of replayed reviews.
     Reviews,
+    /// What `audit` foretold, and what happened.
+    Forecasts,
+    /// The scheduler's decisions, foretold.
+    Scheduler,
 }
 
 /// The rows of all tables, by their position.

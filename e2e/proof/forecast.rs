@@ -1,0 +1,524 @@
+//! What `audit` foretells is what then happens: databases of many kinds, hand-made and drawn, and one failure for all of them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqledge_ha::audit::audit;
+use sqledge_ha::audit::forecast::{Failure, Forecast, Outcome};
+use sqledge_ha::audit::inventory::Inventory;
+use sqledge_ha::audit::read::read;
+use sqledge_ha::audit::timers::{Seconds, Timer, Timers};
+use sqledge_ha::cluster_client::connect_as_kubectl;
+use sqledge_ha_policy::settings::Settings;
+
+use crate::application::Application;
+use crate::environment::{Environment, RUNTIME};
+use crate::facts::Fact;
+use crate::guarantees::{Database, Guarantee, Observations};
+use crate::journal::{Entry, Key, View};
+use crate::node_failures::stop_node;
+use crate::results::{self, Table};
+use crate::scenario::{Scenario, seconds};
+
+/// Two zones: the first has two nodes that can run SQL Edge and one that cannot, the second has one that can.
+pub(crate) const FLAGS: [&str; 3] = [
+    "--nodes=amd64-a=amd64/zone-1,amd64-b=amd64/zone-1,arm64-a=arm64/zone-1,amd64-c=amd64/zone-2",
+    "--default-toleration=4s",
+    "--pod-stop=2s",
+];
+const OTHER_NODES: [&str; 3] = ["amd64-b", "arm64-a", "amd64-c"];
+
+/// How long the databases are watched after a failure of pods, and of nodes.
+const WATCHED: Duration = Duration::from_secs(12);
+const WATCHED_WITH_NODES: Duration = Duration::from_secs(30);
+
+/// What a machine of the tests may add to any time.
+const SLACK: f64 = 6.0;
+
+/// What creates the pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Controller {
+    Recreate,
+    RollingUpdate,
+    StatefulSet,
+    Pod,
+}
+
+/// Where the database files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Storage {
+    ReadWriteOnce,
+    ReadWriteOncePod,
+    /// A volume that is not attached, as NFS: any node can use it.
+    Shared,
+    /// On the disk of the first node.
+    Local,
+    EmptyDir,
+}
+
+/// A database of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Variant {
+    controller: Controller,
+    storage: Storage,
+    /// Whether it selects nodes of its architecture.
+    selects_amd64: bool,
+    /// Whether it tolerates failed nodes for ever.
+    is_patient: bool,
+    /// Whether a disruption budget forbids evictions.
+    has_budget: bool,
+}
+
+const BASE: Variant = Variant {
+    controller: Controller::Recreate,
+    storage: Storage::ReadWriteOncePod,
+    selects_amd64: true,
+    is_patient: false,
+    has_budget: false,
+};
+
+/// One of each kind that leads to an outcome of its own.
+const HAND_MADE: [Variant; 10] = [
+    BASE,
+    Variant { storage: Storage::ReadWriteOnce, ..BASE },
+    Variant { storage: Storage::Shared, ..BASE },
+    Variant { storage: Storage::Local, ..BASE },
+    Variant { storage: Storage::EmptyDir, ..BASE },
+    Variant { controller: Controller::RollingUpdate, ..BASE },
+    Variant { controller: Controller::RollingUpdate, storage: Storage::ReadWriteOnce, ..BASE },
+    Variant { controller: Controller::StatefulSet, storage: Storage::ReadWriteOnce, ..BASE },
+    Variant { controller: Controller::Pod, storage: Storage::ReadWriteOnce, ..BASE },
+    Variant { storage: Storage::Shared, is_patient: true, ..BASE },
+];
+
+/// The number of drawn databases beside them.
+const DRAWN: usize = 5;
+
+impl Variant {
+    /// Draws a kind with a simple generator of numbers (Knuth's constants), so that each run has the same ones.
+    fn draw(state: &mut u64) -> Self {
+        let mut below = |count: usize| {
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(*state >> 33).unwrap() % count
+        };
+        let controllers = [Controller::Recreate, Controller::RollingUpdate, Controller::StatefulSet, Controller::Pod];
+        let storages =
+            [Storage::ReadWriteOnce, Storage::ReadWriteOncePod, Storage::Shared, Storage::Local, Storage::EmptyDir];
+        Variant {
+            controller: controllers[below(4)],
+            storage: storages[below(5)],
+            selects_amd64: below(3) > 0,
+            is_patient: below(4) == 0,
+            has_budget: below(3) == 0,
+        }
+    }
+
+    fn describe(self) -> String {
+        let mut text = match self.controller {
+            Controller::Recreate => "Deployment, Recreate",
+            Controller::RollingUpdate => "Deployment, RollingUpdate",
+            Controller::StatefulSet => "StatefulSet",
+            Controller::Pod => "Pod",
+        }
+        .to_owned();
+        text.push_str(match self.storage {
+            Storage::ReadWriteOnce => ", ReadWriteOnce",
+            Storage::ReadWriteOncePod => ", ReadWriteOncePod",
+            Storage::Shared => ", volume without attachment",
+            Storage::Local => ", volume on a node",
+            Storage::EmptyDir => ", `emptyDir`",
+        });
+        for (is_so, what) in [
+            (!self.selects_amd64, ", any architecture"),
+            (self.is_patient, ", tolerates failed nodes"),
+            (self.has_budget, ", `minAvailable: 1`"),
+        ] {
+            text.push_str(if is_so { what } else { "" });
+        }
+        text
+    }
+
+    /// The application in a namespace, which the names of its volumes contain.
+    fn application(self, namespace: &str) -> Application {
+        let mode = match self.storage {
+            Storage::ReadWriteOncePod => "ReadWriteOncePod",
+            Storage::Shared => "ReadWriteMany",
+            Storage::ReadWriteOnce | Storage::Local | Storage::EmptyDir => "ReadWriteOnce",
+        };
+        let (kind, mut application) = match self.controller {
+            Controller::Recreate => ("Deployment", Application::deployment(mode)),
+            Controller::RollingUpdate => {
+                ("Deployment", Application::deployment(mode).with("Deployment", "/spec/strategy", json!({})))
+            }
+            Controller::StatefulSet => ("StatefulSet", Application::stateful_set()),
+            Controller::Pod => ("Pod", Application::pod()),
+        };
+        let pod = if self.controller == Controller::Pod { "/spec" } else { "/spec/template/spec" };
+        if !self.selects_amd64 {
+            application = application.without(kind, &format!("{pod}/nodeSelector"));
+        }
+        if self.is_patient {
+            let taints = ["node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"];
+            let forever = taints.map(|key| json!({"key": key, "operator": "Exists", "effect": "NoExecute"})).into();
+            application = application.with(kind, &format!("{pod}/tolerations"), Value::Array(forever));
+        }
+        let is_set = self.controller == Controller::StatefulSet;
+        if is_set {
+            application = application.with(kind, "/spec/volumeClaimTemplates/0/spec/accessModes", json!([mode]));
+        } else if self.controller == Controller::Pod {
+            application = application.with("PersistentVolumeClaim", "/spec/accessModes", json!([mode]));
+        }
+        match self.storage {
+            Storage::EmptyDir => {
+                let volumes = json!([{"name": "data", "emptyDir": {}}]);
+                application = application.with(kind, &format!("{pod}/volumes"), volumes);
+                if is_set {
+                    application = application.without(kind, "/spec/volumeClaimTemplates");
+                }
+            }
+            Storage::Shared | Storage::Local => {
+                let class = json!("by-hand");
+                let pointer = if is_set {
+                    "/spec/volumeClaimTemplates/0/spec/storageClassName"
+                } else {
+                    "/spec/storageClassName"
+                };
+                application = application.with(if is_set { kind } else { "PersistentVolumeClaim" }, pointer, class);
+                application.objects.insert(0, self.volume(namespace, mode));
+            }
+            Storage::ReadWriteOnce | Storage::ReadWriteOncePod => {}
+        }
+        if self.has_budget {
+            application.objects.push(json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+                "metadata": {"name": "ledger"},
+                "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "ledger"}}}}));
+        }
+        application
+    }
+
+    /// A volume that is made by hand.
+    fn volume(self, namespace: &str, mode: &str) -> Value {
+        let claim = if self.controller == Controller::StatefulSet { "data-ledger-0" } else { "ledger" };
+        let mut spec = json!({"capacity": {"storage": "8Gi"}, "accessModes": [mode], "storageClassName": "by-hand",
+            "claimRef": {"namespace": namespace, "name": claim}});
+        if self.storage == Storage::Shared {
+            spec["nfs"] = json!({"server": "nfs.example.com", "path": "/ledger"});
+        } else {
+            spec["local"] = json!({"path": "/disks/ledger"});
+            spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "kubernetes.io/hostname", "operator": "In", "values": ["amd64-a"]}]}]}});
+        }
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("{namespace}-ledger")}, "spec": spec})
+    }
+}
+
+/// A database of a kind, started on the first node.
+struct Subject<'s> {
+    variant: Variant,
+    scenario: Scenario<'s>,
+}
+
+/// The hand-made databases and drawn ones, all on the first node.
+fn start<'s>(environment: &'s Environment, failure: Failure) -> Vec<Subject<'s>> {
+    let mut state = 2_026 + failure as u64;
+    let mut variants = HAND_MADE.to_vec();
+    while variants.len() < HAND_MADE.len() + DRAWN {
+        let drawn = Variant::draw(&mut state);
+        if !variants.contains(&drawn) {
+            variants.push(drawn);
+        }
+    }
+    let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "by-hand"},
+        "provisioner": "kubernetes.io/no-provisioner"});
+    environment.cluster.must(&["create", "-f", "-"], &class.to_string());
+    environment.cluster.must(&[&["cordon"], &OTHER_NODES[..]].concat(), "");
+    let subjects: Vec<Subject<'_>> = variants
+        .into_iter()
+        .enumerate()
+        .map(|(index, variant)| {
+            let namespace = format!("kind-{index:02}");
+            environment.namespace(&namespace);
+            let scenario = Scenario::apply(environment, &namespace, &variant.application(&namespace));
+            Subject { variant, scenario }
+        })
+        .collect();
+    subjects.iter().for_each(|subject| subject.scenario.wait_until_reachable());
+    environment.cluster.must(&[&["uncordon"], &OTHER_NODES[..]].concat(), "");
+    subjects
+}
+
+/// What an audit reads of some namespaces, or of all.
+pub(crate) fn inventory(environment: &Environment, namespaces: &[String]) -> Inventory {
+    RUNTIME.block_on(async {
+        let kubeconfig = Path::new(environment.cluster.kubeconfig());
+        let (client, _) = connect_as_kubectl(Some(kubeconfig), None).await.unwrap();
+        read(&client, namespaces, &Settings::default(), &|_, _| {}).await.unwrap()
+    })
+}
+
+/// The times of the tests' control plane, which are shorter than those of a real one.
+fn timers() -> Timers {
+    let mut timers = Timers::default();
+    for (timer, min, max) in [
+        (Timer::NodeGrace, 4.0, 7.0),
+        (Timer::Detach, 0.0, 2.0),
+        (Timer::Attach, 0.0, 2.0),
+        (Timer::Pull, 0.0, 0.0),
+        (Timer::Start, 0.2, 2.0),
+        (Timer::Stop, 0.0, 3.0),
+        (Timer::Reboot, 0.0, 4.0),
+    ] {
+        timers.set(timer, Seconds::new(min, max));
+    }
+    timers
+}
+
+/// The forecast of one failure for each namespace.
+fn foretell(environment: &Environment, subjects: &[Subject<'_>], failure: Failure) -> Vec<Forecast> {
+    let inventory = inventory(environment, &[]);
+    assert_eq!(inventory.unread, []);
+    let audit = audit(&inventory, &Settings::default(), timers(), None);
+    let of_subject = |subject: &Subject<'_>| {
+        let name = format!("{}/ledger", subject.scenario.database.namespace);
+        let report = audit.databases.iter().find(|report| report.full_name() == name).expect("every database is found");
+        report.forecasts.iter().find(|forecast| forecast.failure == failure).expect("every failure is foretold").clone()
+    };
+    subjects.iter().map(of_subject).collect()
+}
+
+/// The observations of a database, and how long after the failure clients can connect again. Nothing runs on a failed node, though
+/// its pods say so.
+fn observations(subject: &Subject<'_>, failed: &[&str]) -> (Observations, Duration) {
+    let Subject { scenario, .. } = subject;
+    let journal = &scenario.environment.journal;
+    let (at, now) = (scenario.first_event(), journal.now());
+    let is_lost = |entry: &Entry| match &entry.fact {
+        Some(Fact::Pod(pod)) => pod.node.as_deref().is_some_and(|node| failed.contains(&node)),
+        _ => false,
+    };
+    let mut entries = Vec::new();
+    let mut ended: BTreeSet<Key> = BTreeSet::new();
+    for entry in journal.entries() {
+        if entry.at > at && is_lost(&entry) {
+            if ended.insert(entry.key.clone()) {
+                entries.push(Entry { fact: None, ..entry });
+            }
+        } else {
+            entries.push(entry);
+        }
+    }
+    // Clients that could always connect need not wait.
+    let back = back_at(&scenario.database, &entries, at).unwrap_or(at);
+    (Observations::of(&scenario.database, &entries, at, now), back.saturating_sub(at))
+}
+
+/// The last time after `from` at which clients could connect again. An endpoint stays for a while when its node fails.
+fn back_at(database: &Database, entries: &[Entry], from: Duration) -> Option<Duration> {
+    let (mut view, mut was_reachable, mut back) = (View::new(), false, None);
+    for entry in entries {
+        match &entry.fact {
+            Some(fact) => view.insert(entry.key.clone(), fact.clone()),
+            None => view.remove(&entry.key),
+        };
+        let is_reachable = database.reachable(&view) > 0;
+        if is_reachable && !was_reachable && entry.at > from {
+            back = Some(entry.at);
+        }
+        was_reachable = is_reachable;
+    }
+    back
+}
+
+/// What the journal shows of a failure. A rollout hangs if the old pod and the new one still exist in the end.
+fn observed(observations: &Observations, failure: Failure, pods_at_end: usize) -> Outcome {
+    let stays_up = observations.answers && observations.outage.is_zero() && observations.pods == 1;
+    if stays_up && failure == Failure::Drain {
+        // The drain waits.
+        return Outcome::Waits;
+    }
+    if stays_up && failure == Failure::Reboot {
+        // The endpoint of a node that is away for a short time stays.
+        return Outcome::ComesBack;
+    }
+    if !observations.keeps(Guarantee::SameData) {
+        Outcome::LosesData
+    } else if !observations.keeps(Guarantee::OneWriter) {
+        Outcome::TwoServers
+    } else if !observations.keeps(Guarantee::Amd64Only) {
+        Outcome::NeverStarts
+    } else if !observations.answers || (failure == Failure::Rollout && pods_at_end > 1) {
+        Outcome::Waits
+    } else if stays_up {
+        Outcome::StaysUp
+    } else {
+        Outcome::ComesBack
+    }
+}
+
+/// Causes a failure for databases of all kinds, and compares what happens with the forecast. `failed` are the nodes that it stops.
+/// Returns the namespaces of the databases that a controller can start on another node.
+fn compare(
+    environment: &Environment,
+    failure: Failure,
+    failed: &[&str],
+    watched: Duration,
+    cause: impl Fn(&[Subject<'_>]),
+) -> Vec<String> {
+    let subjects = start(environment, failure);
+    let forecasts = foretell(environment, &subjects, failure);
+    subjects.iter().for_each(|subject| subject.scenario.event());
+    cause(&subjects);
+    std::thread::sleep(watched);
+    let mut wrong = Vec::new();
+    for (place, (subject, forecast)) in subjects.iter().zip(&forecasts).enumerate() {
+        let (observations, back) = observations(subject, failed);
+        let pods_at_end = environment.journal.look(|view| subject.scenario.database.pods(view).len());
+        let outcome = observed(&observations, failure, pods_at_end);
+        let kind = subject.variant.describe();
+        let outage = back.as_secs_f64();
+        let in_time = forecast.seconds.is_none_or(|range| {
+            outcome != Outcome::ComesBack || (outage >= range.min - 0.5 && outage <= range.max + SLACK)
+        });
+        if !forecast.possible.contains(&outcome) || !in_time {
+            wrong.push(format!(
+                "{kind}: observed {outcome:?} after {outage:.1} s\n  foretold {forecast:?}\n  {observations:?}"
+            ));
+        }
+        let foretold = format!("{}: {}", forecast.outcome.words(forecast.certain), forecast.message);
+        let shown = match outcome {
+            // The next run may see another one.
+            _ if !forecast.certain => {
+                forecast.possible.iter().map(|outcome| outcome.words(true)).collect::<Vec<_>>().join(", or ")
+            }
+            Outcome::ComesBack => format!("comes back after {}", seconds(back)),
+            other => other.words(true).to_owned(),
+        };
+        let place = 100 * (failure as usize) + place;
+        results::row(Table::Forecasts, place, &[failure.event().to_owned(), kind, without_names(&foretold), shown]);
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), subjects.len(), wrong.join("\n"));
+    let has_target =
+        |forecast: &Forecast| forecast.evidence.iter().any(|evidence| evidence.shows == "can take the pod");
+    let can_return = subjects
+        .iter()
+        .zip(&forecasts)
+        .filter(|(subject, forecast)| subject.variant.controller != Controller::Pod && has_target(forecast));
+    can_return.map(|(subject, _)| subject.scenario.database.namespace.clone()).collect()
+}
+
+/// A message without the names of volumes, which differ from run to run.
+fn without_names(message: &str) -> String {
+    let mut parts: Vec<&str> = message.split('`').collect();
+    for name in parts.iter_mut().skip(1).step_by(2) {
+        if name.starts_with("pvc-") || name.starts_with("kind-") {
+            *name = "NAME";
+        }
+    }
+    parts.join("`")
+}
+
+pub(crate) fn containers_end(environment: &Environment) {
+    let _ = compare(environment, Failure::ContainerExit, &[], WATCHED, |subjects| {
+        for subject in subjects {
+            let scenario = &subject.scenario;
+            let path = format!("/pods/{}/{}/crash", scenario.database.namespace, scenario.pod());
+            environment.cluster.control("POST", &path, "");
+        }
+    });
+}
+
+pub(crate) fn pods_are_deleted(environment: &Environment) {
+    let _ = compare(environment, Failure::PodDeletion, &[], WATCHED, |subjects| {
+        for subject in subjects {
+            subject.scenario.must(&["delete", "pod", &subject.scenario.pod(), "--wait=false"]);
+        }
+    });
+}
+
+pub(crate) fn templates_change(environment: &Environment) {
+    let _ = compare(environment, Failure::Rollout, &[], WATCHED, |subjects| {
+        let patch = json!({"spec": {"template": {"metadata": {"annotations": {"changed": "yes"}}}}}).to_string();
+        for subject in subjects.iter().filter(|subject| subject.variant.controller != Controller::Pod) {
+            subject.scenario.must(&["patch", &subject.scenario.workload, "-p", &patch]);
+        }
+    });
+}
+
+pub(crate) fn node_is_drained(environment: &Environment) {
+    let _ = compare(environment, Failure::Drain, &[], WATCHED, |_| {
+        // It ends with an error where it evicts a pod that it may not.
+        let drain = ["drain", "amd64-a", "--force", "--delete-emptydir-data", "--timeout=10s"];
+        environment.cluster.kubectl(&drain, "");
+    });
+}
+
+pub(crate) fn node_restarts(environment: &Environment) {
+    let _ = compare(environment, Failure::Reboot, &[], WATCHED, |_| {
+        stop_node(environment, "amd64-a");
+        std::thread::sleep(Duration::from_secs(2));
+        environment.cluster.control("POST", "/nodes/amd64-a/start", "");
+    });
+}
+
+/// The node fails; `recover` then brings back what waits for a person, if another node can take it.
+pub(crate) fn node_fails(environment: &Environment) {
+    let can_return = compare(environment, Failure::NodeFailure, &["amd64-a"], WATCHED_WITH_NODES, |_| {
+        stop_node(environment, "amd64-a")
+    });
+    let recover = |flags: &[&str]| {
+        let kubeconfig = format!("--kubeconfig={}", environment.cluster.kubeconfig());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+        command.args(["recover", "amd64-a", &kubeconfig, "--no-config"]).args(flags).stdin(Stdio::null());
+        let ran = command.output().unwrap();
+        (ran.status.code(), String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr))
+    };
+    let (code, said) = recover(&["--grace=1s"]);
+    assert!(code == Some(2) && said.contains("--machine-is-off"), "{said}");
+    let (code, said) = recover(&["--grace=10m", "--machine-is-off"]);
+    assert!(code == Some(2) && said.contains("sign of life"), "{said}");
+    let (code, said) = recover(&["--grace=1s", "--dry-run"]);
+    assert!(code == Some(0) && said.contains("dry run: nothing was changed"), "{said}");
+    let tainted = || environment.cluster.must(&["get", "node", "amd64-a", "-o", "jsonpath={.spec.taints[*].key}"], "");
+    assert!(!tainted().contains("out-of-service"));
+    // Volumes on the failed node and pods without a controller do not come back.
+    let (code, said) = recover(&["--grace=1s", "--machine-is-off", "--timeout=45s"]);
+    assert_eq!(code, Some(1), "{said}");
+    for namespace in can_return {
+        let ready = ["get", "pods", "-o", "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}"];
+        let pods = environment.must(&namespace, &ready, "");
+        assert!(pods.contains("True"), "{namespace} is not back: {pods}\n{said}");
+    }
+    assert!(tainted().contains("out-of-service") && said.contains("ready on node"), "{said}");
+    results::row(
+        Table::Limits,
+        8,
+        &[
+            "…and then `sqledge-ha recover` runs for a failed node with databases of all kinds".to_owned(),
+            "the databases that another node can take are ready there; those with a volume on the failed node wait, and pods \
+             without a controller are gone"
+                .to_owned(),
+            "–".to_owned(),
+        ],
+    );
+    environment.cluster.control("POST", "/nodes/amd64-a/start", "");
+    let is_ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
+    while environment.cluster.must(&["get", "node", "amd64-a", "-o", is_ready], "") != "True" {
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let (code, said) = recover(&["--machine-is-off"]);
+    assert!(code == Some(2) && said.contains("is Ready"), "{said}");
+    let (code, said) = recover(&["--undo"]);
+    assert!(code == Some(0) && !tainted().contains("out-of-service"), "{said}");
+}
+
+pub(crate) fn zone_fails(environment: &Environment) {
+    // One node is tainted in ten seconds.
+    let watched = WATCHED_WITH_NODES + Duration::from_secs(20);
+    let failed = ["amd64-a", "amd64-b", "arm64-a"];
+    let _ = compare(environment, Failure::ZoneFailure, &failed, watched, |_| {
+        failed.iter().for_each(|node| stop_node(environment, node));
+    });
+}
