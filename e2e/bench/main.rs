@@ -9,6 +9,7 @@
 //! | `lsp` | the language server: from an edit to its diagnostics |
 //! | `serve` | the webhook under load |
 //! | `caches` | the webhook with the objects of a large cluster in its caches; needs the tests' control plane |
+//! | `audit` | an audit of a large cluster; needs the tests' control plane |
 //! | `soak` | the webhook's memory over an hour's worth of requests |
 //! | `peers` | other linters on the same files |
 //! | `profile` | the functions in which the linter spends its time |
@@ -26,6 +27,7 @@
     reason = "a benchmark prints, and fails by panicking"
 )]
 
+mod audit;
 mod caches;
 mod calls;
 mod child;
@@ -81,13 +83,14 @@ fn main() {
             throughput::compare_lookups();
         }
         ["caches"] => caches::measure(),
+        ["audit"] => audit::measure(),
         ["soak"] => soak::soak(),
         ["peers"] => peers::compare(),
         ["profile"] => profile::print(),
         // The other benchmarks run these.
         ["schemas"] => peers::schemas::write(),
         ["pass", name, path] => passes::run(name, Path::new(path)),
-        _ => panic!("the arguments are calls, instances, lint, lsp, serve, caches, soak, peers or profile"),
+        _ => panic!("the arguments are calls, instances, lint, lsp, serve, caches, audit, soak, peers or profile"),
     }
 }
 
