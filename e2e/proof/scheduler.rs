@@ -144,7 +144,7 @@ fn targets(nodes: &Inventory, pod: &Value) -> Vec<String> {
     let storage = Storage::of(database, own, &objects);
     let scheduling =
         Scheduling { database, pod: own, storage: &storage, objects: &objects, usage: world.usage.as_ref() };
-    let found = scheduling.targets(&|_| true);
+    let found = scheduling.verdicts().targets(|_| true);
     let good = found.good.iter().map(|node| node.name().to_owned());
     good.chain(found.bad.iter().map(|(node, _)| node.name().to_owned())).collect()
 }

@@ -10,7 +10,7 @@ use sqledge_ha_policy::kubernetes::scheduling::{ARCH, Placement};
 use sqledge_ha_policy::kubernetes::selector::Selector;
 use sqledge_ha_policy::rules::kernel_compatible::kernel_version;
 
-use super::database::{Database, Pod, as_selected, condition};
+use super::database::{Controller, Database, Pod, as_selected, condition};
 use super::inventory::{NodeUsage, Objects, Requests, host_ports};
 use super::storage::Storage;
 
@@ -194,6 +194,39 @@ impl Unfit {
     }
 }
 
+/// What the scheduler and the database say about a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It can take the pod, and the database works there.
+    Good,
+    /// It can take the pod, and the database does not work there.
+    Bad(Unfit),
+    /// It cannot take the pod, and why, without its name.
+    Rejected(String),
+}
+
+/// The verdicts on all nodes, computed once: each failure asks about others of them.
+#[derive(Debug)]
+pub struct Verdicts<'a> {
+    nodes: Vec<(ClusterNode<'a>, Verdict)>,
+    doubt: Option<&'static str>,
+}
+
+impl<'a> Verdicts<'a> {
+    /// Where the pod can go, of the nodes that `is_there` leaves.
+    pub fn targets(&self, is_there: impl Fn(&ClusterNode<'a>) -> bool) -> Targets<'a> {
+        let mut targets = Targets { doubt: self.doubt, ..Targets::default() };
+        for (node, verdict) in self.nodes.iter().filter(|(node, _)| is_there(node)) {
+            match verdict {
+                Verdict::Good => targets.good.push(*node),
+                Verdict::Bad(unfit) => targets.bad.push((*node, unfit.clone())),
+                Verdict::Rejected(reason) => targets.rejected.push((node.name(), reason.clone())),
+            }
+        }
+        targets
+    }
+}
+
 /// The question where a pod can go.
 #[derive(Debug)]
 pub struct Scheduling<'q, 'a> {
@@ -210,23 +243,19 @@ pub struct Scheduling<'q, 'a> {
 }
 
 impl<'a> Scheduling<'_, 'a> {
-    /// The nodes that can take a replacement of the pod, of those that `is_there` leaves.
-    pub fn targets(&self, is_there: &dyn Fn(&ClusterNode<'a>) -> bool) -> Targets<'a> {
-        let mut targets = Targets { doubt: self.doubt(), ..Targets::default() };
-        for object in self.objects.of_kind("Node") {
-            let node = ClusterNode { object: Cursor::root(object) };
-            if !is_there(&node) {
-                continue;
-            }
-            match self.against(&node) {
-                Some(reason) => targets.rejected.push((node.name(), reason)),
-                None => match self.fails_on(&node) {
-                    Some(reason) => targets.bad.push((node, reason)),
-                    None => targets.good.push(node),
-                },
-            }
+    /// The verdicts on all nodes.
+    pub fn verdicts(&self) -> Verdicts<'a> {
+        let nodes = self.objects.of_kind("Node").iter().map(|object| ClusterNode { object: Cursor::root(object) });
+        let nodes = nodes.map(|node| (node, self.verdict(&node))).collect();
+        Verdicts { nodes, doubt: self.doubt() }
+    }
+
+    fn verdict(&self, node: &ClusterNode<'a>) -> Verdict {
+        match (self.against(node), self.fails_on(node)) {
+            (Some(reason), _) => Verdict::Rejected(reason),
+            (None, Some(unfit)) => Verdict::Bad(unfit),
+            (None, None) => Verdict::Good,
         }
-        targets
     }
 
     /// Why the scheduler does not use a node, without its name.
@@ -333,6 +362,12 @@ impl<'a> Scheduling<'_, 'a> {
         }
         if spread.items().any(is_hard) && self.database.pods.len() > 1 {
             return Some("the topology spread constraints");
+        }
+        let is_alone = self.database.controller == Controller::Nothing;
+        if is_alone
+            && spec.path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]).exists()
+        {
+            return Some("the pod anti-affinity of a pod without a controller");
         }
         spec.at("resourceClaims").exists().then_some("the resource claims")
     }

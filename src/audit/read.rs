@@ -96,10 +96,11 @@ impl Reader<'_> {
                 let settings = self.settings;
                 let answer = list(self.client, &resource, *scope, &mut |object| {
                     let namespace = namespace_of(&object).unwrap_or(DEFAULT_NAMESPACE).to_owned();
-                    if runs_database(&object, settings) && !is_owned(&object) {
+                    let is_database = runs_database(&object, settings);
+                    if is_database && !is_owned(&object) {
                         databases.insert(namespace);
                         kept.push(object);
-                    } else if let Some(object) = reduced(object) {
+                    } else if let Some(object) = reduced(object, is_database) {
                         stored.push(Stored { namespace, text: object.to_string().into() });
                     }
                 })
@@ -115,55 +116,31 @@ impl Reader<'_> {
 
     /// Reads the pods: adds up what they request, and keeps those of the namespaces with databases. Returns these, with the
     /// namespaces of databases in pods without a controller.
-    async fn pods(&mut self, scopes: &[Option<&str>], mut databases: BTreeSet<String>) -> BTreeSet<String> {
+    async fn pods(&mut self, scopes: &[Option<&str>], databases: BTreeSet<String>) -> BTreeSet<String> {
         let Some(resource) = resources::pods() else { return databases };
-        let mask = resources::pod_mask();
-        let mut usage: BTreeMap<String, NodeUsage> = BTreeMap::new();
-        let (mut kept, settings) = (Vec::new(), self.settings);
-        let mut take = |object: Value, databases: &mut BTreeSet<String>, is_asked_for: bool| {
-            add_usage(&mut usage, &object);
-            let namespace = namespace_of(&object).unwrap_or(DEFAULT_NAMESPACE);
-            if !is_asked_for {
-                return;
-            }
-            let is_database = runs_database(&object, settings);
-            if is_database && !is_owned(&object) {
-                databases.insert(namespace.to_owned());
-            }
-            if databases.contains(namespace) {
-                kept.push(reduced_pod(object, is_database, &mask));
-            }
-        };
-        // What a node has left depends on the pods of all namespaces.
         let named: Vec<&str> = scopes.iter().copied().flatten().collect();
-        let is_asked_for =
-            |object: &Value| named.is_empty() || namespace_of(object).is_some_and(|own| named.contains(&own));
-        let answer = list(self.client, &resource, None, &mut |object| {
-            let asked = is_asked_for(&object);
-            take(object, &mut databases, asked);
+        let mut keeper = PodKeeper::new(self.settings, &self.inventory.objects, databases);
+        // What a node has left depends on the pods of all namespaces.
+        let mut usage: BTreeMap<String, NodeUsage> = BTreeMap::new();
+        let answer = list(self.client, &resource, None, &mut |pod| {
+            add_usage(&mut usage, &pod);
+            if named.is_empty() || namespace_of(&pod).is_some_and(|own| named.contains(&own)) {
+                keeper.keep(pod);
+            }
         })
         .await;
+        self.inventory.usage = answer.is_ok().then_some(usage);
         let is_complete = answer.is_ok();
         self.finish(&resource, None, answer);
         if !is_complete {
+            keeper.kept.clear();
             for scope in named {
-                let mut in_scope = Vec::new();
-                let answer = list(self.client, &resource, Some(scope), &mut |object| in_scope.push(object)).await;
-                for object in in_scope {
-                    let is_database = runs_database(&object, settings);
-                    if is_database && !is_owned(&object) {
-                        databases.insert(scope.to_owned());
-                    }
-                    if databases.contains(scope) {
-                        kept.push(reduced_pod(object, is_database, &mask));
-                    }
-                }
+                let answer = list(self.client, &resource, Some(scope), &mut |pod| keeper.keep(pod)).await;
                 self.finish(&resource, Some(scope), answer);
             }
         }
-        self.inventory.objects.append(&mut kept);
-        self.inventory.usage = is_complete.then_some(usage);
-        databases
+        self.inventory.objects.append(&mut keeper.kept);
+        keeper.databases
     }
 
     /// Reads the other objects of the namespaces with databases, and those of the cluster.
@@ -294,14 +271,13 @@ fn is_owned(object: &Value) -> bool {
     Kind::from_object(object).is_some_and(|kind| has_checked_owner(kind, object))
 }
 
-/// A workload that others depend on; `None` for old revisions, which run nothing. Of one that a checked controller owns, only the
-/// owner is kept.
-fn reduced(mut object: Value) -> Option<Value> {
+/// A workload that others depend on. Of one that a checked controller owns, only the owner is kept, if it runs a database: its pods are
+/// found by it. `None` for the others, and for old revisions, which run nothing.
+fn reduced(mut object: Value, is_database: bool) -> Option<Value> {
     let kind = Kind::from_object(&object)?;
     let replicas = Cursor::root(&object).path(&["spec", "replicas"]).int();
     if is_owned(&object) {
-        let is_set = matches!(kind, Kind::Workload(WorkloadKind::ReplicaSet | WorkloadKind::ReplicationController));
-        if !is_set || replicas == Some(0) {
+        if !is_database || replicas == Some(0) {
             return None;
         }
         FieldMask::new(["apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.ownerReferences"])
@@ -312,23 +288,47 @@ fn reduced(mut object: Value) -> Option<Value> {
     Some(object)
 }
 
-/// A pod of a database in full, any other one as far as others depend on it.
-fn reduced_pod(mut pod: Value, is_database: bool, mask: &FieldMask) -> Value {
-    let is_checked = controller_of(&pod).is_none();
-    if !is_database && !is_checked {
-        mask.prune(&mut pod);
-    } else if !is_database && let Some(row) = Kind::Workload(WorkloadKind::Pod).resource() {
-        let placement = ["nodeName"].map(|field| pod.pointer(&format!("/spec/{field}")).cloned());
-        let phase = pod.pointer("/status/phase").cloned();
-        row.field_mask().prune(&mut pod);
-        if let (Some(spec), [Some(node)]) = (pod.get_mut("spec").and_then(Value::as_object_mut), placement) {
-            spec.insert("nodeName".to_owned(), node);
+/// Keeps the pods that matter, of tens of thousands.
+struct PodKeeper<'k> {
+    settings: &'k Settings,
+    /// The namespaces with databases.
+    databases: BTreeSet<String>,
+    /// Those in which a database keeps away from other pods.
+    with_anti_affinity: BTreeSet<String>,
+    kept: Vec<Value>,
+}
+
+impl<'k> PodKeeper<'k> {
+    fn new(settings: &'k Settings, workloads: &[Value], databases: BTreeSet<String>) -> Self {
+        let with_anti_affinity = workloads.iter().filter(|object| has_anti_affinity(object));
+        let with_anti_affinity =
+            with_anti_affinity.filter_map(|object| namespace_of(object).map(str::to_owned)).collect();
+        PodKeeper { settings, databases, with_anti_affinity, kept: Vec::new() }
+    }
+
+    /// Keeps a pod of a database in full; a pod without a controller, which may use its claim; and others as far as an anti-affinity
+    /// depends on them.
+    fn keep(&mut self, mut pod: Value) {
+        let namespace = namespace_of(&pod).unwrap_or(DEFAULT_NAMESPACE).to_owned();
+        if runs_database(&pod, self.settings) {
+            if !is_owned(&pod) {
+                self.databases.insert(namespace);
+            }
+            self.kept.push(pod);
+            return;
         }
-        if let (Some(pod), Some(phase)) = (pod.as_object_mut(), phase) {
-            pod.insert("status".to_owned(), serde_json::json!({"phase": phase}));
+        let is_alone = controller_of(&pod).is_none() && self.databases.contains(&namespace);
+        if is_alone || self.with_anti_affinity.contains(&namespace) {
+            resources::pod_mask().prune(&mut pod);
+            self.kept.push(pod);
         }
     }
-    pod
+}
+
+fn has_anti_affinity(workload: &Value) -> bool {
+    let Some(kind) = Kind::from_object(workload).and_then(Kind::workload) else { return false };
+    let pod = Cursor::root(workload).path(kind.template_path()).at("spec");
+    pod.path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]).exists()
 }
 
 impl Inventory {

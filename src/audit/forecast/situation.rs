@@ -9,7 +9,7 @@ use sqledge_ha_policy::kubernetes::image::ImageReference;
 use super::super::clock::parse_time;
 use super::super::database::{Controller, Database, Pod};
 use super::super::inventory::{NodeUsage, Objects};
-use super::super::placement::{ClusterNode, Scheduling, Targets};
+use super::super::placement::{ClusterNode, Scheduling, Targets, Verdicts};
 use super::super::storage::{Home, Storage};
 use super::super::timers::{Seconds, Sourced, Timer};
 use super::{Conditions, Draft, Outcome};
@@ -27,11 +27,14 @@ pub struct Situation<'s, 'a> {
     pub storage: Storage<'a>,
     /// All objects.
     pub objects: &'s Objects<'a>,
-    /// What the pods of each node request, if it is known.
-    pub usage: Option<&'s BTreeMap<String, NodeUsage>>,
+    /// Which nodes can take the pod.
+    pub verdicts: Verdicts<'a>,
     /// What the forecasts of all databases have in common.
     pub conditions: &'s Conditions,
 }
+
+/// How many nodes of one kind are named as evidence.
+const SHOWN_NODES: usize = 5;
 
 /// Whether the replacement pod starts on another node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,8 @@ impl<'s, 'a> Situation<'s, 'a> {
         let pod = database.placed_pod()?;
         let node = objects.get("Node", "", pod.node()?).map(|object| ClusterNode { object: Cursor::root(object) });
         let storage = Storage::of(database, pod, objects);
-        Some(Situation { database, pod, node, storage, objects, usage, conditions })
+        let verdicts = Scheduling { database, pod, storage: &storage, objects, usage }.verdicts();
+        Some(Situation { database, pod, node, storage, objects, verdicts, conditions })
     }
 
     /// The name of the pod's node.
@@ -65,14 +69,7 @@ impl<'s, 'a> Situation<'s, 'a> {
 
     /// The nodes that can take the replacement pod, of those that `is_there` leaves.
     pub(super) fn targets(&self, is_there: impl Fn(&ClusterNode<'a>) -> bool) -> Targets<'a> {
-        let scheduling = Scheduling {
-            database: self.database,
-            pod: self.pod,
-            storage: &self.storage,
-            objects: self.objects,
-            usage: self.usage,
-        };
-        scheduling.targets(&is_there)
+        self.verdicts.targets(is_there)
     }
 
     /// The nodes that can take the replacement pod, without the pod's own.
@@ -146,8 +143,11 @@ impl<'s, 'a> Situation<'s, 'a> {
             draft.risk(Outcome::Waits, format!("no node can take the pod: {why}"), "add a node that fits, or free one");
             return;
         }
-        for node in &targets.good {
+        for node in targets.good.iter().take(SHOWN_NODES) {
             draft.shows("Node", "", node.name(), "can take the pod");
+        }
+        if targets.good.len() > SHOWN_NODES {
+            draft.also.push(format!("{} nodes can take the pod", targets.good.len()));
         }
         if let Some((node, unfit)) = targets.bad.first() {
             let (name, reason) = (quoted(node.name()), unfit.reason());
@@ -159,7 +159,7 @@ impl<'s, 'a> Situation<'s, 'a> {
                 (false, _) => format!("the scheduler may choose node {name}: {reason}"),
             };
             draft.add(Outcome::NeverStarts, targets.good.is_empty(), message, unfit.help().to_owned());
-            for (node, unfit) in &targets.bad {
+            for (node, unfit) in targets.bad.iter().take(SHOWN_NODES) {
                 draft.shows("Node", "", node.name(), unfit.reason());
             }
         }
