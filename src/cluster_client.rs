@@ -1,34 +1,41 @@
 //! The connection to the API server: with a pod's service account, or with a kubeconfig file.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `kubeconfig` | kubeconfig files |
 
-use std::path::{Path, PathBuf};
+mod kubeconfig;
+
+use std::error::Error as _;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use hyper::header::{HeaderValue, USER_AGENT};
-use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::client::AuthError;
+use kube::config::InClusterError;
 use kube::{Client, Config};
+use sqledge_ha_policy::finding::quoted;
 
+pub use self::kubeconfig::Unusable;
+use self::kubeconfig::{Files, default_paths};
 use crate::message::describe_io_error;
 
 /// Why no connection to the API server is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The `--kubeconfig` file cannot be used.
-    #[error("cannot use the kubeconfig {}: {}", path.display(), describe(source))]
-    Kubeconfig {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<KubeconfigError>,
-    },
-    /// The kubeconfig that kubectl would use cannot be used.
-    #[error("cannot use the kubeconfig: {}", describe_default(_0))]
-    Default(Box<KubeconfigError>),
+    /// The kubeconfig cannot be used.
+    #[error(transparent)]
+    Kubeconfig(#[from] Unusable),
+    /// There is no kubeconfig, and this process does not run in a pod with a service account.
+    #[error("there is no kubeconfig: {0} does not exist; name a file with --kubeconfig")]
+    Missing(String),
     /// There is no `--kubeconfig`, and this process does not run in a pod with a service account.
     #[error("not running in a pod with a service account: {0}")]
     InCluster(#[source] Box<InClusterError>),
     /// Certificates or credentials cannot be used.
     #[error("cannot prepare the connection to the API server: {0}")]
-    Client(#[source] Box<kube::Error>),
+    Client(String),
 }
 
 /// A client for the API server in `kubeconfig`; if it is `None`, for the cluster that this pod runs in. Sends nothing yet.
@@ -38,7 +45,7 @@ pub enum Error {
 /// [`Error`].
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     let config = match kubeconfig {
-        Some(path) => from_file(path, None).await?,
+        Some(path) => Files::read(path)?.config(None).await?,
         None => Config::incluster().map_err(|error| Error::InCluster(Box::new(error)))?,
     };
     client(config)
@@ -51,28 +58,23 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
 /// # Errors
 /// [`Error`].
 pub async fn connect_as_kubectl(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<(Client, String), Error> {
-    let config = match kubeconfig {
-        Some(path) => from_file(path, context).await?,
-        None => {
-            let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-            match Config::from_kubeconfig(&options).await {
-                Ok(config) => config,
-                Err(error) if context.is_some() || !is_missing(&error) => return Err(Error::Default(Box::new(error))),
-                Err(error) => Config::incluster().map_err(|_| Error::Default(Box::new(error)))?,
-            }
-        }
+    let files = match kubeconfig {
+        Some(path) => Some(Files::read(path)?),
+        None => Files::read_default()?,
     };
+    let mut config = match files {
+        Some(files) => files.config(context).await?,
+        None => Config::incluster().map_err(|_| missing())?,
+    };
+    // Requests are repeated where they are sent, with a limit and a message.
+    config.default_retry = false;
     let address = config.cluster_url.to_string();
     Ok((client(config)?, address.trim_end_matches('/').to_owned()))
 }
 
-/// Whether there is no kubeconfig at all.
-fn is_missing(error: &KubeconfigError) -> bool {
-    match error {
-        KubeconfigError::ReadConfig(error, _) => error.kind() == std::io::ErrorKind::NotFound,
-        KubeconfigError::FindPath => true,
-        _ => false,
-    }
+fn missing() -> Error {
+    let paths: Vec<String> = default_paths().iter().map(|path| path.display().to_string()).collect();
+    Error::Missing(if paths.is_empty() { "~/.kube/config".to_owned() } else { paths.join(", ") })
 }
 
 fn client(mut config: Config) -> Result<Client, Error> {
@@ -84,7 +86,63 @@ fn client(mut config: Config) -> Result<Client, Error> {
     config.write_timeout = Some(Duration::from_secs(30));
     let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
-    Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))
+    let user = config.auth_info.clone();
+    Client::try_from(config).map_err(|error| {
+        let program = user.exec.and_then(|exec| exec.command).unwrap_or_default();
+        Error::Client(match &error {
+            kube::Error::Auth(_) if user.auth_provider.is_some() => {
+                "the kubeconfig has `auth-provider`, which Kubernetes no longer supports: use `exec`".to_owned()
+            }
+            kube::Error::Auth(error) => describe_auth(error, &program),
+            kube::Error::InferKubeconfig(error) => kubeconfig::describe(error),
+            kube::Error::RustlsTls(_) => format!("cannot use the client certificate: {}", describe(&error)),
+            _ => describe(&error),
+        })
+    })
+}
+
+/// Why there are no credentials. The output of the program that makes them is secret.
+fn describe_auth(error: &AuthError, program: &str) -> String {
+    let program = quoted(program);
+    match error {
+        AuthError::AuthExecStart(error) => {
+            format!("cannot run {program}, which makes the credentials: {}", describe_io_error(error))
+        }
+        AuthError::AuthExecRun { status, .. } => format!("{program}, which makes the credentials, failed: {status}"),
+        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
+            format!("{program}, which makes the credentials, does not print an ExecCredential")
+        }
+        AuthError::MissingCommand => "the `exec` of the user has no command".to_owned(),
+        AuthError::ReadTokenFile(error, path) => {
+            let path = path.to_string_lossy();
+            format!("cannot read the token file {}: {}", path.trim_matches('"'), describe_io_error(error))
+        }
+        AuthError::InvalidBearerToken(_) | AuthError::InvalidBasicAuth(_) => {
+            "the token or password has characters that no HTTP header can have".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// An error of the client, without the names of libraries: the answer of the API server, or the first cause.
+pub(crate) fn describe(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => return status.message.clone(),
+        kube::Error::SerdeError(_) => return "the answer is not what an API server sends".to_owned(),
+        kube::Error::Auth(error) => return describe_auth(error, "the program"),
+        _ => {}
+    }
+    let mut cause = error.source();
+    while let Some(next) = cause.and_then(std::error::Error::source) {
+        cause = Some(next);
+    }
+    let Some(cause) = cause else { return error.to_string() };
+    match cause.to_string().as_str() {
+        "end of file before message length reached" | "connection closed before message completed" => {
+            "the connection was closed in the middle of the answer".to_owned()
+        }
+        text => cause.downcast_ref::<io::Error>().map_or_else(|| text.to_owned(), describe_io_error),
+    }
 }
 
 /// The kind of a cluster, as far as settings depend on it.
@@ -111,33 +169,6 @@ impl Platform {
 
 /// A start must not wait long for an API server.
 const DETECTION_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What is wrong with a kubeconfig, without its path, which kube repeats if it cannot be read.
-fn describe(error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::ReadConfig(error, _) => describe_io_error(error),
-        other => other.to_string(),
-    }
-}
-
-/// The same for the kubeconfig that no flag names.
-fn describe_default(error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::ReadConfig(error, path) if error.kind() == std::io::ErrorKind::NotFound => {
-            format!("{} does not exist; name a file with --kubeconfig", path.display())
-        }
-        KubeconfigError::ReadConfig(error, path) => format!("{}: {}", path.display(), describe_io_error(error)),
-        KubeconfigError::FindPath => "there is none; name a file with --kubeconfig".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-async fn from_file(path: &Path, context: Option<&str>) -> Result<Config, Error> {
-    let failed = |source| Error::Kubeconfig { path: path.to_owned(), source: Box::new(source) };
-    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let file = Kubeconfig::read_from(path).map_err(failed)?;
-    Config::from_custom_kubeconfig(file, &options).await.map_err(failed)
-}
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use crate::audit::forecast::{Failure as Event, Outcome};
 use crate::audit::timers::Timers;
 use crate::audit::{Audit, WhatIf, audit, clock, read};
 use crate::cli::{Inputs, Recover};
-use crate::cluster_client::connect_as_kubectl;
+use crate::cluster_client::{connect_as_kubectl, describe};
 use crate::config::{self, ConfigFlags};
 use crate::escape::escape;
 use crate::exit::{ExitStatus, Failure};
@@ -54,7 +54,10 @@ fn failed(error: &kube::Error) -> Failure {
             format!("forbidden: {}", escape(&status.message))
         }
         kube::Error::Api(status) if status.code == 409 => "the node has changed meanwhile; try again".to_owned(),
-        other => format!("the API server: {}", escape(&other.to_string())),
+        kube::Error::Api(status) if status.code == 401 => {
+            "the API server rejects the credentials: they are wrong or have expired".to_owned()
+        }
+        other => format!("cannot reach the API server: {}", escape(&describe(other))),
     })
 }
 
