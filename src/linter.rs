@@ -45,6 +45,7 @@ use self::locate::ObjectLocation;
 use self::namespace::only_namespace;
 pub use self::related::RelatedLocation;
 use self::resolve::{Resolved, resolve_all};
+pub use self::resolve::{check_rollout_of_deployment, runs_other_pods};
 pub use self::scan::{FileScan, scan};
 use crate::manifest::{Document, ReadError};
 use crate::parallel;

@@ -13,7 +13,8 @@ use sqledge_ha_policy::view::index::ObjectIndex;
 use sqledge_ha_policy::workload::Workload;
 
 use super::inventory::{Inventory, Objects};
-use crate::linter::{ObjectFinding, check_object, check_relations};
+use super::resources::is_of_rules;
+use crate::linter::{ObjectFinding, check_object, check_relations, check_rollout_of_deployment, runs_other_pods};
 
 /// The findings on all objects, each workload read with the ConfigMaps that configure it. Objects that a checked controller owns
 /// have none: they are reported on the controller.
@@ -29,8 +30,11 @@ pub(super) fn check_all(inventory: &Inventory, objects: &Objects<'_>, settings: 
     };
     let checked: Vec<Cow<'_, Value>> =
         inventory.objects.iter().filter(is_checked).map(|object| configured(object, objects)).collect();
-    let index = ObjectIndex::new(Scope::LiveCluster, checked.iter().map(AsRef::as_ref));
-    checked.iter().flat_map(|object| check(object, &settings, &index)).collect()
+    // What could not be read may exist.
+    let is_whole = !inventory.unread.iter().any(|unread| is_of_rules(&unread.resource));
+    let scope = if is_whole { Scope::LiveCluster } else { Scope::Part };
+    let index = ObjectIndex::new(scope, checked.iter().map(AsRef::as_ref));
+    checked.iter().flat_map(|object| check(object, &settings, &index, objects)).collect()
 }
 
 /// A workload with the contents of the ConfigMaps that it names.
@@ -45,10 +49,14 @@ fn configured<'o>(object: &'o Value, objects: &Objects<'o>) -> Cow<'o, Value> {
     Cow::Owned(copy)
 }
 
-fn check(object: &Value, settings: &Settings, index: &ObjectIndex<'_>) -> Vec<ObjectFinding> {
+fn check(object: &Value, settings: &Settings, index: &ObjectIndex<'_>, objects: &Objects<'_>) -> Vec<ObjectFinding> {
     let mut findings = Vec::new();
     let kind = Kind::from_object(object);
-    if let Some(kind) = kind
+    if kind.and_then(Kind::workload).is_some_and(|kind| runs_other_pods(object, kind)) {
+        let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
+        let find = |name: &str| objects.get("Deployment", namespace, name);
+        findings = check_rollout_of_deployment(object, settings, find);
+    } else if let Some(kind) = kind
         && let Some(workload) = kind.workload().and_then(|kind| Workload::read(object, kind, settings))
         && workload.has_selected_engine()
     {

@@ -24,6 +24,7 @@ use self::list::{ListError, list};
 use super::inventory::{Inventory, NodeUsage, Unread, controller_of};
 use super::resources::{self, ApiResource};
 use crate::cluster_client::Platform;
+use crate::linter::runs_other_pods;
 
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +54,12 @@ pub async fn read(
     let version = list::first_answer(client).await?;
     let minor_version = version.minor.trim_end_matches('+').parse().ok();
     let is_openshift = Platform::detect(client).await == Platform::OpenShift;
+    let groups = list::groups(client).await;
     let mut reader = Reader {
         client,
         settings,
         progress,
+        groups,
         inventory: Inventory { minor_version, is_openshift, ..Inventory::default() },
     };
     let scopes: Vec<Option<&str>> = match namespaces {
@@ -76,6 +79,9 @@ struct Reader<'r> {
     client: &'r Client,
     settings: &'r Settings,
     progress: Progress<'r>,
+    /// The API groups that the cluster serves; `None` if that is not known. A resource of another group does not exist, and asking for
+    /// it would be forbidden to most accounts.
+    groups: Option<BTreeSet<String>>,
     inventory: Inventory,
 }
 
@@ -86,11 +92,17 @@ struct Stored {
 }
 
 impl Reader<'_> {
+    fn is_served(&self, resource: &ApiResource) -> bool {
+        resource.group.is_empty() || self.groups.as_ref().is_none_or(|groups| groups.contains(resource.group))
+    }
+
     /// Reads the workloads. Returns the namespaces with databases; their other workloads are kept.
     async fn workloads(&mut self, scopes: &[Option<&str>]) -> BTreeSet<String> {
         let mut databases = BTreeSet::new();
         let mut stored: Vec<Stored> = Vec::new();
-        for resource in resources::workloads() {
+        for resource in
+            resources::workloads().into_iter().filter(|resource| self.is_served(resource)).collect::<Vec<_>>()
+        {
             for scope in scopes {
                 let mut kept = Vec::new();
                 let settings = self.settings;
@@ -145,7 +157,8 @@ impl Reader<'_> {
 
     /// Reads the other objects of the namespaces with databases, and those of the cluster.
     async fn related(&mut self, databases: &BTreeSet<String>) {
-        let of_namespaces = resources::of_namespaces().into_iter().flat_map(|resource| {
+        let of_namespaces = resources::of_namespaces().into_iter().filter(|resource| self.is_served(resource));
+        let of_namespaces = of_namespaces.flat_map(|resource| {
             let scopes: Vec<Option<String>> = if databases.len() > MAX_SINGLE_NAMESPACES {
                 vec![None]
             } else {
@@ -153,7 +166,8 @@ impl Reader<'_> {
             };
             scopes.into_iter().map(move |scope| (resource.clone(), scope))
         });
-        let of_cluster = resources::of_whole_cluster().into_iter().map(|resource| (resource, None));
+        let of_cluster = resources::of_whole_cluster().into_iter().filter(|resource| self.is_served(resource));
+        let of_cluster = of_cluster.map(|resource| (resource, None));
         let images = self.images();
         let (client, progress) = (self.client, self.progress);
         let images = &images;
@@ -247,6 +261,14 @@ fn with_few_images(mut object: Value, images: &[String]) -> Value {
     object
 }
 
+/// Sets the namespace of an object that names none, unless its kind is one of the whole cluster.
+fn set_default_namespace(object: &mut Value, of_cluster: &[&str]) {
+    let is_of_cluster = object.get("kind").and_then(Value::as_str).is_none_or(|kind| of_cluster.contains(&kind));
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| !is_of_cluster) {
+        metadata.entry("namespace").or_insert_with(|| Value::from(DEFAULT_NAMESPACE));
+    }
+}
+
 fn add_usage(usage: &mut BTreeMap<String, NodeUsage>, pod: &Value) {
     let pod = Cursor::root(pod);
     let has_ended = matches!(pod.path(&["status", "phase"]).str(), Some("Succeeded" | "Failed"));
@@ -284,7 +306,9 @@ fn reduced(mut object: Value, is_database: bool) -> Option<Value> {
             .prune(&mut object);
         return Some(object);
     }
-    kind.resource()?.field_mask().prune(&mut object);
+    if !kind.workload().is_some_and(|kind| runs_other_pods(&object, kind)) {
+        kind.resource()?.field_mask().prune(&mut object);
+    }
     Some(object)
 }
 
@@ -332,8 +356,15 @@ fn has_anti_affinity(workload: &Value) -> bool {
 }
 
 impl Inventory {
-    /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them.
-    pub fn from_objects(source: String, objects: Vec<Value>) -> Self {
+    /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them. Objects that name
+    /// no namespace are in the default one.
+    pub fn from_objects(source: String, mut objects: Vec<Value>) -> Self {
+        let of_cluster: Vec<&str> = resources::of_whole_cluster()
+            .iter()
+            .filter(|resource| !resource.is_namespaced)
+            .map(|resource| resource.kind)
+            .collect();
+        objects.iter_mut().for_each(|object| set_default_namespace(object, &of_cluster));
         let mut usage: BTreeMap<String, NodeUsage> = BTreeMap::new();
         let pods = objects.iter().filter(|object| Kind::from_object(object) == Some(Kind::Workload(WorkloadKind::Pod)));
         pods.for_each(|pod| add_usage(&mut usage, pod));

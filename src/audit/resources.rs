@@ -78,6 +78,11 @@ const NAMESPACED: &[Extra] = &[
     namespaced("volsync.backube", "v1alpha1", "ReplicationSource", "replicationsources"),
 ];
 
+/// Whether rules read the resource with this full name.
+pub(super) fn is_of_rules(full_name: &str) -> bool {
+    RESOURCES.iter().map(ApiResource::from).any(|resource| resource.full_name() == full_name)
+}
+
 /// The workloads, without pods.
 pub(super) fn workloads() -> Vec<ApiResource> {
     let is_read = |row: &&Resource| {

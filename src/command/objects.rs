@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::exit::Failure;
 use crate::input;
-use crate::linter::list_items::objects_in;
+use crate::linter::list_items::{complete, objects_in};
 use crate::manifest::{ReadError, read};
 
 /// The objects in files and directories.
@@ -22,7 +22,8 @@ pub(super) fn read_objects(paths: &[PathBuf]) -> Result<Vec<Value>, Failure> {
     for source in sources {
         let failed = |error: ReadError| unreadable(&source.name(), &error);
         for document in read(&source.read().map_err(failed)?) {
-            let value = document.map_err(failed)?.value;
+            let mut value = document.map_err(failed)?.value;
+            complete(&mut value);
             objects.extend(objects_in(&value).into_iter().map(|part| part.value.clone()));
         }
     }

@@ -28,11 +28,7 @@ impl Resolved {
         match self {
             Resolved::Configured(kind, object) if has_checked_owner(Kind::Workload(*kind), object) => Vec::new(),
             Resolved::Configured(kind, object) => check_object(object, Kind::Workload(*kind), settings),
-            Resolved::Rollout(object) => {
-                let mut findings = check_object(object, Kind::Workload(WorkloadKind::Rollout), settings);
-                findings.retain(|found| !found.finding.pointer.starts_with("/spec/template"));
-                findings
-            }
+            Resolved::Rollout(object) => check_rollout(object, settings),
         }
     }
 
@@ -46,8 +42,24 @@ impl Resolved {
 }
 
 /// Whether a workload is a Rollout that names another workload in place of a pod template.
-pub(super) fn runs_other_pods(object: &Value, kind: WorkloadKind) -> bool {
+pub fn runs_other_pods(object: &Value, kind: WorkloadKind) -> bool {
     kind == WorkloadKind::Rollout && get_path(object, &["spec", "workloadRef"]).is_some()
+}
+
+/// The findings on a Rollout that runs the pods of a Deployment, if `find` finds it by its name.
+pub fn check_rollout_of_deployment<'o>(
+    rollout: &Value,
+    settings: &Settings,
+    find: impl FnOnce(&str) -> Option<&'o Value>,
+) -> Vec<ObjectFinding> {
+    let deployment = deployment_of(rollout).and_then(find);
+    deployment.map(|deployment| check_rollout(&with_pods_of(rollout, deployment), settings)).unwrap_or_default()
+}
+
+fn check_rollout(object: &Value, settings: &Settings) -> Vec<ObjectFinding> {
+    let mut findings = check_object(object, Kind::Workload(WorkloadKind::Rollout), settings);
+    findings.retain(|found| !found.finding.pointer.starts_with("/spec/template"));
+    findings
 }
 
 /// Every workload that needs it, by its position. `namespace` is that of objects that name none; `may_be_late` whether a file

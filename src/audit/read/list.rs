@@ -1,6 +1,6 @@
 //! One list of an API server: pages, retries, errors.
 
-use std::error::Error;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hyper::Request;
@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::ReadError;
 use crate::audit::resources::ApiResource;
+use crate::cluster_client::describe;
 
 /// The number of objects in a page. At most one page of unpruned objects is in memory for each list.
 const PAGE_SIZE: usize = 500;
@@ -73,6 +74,12 @@ pub(super) async fn first_answer(client: &Client) -> Result<Info, ReadError> {
         }
         Ok(Err(error)) => failed(format!("cannot reach the API server: {}", describe(&error))),
     }
+}
+
+/// The names of the API groups that the API server serves; `None` if it does not tell.
+pub(super) async fn groups(client: &Client) -> Option<BTreeSet<String>> {
+    let answer = tokio::time::timeout(FIRST_TIMEOUT, client.list_api_groups()).await.ok()?.ok()?;
+    Some(answer.groups.into_iter().map(|group| group.name).collect())
 }
 
 /// Lists a resource, in a namespace or everywhere, and gives each object to `take`. Returns their number.
@@ -175,20 +182,6 @@ fn reason(error: &kube::Error) -> ListError {
         404 => ListError::NotServed,
         410 => ListError::Gone(status.metadata.as_ref().and_then(|metadata| metadata.continue_.clone())),
         429 => ListError::Other("the API server is too busy".to_owned()),
-        code => ListError::Other(format!("the API server answers {code}: {}", status.message)),
+        code => ListError::Other(format!("the API server answers HTTP {code}: {}", status.message)),
     }
-}
-
-/// An error of the client with its causes, without repeating them.
-fn describe(error: &kube::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
