@@ -1,17 +1,20 @@
-//! The report as a page that needs no server: a table, then a card for each database with a timeline for each failure. It has no script,
-//! and every text of the cluster is escaped.
+//! The report as a page that needs no server: a table, then a card for each database with a timeline for each failure. It has no script
+//! and loads nothing, and every text of the cluster is escaped.
 
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 
 use super::{cell, count};
-use crate::audit::forecast::{Forecast, Step};
+use crate::audit::forecast::{Forecast, Outcome, Step};
 use crate::audit::{Audit, DatabaseReport};
 use crate::escape::escape;
 use crate::linter::{Level, ObjectFinding};
 use crate::report::{counted, level_name, object_name};
 
 const STYLE: &str = include_str!("page.css");
+
+const FOOTER: &str = "A time is a range from the shortest to the longest. Steps that are marked as assumed depend on your cluster: measure them, \
+                      and set them with <code>--timer</code>.";
 
 /// A text of the cluster, escaped for HTML.
 struct Text<'t>(&'t str);
@@ -30,6 +33,27 @@ impl Display for Text<'_> {
         }
         Ok(())
     }
+}
+
+/// A sentence, escaped for HTML, with its quotations in code font.
+struct Sentence<'t>(&'t str);
+
+impl Display for Sentence<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, quotation, after)) = next_quotation(rest) {
+            write!(formatter, "{}<code>{}</code>", Text(before), Text(quotation))?;
+            rest = after;
+        }
+        write!(formatter, "{}", Text(rest))
+    }
+}
+
+/// The text before the first pair of backticks, between them, and after them.
+fn next_quotation(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('`')?;
+    let (quotation, after) = rest.split_once('`')?;
+    Some((before, quotation, after))
 }
 
 /// Writes a report.
@@ -58,7 +82,7 @@ pub fn write(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
         write_findings(&audit.findings, output)?;
         writeln!(output, "</article>")?;
     }
-    writeln!(output, "</main>\n</body>\n</html>")
+    writeln!(output, "</main>\n<footer class=\"muted\">\n<p>{FOOTER}</p>\n</footer>\n</body>\n</html>")
 }
 
 fn summary(audit: &Audit) -> String {
@@ -77,10 +101,10 @@ fn write_problems(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
     for unread in &audit.unread {
         let place = unread.namespace.as_deref().map(|name| format!(" in namespace {name}")).unwrap_or_default();
         let text = format!("{}{place}: {}", unread.resource, unread.reason);
-        writeln!(output, "<p><span class=\"outcome waits\">Not read</span>: {}</p>", Text(&text))?;
+        writeln!(output, "<p><span class=\"outcome waits\">Not read</span>: {}</p>", Sentence(&text))?;
     }
     for note in &audit.notes {
-        writeln!(output, "<p class=\"muted\">{}</p>", Text(note))?;
+        writeln!(output, "<p class=\"muted\">{}</p>", Sentence(note))?;
     }
     Ok(())
 }
@@ -88,7 +112,7 @@ fn write_problems(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
 fn write_table(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
     writeln!(
         output,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Forecast\">\n<table>\n<thead>\n<tr><th \
+        "<section class=\"scroll\" tabindex=\"0\" aria-label=\"Forecast\">\n<table>\n<thead>\n<tr><th \
          scope=\"col\">Database</th><th scope=\"col\">Now</th>"
     )?;
     for failure in &audit.failures {
@@ -99,14 +123,22 @@ fn write_table(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
         let (name, now) = (report.full_name(), report.now.state.word());
         writeln!(output, "<tr><th scope=\"row\"><a href=\"#d{index}\">{}</a></th><td>{now}</td>", Text(&name))?;
         for forecast in &report.forecasts {
-            writeln!(output, "<td class=\"{}\">{}</td>", forecast.outcome.name(), Text(&cell(forecast)))?;
+            writeln!(output, "<td class=\"{}\">{}</td>", forecast.outcome.name(), Text(&table_cell(forecast)))?;
         }
         for _ in report.forecasts.len()..audit.failures.len() {
             writeln!(output, "<td></td>")?;
         }
         writeln!(output, "</tr>")?;
     }
-    writeln!(output, "</tbody>\n</table>\n</div>")
+    writeln!(output, "</tbody>\n</table>\n</section>")
+}
+
+/// What a table cell says: the time until the database is back, or the outcome.
+fn table_cell(forecast: &Forecast) -> String {
+    match forecast.outcome {
+        Outcome::ComesBack => cell(forecast),
+        outcome => outcome.words().to_owned(),
+    }
 }
 
 fn write_card(index: usize, report: &DatabaseReport, output: &mut impl Write) -> io::Result<()> {
@@ -122,7 +154,7 @@ fn write_card(index: usize, report: &DatabaseReport, output: &mut impl Write) ->
         Text(&report.image)
     )?;
     for note in &report.notes {
-        writeln!(output, "<p>Note: {}</p>", Text(note))?;
+        writeln!(output, "<p>Note: {}</p>", Sentence(note))?;
     }
     if !report.forecasts.is_empty() {
         writeln!(output, "<h3>Forecast</h3>")?;
@@ -146,13 +178,13 @@ fn write_forecast(forecast: &Forecast, output: &mut impl Write) -> io::Result<()
         forecast.outcome.name(),
         forecast.outcome.words(forecast.certain),
         Text(&time),
-        Text(&forecast.message)
+        Sentence(&forecast.message)
     )?;
     if let Some(help) = &forecast.help {
-        writeln!(output, "<p>Help: {}</p>", Text(help))?;
+        writeln!(output, "<p>Help: {}</p>", Sentence(help))?;
     }
     for also in &forecast.also {
-        writeln!(output, "<p>Also: {}</p>", Text(also))?;
+        writeln!(output, "<p>Also: {}</p>", Sentence(also))?;
     }
     write_timeline(&forecast.steps, output)?;
     if !forecast.evidence.is_empty() {
@@ -162,7 +194,7 @@ fn write_forecast(forecast: &Forecast, output: &mut impl Write) -> io::Result<()
                 Some(namespace) => format!("{} {namespace}/{}", evidence.kind, evidence.name),
                 None => format!("{} {}", evidence.kind, evidence.name),
             };
-            writeln!(output, "<li>{}: {}</li>", Text(&name), Text(&evidence.shows))?;
+            writeln!(output, "<li>{}: {}</li>", Text(&name), Sentence(&evidence.shows))?;
         }
         writeln!(output, "</ul>")?;
     }
@@ -184,8 +216,8 @@ fn write_timeline(steps: &[Step], output: &mut impl Write) -> io::Result<()> {
             "<li>{}: {} <span class=\"muted\">({})</span><span class=\"track\" aria-hidden=\"true\"><span \
              style=\"left: {start:.1}%; width: {length:.1}%\"></span></span></li>",
             step.seconds,
-            Text(&step.what),
-            Text(&step.source)
+            Sentence(&step.what),
+            Sentence(&step.source)
         )?;
         start += length;
     }
@@ -202,11 +234,22 @@ fn write_findings(findings: &[ObjectFinding], output: &mut impl Write) -> io::Re
             "<li><span class=\"outcome {level}\">{level}</span> <code>{}</code>: {}<br><span class=\"muted\">{} \
              <code>{}</code></span><br>Help: {}</li>",
             finding.rule,
-            Text(&finding.message),
+            Sentence(&finding.message),
             Text(&object_name(&found.object)),
             Text(&finding.pointer),
-            Text(&finding.help)
+            Sentence(&finding.help)
         )?;
     }
     writeln!(output, "</ul>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotations_are_code_and_everything_is_escaped() {
+        assert_eq!(Sentence("set `<a>` & \"b\"").to_string(), "set <code>&lt;a&gt;</code> &amp; &quot;b&quot;");
+        assert_eq!(Sentence("a ` alone").to_string(), "a ` alone");
+    }
 }
