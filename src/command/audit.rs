@@ -9,6 +9,7 @@ use tokio::runtime::Builder;
 
 use super::objects::read_objects;
 use crate::atomic_write::atomic_write;
+use crate::audit::forecast::Outcome;
 use crate::audit::inventory::Inventory;
 use crate::audit::read;
 use crate::audit::report::{self, AuditFormat, count};
@@ -134,11 +135,15 @@ fn write_file(format: AuditFormat, path: &Path, details: bool, audit: &Audit) ->
     })
 }
 
-/// What could not be read takes precedence over findings, and a run without any database does not succeed.
+/// What could not be read takes precedence over findings, and a run without any database does not succeed. With `--what-if`, the
+/// forecasts count, because the findings are not shown.
 fn exit_status(flags: &AuditCommand, audit: &Audit) -> ExitStatus {
-    let has_findings = match flags.fail_on {
-        Level::Error => count(audit, Level::Error) > 0,
-        Level::Warning => count(audit, Level::Error) + count(audit, Level::Warning) > 0,
+    let has_findings = if audit.is_what_if {
+        let least = if flags.fail_on == Level::Error { Outcome::Waits } else { Outcome::Unknown };
+        audit.databases.iter().any(|report| report.worst() >= Some(least))
+    } else {
+        let warnings = if flags.fail_on == Level::Warning { count(audit, Level::Warning) } else { 0 };
+        count(audit, Level::Error) + warnings > 0
     };
     if !audit.unread.is_empty() {
         ExitStatus::Unreadable

@@ -206,12 +206,20 @@ fn style_of(outcome: Outcome) -> Style {
 
 /// The last line.
 fn summary(audit: &Audit) -> String {
+    let nodes = (audit.nodes > 0).then(|| counted(audit.nodes, "node"));
+    let read =
+        [nodes, Some(counted(audit.objects_read, "object"))].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let version = audit.minor_version.map(|minor| format!(" of Kubernetes 1.{minor}")).unwrap_or_default();
-    let scope = format!("{}{version}, {}", counted(audit.nodes, "node"), counted(audit.objects_read, "object"));
-    if audit.databases.is_empty() {
-        return format!("nothing checked: no database in {scope}");
+    let databases = audit.databases.len();
+    if databases == 0 {
+        return format!("nothing checked: no database in {read}{version}");
     }
-    let (errors, warnings) =
-        (counted(count(audit, Level::Error), "error"), counted(count(audit, Level::Warning), "warning"));
-    format!("{}: {errors}, {warnings} ({scope})", counted(audit.databases.len(), "database"))
+    let totals = if audit.is_what_if {
+        let affected = audit.databases.iter().filter(|report| report.worst() > Some(Outcome::StaysUp)).count();
+        format!("{affected} of {} affected", counted(databases, "database"))
+    } else {
+        let (errors, warnings) = (count(audit, Level::Error), count(audit, Level::Warning));
+        format!("{}: {}, {}", counted(databases, "database"), counted(errors, "error"), counted(warnings, "warning"))
+    };
+    format!("{totals} ({read}{version})")
 }
