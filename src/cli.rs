@@ -12,10 +12,11 @@ mod serve;
 #[cfg(any(feature = "audit", feature = "registry"))]
 mod time;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 #[cfg(feature = "audit")]
@@ -58,7 +59,7 @@ Exit codes:
    1  findings at or above --fail-on
    2  wrong usage or configuration
    3  nothing to check
-   4  an input cannot be read, an output cannot be written, or a registry operation failed
+   4  an input or a cluster cannot be read, an output cannot be written, or a registry operation failed
   70  internal error";
 
 /// Commands that a build without default features lacks.
@@ -116,18 +117,18 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = TableFormat::Human)]
         format: TableFormat,
     },
-    /// Check the databases of a live cluster, and foretell what each failure does to them
+    /// Check the databases of a live cluster, and predict what each failure does to them
     ///
-    /// Reads only. Foretells for every database what happens if its container ends, its pod is deleted, its pod template changes,
-    /// its node is drained, restarted, fails or loses its network, its zone fails, or all nodes get a new image: whether it comes
-    /// back by itself and when, or waits for a person, loses data, or runs twice.
+    /// Changes nothing. Predicts for each database what happens if its container ends, its pod is deleted, its pod template changes,
+    /// its node is drained, restarts, fails or loses its network, its zone fails, or all nodes get a new image: whether it comes back
+    /// by itself and when, waits for a person, never starts, runs twice on the same files, or loses data.
     #[cfg(feature = "audit")]
     Audit(Box<AuditCommand>),
-    /// Release the databases of a failed node, and follow them until they are back
+    /// Move the databases of a failed node to other nodes, and wait until they are back
     ///
-    /// Shows the databases and the other pods of the node, asks whether its machine is off, and sets the taint
-    /// node.kubernetes.io/out-of-service: Kubernetes then removes the pods of the node and detaches its volumes. A node that is
-    /// Ready, or was a moment ago, is not touched.
+    /// Shows the databases and the other pods of the node, asks whether its machine is off, and adds the taint
+    /// node.kubernetes.io/out-of-service. Kubernetes then removes the pods of the node and detaches its volumes. A node that is
+    /// Ready, or answered a moment ago, is not changed.
     #[cfg(feature = "audit")]
     Recover(Box<Recover>),
     /// Print the JSON schema of the configuration
@@ -195,7 +196,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         };
         choice.write_global();
     }
-    Cli::try_parse_from(arguments).map_err(|error| {
+    let command = if is_plugin(&arguments) { Cli::command().bin_name(PLUGIN_NAME) } else { Cli::command() };
+    let parsed = command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| {
         if let Some(failure) = missing_command(&error, MISSING_COMMANDS) {
             return failure;
         }
@@ -204,6 +207,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         let _ = error.print();
         Failure { status: if is_help { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
     })
+}
+
+/// The command line that starts this program if it is installed as `kubectl-sqledge_ha`.
+const PLUGIN_NAME: &str = "kubectl sqledge-ha";
+
+/// Whether the program is started by kubectl, which names plugins after their files.
+fn is_plugin(arguments: &[OsString]) -> bool {
+    let name = arguments.first().map(Path::new).and_then(Path::file_stem).and_then(OsStr::to_str);
+    name.is_some_and(|name| name == "kubectl-sqledge_ha")
 }
 
 /// The value of `--color`, which is read before the other arguments because it also applies to help and usage errors.
@@ -225,8 +237,6 @@ fn color_choice(arguments: &[OsString]) -> Option<ColorChoice> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -250,6 +260,13 @@ mod tests {
             let error = Cli::try_parse_from(["sqledge-ha", name]).unwrap_err();
             assert!(missing_command(&error, MISSING_COMMANDS).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_plugin_of_kubectl_is_known_by_its_file() {
+        let is_plugin = |path: &str| is_plugin(&[OsString::from(path)]);
+        assert!(is_plugin("/home/me/.krew/bin/kubectl-sqledge_ha") && is_plugin("kubectl-sqledge_ha.exe"));
+        assert!(!is_plugin("sqledge-ha") && !super::is_plugin(&[]));
     }
 
     #[test]

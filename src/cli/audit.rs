@@ -17,22 +17,22 @@ use crate::linter::Level;
 /// `audit`.
 #[derive(Debug, Args)]
 pub struct AuditCommand {
-    /// The cluster.
-    #[command(flatten)]
-    pub connection: ClusterConnection,
-    /// A namespace with databases (repeatable) [default: all]
+    /// Audit only the databases of this namespace (repeatable) [default: all namespaces]
     #[arg(long = "namespace", short = 'n', value_name = "NAMESPACE")]
     pub namespaces: Vec<String>,
-    /// Audit the objects in these files instead of a cluster, e.g. the output of kubectl get -o json (repeatable)
+    /// Audit the objects in files instead of a cluster, e.g. the output of kubectl get -o json (repeatable)
     #[arg(long, value_name = "PATH", conflicts_with_all = ["kubeconfig", "context"])]
     pub from: Vec<PathBuf>,
-    /// Foretell one event for all databases: node/NAME (it fails), drain/NAME (a node), zone/NAME (it fails)
+    /// Predict one event for all databases: drain/NODE (it is drained), node/NODE (it fails) or zone/ZONE (it fails)
+    ///
+    /// The exit code is 1 if a database does not come back by itself; findings do not count.
     #[arg(long, value_name = "EVENT", value_parser = parse_what_if)]
     pub what_if: Option<WhatIf>,
     /// Set the time of a step, e.g. attach=5s..1m (repeatable)
     ///
-    /// The steps: node-grace (until a silent node counts as failed), detach and attach (a volume), pull (the image), start (the
-    /// database), stop (the pod), reboot (a node), cleanup (the pods of a removed node), force-detach (a volume of a removed node), remediation (of a failed node).
+    /// The steps: node-grace (until a silent node counts as failed), stop (the pod ends), detach and attach (a volume), pull (the
+    /// image), start (the database), reboot (a node), cleanup (Kubernetes removes the pods of a removed node), force-detach (it detaches
+    /// a volume that nobody unmounted), remediation (something in the cluster removes a failed node).
     #[arg(long = "timer", value_name = "STEP=TIME", value_parser = TimerFlag::parse)]
     pub timers: Vec<TimerFlag>,
     /// The reports.
@@ -50,6 +50,9 @@ pub struct AuditCommand {
     /// Settings and rules.
     #[command(flatten)]
     pub checks: CheckOptions,
+    /// The cluster. Last, because its heading holds for the flags after it.
+    #[command(flatten)]
+    pub connection: ClusterConnection,
 }
 
 /// `recover`.
@@ -57,27 +60,27 @@ pub struct AuditCommand {
 pub struct Recover {
     /// The failed node
     pub node: String,
-    /// The cluster.
-    #[command(flatten)]
-    pub connection: ClusterConnection,
-    /// Show what would happen, and change nothing
+    /// Show the databases and pods, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// The machine is off: do not ask
+    /// Do not ask whether the machine is off
     #[arg(long)]
     pub machine_is_off: bool,
-    /// Remove the taint, when the machine is back
+    /// Remove the taint after the repair of the machine
     #[arg(long, conflicts_with_all = ["dry_run", "machine_is_off"])]
     pub undo: bool,
-    /// How long the node must have been silent [default: 60s]
+    /// How long the node must not have answered [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub grace: Option<Duration>,
-    /// How long to wait for the databases
+    /// How long to wait until the databases are back
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
     pub timeout: Duration,
     /// Settings and rules.
     #[command(flatten)]
     pub checks: CheckOptions,
+    /// The cluster. Last, because its heading holds for the flags after it.
+    #[command(flatten)]
+    pub connection: ClusterConnection,
 }
 
 /// The cluster, as for kubectl.
@@ -133,7 +136,7 @@ impl TimerFlag {
 }
 
 fn parse_what_if(text: &str) -> Result<WhatIf, String> {
-    const FORMS: &str = "write node/NAME, drain/NAME or zone/NAME";
+    const FORMS: &str = "write drain/NODE, node/NODE or zone/ZONE";
     match text.split_once('/') {
         Some((_, "")) | None => Err(FORMS.to_owned()),
         Some(("node", name)) => Ok(WhatIf::Node(name.to_owned())),
@@ -162,11 +165,13 @@ impl ValueEnum for AuditFormat {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            AuditFormat::Human => PossibleValue::new("human").help("For people: a table, and what is wrong"),
+            AuditFormat::Human => {
+                PossibleValue::new("human").help("For people: a table, then the risks and findings of each database")
+            }
             AuditFormat::Json => PossibleValue::new("json").help("For programs; a stable contract"),
             AuditFormat::Sarif => PossibleValue::new("sarif").help("SARIF 2.1.0; objects are logical locations"),
-            AuditFormat::Junit => PossibleValue::new("junit").help("For systems that show test results"),
-            AuditFormat::Html => PossibleValue::new("html").help("A page that needs no server, to mail or to print"),
+            AuditFormat::Junit => PossibleValue::new("junit").help("JUnit XML, for systems that show test results"),
+            AuditFormat::Html => PossibleValue::new("html").help("One page without scripts, to mail or to print"),
         })
     }
 }
