@@ -215,13 +215,23 @@ fn pods_of<'a>(object: &'a Value, kind: WorkloadKind, namespace: &str, objects: 
         if owner_kind == kind.name() {
             return owner_name == own_name;
         }
-        let owner = objects.get(owner_kind, namespace, owner_name);
-        owner.and_then(controller_of).is_some_and(|(_, kind_name, name)| kind_name == kind.name() && name == own_name)
+        match objects.get(owner_kind, namespace, owner_name) {
+            Some(owner) => {
+                controller_of(owner).is_some_and(|(_, kind_name, name)| kind_name == kind.name() && name == own_name)
+            }
+            None => kind == WorkloadKind::Deployment && deployment_of(pod, owner_name) == Some(own_name),
+        }
     };
     let pods = objects.in_namespace("Pod", namespace).filter(|pod| is_owned_by(pod));
     let mut pods: Vec<Pod<'a>> = pods.map(|pod| Pod { object: Cursor::root(pod) }).collect();
     pods.sort_by_key(|pod| (pod.has_ended(), pod.is_stopping(), !pod.is_ready(), pod.name()));
     pods
+}
+
+/// The Deployment of a pod whose ReplicaSet is not known: a ReplicaSet is named after the Deployment and a hash.
+fn deployment_of<'p>(pod: &Value, replica_set: &'p str) -> Option<&'p str> {
+    let hash = Cursor::root(pod).path(&["metadata", "labels"]).at("pod-template-hash").str()?;
+    replica_set.strip_suffix(hash)?.strip_suffix('-')
 }
 
 /// The Services that select a pod of the workload.

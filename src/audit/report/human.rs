@@ -216,7 +216,9 @@ fn summary(audit: &Audit) -> String {
     }
     let totals = if audit.is_what_if {
         let affected = audit.databases.iter().filter(|report| report.worst() > Some(Outcome::StaysUp)).count();
-        format!("{affected} of {} affected", counted(databases, "database"))
+        let unknown = audit.databases.iter().filter(|report| report.forecasts.is_empty()).count();
+        let unknown = if unknown > 0 { format!(", {unknown} without a pod") } else { String::new() };
+        format!("{affected} of {} affected{unknown}", counted(databases, "database"))
     } else {
         let (errors, warnings) = (count(audit, Level::Error), count(audit, Level::Warning));
         format!("{}: {}, {}", counted(databases, "database"), counted(errors, "error"), counted(warnings, "warning"))
