@@ -65,6 +65,7 @@ macro_rules! try_pages {
 
 try_pages! {
     commands_of_the_readme: "README.md",
+    commands_to_audit: "docs/audit.md",
     commands_to_use_certificates: "docs/certificates.md",
     commands_to_fix: "docs/fix.md",
     commands_for_gitops: "docs/gitops.md",

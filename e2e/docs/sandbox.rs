@@ -109,11 +109,11 @@ impl Sandbox {
 
 /// The exit code 1 of these commands says that there are findings or changes.
 fn may_have_findings(command: &str) -> bool {
-    command.contains("sqledge-ha lint") || command.contains("sqledge-ha fix")
+    ["sqledge-ha lint", "sqledge-ha fix", "sqledge-ha audit"].iter().any(|words| command.contains(words))
 }
 
 fn needs_cluster(command: &str) -> bool {
-    ["kubectl ", "helm install", "sqledge-ha serve"].iter().any(|words| command.contains(words))
+    ["kubectl ", "helm install", "sqledge-ha serve", "sqledge-ha audit"].iter().any(|words| command.contains(words))
 }
 
 /// Whether a page shows this output. It shows nothing, or all of it with `…` for any text.
