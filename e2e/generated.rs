@@ -5,6 +5,7 @@ use std::fs;
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use sqledge_ha::artifact_hub;
+use sqledge_ha::audit::timers::{Timer, Timers};
 use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
 use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
@@ -13,6 +14,7 @@ use sqledge_ha::other_tools;
 use sqledge_ha::rule_docs;
 use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
+use crate::audit;
 use crate::install::printed;
 use crate::kubernetes::Cluster;
 use crate::serve::in_a_cluster::monitoring::server_with_all_metrics;
@@ -71,6 +73,30 @@ fn settings_in_the_documentation_are_current() {
 #[test]
 fn checks_of_other_tools_in_the_documentation_are_current() {
     compare_between_marks("docs/other-tools.md", "checks", &other_tools::table("reference/rules.md"));
+}
+
+#[test]
+fn audits_in_the_documentation_are_current() {
+    let block = |text: &str| format!("```text\n{text}```\n");
+    let text = audit::printed(&[]);
+    let paragraphs: Vec<&str> = text.split_inclusive("\n\n").collect();
+    let stock = paragraphs.iter().find(|paragraph| paragraph.starts_with("shop/stock: ")).unwrap();
+    let [table, .., summary] = paragraphs.as_slice() else { panic!("{text}") };
+    compare_between_marks("docs/audit.md", "audit", &block(&format!("{table}…\n\n{stock}{summary}")));
+    compare_between_marks("README.md", "audit", &block(&format!("{}\n", table.trim_end())));
+    let drained = audit::printed(&["--what-if", "drain/amd64-a"]);
+    compare_between_marks("docs/before-maintenance.md", "what-if", &block(&drained));
+}
+
+#[test]
+fn times_of_steps_in_the_documentation_are_current() {
+    let row = |timer: Timer| {
+        let (time, source) = Timers::default().get(timer, None);
+        format!("| `{}` | {time} | {source} |\n", timer.name())
+    };
+    let rows: String = Timer::ALL.into_iter().map(row).collect();
+    let text = format!("| step | time | source |\n|---|---|---|\n{rows}");
+    compare_between_marks("docs/reference/audit.md", "steps", &text);
 }
 
 #[test]

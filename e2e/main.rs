@@ -12,6 +12,7 @@
 mod agreement;
 mod applications;
 mod artifact_hub;
+mod audit;
 mod cli;
 mod configuration;
 mod corpus;

@@ -38,7 +38,7 @@ fn application() -> PathBuf {
 }
 
 /// Checks a SARIF report with the published schema, and gives its run.
-fn sarif_run(text: &str) -> Value {
+pub(crate) fn sarif_run(text: &str) -> Value {
     let mut report: Value = serde_json::from_str(text).expect("the report is JSON");
     let schema = text_of("e2e/schemas/sarif-schema-2.1.0.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();

@@ -15,7 +15,7 @@ use sqledge_ha::cluster_client::connect;
 use crate::kubernetes::Cluster;
 
 /// One API server for all tests. It stops when this process ends.
-fn cluster() -> &'static Cluster {
+pub(crate) fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(Cluster::api_only)
 }
@@ -24,23 +24,23 @@ async fn administrator() -> Client {
     connect(Some(cluster().kubeconfig().as_ref())).await.unwrap()
 }
 
-fn create_namespace(name: &str) {
+pub(crate) fn create_namespace(name: &str) {
     cluster().must(&["create", "namespace", name], "");
 }
 
-fn apply(object: &Value) {
+pub(crate) fn apply(object: &Value) {
     cluster().must(&["apply", "-f", "-"], &object.to_string());
 }
 
 /// A service account with permissions, and a kubeconfig for it.
-struct Account {
+pub(crate) struct Account {
     _folder: tempfile::TempDir,
-    kubeconfig: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
 }
 
 impl Account {
     /// Creates the account `name` in a namespace, with RBAC rules for the whole cluster.
-    fn new(namespace: &str, name: &str, rules: &Value) -> Self {
+    pub(crate) fn new(namespace: &str, name: &str, rules: &Value) -> Self {
         cluster().must(&["-n", namespace, "create", "serviceaccount", name], "");
         let unique = format!("{namespace}-{name}");
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
