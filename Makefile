@@ -28,6 +28,7 @@ KUBECONFORM := v0.8.0
 KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
 REGISTRY := v3.1.2
+KREW := v0.5.0
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
 # The platforms of a release. The programs are static: linked with musl by Zig's C compiler.
 RELEASE_TARGETS := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
@@ -48,7 +49,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-alerts test-editors test-other-tools test-long test-rules test-native test-wasm test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo test test-alerts test-editors test-other-tools test-long test-rules test-native test-wasm test-browser test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,7 +68,7 @@ demo: build ## lint the examples, and mutate a Deployment with the module and th
 test: lint test-native test-wasm test-fuzz ## check format, lints and licenses, and run all tests but the slow ones
 	@echo "all tests passed"
 
-test-long: e2e test-alerts test-editors test-other-tools test-release test-packages test-image soak ## run the slow tests: the proof, the alerts, Neovim, other tools, the release, the packages, the image, the webhook's memory
+test-long: e2e test-alerts test-editors test-other-tools test-release test-packages test-browser test-image soak ## run the slow tests: the proof, the alerts, Neovim, other tools, the release, the packages, a page in a browser, the image, the webhook's memory
 	@echo "all slow tests passed"
 
 # The corpus needs only the linter, which compiles fast.
@@ -97,8 +98,12 @@ test-release: setup e2e-tools release-tools
 	$(CARGO) test --release --locked --test e2e -- --ignored release:: reproducible::three_builds
 
 # Installs the packages of a release from local registries, without a compiler; needs npm.
-test-packages: setup package-program-x86_64-unknown-linux-musl $(TOOLS)/python $(TOOLS)/registries
+test-packages: setup package-program-x86_64-unknown-linux-musl $(TOOLS)/python $(TOOLS)/registries $(TOOLS)/bin/krew
 	$(CARGO) test --release --locked --test e2e -- --ignored packages::
+
+# Checks the report of an audit with an HTML validator and in a browser; needs npm and Chromium.
+test-browser: setup $(TOOLS)/browser
+	$(CARGO) test --release --locked --test e2e -- --ignored audit::browser
 
 # The rules' tests again, compiled to Wasm and run with Node.js.
 test-wasm: setup $(TOOLS)/bin/wasm-bindgen-test-runner
@@ -278,6 +283,15 @@ $(TOOLS)/registries: e2e/packages/package.json
 	rm -rf $@ && mkdir -p $@ && cp e2e/packages/package.json $@
 	cd $@ && npm install --silent --no-audit --no-fund --ignore-scripts
 	python3 -m pip download --quiet --dest $@/wheels pre-commit==$(PRE_COMMIT) setuptools==$(SETUPTOOLS)
+
+# The tests install the plugin of kubectl with Krew.
+$(TOOLS)/bin/krew:
+	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install sigs.k8s.io/krew/cmd/krew@$(KREW)
+
+# The check of a page runs next to its packages, in which Node.js looks for modules.
+$(TOOLS)/browser: e2e/audit/browser/package.json e2e/audit/browser/check.mjs
+	rm -rf $@ && mkdir -p $@ && cp $^ $@
+	cd $@ && npm install --silent --no-audit --no-fund --ignore-scripts
 
 # The tests render charts and kustomizations with these: about five minutes, once.
 $(TOOLS)/bin/helm:

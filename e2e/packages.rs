@@ -2,6 +2,7 @@
 
 mod clean;
 mod download;
+mod krew;
 mod npm;
 mod python;
 mod server;

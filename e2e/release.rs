@@ -40,7 +40,7 @@ fn script(name: &str) -> Command {
 
 /// Collects a release with the tested program. Uncommitted changes are allowed.
 fn collect(folder: &Path) -> Command {
-    let program = format!("this-machine={}", env!("CARGO_BIN_EXE_sqledge-ha"));
+    let program = format!("x86_64-unknown-linux-gnu={}", env!("CARGO_BIN_EXE_sqledge-ha"));
     let mut command = script("collect.sh");
     command.arg(folder).arg(program).env("ALLOW_DIRTY", "yes");
     let stand_in = root().join("e2e/packages/stand-in.sh");
@@ -150,9 +150,10 @@ fn a_release_is_complete_and_reproducible_and_has_its_provenance() {
     let names: Vec<String> =
         sums.lines().map(|line| line.split_once("  ").unwrap().1.replace(version, "VERSION")).collect();
     let expected = [
+        "kubectl-sqledge_ha.yaml",
         "policy.cdx.json",
         "policy.wasm",
-        "sqledge-ha-VERSION-this-machine.tar.gz",
+        "sqledge-ha-VERSION-x86_64-unknown-linux-gnu.tar.gz",
         "sqledge-ha-VERSION.tgz",
         "sqledge-ha-lint-VERSION-x86_64-unknown-linux-musl.tar.gz",
         "sqledge-ha-lint.cdx.json",

@@ -9,6 +9,7 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     let target = match name {
         "e2e-cluster" | "e2e-gitops" | "yaml-reader" => name,
         "dashboard" => "e2e-dashboard",
+        "krew" => "target/tools/bin/krew",
         "kube-score" => "target/tools/bin/kube-score",
         "promtool" => "e2e-promtool",
         "cosign" | "crane" => "release-tools",

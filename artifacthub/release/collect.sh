@@ -1,6 +1,6 @@
 #!/bin/sh
-# Collects the files of a release: the policy, the command for each target, packages, bills of materials, checksums and
-# provenance. sign.sh signs them.
+# Collects the files of a release: the policy, the command for each target, its manifest for Krew, packages, bills of
+# materials, checksums and provenance. sign.sh signs them.
 #
 #   sh artifacthub/release/collect.sh DIRECTORY TARGET=PROGRAM... [--lint-only TARGET=PROGRAM...]
 #
@@ -36,7 +36,7 @@ trap 'rm -rf "$work"' EXIT
 dist=$work/dist
 mkdir "$dist"
 
-runnable=
+runnable= targets=
 while [ $# -gt 0 ] && [ "$1" != --lint-only ]; do
     pair=$1
     shift
@@ -51,9 +51,12 @@ while [ $# -gt 0 ] && [ "$1" != --lint-only ]; do
     # GNU tar with a fixed order and owner, and the time of the commit.
     tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
         -cf - "$name" | gzip -9n >"$dist/$name.tar.gz"
+    targets="$targets $target"
 done
 [ -n "$runnable" ] || { echo "none of the programs runs on this machine" >&2; exit 1; }
 "$runnable" policy wasm --output "$dist/policy.wasm" >/dev/null
+# shellcheck disable=SC2086 # words
+sh "$here/krew.sh" "$dist" $targets
 
 if [ $# -gt 1 ]; then
     shift
