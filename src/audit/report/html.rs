@@ -137,7 +137,7 @@ fn write_table(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
 fn table_cell(forecast: &Forecast) -> String {
     match forecast.outcome {
         Outcome::ComesBack => cell(forecast),
-        outcome => outcome.words().to_owned(),
+        outcome => outcome.words(forecast.certain).to_owned(),
     }
 }
 
