@@ -123,18 +123,24 @@ pub fn host_ports(pod_spec: &Cursor<'_>) -> Vec<i64> {
 pub struct Objects<'a> {
     by_kind: HashMap<&'a str, Vec<&'a Value>>,
     by_name: HashMap<(&'a str, &'a str, &'a str), &'a Value>,
+    unread: &'a [Unread],
 }
 
 impl<'a> Objects<'a> {
     /// Indexes the objects of an inventory.
     pub fn new(inventory: &'a Inventory) -> Self {
-        let mut objects = Objects { by_kind: HashMap::new(), by_name: HashMap::new() };
+        let mut objects = Objects { by_kind: HashMap::new(), by_name: HashMap::new(), unread: &inventory.unread };
         for object in &inventory.objects {
             let kind = kind_of(object);
             objects.by_kind.entry(kind).or_default().push(object);
             objects.by_name.entry((kind, namespace_of(object).unwrap_or_default(), name_of(object))).or_insert(object);
         }
         objects
+    }
+
+    /// Whether some objects of a resource could not be read.
+    pub fn is_unread(&self, resource: &str) -> bool {
+        self.unread.iter().any(|unread| unread.resource == resource)
     }
 
     /// The objects of a kind.

@@ -55,6 +55,15 @@ fn cell(forecast: &Forecast) -> String {
     }
 }
 
+/// How long a forecast says that the database is away, as the end of its words: *comes back after 40 s*.
+fn time_of(forecast: &Forecast) -> String {
+    match (forecast.outcome, forecast.seconds) {
+        (_, None) => String::new(),
+        (Outcome::ComesBack, Some(seconds)) => format!(" after {seconds}"),
+        (_, Some(seconds)) => format!(", up again after {seconds}"),
+    }
+}
+
 /// Forecasts that say the same about several failures.
 struct Group<'f> {
     outcome: Outcome,

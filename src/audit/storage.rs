@@ -137,9 +137,12 @@ impl<'a> Storage<'a> {
         self.homes.iter().filter_map(|home| if let Home::Claim(claim) = home { Some(claim) } else { None })
     }
 
-    /// Whether two pods can use the files at the same time: no place is for one pod only.
+    /// Whether two pods can use the files at the same time: some are outside of the pod, and no place is for one pod only.
     pub fn is_shared(&self) -> bool {
-        !self.homes.is_empty() && !self.claims().any(|claim| claim.is_for_one_pod)
+        let is_outside = |home: &Home<'_>| {
+            matches!(home, Home::Claim(_) | Home::Network { .. } | Home::NodePath { .. } | Home::Unknown)
+        };
+        self.homes.iter().any(is_outside) && !self.claims().any(|claim| claim.is_for_one_pod)
     }
 
     /// The claims whose volume must be attached to a node, or may have to be.
@@ -183,6 +186,9 @@ fn other_home<'a>(kind: &str, name: &'a str, pod: &Cursor<'a>) -> Home<'a> {
 
 fn claim_home<'a>(name: String, namespace: &str, objects: &Objects<'a>) -> Home<'a> {
     let claim = objects.get("PersistentVolumeClaim", namespace, &name).map(Claim::read);
+    if claim.is_none() && objects.is_unread("persistentvolumeclaims") {
+        return Home::Unknown;
+    }
     let volume = claim.and_then(|claim| objects.get("PersistentVolume", "", claim.volume_name()?)).map(Volume::read);
     let spec = volume.map(|volume| volume.object.at("spec"));
     // A path of a node without an affinity: on another node, the same path is empty.

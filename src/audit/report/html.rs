@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 
-use super::{cell, count};
+use super::{cell, count, time_of};
 use crate::audit::forecast::{Forecast, Outcome, Step};
 use crate::audit::{Audit, DatabaseReport};
 use crate::escape::escape;
@@ -170,7 +170,7 @@ fn write_card(index: usize, report: &DatabaseReport, output: &mut impl Write) ->
 }
 
 fn write_forecast(forecast: &Forecast, output: &mut impl Write) -> io::Result<()> {
-    let time = forecast.seconds.map(|seconds| format!(" after {seconds}")).unwrap_or_default();
+    let time = time_of(forecast);
     writeln!(
         output,
         "<details>\n<summary>If {}: <span class=\"outcome {}\">{}{}</span></summary>\n<p>{}</p>",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Color, Style};
 
-use super::{Group, cell, condition, count, risks};
+use super::{Group, cell, condition, count, risks, time_of};
 use crate::audit::forecast::{Failure, Forecast, Outcome};
 use crate::audit::{Audit, DatabaseReport};
 use crate::escape::escape;
@@ -147,7 +147,7 @@ fn write_risk(risk: &Group<'_>, failures: usize, output: &mut impl Write) -> io:
 /// A forecast with its steps and evidence.
 fn write_forecast(forecast: &Forecast, output: &mut impl Write) -> io::Result<()> {
     let style = style_of(forecast.outcome);
-    let time = forecast.seconds.map(|seconds| format!(" after {seconds}")).unwrap_or_default();
+    let time = time_of(forecast);
     let words = forecast.outcome.words(forecast.certain);
     let event = forecast.failure.event();
     writeln!(output, "  {style}{words}{style:#}{time} if {event}: {}", escape(&forecast.message))?;

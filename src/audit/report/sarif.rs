@@ -67,7 +67,7 @@ fn of_forecasts(report: &DatabaseReport) -> Vec<Value> {
     let worse = report.forecasts.iter().filter(|forecast| forecast.outcome > Outcome::ComesBack);
     let result = worse.map(|forecast| {
         let level = match forecast.outcome {
-            Outcome::Unknown | Outcome::Waits => "warning",
+            Outcome::Unknown => "warning",
             _ => "error",
         };
         let text = format!("{} if {}: {}", forecast.outcome.words(forecast.certain), forecast.failure.event(), forecast.message);
