@@ -45,7 +45,7 @@ pub(crate) use compiled_module::with_causes;
 #[cfg(feature = "serve")]
 pub use compiled_module::{CompiledModule, Error, Instance, Limits, Response, SettingsResponse};
 #[cfg(feature = "serve")]
-pub(crate) use list_item::{prune_item, remove_large_metadata};
+pub(crate) use list_item::prune_item;
 #[cfg(feature = "serve")]
 pub use lookup::{Get, List, LookupSource, NoLookups, ObjectIter, ObjectSet, with_look_ups};
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::quantity::quantity;
-use sqledge_ha_policy::kubernetes::scheduling::{ARCH, Placement};
+use sqledge_ha_policy::kubernetes::scheduling::{ARCH, Placement, tolerates};
 use sqledge_ha_policy::kubernetes::selector::Selector;
 use sqledge_ha_policy::rules::kernel_compatible::kernel_version;
 
@@ -73,24 +73,6 @@ impl<'a> ClusterNode<'a> {
         });
         against.and_then(|taint| taint.at("key").str())
     }
-}
-
-/// Whether a toleration of the pod matches a taint.
-fn tolerates(pod_spec: &Cursor<'_>, taint: &Cursor<'_>) -> bool {
-    fn text<'a>(object: &Cursor<'a>, field: &'static str) -> &'a str {
-        object.at(field).str().unwrap_or_default()
-    }
-    pod_spec.at("tolerations").items().any(|toleration| {
-        let key = text(&toleration, "key");
-        let has_value = match toleration.at("operator").str() {
-            Some("Exists") => true,
-            _ => !key.is_empty() && text(&toleration, "value") == text(taint, "value"),
-        };
-        let effect = text(&toleration, "effect");
-        has_value
-            && (key.is_empty() || key == text(taint, "key"))
-            && (effect.is_empty() || effect == text(taint, "effect"))
-    })
 }
 
 /// The seconds that a pod stays on a failed node; `None` for ever.

@@ -18,6 +18,7 @@ use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::pruning::prune;
 use sqledge_ha_policy::workload::Workload;
 
 use self::list::{ListError, list};
@@ -112,7 +113,7 @@ impl Reader<'_> {
                     if is_database && !is_owned(&object) {
                         databases.insert(namespace);
                         kept.push(object);
-                    } else if let Some(object) = reduced(object, is_database) {
+                    } else if let Some(object) = reduced(object, is_database, settings) {
                         stored.push(Stored { namespace, text: object.to_string().into() });
                     }
                 })
@@ -275,11 +276,7 @@ fn add_usage(usage: &mut BTreeMap<String, NodeUsage>, pod: &Value) {
     let Some(node) = pod.path(&["spec", "nodeName"]).str().filter(|name| !name.is_empty() && !has_ended) else {
         return;
     };
-    if let Some(known) = usage.get_mut(node) {
-        known.add(&pod.at("spec"));
-    } else {
-        usage.entry(node.to_owned()).or_default().add(&pod.at("spec"));
-    }
+    usage.entry(node.to_owned()).or_default().add(&pod.at("spec"));
 }
 
 /// Whether an object runs a database of a selected product.
@@ -295,7 +292,7 @@ fn is_owned(object: &Value) -> bool {
 
 /// A workload that others depend on. Of one that a checked controller owns, only the owner is kept, if it runs a database: its pods are
 /// found by it. `None` for the others, and for old revisions, which run nothing.
-fn reduced(mut object: Value, is_database: bool) -> Option<Value> {
+fn reduced(mut object: Value, is_database: bool, settings: &Settings) -> Option<Value> {
     let kind = Kind::from_object(&object)?;
     let replicas = Cursor::root(&object).path(&["spec", "replicas"]).int();
     if is_owned(&object) {
@@ -306,10 +303,28 @@ fn reduced(mut object: Value, is_database: bool) -> Option<Value> {
             .prune(&mut object);
         return Some(object);
     }
-    if !kind.workload().is_some_and(|kind| runs_other_pods(&object, kind)) {
-        kind.resource()?.field_mask().prune(&mut object);
+    let workload = kind.workload()?;
+    if runs_other_pods(&object, workload) {
+        return Some(object);
+    }
+    prune(&mut object, kind);
+    if Workload::read(&object, workload, settings).is_none() {
+        remove_configuration(&mut object, workload);
     }
     Some(object)
+}
+
+/// Removes the configuration of containers that run no database, which is most of a pod template.
+fn remove_configuration(object: &mut Value, kind: WorkloadKind) {
+    let template = kind.template_path().iter().try_fold(object, |value, name| value.get_mut(name));
+    let Some(spec) = template.and_then(|template| template.get_mut("spec")) else { return };
+    for list in ["containers", "initContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(fields) = container.as_object_mut() {
+                fields.retain(|name, _| matches!(name.as_str(), "name" | "image" | "ports" | "restartPolicy"));
+            }
+        }
+    }
 }
 
 /// Keeps the pods that matter, of tens of thousands.

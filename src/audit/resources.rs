@@ -1,9 +1,10 @@
 //! The resources that an audit reads beside those of the rules, and the fields that it keeps.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqledge_ha_policy::json::field_mask::FieldMask;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource};
+use sqledge_ha_policy::view::pruning::remove_large_metadata;
 
 /// A resource of the API, and how much of it is read.
 #[derive(Clone, Debug)]
@@ -145,7 +146,7 @@ impl ApiResource {
         let Value::Object(mut object) = item else { return None };
         object.entry("apiVersion").or_insert_with(|| Value::from(self.api_version(version)));
         object.entry("kind").or_insert_with(|| Value::from(self.kind));
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        if let Some(metadata) = object.get_mut("metadata") {
             remove_large_metadata(metadata);
         }
         let mut object = Value::Object(object);
@@ -153,13 +154,6 @@ impl ApiResource {
             mask.prune(&mut object);
         }
         Some(object)
-    }
-}
-
-fn remove_large_metadata(metadata: &mut Map<String, Value>) {
-    metadata.remove("managedFields");
-    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
 }
 

@@ -175,11 +175,10 @@ fn other_home<'a>(kind: &str, name: &'a str, pod: &Cursor<'a>) -> Home<'a> {
             let medium = volume.and_then(|volume| volume.path(&["emptyDir", "medium"]).str());
             Home::PodVolume { name, is_in_memory: medium == Some("Memory") }
         }
-        // A generic ephemeral volume is a claim that ends with the pod.
-        "ephemeral" => Home::PodVolume { name, is_in_memory: false },
+        // A generic ephemeral volume is a claim that ends with the pod, and so does an inline CSI volume.
+        "ephemeral" | "csi" => Home::PodVolume { name, is_in_memory: false },
         "hostPath" => Home::NodePath { name: name.to_owned() },
         "nfs" | "cephfs" | "glusterfs" | "azureFile" => Home::Network { name },
-        "csi" => Home::PodVolume { name, is_in_memory: false },
         _ => Home::Unknown,
     }
 }

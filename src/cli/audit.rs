@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::manifests::CheckOptions;
+use super::manifests::{CheckOptions, format_and_file};
 use super::time::duration;
 use crate::audit::WhatIf;
 use crate::audit::report::AuditFormat;
@@ -147,15 +147,7 @@ fn parse_what_if(text: &str) -> Result<WhatIf, String> {
 }
 
 fn parse_output(text: &str) -> Result<(AuditFormat, PathBuf), String> {
-    let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, e.g. html=audit.html")?;
-    let formats = AuditFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-    let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
-    let format = AuditFormat::from_str(format, false)
-        .map_err(|_| format!("unknown format `{}`; valid formats: {}", escape(format), names.join(", ")))?;
-    if path.is_empty() || path == "-" {
-        return Err("name a file, e.g. html=audit.html; --format selects the printed report".to_owned());
-    }
-    Ok((format, PathBuf::from(path)))
+    format_and_file(text, "html=audit.html")
 }
 
 impl ValueEnum for AuditFormat {

@@ -159,18 +159,22 @@ pub struct ReportFile {
 }
 
 impl ReportFile {
-    /// Reads `FORMAT=FILE`.
     fn parse(text: &str) -> Result<Self, String> {
-        let (format, path) = text.split_once('=').ok_or("write FORMAT=FILE, e.g. sarif=report.sarif")?;
-        let formats = ReportFormat::value_variants().iter().filter_map(ReportFormat::to_possible_value);
-        let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
-        let format = ReportFormat::from_str(format, false)
-            .map_err(|_| format!("unknown format `{}`; valid formats: {}", escape(format), names.join(", ")))?;
-        if path.is_empty() || path == "-" {
-            return Err("name a file, e.g. sarif=report.sarif; --format selects the printed report".to_owned());
-        }
-        Ok(ReportFile { format, path: PathBuf::from(path) })
+        format_and_file(text, "sarif=report.sarif").map(|(format, path)| ReportFile { format, path })
     }
+}
+
+/// Reads `FORMAT=FILE`, of which `example` is one.
+pub(super) fn format_and_file<F: ValueEnum>(text: &str, example: &str) -> Result<(F, PathBuf), String> {
+    let (format, path) = text.split_once('=').ok_or_else(|| format!("write FORMAT=FILE, e.g. {example}"))?;
+    let formats = F::value_variants().iter().filter_map(F::to_possible_value);
+    let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+    let format = F::from_str(format, false)
+        .map_err(|_| format!("unknown format `{}`; valid formats: {}", escape(format), names.join(", ")))?;
+    if path.is_empty() || path == "-" {
+        return Err(format!("name a file, e.g. {example}; --format selects the printed report"));
+    }
+    Ok((format, PathBuf::from(path)))
 }
 
 /// Flags that select the checks.

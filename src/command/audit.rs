@@ -1,6 +1,5 @@
 //! `sqledge-ha audit`: checks a live cluster.
 
-use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use anstream::StripStream;
 use tokio::runtime::Builder;
 
 use super::objects::read_objects;
+use super::report_output::{real_path, reject_duplicates};
 use crate::atomic_write::atomic_write;
 use crate::audit::forecast::Outcome;
 use crate::audit::inventory::Inventory;
@@ -34,6 +34,7 @@ pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
     let config_flags =
         ConfigFlags { checks: &flags.checks, inputs: &inputs, rendering: None, no_ignores: flags.no_ignores };
     let LintConfig { settings, ignores, note, .. } = config::lint_config(&config_flags)?;
+    reject_duplicates(flags.report.output.iter().map(|(_, path)| path))?;
     let inventory = inventory(flags, &settings)?;
     if let Some(what_if) = &flags.what_if
         && !what_if.exists_in(&inventory)
@@ -127,8 +128,7 @@ fn write_files(flags: &AuditCommand, audit: &Audit) -> bool {
 
 /// The file is replaced atomically, or stays unchanged.
 fn write_file(format: AuditFormat, path: &Path, details: bool, audit: &Audit) -> io::Result<()> {
-    let target = if fs::symlink_metadata(path).is_ok() { path.canonicalize()? } else { path.to_owned() };
-    atomic_write(&target, |target| {
+    atomic_write(&real_path(path)?, |target| {
         let mut output = BufWriter::new(StripStream::new(target));
         report::write(format, audit, details, &mut output)?;
         output.flush()

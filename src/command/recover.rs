@@ -1,6 +1,6 @@
 //! `sqledge-ha recover`: releases the databases of a failed node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -78,14 +78,22 @@ async fn recover(
     settings: &Settings,
     node: &FailedNode,
 ) -> Result<ExitStatus, Failure> {
-    node.check_silent(flags.grace.map_or(GRACE_SECONDS, |grace| grace.as_secs_f64()))
-        .map_err(|refusal| Failure::usage(refusal.to_string()))?;
+    let grace = flags.grace.map_or(GRACE_SECONDS, |grace| grace.as_secs_f64());
+    node.check_silent(grace).map_err(|refusal| Failure::usage(refusal.to_string()))?;
     let inventory = read::read(client, &[], settings, &|_, _| {}).await;
     let inventory = inventory.map_err(|error| Failure::unreadable(error.to_string()))?;
     let what_if = WhatIf::Node(node.name.clone());
     let plan = audit(&inventory, settings, Timers::default(), Some(&what_if));
     let pods = pods_on(client, &node.name).await.map_err(|error| failed(&error))?;
     let waiting = show(&plan, node, &pods)?;
+    for unread in &plan.unread {
+        say(&format!("not read: {}: {}", unread.resource, unread.reason))?;
+    }
+    if waiting.is_empty() && !plan.unread.is_empty() {
+        return Err(Failure::unreadable(
+            "a database may wait for this node, but not everything could be read; nothing was changed",
+        ));
+    }
     if waiting.is_empty() {
         say("no database waits for this node; nothing was changed")?;
         return Ok(ExitStatus::NothingToCheck);
@@ -99,9 +107,7 @@ async fn recover(
         // The node may have come back while the question was read.
         let again = FailedNode::read(client, &node.name, clock::now()).await.map_err(|error| failed(&error))?;
         let again = again.ok_or_else(|| Failure::usage(format!("node {} is gone", quoted(&node.name))))?;
-        if again.is_ready {
-            return Err(Failure::usage(format!("node {} is Ready again; nothing was changed", quoted(&node.name))));
-        }
+        again.check_silent(grace).map_err(|refusal| Failure::usage(format!("{refusal}; nothing was changed")))?;
         again.taint(client).await.map_err(|error| failed(&error))?;
         say(&format!("tainted node {} with {OUT_OF_SERVICE}", quoted(&node.name)))?;
     }
@@ -169,8 +175,8 @@ async fn follow(
     node: &FailedNode,
     waiting: &BTreeMap<String, String>,
 ) -> Result<ExitStatus, Failure> {
-    let mut namespaces: Vec<String> = waiting.values().cloned().collect();
-    namespaces.dedup();
+    let namespaces: BTreeSet<String> = waiting.values().cloned().collect();
+    let namespaces: Vec<String> = namespaces.into_iter().collect();
     let started = Instant::now();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     loop {

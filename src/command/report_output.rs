@@ -36,11 +36,11 @@ pub(super) fn print(format: ReportFormat, quiet: bool, result: &LintResult) -> i
 ///
 /// # Errors
 /// [`Failure`] with exit code 2.
-pub(super) fn reject_duplicates(files: &[ReportFile]) -> Result<(), Failure> {
+pub(super) fn reject_duplicates<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), Failure> {
     let mut known = HashSet::new();
-    for file in files {
-        if !known.insert(real_path(&file.path).unwrap_or_else(|_| file.path.clone())) {
-            let path = escape(&file.path.to_string_lossy());
+    for path in paths {
+        if !known.insert(real_path(path).unwrap_or_else(|_| path.clone())) {
+            let path = escape(&path.to_string_lossy());
             return Err(Failure::usage(format!("--output: two reports for one file: {path}")));
         }
     }
@@ -113,7 +113,7 @@ fn has_links() -> bool {
 }
 
 /// The path of an existing file without links, or the path of a new file in its real directory.
-fn real_path(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
     if fs::symlink_metadata(path).is_ok() {
         return path.canonicalize();
     }

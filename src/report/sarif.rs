@@ -8,7 +8,7 @@
 //! | `notification` | input errors and notes |
 
 mod finding;
-mod log;
+pub(crate) mod log;
 mod notification;
 mod rule;
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sqledge_ha_policy::json::field_mask::FieldMask;
+use sqledge_ha_policy::view::pruning::remove_large_metadata;
 
 /// Prunes an object as the policy server prunes list items: without `apiVersion` and `kind`, which the list has; with
 /// `metadata`, except for `managedFields` and the last applied configuration; and with the requested fields.
@@ -15,16 +16,6 @@ pub(crate) fn prune_item(mask: &FieldMask, object: &mut Value) {
         }
         _ => mask.keeps(name, value),
     });
-}
-
-/// Removes `managedFields` and the last applied configuration, as the policy server does to save memory.
-pub(crate) fn remove_large_metadata(metadata: &mut Value) {
-    if let Some(metadata) = metadata.as_object_mut() {
-        metadata.remove("managedFields");
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::scheduling::Placement;
+use super::scheduling::{Placement, tolerates};
 use super::selector::Selector;
 use crate::json::cursor::Cursor;
 
@@ -190,19 +190,4 @@ impl<'a> Node<'a> {
         Placement::new(pod).admits(self.name(), labels)
             && !self.object.path(&["spec", "taints"]).items().any(|taint| keeps_out(&taint))
     }
-}
-
-/// Whether one of the tolerations of `pod` matches a taint.
-fn tolerates(pod: &Cursor<'_>, taint: &Cursor<'_>) -> bool {
-    let text = |object: &Cursor<'_>, field| object.at(field).str().unwrap_or_default().to_owned();
-    pod.at("tolerations").items().any(|toleration| {
-        let (key, effect) = (text(&toleration, "key"), text(&toleration, "effect"));
-        let has_value = match toleration.at("operator").str() {
-            Some("Exists") => true,
-            _ => !key.is_empty() && text(&toleration, "value") == text(taint, "value"),
-        };
-        has_value
-            && (key.is_empty() || key == text(taint, "key"))
-            && (effect.is_empty() || effect == text(taint, "effect"))
-    })
 }

@@ -88,6 +88,23 @@ impl<'a> Placement<'a> {
     }
 }
 
+/// Whether one of the tolerations in a pod's `spec` matches a taint.
+pub fn tolerates(pod: &Cursor<'_>, taint: &Cursor<'_>) -> bool {
+    fn text<'a>(object: &Cursor<'a>, field: &'static str) -> &'a str {
+        object.at(field).str().unwrap_or_default()
+    }
+    pod.at("tolerations").items().any(|toleration| {
+        let (key, effect) = (text(&toleration, "key"), text(&toleration, "effect"));
+        let has_value = match toleration.at("operator").str() {
+            Some("Exists") => true,
+            _ => !key.is_empty() && text(&toleration, "value") == text(taint, "value"),
+        };
+        has_value
+            && (key.is_empty() || key == text(taint, "key"))
+            && (effect.is_empty() || effect == text(taint, "effect"))
+    })
+}
+
 /// The expression of a term that lists values of `label`.
 fn listing<'a>(term: &Cursor<'a>, label: &[&str]) -> Option<Cursor<'a>> {
     on(term, label).find(|expression| expression.at("operator").str() == Some("In"))

@@ -18,6 +18,16 @@ pub fn prune(object: &mut Value, kind: Kind) {
     }
 }
 
+/// Removes `managedFields` and the last applied configuration from `metadata`, which are large and which no rule reads.
+pub fn remove_large_metadata(metadata: &mut Value) {
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.remove("managedFields");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

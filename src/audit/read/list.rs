@@ -16,7 +16,7 @@ use crate::audit::resources::ApiResource;
 use crate::cluster_client::describe;
 
 /// The number of objects in a page. At most one page of unpruned objects is in memory for each list.
-const PAGE_SIZE: usize = 500;
+const PAGE_SIZE: usize = 200;
 
 /// How long the API server may take for a page.
 const TIMEOUT: Duration = Duration::from_secs(60);

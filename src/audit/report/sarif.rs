@@ -9,6 +9,7 @@ use sqledge_ha_policy::rules::RULES;
 use crate::audit::forecast::Outcome;
 use crate::audit::{Audit, DatabaseReport};
 use crate::linter::{Level, ObjectFinding, ObjectId};
+use crate::report::sarif::log::{Message, SCHEMA};
 use crate::report::{escaped_json, level_name};
 use crate::rule_docs::url;
 
@@ -24,11 +25,11 @@ pub fn write(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
         .iter()
         .map(|unread| {
             let text = format!("not read: {}: {}", unread.resource, unread.reason);
-            json!({"level": "error", "message": message(&text)})
+            json!({"level": "error", "message": Message::new(&text)})
         })
         .collect();
     let log = json!({
-        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
             "tool": {"driver": {"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION"), "rules": rules()}},
@@ -42,10 +43,10 @@ pub fn write(audit: &Audit, output: &mut impl Write) -> io::Result<()> {
 fn rules() -> Vec<Value> {
     let of_rules = RULES
         .iter()
-        .map(|rule| json!({"id": rule.id, "shortDescription": message(rule.summary), "helpUri": url(rule.id)}));
+        .map(|rule| json!({"id": rule.id, "shortDescription": Message::new(rule.summary), "helpUri": url(rule.id)}));
     let of_outcomes = Outcome::WORST_FIRST.iter().filter(|outcome| **outcome > Outcome::ComesBack).map(|outcome| {
         let text = format!("a failure after which a database {}", after(*outcome));
-        json!({"id": rule_of(*outcome), "shortDescription": message(&text)})
+        json!({"id": rule_of(*outcome), "shortDescription": Message::new(&text)})
     });
     of_rules.chain(of_outcomes).collect()
 }
@@ -74,7 +75,7 @@ fn of_forecasts(report: &DatabaseReport) -> Vec<Value> {
         json!({
             "ruleId": rule_of(forecast.outcome),
             "level": level,
-            "message": message(&text),
+            "message": Message::new(&text),
             "locations": [location(&report.object, "")],
             "partialFingerprints": {"failureAndObject/v1": format!("{}:{}", forecast.failure.name(), path(&report.object))},
             "properties": {"forecast": forecast},
@@ -89,7 +90,7 @@ fn of_finding(found: &ObjectFinding) -> Value {
     json!({
         "ruleId": finding.rule,
         "level": level_name(Level::from_finding(finding)),
-        "message": message(&text),
+        "message": Message::new(&text),
         "locations": [location(&found.object, &finding.pointer)],
         "partialFingerprints": {"ruleAndObject/v1": format!("{}:{}#{}", finding.rule, path(&found.object), finding.pointer)},
     })
@@ -107,9 +108,4 @@ fn location(object: &ObjectId, pointer: &str) -> Value {
         "fullyQualifiedName": format!("{}#{pointer}", path(object)),
         "kind": "resource",
     }]})
-}
-
-/// A plain text: doubles braces, which would be placeholders, and breaks Markdown links.
-fn message(text: &str) -> Value {
-    json!({"text": text.replace('{', "{{").replace('}', "}}").replace("](", "] (")})
 }

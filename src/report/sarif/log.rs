@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::manifest::Position;
 
 /// The schema of the format.
-pub(super) const SCHEMA: &str =
+pub(crate) const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// The base of relative URIs, as in code scanning.
@@ -78,13 +78,13 @@ pub(super) struct MarkdownMessage {
 }
 
 #[derive(Serialize)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub(super) text: String,
 }
 
 impl Message {
     /// A plain text: doubles braces, which would be placeholders, and breaks Markdown links.
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Message { text: text.replace('{', "{{").replace('}', "}}").replace("](", "] (") }
     }
 }

@@ -9,8 +9,7 @@ use kube::api::{ApiResource, DynamicObject, ObjectMeta};
 use kube::core::DynamicResourceScope;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
-
-use crate::wasm_host::remove_large_metadata;
+use sqledge_ha_policy::view::pruning::remove_large_metadata;
 
 /// An object from the API server, without `apiVersion`, `kind`, `status`, `managedFields` and the last applied
 /// configuration.
