@@ -127,13 +127,6 @@ fn of_its_own(name: &str) -> String {
 }
 
 #[test]
-fn rendered_manifests_cannot_be_fixed() {
-    let ran = fix(Path::new(env!("CARGO_MANIFEST_DIR")), &["--helm", "e2e/charts/warehouse"], "");
-    assert_eq!(ran.code, 2);
-    assert!(ran.stderr.starts_with("error: unexpected argument '--helm' found"), "{}", ran.stderr);
-}
-
-#[test]
 fn pipes_in_a_directory_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
     assert!(std::process::Command::new("mkfifo").arg(folder.path().join("a.yaml")).status().unwrap().success());

@@ -136,6 +136,8 @@ fn github_action_renders_charts_and_kustomizations() {
         assert!(report["summary"]["workloads"].as_u64() > Some(0), "{output}");
         assert!(!output.contains("-c.yaml"), "the current directory is checked, too: {output}");
     }
+    let (_, output, _) = run_action(&checkout, &[("RENDER", "true"), ("PATH", &path), ("FORMAT", "json")]);
+    assert!(output.contains("-c.yaml"), "{output}");
 }
 
 #[test]

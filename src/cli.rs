@@ -7,6 +7,7 @@ mod install;
 mod manifests;
 #[cfg(feature = "registry")]
 mod registry;
+mod rendering;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(any(feature = "audit", feature = "registry"))]
@@ -25,11 +26,12 @@ pub use self::audit::{AuditCommand, AuditReport, ClusterConnection, Recover, Tim
 pub use self::install::Policy;
 #[cfg(feature = "serve")]
 pub use self::install::{PolicyAccess, PolicyManifest, Webhook, WebhookGitops, WebhookManifests};
-pub use self::manifests::{CheckOptions, EngineChoice, Fix, Helm, Inputs, Lint, Rendering, ReportFile, Reporting};
+pub use self::manifests::{CheckOptions, EngineChoice, Fix, Inputs, Lint, ReportFile, Reporting};
 #[cfg(feature = "registry")]
 pub use self::registry::{
     InspectionFormat, PolicyFlags, PolicyInspect, PolicyPull, PolicyPush, RegistryAccess, RegistryFlagNames,
 };
+pub use self::rendering::{Helm, Rendering};
 #[cfg(feature = "serve")]
 pub use self::serve::{ClusterAccess, ModuleRegistry, Review, Serve, ServeFlagNames, ServeLimits, Tls};
 use crate::exit::{ExitStatus, Failure};

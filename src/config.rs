@@ -91,8 +91,7 @@ pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, Failure> {
 
 /// The first path of the command line: a file or directory, else a chart or kustomization, else the current directory.
 fn first_path(flags: &ConfigFlags<'_>) -> PathBuf {
-    let rendered =
-        || flags.rendering.and_then(|rendering| rendering.helm.chart.iter().chain(&rendering.kustomize).next());
+    let rendered = || flags.rendering.and_then(|rendering| rendering.first_path());
     let path = flags.inputs.paths.first().or_else(rendered).filter(|path| path.as_os_str() != STANDARD_INPUT);
     path.cloned().unwrap_or_else(|| PathBuf::from("."))
 }

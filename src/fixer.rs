@@ -15,7 +15,7 @@ use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 use self::claims::Claims;
 pub use self::single_fix::{Replacement, SingleFix, safe_fixes};
 use crate::linter::list_items::is_in_template;
-use crate::linter::{LintResult, LintedFile, LocatedFinding, lint_texts};
+use crate::linter::{LintResult, LintedFile, LocatedFinding, lint_again};
 use crate::manifest::{EditError, edit, read_span, yaml};
 use crate::prefilter::Prefilter;
 use crate::rendered::Rendered;
@@ -29,6 +29,8 @@ pub enum FixOutcome {
     Failed(EditError),
     /// Its edits are unsafe: they can move or delete data.
     NeedsUnsafe,
+    /// Its edits belong in the sources of a chart or kustomization.
+    Rendered,
     /// It has no edits.
     NoFix,
 }
@@ -51,10 +53,14 @@ const MAX_PASSES: usize = 4;
 /// that a second run changes nothing. `result` must have the texts of all files ([`Prefilter::with_texts`]).
 pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe_too: bool) -> FixResult {
     let check = |texts| {
-        let mut checked = lint_texts(texts, prefilter, partial);
+        let mut checked = lint_again(texts, &result.files, prefilter, partial);
         for (after, before) in checked.files.iter_mut().zip(&result.files) {
             after.path.clone_from(&before.path);
-            after.rendered = before.rendered.as_ref().and_then(|_| Rendered::from_stream(&after.text));
+            after.rendered = match &before.rendered {
+                Some(rendered) if rendered.by().is_some() => Some(rendered.clone()),
+                Some(_) => Rendered::from_stream(&after.text),
+                None => None,
+            };
         }
         if let Some(ignores) = result.ignores() {
             checked.apply_ignores(ignores);
@@ -119,6 +125,9 @@ impl<'f> EditedText<'f> {
         let Some(fix) = &located.finding.fix else { return FixOutcome::NoFix };
         if fix.safety == Safety::Unsafe && !unsafe_too {
             return FixOutcome::NeedsUnsafe;
+        }
+        if self.file.is_rendered_by_tool() {
+            return FixOutcome::Rendered;
         }
         match self.edit(located, fix, claims) {
             Ok(()) => FixOutcome::Applied,

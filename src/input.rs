@@ -6,11 +6,14 @@
 //! | `walk`, `found_file` | paths -> files, each once |
 //! | `exclusion` | excluded paths |
 //! | `bounded_read` | reading a file or a stream up to a limit |
+//! | `rendering` | the charts and kustomizations of a run |
+//! | `discovery` | finding charts and kustomizations among the files |
 //! | `helm`, `kustomize` | the command lines of the rendering tools |
 //! | `tool` | running a tool with limits on its output |
 //! | `charts` | the templates of a chart |
-//! | `patches` | the patch files of a kustomization |
-//! | `origins` | the templates that a rendered manifest comes from |
+//! | `kustomization`, `kustomization_objects`, `patches` | the files of a kustomization, and what is in them |
+//! | `overlays` | variants of an application |
+//! | `origins` | the files that a rendered manifest comes from |
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,12 +23,17 @@ use crate::input_name::{STANDARD_INPUT_NAME, path_name};
 mod bounded_read;
 mod charts;
 mod collect;
+mod discovery;
 mod exclusion;
 mod found_file;
 mod helm;
+mod kustomization;
+mod kustomization_objects;
 mod kustomize;
 mod origins;
+mod overlays;
 mod patches;
+mod rendering;
 mod tool;
 mod walk;
 
@@ -34,10 +42,11 @@ pub(crate) use self::bounded_read::SizeLimit;
 pub(crate) use self::bounded_read::{CONFIG_LIMIT, read_limited, read_path};
 pub(crate) use self::charts::Charts;
 pub(crate) use self::collect::STANDARD_INPUT;
-pub use self::collect::{MissingInput, Rendering, collect};
+pub use self::collect::{MissingInput, collect};
 pub use self::exclusion::Exclusion;
 pub use self::helm::HelmChart;
 pub(crate) use self::patches::Patches;
+pub use self::rendering::Rendering;
 pub(crate) use self::walk::has_manifest_extension;
 pub use self::walk::{ExcludedCount, FoundInputs, find, find_and_read};
 
@@ -59,6 +68,8 @@ pub struct RenderedOutput {
     pub renderer: Renderer,
     /// The chart, or the kustomization directory.
     pub path: PathBuf,
+    /// The number of the application that it is, if it is one of several overlays of a base; otherwise 0: a part of the whole input.
+    pub application: usize,
     /// The rendered manifests.
     pub text: String,
 }
@@ -85,6 +96,11 @@ impl Source {
     /// The path of a file; `None` for other sources.
     pub fn path(&self) -> Option<&Path> {
         if let Source::File(path) = self { Some(path) } else { None }
+    }
+
+    /// The number of the application that the text belongs to; 0 for the whole input.
+    pub fn application(&self) -> usize {
+        if let Source::Rendered(output) = self { output.application } else { 0 }
     }
 
     /// The path of a file; `None` for other sources.

@@ -63,6 +63,8 @@ pub struct LintedFile {
     pub path: Option<PathBuf>,
     /// The origins of its documents, if it is a rendered manifest.
     pub rendered: Option<Rendered>,
+    /// The number of its application. Files with different numbers are not seen together: they are variants of an application.
+    pub application: usize,
     /// The documents whose objects have relations, reduced to what these depend on. Shared, because scans are checked again and
     /// again with others.
     kept_documents: Vec<Arc<Document>>,
@@ -130,6 +132,8 @@ pub struct InputError {
     pub name: String,
     /// Index in [`LintResult::files`], if the text is there to show.
     pub file: Option<usize>,
+    /// Whether it is a directory that cannot be searched or rendered.
+    pub is_directory: bool,
     /// The error.
     pub error: ReadError,
 }
@@ -206,6 +210,11 @@ impl LintedFile {
         self.workloads > 0
     }
 
+    /// Whether a tool rendered it in this run, so that there is no file to write it to.
+    pub fn is_rendered_by_tool(&self) -> bool {
+        self.rendered.as_ref().is_some_and(|rendered| rendered.by().is_some())
+    }
+
     /// Whether it has any objects.
     pub fn has_objects(&self) -> bool {
         self.objects > 0
@@ -216,6 +225,20 @@ impl LintedFile {
 pub fn lint_texts(texts: Vec<(String, String)>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
     let scans = parallel::map(texts, 1, |(name, text)| scan(name, text, prefilter));
     lint(scans, Vec::new(), prefilter, partial)
+}
+
+/// Checks texts that take the place of `files`, each in the same application.
+pub fn lint_again(
+    texts: Vec<(String, String)>,
+    files: &[LintedFile],
+    prefilter: &Prefilter<'_>,
+    partial: bool,
+) -> LintResult {
+    let texts: Vec<_> = texts.into_iter().zip(files).collect();
+    let again = |((name, text), file): ((String, String), &LintedFile)| {
+        scan(name, text, prefilter).in_application(file.application)
+    };
+    lint(parallel::map(texts, 1, again), Vec::new(), prefilter, partial)
 }
 
 /// Checks scanned files as one application; with `partial`, as a part of one. `errors` are those of the files that could not
@@ -230,11 +253,19 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
         let findings = std::mem::take(&mut file.findings).into_iter();
         result.findings.extend(findings.map(|located| LocatedFinding { file: index, ..located }));
         let errors = std::mem::take(&mut file.errors).into_iter();
-        result.errors.extend(errors.map(|error| InputError { name: file.name.clone(), file: Some(index), error }));
+        result.errors.extend(errors.map(|error| InputError {
+            name: file.name.clone(),
+            file: Some(index),
+            is_directory: false,
+            error,
+        }));
     }
     result.files = files;
     let settings = for_platform(prefilter.settings(), &mut result);
-    check_relations_of_all(&mut result, &settings, prefilter.namespace(), partial);
+    let applications: BTreeSet<usize> = result.files.iter().map(|file| file.application).collect();
+    for application in applications {
+        check_relations_of_all(&mut result, application, &settings, prefilter.namespace(), partial);
+    }
     result.notes = notes(&result, partial);
     result
 }
@@ -249,10 +280,18 @@ fn for_platform<'s>(settings: &'s Settings, result: &mut LintResult) -> Cow<'s, 
     Cow::Owned(Settings { fs_group: None, ..settings.clone() })
 }
 
-/// Adds the findings of the rules that look up other objects.
-fn check_relations_of_all(result: &mut LintResult, settings: &Settings, namespace: Option<&str>, partial: bool) {
-    let mut findings = std::mem::take(&mut result.findings);
-    let files = result.files.iter().enumerate();
+/// Adds the findings of the rules that look up other objects, for the files of one application.
+fn check_relations_of_all(
+    result: &mut LintResult,
+    application: usize,
+    settings: &Settings,
+    namespace: Option<&str>,
+    partial: bool,
+) {
+    let is_own = |file: usize| result.files.get(file).is_some_and(|file| file.application == application);
+    let (mut findings, others): (Vec<LocatedFinding>, Vec<LocatedFinding>) =
+        std::mem::take(&mut result.findings).into_iter().partition(|located| is_own(located.file));
+    let files = result.files.iter().enumerate().filter(|(file, _)| is_own(*file));
     let documents =
         files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, &**document)));
     let objects: Vec<ObjectLocation<'_>> = documents
@@ -279,16 +318,20 @@ fn check_relations_of_all(result: &mut LintResult, settings: &Settings, namespac
     let found: Vec<LocatedFinding> = found.into_iter().flatten().collect();
     remove_replaced(&mut findings, &found);
     findings.extend(found);
+    let mut findings = related::locate_related(&objects, &text, findings);
+    findings.extend(others);
     findings.sort_by(|one, other| {
         let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
-    let findings = related::locate_related(&objects, &text, findings);
     let is_truncated = index.is_truncated();
     let namespace = namespace.to_owned();
     result.findings = findings;
-    result.is_truncated = is_truncated;
-    result.namespace = namespace;
+    result.is_truncated |= is_truncated;
+    // The first application is the largest: the others are overlays.
+    if result.namespace.is_empty() {
+        result.namespace = namespace;
+    }
 }
 
 /// Removes the findings on single objects that a finding with a look-up replaces.
@@ -336,7 +379,10 @@ fn notes(result: &LintResult, partial: bool) -> Vec<String> {
     }
     let charts: BTreeSet<&str> = result.files.iter().filter_map(|file| file.chart.as_deref()).collect();
     for chart in &charts {
-        notes.push(format!("skipped the templates of the chart {}; use --helm DIR to check it", quoted(chart)));
+        notes.push(format!(
+            "skipped the templates of the chart {}; check it with --render, or with --helm DIR",
+            quoted(chart)
+        ));
     }
     let is_complete = !partial && result.errors.is_empty() && charts.is_empty();
     if is_complete && result.workloads == 0 && result.unselected_workloads == 0 && patches == 0 {

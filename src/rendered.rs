@@ -9,6 +9,9 @@ mod template;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Component, Path};
+use std::sync::Arc;
+
+use serde_json::Value;
 
 pub use self::template::Template;
 use crate::escape::escape;
@@ -22,18 +25,36 @@ const ORIGIN_ANNOTATION: &str = "config.kubernetes.io/origin";
 /// The origin of each document of a text.
 #[derive(Clone, Debug)]
 pub struct Rendered {
+    /// The chart or kustomization; `None` for a text from standard input.
+    by: Option<String>,
     origins: Vec<Origin>,
     /// The byte range of each document, and the index of its origin; `None` if the document is not rendered.
     documents: Vec<(Range<usize>, Option<usize>)>,
 }
 
-/// A file that documents come from.
+/// What a document comes from.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Its path or Helm's name for it; the chart or directory if it is unknown.
+    /// The file to name if a line of the document is in none of the sources.
     pub file: String,
-    /// Its text, if the file exists.
-    pub template: Option<Template>,
+    /// The files that its lines can come from, the last writer first.
+    pub sources: Vec<SourceFile>,
+}
+
+/// A file that documents are rendered from.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    /// Its name in reports.
+    pub name: String,
+    /// Its text.
+    pub template: Arc<Template>,
+}
+
+impl Origin {
+    /// An origin of which only the name is known.
+    pub fn named(file: String) -> Self {
+        Origin { file, sources: Vec::new() }
+    }
 }
 
 impl Rendered {
@@ -43,53 +64,52 @@ impl Rendered {
         if !text.contains(SOURCE_COMMENT) {
             return None;
         }
-        let origin = |path: &str| Origin { file: escape(path), template: None };
-        let rendered = Rendered::new(text, |span| helm_source(text, span), origin);
+        let rendered = Rendered::by_comments(text, |path| Origin::named(escape(path)));
         (!rendered.origins.is_empty()).then_some(rendered)
     }
 
-    /// The origins of the output of `helm template`; `origin` finds the file that Helm's comment names, and `default` is the origin of
-    /// documents without such a comment.
-    pub fn from_helm(text: &str, origin: impl Fn(&str) -> Origin, default: Origin) -> Self {
-        Rendered::new(text, |span| helm_source(text, span), origin).with_default(default)
+    /// The origins of what `helm template` printed for the chart `by`; `origin` finds the file that Helm's comment names, and
+    /// `default` is the origin of documents without such a comment.
+    pub fn from_helm(text: &str, by: String, origin: impl Fn(&str) -> Origin, default: Origin) -> Self {
+        let mut rendered = Rendered { by: Some(by), ..Rendered::by_comments(text, origin) };
+        let index = rendered.origins.len();
+        rendered.origins.push(default);
+        rendered.documents.iter_mut().for_each(|(_, origin)| *origin = origin.or(Some(index)));
+        rendered
     }
 
-    /// The origins of the output of Kustomize; `file` returns the name of a file with this path relative to the kustomization, and
-    /// `None` if it does not exist.
-    pub fn from_kustomize(
-        text: &str,
-        file: impl Fn(&str) -> Option<String>,
-        origin: impl Fn(&str) -> Origin,
-        default: Origin,
-    ) -> Self {
-        Rendered::new(text, |span| file(&annotated_path(text, span)?), origin).with_default(default)
-    }
-
-    fn with_default(mut self, default: Origin) -> Self {
-        let index = self.origins.len();
-        self.origins.push(default);
-        self.documents.iter_mut().for_each(|(_, origin)| *origin = origin.or(Some(index)));
-        self
-    }
-
-    /// Creates one origin for each distinct `key` of the documents.
-    fn new<K: AsRef<str> + Clone + Eq + std::hash::Hash>(
-        text: &str,
-        key: impl Fn(Range<usize>) -> Option<K>,
-        origin: impl Fn(&str) -> Origin,
-    ) -> Self {
-        let mut rendered = Rendered { origins: Vec::new(), documents: Vec::new() };
-        let mut known: HashMap<K, usize> = HashMap::new();
+    /// The origins of what Kustomize printed for the directory `by`; `origin` finds that of an object and of the path in its
+    /// annotation, which is relative to the directory.
+    pub fn from_kustomize(text: &str, by: String, origin: impl Fn(&Value, Option<&str>) -> Origin) -> Self {
+        let mut rendered = Rendered { by: Some(by), origins: Vec::new(), documents: Vec::new() };
         for span in document_spans(text) {
-            let index = key(span.clone()).map(|key| {
-                *known.entry(key.clone()).or_insert_with(|| {
-                    rendered.origins.push(origin(key.as_ref()));
+            let document = read_span(text, span.clone(), 0).into_iter().flatten().next();
+            let object = document.map(|document| document.value).unwrap_or_default();
+            rendered.documents.push((span, Some(rendered.origins.len())));
+            rendered.origins.push(origin(&object, annotated_path(&object).as_deref()));
+        }
+        rendered
+    }
+
+    /// Creates one origin for each path in Helm's comments.
+    fn by_comments(text: &str, origin: impl Fn(&str) -> Origin) -> Self {
+        let mut rendered = Rendered { by: None, origins: Vec::new(), documents: Vec::new() };
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for span in document_spans(text) {
+            let index = helm_source(text, span.clone()).map(|path| {
+                *known.entry(path).or_insert_with(|| {
+                    rendered.origins.push(origin(path));
                     rendered.origins.len() - 1
                 })
             });
             rendered.documents.push((span, index));
         }
         rendered
+    }
+
+    /// The chart or kustomization that a tool rendered in this run; `None` for a text from standard input.
+    pub fn by(&self) -> Option<&str> {
+        self.by.as_deref()
     }
 
     /// The origin and the byte range of the document at a byte of the text; `None` if the document is not rendered.
@@ -117,12 +137,8 @@ pub(crate) fn path_in_chart(source: &str) -> Option<&Path> {
 }
 
 /// The path in Kustomize's annotation, if it is a local file.
-fn annotated_path(text: &str, span: Range<usize>) -> Option<String> {
-    if !text.get(span.clone())?.contains(ORIGIN_ANNOTATION) {
-        return None;
-    }
-    let document = read_span(text, span, 0).into_iter().next()?.ok()?;
-    let annotation = document.value.get("metadata")?.get("annotations")?.get(ORIGIN_ANNOTATION)?.as_str()?;
+fn annotated_path(object: &Value) -> Option<String> {
+    let annotation = object.get("metadata")?.get("annotations")?.get(ORIGIN_ANNOTATION)?.as_str()?;
     let origin = read(annotation).into_iter().next()?.ok()?.value;
     let path = origin.get("path")?.as_str().filter(|_| origin.get("repo").is_none())?;
     Some(path.to_owned())

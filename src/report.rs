@@ -27,6 +27,8 @@ pub mod sarif;
 mod text;
 
 #[cfg(not(target_family = "wasm"))]
+pub(crate) use self::location::rendered_position;
+#[cfg(not(target_family = "wasm"))]
 pub(crate) use self::path::file_uri;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use self::text::{counted, error_and_help, message_and_help};

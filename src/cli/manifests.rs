@@ -1,14 +1,13 @@
 //! `lint` and `fix`: inputs, rules and reports.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sqledge_ha_policy::engine::{Engine, SQL_EDGE, SQL_SERVER};
 
+use super::rendering::Rendering;
 use crate::escape::escape;
-use crate::input;
 use crate::linter::Level;
 use crate::report::ReportFormat;
 
@@ -50,6 +49,9 @@ pub struct Fix {
     /// The manifests. Standard input is written to standard output.
     #[command(flatten)]
     pub inputs: Inputs,
+    /// Charts and kustomization directories.
+    #[command(flatten)]
+    pub rendering: Rendering,
     /// Print the changes and do not write them; exit with code 1 if there are changes or unfixed errors
     ///
     /// The lines around a change are printed, too, and may contain secrets.
@@ -91,48 +93,6 @@ pub struct Inputs {
     /// more under `exclude:`, relative to its own directory. Standard input and rendered manifests are not excluded.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-}
-
-/// Manifests to render and to check together with the paths.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Rendering {
-    /// A chart.
-    #[command(flatten)]
-    pub helm: Helm,
-    /// A kustomization directory, rendered with the installed kubectl or kustomize (repeatable)
-    #[arg(long, value_name = "DIR")]
-    pub kustomize: Vec<PathBuf>,
-}
-
-impl Rendering {
-    /// What to render, in a namespace.
-    pub fn in_namespace(&self, namespace: Option<&str>) -> input::Rendering {
-        let Rendering { helm, kustomize } = self.clone();
-        let Helm { chart, values, set, release_name } = helm;
-        let namespace = namespace.map(OsString::from);
-        let helm = chart.map(|path| input::HelmChart { path, values, set, release_name, namespace });
-        input::Rendering { helm, kustomize }
-    }
-}
-
-/// A chart and the flags to render it.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Helm {
-    /// A chart, rendered with the installed helm. Findings point to its templates
-    ///
-    /// Runs `helm template`. For several charts, or for more of Helm's flags, pipe the rendered manifests:
-    /// (helm template ONE; helm template OTHER) | sqledge-ha lint -
-    #[arg(long = "helm", value_name = "CHART")]
-    pub chart: Option<PathBuf>,
-    /// A values file for the chart (repeatable)
-    #[arg(long, short = 'f', value_name = "FILE", requires = "chart")]
-    pub values: Vec<PathBuf>,
-    /// A value for the chart (repeatable)
-    #[arg(long, value_name = "KEY=VALUE", requires = "chart")]
-    pub set: Vec<OsString>,
-    /// The release name to render the chart with [default: release-name]
-    #[arg(long, value_name = "NAME", requires = "chart")]
-    pub release_name: Option<OsString>,
 }
 
 /// The reports.

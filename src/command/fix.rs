@@ -1,25 +1,26 @@
 //! `sqledge-ha fix`.
 
+mod change;
+mod summary;
 mod write_back;
 
-use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal, Write};
 
 use similar::TextDiff;
 
+use self::summary::print_summary;
 use self::write_back::write_back;
 use crate::cli::Fix;
 use crate::command::sources;
 use crate::config::{self, ConfigFlags, LintConfig};
 use crate::escape::escape;
 use crate::exit::{ExitStatus, Failure};
-use crate::fixer::{FixOutcome, FixResult, fix};
+use crate::fixer::{FixResult, fix};
 use crate::input;
-use crate::linter::{Level, LintResult, LintedFile, LocatedFinding, comment_notes};
-use crate::manifest::{EditError, Lines, edit};
+use crate::linter::{Level, LintResult, LintedFile, comment_notes};
 use crate::message::{describe_io_error, print_message};
 use crate::prefilter::Prefilter;
-use crate::report::{self, counted};
+use crate::report;
 
 /// Fixes manifests in place, or shows the changes.
 ///
@@ -27,11 +28,13 @@ use crate::report::{self, counted};
 /// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
 pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
     let (checks, inputs) = (&flags.checks, &flags.inputs);
-    let config_flags = ConfigFlags { checks, inputs, rendering: None, no_ignores: flags.no_ignores };
+    let rendering = Some(&flags.rendering);
+    let config_flags = ConfigFlags { checks, inputs, rendering, no_ignores: flags.no_ignores };
     let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
     let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
     let prefilter = Prefilter::new(&settings).with_texts().in_namespace(namespace);
-    let found = input::find_and_read(&flags.inputs.paths, &exclusion, &sources::scanner(&prefilter));
+    let rendering = flags.rendering.in_namespace(namespace);
+    let found = input::collect(&flags.inputs.paths, &rendering, &exclusion, &sources::scanner(&prefilter));
     let excluded = found.excluded;
     let mut before = sources::lint(found, &prefilter, partial);
     if let Some(ignores) = &ignores {
@@ -77,6 +80,9 @@ impl FixWriter<'_> {
     fn write(&mut self, before: &LintedFile, after: &str, fixed: usize) -> io::Result<()> {
         let path = before.path.as_deref();
         self.is_unchanged.push(self.is_dry_run() || before.text == after);
+        if before.is_rendered_by_tool() {
+            return Ok(());
+        }
         if path.is_none() && !self.is_dry_run() {
             // Standard input goes to standard output, changed or not.
             print(after)?;
@@ -122,87 +128,6 @@ fn printable(diff: String) -> String {
     }
     let escaped = |line: &str| line.split('\t').map(escape).collect::<Vec<_>>().join("\t");
     diff.lines().map(|line| escaped(line) + "\n").collect()
-}
-
-/// Prints what was fixed, and what was not, with the location in the final text and the reason.
-fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
-    let verb = if writer.is_dry_run() { "would fix" } else { "fixed" };
-    print_message(verb, &format!("{} in {}", counted(writer.fixed, "finding"), counted(writer.changed, "file")));
-    print_fixed(verb, writer, before, after);
-    let is_unchanged = |located: &&LocatedFinding| writer.is_unchanged.get(located.file) == Some(&true);
-    // Of several findings with the same key, the first one counts: it is inserted last.
-    let unchanged: HashMap<Key<'_>, &LocatedFinding> =
-        before.findings.iter().filter(is_unchanged).rev().map(|located| (key(located), located)).collect();
-    let mut positions = Positions { last: None };
-    for (located, outcome) in after.result.findings.iter().zip(&after.outcomes) {
-        // A finding that results from a fix exists in the fixed text only.
-        let (located, files) = match unchanged.get(&key(located)) {
-            Some(unchanged) => (*unchanged, &before.files),
-            None => (located, &after.result.files),
-        };
-        let Some(file) = files.get(located.file) else { continue };
-        let rule = located.finding.rule;
-        let reason = match outcome {
-            FixOutcome::Applied => continue,
-            FixOutcome::Failed(error) => format!("{error}{}", shared_value(&mut positions, file, located, *error)),
-            FixOutcome::NeedsUnsafe => "the fix can move or delete data; apply it with --unsafe".to_owned(),
-            FixOutcome::NoFix => format!("no automatic fix; see `sqledge-ha explain {rule}`"),
-        };
-        print_message("not fixed", &format!("{}: {rule}: {reason}", positions.position(file, located.span.start)));
-    }
-}
-
-/// Prints each finding that is gone, with its location in the old text.
-fn print_fixed(verb: &str, writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
-    let left: HashSet<Key<'_>> = after.result.findings.iter().map(key).collect();
-    let files = before.files.iter().zip(&after.result.files).zip(&writer.is_unchanged);
-    let has_changed: Vec<bool> = files
-        .map(|((before, after), is_unchanged)| before.text != after.text && (writer.is_dry_run() || !is_unchanged))
-        .collect();
-    let is_fixed =
-        |located: &&LocatedFinding| has_changed.get(located.file) == Some(&true) && !left.contains(&key(located));
-    let mut positions = Positions { last: None };
-    for located in before.findings.iter().filter(is_fixed) {
-        let Some(file) = before.files.get(located.file) else { continue };
-        print_message(verb, &format!("{}: {}", positions.position(file, located.span.start), located.finding.rule));
-    }
-}
-
-/// Identifies a finding before and after fixing: file, document, rule and pointer.
-type Key<'f> = (usize, usize, &'static str, &'f str);
-
-fn key(located: &LocatedFinding) -> Key<'_> {
-    (located.file, located.document, located.finding.rule, located.finding.pointer.as_str())
-}
-
-/// The location of the value that an alias or merge key shares, if that is why the fix failed.
-fn shared_value<'m>(
-    positions: &mut Positions<'m>,
-    file: &'m LintedFile,
-    located: &LocatedFinding,
-    error: EditError,
-) -> String {
-    let EditError::Aliased(_) = error else { return String::new() };
-    // The error has a byte of the fixed text, but the finding can be one of the old text.
-    let fix = located.finding.fix.as_ref();
-    let error = fix.and_then(|fix| edit(file.text.get(located.document_span.clone())?, &fix.edits).err());
-    let Some(EditError::Aliased(byte)) = error else { return String::new() };
-    format!(", at {}", positions.position(file, located.document_span.start + byte))
-}
-
-/// Finds positions. Keeps the lines of the last text, because findings are in the order of the texts.
-struct Positions<'m> {
-    last: Option<(&'m LintedFile, Lines<'m>)>,
-}
-
-impl<'m> Positions<'m> {
-    /// `file:line:column`.
-    fn position(&mut self, file: &'m LintedFile, byte: usize) -> String {
-        let last = self.last.take().filter(|(last, _)| std::ptr::eq(*last, file));
-        let (_, lines) = self.last.insert(last.unwrap_or_else(|| (file, Lines::new(&file.text))));
-        let position = lines.position(byte);
-        format!("{}:{}:{}", escape(&file.name), position.line, position.column)
-    }
 }
 
 fn outcome(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) -> ExitStatus {

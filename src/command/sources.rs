@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::input::{Charts, FoundInputs, Patches, Source};
+use crate::input::{Charts, FoundInputs, MissingInput, Patches, Source};
 use crate::input_name::path_name;
 use crate::linter::{self, FileScan, InputError, LintResult, scan};
 use crate::manifest::ReadError;
@@ -45,18 +45,21 @@ pub fn lint(
     prefilter: &Prefilter<'_>,
     partial: bool,
 ) -> LintResult {
-    let error = |name, error| InputError { name, file: None, error };
-    let mut errors: Vec<InputError> =
-        found.missing.into_iter().map(|missing| error(missing.name, missing.error)).collect();
+    let missing = found.missing.into_iter();
+    let mut errors: Vec<InputError> = missing
+        .map(|MissingInput { name, is_directory, error }| InputError { name, file: None, is_directory, error })
+        .collect();
     let mut scans = Vec::with_capacity(found.texts.len());
     for (source, scan) in found.texts {
         match scan {
             Ok(scan) => {
-                let scan = scan.with_rendered(|text| source.rendered(text));
+                let scan = scan.with_rendered(|text| source.rendered(text)).in_application(source.application());
                 scans.push(scan.with_path(source.into_path()));
             }
-            Err(problem) => errors.push(error(source.name(), problem)),
+            Err(error) => errors.push(InputError { name: source.name(), file: None, is_directory: false, error }),
         }
     }
-    linter::lint(scans, errors, prefilter, partial)
+    let mut result = linter::lint(scans, errors, prefilter, partial);
+    result.notes.splice(0..0, found.notes);
+    result
 }

@@ -4,11 +4,28 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::Value;
+
+use super::{CONFIG_LIMIT, read_limited};
+use crate::manifest::{decode, read};
+
 /// The directory of templates in a chart.
 const TEMPLATES: &str = "templates";
 
 /// The file that makes a directory a chart.
 const CHART: &str = "Chart.yaml";
+
+/// The file that makes a directory a chart, if it is one.
+pub(super) fn chart_file(directory: &Path) -> Option<PathBuf> {
+    Some(directory.join(CHART)).filter(|path| path.is_file())
+}
+
+/// Whether a chart has only templates for other charts.
+pub(super) fn is_library(chart: &Path) -> bool {
+    let bytes = chart_file(chart).and_then(|path| read_limited(CONFIG_LIMIT, &path).ok());
+    let chart = bytes.and_then(|bytes| read(&decode(bytes).ok()?).into_iter().flatten().next());
+    chart.is_some_and(|chart| chart.value.get("type").and_then(Value::as_str) == Some("library"))
+}
 
 /// Finds the chart of a file. Each directory is looked at once.
 #[derive(Debug, Default)]
@@ -26,7 +43,7 @@ impl Charts {
 
     fn is_chart(&self, directory: &Path) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *known.entry(directory.to_owned()).or_insert_with(|| directory.join(CHART).is_file())
+        *known.entry(directory.to_owned()).or_insert_with(|| chart_file(directory).is_some())
     }
 }
 

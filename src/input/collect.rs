@@ -4,12 +4,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::discovery::{Discovered, RenderedFiles};
+use super::overlays::Overlays;
+use super::rendering::{Renderable, render_all};
+use super::tool::ToolError;
 use super::{
-    Exclusion, FoundInputs, HelmChart, RenderedOutput, Renderer, Source, bounded_read, find_and_read, kustomize,
-    read_path,
+    Exclusion, FoundInputs, RenderedOutput, Renderer, Rendering, Source, bounded_read, find_and_read, read_path,
 };
 use crate::input_name::path_name;
 use crate::manifest::{ReadError, decode};
+use crate::report::counted;
 
 /// The path argument for standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
@@ -39,21 +43,14 @@ impl Source {
 pub struct MissingInput {
     /// The name in reports.
     pub name: String,
+    /// Whether it is a directory.
+    pub is_directory: bool,
     /// The reason.
     pub error: ReadError,
 }
 
 pub(super) fn read_error(message: String) -> ReadError {
     ReadError { message, help: None, byte: 0 }
-}
-
-/// The charts and kustomizations to render.
-#[derive(Clone, Debug, Default)]
-pub struct Rendering {
-    /// A Helm chart.
-    pub helm: Option<HelmChart>,
-    /// Kustomization directories.
-    pub kustomize: Vec<PathBuf>,
 }
 
 /// Finds the texts below `paths` except excluded ones, renders charts and kustomizations, and reads every text with `read`. Without
@@ -63,21 +60,67 @@ where
     T: Send,
     R: Fn(&Source) -> T + Sync,
 {
-    let Rendering { helm, kustomize } = rendering;
-    let renders = helm.is_some() || !kustomize.is_empty();
-    let mut found =
-        if paths.is_empty() && renders { FoundInputs::default() } else { find_and_read(paths, exclusion, read) };
-    let charts = helm.iter().map(|chart| (Renderer::Helm, &chart.path, chart.render()));
-    let kustomizations = kustomize.iter().map(|path| (Renderer::Kustomize, path, kustomize::render(path)));
-    for (renderer, path, text) in charts.chain(kustomizations) {
-        match text {
+    let named = rendering.named();
+    let only_renders = paths.is_empty() && !named.is_empty() && !rendering.finds_all;
+    let mut found = if only_renders { FoundInputs::default() } else { find_and_read(paths, exclusion, read) };
+    let mut discovered = Discovered::default();
+    if rendering.finds_all {
+        let files = found.texts.iter().filter_map(|(source, _)| source.path());
+        discovered = Discovered::among(files, &named, rendering.namespace.as_ref());
+        found.notes.append(&mut discovered.notes);
+    }
+    let overlays = Overlays::among(discovered.renderables.iter().chain(&named));
+    let mut results = render_all(discovered.renderables);
+    found.notes.extend(not_installed_notes(&results));
+    results.retain(|(_, result)| !matches!(result, Err(ToolError::NotInstalled)));
+    let mut rendered_files = RenderedFiles::default();
+    results.iter().filter(|(_, result)| result.is_ok()).for_each(|(renderable, _)| rendered_files.add(renderable));
+    results.extend(render_all(named));
+    add_rendered(&mut found, results, &overlays, read);
+    found.texts.retain(|(source, _)| source.path().is_none_or(|path| !rendered_files.contains(path)));
+    found
+}
+
+fn add_rendered<T>(
+    found: &mut FoundInputs<T>,
+    results: Vec<(Renderable, Result<String, ToolError>)>,
+    overlays: &Overlays,
+    read: &impl Fn(&Source) -> T,
+) {
+    for (renderable, result) in results {
+        let application = overlays.application(&renderable);
+        let (renderer, path) = (renderable.renderer(), renderable.path().to_owned());
+        match result {
             Ok(text) => {
-                let source = Source::Rendered(Arc::new(RenderedOutput { renderer, path: path.clone(), text }));
+                let source = Source::Rendered(Arc::new(RenderedOutput { renderer, path, application, text }));
                 let text = read(&source);
                 found.texts.push((source, text));
             }
-            Err(error) => found.missing.push(MissingInput { name: path_name(path), error }),
+            Err(error) => {
+                let error = match error {
+                    ToolError::NotInstalled => renderer.not_installed(),
+                    ToolError::Failed(error) => error,
+                };
+                let file = renderer.main_file(&path);
+                found.missing.push(MissingInput { name: path_name(&file), is_directory: file.is_dir(), error });
+            }
         }
     }
-    found
+}
+
+/// Notes about what is not rendered because a tool is missing.
+fn not_installed_notes(results: &[(Renderable, Result<String, ToolError>)]) -> Vec<String> {
+    let count = |renderer: Renderer| {
+        let is_missing = |(renderable, result): &&(Renderable, Result<String, ToolError>)| {
+            renderable.renderer() == renderer && matches!(result, Err(ToolError::NotInstalled))
+        };
+        results.iter().filter(is_missing).count()
+    };
+    [(Renderer::Helm, "chart"), (Renderer::Kustomize, "kustomization")]
+        .into_iter()
+        .filter_map(|(renderer, noun)| match count(renderer) {
+            0 => None,
+            count => Some(format!("not rendered: {}; {} not in PATH", counted(count, noun), renderer.programs())),
+        })
+        .collect()
 }

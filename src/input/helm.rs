@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::tool::{ToolError, run};
 use crate::escape::escape;
-use crate::manifest::ReadError;
 
 /// A chart with the options of `helm template`.
 #[derive(Clone, Debug, Default)]
@@ -26,17 +25,9 @@ impl HelmChart {
     /// Renders the chart with the installed Helm.
     ///
     /// # Errors
-    /// [`ReadError`] if Helm is not installed, or with Helm's message if it fails.
-    pub(super) fn render(&self) -> Result<String, ReadError> {
-        let call = format!("helm template {}", escape(&self.path.to_string_lossy()));
-        run("helm", &call, &self.arguments()).map_err(|error| match error {
-            ToolError::Failed(error) => error,
-            ToolError::NotInstalled => ReadError {
-                message: "`helm` is not in PATH".to_owned(),
-                help: Some("install Helm, or pipe the rendered chart: helm template … | sqledge-ha lint -".into()),
-                byte: 0,
-            },
-        })
+    /// [`ToolError`] if Helm is not installed, or with Helm's message if it fails.
+    pub(super) fn render(&self) -> Result<String, ToolError> {
+        run("helm", &format!("helm template {}", escape(&self.path.to_string_lossy())), &self.arguments())
     }
 
     /// The arguments, flags first, so that no name can be read as a flag.

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::tool::{ToolError, run};
 use crate::escape::escape;
-use crate::manifest::ReadError;
 
 /// The tools that can render a kustomization, with their subcommand, in order of preference.
 const TOOLS: [(&str, &str); 2] = [("kubectl", "kustomize"), ("kustomize", "build")];
@@ -13,22 +12,15 @@ const TOOLS: [(&str, &str); 2] = [("kubectl", "kustomize"), ("kustomize", "build
 /// Renders a kustomization with the installed `kubectl` or, without it, with `kustomize`.
 ///
 /// # Errors
-/// [`ReadError`] if neither is installed, or with the tool's message if it fails.
-pub(super) fn render(directory: &Path) -> Result<String, ReadError> {
+/// [`ToolError`] if neither is installed, or with the tool's message if it fails.
+pub(super) fn render(directory: &Path) -> Result<String, ToolError> {
     for (program, verb) in TOOLS {
         let call = format!("{program} {verb} {}", escape(&directory.to_string_lossy()));
         let arguments: [OsString; 3] = [verb.into(), "--".into(), directory.into()];
         match run(program, &call, &arguments) {
             Err(ToolError::NotInstalled) => {}
-            Err(ToolError::Failed(error)) => return Err(error),
-            Ok(text) => return Ok(text),
+            result => return result,
         }
     }
-    Err(ReadError {
-        message: "`kubectl` and `kustomize` are not in PATH".to_owned(),
-        help: Some(
-            "install one of them, or pipe the rendered manifests: kubectl kustomize … | sqledge-ha lint -".into(),
-        ),
-        byte: 0,
-    })
+    Err(ToolError::NotInstalled)
 }

@@ -1,12 +1,14 @@
-//! Reads the templates that rendered manifests come from.
+//! Finds the files that rendered manifests come from.
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::kustomization_objects::KustomizationObjects;
 use super::{RenderedOutput, Renderer, Source};
 use crate::escape::escape;
 use crate::input_name::{normalize, path_name};
-use crate::rendered::{Origin, Rendered, Template, path_in_chart};
+use crate::rendered::{Origin, Rendered, SourceFile, Template, path_in_chart};
 
 /// The maximum size of a template in bytes; Helm's own limit is lower.
 const MAX_TEMPLATE: u64 = 16 << 20;
@@ -24,15 +26,17 @@ impl Source {
 
 fn rendered_by_tool(output: &RenderedOutput, text: &str) -> Rendered {
     let path = output.path.as_path();
-    let default = Origin { file: path_name(path), template: None };
+    let (by, main_file) = (path_name(path), path_name(&output.renderer.main_file(path)));
     match output.renderer {
-        Renderer::Helm => Rendered::from_helm(text, |source| template_origin(path, source), default),
+        Renderer::Helm => {
+            Rendered::from_helm(text, by, |source| template_origin(path, source), Origin::named(main_file))
+        }
         Renderer::Kustomize => {
-            let file = |below: &str| {
-                let file = normalize(&path.join(below));
-                file.is_file().then(|| file.to_str().map(str::to_owned))?
-            };
-            Rendered::from_kustomize(text, file, |file| read_origin(Path::new(file)), default)
+            let objects = KustomizationObjects::read(path);
+            Rendered::from_kustomize(text, by, |object, annotated| {
+                let annotated = annotated.map(|below| normalize(&path.join(below)));
+                Origin { file: main_file.clone(), sources: objects.sources_of(object, annotated.as_deref()) }
+            })
         }
     }
 }
@@ -40,17 +44,17 @@ fn rendered_by_tool(output: &RenderedOutput, text: &str) -> Rendered {
 /// A template of a chart. Without such a file, as in a packaged chart, the origin has only Helm's name for it.
 fn template_origin(chart: &Path, source: &str) -> Origin {
     let path = path_in_chart(source).map(|below| chart.join(below)).filter(|path| path.is_file());
-    path.map_or_else(|| Origin { file: escape(source), template: None }, |path| read_origin(&path))
-}
-
-fn read_origin(path: &Path) -> Origin {
-    Origin { file: path_name(path), template: read_template(path) }
+    match path {
+        Some(path) => Origin { file: path_name(&path), sources: read_source(&path).into_iter().collect() },
+        None => Origin::named(escape(source)),
+    }
 }
 
 /// `None` if it is not a readable text file.
-fn read_template(path: &Path) -> Option<Template> {
+pub(super) fn read_source(path: &Path) -> Option<SourceFile> {
     fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_TEMPLATE)?;
-    Some(Template::new(fs::read_to_string(path).ok()?))
+    let template = Arc::new(Template::new(fs::read_to_string(path).ok()?));
+    Some(SourceFile { name: path_name(path), template })
 }
 
 #[cfg(test)]
@@ -59,6 +63,6 @@ mod tests {
 
     #[test]
     fn a_device_is_not_read() {
-        assert!(read_template(Path::new("/dev/zero")).is_none());
+        assert!(read_source(Path::new("/dev/zero")).is_none());
     }
 }

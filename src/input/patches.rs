@@ -4,13 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
-
-use super::{CONFIG_LIMIT, read_limited};
-use crate::manifest::{decode, read};
-
-/// The file names of a kustomization.
-const KUSTOMIZATION_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+use super::kustomization::Kustomization;
 
 /// The patches that kustomizations list, by directory. Each kustomization is read once.
 #[derive(Debug, Default)]
@@ -33,24 +27,9 @@ impl Patches {
         if let Some(names) = known.get(directory) {
             return Arc::clone(names);
         }
-        let names = Arc::new(read_patches(directory));
+        let patches = Kustomization::read(directory).unwrap_or_default().patches;
+        let names = Arc::new(HashSet::from_iter(patches));
         known.insert(directory.to_owned(), Arc::clone(&names));
         names
     }
-}
-
-/// The patches that a directory's kustomization lists; none without a readable kustomization.
-fn read_patches(directory: &Path) -> HashSet<String> {
-    let paths = KUSTOMIZATION_NAMES.map(|name| directory.join(name));
-    let Some(path) = paths.iter().find(|path| path.is_file()) else { return HashSet::new() };
-    let text = read_limited(CONFIG_LIMIT, path).ok().and_then(|bytes| decode(bytes).ok());
-    let kustomization = text.and_then(|text| read(&text).into_iter().flatten().next());
-    kustomization.map(|document| patch_paths(&document.value)).unwrap_or_default()
-}
-
-fn patch_paths(kustomization: &Value) -> HashSet<String> {
-    let items = |key: &str| kustomization.get(key).and_then(Value::as_array).into_iter().flatten();
-    let with_targets = items("patches").chain(items("patchesJson6902")).filter_map(|patch| patch.get("path"));
-    let paths = with_targets.chain(items("patchesStrategicMerge")).filter_map(Value::as_str);
-    paths.map(|path| path.trim_start_matches("./").to_owned()).collect()
 }

@@ -36,6 +36,8 @@ pub struct FoundInputs<T> {
     pub missing: Vec<MissingInput>,
     /// The number of excluded files and directories.
     pub excluded: ExcludedCount,
+    /// Notes for the user.
+    pub notes: Vec<String>,
 }
 
 /// The number of excluded files and directories.
@@ -63,7 +65,7 @@ impl ExcludedCount {
 
 impl<T> Default for FoundInputs<T> {
     fn default() -> Self {
-        FoundInputs { texts: Vec::new(), missing: Vec::new(), excluded: ExcludedCount::default() }
+        FoundInputs { texts: Vec::new(), missing: Vec::new(), excluded: ExcludedCount::default(), notes: Vec::new() }
     }
 }
 
@@ -156,7 +158,7 @@ impl<'e> Search<'e> {
 
     fn add_missing(&mut self, path: &Path, error: &io::Error) {
         let error = read_error(describe_io_error(error));
-        self.missing.push(MissingInput { name: escape(&path.to_string_lossy()), error });
+        self.missing.push(MissingInput { name: escape(&path.to_string_lossy()), is_directory: path.is_dir(), error });
     }
 
     /// Searches a directory in one thread, which is faster than in several. Other threads read files at the same time.
@@ -183,8 +185,8 @@ impl<'e> Search<'e> {
                 Ok(_) => {}
                 Err(error) => {
                     let (path, message) = describe_walk_error(&error);
-                    self.missing
-                        .push(MissingInput { name: path_name(path.unwrap_or(root)), error: read_error(message) });
+                    let (path, error) = (path.unwrap_or(root), read_error(message));
+                    self.missing.push(MissingInput { name: path_name(path), is_directory: path.is_dir(), error });
                 }
             }
         }
@@ -219,7 +221,7 @@ impl<'e> Search<'e> {
             (source, text)
         };
         let texts = sources.into_par_iter().with_max_len(FILES_AT_ONCE).map(read).collect();
-        FoundInputs { texts, missing: self.missing, excluded: self.excluded }
+        FoundInputs { texts, missing: self.missing, excluded: self.excluded, notes: Vec::new() }
     }
 }
 

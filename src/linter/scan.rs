@@ -174,6 +174,13 @@ impl FileScan {
         self
     }
 
+    /// The same file, as a part of the application with this number.
+    #[must_use]
+    pub fn in_application(mut self, application: usize) -> Self {
+        self.file.application = application;
+        self
+    }
+
     /// The same file, with the origins that `rendered` finds for its text.
     #[must_use]
     pub fn with_rendered(mut self, rendered: impl FnOnce(&str) -> Option<Rendered>) -> Self {

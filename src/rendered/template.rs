@@ -51,6 +51,18 @@ impl Template {
         Some(start_there + (span.start - start)..end_there + (span.end - end))
     }
 
+    /// The first `.Values.…` on the only line that writes `key`.
+    pub fn value_reference(&self, key: &str) -> Option<&str> {
+        const VALUES: &str = ".Values.";
+        let texts = self.lines.iter().filter_map(|line| self.text.get(line.clone()));
+        let writes_key = |line: &&str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+        let line = single(texts.filter(writes_key))?;
+        let reference = line.get(line.find(VALUES)?..)?;
+        let is_part = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
+        let end = reference.find(|character: char| !is_part(character)).unwrap_or(reference.len());
+        reference.get(..end)
+    }
+
     /// The index of the unique line of the template that matches a line of the document.
     fn matching_line(&self, document: &str, rendered: &[Range<usize>], line: &Range<usize>) -> Option<usize> {
         let content = document.get(line.clone()).filter(|content| !content.is_empty())?;
@@ -162,6 +174,16 @@ metadata: {name: a}
         assert_eq!(located(&inner, "spec:").unwrap(), "spec:");
         let twice = document.replace("  template:", "spec:\n  template:");
         assert_eq!(located(&twice, "spec:"), None);
+    }
+
+    #[test]
+    fn a_value_reference_is_on_the_only_line_with_the_key() {
+        let template = |text: &str| Template::new(text.to_owned());
+        let reference = |text: &str| template(text).value_reference("replicas").map(str::to_owned);
+        assert_eq!(Template::new(TEMPLATE.to_owned()).value_reference("replicas"), Some(".Values.replicas"));
+        assert_eq!(reference("replicas: {{.Values.sql.replicas|default 1}}").as_deref(), Some(".Values.sql.replicas"));
+        assert_eq!(reference("replicas: 2 # not .Values\n"), None);
+        assert_eq!(reference("replicas: {{ .Values.a }}\nreplicas: {{ .Values.b }}\n"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::location::{Location, SourceFiles};
-use super::text::{error_file, level_name, message_and_reason};
+use super::text::{error_file, level_name, message_in};
 use crate::escape::escape;
 use crate::linter::LintResult;
 
@@ -22,7 +22,7 @@ pub fn write(result: &LintResult, output: &mut impl Write) -> io::Result<()> {
         let Some(location) = files.finding(located) else { continue };
         let (level, rule) = (level_name(located.level()), located.finding.rule);
         let place = place(location.file, Some(&location));
-        writeln!(output, "{place}: {level}[{rule}] {}", one_line(&message_and_reason(located)))?;
+        writeln!(output, "{place}: {level}[{rule}] {}", one_line(&message_in(located, &location)))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::location::{LineRange, Location, SourceFiles};
 use super::path::ReportPath;
-use super::text::{counted, error_and_help, error_file, level_name, message_and_help, object_name, summary};
+use super::text::{counted, error_and_help, error_file, level_name, message_and_help_in, object_name, summary};
 use crate::escape::escape;
 use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 
@@ -57,7 +57,7 @@ fn finding_command(located: &LocatedFinding, location: &Location<'_>, directory:
         }
     }
     let title = format!("{}: {}", located.finding.rule, object_name(&located.object));
-    let message = escape_data(&message_and_help(located));
+    let message = escape_data(&message_and_help_in(located, location));
     let _ = write!(command, ",title={}::{message}", escape_property(&title));
     command
 }

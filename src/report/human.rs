@@ -144,12 +144,13 @@ fn title(located: &LocatedFinding, with_links: bool) -> Title<'_> {
     if with_links { title.id_url(rule_docs::url(located.finding.rule)) } else { title }
 }
 
-/// The rendered object of a finding, and its line.
+/// The rendered object of a finding, what it is rendered from, and its line.
 fn rendered_note(located: &LocatedFinding, location: &Location<'_>) -> Option<String> {
     let range = location.rendered?;
     let name: Vec<String> = located.object.kind.iter().chain(&located.object.name).map(|part| escape(part)).collect();
+    let by = location.by.map(|by| format!(" of {by}")).unwrap_or_default();
     let line = if location.range.is_some() { format!(", line {}", range.start.line) } else { String::new() };
-    Some(format!("in the rendered {}{line}", name.join(" ")))
+    Some(format!("in the rendered {}{by}{line}", name.join(" ")))
 }
 
 /// Adds the reason, the rendered object and the help.

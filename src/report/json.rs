@@ -69,6 +69,21 @@ impl Serialize for Findings<'_> {
     }
 }
 
+/// Where a finding is in a rendered text.
+#[derive(Serialize)]
+struct RenderedRange<'o> {
+    /// The chart or kustomization; `null` if the text was piped.
+    by: Option<&'o str>,
+    #[serde(flatten)]
+    range: LineRange,
+}
+
+impl<'o> RenderedRange<'o> {
+    fn of(location: &Location<'o>) -> Option<Self> {
+        Some(RenderedRange { by: location.by, range: location.rendered? })
+    }
+}
+
 #[derive(Serialize)]
 struct FindingEntry<'o> {
     rule: &'static str,
@@ -82,7 +97,7 @@ struct FindingEntry<'o> {
     document: usize,
     start: Option<Position>,
     end: Option<Position>,
-    rendered: Option<LineRange>,
+    rendered: Option<RenderedRange<'o>>,
     fix: Option<&'o Fix>,
     related: Vec<RelatedEntry<'o>>,
 }
@@ -92,7 +107,8 @@ fn finding_entry<'o>(
     files: &mut SourceFiles<'o>,
     related_files: &mut SourceFiles<'o>,
 ) -> Option<FindingEntry<'o>> {
-    let Location { file, range, rendered, .. } = files.finding(located)?;
+    let location = files.finding(located)?;
+    let Location { file, range, .. } = location;
     let finding = &located.finding;
     Some(FindingEntry {
         rule: finding.rule,
@@ -106,7 +122,7 @@ fn finding_entry<'o>(
         document: located.document,
         start: range.map(|range| range.start),
         end: range.map(|range| range.end),
-        rendered,
+        rendered: RenderedRange::of(&location),
         fix: finding.fix.as_ref(),
         related: located.related.iter().filter_map(|related| related_entry(related, related_files)).collect(),
     })
@@ -119,19 +135,20 @@ struct RelatedEntry<'o> {
     pointer: &'o str,
     start: Option<Position>,
     end: Option<Position>,
-    rendered: Option<LineRange>,
+    rendered: Option<RenderedRange<'o>>,
     message: &'o str,
 }
 
 fn related_entry<'o>(related: &'o RelatedLocation, files: &mut SourceFiles<'o>) -> Option<RelatedEntry<'o>> {
-    let Location { file, range, rendered, .. } = files.related(related)?;
+    let location = files.related(related)?;
+    let Location { file, range, .. } = location;
     Some(RelatedEntry {
         file,
         document: related.document,
         pointer: &related.pointer,
         start: range.map(|range| range.start),
         end: range.map(|range| range.end),
-        rendered,
+        rendered: RenderedRange::of(&location),
         message: &related.message,
     })
 }

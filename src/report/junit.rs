@@ -12,7 +12,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 
 use super::location::{Location, SourceFiles};
 use super::path::ReportPath;
-use super::text::{error_and_help, error_file, message_and_help, message_and_reason, object_name};
+use super::text::{error_and_help, error_file, message_and_help_in, message_in, object_name};
 use crate::escape::escape;
 use crate::linter::{Level, LintResult};
 use crate::manifest::Position;
@@ -35,12 +35,12 @@ pub fn write(result: &LintResult, directory: &Path, output: &mut impl Write) -> 
         let Some(location) = files.finding(located) else { continue };
         let finding = &located.finding;
         let status = match located.level() {
-            Level::Error => failed(NonSuccessKind::Failure, finding.rule, &message_and_reason(located)),
+            Level::Error => failed(NonSuccessKind::Failure, finding.rule, &message_in(located, &location)),
             Level::Warning => TestCaseStatus::success(),
         };
         let name = format!("{}: {} at {}", finding.rule, object_name(&located.object), escape(&finding.pointer));
         let suite = suites.suite(path(location.file));
-        suite.add(&name, status, start(Some(&location)), message_and_help(located));
+        suite.add(&name, status, start(Some(&location)), message_and_help_in(located, &location));
     }
     for file in result.files.iter().filter(|file| file.has_workloads() && file.rendered.is_none()) {
         suites.suite(path(&file.name)).pass_if_empty();

@@ -25,9 +25,28 @@ pub(super) fn message_and_reason(located: &LocatedFinding) -> String {
     }
 }
 
+/// A finding's message and reason, and what its file was rendered for, if the file does not say so: a base can have several
+/// overlays.
+pub(super) fn message_in(located: &LocatedFinding, location: &Location<'_>) -> String {
+    let message = message_and_reason(located);
+    match location.rendered_elsewhere() {
+        Some(by) => format!("{message} (rendered by {by})"),
+        None => message,
+    }
+}
+
 /// A finding's message and reason, and its help on a second line.
 pub(crate) fn message_and_help(located: &LocatedFinding) -> String {
-    format!("{}\nHelp: {}", message_and_reason(located), located.finding.help)
+    with_help(&message_and_reason(located), located)
+}
+
+/// The same, with what the file was rendered for.
+pub(super) fn message_and_help_in(located: &LocatedFinding, location: &Location<'_>) -> String {
+    with_help(&message_in(located, location), located)
+}
+
+fn with_help(message: &str, located: &LocatedFinding) -> String {
+    format!("{message}\nHelp: {}", located.finding.help)
 }
 
 /// An input error's message, and its help on a second line.

@@ -52,8 +52,8 @@ impl Edit {
 }
 
 impl Edit {
-    /// What it does, for messages: `set spec.strategy.type to Recreate`.
-    pub fn describe(&self) -> String {
+    /// The path of the edited value, for messages: `spec.strategy.type`.
+    pub fn path(&self) -> String {
         let mut path = String::new();
         for key in keys(self.pointer()) {
             if key.contains('.') {
@@ -62,6 +62,12 @@ impl Edit {
                 push_separated(&mut path, ".", &key);
             }
         }
+        path
+    }
+
+    /// What it does, for messages: `set spec.strategy.type to Recreate`.
+    pub fn describe(&self) -> String {
+        let path = self.path();
         match self {
             Edit::Set { value: Value::String(text), .. } => format!("set {path} to {text}"),
             Edit::Set { value, .. } => match value.as_i64() {

@@ -117,16 +117,21 @@ impl<'i> EntryMatcher<'i> {
         if entries.get(index).is_none_or(|entry| entry.paths.is_none()) {
             return true;
         }
-        let Some(path) = self.files.get(located.file).and_then(|file| path_of(file, located)) else { return false };
-        let last = self.last.take().filter(|(last, _)| *last == path);
-        let selects = |entry: &IgnoreEntry| entry.paths.as_ref().is_none_or(|paths| paths.selects(path));
-        let (_, selected) = self.last.insert(last.unwrap_or_else(|| (path, entries.iter().map(selects).collect())));
-        selected.get(index).copied().unwrap_or_default()
+        let Some(file) = self.files.get(located.file) else { return false };
+        paths_of(file, located).into_iter().any(|path| {
+            let last = self.last.take().filter(|(last, _)| *last == path);
+            let selects = |entry: &IgnoreEntry| entry.paths.as_ref().is_none_or(|paths| paths.selects(path));
+            let (_, selected) = self.last.insert(last.unwrap_or_else(|| (path, entries.iter().map(selects).collect())));
+            selected.get(index).copied().unwrap_or_default()
+        })
     }
 }
 
-/// The path of a finding: of the file, or of the template that a rendered manifest comes from. Standard input has none.
-fn path_of<'f>(file: &'f LintedFile, located: &LocatedFinding) -> Option<&'f Path> {
-    let origin = file.rendered.as_ref().and_then(|rendered| rendered.origin(located.span.start));
-    origin.map(|(origin, _)| Path::new(origin.file.as_str())).or(file.path.as_deref())
+/// The paths of a finding: that of the file, or those of the files that a rendered manifest comes from. Standard input has none.
+fn paths_of<'f>(file: &'f LintedFile, located: &LocatedFinding) -> Vec<&'f Path> {
+    let Some((origin, _)) = file.rendered.as_ref().and_then(|rendered| rendered.origin(located.span.start)) else {
+        return file.path.as_deref().into_iter().collect();
+    };
+    let sources = origin.sources.iter().map(|source| source.name.as_str());
+    std::iter::once(origin.file.as_str()).chain(sources).map(Path::new).collect()
 }

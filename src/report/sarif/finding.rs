@@ -11,7 +11,7 @@ use crate::manifest::Lines;
 use crate::report::fingerprint::fingerprint;
 use crate::report::location::{SourceFiles, may_contain_secret};
 use crate::report::path::ReportPath;
-use crate::report::text::{level_name, message_and_help};
+use crate::report::text::{level_name, message_and_help_in};
 
 /// The maximum number of bytes to read again for the fixes of one document. A larger document with many findings gets no fixes.
 const MAX_FIX_BYTES: usize = 16 * 1024 * 1024;
@@ -31,7 +31,7 @@ pub(super) fn results(group: &[&LocatedFinding], result: &LintResult, directory:
             rule_id: located.finding.rule,
             rule_index: rule::index(located.finding.rule),
             level: level_name(located.level()),
-            message: Message::new(&message_and_help(located)),
+            message: Message::new(&message_and_help_in(located, &file_location)),
             locations: [location(&file_location, directory, &located.object, &located.finding.pointer)],
             related_locations: related(located, &mut related_files, directory),
             partial_fingerprints: Fingerprints {

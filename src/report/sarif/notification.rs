@@ -33,5 +33,10 @@ fn error_notification(error: &InputError, files: &mut SourceFiles<'_>, directory
     let physical_location =
         physical_location(&ReportPath::new(error_file(error, file_location.as_ref()), directory), region);
     let location = Location { id: None, message: None, physical_location, logical_locations: Vec::new() };
+    if error.is_directory {
+        // A place is always a file.
+        let message = format!("{}: {}", error.name, error_and_help(error));
+        return Notification { level: "error", message: Message::new(&message), locations: Vec::new() };
+    }
     Notification { level: "error", message: Message::new(&error_and_help(error)), locations: vec![location] }
 }

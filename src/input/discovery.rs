@@ -1,0 +1,120 @@
+//! Finds the charts and kustomizations among the files of a run, and the files that are checked as part of what is rendered.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::charts::{self, is_library};
+use super::kustomization::{Kustomization, KustomizationTree, kustomization_file};
+use super::rendering::Renderable;
+use super::{HelmChart, Renderer};
+use crate::input_name::{normalize, path_name};
+
+/// The charts and kustomizations below the paths that are no part of another one.
+#[derive(Debug, Default)]
+pub(super) struct Discovered {
+    pub(super) renderables: Vec<Renderable>,
+    /// What is not rendered, and why.
+    pub(super) notes: Vec<String>,
+}
+
+impl Discovered {
+    /// Searches the directories of `files`. Those that are `named` are rendered already.
+    pub(super) fn among<'f>(
+        files: impl Iterator<Item = &'f Path>,
+        named: &[Renderable],
+        namespace: Option<&OsString>,
+    ) -> Self {
+        let directories: BTreeSet<PathBuf> = files.filter_map(|file| Some(directory_of(file)?.to_owned())).collect();
+        let named: HashSet<PathBuf> = named.iter().map(|renderable| real(renderable.path())).collect();
+        let is_new = |directory: &&PathBuf| !named.contains(&real(directory));
+        let mut discovered = Discovered::default();
+        discovered.add_charts(&directories, is_new, namespace);
+        discovered.add_kustomizations(&directories, is_new);
+        discovered
+    }
+
+    fn add_charts(
+        &mut self,
+        directories: &BTreeSet<PathBuf>,
+        is_new: impl Fn(&&PathBuf) -> bool,
+        namespace: Option<&OsString>,
+    ) {
+        let charts = directories.iter().filter(|directory| charts::chart_file(directory).is_some());
+        for chart in charts.filter(is_new).filter(|chart| !is_part_of_a_chart(chart) && !is_library(chart)) {
+            let chart = HelmChart { path: chart.clone(), namespace: namespace.cloned(), ..HelmChart::default() };
+            self.renderables.push(Renderable::Chart(chart));
+        }
+    }
+
+    /// Adds the kustomizations that no other one refers to.
+    fn add_kustomizations(&mut self, directories: &BTreeSet<PathBuf>, is_new: impl Fn(&&PathBuf) -> bool) {
+        let kustomizations: Vec<(&PathBuf, Kustomization)> = directories
+            .iter()
+            .filter(|directory| kustomization_file(directory).is_some())
+            .filter_map(|directory| Some((directory, Kustomization::read(directory)?)))
+            .collect();
+        let references: HashSet<PathBuf> = kustomizations
+            .iter()
+            .flat_map(|(directory, kustomization)| kustomization.resources.iter().map(|path| directory.join(path)))
+            .map(|path| real(&path))
+            .collect();
+        for (directory, kustomization) in kustomizations {
+            if kustomization.is_component || references.contains(&real(directory)) || !is_new(&directory) {
+                continue;
+            }
+            if kustomization.has_charts {
+                self.notes.push(format!(
+                    "not rendered: {} needs Helm charts; pipe it: kustomize build --enable-helm … | sqledge-ha lint -",
+                    path_name(directory)
+                ));
+                continue;
+            }
+            self.renderables.push(Renderable::Kustomization(directory.clone()));
+        }
+    }
+}
+
+/// The directory of a file; the current one for a bare name.
+fn directory_of(file: &Path) -> Option<&Path> {
+    let directory = file.parent()?;
+    Some(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
+}
+
+/// Whether a chart is below the `charts` directory of another one, which renders it.
+fn is_part_of_a_chart(chart: &Path) -> bool {
+    let above = chart.ancestors().skip(1).filter(|directory| directory.ends_with("charts"));
+    above.filter_map(Path::parent).any(|parent| charts::chart_file(parent).is_some())
+}
+
+/// Files and directories whose contents are checked as part of something rendered.
+#[derive(Debug, Default)]
+pub(super) struct RenderedFiles(HashSet<PathBuf>);
+
+impl RenderedFiles {
+    /// Adds the files that a chart or kustomization is made of.
+    pub(super) fn add(&mut self, renderable: &Renderable) {
+        let path = renderable.path();
+        match renderable.renderer() {
+            Renderer::Helm => {
+                let parts = ["templates", "crds", "charts", "values.yaml", "Chart.yaml"];
+                self.0.extend(parts.map(|part| real(&path.join(part))));
+            }
+            Renderer::Kustomize => {
+                let tree = KustomizationTree::read(path);
+                let files = tree.resources.into_iter().chain(tree.patches);
+                let kustomizations = tree.directories.iter().filter_map(|directory| kustomization_file(directory));
+                self.0.extend(files.chain(kustomizations).map(|file| real(&file)));
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, file: &Path) -> bool {
+        !self.0.is_empty() && real(file).ancestors().any(|above| self.0.contains(above))
+    }
+}
+
+/// The real path, so that different ways to a directory compare equal.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| normalize(path))
+}
