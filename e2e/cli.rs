@@ -156,3 +156,58 @@ fn wrong_usage_suggests_the_right_name() {
         assert_snapshot!(text);
     }
 }
+
+// Narrow and plain terminals.
+
+/// Commands that print text for people.
+const TEXTS: [&[&str]; 6] = [
+    &["--help"],
+    &["lint", "--help"],
+    &["rules"],
+    &["explain", "load-balancer-service"],
+    &["explain", "kernel-compatible"],
+    &["lint", "e2e/examples/two-replicas-rolling.yaml", "nowhere.yaml"],
+];
+
+/// What a command prints in an environment.
+fn text_in(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).env_remove("LANG").env_remove("LC_ALL");
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
+/// Whether a line cannot be wrapped: it has no blank after its indentation and marker, or shows code, a table or a source text.
+fn is_fixed(line: &str) -> bool {
+    let text = line.trim_start().trim_start_matches(|character: char| "=-*0123456789".contains(character)).trim_start();
+    text.starts_with(['|', '>', '#']) || line.contains("-->") || line.starts_with("Usage:") || !text.contains(' ')
+}
+
+#[test]
+fn text_is_wrapped_at_the_width_of_the_terminal() {
+    for arguments in TEXTS {
+        for width in [40, 60, 100] {
+            let text = text_in(arguments, &[("COLUMNS", &width.to_string())]);
+            let mut is_code = false;
+            for line in text.lines() {
+                is_code ^= line.trim_start().starts_with("```");
+                let is_short = line.chars().count() <= width;
+                assert!(is_short || is_code || is_fixed(line), "{arguments:?}, {width} columns: {line}");
+            }
+        }
+    }
+    let narrow = text_in(TEXTS[5], &[("COLUMNS", "40")]);
+    assert_eq!(text_in(TEXTS[5], &[("COLUMNS", "1")]), narrow, "40 columns are the minimum");
+    insta::assert_snapshot!("forty_columns", narrow);
+}
+
+#[test]
+fn text_is_ascii_in_a_locale_without_other_characters() {
+    let mut replaced = 0;
+    for arguments in TEXTS {
+        let text = text_in(arguments, &[("LC_ALL", "C")]);
+        assert!(text.is_ascii(), "{arguments:?}: {text}");
+        replaced += usize::from(text != text_in(arguments, &[("LC_ALL", "C.UTF-8")]));
+    }
+    assert!(replaced > 0, "no text has other characters");
+}

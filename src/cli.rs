@@ -14,6 +14,7 @@ mod serve;
 mod time;
 
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -35,6 +36,7 @@ pub use self::rendering::{Helm, Rendering};
 #[cfg(feature = "serve")]
 pub use self::serve::{ClusterAccess, ModuleRegistry, Review, Serve, ServeFlagNames, ServeLimits, Tls};
 use crate::exit::{ExitStatus, Failure};
+use crate::terminal::{Layout, TextOutput};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
 ///
@@ -206,9 +208,22 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         }
         let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // If standard error is closed, the exit code is all that is left.
-        let _ = error.print();
+        let _ = print_message(&error);
         Failure { status: if is_help { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
     })
+}
+
+/// Prints a usage error or the help, which are wrapped already.
+fn print_message(error: &clap::Error) -> io::Result<()> {
+    let text = error.render().ansi().to_string();
+    let layout = |layout: Layout| Layout { width: None, ..layout };
+    if error.use_stderr() {
+        let mut output = TextOutput::new(anstream::stderr().lock(), layout(Layout::of_stderr()));
+        output.write_all(text.as_bytes()).and_then(|()| output.flush())
+    } else {
+        let mut output = TextOutput::new(anstream::stdout().lock(), layout(Layout::of_stdout()));
+        output.write_all(text.as_bytes()).and_then(|()| output.flush())
+    }
 }
 
 /// The command line that starts this program if it is installed as `kubectl-sqledge_ha`.

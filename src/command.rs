@@ -6,9 +6,10 @@ use std::io::Write;
 use crate::cli::Policy;
 #[cfg(feature = "serve")]
 use crate::cli::Webhook;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, TableFormat};
 use crate::config::schema;
 use crate::exit::{ExitStatus, Failure};
+use crate::terminal::{Layout, TextOutput, wrap_markdown};
 
 #[cfg(feature = "audit")]
 pub mod audit;
@@ -54,7 +55,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Recover(flags) => recover::run(&flags),
         Command::Lint(flags) => lint::run(&flags),
         Command::Fix(flags) => fix::run(&flags),
-        Command::Explain { rule } => print(&explain::text(&rule)?),
+        Command::Explain { rule } => print_text(&wrap_markdown(&explain::text(&rule)?, Layout::of_stdout().width)),
+        Command::Rules { format: TableFormat::Human } => print_text(&rules::table(TableFormat::Human)),
         Command::Rules { format } => print(&rules::table(format)),
         Command::Lsp { .. } => lsp::run(),
         Command::ConfigSchema => print(&schema::text()),
@@ -87,6 +89,14 @@ fn policy(command: &Policy) -> Result<ExitStatus, Failure> {
         Policy::Pull(flags) => policy_pull::run(flags),
         Policy::Inspect(flags) => print(&policy_inspect::text(flags)?),
     }
+}
+
+/// Prints a text for people, laid out for the terminal.
+fn print_text(text: &str) -> Result<ExitStatus, Failure> {
+    let mut output = TextOutput::new(anstream::stdout().lock(), Layout::of_stdout());
+    output.write_all(text.as_bytes())?;
+    output.flush()?;
+    Ok(ExitStatus::Clean)
 }
 
 fn print(text: &str) -> Result<ExitStatus, Failure> {

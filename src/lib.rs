@@ -13,7 +13,7 @@
 //! | built | modules |
 //! |---|---|
 //! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `rendered`, `rule_docs`, `escape`, `input_name`, `parallel` |
-//! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message` |
+//! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message`, `terminal` |
 //! | with the feature `audit` | `audit`, `recover`, `cluster_client`: a live cluster |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
 //! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
@@ -62,6 +62,8 @@ pub mod input;
 pub mod lsp;
 #[cfg(not(target_family = "wasm"))]
 pub mod message;
+#[cfg(not(target_family = "wasm"))]
+pub mod terminal;
 
 #[cfg(feature = "audit")]
 pub mod audit;

@@ -1,14 +1,19 @@
 //! Messages on standard error, next to the report on standard output.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::escape::escape;
+use crate::terminal::Layout;
 
 /// Prints `LABEL: MESSAGE` on standard error.
 pub fn print_message(label: &str, message: &str) {
     let message: String = message.split('\n').map(escape).collect::<Vec<_>>().join("\n");
-    // If standard error is closed, the message is lost.
-    let _ = writeln!(anstream::stderr(), "{label}: {message}");
+    // One write for a message: several processes can share standard error. If it is closed, the message is lost.
+    let layout = Layout::of_stderr();
+    let text = format!("{label}: {message}");
+    let lines: Vec<Cow<'_, str>> = text.split('\n').map(|line| layout.line(line)).collect();
+    let _ = writeln!(anstream::stderr(), "{}", lines.join("\n"));
 }
 
 /// The message of an I/O error in lower case and without the error number.

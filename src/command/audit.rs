@@ -23,6 +23,7 @@ use crate::exit::{ExitStatus, Failure};
 use crate::input_name::path_name;
 use crate::linter::{Ignores, Level};
 use crate::message::{describe_io_error, print_message};
+use crate::terminal::{Layout, TextOutput};
 use sqledge_ha_policy::settings::Settings;
 
 /// Audits a cluster, and prints the report.
@@ -103,7 +104,7 @@ fn ignore(audit: &mut Audit, ignores: &Ignores) {
 fn print(flags: &AuditCommand, audit: &Audit) -> io::Result<()> {
     let report = &flags.report;
     if report.format == AuditFormat::Human {
-        let output = &mut BufWriter::new(anstream::stdout().lock());
+        let output = &mut TextOutput::new(BufWriter::new(anstream::stdout().lock()), Layout::of_stdout());
         report::write(report.format, audit, report.details, output)?;
         output.flush()
     } else {

@@ -21,6 +21,7 @@ use crate::message::describe_io_error;
 use crate::recover::node::{FailedNode, GRACE_SECONDS, OUT_OF_SERVICE, pods_on};
 use crate::recover::progress::{Returning, look};
 use crate::report::counted;
+use crate::terminal::{Layout, TextOutput};
 
 /// How often the databases are looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -207,7 +208,7 @@ async fn follow(
 }
 
 fn say(line: &str) -> io::Result<()> {
-    let mut output = anstream::stdout().lock();
+    let mut output = TextOutput::new(anstream::stdout().lock(), Layout::of_stdout());
     writeln!(output, "{}", escape(line))?;
     output.flush()
 }

@@ -13,7 +13,9 @@ use crate::escape::escape;
 use crate::exit::Failure;
 use crate::linter::LintResult;
 use crate::message::{describe_io_error, print_message};
-use crate::report::{ReportFormat, compact, github, human, json, junit, sarif};
+use crate::report::human::{self, Look};
+use crate::report::{ReportFormat, compact, github, json, junit, sarif};
+use crate::terminal::{Layout, TextOutput};
 
 /// Prints a report on standard output, with colors if they are wanted there. `quiet` leaves out notes and the summary of the report
 /// for people.
@@ -21,14 +23,20 @@ use crate::report::{ReportFormat, compact, github, human, json, junit, sarif};
 /// # Errors
 /// Errors of standard output.
 pub(super) fn print(format: ReportFormat, quiet: bool, result: &LintResult) -> io::Result<()> {
-    if format == ReportFormat::Human && quiet {
-        let output = &mut BufWriter::new(anstream::stdout().lock());
-        human::write_findings(result, has_links(), output)?;
-        output.flush()
-    } else if format == ReportFormat::Human {
-        write(format, result, anstream::stdout().lock())
-    } else {
-        write(format, result, io::stdout().lock())
+    let layout = Layout::of_stdout();
+    match format {
+        ReportFormat::Human => {
+            let output = &mut TextOutput::new(BufWriter::new(anstream::stdout().lock()), layout);
+            let look = Look { has_links: has_links(), width: layout.width };
+            if quiet { human::write_findings(result, look, output) } else { human::write(result, look, output) }?;
+            output.flush()
+        }
+        // One finding is one line.
+        ReportFormat::Compact => {
+            let layout = Layout { width: None, ..layout };
+            write(format, result, TextOutput::new(io::stdout().lock(), layout))
+        }
+        _ => write(format, result, io::stdout().lock()),
     }
 }
 
@@ -97,7 +105,7 @@ fn write(format: ReportFormat, result: &LintResult, output: impl Write) -> io::R
     let output = &mut BufWriter::new(output);
     let directory = std::env::current_dir().unwrap_or_default();
     match format {
-        ReportFormat::Human => human::write(result, has_links(), output),
+        ReportFormat::Human => human::write(result, Look::default(), output),
         ReportFormat::Compact => compact::write(result, output),
         ReportFormat::Json => json::write(result, output),
         ReportFormat::Sarif => sarif::write(result, &directory, output),

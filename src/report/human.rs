@@ -15,13 +15,28 @@ use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 use crate::manifest::BYTE_ORDER_MARK;
 use crate::rule_docs;
 
-/// Writes a report with ANSI colors, which `output` must strip if they are not wanted. `with_links` makes each rule id a link to its
-/// documentation.
+/// How a report looks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Whether each rule id is a link to its documentation.
+    pub has_links: bool,
+    /// The columns at which lines of manifests are cut; `None` if the width is unknown.
+    pub width: Option<usize>,
+}
+
+impl Look {
+    fn renderer(self) -> Renderer {
+        let renderer = Renderer::styled();
+        if let Some(width) = self.width { renderer.term_width(width) } else { renderer }
+    }
+}
+
+/// Writes a report with ANSI colors, which `output` must strip if they are not wanted.
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(result: &LintResult, with_links: bool, output: &mut impl Write) -> io::Result<()> {
-    write_findings(result, with_links, output)?;
+pub fn write(result: &LintResult, look: Look, output: &mut impl Write) -> io::Result<()> {
+    write_findings(result, look, output)?;
     for note in &result.notes {
         writeln!(output, "{}", Renderer::styled().render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
     }
@@ -32,13 +47,14 @@ pub fn write(result: &LintResult, with_links: bool, output: &mut impl Write) -> 
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write_findings(result: &LintResult, with_links: bool, output: &mut impl Write) -> io::Result<()> {
+pub fn write_findings(result: &LintResult, look: Look, output: &mut impl Write) -> io::Result<()> {
     write_errors(result, output)?;
-    let renderer = Renderer::styled();
+    let renderer = look.renderer();
     let (mut files, mut related_files) = (SourceFiles::new(result), SourceFiles::new(result));
     for located in &result.findings {
         let Some(location) = files.finding(located) else { continue };
-        let mut group = title(located, with_links).element(snippet(&location, AnnotationKind::Primary, label(located)));
+        let mut group =
+            title(located, look.has_links).element(snippet(&location, AnnotationKind::Primary, label(located)));
         for related in &located.related {
             let Some(location) = related_files.related(related) else { continue };
             group = group.element(snippet(&location, AnnotationKind::Context, Some(related.message.clone())));
