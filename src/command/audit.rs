@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use anstream::StripStream;
+use sqledge_ha_policy::settings::Settings;
 use tokio::runtime::Builder;
 
 use super::objects::read_objects;
@@ -24,7 +25,6 @@ use crate::input_name::path_name;
 use crate::linter::{Ignores, Level};
 use crate::message::{describe_io_error, print_message};
 use crate::terminal::{Layout, TextOutput};
-use sqledge_ha_policy::settings::Settings;
 
 /// Audits a cluster, and prints the report.
 ///
