@@ -80,7 +80,7 @@ rule: ## add the files of a new rule; NAME=some-rule
 	@sh e2e/rules/new.sh "$(NAME)"
 
 # The property tests have the same inputs each time; `cargo test` alone draws new ones.
-test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader
+test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader $(TOOLS)/crds
 	PROPTEST_RNG_SEED=1 $(CARGO) test --release --locked --workspace
 
 test-alerts: setup e2e-promtool ## run the tests of the alerts with promtool
@@ -145,6 +145,15 @@ e2e-promtool:
 	@mkdir -p $(TOOLS)/bin
 	cd e2e/monitoring && $(GO) build -buildvcs=false -ldflags "-s -w" -tags remove_all_sd \
 		-o "$(CURDIR)/$(TOOLS)/bin/promtool" github.com/prometheus/prometheus/cmd/promtool
+
+# The CustomResourceDefinitions of reports, as the modules of their owners have them.
+$(TOOLS)/crds: e2e/schemas/go.mod e2e/schemas/go.sum
+	rm -rf $@ && mkdir -p $@
+	cd e2e/schemas && $(GO) mod download github.com/openreports/reports-api sigs.k8s.io/wg-policy-prototypes && \
+		cp "$$($(GO) list -m -f '{{.Dir}}' github.com/openreports/reports-api)/config/crd/openreports.io_reports.yaml" \
+			"$$($(GO) list -m -f '{{.Dir}}' sigs.k8s.io/wg-policy-prototypes)/policy-report/crd/v1beta1/wgpolicyk8s.io_policyreports.yaml" \
+			"$(CURDIR)/$@"
+	chmod u+w $@/*.yaml
 
 e2e-tools: $(TOOLS)/bin/helm $(TOOLS)/bin/kustomize $(TOOLS)/bin/registry ## build the Helm, Kustomize and registry that the tests run
 

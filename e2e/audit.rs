@@ -3,8 +3,10 @@
 mod agreement;
 mod browser;
 mod cluster;
+mod gateway;
 mod kubeconfigs;
 mod plugin;
+mod published;
 mod stand_in;
 mod unreadable;
 
@@ -122,7 +124,7 @@ fn the_exit_code_of_an_event_depends_on_the_forecasts() {
 
 #[test]
 fn nothing_is_checked_without_a_database() {
-    for format in ["human", "json", "sarif", "junit", "html"] {
+    for format in ["human", "json", "sarif", "junit", "html", "prometheus"] {
         let ran = run(&["audit", "--from", "shop/nodes.yaml", "--format", format]);
         assert_eq!((ran.code, ran.stderr.as_str()), (3, ""), "{format}: {}", ran.output);
     }
@@ -169,10 +171,11 @@ fn texts_of_the_cluster_are_escaped() {
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sql-0", "namespace": "shop", "labels": labels,
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "sql", "controller": true}]},
             "spec": spec, "status": {"phase": "Pending", "conditions": message}}]});
-    for format in ["human", "json", "sarif", "junit", "html"] {
+    for format in ["human", "json", "sarif", "junit", "html", "prometheus"] {
         let ran = with_input(&mut command(&["audit", "--from", "-", "--format", format]), &objects.to_string());
         assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{format}");
-        assert!(ran.output.contains("alert(") || matches!(format, "sarif" | "junit"), "{format}");
+        let has_text = !matches!(format, "sarif" | "junit" | "prometheus");
+        assert!(ran.output.contains("alert(") || !has_text, "{format}");
         assert!(!ran.output.contains(['\u{1b}', '\u{202e}']), "{format}: {}", ran.output);
         assert!(!matches!(format, "html" | "junit") || !ran.output.contains("<script"), "{format}: {}", ran.output);
     }

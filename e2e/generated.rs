@@ -5,9 +5,10 @@ use std::fs;
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use sqledge_ha::artifact_hub;
+use sqledge_ha::audit::permissions;
 use sqledge_ha::audit::timers::{Timer, Timers};
-use sqledge_ha::cli::{Cli, Command, Policy, TableFormat, Webhook};
-use sqledge_ha::command::{policy_manifest, rules, settings_schema, webhook};
+use sqledge_ha::cli::{AuditOther, Cli, Command, Policy, TableFormat, Webhook};
+use sqledge_ha::command::{audit_manifests, policy_manifest, rules, settings_schema, webhook};
 use sqledge_ha::install::chart;
 use sqledge_ha::install::module::ModuleMetadata;
 use sqledge_ha::other_tools;
@@ -89,6 +90,27 @@ fn audits_in_the_documentation_are_current() {
 }
 
 #[test]
+fn permissions_of_an_audit_in_the_documentation_are_current() {
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let rule = |rule: &Value| {
+        let (resources, verbs) = (texts(&rule["resources"]).join(", "), texts(&rule["verbs"]).join(", "));
+        format!("  - {{apiGroups: {}, resources: [{resources}], verbs: [{verbs}]}}\n", rule["apiGroups"])
+    };
+    let rules: String = permissions::to_read().iter().map(rule).collect();
+    let head =
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: sqledge-ha-audit\nrules:\n";
+    compare_between_marks("docs/audit.md", "permissions", &format!("```yaml\n{head}{rules}```\n"));
+}
+
+#[test]
+fn metrics_of_an_audit_in_the_documentation_are_current() {
+    let text = audit::printed(&["--format", "prometheus"]);
+    compare_between_marks("docs/reference/audit.md", "metrics", &metrics_table(&text, "sqledge_ha_"));
+}
+
+#[test]
 fn times_of_steps_in_the_documentation_are_current() {
     let row = |timer: Timer| {
         let (time, source) = Timers::default().get(timer, None);
@@ -134,20 +156,29 @@ fn push_help(page: &mut String, command: &clap::Command, path: &[&str]) {
 fn metrics_in_the_documentation_are_current() {
     let cluster = Cluster::api_only();
     let (_, text) = server_with_all_metrics(&cluster).probe("/metrics");
+    compare_between_marks("docs/reference/output.md", "metrics", &metrics_table(&text, "sqledge_ha_"));
+}
+
+/// A table of all metrics in a text, without their prefix.
+fn metrics_table(text: &str, prefix: &str) -> String {
     let mut table = "| name | type | value |\n|---|---|---|\n".to_owned();
-    for line in text.lines().filter_map(|line| line.strip_prefix("# HELP sqledge_ha_")) {
+    for line in text.lines().filter_map(|line| line.strip_prefix(&format!("# HELP {prefix}"))) {
         let (name, help) = line.split_once(' ').unwrap();
-        let start = format!("# TYPE sqledge_ha_{name} ");
+        let start = format!("# TYPE {prefix}{name} ");
         let kind = text.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
         table.push_str(&format!("| `{name}` | {kind} | {} |\n", help.trim_end_matches('.')));
     }
-    compare_between_marks("docs/reference/output.md", "metrics", &table);
+    table
 }
 
 /// The output of a command that prints manifests.
 fn manifests(arguments: &str) -> String {
     let cli = Cli::try_parse_from(["sqledge-ha"].into_iter().chain(arguments.split(' '))).unwrap();
     let text = match cli.command {
+        Command::Audit(flags) => {
+            let Some(AuditOther::Manifests(flags)) = flags.other else { panic!("an audit prints no manifests") };
+            audit_manifests::text(&flags)
+        }
         Command::Webhook(Webhook::Manifests(flags)) => webhook::text(&flags),
         Command::Policy(Policy::Manifest(flags)) => policy_manifest::text(&flags),
         Command::Policy(Policy::Access(flags)) => policy_manifest::access(&flags),
@@ -159,6 +190,11 @@ fn manifests(arguments: &str) -> String {
 #[test]
 fn webhook_manifests_are_current() {
     compare("artifacthub/webhook/sqledge-ha.yaml", &manifests("webhook manifests"));
+}
+
+#[test]
+fn audit_manifests_are_current() {
+    compare("artifacthub/audit/sqledge-ha.yaml", &manifests("audit manifests"));
 }
 
 #[test]
@@ -193,5 +229,6 @@ fn the_schema_of_the_chart_contains_the_schema_of_the_settings() {
     let path = "artifacthub/chart/values.schema.json";
     let mut schema: Value = serde_json::from_str(&text_of(path)).unwrap();
     schema["properties"]["settings"] = chart::settings_schema();
+    schema["properties"]["audit"]["properties"]["ignore"] = chart::ignore_schema();
     compare(path, &format!("{schema:#}\n"));
 }

@@ -4,6 +4,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+/// The directory with the CustomResourceDefinitions of reports.
+pub(crate) fn report_definitions() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/crds");
+    assert!(folder.is_dir(), "{} does not exist: run \"make target/tools/crds\" first", folder.display());
+    folder
+}
+
 /// The path of a program that `make` installs in `target/tools/bin`.
 pub(crate) fn tool(name: &str) -> PathBuf {
     let target = match name {

@@ -6,6 +6,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `read`, `resources` | lists from the API server, and which resources and fields are read |
+//! | `permissions` | the RBAC rules that an audit needs |
 //! | `inventory` | the objects, by kind and name; what the pods of each node request |
 //! | `database` | the databases with their pods, and what they do now |
 //! | `storage` | where the database files are |
@@ -15,6 +16,8 @@
 //! | `findings`, `live` | the rules, and notes from a live cluster |
 //! | `forecast` | what each failure does |
 //! | `report` | the report formats |
+//! | `publish` | reports into the cluster, and metrics to a Pushgateway |
+//! | `retry` | requests to an API server that is busy |
 
 pub(crate) mod clock;
 pub mod database;
@@ -22,11 +25,14 @@ mod findings;
 pub mod forecast;
 pub mod inventory;
 mod live;
+pub mod permissions;
 pub mod placement;
+pub mod publish;
 pub mod read;
 pub mod remediation;
 pub mod report;
 mod resources;
+mod retry;
 pub mod storage;
 pub mod timers;
 
@@ -91,6 +97,11 @@ pub struct DatabaseReport {
 }
 
 impl DatabaseReport {
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.object.namespace.as_deref().unwrap_or_default()
+    }
+
     /// Its namespace and name.
     pub fn full_name(&self) -> String {
         let text = |field: &Option<String>| field.clone().unwrap_or_default();

@@ -22,7 +22,9 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, Valu
 use clap_complete::Shell;
 
 #[cfg(feature = "audit")]
-pub use self::audit::{AuditCommand, AuditReport, ClusterConnection, Recover, TimerFlag};
+pub use self::audit::{AuditCommand, AuditReport, ClusterConnection, Publishing, Recover, TimerFlag};
+#[cfg(feature = "serve")]
+pub use self::audit::{AuditManifests, AuditOther};
 #[cfg(feature = "registry")]
 pub use self::install::Policy;
 #[cfg(feature = "serve")]
@@ -123,7 +125,7 @@ pub enum Command {
     },
     /// Check the databases of a live cluster, and predict what each failure does to them
     ///
-    /// Changes nothing. Predicts for each database what happens if its container ends, its pod is deleted, its pod template changes,
+    /// Changes nothing, except with --write-reports. Predicts for each database what happens if its container ends, its pod is deleted, its pod template changes,
     /// its node is drained, restarts, fails or loses its network, its zone fails, or all nodes get a new image: whether it comes back
     /// by itself and when, waits for a person, never starts, runs twice on the same files, or loses data.
     #[cfg(feature = "audit")]

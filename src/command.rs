@@ -2,6 +2,10 @@
 
 use std::io::Write;
 
+#[cfg(feature = "audit")]
+use crate::cli::AuditCommand;
+#[cfg(feature = "serve")]
+use crate::cli::AuditOther;
 #[cfg(feature = "registry")]
 use crate::cli::Policy;
 #[cfg(feature = "serve")]
@@ -13,6 +17,8 @@ use crate::terminal::{Layout, TextOutput, wrap_markdown};
 
 #[cfg(feature = "audit")]
 pub mod audit;
+#[cfg(feature = "serve")]
+pub mod audit_manifests;
 pub mod explain;
 pub mod fix;
 pub mod lint;
@@ -50,7 +56,7 @@ pub mod webhook;
 pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
     match cli.command {
         #[cfg(feature = "audit")]
-        Command::Audit(flags) => audit::run(&flags),
+        Command::Audit(flags) => audit(&flags),
         #[cfg(feature = "audit")]
         Command::Recover(flags) => recover::run(&flags),
         Command::Lint(flags) => lint::run(&flags),
@@ -73,6 +79,15 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { command } => manual::page(&command),
     }
+}
+
+#[cfg(feature = "audit")]
+fn audit(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
+    #[cfg(feature = "serve")]
+    if let Some(AuditOther::Manifests(flags)) = &flags.other {
+        return print(&audit_manifests::text(flags)?);
+    }
+    audit::run(flags)
 }
 
 #[cfg(feature = "registry")]

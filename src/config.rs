@@ -89,6 +89,17 @@ pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, Failure> {
     })
 }
 
+/// The text of a configuration file without mistakes.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that locates the mistake.
+#[cfg(feature = "serve")]
+pub fn checked_text(path: &Path) -> Result<String, Failure> {
+    let file = ConfigFile::parse(path, read_text(path)?)?;
+    reader::read(&file, &mut Exclusion::default())?;
+    Ok(file.text)
+}
+
 /// The first path of the command line: a file or directory, else a chart or kustomization, else the current directory.
 fn first_path(flags: &ConfigFlags<'_>) -> PathBuf {
     let rendered = || flags.rendering.and_then(|rendering| rendering.first_path());

@@ -9,6 +9,7 @@
 //! | `requests` | the kinds of requests with a webhook of their own |
 //! | `options` | the options of the webhook's manifests |
 //! | `webhook` | the webhook without Kubewarden: Deployment, Service, permissions |
+//! | `audit` | a CronJob that audits its cluster |
 //! | `remote_module` | volumes and flags to pull a module at start |
 //! | `webhook_configuration` | the mutating and the validating webhook configuration |
 //! | `rbac` | permissions for look-ups |
@@ -18,6 +19,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+pub mod audit;
 pub mod chart;
 pub mod gitops;
 pub mod kubewarden;

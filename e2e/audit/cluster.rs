@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::stand_in::{StandIn, deployments};
+use super::stand_in::{Received, StandIn, deployments};
 use super::{audit, parsed, run};
 use crate::serve::client::Authority;
 use crate::shared::{objects, text_of};
@@ -19,14 +19,15 @@ fn documented_rules(page: &str) -> Value {
     objects(block).into_iter().find(|object| object["kind"] == "ClusterRole").unwrap()["rules"].take()
 }
 
-fn create_database(namespace: &str) {
+pub(super) fn create_database(namespace: &str) {
     create_namespace(namespace);
     let image = "--image=mcr.microsoft.com/azure-sql-edge:2.0.0";
     cluster().must(&["create", "deployment", "sql", "-n", namespace, image], "");
 }
 
-/// Group, resource and verb of the request with a path.
-fn request(path: &str) -> Option<[String; 3]> {
+/// Group, resource and verb of a request.
+pub(super) fn permission(request: &Received) -> Option<[String; 3]> {
+    let path = request.path.split('?').next()?;
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let (group, rest) = match parts.as_slice() {
         ["api", _, rest @ ..] => ("", rest),
@@ -34,7 +35,13 @@ fn request(path: &str) -> Option<[String; 3]> {
         _ => return None,
     };
     let rest = if let ["namespaces", _, rest @ ..] = rest { rest } else { rest };
-    let verb = if rest.len() > 1 { "get" } else { "list" };
+    let verb = match request.method.as_str() {
+        "POST" => "create",
+        "PUT" => "update",
+        "DELETE" => "delete",
+        _ if rest.len() > 1 => "get",
+        _ => "list",
+    };
     Some([group, rest.first()?, verb].map(str::to_owned))
 }
 
@@ -43,21 +50,26 @@ fn the_documented_permissions_are_those_that_an_audit_uses() {
     let server =
         StandIn::start(|path| path.starts_with("/apis/apps/v1/deployments").then(|| deployments(&["sql"], "")));
     assert_eq!(audit(&server.kubeconfig(), &[]).code, 1);
-    let used: BTreeSet<[String; 3]> = server.paths().iter().filter_map(|path| request(path)).collect();
-    let rules = documented_rules("docs/audit.md");
+    let used: BTreeSet<[String; 3]> = server.received().iter().filter_map(permission).collect();
+    let documented = permissions(&documented_rules("docs/audit.md"));
+    assert_eq!(documented, used, "{}", as_rules(&used));
+}
+
+/// Group, resource and verb of everything that RBAC rules permit.
+pub(super) fn permissions(rules: &Value) -> BTreeSet<[String; 3]> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
-    let mut documented = BTreeSet::new();
+    let mut permissions = BTreeSet::new();
     for rule in rules.as_array().unwrap() {
         for group in texts(&rule["apiGroups"]) {
             for resource in texts(&rule["resources"]) {
-                documented
+                permissions
                     .extend(texts(&rule["verbs"]).into_iter().map(|verb| [group.clone(), resource.clone(), verb]));
             }
         }
     }
-    assert_eq!(documented, used, "{}", as_rules(&used));
+    permissions
 }
 
 /// The rules that allow these requests, for the page.

@@ -1,7 +1,6 @@
 //! An API server with scripted answers.
 
-use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -43,34 +42,47 @@ impl Answer {
     }
 }
 
+/// A request: the method, the path with its query, and the body.
+#[derive(Clone, Debug)]
+pub(super) struct Received {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) body: String,
+}
+
 /// A server that runs until this process ends.
 pub(super) struct StandIn {
     folder: TempDir,
     pub(super) address: SocketAddr,
-    paths: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl StandIn {
     /// Answers each path, with its query, with `answer`; what that leaves open, with the version and empty lists.
     pub(super) fn start(answer: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        StandIn::answering(move |request| answer(&request.path))
+    }
+
+    /// The same for whole requests.
+    pub(super) fn answering(answer: impl Fn(&Received) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let paths = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&paths);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&received);
         let answer = Arc::new(answer);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
                 thread::spawn(move || {
-                    let Some(path) = path(&stream) else { return };
-                    let answer = answer(&path).unwrap_or_else(|| usual(&path));
-                    seen.lock().unwrap().push(path);
+                    let Some(request) = read(&stream) else { return };
+                    let answer = answer(&request).unwrap_or_else(|| usual(&request.path));
+                    seen.lock().unwrap().push(request);
                     // The client may have closed the connection.
                     let _ = send(stream, &answer);
                 });
             }
         });
-        StandIn { folder: tempfile::tempdir().unwrap(), address, paths }
+        StandIn { folder: tempfile::tempdir().unwrap(), address, received }
     }
 
     /// The path of a kubeconfig for it.
@@ -84,15 +96,14 @@ impl StandIn {
         path
     }
 
-    /// The requested paths, without queries, each once.
-    pub(super) fn paths(&self) -> BTreeSet<String> {
-        let paths = self.paths.lock().unwrap();
-        paths.iter().map(|path| path.split('?').next().unwrap().to_owned()).collect()
-    }
-
     /// How often a path was requested, whatever the query.
     pub(super) fn count(&self, path: &str) -> usize {
-        self.paths.lock().unwrap().iter().filter(|seen| seen.split('?').next() == Some(path)).count()
+        self.received().iter().filter(|request| request.path.split('?').next() == Some(path)).count()
+    }
+
+    /// All requests.
+    pub(super) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
     }
 }
 
@@ -128,12 +139,27 @@ fn usual(path: &str) -> Answer {
     Answer::json(&json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": []}))
 }
 
-fn path(stream: &TcpStream) -> Option<String> {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-    let path = lines.next()?.split(' ').nth(1)?.to_owned();
-    // The head is read to its end.
-    lines.for_each(drop);
-    Some(path)
+fn read(stream: &TcpStream) -> Option<Received> {
+    let mut reader = BufReader::new(stream);
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+        if line.trim_end().is_empty() {
+            break;
+        }
+        head.push(line.trim_end().to_ascii_lowercase());
+        if head.len() == 1 {
+            // Paths can have capitals.
+            head[0] = line.trim_end().to_owned();
+        }
+    }
+    let mut words = head.first()?.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let length = head.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Received { method, path, body: String::from_utf8(body).ok()? })
 }
 
 fn send(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {

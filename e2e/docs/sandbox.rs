@@ -17,7 +17,7 @@ use crate::kubernetes::Cluster;
 use crate::registry::Registry;
 use crate::serve::client::Authority;
 use crate::shared::{root, text_of};
-use crate::tools::{stand_in, tool};
+use crate::tools::{report_definitions, stand_in, tool};
 
 /// Headings below which the webhook is already installed.
 const INSTALLED: [&str; 5] = [
@@ -146,6 +146,10 @@ fn prepared_cluster(heading: &str) -> Cluster {
         cluster.must(&["create", "-f", "-"], &definition.to_string());
         let name = format!("crd/{}", definition["metadata"]["name"].as_str().unwrap());
         cluster.must(&["wait", "--for=condition=Established", &name], "");
+    }
+    if heading == "Reports in the cluster" {
+        cluster.must(&["apply", "-f", report_definitions().join("openreports.io_reports.yaml").to_str().unwrap()], "");
+        cluster.must(&["wait", "--for=condition=Established", "crd/reports.openreports.io"], "");
     }
     if INSTALLED.contains(&heading) {
         cluster.must(&["apply", "-f", root().join("artifacthub/webhook").to_str().unwrap()], "");

@@ -67,8 +67,10 @@ fn rendered(arguments: &[&str]) -> Vec<Value> {
     objects(&ran.output)
 }
 
+/// The object of a kind: that of the webhook if the audit has one, too.
 fn of<'o>(objects: &'o [Value], kind: &str) -> &'o Value {
-    objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+    let found = objects.iter().filter(|object| object["kind"] == kind);
+    found.min_by_key(|object| object["metadata"]["name"].as_str()).unwrap_or_else(|| panic!("no {kind}"))
 }
 
 fn container(objects: &[Value]) -> &Value {
@@ -85,7 +87,8 @@ fn release(object: &mut Value) -> BTreeMap<String, Value> {
 
 /// Parses the settings in an object, because Helm formats them differently.
 fn parse_settings(object: &mut Value) {
-    for pointer in ["/data/settings.yaml", "/spec/template/metadata/annotations/sqledge-ha~1settings"] {
+    let annotation = "/spec/template/metadata/annotations/sqledge-ha~1settings";
+    for pointer in ["/data/settings.yaml", "/data/sqledge-ha.yaml", annotation] {
         if let Some(settings) = object.pointer_mut(pointer) {
             *settings = serde_saphyr::from_str(settings.as_str().unwrap()).unwrap();
         }
@@ -111,6 +114,20 @@ fn the_chart_renders_the_plain_manifests() {
     assert_same(rendered(&["--set", values]), &flags);
 }
 
+#[test]
+fn the_chart_renders_the_manifests_of_an_audit() {
+    let of_audit = |values: &[&str]| {
+        let mut all = rendered(values);
+        all.retain(|object| object["metadata"]["name"] == "sqledge-ha-audit");
+        all
+    };
+    assert!(of_audit(&[]).is_empty());
+    assert_same(of_audit(&["--set", "audit.enabled=true"]), &["audit", "manifests"]);
+    let values = "audit.enabled=true,audit.reports=false,audit.pushGateway=http://push:9091,audit.schedule=@daily";
+    let flags = ["audit", "manifests", "--no-reports", "--push-gateway=http://push:9091", "--schedule=@daily"];
+    assert_same(of_audit(&["--set", values]), &flags);
+}
+
 /// Checks that a release is equal to the output of the command with these arguments.
 fn assert_same(mut rendered: Vec<Value>, arguments: &[&str]) {
     let mut plain = objects(&printed(arguments));
@@ -124,7 +141,7 @@ fn assert_same(mut rendered: Vec<Value>, arguments: &[&str]) {
             "app.kubernetes.io/version": version, "helm.sh/chart": format!("sqledge-ha-{version}")});
         assert_eq!(json!(release(rendered)), labels, "{kind}");
         if plain["metadata"]["labels"].is_null() {
-            plain["metadata"]["labels"] = json!({"app.kubernetes.io/name": "sqledge-ha"});
+            plain["metadata"]["labels"] = json!({"app.kubernetes.io/name": plain["metadata"]["name"]});
         }
         parse_settings(plain);
         parse_settings(rendered);

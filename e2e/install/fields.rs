@@ -4,6 +4,7 @@ use std::fs;
 
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -42,12 +43,20 @@ pub(super) fn assert_all_fields_are_known(object: &Value) {
         "ConfigMap" => round_trip::<ConfigMap>(object),
         "Service" => round_trip::<Service>(object),
         "Deployment" => round_trip::<Deployment>(object),
+        "CronJob" => round_trip::<CronJob>(object),
         "PodDisruptionBudget" => round_trip::<PodDisruptionBudget>(object),
         "MutatingWebhookConfiguration" => round_trip::<MutatingWebhookConfiguration>(object),
         "ValidatingWebhookConfiguration" => round_trip::<ValidatingWebhookConfiguration>(object),
         _ => panic!("add the type of {kind}"),
     };
     assert_eq!(&typed, object);
+}
+
+#[test]
+fn kubernetes_has_all_fields_of_the_audit() {
+    let all = objects(&printed(&["audit", "manifests"]));
+    assert_eq!(all.len(), 6);
+    all.iter().for_each(assert_all_fields_are_known);
 }
 
 #[test]

@@ -138,6 +138,20 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [State; 5] = [State::Running, State::NotReady, State::Pending, State::Stopped, State::NoPod];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Running => "running",
+            State::NotReady => "not-ready",
+            State::Pending => "pending",
+            State::Stopped => "stopped",
+            State::NoPod => "no-pod",
+        }
+    }
+
     /// The word for people.
     pub fn word(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `list` | one list: pages, retries, errors |
+//! | `list` | one list: pages and errors |
 
 mod list;
 

@@ -1,9 +1,12 @@
-//! The reports of an audit, one file each. They write to any `Write` and know no cluster.
+//! The reports of an audit, one file each. They write to any `Write` and know no cluster. `namespaces` makes the objects that
+//! `publish` writes into a cluster.
 
 pub mod html;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod namespaces;
+pub mod prometheus;
 pub mod sarif;
 
 use std::io::{self, Write};
@@ -25,6 +28,8 @@ pub enum AuditFormat {
     Junit,
     /// A page that needs no server.
     Html,
+    /// Metrics.
+    Prometheus,
 }
 
 /// Writes a report. `details` adds findings, steps and evidence to the one for people.
@@ -38,6 +43,7 @@ pub fn write(format: AuditFormat, audit: &Audit, details: bool, output: &mut imp
         AuditFormat::Sarif => sarif::write(audit, output),
         AuditFormat::Junit => junit::write(audit, output),
         AuditFormat::Html => html::write(audit, output),
+        AuditFormat::Prometheus => prometheus::write(audit, output),
     }
 }
 

@@ -84,6 +84,16 @@ pub(super) fn is_of_rules(full_name: &str) -> bool {
     RESOURCES.iter().map(ApiResource::from).any(|resource| resource.full_name() == full_name)
 }
 
+/// Whether the resource with this full name has databases.
+pub(super) fn has_databases(full_name: &str) -> bool {
+    workloads().into_iter().chain(pods()).any(|resource| resource.full_name() == full_name)
+}
+
+/// Everything that is listed.
+pub(super) fn all_lists() -> Vec<ApiResource> {
+    workloads().into_iter().chain(pods()).chain(of_namespaces()).chain(of_whole_cluster()).collect()
+}
+
 /// The workloads, without pods.
 pub(super) fn workloads() -> Vec<ApiResource> {
     let is_read = |row: &&Resource| {

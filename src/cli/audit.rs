@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "serve")]
+use clap::Subcommand;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
@@ -16,7 +18,12 @@ use crate::linter::Level;
 
 /// `audit`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct AuditCommand {
+    /// What to do instead of an audit.
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    pub other: Option<AuditOther>,
     /// Audit only the databases of this namespace (repeatable) [default: all namespaces]
     #[arg(long = "namespace", short = 'n', value_name = "NAMESPACE")]
     pub namespaces: Vec<String>,
@@ -38,6 +45,9 @@ pub struct AuditCommand {
     /// The reports.
     #[command(flatten)]
     pub report: AuditReport,
+    /// Reports elsewhere than in files.
+    #[command(flatten)]
+    pub publishing: Publishing,
     /// Exit with code 1 for findings of this level or above
     #[arg(long, value_enum, default_value_t = Level::Error, value_name = "LEVEL")]
     pub fail_on: Level,
@@ -53,6 +63,62 @@ pub struct AuditCommand {
     /// The cluster. Last, because its heading holds for the flags after it.
     #[command(flatten)]
     pub connection: ClusterConnection,
+}
+
+/// Below `audit`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Subcommand)]
+pub enum AuditOther {
+    /// Print the manifests of a CronJob that audits its cluster, for `kubectl apply -f -`
+    Manifests(AuditManifests),
+}
+
+/// `audit manifests`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct AuditManifests {
+    /// The namespace to install in
+    #[arg(long, value_name = "NAME", default_value = "sqledge-ha")]
+    pub namespace: String,
+    /// The container image [default: the published image of this version]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// When to audit, as a CronJob has it
+    #[arg(long, value_name = "SCHEDULE", default_value = "17 * * * *")]
+    pub schedule: String,
+    /// Write no reports into the cluster
+    #[arg(long, requires = "push_gateway")]
+    pub no_reports: bool,
+    /// Send metrics to this Pushgateway
+    #[arg(long, value_name = "URL")]
+    pub push_gateway: Option<String>,
+    /// A configuration with settings and ignore entries, as for `audit`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Where an audit of a cluster leaves its results.
+#[derive(Debug, Args)]
+pub struct Publishing {
+    /// Write a report for each namespace with databases into the cluster, and remove old ones
+    ///
+    /// The reports are Reports of openreports.io/v1alpha1 or, in a cluster without these, PolicyReports of wgpolicyk8s.io. They have
+    /// the name sqledge-ha. Nothing else is changed. Without a database, the exit code is 0.
+    #[arg(long, conflicts_with_all = ["from", "what_if"])]
+    pub write_reports: bool,
+    /// Send metrics to this Pushgateway of Prometheus, e.g. http://pushgateway.monitoring:9091
+    ///
+    /// They replace the metrics of the job sqledge-ha-audit. To set other grouping labels, add them to the URL:
+    /// http://HOST/metrics/job/JOB/LABEL/VALUE. Without a database, the exit code is 0.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["from", "what_if"])]
+    pub push_gateway: Option<String>,
+}
+
+impl Publishing {
+    /// Whether something else than files and the printed report is written.
+    pub fn is_wanted(&self) -> bool {
+        self.write_reports || self.push_gateway.is_some()
+    }
 }
 
 /// `recover`.
@@ -152,7 +218,14 @@ fn parse_output(text: &str) -> Result<(AuditFormat, PathBuf), String> {
 
 impl ValueEnum for AuditFormat {
     fn value_variants<'a>() -> &'a [Self] {
-        &[AuditFormat::Human, AuditFormat::Json, AuditFormat::Sarif, AuditFormat::Junit, AuditFormat::Html]
+        &[
+            AuditFormat::Human,
+            AuditFormat::Json,
+            AuditFormat::Sarif,
+            AuditFormat::Junit,
+            AuditFormat::Html,
+            AuditFormat::Prometheus,
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -164,6 +237,9 @@ impl ValueEnum for AuditFormat {
             AuditFormat::Sarif => PossibleValue::new("sarif").help("SARIF 2.1.0; objects are logical locations"),
             AuditFormat::Junit => PossibleValue::new("junit").help("JUnit XML, for systems that show test results"),
             AuditFormat::Html => PossibleValue::new("html").help("One page without scripts, to mail or to print"),
+            AuditFormat::Prometheus => {
+                PossibleValue::new("prometheus").help("Metrics, e.g. for the textfile collector of the node exporter")
+            }
         })
     }
 }

@@ -1,23 +1,23 @@
-//! `sqledge-ha audit`: checks a live cluster.
+//! `sqledge-ha audit`: checks a live cluster, prints the report, and publishes it.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+mod live_cluster;
+
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anstream::StripStream;
-use sqledge_ha_policy::settings::Settings;
-use tokio::runtime::Builder;
 
+use self::live_cluster::LiveCluster;
 use super::objects::read_objects;
 use super::report_output::{real_path, reject_duplicates};
 use crate::atomic_write::atomic_write;
 use crate::audit::forecast::Outcome;
 use crate::audit::inventory::Inventory;
-use crate::audit::read;
+use crate::audit::publish::gateway::Gateway;
 use crate::audit::report::{self, AuditFormat, count};
 use crate::audit::timers::Timers;
 use crate::audit::{Audit, audit};
-use crate::cli::{AuditCommand, ClusterConnection, Inputs, TimerFlag};
-use crate::cluster_client::connect_as_kubectl;
+use crate::cli::{AuditCommand, Inputs, TimerFlag};
 use crate::config::{self, ConfigFlags, LintConfig};
 use crate::escape::escape;
 use crate::exit::{ExitStatus, Failure};
@@ -36,7 +36,12 @@ pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
         ConfigFlags { checks: &flags.checks, inputs: &inputs, rendering: None, no_ignores: flags.no_ignores };
     let LintConfig { settings, ignores, note, .. } = config::lint_config(&config_flags)?;
     reject_duplicates(flags.report.output.iter().map(|(_, path)| path))?;
-    let inventory = inventory(flags, &settings)?;
+    let gateway = flags.publishing.push_gateway.as_deref().map(parse_gateway).transpose()?;
+    let cluster = flags.from.is_empty().then(|| LiveCluster::connect(&flags.connection)).transpose()?;
+    let inventory = match &cluster {
+        Some(cluster) => cluster.read(&flags.namespaces, &settings)?,
+        None => from_files(flags)?,
+    };
     if let Some(what_if) = &flags.what_if
         && !what_if.exists_in(&inventory)
         && !inventory.unread.iter().any(|unread| unread.resource == "nodes")
@@ -50,47 +55,26 @@ pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
     if let Some(ignores) = &ignores {
         ignore(&mut audit, ignores);
     }
+    let errors = cluster.map(|cluster| cluster.publish(flags, gateway.as_ref(), &mut audit)).unwrap_or_default();
+    errors.iter().for_each(|error| print_message("error", error));
     // Files first: the reader of standard output can close it early.
     let are_written = write_files(flags, &audit);
     print(flags, &audit)?;
-    Ok(if are_written { exit_status(flags, &audit) } else { ExitStatus::Unreadable })
+    Ok(if are_written && errors.is_empty() { exit_status(flags, &audit) } else { ExitStatus::Unreadable })
 }
 
-fn inventory(flags: &AuditCommand, settings: &Settings) -> Result<Inventory, Failure> {
-    if flags.from.is_empty() {
-        return read_cluster(&flags.connection, &flags.namespaces, settings);
-    }
+/// The Pushgateway. Its address may have a password, which no message repeats.
+///
+/// # Errors
+/// [`Failure`] with exit code 2.
+pub(super) fn parse_gateway(url: &str) -> Result<Gateway, Failure> {
+    url.parse().map_err(|reason| Failure::usage(format!("--push-gateway: {reason}")))
+}
+
+fn from_files(flags: &AuditCommand) -> Result<Inventory, Failure> {
     let objects = read_objects(&flags.from)?;
     let names: Vec<String> = flags.from.iter().map(|path| path_name(path)).collect();
     Ok(Inventory::from_objects(names.join(", "), objects).in_namespaces(&flags.namespaces))
-}
-
-/// Reads a cluster, and shows the progress if standard error is a terminal.
-fn read_cluster(
-    connection: &ClusterConnection,
-    namespaces: &[String],
-    settings: &Settings,
-) -> Result<Inventory, Failure> {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::usage(format!("cannot start threads: {}", describe_io_error(&error))))?;
-    let is_shown = io::stderr().is_terminal();
-    let progress = |resource: &str, objects: usize| {
-        if is_shown {
-            let _ = write!(anstream::stderr(), "\r\x1b[Kreading {resource}: {objects} objects");
-        }
-    };
-    let inventory = runtime.block_on(async {
-        let connected = connect_as_kubectl(connection.kubeconfig.as_deref(), connection.context.as_deref()).await;
-        let (client, address) = connected.map_err(|error| Failure::usage(error.to_string()))?;
-        let read = read::read(&client, namespaces, settings, &progress).await;
-        let inventory = read.map_err(|error| Failure::unreadable(format!("{}: {error}", escape(&address))))?;
-        Ok(Inventory { source: address, ..inventory })
-    });
-    if is_shown {
-        let _ = write!(anstream::stderr(), "\r\x1b[K");
-    }
-    inventory
 }
 
 /// Removes the findings that ignore entries hide.
@@ -136,8 +120,8 @@ fn write_file(format: AuditFormat, path: &Path, details: bool, audit: &Audit) ->
     })
 }
 
-/// What could not be read takes precedence over findings, and a run without any database does not succeed. With `--what-if`, the
-/// forecasts count, because the findings are not shown.
+/// What could not be read takes precedence over findings, and a run without any database does not succeed, unless reports or metrics
+/// were asked for, which say so. With `--what-if`, the forecasts count, because the findings are not shown.
 fn exit_status(flags: &AuditCommand, audit: &Audit) -> ExitStatus {
     let has_findings = if audit.is_what_if {
         let least = if flags.fail_on == Level::Error { Outcome::Waits } else { Outcome::Unknown };
@@ -150,7 +134,7 @@ fn exit_status(flags: &AuditCommand, audit: &Audit) -> ExitStatus {
         ExitStatus::Unreadable
     } else if has_findings && !flags.exit_zero {
         ExitStatus::Findings
-    } else if audit.databases.is_empty() {
+    } else if audit.databases.is_empty() && !flags.publishing.is_wanted() {
         ExitStatus::NothingToCheck
     } else {
         ExitStatus::Clean

@@ -17,7 +17,7 @@ use crate::wasm_host::metadata;
 use crate::webhook::self_signed::Service;
 
 /// The default settings file.
-const DEFAULT_SETTINGS: &str = "\
+pub(super) const DEFAULT_SETTINGS: &str = "\
 # All settings are optional.
 engines: [sql-edge]  # add sql-server to check SQL Server, too
 # At creation, the ClusterIP or NodePort Service of a database becomes a load balancer. `internal` keeps it inside where the
@@ -55,7 +55,7 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
     let reference = reference.map(|reference| format!("{SCHEME}{reference}"));
     let options = Options {
         module: &ModuleMetadata::embedded()?,
-        service: &service(&flags.namespace)?,
+        service: &install_service(&flags.namespace)?,
         image: flags.image.as_deref().unwrap_or(&published),
         remote_module: reference.as_deref().map(|reference| RemoteModule {
             reference,
@@ -91,7 +91,10 @@ pub fn gitops(flags: &WebhookGitops) -> Result<String, Failure> {
 pub const CLUSTER_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// The webhook's Service in a namespace.
-fn service(namespace: &str) -> Result<Service, Failure> {
+///
+/// # Errors
+/// [`Failure`] with exit code 2 for a namespace of the cluster, and for a wrong name.
+pub(super) fn install_service(namespace: &str) -> Result<Service, Failure> {
     let invalid = |reason: &str| Failure::usage(format!("--namespace {namespace}: {reason}"));
     if CLUSTER_NAMESPACES.contains(&namespace) {
         return Err(invalid(

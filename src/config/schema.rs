@@ -32,7 +32,8 @@ fn schema() -> Value {
     })
 }
 
-fn entry() -> Value {
+/// The schema of an ignore entry.
+pub fn entry() -> Value {
     let rules: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
     json!({
         "type": "object",

@@ -1,5 +1,5 @@
-//! The generated parts of the Helm chart: admission rules, match conditions and permissions for look-ups. They follow from
-//! the module's metadata and the settings. Everything else in the chart is written by hand; a test compares what it renders
+//! The generated parts of the Helm chart: admission rules, match conditions and permissions. They follow from
+//! the module's metadata, the settings, and the resources that an audit reads. Everything else in the chart is written by hand; a test compares what it renders
 //! with the output of `sqledge-ha webhook manifests`.
 //!
 //! The parts are named templates in one file, which `make generate` keeps up to date. Files for `.Files.Get` would not do,
@@ -13,7 +13,9 @@ use super::match_conditions::match_conditions;
 use super::module::ModuleMetadata;
 use super::rbac::{WATCH_VERBS, look_up_rules};
 use super::requests::Requests;
+use crate::audit::permissions::{to_read, to_write_reports};
 use crate::command::settings_schema;
+use crate::config::schema;
 
 /// An image repository that stands for the repositories in the settings.
 const PLACEHOLDER: &str = "IMAGES-OF-THE-SETTINGS";
@@ -28,7 +30,11 @@ const IMAGES: &str = "{{ range ((.Values.settings).images) }}, '{{ .repository |
 pub fn named_templates(module: &ModuleMetadata) -> Result<String, serde_saphyr::SerializeError> {
     let image = ImageMapping { repository: PLACEHOLDER.to_owned(), engine: &SQL_EDGE };
     let settings = Settings { images: vec![image], ..Settings::default() };
-    let mut parts = vec![("look-up-rules".to_owned(), Value::Array(look_up_rules(module, WATCH_VERBS)))];
+    let mut parts = vec![
+        ("look-up-rules".to_owned(), Value::Array(look_up_rules(module, WATCH_VERBS))),
+        ("audit.rules".to_owned(), Value::Array(to_read())),
+        ("audit.report-rules".to_owned(), Value::Array(to_write_reports())),
+    ];
     for requests in [Requests::All].into_iter().chain(Requests::SEPARATE) {
         parts.push((format!("{}.rules", requests.name()), Value::Array(module.rules_for(requests))));
         parts.push((format!("{}.match-conditions", requests.name()), match_conditions(requests, &settings)));
@@ -52,4 +58,13 @@ pub fn settings_schema() -> Value {
         *repository = json!({"type": "string", "pattern": "^[A-Za-z0-9._/-]+$"});
     }
     schema
+}
+
+/// The schema of the value `audit.ignore`. The objects of a cluster have no paths.
+pub fn ignore_schema() -> Value {
+    let mut entry = schema::entry();
+    if let Some(properties) = entry.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.remove("paths");
+    }
+    json!({"type": "array", "items": entry})
 }

@@ -24,7 +24,7 @@ pub fn manifests(options: &Options<'_>) -> Vec<CommentedObject> {
             comment: "\
 The admission webhook of sqledge-ha. It does not need Kubewarden. Needs Kubernetes 1.30 or later.
 Printed by `sqledge-ha webhook manifests`, which has options.",
-            object: namespace(options),
+            object: namespace(&options.service.namespace),
         },
         CommentedObject { comment: "", object: service_account(options) },
         CommentedObject {
@@ -79,8 +79,9 @@ fn account(options: &Options<'_>) -> ServiceAccount {
     ServiceAccount { namespace: options.service.namespace.clone(), name: NAME.to_owned() }
 }
 
-fn namespace(options: &Options<'_>) -> Value {
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": options.service.namespace, "labels": {
+/// The namespace, which accepts only pods without privileges.
+pub(super) fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {
         "app.kubernetes.io/name": NAME,
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/warn": "restricted"}}})
@@ -162,10 +163,19 @@ fn pod(options: &Options<'_>) -> Value {
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": labels()},
             "matchLabelKeys": ["pod-template-hash"]}],
-        "securityContext": {
-            "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": pod_security_context(),
         "containers": [container(options)],
         "volumes": volumes})
+}
+
+/// A user without privileges.
+pub(super) fn pod_security_context() -> Value {
+    json!({"runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"}})
+}
+
+/// No privileges, and nothing to write to.
+pub(super) fn container_security_context() -> Value {
+    json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}})
 }
 
 fn container(options: &Options<'_>) -> Value {
@@ -180,10 +190,7 @@ fn container(options: &Options<'_>) -> Value {
         "livenessProbe": {"httpGet": probe("/livez"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
         "readinessProbe": {"httpGet": probe("/readyz"), "periodSeconds": 2, "timeoutSeconds": 2},
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": {"drop": ["ALL"]}},
+        "securityContext": container_security_context(),
         "volumeMounts": mounts});
     let environment: Vec<Value> = options.remote_module.iter().flat_map(RemoteModule::environment).collect();
     if let Some(container) = container.as_object_mut().filter(|_| !environment.is_empty()) {

@@ -52,6 +52,10 @@ fn invalid_values_are_rejected_with_their_path() {
         ("registry.credentialsSecret=login", "registry.caSecret and registry.credentialsSecret need module"),
         ("certificate.secretName=mine", "with certificate.secretName the API server needs the CA bundle"),
         ("certificate.caBundle=PEM", "need certificate.secretName"),
+        ("audit.enable=true", "at '/audit': additional properties 'enable' not allowed"),
+        ("audit.pushGateway=pushgateway:9091", "at '/audit/pushGateway': 'pushgateway:9091' does not match pattern"),
+        ("audit.ignore[0].rules={no-rule}", "at '/audit/ignore/0/rules/0': value must be one of"),
+        ("audit.enabled=true,audit.reports=false", "audit.enabled needs audit.reports or audit.pushGateway"),
     ] {
         let ran = template("sqledge-ha", &["--set", value]);
         assert_eq!((ran.code, ran.output.as_str()), (1, ""), "{value}");

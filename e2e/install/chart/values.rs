@@ -6,6 +6,7 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqledge_ha::cli::{self, Cli};
+use sqledge_ha::config::checked_text;
 use sqledge_ha::install::match_conditions::match_conditions;
 use sqledge_ha::install::requests::Requests;
 use sqledge_ha_policy::rules::parse_settings;
@@ -15,7 +16,7 @@ use super::{container, of, rendered, values_file};
 #[test]
 fn values_are_used_in_all_objects() {
     let all = rendered(&["--values", &values_file("everything")]);
-    assert_eq!(all.len(), 12);
+    assert_eq!(all.len(), 17);
     let deployment = &of(&all, "Deployment")["spec"];
     let pod = &deployment["template"]["spec"];
     assert_eq!((&deployment["replicas"], &pod["priorityClassName"]), (&json!(3), &json!("system-cluster-critical")));
@@ -52,6 +53,40 @@ fn values_are_used_in_all_objects() {
             assert_eq!(webhook["matchConditions"], match_conditions(requests, &policy));
         }
     }
+}
+
+#[test]
+fn the_audit_uses_the_values_of_the_webhook_and_its_own() {
+    let all = rendered(&["--values", &values_file("everything")]);
+    let job = &of(&all, "CronJob")["spec"];
+    assert_eq!(job["schedule"], "*/30 6-20 * * *");
+    let template = &job["jobTemplate"]["spec"]["template"];
+    let (pod, container) = (&template["spec"], &template["spec"]["containers"][0]);
+    let webhook = &of(&all, "Deployment")["spec"]["template"]["spec"];
+    for field in ["affinity", "imagePullSecrets", "nodeSelector", "securityContext", "tolerations"] {
+        assert!(!pod[field].is_null() && pod[field] == webhook[field], "{field}");
+    }
+    assert_eq!(container["image"], webhook["containers"][0]["image"]);
+    assert_eq!(container["resources"]["limits"]["memory"], "1Gi");
+    // The Service of the webhook must not select the pods.
+    assert_eq!(template["metadata"]["labels"], json!({"app.kubernetes.io/name": "sqledge-ha-audit"}));
+    let flags = container["args"].as_array().unwrap().iter().map(|flag| flag.as_str().unwrap());
+    let cli = Cli::try_parse_from(["sqledge-ha"].into_iter().chain(flags)).unwrap();
+    let cli::Command::Audit(audit) = cli.command else { panic!("the container audits") };
+    assert!(audit.publishing.write_reports && audit.exit_zero && audit.timers.len() == 1);
+    assert_eq!(audit.publishing.push_gateway.as_deref(), Some("http://pushgateway.monitoring:9091"));
+    // The command reads the configuration.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sqledge-ha.yaml");
+    let of_audit =
+        all.iter().find(|object| object["kind"] == "ConfigMap" && object["metadata"]["name"] == "sqledge-ha-audit");
+    std::fs::write(&path, of_audit.unwrap()["data"]["sqledge-ha.yaml"].as_str().unwrap()).unwrap();
+    let text = checked_text(&path).unwrap();
+    let config: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!(
+        (&config["policy"]["failoverSeconds"], &config["ignore"][0]["rules"]),
+        (&json!(60), &json!(["enough-memory"]))
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One list of an API server: pages, retries, errors.
+//! One list of an API server: pages and errors.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,19 +13,14 @@ use serde_json::Value;
 
 use super::ReadError;
 use crate::audit::resources::ApiResource;
+use crate::audit::retry::{RequestError, retry};
 use crate::cluster_client::describe;
 
 /// The number of objects in a page. At most one page of unpruned objects is in memory for each list.
 const PAGE_SIZE: usize = 200;
 
-/// How long the API server may take for a page.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long it may take for its first answer.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// The waits before further attempts, if the API server is busy or the connection breaks.
-const WAITS: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Why a list could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -150,23 +145,7 @@ pub(super) async fn get(
 
 /// Asks, and asks again if the API server is busy or the connection breaks.
 async fn ask<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, ListError> {
-    let mut waits = WAITS.into_iter();
-    loop {
-        let failed = match tokio::time::timeout(TIMEOUT, once(client, path)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error,
-            Err(_) => return Err(ListError::Other("the API server did not answer within 60 s".to_owned())),
-        };
-        let is_worth_a_retry = match &failed {
-            kube::Error::Api(status) => status.code == 429 || status.code >= 500,
-            kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
-            _ => false,
-        };
-        match waits.next() {
-            Some(wait) if is_worth_a_retry => tokio::time::sleep(wait).await,
-            _ => return Err(reason(&failed)),
-        }
-    }
+    retry(|| once(client, path)).await.map_err(|error| reason(&error))
 }
 
 async fn once<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, kube::Error> {
@@ -174,14 +153,13 @@ async fn once<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, kub
     client.request(request).await
 }
 
-fn reason(error: &kube::Error) -> ListError {
-    let kube::Error::Api(status) = error else { return ListError::Other(describe(error)) };
-    match status.code {
-        401 => ListError::Other("the API server rejects the credentials".to_owned()),
-        403 => ListError::Forbidden,
-        404 => ListError::NotServed,
-        410 => ListError::Gone(status.metadata.as_ref().and_then(|metadata| metadata.continue_.clone())),
-        429 => ListError::Other("the API server is too busy".to_owned()),
-        code => ListError::Other(format!("the API server answers HTTP {code}: {}", status.message)),
+fn reason(error: &RequestError) -> ListError {
+    match error {
+        RequestError::Rejected(status) if status.code == 403 => ListError::Forbidden,
+        RequestError::Rejected(status) if status.code == 404 => ListError::NotServed,
+        RequestError::Rejected(status) if status.code == 410 => {
+            ListError::Gone(status.metadata.as_ref().and_then(|metadata| metadata.continue_.clone()))
+        }
+        other => ListError::Other(other.describe()),
     }
 }

@@ -1,0 +1,80 @@
+//! Metrics: as a report, and on their way to a Pushgateway.
+
+use std::net::TcpListener;
+
+use insta::assert_snapshot;
+
+use super::stand_in::{Answer, StandIn, deployments};
+use super::{audit, printed, run};
+use crate::ran::{Ran, snapshots};
+
+/// Metrics without the time of the audit.
+fn without_time(metrics: &str) -> String {
+    let (before, time) = metrics.rsplit_once("sqledge_ha_audit_timestamp_seconds ").unwrap();
+    let (seconds, after) = time.split_once('\n').unwrap();
+    assert!(seconds.parse::<f64>().unwrap() > 1.7e9, "{seconds}");
+    format!("{before}sqledge_ha_audit_timestamp_seconds TIME\n{after}")
+}
+
+#[test]
+fn metrics_of_a_shop() {
+    let mut settings = snapshots("snapshots/audit");
+    settings.set_snapshot_suffix("");
+    settings.bind(|| assert_snapshot!("shop.prometheus", without_time(&printed(&["--format", "prometheus"]))));
+}
+
+/// Audits a cluster with one database, and sends the metrics to a URL.
+fn pushed_to(url: &str) -> Ran {
+    let server =
+        StandIn::start(|path| path.starts_with("/apis/apps/v1/deployments").then(|| deployments(&["sql"], "")));
+    audit(&server.kubeconfig(), &["--exit-zero", "--push-gateway", url])
+}
+
+#[test]
+fn metrics_replace_those_of_the_job() {
+    let gateway = StandIn::start(|_| Some(Answer::text(200, "")));
+    let ran = pushed_to(&format!("http://me:s3cr3t@{}", gateway.address));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.output);
+    let [request] = &gateway.received()[..] else { panic!("one request") };
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("PUT", "/metrics/job/sqledge-ha-audit"));
+    assert!(
+        request.body.contains("sqledge_ha_audit_databases{product=\"SQL Edge\",state=\"no-pod\"} 1\n"),
+        "{request:?}"
+    );
+    assert!(request.body.ends_with("# EOF\n"));
+}
+
+#[test]
+fn a_gateway_that_does_not_accept_metrics_is_an_error() {
+    let gateway = StandIn::start(|_| Some(Answer::text(400, "pushed metrics are invalid\nmore")));
+    // A port on which nothing listens.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let plain = gateway.address.to_string();
+    for (scheme, address, reason) in [
+        ("http", plain.clone(), "HTTP 400: pushed metrics are invalid"),
+        ("http", format!("127.0.0.1:{port}"), "connection refused"),
+        ("https", plain, "received corrupt message of type InvalidContentType"),
+    ] {
+        let ran = pushed_to(&format!("{scheme}://me:s3cr3t@{address}/"));
+        let shown = format!("{scheme}://{address}/metrics/job/sqledge-ha-audit");
+        let expected = format!("error: --push-gateway: cannot push metrics to {shown}: {reason}\n");
+        // The report is printed all the same.
+        assert!(ran.code == 4 && ran.output.contains("shop/sql: Deployment"), "{}", ran.output);
+        assert_eq!(ran.stderr, expected);
+    }
+}
+
+#[test]
+fn wrong_urls_and_flags_are_wrong_usage() {
+    for (flags, error) in [
+        (&["--push-gateway", "pushgateway:9091"][..], "write a URL, e.g. http://pushgateway.monitoring:9091"),
+        (&["--push-gateway", "http://me:s3cr3t@"], "write a URL, e.g. http://pushgateway.monitoring:9091"),
+        (&["--push-gateway", "http://gateway", "--from", "shop"], "cannot be used with"),
+        (&["--write-reports", "--from", "shop"], "cannot be used with"),
+        (&["--write-reports", "--what-if", "node/a"], "cannot be used with"),
+    ] {
+        let ran = run(&[&["audit"], flags].concat());
+        assert_eq!((ran.code, ran.output.as_str()), (2, ""), "{flags:?}");
+        assert!(ran.stderr.contains(error), "{flags:?}: {}", ran.stderr);
+    }
+}

@@ -1,0 +1,468 @@
+//! Reports in a cluster: on a real API server with the CustomResourceDefinitions of their owners, and on one that fails.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use sqledge_ha::audit::inventory::Inventory;
+use sqledge_ha::audit::permissions::{to_read, to_write_reports};
+use sqledge_ha::audit::report::namespaces::{MAX_RESULTS, NamespaceReport, ReportApi, reports};
+use sqledge_ha::audit::timers::Timers;
+use sqledge_ha::audit::{self as library, Audit};
+use sqledge_ha_policy::settings::Settings;
+
+use super::cluster::{create_database, permission, permissions};
+use super::stand_in::{Answer, Received, SECRET, StandIn, deployment, deployments};
+use super::{audit, parsed};
+use crate::install::printed;
+use crate::ran::Ran;
+use crate::shared::{objects, root};
+use crate::tools::report_definitions;
+use crate::webhook_cluster::{Account, cluster};
+
+/// Installs a CustomResourceDefinition in the cluster of all tests.
+fn install(name: &str) {
+    cluster().must(&["apply", "-f", report_definitions().join(name).to_str().unwrap()], "");
+    cluster().must(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], "");
+}
+
+/// Audits namespaces of the cluster of all tests, and writes reports.
+fn write(namespaces: &[&str]) -> Ran {
+    let flags = namespaces.iter().flat_map(|namespace| ["--namespace", namespace]);
+    let flags: Vec<&str> = ["--write-reports", "--exit-zero"].into_iter().chain(flags).collect();
+    audit(cluster().kubeconfig().as_ref(), &flags)
+}
+
+/// The report in a namespace.
+fn report(plural: &str, namespace: &str) -> Option<Value> {
+    let ran = cluster().kubectl(&["get", plural, "sqledge-ha", "-n", namespace, "-o", "json"], "");
+    (ran.code == 0).then(|| parsed(&ran.output))
+}
+
+/// The cluster of all tests with both APIs for reports. Before, it had none, and then the older one alone.
+fn with_both_apis() {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let namespace = "reports-first";
+        create_database(namespace);
+        let ran = write(&[namespace]);
+        let apis = "openreports.io/v1alpha1, wgpolicyk8s.io/v1alpha2, wgpolicyk8s.io/v1beta1";
+        let sentence = "install the CustomResourceDefinitions of OpenReports";
+        let expected = format!("error: --write-reports: the cluster has no API for reports ({apis}): {sentence}\n");
+        assert_eq!((ran.code, ran.stderr), (4, expected));
+        // The report is printed all the same.
+        assert!(ran.output.contains("reports-first/sql: Deployment"), "{}", ran.output);
+
+        install("wgpolicyk8s.io_policyreports.yaml");
+        let ran = write(&[namespace]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.output);
+        let note = "note: reports in the cluster (policyreports.wgpolicyk8s.io): 1 written\n";
+        assert!(ran.output.contains(note), "{}", ran.output);
+        let old = report("policyreports.wgpolicyk8s.io", namespace).unwrap();
+        assert!(old["summary"]["fail"].as_u64() > Some(0) && old.get("source").is_none(), "{old:#}");
+
+        install("openreports.io_reports.yaml");
+        let ran = write(&[namespace]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.output);
+        let note = "note: reports in the cluster (reports.openreports.io): 1 written, 1 removed\n";
+        assert!(ran.output.contains(note), "{}", ran.output);
+        assert_eq!(report("policyreports.wgpolicyk8s.io", namespace), None);
+        let new = report("reports.openreports.io", namespace).unwrap();
+        assert_eq!(
+            (&new["source"], &new["results"].as_array().unwrap().len()),
+            (&json!("sqledge-ha"), &old["results"].as_array().unwrap().len())
+        );
+    });
+}
+
+#[test]
+fn reports_follow_the_databases() {
+    with_both_apis();
+    let namespaces = ["reports-stay", "reports-go"];
+    namespaces.into_iter().for_each(create_database);
+    assert_eq!(write(&namespaces).code, 0);
+    let uid = |namespace| Some(report("reports.openreports.io", namespace)?["metadata"]["uid"].clone());
+    let before = uid("reports-stay").unwrap();
+    assert!(uid("reports-go").is_some());
+    cluster().must(&["delete", "deployment", "sql", "-n", "reports-go"], "");
+    let ran = write(&namespaces);
+    assert!(ran.code == 0 && ran.output.contains(": 1 written, 1 removed\n"), "{}{}", ran.output, ran.stderr);
+    // The report is the same object.
+    assert_eq!((uid("reports-stay"), uid("reports-go")), (Some(before), None));
+    // Nothing is left to check, and that is no failure.
+    let ran = write(&["reports-go"]);
+    assert!(ran.code == 0 && ran.output.contains("nothing checked"), "{}{}", ran.output, ran.stderr);
+}
+
+/// The audit of these objects.
+fn audit_of(objects: Vec<Value>) -> Audit {
+    let inventory = Inventory::from_objects("test".to_owned(), objects);
+    library::audit(&inventory, &Settings::default(), Timers::default(), None)
+}
+
+/// Creates a report in a dry run, with every API: unknown fields and wrong values are errors. Returns what the API server
+/// understood.
+fn accepted(report: &NamespaceReport) -> Vec<Value> {
+    with_both_apis();
+    cluster().kubectl(&["create", "namespace", &report.namespace], "");
+    let create = ["create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-"];
+    let objects = ReportApi::ALL.map(|api| report.to_object(&api));
+    let stored = objects.iter().map(|object| parsed(&cluster().must(&create, &object.to_string())));
+    let stored: Vec<Value> = stored.collect();
+    for (sent, stored) in objects.iter().zip(&stored) {
+        for field in ["scope", "summary", "results"] {
+            assert_eq!(sent[field], stored[field], "{field}");
+        }
+    }
+    stored
+}
+
+#[test]
+fn the_api_server_accepts_all_results() {
+    let folder = root().join("e2e/audit/shop");
+    let texts = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let mut audit = audit_of(texts.flat_map(|text| objects(&text)).collect());
+    audit.unread.push(library::inventory::Unread {
+        resource: "nodes".to_owned(),
+        namespace: None,
+        reason: "forbidden".to_owned(),
+    });
+    // A database without a pod.
+    audit.databases[1].forecasts.clear();
+    let mut known = BTreeSet::new();
+    for report in reports(&audit, 1_800_000_000) {
+        let [stored, ..] = &accepted(&report)[..] else { panic!("no report") };
+        let results = stored["results"].as_array().unwrap();
+        let text = |result: &Value, field: &str| result[field].as_str().unwrap().to_owned();
+        known.extend(results.iter().map(|result| {
+            let policy = text(result, "policy").split('/').next().unwrap().to_owned();
+            let of = if policy == "forecast" || policy == "audit" { policy } else { "rule".to_owned() };
+            format!("{of} {} {}", text(result, "result"), text(result, "severity"))
+        }));
+        // The worst first, and each counted.
+        let rank = |result: &Value| {
+            ["fail", "error", "warn", "skip", "pass"].iter().position(|name| result["result"] == *name)
+        };
+        assert!(results.is_sorted_by_key(rank));
+        let counts = stored["summary"].as_object().unwrap().values().map(|count| count.as_u64().unwrap());
+        assert_eq!(counts.sum::<u64>(), results.len() as u64);
+        // What would be mutated fails.
+        let mutated = results.iter().filter(|result| result["properties"]["action"] == "mutate");
+        assert!(mutated.map(|result| &result["result"]).all(|result| result == "fail"));
+    }
+    let expected = [
+        "audit error medium",
+        "forecast fail critical",
+        "forecast fail high",
+        "forecast pass info",
+        "forecast skip info",
+        "forecast warn low",
+        "rule fail high",
+        "rule fail medium",
+        "rule warn low",
+    ];
+    assert!(expected.iter().all(|kind| known.contains(*kind)), "{known:#?}");
+}
+
+/// A database in the namespace `shop`, as a whole object.
+fn database(name: &str) -> Value {
+    let mut object = deployment(name);
+    object["apiVersion"] = json!("apps/v1");
+    object["kind"] = json!("Deployment");
+    object
+}
+
+#[test]
+fn a_report_of_ten_thousand_findings_is_bounded() {
+    let audit = audit_of((0..1500).map(|number| database(&format!("{}-{number}", "sql".repeat(60)))).collect());
+    let findings: usize = audit.databases.iter().map(|report| report.findings.len()).sum();
+    assert!(findings > 10_000, "{findings}");
+    let [report] = &reports(&audit, 0)[..] else { panic!("one namespace") };
+    for stored in accepted(report) {
+        let results = stored["results"].as_array().unwrap();
+        assert!(results.len() > 500 && results.len() <= MAX_RESULTS, "{}", results.len());
+        assert!(stored.to_string().len() < 1_500_000);
+        let counts = stored["summary"].as_object().unwrap().values().map(|count| count.as_u64().unwrap());
+        let (all, kept) = (counts.sum::<u64>(), results.len() as u64 - 1);
+        let left_out = (all - kept).to_string();
+        assert_eq!(stored["metadata"]["annotations"]["sqledge-ha/left-out"], left_out.as_str());
+        let last = results.last().unwrap();
+        assert_eq!(
+            last["message"],
+            format!("{left_out} more results are left out: run `sqledge-ha audit --namespace shop`")
+        );
+        // Only the worst are kept.
+        assert!(results[..results.len() - 1].iter().all(|result| result["result"] == "fail"));
+    }
+}
+
+#[test]
+fn hostile_names_and_long_texts_are_accepted() {
+    let mut object = database(&"<script>alert('1')</script>\u{1b}[31m\u{202e}\"\\\n".repeat(50));
+    object["metadata"]["labels"] = json!({"app": "x".repeat(300)});
+    object["spec"]["template"]["spec"]["containers"][0]["image"] =
+        json!(format!("mcr.microsoft.com/azure-sql-edge:{}", "<b>".repeat(2000)));
+    let audit = audit_of(vec![object]);
+    for report in reports(&audit, 0) {
+        for stored in accepted(&report) {
+            let text = stored["results"].to_string();
+            assert!(!text.contains("\\u001b") && !text.contains('\u{202e}'), "{text}");
+            let results = stored["results"].as_array().unwrap();
+            let is_short = |text: &Value| text.as_str().unwrap().chars().count() <= 1024;
+            assert!(
+                results.iter().all(|result| is_short(&result["message"]) && is_short(&result["resources"][0]["name"]))
+            );
+        }
+    }
+}
+
+#[test]
+fn another_object_with_the_name_is_not_replaced() {
+    with_both_apis();
+    create_database("reports-foreign");
+    let foreign = json!({"apiVersion": "openreports.io/v1alpha1", "kind": "Report", "source": "other",
+        "metadata": {"name": "sqledge-ha", "namespace": "reports-foreign"}});
+    cluster().must(&["create", "-f", "-"], &foreign.to_string());
+    create_database("reports-own");
+    let ran = write(&["reports-foreign", "reports-own"]);
+    let reason =
+        "another one with the name sqledge-ha exists, without the label app.kubernetes.io/managed-by=sqledge-ha";
+    let expected =
+        format!("error: --write-reports: cannot write reports.openreports.io in namespace reports-foreign: {reason}\n");
+    assert_eq!((ran.code, ran.stderr), (4, expected));
+    assert_eq!(report("reports.openreports.io", "reports-foreign").unwrap()["source"], "other");
+    assert!(report("reports.openreports.io", "reports-own").is_some());
+}
+
+#[tokio::test]
+async fn each_missing_permission_is_named() {
+    with_both_apis();
+    let (has_old, is_new) = ("reports-verbs-old", "reports-verbs-new");
+    [has_old, is_new, "reports-verbs-gone"].into_iter().for_each(create_database);
+    let all = ["list", "create", "update", "delete"];
+    for missing in all {
+        // A report to update, one to create, and one to delete.
+        cluster().kubectl(
+            &["create", "deployment", "sql", "-n", "reports-verbs-gone", "--image=mcr.microsoft.com/azure-sql-edge:2"],
+            "",
+        );
+        assert_eq!(write(&[has_old, "reports-verbs-gone"]).code, 0);
+        cluster().must(&["delete", "deployment", "sql", "-n", "reports-verbs-gone"], "");
+        cluster().must(&["delete", "reports.openreports.io", "--all", "-n", is_new], "");
+        let verbs: Vec<&str> = all.into_iter().filter(|verb| *verb != missing).collect();
+        let mut rules = to_read();
+        rules.push(json!({"apiGroups": ["openreports.io"], "resources": ["reports"], "verbs": verbs}));
+        rules.push(json!({"apiGroups": ["wgpolicyk8s.io"], "resources": ["policyreports"], "verbs": ["list"]}));
+        let account = Account::new(has_old, missing, &json!(rules));
+        let flags = ["--write-reports", "-n", has_old, "-n", is_new, "-n", "reports-verbs-gone"];
+        let ran = audit(&account.kubeconfig, &flags);
+        let (operation, place) = match missing {
+            "list" => ("list", format!("namespaces {has_old}, {is_new}, reports-verbs-gone")),
+            "delete" => ("delete", "namespace reports-verbs-gone".to_owned()),
+            "create" => ("write", format!("namespace {is_new}")),
+            _ => ("write", format!("namespace {has_old}")),
+        };
+        let reason = format!("forbidden: this account may not {missing} them");
+        let expected =
+            format!("error: --write-reports: cannot {operation} reports.openreports.io in {place}: {reason}\n");
+        assert_eq!((ran.code, ran.stderr), (4, expected));
+        // The rest is done.
+        assert_eq!(report("reports.openreports.io", is_new).is_some(), missing != "list" && missing != "create");
+    }
+}
+
+#[tokio::test]
+async fn reports_stay_where_a_database_may_not_have_been_read() {
+    with_both_apis();
+    create_database("reports-unread");
+    assert_eq!(write(&["reports-unread"]).code, 0);
+    let mut rules = to_write_reports();
+    let all_but_deployments = to_read().into_iter().map(|mut rule| {
+        rule["resources"].as_array_mut().unwrap().retain(|resource| resource != "deployments");
+        rule
+    });
+    rules.extend(all_but_deployments);
+    let account = Account::new("reports-unread", "auditor", &json!(rules));
+    let ran = audit(&account.kubeconfig, &["--write-reports", "-n", "reports-unread"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (4, ""), "{}", ran.output);
+    assert!(
+        ran.output.contains("note: reports are not removed where a database may not have been read\n"),
+        "{}",
+        ran.output
+    );
+    assert!(report("reports.openreports.io", "reports-unread").is_some());
+}
+
+/// The flags of the container in the manifests, with its configuration in a file.
+fn container_flags(manifests: &[Value], folder: &std::path::Path) -> Vec<String> {
+    let of = |kind: &str| manifests.iter().find(|object| object["kind"] == kind).unwrap();
+    let config = folder.join("sqledge-ha.yaml");
+    fs::write(&config, of("ConfigMap")["data"]["sqledge-ha.yaml"].as_str().unwrap()).unwrap();
+    let pod = &of("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/sqledge-ha");
+    let flags = pod["containers"][0]["args"].as_array().unwrap().iter().map(|flag| flag.as_str().unwrap());
+    flags.skip(1).map(|flag| flag.replace("/etc/sqledge-ha/sqledge-ha.yaml", config.to_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn the_permissions_in_the_manifests_suffice() {
+    with_both_apis();
+    create_database("reports-cron");
+    let manifests = printed(&["audit", "manifests", "--namespace", "audit-cron"]);
+    cluster().must(&["apply", "--server-side", "--validate=strict", "-f", "-"], &manifests);
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = cluster().kubeconfig_of("audit-cron", "sqledge-ha-audit", folder.path());
+    let flags = container_flags(&objects(&manifests), folder.path());
+    let ran = audit(&kubeconfig, &flags.iter().map(String::as_str).chain(["--format", "json"]).collect::<Vec<_>>());
+    let output = parsed(&ran.output);
+    assert_eq!((ran.code, ran.stderr.as_str(), &output["unread"]), (0, "", &json!([])), "{}", output["notes"]);
+    assert!(report("reports.openreports.io", "reports-cron").is_some());
+    let review = |verb: &str, group: &str, resource: &str| {
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+            "user": "system:serviceaccount:audit-cron:sqledge-ha-audit",
+            "resourceAttributes": {"verb": verb, "group": group, "resource": resource, "namespace": "reports-cron"}}});
+        parsed(&cluster().must(&["create", "-o", "json", "-f", "-"], &review.to_string()))["status"]["allowed"] == true
+    };
+    assert!(review("update", "openreports.io", "reports"));
+    for (verb, group, resource) in
+        [("list", "", "secrets"), ("delete", "", "pods"), ("patch", "", "nodes"), ("update", "apps", "deployments")]
+    {
+        assert!(!review(verb, group, resource), "{verb} {resource}");
+    }
+}
+
+/// An API server that has one API for reports, and in it the reports of these namespaces.
+fn with_reports(api: ReportApi, namespaces: &'static [&'static str]) -> StandIn {
+    StandIn::answering(move |request| answer_reports(request, api, namespaces))
+}
+
+fn answer_reports(request: &Received, api: ReportApi, namespaces: &[&str]) -> Option<Answer> {
+    let path = request.path.as_str();
+    let version = format!("/apis/{}", api.api_version());
+    if path.starts_with("/apis/apps/v1/deployments") {
+        return Some(deployments(&["sql"], ""));
+    }
+    if path == version {
+        let resource =
+            json!({"name": api.plural, "singularName": "", "namespaced": true, "kind": api.kind, "verbs": ["list"]});
+        return Some(Answer::json(
+            &json!({"kind": "APIResourceList", "groupVersion": api.api_version(), "resources": [resource]}),
+        ));
+    }
+    if ReportApi::ALL.iter().any(|other| path == format!("/apis/{}", other.api_version())) {
+        return Some(Answer::error(404, "not found", &json!({})));
+    }
+    let is_report = path.starts_with(&format!("{version}/"));
+    (is_report && request.method == "GET").then(|| list_of_reports(namespaces)).or_else(|| {
+        let body = if request.body.is_empty() {
+            json!({"kind": "Status", "status": "Success"})
+        } else {
+            parsed(&request.body)
+        };
+        is_report.then(|| Answer::json(&body))
+    })
+}
+
+fn list_of_reports(namespaces: &[&str]) -> Answer {
+    let item = |namespace: &&str| {
+        json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": {"name": "sqledge-ha", "namespace": namespace, "resourceVersion": "7"}})
+    };
+    let items: Vec<Value> = namespaces.iter().map(item).collect();
+    Answer::json(
+        &json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": items}),
+    )
+}
+
+#[test]
+fn every_permission_in_the_manifests_is_used() {
+    let manifests = objects(&printed(&["audit", "manifests"]));
+    let role = manifests.iter().find(|object| object["kind"] == "ClusterRole").unwrap();
+    let mut used = BTreeSet::new();
+    for api in [ReportApi::ALL[0], ReportApi::ALL[1]] {
+        // A report to create; then one to update and one to remove.
+        for existing in [&[][..], &["gone", "shop"]] {
+            let server = with_reports(api, existing);
+            let ran = audit(&server.kubeconfig(), &["--write-reports", "--exit-zero"]);
+            assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.output);
+            used.extend(server.received().iter().filter_map(permission));
+        }
+    }
+    assert_eq!(permissions(&role["rules"]), used);
+}
+
+#[test]
+fn a_conflict_is_resolved_with_the_newest_version() {
+    let updates = AtomicUsize::new(0);
+    let server = StandIn::answering(move |request| {
+        let is_first = request.method == "PUT" && updates.fetch_add(1, Ordering::Relaxed) == 0;
+        let conflict = || Answer::error(409, "the object has been modified", &json!({}));
+        is_first.then(conflict).or_else(|| answer_reports(request, ReportApi::ALL[0], &["shop"]))
+    });
+    let ran = audit(&server.kubeconfig(), &["--write-reports", "--exit-zero"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.output);
+    assert_eq!(server.received().iter().filter(|request| request.method == "PUT").count(), 2);
+    // Something that always writes at the same time.
+    let server = StandIn::answering(|request| match request.method.as_str() {
+        "PUT" => Some(Answer::error(409, "the object has been modified", &json!({}))),
+        _ => answer_reports(request, ReportApi::ALL[0], &["shop"]),
+    });
+    let ran = audit(&server.kubeconfig(), &["--write-reports", "--exit-zero"]);
+    let reason = "the API server answers HTTP 409: the object has been modified";
+    let expected = format!("error: --write-reports: cannot write reports.openreports.io in namespace shop: {reason}\n");
+    assert_eq!((ran.code, ran.stderr), (4, expected));
+}
+
+/// Databases in several namespaces.
+fn shops() -> Answer {
+    let items: Vec<Value> = ["a", "b", "c", "d", "e"]
+        .map(|namespace| {
+            let mut item = deployment("sql");
+            item["metadata"]["namespace"] = json!(namespace);
+            item
+        })
+        .to_vec();
+    Answer::json(&json!({"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": items}))
+}
+
+#[test]
+fn an_api_server_that_stops_in_the_middle_is_not_asked_for_every_namespace() {
+    let server = StandIn::answering(|request| match request.path.as_str() {
+        path if path.starts_with("/apis/apps/v1/deployments") => Some(shops()),
+        path if path.contains("/namespaces/b/reports") => Some(Answer::json(&json!({"kind": "Report"})).cut()),
+        _ => answer_reports(request, ReportApi::ALL[0], &["gone"]),
+    });
+    let ran = audit(&server.kubeconfig(), &["--write-reports", "--exit-zero"]);
+    let reason = "the connection was closed in the middle of the answer";
+    let expected = format!(
+        "error: --write-reports: cannot write reports.openreports.io in namespaces b, c, d and 1 more: {reason}\n"
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (4, expected.as_str()));
+    assert!(
+        ran.output.contains("note: reports in the cluster (reports.openreports.io): 1 written\n"),
+        "{}",
+        ran.output
+    );
+    let writes: Vec<Received> = server.received().into_iter().filter(|request| request.method != "GET").collect();
+    // The first one, and four attempts.
+    assert_eq!(writes.len(), 5, "{writes:#?}");
+    assert!(!ran.output.contains(SECRET) && !ran.stderr.contains(SECRET));
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_needs_no_report() {
+    let terminating = json!({"causes": [{"reason": "NamespaceTerminating", "message": "…"}]});
+    let server = StandIn::answering(move |request| {
+        if request.method != "POST" {
+            return answer_reports(request, ReportApi::ALL[0], &[]);
+        }
+        let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden",
+            "message": "because it is being terminated", "details": terminating});
+        Some(Answer::text(403, &body.to_string()))
+    });
+    let ran = audit(&server.kubeconfig(), &["--write-reports", "--exit-zero"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.output);
+    assert!(ran.output.contains(": 0 written\n"), "{}", ran.output);
+}
