@@ -29,12 +29,15 @@ KUBE_SCORE := v1.20.0
 CONFTEST := v0.71.1
 REGISTRY := v3.1.2
 KREW := v0.5.0
+MDBOOK := 0.5.4
 PEERS := $(addprefix $(TOOLS)/bin/,kubeconform kube-score conftest)
 # The platforms of a release. The programs are static: linked with musl by Zig's C compiler.
 RELEASE_TARGETS := x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 # Those of the packages, which only lint and fix.
 PACKAGE_TARGETS := $(RELEASE_TARGETS) aarch64-apple-darwin x86_64-apple-darwin x86_64-pc-windows-gnu
 DIST := target/dist
+PLAYGROUND := target/playground
+SITE := target/site
 program_of = target/release-programs/$(1)/release/sqledge-ha
 package_program_of = target/package-programs/$(1)/release/sqledge-ha$(if $(findstring windows,$(1)),.exe)
 # How a release is signed: `key` uses the key pair COSIGN_KEY, `keyless` the identity of the GitHub workflow. Set both in
@@ -49,7 +52,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-alerts test-editors test-other-tools test-long test-rules test-native test-wasm test-browser test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo site playground playground-program test test-wasm-browser test-alerts test-editors test-other-tools test-long test-rules test-native test-wasm test-browser test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +67,7 @@ build: setup ## build the command, with the module inside
 
 demo: build ## lint the examples, and mutate a Deployment with the module and the webhook
 	@sh e2e/demo.sh $(BINARY)
+	@printf '\nThe same in a browser: "make site" builds target/site/index.html, with a playground.\n'
 
 test: lint test-native test-wasm test-fuzz ## check format, lints and licenses, and run all tests but the slow ones
 	@echo "all tests passed"
@@ -94,16 +98,23 @@ test-other-tools: setup $(TOOLS)/bin/kube-score ## run the other linters whose c
 	$(CARGO) test --release --locked --test e2e -- --ignored other_tools::
 
 # Builds the module three times, and makes, signs and publishes a small release.
-test-release: setup e2e-tools release-tools
+test-release: setup e2e-tools release-tools playground
 	$(CARGO) test --release --locked --test e2e -- --ignored release:: reproducible::three_builds
 
 # Installs the packages of a release from local registries, without a compiler; needs npm.
 test-packages: setup package-program-x86_64-unknown-linux-musl $(TOOLS)/python $(TOOLS)/registries $(TOOLS)/bin/krew
 	$(CARGO) test --release --locked --test e2e -- --ignored packages::
 
-# Checks the report of an audit with an HTML validator and in a browser; needs npm and Chromium.
-test-browser: setup $(TOOLS)/browser
-	$(CARGO) test --release --locked --test e2e -- --ignored audit::browser
+# Checks the report of an audit, the playground and the site with an HTML validator and in a browser, and runs the tests of the
+# rules in it; needs npm, Chromium and its driver.
+test-browser: setup $(TOOLS)/browser site test-wasm-browser
+	$(CARGO) test --release --locked --workspace --test e2e -- --ignored --nocapture --test-threads 1 audit::browser site::
+
+# WASM_BINDGEN_USE_BROWSER replaces Node.js.
+test-wasm-browser: setup $(TOOLS)/bin/wasm-bindgen-test-runner
+	CHROMEDRIVER="$${CHROMEDRIVER:-$$(command -v chromedriver)}" WASM_BINDGEN_USE_BROWSER=1 \
+		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(TOOLS)/bin/wasm-bindgen-test-runner" \
+		$(CARGO) test --release --locked -p sqledge-ha-policy --lib --target wasm32-unknown-unknown
 
 # The rules' tests again, compiled to Wasm and run with Node.js.
 test-wasm: setup $(TOOLS)/bin/wasm-bindgen-test-runner
@@ -164,13 +175,15 @@ policy.wasm: build ## write the module without its metadata
 annotated-policy.wasm: build ## write the module with the metadata that Kubewarden needs
 	@$(BINARY) policy wasm --output $@
 
+# Flags without which a program contains paths of this machine.
+REMAP = $$(printf -- '--remap-path-prefix=%s=.\037--remap-path-prefix=%s=cargo' "$(CURDIR)" "$${CARGO_HOME:-$$HOME/.cargo}")
+
 # Builds a program for one platform, without paths of this machine in it.
 define zigbuild
 	@rustup --quiet target add --toolchain $(TOOLCHAIN) $*
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" CARGO_ZIGBUILD_ZIG_PATH="$(CURDIR)/$(TOOLS)/zig/ziglang/zig" \
 		CARGO_PROFILE_RELEASE_STRIP=symbols \
-		CARGO_ENCODED_RUSTFLAGS="$$(printf -- '--remap-path-prefix=%s=.\037--remap-path-prefix=%s=cargo' \
-			"$(CURDIR)" "$${CARGO_HOME:-$$HOME/.cargo}")" \
+		CARGO_ENCODED_RUSTFLAGS="$(REMAP)" \
 		$(CARGO) zigbuild --release --locked --bin sqledge-ha --target $*
 endef
 
@@ -180,7 +193,25 @@ release-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
 package-program-%: setup $(TOOLS)/bin/cargo-zigbuild $(TOOLS)/zig
 	$(zigbuild) --target-dir target/package-programs --no-default-features
 
-release: $(addprefix release-program-,$(RELEASE_TARGETS)) $(addprefix package-program-,$(PACKAGE_TARGETS)) release-tools ## build and sign the files of a release in target/dist; about 30 minutes; needs pip
+# The rules for a browser, and the page around them.
+playground-program: setup $(TOOLS)/bin/wasm-bindgen-test-runner
+	CARGO_ENCODED_RUSTFLAGS="$(REMAP)" \
+		$(CARGO) build --locked --profile playground -p sqledge-ha-playground --target wasm32-unknown-unknown
+	@mkdir -p $(PLAYGROUND)
+	$(TOOLS)/bin/wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir $(PLAYGROUND)/program \
+		$(or $(CARGO_TARGET_DIR),target)/wasm32-unknown-unknown/playground/sqledge_ha_playground.wasm
+
+playground: playground-program $(PLAYGROUND)/node_modules ## build the playground, one HTML file, in target/playground; needs npm
+	@rm -rf $(PLAYGROUND)/page && cp -R docs/playground/page docs/playground/build.mjs docs/playground/tsconfig.json $(PLAYGROUND)
+	cd $(PLAYGROUND) && node_modules/.bin/tsc --project . && node build.mjs sqledge-ha-playground.html
+
+# The pages of docs/, one for each rule, and the playground.
+site: playground $(TOOLS)/bin/mdbook ## build the site in target/site, which also works without a server; needs npm
+	$(CARGO) run --release --locked --quiet -p sqledge-ha-site -- . $(SITE)-src
+	$(TOOLS)/bin/mdbook build $(SITE)-src --dest-dir "$(CURDIR)/$(SITE)"
+	cd $(PLAYGROUND) && node build.mjs "$(CURDIR)/$(SITE)/sqledge-ha-playground.html" index.html rules/
+
+release: $(addprefix release-program-,$(RELEASE_TARGETS)) $(addprefix package-program-,$(PACKAGE_TARGETS)) release-tools playground ## build and sign the files of a release in target/dist; about 30 minutes; needs npm and pip
 	@sh artifacthub/release/check.sh
 	sh artifacthub/release/collect.sh $(DIST) \
 		$(foreach target,$(RELEASE_TARGETS),$(target)=$(call program_of,$(target))) --lint-only \
@@ -234,6 +265,7 @@ lint: setup deny ## check format, lints, documentation and licenses
 	$(CARGO) clippy --release --locked --no-default-features -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --features registry -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --lib --target wasm32-unknown-unknown -- -D warnings
+	$(CARGO) clippy --release --locked -p sqledge-ha-playground --target wasm32-unknown-unknown -- -D warnings
 	$(CLIPPY_FUZZ) -- -D warnings
 	$(CLIPPY_FUZZ) --no-default-features --features module -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
@@ -248,6 +280,9 @@ advisories: setup $(TOOLS)/bin/cargo-deny ## check dependencies for known vulner
 
 $(TOOLS)/bin/wasm-bindgen-test-runner: | setup
 	$(CARGO) install --quiet --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN)
+
+$(TOOLS)/bin/mdbook: | setup
+	$(CARGO) install --quiet --locked --root $(TOOLS) mdbook --version $(MDBOOK) --no-default-features --features search
 
 $(TOOLS)/bin/cargo-deny: | setup
 	$(CARGO) install --quiet --locked --root $(TOOLS) cargo-deny --version $(CARGO_DENY)
@@ -297,8 +332,13 @@ $(TOOLS)/registries: e2e/packages/package.json
 $(TOOLS)/bin/krew:
 	GOBIN="$(CURDIR)/$(TOOLS)/bin" $(GO) install sigs.k8s.io/krew/cmd/krew@$(KREW)
 
+$(PLAYGROUND)/node_modules: docs/playground/package.json docs/playground/package-lock.json
+	@mkdir -p $(PLAYGROUND) && cp $^ $(PLAYGROUND)
+	cd $(PLAYGROUND) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 # The check of a page runs next to its packages, in which Node.js looks for modules.
-$(TOOLS)/browser: e2e/audit/browser/package.json e2e/audit/browser/check.mjs
+$(TOOLS)/browser: e2e/audit/browser/package.json e2e/audit/browser/check.mjs e2e/site/playground.mjs e2e/site/site.mjs
 	rm -rf $@ && mkdir -p $@ && cp $^ $@
 	cd $@ && npm install --silent --no-audit --no-fund --ignore-scripts
 

@@ -12,7 +12,8 @@
 //!
 //! | built | modules |
 //! |---|---|
-//! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `rendered`, `rule_docs`, `escape`, `input_name`, `parallel` |
+//! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `quick_fix`, `policy_settings`, `rendered`, `rule_docs`, `escape`, `input_name`, `parallel`, `utf16` |
+//! | with the feature `review` | `admission_review`, also for wasm32 |
 //! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message`, `terminal` |
 //! | with the feature `audit` | `audit`, `recover`, `cluster_client`: a live cluster |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
@@ -30,6 +31,8 @@
     )
 )]
 
+#[cfg(feature = "review")]
+pub mod admission_review;
 pub mod escape;
 pub mod fixer;
 pub mod input_name;
@@ -37,10 +40,13 @@ pub mod linter;
 pub mod manifest;
 pub mod other_tools;
 mod parallel;
+pub mod policy_settings;
 pub mod prefilter;
+pub mod quick_fix;
 pub mod rendered;
 pub mod report;
 pub mod rule_docs;
+pub mod utf16;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod atomic_write;

@@ -41,6 +41,7 @@ pub use self::ignores::{
     IgnoreEntry, Ignores, ObjectPattern, PathFilter, Validity, comment_notes, ignore_insertion, parse_date,
 };
 use self::list_items::objects_in;
+pub use self::list_items::{TextObject, objects_of_text};
 use self::locate::ObjectLocation;
 use self::namespace::only_namespace;
 pub use self::related::RelatedLocation;

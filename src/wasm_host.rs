@@ -2,7 +2,6 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `admission_review` | reading AdmissionReviews and writing the answers |
 //! | `compiled_module` | the compiled module, its instances and their responses |
 //! | `host_calls`, `permissions` | the calls that a module makes to its host, and which of them it may make |
 //! | `lookup`, `list_item`, `memory_budget` | the objects that answer look-ups, their pruning, and how many fit |
@@ -23,8 +22,6 @@
 //! ```
 
 #[cfg(feature = "serve")]
-mod admission_review;
-#[cfg(feature = "serve")]
 mod compiled_module;
 #[cfg(feature = "serve")]
 mod host_calls;
@@ -39,11 +36,11 @@ pub mod metadata;
 mod permissions;
 
 #[cfg(feature = "serve")]
-pub use admission_review::{AdmissionReview, ParseError, PatchError, RequestInfo};
+pub use crate::admission_review::{AdmissionReview, ParseError, PatchError, RequestInfo, Response};
 #[cfg(feature = "serve")]
 pub(crate) use compiled_module::with_causes;
 #[cfg(feature = "serve")]
-pub use compiled_module::{CompiledModule, Error, Instance, Limits, Response, SettingsResponse};
+pub use compiled_module::{CompiledModule, Error, Instance, Limits, SettingsResponse};
 #[cfg(feature = "serve")]
 pub(crate) use list_item::prune_item;
 #[cfg(feature = "serve")]

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::manifests::{CheckOptions, format_and_file};
+use super::manifests::{CheckOptions, Links, format_and_file};
 use super::time::duration;
 use crate::audit::WhatIf;
 use crate::audit::report::AuditFormat;
@@ -173,6 +173,9 @@ pub struct AuditReport {
     /// Also write a report to a file, e.g. html=audit.html (repeatable)
     #[arg(long, value_name = "FORMAT=FILE", value_parser = parse_output)]
     pub output: Vec<(AuditFormat, PathBuf)>,
+    /// Links.
+    #[command(flatten)]
+    pub links: Links,
 }
 
 /// The time of a step.

@@ -10,6 +10,7 @@ use super::rendering::Rendering;
 use crate::escape::escape;
 use crate::linter::Level;
 use crate::report::ReportFormat;
+use crate::rule_docs;
 
 /// `lint`.
 #[derive(Debug, Args)]
@@ -107,6 +108,34 @@ pub struct Reporting {
     /// Also write a report to a file, e.g. sarif=report.sarif (repeatable)
     #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
     pub output: Vec<ReportFile>,
+    /// Links.
+    #[command(flatten)]
+    pub links: Links,
+}
+
+/// Where links in reports lead.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Links {
+    /// Address of a copy of the site, e.g. https://docs.example.com/sqledge-ha: links lead to the pages of its rules
+    #[arg(long, value_name = "URL", value_parser = site_address)]
+    pub docs_url: Option<String>,
+}
+
+impl Links {
+    /// Makes links in all reports of this run lead to that site.
+    pub fn choose(&self) {
+        self.docs_url.as_deref().into_iter().for_each(rule_docs::choose_site);
+    }
+}
+
+/// Reads the address of a site. Reports contain it, so it has no blanks and control characters.
+fn site_address(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\^`{|}#?".contains(&byte));
+    if host.is_empty() || host.starts_with('/') || !is_plain {
+        return Err("write an address like https://docs.example.com/sqledge-ha".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// A report in a file.

@@ -35,6 +35,7 @@ pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
     let config_flags =
         ConfigFlags { checks: &flags.checks, inputs: &inputs, rendering: None, no_ignores: flags.no_ignores };
     let LintConfig { settings, ignores, note, .. } = config::lint_config(&config_flags)?;
+    flags.report.links.choose();
     reject_duplicates(flags.report.output.iter().map(|(_, path)| path))?;
     let gateway = flags.publishing.push_gateway.as_deref().map(parse_gateway).transpose()?;
     let cluster = flags.from.is_empty().then(|| LiveCluster::connect(&flags.connection)).transpose()?;

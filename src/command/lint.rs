@@ -19,6 +19,7 @@ pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     let (checks, inputs, rendering) = (&flags.checks, &flags.inputs, Some(&flags.rendering));
     let config_flags = ConfigFlags { checks, inputs, rendering, no_ignores: flags.no_ignores };
     let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
+    flags.reporting.links.choose();
     report_output::reject_duplicates(flags.reporting.output.iter().map(|file| &file.path))?;
     let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
     let prefilter = Prefilter::new(&settings).in_namespace(namespace);

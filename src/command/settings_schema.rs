@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 use sqledge_ha_policy::rules::known_rules;
 use sqledge_ha_policy::settings::{SETTINGS, Setting};
 
+pub use crate::policy_settings::yaml;
+
 /// The schema, pretty-printed.
 pub fn text() -> String {
     format!("{:#}\n", schema())
@@ -29,23 +31,4 @@ pub fn property(setting: &Setting) -> Value {
         members.extend(schema);
     }
     property
-}
-
-/// The settings with their defaults as YAML, one line each, with a comment.
-pub fn yaml() -> String {
-    let lines: Vec<(String, &str)> = SETTINGS
-        .iter()
-        .map(|setting| (format!("{}: {}", setting.key, flow((setting.default)())), setting.description))
-        .collect();
-    let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
-    lines.iter().map(|(line, description)| format!("{line:width$}  # {description}\n")).collect()
-}
-
-/// A default in YAML's flow style.
-fn flow(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        Value::Array(items) => format!("[{}]", items.into_iter().map(flow).collect::<Vec<_>>().join(", ")),
-        other => other.to_string(),
-    }
 }

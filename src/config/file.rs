@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::exit::Failure;
 use crate::input::{CONFIG_LIMIT, read_limited};
 use crate::input_name::path_name;
-use crate::manifest::{Document, Lines, decode, read};
+use crate::manifest::{Document, Lines, decode};
+use crate::policy_settings::{Mistake, single_document};
 use crate::report::human::excerpt;
 
 /// A configuration file.
@@ -21,29 +22,6 @@ pub(super) struct ConfigFile {
     pub(super) text: String,
     /// The document; `None` if the file is empty.
     document: Option<Document>,
-}
-
-/// A wrong value, or an unknown key.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
-    /// JSON Pointer of the value.
-    pub(super) pointer: String,
-    /// Whether it is about the key, not about the value.
-    pub(super) is_key: bool,
-    /// One sentence.
-    pub(super) message: String,
-}
-
-impl Mistake {
-    /// A wrong value.
-    pub(super) fn value(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Mistake { pointer: pointer.into(), is_key: false, message: message.into() }
-    }
-
-    /// An unknown key.
-    pub(super) fn key(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Mistake { pointer: pointer.into(), is_key: true, message: message.into() }
-    }
 }
 
 /// Reads the text of a configuration file.
@@ -62,15 +40,8 @@ impl ConfigFile {
     /// # Errors
     /// [`Failure`] with exit code 2 that shows the syntax error.
     pub(super) fn parse(path: &Path, text: String) -> Result<Self, Failure> {
-        let mut documents = read(&text).into_iter();
-        let document = documents.next().transpose().map_err(|error| {
-            let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
-            failure(path, &text, error.byte..error.byte, &format!("{}{help}", error.message))
-        })?;
-        if let Some(second) = documents.next() {
-            let span = second.map_or_else(|error| error.byte..error.byte, |document| document.locate(""));
-            return Err(failure(path, &text, span, "the file has a second document"));
-        }
+        let document =
+            single_document(&text).map_err(|error| failure(path, &text, error.span.clone(), &error.message))?;
         Ok(ConfigFile { path: path.to_owned(), text, document })
     }
 
@@ -86,12 +57,7 @@ impl ConfigFile {
 
     /// The error for a mistake, with its location and its line.
     pub(super) fn failure(&self, mistake: &Mistake) -> Failure {
-        let Mistake { pointer, is_key, message } = mistake;
-        let span = self
-            .document
-            .as_ref()
-            .map_or(0..0, |document| if *is_key { document.locate_key(pointer) } else { document.locate(pointer) });
-        failure(&self.path, &self.text, span, message)
+        failure(&self.path, &self.text, mistake.locate(self.document.as_ref()), &mistake.message)
     }
 
     /// Where the values at some JSON Pointers are: `file:line:column`.

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-use sqledge_ha_policy::rules::{self, RULES, parse_settings};
+use serde_json::{Map, Value};
+use sqledge_ha_policy::rules::{self, RULES};
 use sqledge_ha_policy::settings::{Settings, unknown};
 
+use super::file::ConfigFile;
 #[cfg(feature = "serve")]
 use super::file::read_text;
-use super::file::{ConfigFile, Mistake};
 use crate::exit::Failure;
 use crate::input::Exclusion;
 use crate::linter::{IgnoreEntry, ObjectPattern, PathFilter, Validity, parse_date};
+use crate::policy_settings::{Mistake, settings};
 
 /// The keys of a configuration file.
 pub(super) const KEYS: [&str; 3] = ["policy", "exclude", "ignore"];
@@ -48,49 +49,6 @@ fn read_value(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configurat
         entries.push(entry(file, item, &pointer, location)?);
     }
     Ok(Configuration { settings, entries })
-}
-
-fn settings(value: &Value, pointer: &str) -> Result<Settings, Mistake> {
-    parse_settings(value).map_err(|message| {
-        let is_wrong = |value: &Value| parse_settings(value).is_err_and(|other| other == message);
-        let (below, is_key) = wrong_part(value, &is_wrong);
-        // No action is valid for a rule that does not exist.
-        let is_rule = below.rsplit('/').next().is_some_and(|key| message.starts_with(&format!("unknown rule `{key}`")));
-        Mistake { pointer: format!("{pointer}{below}"), is_key: is_key || is_rule, message }
-    })
-}
-
-/// The JSON Pointer of the smallest part of a value that is as wrong alone, and whether its key is.
-fn wrong_part(value: &Value, is_wrong: &dyn Fn(&Value) -> bool) -> (String, bool) {
-    let below = |token: &str, child: &Value, is_wrong: &dyn Fn(&Value) -> bool| {
-        let (rest, is_key) = wrong_part(child, is_wrong);
-        (format!("/{}{rest}", token.replace('~', "~0").replace('/', "~1")), is_key)
-    };
-    match value {
-        Value::Array(_) if is_wrong(&json!([])) => {}
-        Value::Object(_) if is_wrong(&json!({})) => {}
-        Value::Object(members) => {
-            for (key, child) in members {
-                let is_wrong = |child: &Value| is_wrong(&json!({key.as_str(): child}));
-                if is_wrong(&Value::Null) {
-                    return (below(key, &Value::Null, &|_| false).0, true);
-                }
-                if is_wrong(child) {
-                    return below(key, child, &is_wrong);
-                }
-            }
-        }
-        Value::Array(items) => {
-            for (index, child) in items.iter().enumerate() {
-                let is_wrong = |child: &Value| is_wrong(&json!([child]));
-                if is_wrong(child) {
-                    return below(&index.to_string(), child, &is_wrong);
-                }
-            }
-        }
-        _ => {}
-    }
-    (String::new(), false)
 }
 
 fn entry(file: &ConfigFile, value: &Value, pointer: &str, location: String) -> Result<IgnoreEntry, Mistake> {

@@ -1,7 +1,11 @@
 //! The objects of a document: itself, the items of a List, or those of an OpenShift Template.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 use sqledge_ha_policy::kubernetes::group_of;
+
+use crate::manifest::read;
 
 /// An object of a document: the document itself, or an item of a List.
 #[derive(Clone, Debug)]
@@ -9,6 +13,26 @@ pub(crate) struct ListItem<'d> {
     /// JSON Pointer from the document's root: empty, or that of the item.
     pub(crate) prefix: String,
     pub(crate) value: &'d Value,
+}
+
+/// An object of a text.
+#[derive(Clone, Debug)]
+pub struct TextObject {
+    /// The object.
+    pub value: Value,
+    /// Its bytes in the text.
+    pub span: Range<usize>,
+}
+
+/// The objects of a text, as they are checked. Documents that cannot be read have none.
+pub fn objects_of_text(text: &str) -> Vec<TextObject> {
+    let mut objects = Vec::new();
+    for mut document in read(text).into_iter().flatten() {
+        complete(&mut document.value);
+        let found = objects_in(&document.value).into_iter();
+        objects.extend(found.map(|item| TextObject { value: item.value.clone(), span: document.locate(&item.prefix) }));
+    }
+    objects
 }
 
 /// The objects of a document. Lists in Lists are resolved, too.

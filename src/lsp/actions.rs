@@ -14,8 +14,9 @@ use super::checked::Checked;
 use super::diagnostics;
 use super::options::{Capabilities, NAME};
 use crate::fixer::{Replacement, SingleFix, safe_fixes};
-use crate::linter::{LocatedFinding, ignore_insertion};
+use crate::linter::LocatedFinding;
 use crate::prefilter::Prefilter;
+use crate::quick_fix::QuickFix;
 
 /// The kind of the action that applies all safe fixes.
 pub(super) const FIX_ALL: &str = "source.fixAll.sqledge-ha";
@@ -129,26 +130,22 @@ fn count_within(findings: &[&LocatedFinding], maximum: usize) -> usize {
 
 /// The action that fixes a finding; `None` if it has no fix, or one that cannot be applied.
 fn fix(fixes: &SingleFix<'_>, located: &LocatedFinding, edits: &Edits<'_>) -> Option<CodeAction> {
-    let finding = &located.finding;
-    let replacements = fixes.replacements(located, finding.fix.as_ref()?).ok()?;
-    let is_safe = finding.safe_edits().is_some();
-    let warning = if is_safe { "" } else { " (unsafe: it can move or delete data)" };
-    Some(CodeAction {
-        title: format!("Fix {}{warning}: {}", finding.rule, finding.help),
-        kind: Some(CodeActionKind::QuickFix),
-        is_preferred: is_safe.then_some(true),
-        edit: Some(edits.workspace(&replacements)?),
-        ..CodeAction::default()
-    })
+    let fix = QuickFix::of_finding(fixes, located).ok()??;
+    let is_safe = located.finding.safe_edits().is_some();
+    Some(CodeAction { is_preferred: is_safe.then_some(true), ..quick_fix(fix, edits)? })
 }
 
 /// The action that adds a comment; `None` if the line cannot have one.
 fn ignore(located: &LocatedFinding, edits: &Edits<'_>) -> Option<CodeAction> {
-    let (byte, text) = ignore_insertion(&edits.buffer.text, located)?;
+    quick_fix(QuickFix::ignore(&edits.buffer.text, located)?, edits)
+}
+
+/// The action for a fix; `None` if nothing changes.
+fn quick_fix(fix: QuickFix, edits: &Edits<'_>) -> Option<CodeAction> {
     Some(CodeAction {
-        title: format!("Ignore {} with a comment on this line", located.finding.rule),
+        title: fix.title,
         kind: Some(CodeActionKind::QuickFix),
-        edit: Some(edits.workspace(&[Replacement { range: byte..byte, text }])?),
+        edit: Some(edits.workspace(&fix.replacements)?),
         ..CodeAction::default()
     })
 }

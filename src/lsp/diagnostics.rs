@@ -1,7 +1,6 @@
 //! Findings and parse errors as diagnostics.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use gen_lsp_types::{
     CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, Position,
@@ -13,6 +12,7 @@ use super::checked::Checked;
 use super::options::{Capabilities, NAME};
 use crate::escape::escape;
 use crate::linter::{InputError, Level, LocatedFinding};
+use crate::quick_fix::rest_of_line;
 use crate::report::{error_and_help, message_and_help};
 use crate::rule_docs;
 
@@ -95,16 +95,6 @@ fn parse_error(checked: &Checked, file: usize, error: &InputError, capabilities:
         message: lines(&error_and_help(error)).into(),
         ..Diagnostic::default()
     })
-}
-
-/// The bytes from `byte` to the end of its line, at most a few hundred.
-fn rest_of_line(text: &str, byte: usize) -> Range<usize> {
-    const MAX: usize = 200;
-    let byte = text.floor_char_boundary(byte);
-    let end = text.floor_char_boundary(byte.saturating_add(MAX));
-    let rest = text.get(byte..end).unwrap_or_default();
-    let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-    byte..byte + line.trim_end().len()
 }
 
 /// The diagnostics of a text that is not checked because of its size.

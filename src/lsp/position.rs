@@ -4,6 +4,7 @@ use gen_lsp_types::{Position, Range};
 use memchr::memchr2_iter;
 
 use crate::manifest::BYTE_ORDER_MARK;
+use crate::utf16::Utf16Index;
 
 /// What columns count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +19,8 @@ pub(super) enum Encoding {
 #[derive(Clone, Debug)]
 pub(super) struct LineIndex {
     starts: Vec<usize>,
-    /// The UTF-16 code units before each block, so that a line can be as long as the file; `None` if all is ASCII.
-    blocks: Option<Vec<usize>>,
+    units: Utf16Index,
 }
-
-/// The number of bytes in a block.
-const BLOCK: usize = 1024;
 
 impl LineIndex {
     /// The lines of a text as the client has it.
@@ -31,10 +28,7 @@ impl LineIndex {
         let bytes = text.as_bytes();
         let is_end = |at: &usize| bytes.get(*at) == Some(&b'\n') || bytes.get(at + 1) != Some(&b'\n');
         let ends = memchr2_iter(b'\n', b'\r', bytes).filter(is_end);
-        LineIndex {
-            starts: std::iter::once(0).chain(ends.map(|at| at + 1)).collect(),
-            blocks: (!text.is_ascii()).then(|| units_before_blocks(bytes)),
-        }
+        LineIndex { starts: std::iter::once(0).chain(ends.map(|at| at + 1)).collect(), units: Utf16Index::new(text) }
     }
 
     /// The lines of a text on disk: a client that opens the file removes its byte-order mark.
@@ -55,7 +49,7 @@ impl LineIndex {
         let byte = byte.clamp(start, end);
         let character = match encoding {
             Encoding::Utf8 => byte - start,
-            Encoding::Utf16 => self.units_before(text, byte) - self.units_before(text, start),
+            Encoding::Utf16 => self.units.units_before(text, byte) - self.units.units_before(text, start),
         };
         Position { line: to_u32(line), character: to_u32(character) }
     }
@@ -79,7 +73,7 @@ impl LineIndex {
         let character = position.character as usize;
         match encoding {
             Encoding::Utf8 => text.floor_char_boundary(start.saturating_add(character).min(end)),
-            Encoding::Utf16 => self.byte_of_units(text, start, end, self.units_before(text, start) + character),
+            Encoding::Utf16 => self.units.byte(text, start..end, self.units.units_before(text, start) + character),
         }
     }
 
@@ -92,47 +86,6 @@ impl LineIndex {
         let content = if next.is_some() { content.strip_suffix('\r').unwrap_or(content) } else { content };
         (start, start + content.len())
     }
-
-    /// The code units before a byte.
-    fn units_before(&self, text: &str, byte: usize) -> usize {
-        let Some(blocks) = &self.blocks else { return byte };
-        let block = byte / BLOCK;
-        let before = blocks.get(block).copied().unwrap_or_default();
-        before + text.as_bytes().get(block * BLOCK..byte).unwrap_or_default().iter().map(units).sum::<usize>()
-    }
-
-    /// The last character boundary between two bytes that has at most `wanted` code units before it.
-    fn byte_of_units(&self, text: &str, start: usize, end: usize, wanted: usize) -> usize {
-        let Some(blocks) = &self.blocks else { return wanted.clamp(start, end) };
-        let block = blocks.partition_point(|before| *before <= wanted).saturating_sub(1);
-        let mut byte = (block * BLOCK).max(start);
-        let mut before = self.units_before(text, byte);
-        for unit in text.as_bytes().get(byte..end).unwrap_or_default() {
-            before += units(unit);
-            if before > wanted {
-                break;
-            }
-            byte += 1;
-        }
-        text.floor_char_boundary(byte.min(end))
-    }
-}
-
-fn units_before_blocks(bytes: &[u8]) -> Vec<usize> {
-    let mut before = 0;
-    let count = |block: &[u8]| {
-        let start = before;
-        before += block.iter().map(units).sum::<usize>();
-        start
-    };
-    let mut blocks: Vec<usize> = bytes.chunks(BLOCK).map(count).collect();
-    blocks.push(before);
-    blocks
-}
-
-/// The UTF-16 code units of the character that begins with this byte of UTF-8; 0 for its other bytes.
-fn units(byte: &u8) -> usize {
-    usize::from(byte & 0xC0 != 0x80) + usize::from(*byte >= 0xF0)
 }
 
 /// Texts are far smaller than 4 GiB.

@@ -5,7 +5,7 @@ use crate::escape::escape;
 use crate::linter::{InputError, Level, LintResult, LocatedFinding, ObjectId};
 
 /// The name of a level.
-pub(crate) fn level_name(level: Level) -> &'static str {
+pub fn level_name(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
         Level::Warning => "warning",
@@ -63,7 +63,7 @@ pub(super) fn error_file<'p>(error: &'p InputError, location: Option<&'p Locatio
 }
 
 /// An object's kind, namespace and name.
-pub(crate) fn object_name(object: &ObjectId) -> String {
+pub fn object_name(object: &ObjectId) -> String {
     let kind = object.kind.as_deref().unwrap_or("object");
     let name = object.name.as_deref().unwrap_or("without a name");
     escape(&match &object.namespace {
@@ -83,7 +83,7 @@ fn products(result: &LintResult) -> String {
 }
 
 /// The summary line.
-pub(super) fn summary(result: &LintResult) -> String {
+pub fn summary(result: &LintResult) -> String {
     let (objects, files) = (counted(result.objects, "object"), counted(result.files.len(), "file"));
     let unreadable = match result.errors.len() {
         0 => String::new(),

@@ -3,24 +3,23 @@
 //! The policy server creates an instance for each request. The module keeps no state between calls, so an instance can
 //! also be used for many requests.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sqledge_ha_policy::json::parse::PlainValue;
 use wapc::WapcHost;
 use wasmtime::{Config, Engine};
 use wasmtime_provider::{EpochDeadlines, ResourceLimits, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
 
 use super::host_calls::HostCalls;
-use super::lookup::{LookupSource, null_is_empty};
+use super::lookup::LookupSource;
 use super::memory_budget::MemoryBudget;
 use super::metadata;
 use super::permissions::ModulePermissions;
+use crate::admission_review::Response;
 
 /// Why the module cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -227,31 +226,6 @@ impl Instance {
     pub fn call(&self, operation: &'static str, payload: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.call(operation, payload).map_err(|source| Error::Call { operation, source: Box::new(source) })
     }
-}
-
-/// Kubewarden's validation response.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
-pub struct Response {
-    /// Whether the request is allowed.
-    pub accepted: bool,
-    /// Why it is rejected.
-    pub message: Option<String>,
-    /// The HTTP status of a rejection.
-    pub code: Option<u16>,
-    /// The mutated object.
-    #[serde(default, deserialize_with = "whole")]
-    pub mutated_object: Option<Value>,
-    /// For the API server's audit log.
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub audit_annotations: BTreeMap<String, String>,
-    /// For the client that sent the request.
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub warnings: Vec<String>,
-}
-
-/// Reads an object without giving the keys that serde_json reserves their special meaning.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Ok(Option::<PlainValue>::deserialize(deserializer)?.map(|PlainValue(object)| object))
 }
 
 /// Kubewarden's settings validation response.

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, group_of, namespace_of};
 use sqledge_ha_policy::settings::looked_up_kinds;
+
+use crate::admission_review::null_is_empty;
 
 /// A look-up of one object, as the module sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -58,13 +60,6 @@ pub fn with_look_ups(settings: &Value) -> Value {
         members.insert(KEY.to_owned(), json!(looked_up_kinds()));
     }
     settings
-}
-
-/// Reads `null` as an empty value.
-pub(super) fn null_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Objects one by one, so that they are not all in memory at once. An item is an error if it cannot be parsed.

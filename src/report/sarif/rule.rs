@@ -5,7 +5,7 @@ use sqledge_ha_policy::rules::documentation::{documentation, section};
 use sqledge_ha_policy::rules::{RULES, Rule};
 
 use super::log::{Configuration, MarkdownMessage, Message, Properties, ReportingDescriptor};
-use crate::rule_docs::url;
+use crate::rule_docs::{more, url};
 
 /// Every rule, in the order of the registry.
 pub(super) fn all() -> Vec<ReportingDescriptor> {
@@ -19,6 +19,7 @@ pub(super) fn index(id: &str) -> Option<usize> {
 
 fn describe(rule: &Rule) -> ReportingDescriptor {
     let documentation = documentation(rule);
+    let help = format!("{}\n\n{}\n", documentation.trim_end(), more(rule.id));
     let is_warning = rule.default_action == Action::Warn;
     let level = if is_warning { "warning" } else { "error" };
     ReportingDescriptor {
@@ -27,7 +28,7 @@ fn describe(rule: &Rule) -> ReportingDescriptor {
         short_description: Message::new(rule.summary),
         full_description: Message::new(&first_paragraph(&section(&documentation, "What must hold"))),
         help_uri: url(rule.id),
-        help: MarkdownMessage { text: documentation.clone(), markdown: documentation },
+        help: MarkdownMessage { text: help.clone(), markdown: help },
         default_configuration: Configuration { level },
         properties: Properties {
             tags: ["availability", "kubernetes", "reliability", "sql-edge"],

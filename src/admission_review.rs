@@ -1,5 +1,7 @@
 //! AdmissionReviews (`admission.k8s.io/v1`): reading what the API server sends, and writing the answer.
 
+mod response;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -11,7 +13,9 @@ use serde_json::{Map, Value, json};
 use sqledge_ha_policy::admission::request::Request;
 use sqledge_ha_policy::json::parse::{Members, PlainValue};
 
-use super::compiled_module::Response;
+pub use self::response::Response;
+#[cfg(feature = "serve")]
+pub(crate) use self::response::null_is_empty;
 
 /// An AdmissionReview, or a bare AdmissionRequest as `kwctl` accepts it. The body is read once; the objects in it stay
 /// unparsed text.
