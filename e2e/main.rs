@@ -45,6 +45,7 @@ mod resources;
 mod serve;
 mod shared;
 mod single_field;
+mod site;
 mod tools;
 mod webhook_cluster;
 mod webhook_configurations;

@@ -158,6 +158,7 @@ fn a_release_is_complete_and_reproducible_and_has_its_provenance() {
         "sqledge-ha-lint-VERSION-x86_64-unknown-linux-musl.tar.gz",
         "sqledge-ha-lint.cdx.json",
         "sqledge-ha-linux-x64-VERSION.tgz",
+        "sqledge-ha-playground.html",
         "sqledge-ha.cdx.json",
         "sqledge-ha.rb",
         "sqledge_ha-VERSION-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.musllinux_1_1_x86_64.whl",

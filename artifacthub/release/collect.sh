@@ -4,6 +4,7 @@
 #
 #   sh artifacthub/release/collect.sh DIRECTORY TARGET=PROGRAM... [--lint-only TARGET=PROGRAM...]
 #
+# The playground is target/playground/sqledge-ha-playground.html, unless PLAYGROUND names another file: `make playground` builds it.
 # Packages have the programs after `--lint-only`; see packages.sh. The policy is from the first other program that runs on
 # this machine. Archives are reproducible. DIRECTORY is replaced if it is empty or a release. Uncommitted changes are an error,
 # because the programs may contain them, unless ALLOW_DIRTY=yes.
@@ -29,6 +30,8 @@ if [ -n "$(ls -A "$directory" 2>/dev/null)" ] && ! grep -q '  policy\.wasm$' "$d
     echo "$directory exists and is not a release" >&2
     exit 1
 fi
+playground=${PLAYGROUND:-$root/target/playground/sqledge-ha-playground.html}
+[ -f "$playground" ] || { echo "$playground does not exist: run \"make playground\"" >&2; exit 1; }
 mkdir -p "$directory"
 directory=$(cd "$directory" && pwd)
 work=$(mktemp -d)
@@ -62,6 +65,8 @@ if [ $# -gt 1 ]; then
     shift
     sh "$here/packages.sh" "$dist" "$@"
 fi
+
+cp "$playground" "$dist/sqledge-ha-playground.html"
 
 # Bills of materials of the module and the command.
 sh "$here/bill.sh" "$dist/policy.cdx.json" "$root/policy/Cargo.toml" --features guest --target wasm32-unknown-unknown
