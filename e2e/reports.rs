@@ -81,3 +81,23 @@ fn reports_contain_no_passwords() {
         assert!(ran.code == 1 && !ran.output.contains("Tr0ub4dor"), "{}", ran.output);
     }
 }
+
+#[test]
+fn links_lead_to_the_repository_or_to_a_copy_of_the_site() {
+    let help = |arguments: &[&str]| {
+        let ran = run(&application(), &[&["lint", "--format", "sarif"], arguments].concat());
+        let rule = sarif_run(&ran.output)["tool"]["driver"]["rules"][0].clone();
+        ["/helpUri", "/help/text"].map(|path| rule.pointer(path).unwrap().as_str().unwrap().to_owned())
+    };
+    let [uri, text] = help(&[]);
+    assert!(uri.ends_with("/docs/reference/rules.md#single-replica"), "{uri}");
+    assert!(text.ends_with("`sqledge-ha explain single-replica` prints this text.\n"), "{text}");
+    let [uri, text] = help(&["--docs-url", "https://docs.example.com/sql/"]);
+    assert_eq!(uri, "https://docs.example.com/sql/rules/single-replica.html");
+    assert!(text.ends_with(&format!("<{uri}>\n")), "{text}");
+    for wrong in ["docs.example.com", "https://", "file:///etc", "https://a b", "https://a\u{7}", "https://a/<b>"] {
+        let ran = run(&application(), &["lint", "--docs-url", wrong]);
+        assert_eq!(ran.code, 2, "{wrong}");
+        assert!(ran.stderr.contains("write an address like"), "{}", ran.stderr);
+    }
+}

@@ -254,7 +254,7 @@ const tests = {
         await enter(page, "rules: {recreate-strategy: off}", "#settings-editor .cm-content");
         assert.ok(!(await rules(page)).includes("recreate-strategy"));
         await enter(page, "rules: {recreate-strateg: off}", "#settings-editor .cm-content");
-        assert.match(await page.$eval("#settings-state", (element) => element.textContent), /did you mean `recreate-strategy`/);
+        assert.match(await page.$eval("#settings-state", (element) => element.textContent), /did you mean recreate-strategy/);
         assert.equal(await page.$eval("#settings-editor .cm-lintRange", (element) => element.textContent), "recreate-strateg");
         assert.ok(!(await rules(page)).includes("recreate-strategy"));
         await close(page);

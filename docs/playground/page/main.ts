@@ -173,11 +173,10 @@ class Page implements panels.Actions {
     ]);
     const { settingsError } = report;
     this.#settings.mark(settingsError ? [diagnostic(settingsError)] : []);
-    byId('settings-state').textContent = settingsError
-      ? `not valid, the last valid ones apply: ${settingsError.message}`
-      : this.#settings.text.trim()
-        ? 'changed'
-        : '';
+    const changed = this.#settings.text.trim() ? 'changed' : '';
+    byId('settings-state').replaceChildren(
+      settingsError ? message(`not valid, the last valid ones apply: ${settingsError.message}`) : changed,
+    );
     byId('settings').classList.toggle('wrong', settingsError !== null);
   }
 

@@ -46,12 +46,12 @@ const fn page(title: &'static str, source: &'static str, path: &'static str) -> 
 }
 
 /// The first page.
-const INTRODUCTION: Page = page("Introduction", "README.md", "README.md");
+const INTRODUCTION: Page = page("Introduction", "README.md", "index.md");
 
 /// The heading above the pages of the rules.
 const RULES_PART: &str = "Rules";
 
-/// The pages, by their headings. mdBook writes a README as `index.html`.
+/// The pages, by their headings.
 const PARTS: [(&str, &[Page]); 4] = [
     (
         "Tasks",
@@ -76,7 +76,7 @@ const PARTS: [(&str, &[Page]); 4] = [
     ),
     (
         RULES_PART,
-        &[page("All rules", "docs/reference/rules.md", "rules/README.md"), page("Proof", "e2e/PROOF.md", "proof.md")],
+        &[page("All rules", "docs/reference/rules.md", "rules/index.md"), page("Proof", "e2e/PROOF.md", "proof.md")],
     ),
     (
         "Reference",

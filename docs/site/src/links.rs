@@ -110,7 +110,7 @@ mod tests {
             ("README.md", "docs/install.md", "install.md".to_owned()),
             ("README.md", "docs/reference/rules.md#one-engine", "rules/one-engine.md".to_owned()),
             ("docs/fix.md", "reference/rules.md#one-engine", "rules/one-engine.md".to_owned()),
-            ("docs/fix.md", "reference/rules.md", "rules/README.md".to_owned()),
+            ("docs/fix.md", "reference/rules.md", "rules/index.md".to_owned()),
             ("docs/reference/output.md", "../fix.md#a", "../fix.md#a".to_owned()),
             ("docs/reference/output.md", "settings.md", "settings.md".to_owned()),
             ("docs/fix.md", "../LICENSE", format!("{repository}/blob/main/LICENSE")),

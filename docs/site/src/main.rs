@@ -126,7 +126,7 @@ mod tests {
             assert!(text.contains(rule.summary), "{}", rule.id);
         }
         assert!(page("SUMMARY.md").contains("(rules/one-engine.md)"));
-        assert!(page("README.md").contains("(rules/single-replica.md)"));
+        assert!(page("index.md").contains("(rules/single-replica.md)"));
         fs::remove_dir_all(directory).unwrap();
     }
 }
