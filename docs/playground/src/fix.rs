@@ -122,6 +122,7 @@ fn reason(located: &LocatedFinding, outcome: FixOutcome) -> Option<String> {
         FixOutcome::Applied => None,
         FixOutcome::Failed(error) => Some(error.to_string()),
         FixOutcome::NeedsUnsafe => Some("the fix can move or delete data".to_owned()),
+        FixOutcome::Rendered => Some("the text is rendered from a chart or a kustomization".to_owned()),
         FixOutcome::NoFix => Some(format!("no automatic fix: {}", lines(&located.finding.help))),
     }
 }
