@@ -171,22 +171,29 @@ impl NamespaceReport {
 
     /// The object.
     pub fn to_object(&self, api: &ReportApi) -> Value {
+        let mut metadata = json!({"name": NAME, "namespace": self.namespace, "labels": {MANAGED_BY: NAME}});
+        if self.left_out > 0 {
+            insert(&mut metadata, "annotations", json!({"sqledge-ha/left-out": self.left_out.to_string()}));
+        }
         let mut object = json!({
             "apiVersion": api.api_version(),
             "kind": api.kind,
-            "metadata": {"name": NAME, "namespace": self.namespace, "labels": {MANAGED_BY: NAME}},
+            "metadata": metadata,
             "scope": {"apiVersion": "v1", "kind": "Namespace", "name": self.namespace},
             "summary": self.summary,
             "results": self.results,
         });
         if api.has_configuration() {
-            object["source"] = json!(NAME);
-            object["configuration"] = json!({"limits": {"maxResults": MAX_RESULTS}});
-        }
-        if self.left_out > 0 {
-            object["metadata"]["annotations"] = json!({"sqledge-ha/left-out": self.left_out.to_string()});
+            insert(&mut object, "source", json!(NAME));
+            insert(&mut object, "configuration", json!({"limits": {"maxResults": MAX_RESULTS}}));
         }
         object
+    }
+}
+
+fn insert(object: &mut Value, key: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(key.to_owned(), value);
     }
 }
 
