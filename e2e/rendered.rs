@@ -462,7 +462,7 @@ fn fix_says_what_to_change_in_charts_and_kustomizations() {
     let before = fs::read_to_string(folder.path().join("charts/warehouse/templates/database.yaml")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     command.current_dir(folder.path()).env("PATH", tools.0.path()).args(["fix", "--unsafe", "--diff"]);
-    command.args(&BROKEN).args(["--kustomize", "kustomize/overlay"]);
+    command.args(BROKEN).args(["--kustomize", "kustomize/overlay"]);
     insta::assert_snapshot!(shown(&with_input(&mut command, "")));
     assert_eq!(fs::read_to_string(folder.path().join("charts/warehouse/templates/database.yaml")).unwrap(), before);
 }
