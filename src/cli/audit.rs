@@ -110,6 +110,7 @@ pub struct Publishing {
     ///
     /// They replace the metrics of the job sqledge-ha-audit. To set other grouping labels, add them to the URL:
     /// http://HOST/metrics/job/JOB/LABEL/VALUE. Without a database, the exit code is 0.
+    #[allow(rustdoc::bare_urls, reason = "help has no links")]
     #[arg(long, value_name = "URL", conflicts_with_all = ["from", "what_if"])]
     pub push_gateway: Option<String>,
 }

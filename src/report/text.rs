@@ -36,6 +36,7 @@ pub(super) fn message_in(located: &LocatedFinding, location: &Location<'_>) -> S
 }
 
 /// A finding's message and reason, and its help on a second line.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn message_and_help(located: &LocatedFinding) -> String {
     with_help(&message_and_reason(located), located)
 }
