@@ -52,7 +52,7 @@ impl Playground {
         Playground::default()
     }
 
-    /// Checks a text with settings in YAML, and returns a [`check::Report`] as JSON. With `partial`, the text is a part of an
+    /// Checks a text with settings in YAML, and returns a `check::Report` as JSON. With `partial`, the text is a part of an
     /// application. `today` is the date (YYYY-MM-DD) for ignore comments that expire.
     pub fn check(&mut self, text: String, settings: &str, partial: bool, today: &str) -> String {
         let settings_error = check::change_settings(&mut self.settings, settings);
@@ -72,12 +72,12 @@ impl Playground {
         json(&self.checked.as_ref().map(|checked| fix::ignore(checked, finding)))
     }
 
-    /// Fixes the text, and returns a [`fix::Fixed`] as JSON; with `unsafe_too`, also by fixes that can move or delete data.
+    /// Fixes the text, and returns a `fix::Fixed` as JSON; with `unsafe_too`, also by fixes that can move or delete data.
     pub fn fix(&self, unsafe_too: bool) -> String {
         json(&self.checked.as_ref().map(|checked| fix::all(checked, unsafe_too)))
     }
 
-    /// Returns the [`admission::Answers`] for the objects in the text as JSON.
+    /// Returns the `admission::Answers` for the objects in the text as JSON.
     pub fn admission(&self) -> String {
         json(&self.checked.as_ref().map(admission::answers))
     }
