@@ -7,6 +7,7 @@ mod gateway;
 mod kubeconfigs;
 mod plugin;
 mod published;
+mod publishing;
 mod stand_in;
 mod unreadable;
 

@@ -74,7 +74,7 @@ fn run_action(folder: &Path, inputs: &[(&str, &str)]) -> (i32, String, String) {
     command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script()]).current_dir(folder);
     command.env("COMMAND", env!("CARGO_BIN_EXE_sqledge-ha")).env("REPORT", folder.join("../report.json"));
     command.env("SUMMARY", root().join("artifacthub/action/summary.jq"));
-    for name in ["PATHS", "HELM", "KUSTOMIZE", "EXCLUDE", "CONFIG", "ARGS", "SARIF"] {
+    for name in ["PATHS", "HELM", "KUSTOMIZE", "RENDER", "EXCLUDE", "CONFIG", "ARGS", "SARIF"] {
         command.env(name, "");
     }
     command.env("FAIL_ON", "error").env("PARTIAL", "true").env("FORMAT", "github");
@@ -136,8 +136,13 @@ fn github_action_renders_charts_and_kustomizations() {
         assert!(report["summary"]["workloads"].as_u64() > Some(0), "{output}");
         assert!(!output.contains("-c.yaml"), "the current directory is checked, too: {output}");
     }
-    let (_, output, _) = run_action(&checkout, &[("RENDER", "true"), ("PATH", &path), ("FORMAT", "json")]);
-    assert!(output.contains("-c.yaml"), "{output}");
+    let copied = Command::new("cp").arg("-r").arg(&chart).arg(&checkout).status().unwrap();
+    assert!(copied.success());
+    for (render, is_rendered) in [("true", true), ("false", false)] {
+        let (_, output, _) = run_action(&checkout, &[("RENDER", render), ("PATH", &path), ("FORMAT", "json")]);
+        assert_eq!(output.contains(r#""by": "warehouse""#), is_rendered, "{output}");
+        assert!(output.contains("-c.yaml"), "{output}");
+    }
 }
 
 #[test]

@@ -125,9 +125,10 @@ pub enum Command {
     },
     /// Check the databases of a live cluster, and predict what each failure does to them
     ///
-    /// Changes nothing, except with --write-reports. Predicts for each database what happens if its container ends, its pod is deleted, its pod template changes,
-    /// its node is drained, restarts, fails or loses its network, its zone fails, or all nodes get a new image: whether it comes back
-    /// by itself and when, waits for a person, never starts, runs twice on the same files, or loses data.
+    /// Changes nothing, except with --write-reports. Predicts for each database what happens if its container ends, its pod is
+    /// deleted, its pod template changes, its node is drained, restarts, fails or loses its network, its zone fails, or all nodes get
+    /// a new image: whether it comes back by itself and when, waits for a person, never starts, runs twice on the same files, or
+    /// loses data.
     #[cfg(feature = "audit")]
     Audit(Box<AuditCommand>),
     /// Move the databases of a failed node to other nodes, and wait until they are back
@@ -210,22 +211,19 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         }
         let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // If standard error is closed, the exit code is all that is left.
-        let _ = print_message(&error);
+        let _ = print_usage(&error);
         Failure { status: if is_help { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
     })
 }
 
-/// Prints a usage error or the help, which are wrapped already.
-fn print_message(error: &clap::Error) -> io::Result<()> {
-    let text = error.render().ansi().to_string();
-    let layout = |layout: Layout| Layout { width: None, ..layout };
-    if error.use_stderr() {
-        let mut output = TextOutput::new(anstream::stderr().lock(), layout(Layout::of_stderr()));
-        output.write_all(text.as_bytes()).and_then(|()| output.flush())
-    } else {
-        let mut output = TextOutput::new(anstream::stdout().lock(), layout(Layout::of_stdout()));
-        output.write_all(text.as_bytes()).and_then(|()| output.flush())
-    }
+/// Prints a usage error or the help.
+fn print_usage(error: &clap::Error) -> io::Result<()> {
+    let is_error = error.use_stderr();
+    let output: Box<dyn Write> = if is_error { Box::new(anstream::stderr()) } else { Box::new(anstream::stdout()) };
+    // It is wrapped already.
+    let mut output = TextOutput::new(output, Layout { width: None, ..Layout::of_stdout() });
+    write!(output, "{}", error.render().ansi())?;
+    output.flush()
 }
 
 /// The command line that starts this program if it is installed as `kubectl-sqledge_ha`.

@@ -108,14 +108,16 @@ fn policy(command: &Policy) -> Result<ExitStatus, Failure> {
 
 /// Prints a text for people, laid out for the terminal.
 fn print_text(text: &str) -> Result<ExitStatus, Failure> {
-    let mut output = TextOutput::new(anstream::stdout().lock(), Layout::of_stdout());
-    output.write_all(text.as_bytes())?;
-    output.flush()?;
-    Ok(ExitStatus::Clean)
+    print_in(Layout::of_stdout(), text)
 }
 
+/// Prints a text as it is.
 fn print(text: &str) -> Result<ExitStatus, Failure> {
-    let mut output = anstream::stdout().lock();
+    print_in(Layout::default(), text)
+}
+
+fn print_in(layout: Layout, text: &str) -> Result<ExitStatus, Failure> {
+    let mut output = TextOutput::new(anstream::stdout().lock(), layout);
     output.write_all(text.as_bytes())?;
     output.flush()?;
     Ok(ExitStatus::Clean)

@@ -21,6 +21,7 @@ use crate::linter::{Level, LintResult, LintedFile, comment_notes};
 use crate::message::{describe_io_error, print_message};
 use crate::prefilter::Prefilter;
 use crate::report;
+use crate::terminal::{Layout, TextOutput};
 
 /// Fixes manifests in place, or shows the changes.
 ///
@@ -45,7 +46,9 @@ pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
     for ((before, after), fixed) in before.files.iter().zip(&after.result.files).zip(&after.fixed) {
         writer.write(before, &after.text, *fixed)?;
     }
-    report::human::write_errors(&before, &mut anstream::stderr().lock())?;
+    let mut errors = TextOutput::new(anstream::stderr().lock(), Layout::of_stderr());
+    report::human::write_errors(&before, &mut errors)?;
+    errors.flush()?;
     print_summary(&writer, &before, &after);
     note.iter().chain(&before.notes).for_each(|note| print_message("note", note));
     if ignores.is_some() {

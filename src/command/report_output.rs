@@ -13,7 +13,7 @@ use crate::escape::escape;
 use crate::exit::Failure;
 use crate::linter::LintResult;
 use crate::message::{describe_io_error, print_message};
-use crate::report::human::{self, Look};
+use crate::report::human::{self, HumanOptions};
 use crate::report::{ReportFormat, compact, github, json, junit, sarif};
 use crate::terminal::{Layout, TextOutput};
 
@@ -27,8 +27,8 @@ pub(super) fn print(format: ReportFormat, quiet: bool, result: &LintResult) -> i
     match format {
         ReportFormat::Human => {
             let output = &mut TextOutput::new(BufWriter::new(anstream::stdout().lock()), layout);
-            let look = Look { has_links: has_links(), width: layout.width };
-            if quiet { human::write_findings(result, look, output) } else { human::write(result, look, output) }?;
+            let options = HumanOptions { has_links: has_links(), width: layout.width };
+            if quiet { human::write_findings(result, options, output) } else { human::write(result, options, output) }?;
             output.flush()
         }
         // One finding is one line.
@@ -105,7 +105,7 @@ fn write(format: ReportFormat, result: &LintResult, output: impl Write) -> io::R
     let output = &mut BufWriter::new(output);
     let directory = std::env::current_dir().unwrap_or_default();
     match format {
-        ReportFormat::Human => human::write(result, Look::default(), output),
+        ReportFormat::Human => human::write(result, HumanOptions::default(), output),
         ReportFormat::Compact => compact::write(result, output),
         ReportFormat::Json => json::write(result, output),
         ReportFormat::Sarif => sarif::write(result, &directory, output),

@@ -73,11 +73,13 @@ where
     let mut results = render_all(discovered.renderables);
     found.notes.extend(not_installed_notes(&results));
     results.retain(|(_, result)| !matches!(result, Err(ToolError::NotInstalled)));
-    let mut rendered_files = RenderedFiles::default();
-    results.iter().filter(|(_, result)| result.is_ok()).for_each(|(renderable, _)| rendered_files.add(renderable));
     results.extend(render_all(named));
+    if rendering.finds_all {
+        let mut rendered_files = RenderedFiles::default();
+        results.iter().filter(|(_, result)| result.is_ok()).for_each(|(renderable, _)| rendered_files.add(renderable));
+        found.texts.retain(|(source, _)| source.path().is_none_or(|path| !rendered_files.contains(path)));
+    }
     add_rendered(&mut found, results, &overlays, read);
-    found.texts.retain(|(source, _)| source.path().is_none_or(|path| !rendered_files.contains(path)));
     found
 }
 

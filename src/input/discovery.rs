@@ -110,7 +110,7 @@ impl RenderedFiles {
     }
 
     pub(super) fn contains(&self, file: &Path) -> bool {
-        !self.0.is_empty() && real(file).ancestors().any(|above| self.0.contains(above))
+        real(file).ancestors().any(|above| self.0.contains(above))
     }
 }
 

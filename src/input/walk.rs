@@ -20,6 +20,8 @@ use crate::message::describe_io_error;
 
 /// The file name extensions of manifests.
 const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+/// The name of a kustomization without an extension.
+const KUSTOMIZATION: &str = "Kustomization";
 
 /// The number of files that a thread reads at a time: small, so that all threads finish at about the same time.
 const FILES_AT_ONCE: usize = 16;
@@ -274,7 +276,7 @@ fn is_link(entry: &DirEntry) -> bool {
 /// Whether to read a directory entry: a regular file, because reading a pipe could block. Includes broken links, so that they are
 /// reported.
 fn is_manifest(entry: &DirEntry) -> bool {
-    has_manifest_extension(entry.path())
+    (has_manifest_extension(entry.path()) || entry.file_name() == KUSTOMIZATION)
         && match entry.file_type() {
             Some(kind) if kind.is_symlink() => fs::metadata(entry.path()).map_or(true, |there| there.is_file()),
             Some(kind) => kind.is_file(),

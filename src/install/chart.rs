@@ -1,6 +1,6 @@
-//! The generated parts of the Helm chart: admission rules, match conditions and permissions. They follow from
-//! the module's metadata, the settings, and the resources that an audit reads. Everything else in the chart is written by hand; a test compares what it renders
-//! with the output of `sqledge-ha webhook manifests`.
+//! The generated parts of the Helm chart: admission rules, match conditions and permissions. They follow from the module's
+//! metadata, the settings, and the resources that an audit reads. Everything else in the chart is written by hand; a test compares
+//! what it renders with the output of `sqledge-ha webhook manifests`.
 //!
 //! The parts are named templates in one file, which `make generate` keeps up to date. Files for `.Files.Get` would not do,
 //! because the match conditions contain the value `settings.images`.

@@ -17,14 +17,14 @@ use crate::rule_docs;
 
 /// How a report looks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look {
+pub struct HumanOptions {
     /// Whether each rule id is a link to its documentation.
     pub has_links: bool,
     /// The columns at which lines of manifests are cut; `None` if the width is unknown.
     pub width: Option<usize>,
 }
 
-impl Look {
+impl HumanOptions {
     fn renderer(self) -> Renderer {
         let renderer = Renderer::styled();
         if let Some(width) = self.width { renderer.term_width(width) } else { renderer }
@@ -35,8 +35,8 @@ impl Look {
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(result: &LintResult, look: Look, output: &mut impl Write) -> io::Result<()> {
-    write_findings(result, look, output)?;
+pub fn write(result: &LintResult, options: HumanOptions, output: &mut impl Write) -> io::Result<()> {
+    write_findings(result, options, output)?;
     for note in &result.notes {
         writeln!(output, "{}", Renderer::styled().render(&[Group::with_title(Severity::NOTE.primary_title(note))]))?;
     }
@@ -47,14 +47,14 @@ pub fn write(result: &LintResult, look: Look, output: &mut impl Write) -> io::Re
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write_findings(result: &LintResult, look: Look, output: &mut impl Write) -> io::Result<()> {
+pub fn write_findings(result: &LintResult, options: HumanOptions, output: &mut impl Write) -> io::Result<()> {
     write_errors(result, output)?;
-    let renderer = look.renderer();
+    let renderer = options.renderer();
     let (mut files, mut related_files) = (SourceFiles::new(result), SourceFiles::new(result));
     for located in &result.findings {
         let Some(location) = files.finding(located) else { continue };
         let mut group =
-            title(located, look.has_links).element(snippet(&location, AnnotationKind::Primary, label(located)));
+            title(located, options.has_links).element(snippet(&location, AnnotationKind::Primary, label(located)));
         for related in &located.related {
             let Some(location) = related_files.related(related) else { continue };
             group = group.element(snippet(&location, AnnotationKind::Context, Some(related.message.clone())));

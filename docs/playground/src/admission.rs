@@ -9,8 +9,8 @@ use sqledge_ha::linter::{ObjectId, TextObject, objects_of_text};
 use sqledge_ha::report::object_name;
 use sqledge_ha_policy::admission::review::{needs_check, validate_in};
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
-use sqledge_ha_policy::kubernetes::resources::{LookUp, Resource};
-use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
+use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES, Resource};
+use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::cluster::{Cluster, Lookup, Query};
@@ -145,7 +145,9 @@ struct Neighbors<'o> {
 
 impl<'o> Neighbors<'o> {
     fn new(objects: &'o [TextObject], at: usize, settings: &Settings) -> Self {
-        let others = objects.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, object)| &object.value);
+        let others = objects.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut others: Vec<&Value> = others.map(|(_, object)| &object.value).collect();
+        others.sort_by(|one, other| listed_order(one).cmp(&listed_order(other)));
         Neighbors { index: ObjectIndex::new(Scope::Request, others), look_ups: settings.look_ups.clone() }
     }
 
@@ -153,6 +155,12 @@ impl<'o> Neighbors<'o> {
         let is_named = self.look_ups.is_empty() || self.look_ups.iter().any(|named| named.kind == resource.kind);
         is_named.then_some(()).ok_or_else(|| format!("the setting lookUps does not name {}", resource.name))
     }
+}
+
+/// The order in which the module gets objects: it lists one resource after the other, each by name.
+fn listed_order(object: &Value) -> (Option<usize>, &str) {
+    let kind = Kind::from_object(object);
+    (RESOURCES.iter().position(|resource| Some(resource.kind) == kind), name_of(object))
 }
 
 impl Cluster for Neighbors<'_> {

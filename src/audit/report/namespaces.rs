@@ -128,8 +128,7 @@ pub fn reports(audit: &Audit, seconds: i64) -> Vec<NamespaceReport> {
     let time = Timestamp { seconds, nanos: 0 };
     let mut by_namespace: BTreeMap<&str, Vec<PolicyResult>> = BTreeMap::new();
     for report in &audit.databases {
-        let namespace = report.object.namespace.as_deref().unwrap_or_default();
-        by_namespace.entry(namespace).or_default().extend(of_database(report, time));
+        by_namespace.entry(report.namespace()).or_default().extend(of_database(report, time));
     }
     for found in &audit.findings {
         // Nobody looks for a database in other namespaces.

@@ -29,24 +29,18 @@ pub(super) fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: 
         };
         let Some(file) = files.get(located.file) else { continue };
         let rule = located.finding.rule;
-        let reason = match outcome {
+        let (label, text) = match outcome {
             FixOutcome::Applied => continue,
-            FixOutcome::Failed(error) => format!("{error}{}", shared_value(&mut positions, file, located, *error)),
-            FixOutcome::Rendered => {
-                print_message(
-                    "change",
-                    &format!(
-                        "{}: {rule}: {}",
-                        positions.position(file, &located.span),
-                        change::in_sources(file, located)
-                    ),
-                );
-                continue;
+            FixOutcome::Rendered => ("change", change::in_sources(file, located)),
+            FixOutcome::Failed(error) => {
+                ("not fixed", format!("{error}{}", shared_value(&mut positions, file, located, *error)))
             }
-            FixOutcome::NeedsUnsafe => "the fix can move or delete data; apply it with --unsafe".to_owned(),
-            FixOutcome::NoFix => format!("no automatic fix; see `sqledge-ha explain {rule}`"),
+            FixOutcome::NeedsUnsafe => {
+                ("not fixed", "the fix can move or delete data; apply it with --unsafe".to_owned())
+            }
+            FixOutcome::NoFix => ("not fixed", format!("no automatic fix; see `sqledge-ha explain {rule}`")),
         };
-        print_message("not fixed", &format!("{}: {rule}: {reason}", positions.position(file, &located.span)));
+        print_message(label, &format!("{}: {rule}: {text}", positions.position(file, &located.span)));
     }
 }
 
