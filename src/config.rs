@@ -26,6 +26,9 @@ use crate::input::{Exclusion, STANDARD_INPUT};
 use crate::input_name::path_name;
 use crate::linter::Ignores;
 
+pub use self::discovery::is_config;
+pub use self::file::ConfigError;
+pub use self::reader::find_mistake;
 #[cfg(feature = "serve")]
 pub use self::reader::{SettingsFile, read_settings_file};
 
@@ -67,11 +70,16 @@ pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, Failure> {
         .add(Path::new("."), &inputs.exclude)
         .map_err(|message| Failure::usage(format!("--exclude: {message}")))?;
     let (file, note) = match &checks.config {
-        Some(path) => (Some(ConfigFile::parse(path, read_text(path)?)?), None),
+        Some(path) => (Some(ConfigFile::parse(path, &read_text(path)?)?), None),
         None if checks.no_config => (None, None),
         None => {
-            let file = discovery::discover(&first_path(flags))?;
-            let note = file.as_ref().map(|file| format!("configuration: {}", path_name(&file.path)));
+            let path = first_path(flags);
+            let file = discovery::discover(&path)?;
+            let note = match &file {
+                Some(file) => Some(format!("configuration: {}", path_name(&file.path))),
+                None => discovery::misnamed(&path)
+                    .map(|path| format!("{} is not read; name it {}", path_name(&path), discovery::FILE_NAME)),
+            };
             (file, note)
         }
     };
@@ -92,10 +100,10 @@ pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, Failure> {
 /// The text of a configuration file without mistakes.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 that locates the mistake.
+/// [`ConfigError`] that locates the mistake.
 #[cfg(feature = "serve")]
-pub fn checked_text(path: &Path) -> Result<String, Failure> {
-    let file = ConfigFile::parse(path, read_text(path)?)?;
+pub fn checked_text(path: &Path) -> Result<String, ConfigError> {
+    let file = ConfigFile::parse(path, &read_text(path)?)?;
     reader::read(&file, &mut Exclusion::default())?;
     Ok(file.text)
 }

@@ -117,6 +117,40 @@ fn a_configuration_applies_as_soon_as_it_is_saved_and_a_mistake_is_shown() {
 }
 
 #[test]
+fn a_mistake_in_an_open_configuration_is_shown_where_it_is() {
+    let (folder, _, others) = folder();
+    let mut editor = Editor::in_folder(folder.path());
+    let config = uri(&folder, "sqledge-ha.yaml");
+    let mut version = 1;
+    editor.open(&config, "policy: {rules: {no-such-rule: off}}\n");
+    let mut shown = |editor: &mut Editor, text: Option<&str>| {
+        if let Some(text) = text {
+            version += 1;
+            editor.change(&config, version, &json!([{"text": text}]));
+        }
+        let diagnostics = editor.diagnostics(&config, version);
+        let show = |diagnostic: &Value| {
+            let place = |end: &str| {
+                let place = &diagnostic["range"][end];
+                format!("{}:{}", place["line"], place["character"])
+            };
+            format!("{}-{} {}", place("start"), place("end"), diagnostic["message"].as_str().unwrap())
+        };
+        diagnostics.iter().map(show).collect::<Vec<_>>().join("\n")
+    };
+    let unknown_rule = shown(&mut editor, None);
+    assert!(unknown_rule.starts_with("0:17-0:29 unknown rule `no-such-rule`"), "{unknown_rule}");
+    let date = shown(&mut editor, Some("ignore:\n- rules: [persistent-data]\n  until: 2027-02-30\n"));
+    assert!(date.starts_with("2:9-2:19 "), "{date}");
+    let syntax = shown(&mut editor, Some("policy: [\n"));
+    assert!(!syntax.is_empty() && !syntax.contains("unknown"), "{syntax}");
+    assert_eq!(shown(&mut editor, Some("policy: {mode: warn}\n")), "");
+    // A manifest of that name is none.
+    assert!(!shown(&mut editor, Some(&others)).contains("unknown key"));
+    assert_eq!(editor.end(), 0);
+}
+
+#[test]
 fn settings_name_a_configuration_and_a_part_of_an_application() {
     let (folder, _, others) = folder();
     fs::remove_file(folder.path().join("service.yaml")).unwrap();

@@ -13,6 +13,9 @@ use crate::message::describe_io_error;
 /// The name of a configuration file.
 pub(super) const FILE_NAME: &str = "sqledge-ha.yaml";
 
+/// Names that are easily taken for it.
+const NEAR_MISSES: [&str; 3] = ["sqledge-ha.yml", ".sqledge-ha.yaml", ".sqledge-ha.yml"];
+
 /// Finds the configuration that applies to a path. The search ends at the root of a repository or of the file system. A
 /// directory of that name, and a manifest, such as the one that installs the webhook, are no configuration.
 ///
@@ -26,7 +29,7 @@ pub(super) fn discover(path: &Path) -> Result<Option<ConfigFile>, Failure> {
         if exists(&candidate).map_err(|error| Failure::usage(format!("{}: {error}", candidate.display())))? {
             let text = read_text(&candidate)?;
             if !is_manifest(&text) {
-                return ConfigFile::parse(&candidate, text).map(Some);
+                return Ok(Some(ConfigFile::parse(&candidate, &text)?));
             }
         }
         if fs::symlink_metadata(directory.join(".git")).is_ok() {
@@ -34,6 +37,14 @@ pub(super) fn discover(path: &Path) -> Result<Option<ConfigFile>, Failure> {
         }
     }
     Ok(None)
+}
+
+/// A file near `path` whose name is nearly that of a configuration.
+pub(super) fn misnamed(path: &Path) -> Option<PathBuf> {
+    let path = absolute(path);
+    let directory = if path.is_dir() { path.as_path() } else { path.parent()? };
+    let found = NEAR_MISSES.map(|name| directory.join(name)).into_iter().find(|path| path.is_file());
+    found.map(|path| relative(&path))
 }
 
 /// Whether there is a file at a path. A link that leads nowhere, a pipe or a device is an error: to go on without it would
@@ -47,6 +58,11 @@ fn exists(path: &Path) -> Result<bool, String> {
         Err(error) if is_missing(&error) && fs::symlink_metadata(path).is_err() => Ok(false),
         Err(error) => Err(describe_io_error(&error)),
     }
+}
+
+/// Whether the file at a path, with this text, is found as a configuration.
+pub fn is_config(path: &Path, text: &str) -> bool {
+    path.file_name().is_some_and(|name| name == FILE_NAME) && !is_manifest(text)
 }
 
 /// Whether a text has an object of Kubernetes.

@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::input::{CONFIG_LIMIT, read_limited};
 use crate::input_name::path_name;
 use crate::manifest::{Document, Lines, decode};
-use crate::policy_settings::{Mistake, single_document};
+use crate::policy_settings::{Mistake, SettingsError, single_document};
 use crate::report::human::excerpt;
 
 /// A configuration file.
@@ -24,25 +24,50 @@ pub(super) struct ConfigFile {
     document: Option<Document>,
 }
 
+/// Why a configuration file cannot be used.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// Where, and why: on one line.
+    pub line: String,
+    /// The same, with the lines of the file.
+    pub text: String,
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::usage(error.text)
+    }
+}
+
 /// Reads the text of a configuration file.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 that names the file.
-pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
-    let failure = |message: String| Failure::usage(format!("{}: {message}", path.display()));
-    let bytes = read_limited(CONFIG_LIMIT, path).map_err(|error| failure(error.to_string()))?;
-    decode(bytes).map_err(|error| failure(error.message))
+/// [`ConfigError`] that names the file.
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let error = |message: String| {
+        let line = format!("{}: {message}", path.display());
+        ConfigError { text: line.clone(), line }
+    };
+    let bytes = read_limited(CONFIG_LIMIT, path).map_err(|problem| error(problem.to_string()))?;
+    decode(bytes).map_err(|problem| error(problem.message))
 }
 
 impl ConfigFile {
     /// Parses the text of a file, which `kubectl` would read in the same way: settings also come from manifests.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 2 that shows the syntax error.
-    pub(super) fn parse(path: &Path, text: String) -> Result<Self, Failure> {
-        let document =
-            single_document(&text).map_err(|error| failure(path, &text, error.span.clone(), &error.message))?;
-        Ok(ConfigFile { path: path.to_owned(), text, document })
+    /// [`ConfigError`] that shows the syntax error.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::parse_text(path, text).map_err(|error| show(path, text, error.span, &error.message))
+    }
+
+    /// Parses a text that a file has, or will have when it is saved.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that locates the syntax error.
+    pub(super) fn parse_text(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        let document = single_document(text)?;
+        Ok(ConfigFile { path: path.to_owned(), text: text.to_owned(), document })
     }
 
     /// The value; null if the file is empty.
@@ -55,9 +80,14 @@ impl ConfigFile {
         self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
+    /// The bytes of the value or key that a mistake is about.
+    pub(super) fn locate(&self, mistake: &Mistake) -> Range<usize> {
+        mistake.locate(self.document.as_ref())
+    }
+
     /// The error for a mistake, with its location and its line.
-    pub(super) fn failure(&self, mistake: &Mistake) -> Failure {
-        failure(&self.path, &self.text, mistake.locate(self.document.as_ref()), &mistake.message)
+    pub(super) fn error(&self, mistake: &Mistake) -> ConfigError {
+        show(&self.path, &self.text, self.locate(mistake), &mistake.message)
     }
 
     /// Where the values at some JSON Pointers are: `file:line:column`.
@@ -73,12 +103,16 @@ impl ConfigFile {
 }
 
 /// The error for a part of a text, with its location and its line.
-fn failure(path: &Path, text: &str, span: Range<usize>, message: &str) -> Failure {
-    let line = Lines::new(text).position(span.start).line;
+fn show(path: &Path, text: &str, span: Range<usize>, message: &str) -> ConfigError {
+    let position = Lines::new(text).position(span.start);
+    let line = position.line;
     let (excerpt, within) = excerpt(text, span);
     let snippet = Snippet::source(excerpt).path(path_name(path)).line_start(line);
     let group = Level::ERROR.primary_title(message).element(snippet.annotation(AnnotationKind::Primary.span(within)));
     let text = Renderer::plain().render(&[group]);
-    // The caller prints the prefix.
-    Failure::usage(text.strip_prefix("error: ").unwrap_or(&text))
+    ConfigError {
+        line: format!("{}:{line}:{}: {message}", path_name(path), position.column),
+        // The caller prints the prefix.
+        text: text.strip_prefix("error: ").unwrap_or(&text).to_owned(),
+    }
 }

@@ -1,18 +1,18 @@
 //! From the values in a configuration file to settings, exclusions and ignore entries.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sqledge_ha_policy::rules::{self, RULES};
 use sqledge_ha_policy::settings::{Settings, unknown};
 
-use super::file::ConfigFile;
 #[cfg(feature = "serve")]
 use super::file::read_text;
-use crate::exit::Failure;
+use super::file::{ConfigError, ConfigFile};
 use crate::input::Exclusion;
 use crate::linter::{IgnoreEntry, ObjectPattern, PathFilter, Validity, parse_date};
-use crate::policy_settings::{Mistake, settings};
+use crate::policy_settings::{Mistake, SettingsError, settings};
 
 /// The keys of a configuration file.
 pub(super) const KEYS: [&str; 3] = ["policy", "exclude", "ignore"];
@@ -31,9 +31,19 @@ pub(super) struct Configuration {
 /// Reads a configuration file, and adds its exclusions.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 that locates the mistake.
-pub(super) fn read(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configuration, Failure> {
-    read_value(file, exclusion).map_err(|mistake| file.failure(&mistake))
+/// [`ConfigError`] that locates the mistake.
+pub(super) fn read(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configuration, ConfigError> {
+    read_value(file, exclusion).map_err(|mistake| file.error(&mistake))
+}
+
+/// What is wrong with the text of a configuration file; `None` if nothing is.
+pub fn find_mistake(path: &Path, text: &str) -> Option<SettingsError> {
+    let file = match ConfigFile::parse_text(path, text) {
+        Ok(file) => file,
+        Err(error) => return Some(error),
+    };
+    let mistake = read_value(&file, &mut Exclusion::default()).err()?;
+    Some(SettingsError { span: file.locate(&mistake), message: mistake.message })
 }
 
 fn read_value(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configuration, Mistake> {
@@ -171,10 +181,10 @@ pub struct SettingsFile {
 /// Reads a file with the policy's settings: alone, or under `policy:` as for the linter.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 that names the file and locates the mistake.
+/// [`ConfigError`] that names the file and locates the mistake.
 #[cfg(feature = "serve")]
-pub fn read_settings_file(path: &std::path::Path) -> Result<SettingsFile, Failure> {
-    let file = ConfigFile::parse(path, read_text(path)?)?;
+pub fn read_settings_file(path: &Path) -> Result<SettingsFile, ConfigError> {
+    let file = ConfigFile::parse(path, &read_text(path)?)?;
     let (value, policy) = match file.value().get("policy") {
         Some(settings) => {
             let policy = read_value(&file, &mut Exclusion::default()).map(|configuration| configuration.settings);
@@ -182,6 +192,6 @@ pub fn read_settings_file(path: &std::path::Path) -> Result<SettingsFile, Failur
         }
         None => (file.value().clone(), settings(file.value(), "")),
     };
-    let policy = policy.map_err(|mistake| file.failure(&mistake))?;
+    let policy = policy.map_err(|mistake| file.error(&mistake))?;
     Ok(SettingsFile { text: file.text, value, policy })
 }

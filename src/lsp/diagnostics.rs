@@ -1,6 +1,7 @@
 //! Findings and parse errors as diagnostics.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use gen_lsp_types::{
     CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, Position,
@@ -10,8 +11,10 @@ use gen_lsp_types::{
 use super::buffer::{Buffer, MAX_BYTES};
 use super::checked::Checked;
 use super::options::{Capabilities, NAME};
+use crate::config::find_mistake;
 use crate::escape::escape;
 use crate::linter::{InputError, Level, LocatedFinding};
+use crate::policy_settings::SettingsError;
 use crate::quick_fix::rest_of_line;
 use crate::report::{error_and_help, message_and_help};
 use crate::rule_docs;
@@ -95,6 +98,21 @@ fn parse_error(checked: &Checked, file: usize, error: &InputError, capabilities:
         message: lines(&error_and_help(error)).into(),
         ..Diagnostic::default()
     })
+}
+
+/// The diagnostics of a configuration file.
+pub(super) fn configuration(buffer: &Buffer, path: &Path, capabilities: Capabilities) -> Published {
+    let mistake = find_mistake(path, &buffer.text).map(|SettingsError { span, message }| {
+        let span = if span.is_empty() { rest_of_line(&buffer.text, span.start) } else { span };
+        Diagnostic {
+            range: buffer.lines.range(&buffer.text, &span, capabilities.encoding),
+            severity: Some(DiagnosticSeverity::Error),
+            source: Some(NAME.to_owned()),
+            message: lines(&message).into(),
+            ..Diagnostic::default()
+        }
+    });
+    Published { version: Some(buffer.version), diagnostics: mistake.into_iter().collect() }
 }
 
 /// The diagnostics of a text that is not checked because of its size.

@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use super::application::{Application, Kind};
 use super::buffer::Buffer;
 use super::client::Client;
-use super::diagnostics::{Published, diagnostics, too_large};
+use super::diagnostics::{Published, configuration, diagnostics, too_large};
 use super::options::{Capabilities, Options};
 use super::shared::{PendingRequest, Shared, Work};
 use super::{actions, hover};
+use crate::config::is_config;
 
 /// The worker.
 pub(super) struct Worker {
@@ -119,6 +120,12 @@ impl Worker {
                 Kind::Alone { .. } => true,
             }));
         }
+        for buffer in &work.buffers {
+            let path = buffer.path.as_deref();
+            if let Some(path) = path.filter(|path| self.is_config(path, &buffer.text, &work.folders)) {
+                current.insert(buffer.uri.clone(), configuration(buffer, path, self.capabilities));
+            }
+        }
         let large = work.buffers.iter().filter(|buffer| buffer.is_too_large);
         current.extend(large.map(|buffer| (buffer.uri.clone(), too_large(buffer))));
         for (uri, published) in &current {
@@ -130,6 +137,15 @@ impl Worker {
             self.publish(uri, Published::default());
         }
         self.published = current;
+    }
+
+    /// Whether an open text is a configuration: the one that the settings name, or one that is found by its name.
+    fn is_config(&self, path: &Path, text: &str, folders: &[PathBuf]) -> bool {
+        let named = self.options.config.as_ref().map(|config| match folder_of(path, folders) {
+            Some(folder) => folder.join(config),
+            None => config.clone(),
+        });
+        named.map_or_else(|| is_config(path, text), |named| named == path)
     }
 
     fn publish(&self, uri: &str, Published { version, diagnostics }: Published) {

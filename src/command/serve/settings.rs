@@ -11,8 +11,7 @@ use sqledge_ha_policy::rules::parse_settings;
 
 use super::module::check_settings;
 use crate::cluster_client::Platform;
-use crate::config;
-use crate::exit::Failure;
+use crate::config::{self, ConfigError};
 use crate::wasm_host::CompiledModule;
 use crate::webhook::active_settings::{ActiveSettings, LoadedSettings};
 
@@ -22,8 +21,8 @@ const POLL: Duration = Duration::from_secs(5);
 /// Reads the settings in a file. Without a file, they are the defaults.
 ///
 /// # Errors
-/// The message of [`config::read_settings_file`].
-pub(super) fn read(path: Option<&Path>, is_embedded: bool, platform: Platform) -> Result<LoadedSettings, Failure> {
+/// Those of [`config::read_settings_file`].
+pub(super) fn read(path: Option<&Path>, is_embedded: bool, platform: Platform) -> Result<LoadedSettings, ConfigError> {
     let file = path.map(config::read_settings_file).transpose()?;
     let value = for_platform(file.map_or(Value::Null, |file| file.value), platform);
     Ok(LoadedSettings::new(&value, parse_settings(&value).ok().filter(|_| is_embedded)))
@@ -89,7 +88,7 @@ impl SettingsFile {
 
     /// The settings that the module accepts, if they are others.
     fn read_new(&self, before: &LoadedSettings) -> Result<Option<LoadedSettings>, String> {
-        let settings = read(Some(&self.path), self.is_embedded, self.platform).map_err(|failure| failure.message)?;
+        let settings = read(Some(&self.path), self.is_embedded, self.platform).map_err(|error| error.line)?;
         if settings.digest == before.digest {
             return Ok(None);
         }
