@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::client::Answer;
 use super::process::{Server, module};
 use super::reviews::{incomplete_review, with};
 
@@ -15,8 +16,18 @@ fn with_module(name: &str, more: &[&str]) -> Server {
     Server::start(&[&["--module", &path], workers, more].concat())
 }
 
+fn ask(server: &Server, path: &str) -> Answer {
+    server.connect().post(path, &incomplete_review().to_string()).unwrap()
+}
+
 fn answer(server: &Server) -> Value {
-    server.connect().post("/mutate", &incomplete_review().to_string()).unwrap().response()
+    ask(server, "/mutate").response()
+}
+
+/// A check that failed: the failure policy of the webhook decides about the request.
+fn assert_failed(answer: &Answer, cause: &str) {
+    let message = format!("sqledge-ha: the check failed: {cause}; see the webhook log\n");
+    assert_eq!((answer.status, &answer.body), (500, &message));
 }
 
 #[test]
@@ -26,28 +37,21 @@ fn another_module_checks_all_requests() {
 }
 
 #[test]
-fn a_module_that_does_not_end_is_stopped_and_the_request_rejected() {
+fn a_module_that_does_not_end_is_stopped() {
     let server = with_module("loop", &["--deadline=200ms"]);
-    let started = Instant::now();
-    let response = answer(&server);
-    assert!(started.elapsed() >= Duration::from_millis(200));
-    assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(500)));
-    assert!(response["status"]["message"].as_str().unwrap().contains("the module ran for too long"), "{response}");
-    assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"timeout\"}"), 1.0);
-    let warned = server.connect().post("/warn", &incomplete_review().to_string()).unwrap().response();
+    for path in ["/mutate", "/validate"] {
+        let started = Instant::now();
+        assert_failed(&ask(&server, path), "the module ran for too long");
+        assert!(started.elapsed() >= Duration::from_millis(200));
+    }
+    assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"timeout\"}"), 2.0);
+    assert_eq!(server.metric("sqledge_ha_http_errors_total{reason=\"500\"}"), 2.0);
+    let warned = ask(&server, "/warn").response();
     assert_eq!(warned["allowed"], true, "{warned}");
     assert!(warned["warnings"][0].as_str().unwrap().contains("the module ran for too long"), "{warned}");
     let line = server.wait_for_line(|line| line["level"] == "ERROR");
     assert_eq!((&line["reason"], &line["kind"]), (&json!("timeout"), &json!("Deployment")));
     assert!(line["message"].as_str().unwrap().ends_with("its deadline passed"), "{line}");
-}
-
-#[test]
-fn a_module_that_does_not_end_is_stopped_and_the_request_allowed_with_on_error_allow() {
-    let server = with_module("loop", &["--deadline=200ms", "--on-error=allow"]);
-    let response = answer(&server);
-    assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null));
-    assert!(response["warnings"][0].as_str().unwrap().contains("the module ran for too long"), "{response}");
 }
 
 #[test]
@@ -68,8 +72,7 @@ fn a_mutation_of_an_object_that_cannot_be_parsed_is_a_failure() {
     assert!(answer(&server)["patch"].is_string());
     let deep = format!("{}1{}", "[".repeat(150), "]".repeat(150));
     let review = with("/object/deep", json!("deep")).replace("\"deep\":\"deep\"", &format!("\"deep\":{deep}"));
-    let response = server.connect().post("/mutate", &review).unwrap().response();
-    assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(500)), "{response}");
+    assert_failed(&server.connect().post("/mutate", &review).unwrap(), "the module failed");
     let line = server.wait_for_line(|line| line["level"] == "ERROR");
     assert_eq!(line["reason"], "answer");
     assert!(line["message"].as_str().unwrap().contains("recursion limit exceeded"), "{line}");
@@ -77,12 +80,10 @@ fn a_mutation_of_an_object_that_cannot_be_parsed_is_a_failure() {
 
 #[test]
 fn an_instance_that_traps_is_replaced() {
-    let server = with_module("trap", &["--on-error=allow", "--workers=1"]);
+    let server = with_module("trap", &["--workers=1"]);
     for _ in 0..3 {
-        // An instance that has trapped before would allow the request without a warning.
-        let response = answer(&server);
-        assert_eq!((&response["allowed"], &response["patch"]), (&json!(true), &Value::Null));
-        assert!(response["warnings"][0].as_str().unwrap().contains("not checked"), "{response}");
+        // An instance that has trapped before would allow the request.
+        assert_failed(&ask(&server, "/mutate"), "the module failed");
     }
     assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"trap\"}"), 3.0);
     let line = server.wait_for_line(|line| line["level"] == "ERROR");
@@ -96,7 +97,7 @@ fn an_instance_that_traps_is_replaced() {
 fn the_memory_of_a_module_is_limited() {
     let server = with_module("grow", &["--module-memory=32"]);
     for _ in 0..8 {
-        assert_eq!(answer(&server)["allowed"], false);
+        assert_failed(&ask(&server, "/mutate"), "the module failed");
     }
     assert_eq!(server.metric("sqledge_ha_module_failures_total{reason=\"trap\"}"), 8.0);
     assert!(server.memory() < 128, "{} MiB", server.memory());
@@ -112,7 +113,7 @@ fn requests_beyond_the_limit_are_rejected_while_the_module_is_busy() {
             .collect();
         assert_eq!(server.probe("/livez").0, 200);
         let statuses: Vec<u16> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
-        assert!(statuses.contains(&429) && statuses.contains(&200), "{statuses:?}");
+        assert!(statuses.contains(&429) && statuses.contains(&500), "{statuses:?}");
     });
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }

@@ -351,7 +351,6 @@ fn has_a_full_queue() {
     site.end(&report);
 }
 
-/// By default the webhook then rejects requests itself, so that failure policies have no effect.
 fn has_a_failing_module() {
     let folder = tempfile::tempdir().unwrap();
     let flag = format!("--module={}", module(folder.path(), "trap").display());

@@ -11,7 +11,6 @@ use super::time::{duration, positive_duration};
 use crate::registry::FlagNames;
 use crate::webhook::log::{LogFormat, LogLevel};
 use crate::webhook::self_signed::Service;
-use crate::webhook::workers::OnError;
 
 /// `review`.
 #[derive(Debug, Args)]
@@ -47,9 +46,6 @@ pub struct Serve {
     /// [default: the embedded module]. It may get and list the objects that its metadata names
     #[arg(long, value_name = "FILE|REFERENCE")]
     pub module: Option<PathBuf>,
-    /// What to do with a request if the module fails
-    #[arg(long, value_enum, value_name = "ACTION", default_value_t = OnError::Reject)]
-    pub on_error: OnError,
     /// The serving certificate.
     #[command(flatten)]
     pub tls: Tls,

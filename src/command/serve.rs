@@ -171,7 +171,6 @@ fn webhook_state(
         module: module.module,
         lookups,
         settings: Arc::clone(&module.settings),
-        on_error: flags.on_error,
         max_queue_time: max_queue_time(limits),
         metrics: Arc::clone(metrics),
     };

@@ -42,7 +42,7 @@ pub enum Decision {
     Mutated,
     /// Rejected.
     Rejected,
-    /// The module failed.
+    /// Allowed with a warning, because the module failed.
     Failed,
 }
 
@@ -117,8 +117,10 @@ impl Answer {
         Ok(Answer::new(review, response, patch, decision))
     }
 
-    /// Answers with a response that stands for a failure of the module.
-    pub fn failed(review: &AdmissionReview, response: Response) -> Self {
+    /// Allows a request with the warning that it was not checked.
+    pub fn not_checked(review: &AdmissionReview, cause: &str) -> Self {
+        let warnings = vec![format!("sqledge-ha: not checked: {cause}")];
+        let response = Response { accepted: true, warnings, ..Response::default() };
         Answer::new(review, response, None, Decision::Failed)
     }
 

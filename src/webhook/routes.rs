@@ -72,6 +72,7 @@ impl HttpError {
             StatusCode::PAYLOAD_TOO_LARGE => "413",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "415",
             StatusCode::REQUEST_TIMEOUT => "408",
+            StatusCode::INTERNAL_SERVER_ERROR => "500",
             StatusCode::SERVICE_UNAVAILABLE => "503",
             _ => "400",
         }
@@ -105,10 +106,11 @@ async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) 
         Err(error) => {
             state.metrics.count_http_error(error.label());
             let (path, status) = (stage.path(), error.0.as_u16());
-            if error.0 == StatusCode::TOO_MANY_REQUESTS {
-                tracing::warn!(path, status, "HTTP error: {}", error.1);
-            } else {
-                tracing::info!(path, status, "HTTP error: {}", error.1);
+            match error.0 {
+                // The worker has logged why.
+                StatusCode::INTERNAL_SERVER_ERROR => {}
+                StatusCode::TOO_MANY_REQUESTS => tracing::warn!(path, status, "HTTP error: {}", error.1),
+                _ => tracing::info!(path, status, "HTTP error: {}", error.1),
             }
             let response = error.into_response();
             if head.version == Version::HTTP_2 { until_answered(response, body) } else { response }
@@ -188,6 +190,10 @@ async fn review(
     }
     state.workers.answer(stage, review).await.map_err(|error| match error {
         NoAnswer::QueueTimeout => limit_error(state, LimitExceeded::Busy),
+        NoAnswer::ModuleFailed(cause) => {
+            let message = format!("sqledge-ha: the check failed: {cause}; see the webhook log");
+            HttpError(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
         NoAnswer::Ended => HttpError::new(StatusCode::SERVICE_UNAVAILABLE, SHUTTING_DOWN),
     })
 }

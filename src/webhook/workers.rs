@@ -21,20 +21,13 @@ use crate::wasm_host::{
     AdmissionReview, CompiledModule, Error, Instance, LookupSource, RequestInfo, Response, with_look_ups,
 };
 
-/// The answer to a request if the module fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum OnError {
-    /// Reject the request
-    Reject,
-    /// Allow the request with a warning
-    Allow,
-}
-
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAnswer {
     /// It waited longer than [`WorkerContext::max_queue_time`].
     QueueTimeout,
+    /// The module failed, as this says.
+    ModuleFailed(&'static str),
     /// The workers are gone, because the process is about to end.
     Ended,
 }
@@ -47,8 +40,6 @@ pub struct WorkerContext {
     pub lookups: Arc<dyn LookupSource>,
     /// The policy's settings.
     pub settings: Arc<ActiveSettings>,
-    /// The answer if the module fails.
-    pub on_error: OnError,
     /// How long a request may wait for a worker.
     pub max_queue_time: Duration,
     /// Counts failures.
@@ -157,14 +148,13 @@ impl Worker {
             let answer = if queued.elapsed() > self.context.max_queue_time {
                 Err(NoAnswer::QueueTimeout)
             } else {
-                let answer = self.answer(stage, &review);
-                Ok((review, answer))
+                self.answer(stage, &review).map(|answer| (review, answer))
             };
             let _ = reply.send(answer);
         }
     }
 
-    fn answer(&mut self, stage: Stage, review: &AdmissionReview) -> Answer {
+    fn answer(&mut self, stage: Stage, review: &AdmissionReview) -> Result<Answer, NoAnswer> {
         let answer = catch_unwind(AssertUnwindSafe(|| {
             let response = self.call(stage, review)?;
             Answer::from_response(stage, review, response).map_err(ModuleFailure::Patch)
@@ -173,7 +163,7 @@ impl Worker {
         if review.body_len() >= LARGE_REQUEST || answer.is_err() {
             self.instance = None;
         }
-        answer.unwrap_or_else(|failure| self.answer_failure(stage, review, &failure))
+        answer.or_else(|failure| self.answer_failure(stage, review, &failure))
     }
 
     fn call(&mut self, stage: Stage, review: &AdmissionReview) -> Result<Response, Error> {
@@ -185,7 +175,13 @@ impl Worker {
         instance.validate_text(review.request_text(), self.context.settings.current().stages.get(stage))
     }
 
-    fn answer_failure(&self, stage: Stage, review: &AdmissionReview, failure: &ModuleFailure) -> Answer {
+    /// Without an answer, the failure policy of the webhook decides. The warning stage never rejects.
+    fn answer_failure(
+        &self,
+        stage: Stage,
+        review: &AdmissionReview,
+        failure: &ModuleFailure,
+    ) -> Result<Answer, NoAnswer> {
         let reason = failure.reason();
         self.context.metrics.count_module_failure(reason);
         let RequestInfo { uid, operation, group, kind, sub_resource, namespace, name, user, .. } = &review.info;
@@ -206,19 +202,6 @@ impl Worker {
             "the check failed: {causes}"
         );
         let cause = if reason == "timeout" { "the module ran for too long" } else { "the module failed" };
-        let on_error = if stage == Stage::Warn { OnError::Allow } else { self.context.on_error };
-        let response = match on_error {
-            OnError::Allow => Response {
-                accepted: true,
-                warnings: vec![format!("sqledge-ha: not checked: {cause}")],
-                ..Response::default()
-            },
-            OnError::Reject => Response {
-                code: Some(500),
-                message: Some(format!("sqledge-ha: the check failed: {cause}; see the webhook log")),
-                ..Response::default()
-            },
-        };
-        Answer::failed(review, response)
+        if stage == Stage::Warn { Ok(Answer::not_checked(review, cause)) } else { Err(NoAnswer::ModuleFailed(cause)) }
     }
 }

@@ -36,7 +36,7 @@ fn values_are_used_in_all_objects() {
     // Helm merges the defaults.
     assert_eq!(container["resources"]["limits"]["memory"], "512Mi");
     let arguments = container["args"].as_array().unwrap();
-    assert_eq!(arguments[arguments.len() - 2..], [json!("--log-level=debug"), json!("--on-error=allow")]);
+    assert_eq!(arguments[arguments.len() - 2..], [json!("--log-level=debug"), json!("--deadline=1s")]);
     let settings = of(&all, "ConfigMap")["data"]["settings.yaml"].as_str().unwrap();
     let settings: Value = serde_saphyr::from_str(settings).unwrap();
     let policy = parse_settings(&settings).unwrap();
