@@ -8,6 +8,7 @@ mod kubeconfigs;
 mod plugin;
 mod published;
 mod publishing;
+mod recover;
 mod stand_in;
 mod unreadable;
 

@@ -42,13 +42,16 @@ use sqledge_ha_policy::kubernetes::name_of;
 use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget};
 use sqledge_ha_policy::settings::Settings;
 
-use self::database::{Database, Now};
+use self::database::{Database, Now, Pod};
 use self::forecast::{Conditions, Failure, Forecast, Outcome, Situation, forecast};
 use self::inventory::{Inventory, Objects, Unread};
 use self::placement::ClusterNode;
 use self::remediation::Remediator;
 use self::timers::Timers;
 use crate::linter::{Level, ObjectFinding, ObjectId};
+
+/// The most pods of one database that are foretold. A database has one; only mistakes have more.
+const MAX_PODS: usize = 10;
 
 /// What an audit found.
 #[derive(Debug)]
@@ -220,15 +223,27 @@ fn forecasts<'a>(
     failures: &[Failure],
     what_if: Option<&WhatIf>,
 ) -> Vec<Forecast> {
-    let Some(situation) = Situation::new(database, objects, inventory.usage.as_ref(), conditions) else {
-        return Vec::new();
+    let is_affected = |pod: &&Pod<'a>| {
+        let node = pod.node().unwrap_or_default();
+        what_if.is_none_or(|what_if| what_if.concerns(ClusterNode::of(objects, node).as_ref(), node))
     };
-    let is_affected = |what_if: &WhatIf| what_if.concerns(situation.node.as_ref(), situation.node_name());
-    if what_if.is_some_and(|what_if| !is_affected(what_if)) {
-        let unaffected = |failure: &Failure| Forecast::unaffected(*failure, situation.node_name());
-        return failures.iter().map(unaffected).collect();
+    let usage = inventory.usage.as_ref();
+    let affected = database.placed_pods().filter(is_affected).take(MAX_PODS);
+    let situations: Vec<Situation<'_, '_>> =
+        affected.filter_map(|pod| Situation::new(database, pod, objects, usage, conditions)).collect();
+    let nodes: Vec<&str> = database.placed_pods().filter_map(Pod::node).collect();
+    if nodes.is_empty() {
+        return Vec::new();
     }
-    failures.iter().map(|failure| forecast(&situation, *failure)).collect()
+    let of_failure = |failure: &Failure| {
+        let of_pod = |situation: &Situation<'_, 'a>| (situation.pod.name(), forecast(situation, *failure));
+        let foretold = match (situations.as_slice(), nodes.len()) {
+            ([situation], 1) => Some(of_pod(situation).1),
+            (situations, _) => Forecast::of_several(situations.iter().map(of_pod).collect()),
+        };
+        foretold.unwrap_or_else(|| Forecast::unaffected(*failure, &nodes))
+    };
+    failures.iter().map(of_failure).collect()
 }
 
 /// Errors first, then by rule and object.

@@ -212,9 +212,9 @@ impl<'a> Database<'a> {
         container.and_then(|engine| engine.container.at("image").str()).unwrap_or_default()
     }
 
-    /// The pod to forecast for: the first that is on a node.
-    pub fn placed_pod(&self) -> Option<&Pod<'a>> {
-        self.pods.iter().find(|pod| pod.node().is_some() && !pod.has_ended())
+    /// The pods that failures can end: those on nodes.
+    pub fn placed_pods(&self) -> impl Iterator<Item = &Pod<'a>> {
+        self.pods.iter().filter(|pod| pod.node().is_some() && !pod.has_ended())
     }
 }
 
@@ -224,15 +224,20 @@ fn pods_of<'a>(object: &'a Value, kind: WorkloadKind, namespace: &str, objects: 
         return vec![Pod { object: Cursor::root(object) }];
     }
     let own_name = name_of(object);
+    let is_own = |(_, owner_kind, owner_name): (&str, &str, &str)| {
+        let runs_it = || {
+            kind == WorkloadKind::Deployment
+                && deployment_behind(objects, namespace, owner_kind, owner_name) == Some(own_name)
+        };
+        owner_kind == kind.name() && owner_name == own_name || runs_it()
+    };
     let is_owned_by = |pod: &Value| {
-        let Some((_, owner_kind, owner_name)) = controller_of(pod) else { return false };
+        let Some(controller @ (_, owner_kind, owner_name)) = controller_of(pod) else { return false };
         if owner_kind == kind.name() {
-            return owner_name == own_name;
+            return is_own(controller);
         }
         match objects.get(owner_kind, namespace, owner_name) {
-            Some(owner) => {
-                controller_of(owner).is_some_and(|(_, kind_name, name)| kind_name == kind.name() && name == own_name)
-            }
+            Some(owner) => controller_of(owner).is_some_and(is_own),
             None => kind == WorkloadKind::Deployment && deployment_of(pod, owner_name) == Some(own_name),
         }
     };
@@ -240,6 +245,13 @@ fn pods_of<'a>(object: &'a Value, kind: WorkloadKind, namespace: &str, objects: 
     let mut pods: Vec<Pod<'a>> = pods.map(|pod| Pod { object: Cursor::root(pod) }).collect();
     pods.sort_by_key(|pod| (pod.has_ended(), pod.is_stopping(), !pod.is_ready(), pod.name()));
     pods
+}
+
+/// The Deployment whose template an Argo Rollout runs.
+fn deployment_behind<'a>(objects: &Objects<'a>, namespace: &str, kind: &str, name: &str) -> Option<&'a str> {
+    let rollout = objects.get("Rollout", namespace, name).filter(|_| kind == "Rollout")?;
+    let reference = Cursor::root(rollout).path(&["spec", "workloadRef"]);
+    reference.at("name").str().filter(|_| reference.at("kind").str() == Some("Deployment"))
 }
 
 /// The Deployment of a pod whose ReplicaSet is not known: a ReplicaSet is named after the Deployment and a hash.

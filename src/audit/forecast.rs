@@ -178,10 +178,28 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// The forecast for a database whose pod is on another node than the failed one.
-    pub fn unaffected(failure: Failure, node: &str) -> Self {
-        let message = format!("its pod is on node {}", quoted(node));
+    /// The forecast for a database whose pods are on other nodes than the failed one.
+    pub fn unaffected(failure: Failure, nodes: &[&str]) -> Self {
+        let message = match nodes {
+            [node] => format!("its pod is on node {}", quoted(node)),
+            _ => "its pods are on other nodes".to_owned(),
+        };
         Draft::default().finish(failure, Outcome::StaysUp, &message)
+    }
+
+    /// The forecast for a database with several pods, from those of the pods by name: the worst, with what is different for others.
+    /// `None` without pods.
+    pub fn of_several(mut of_pods: Vec<(&str, Forecast)>) -> Option<Self> {
+        of_pods.sort_by_key(|(_, forecast)| Reverse((forecast.outcome, forecast.certain)));
+        let mut of_pods = of_pods.into_iter();
+        let (name, mut chosen) = of_pods.next()?;
+        let others = of_pods.filter(|(_, other)| other.outcome != chosen.outcome);
+        let others: Vec<(&str, Forecast)> = others.collect();
+        chosen.also.extend(others.iter().map(|(name, other)| {
+            format!("pod {}: {}: {}", quoted(name), other.outcome.words(other.certain), other.message)
+        }));
+        chosen.message = format!("pod {}: {}", quoted(name), chosen.message);
+        Some(chosen)
     }
 }
 

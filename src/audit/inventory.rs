@@ -75,20 +75,26 @@ impl Requests {
     /// container, and the overhead. Requests of the pod itself replace those of its containers
     /// (<https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>).
     pub fn of(pod_spec: &Cursor<'_>) -> Self {
-        Requests { cpu: request(pod_spec, "cpu"), memory: request(pod_spec, "memory") }
+        let of = |resource| total(pod_spec, resource, &["requests", "limits"]);
+        Requests { cpu: of("cpu"), memory: of("memory") }
+    }
+
+    /// The limits, added up in the same way.
+    pub fn limits_of(pod_spec: &Cursor<'_>) -> Self {
+        let of = |resource| total(pod_spec, resource, &["limits"]);
+        Requests { cpu: of("cpu"), memory: of("memory") }
     }
 }
 
-fn request(pod_spec: &Cursor<'_>, resource: &str) -> f64 {
+/// The amount of a resource in the first of these parts of `resources` that has it.
+fn total(pod_spec: &Cursor<'_>, resource: &str, parts: &[&'static str]) -> f64 {
     let amount = |parent: &Cursor<'_>, path: &[&'static str]| {
         let amounts = parent.path(path);
         amounts.get(resource).and_then(|value| quantity(&Cursor::root(value))).unwrap_or_default()
     };
     let of_container = |container: &Cursor<'_>| {
-        let requests = container.path(&["resources", "requests"]);
-        let path: &[&str] =
-            if requests.get(resource).is_some() { &["resources", "requests"] } else { &["resources", "limits"] };
-        amount(container, path)
+        let has = |part: &&&'static str| container.path(&["resources", **part]).get(resource).is_some();
+        parts.iter().find(has).map_or(0.0, |part| amount(container, &["resources", *part]))
     };
     let (mut sidecars, mut largest) = (0.0, 0.0_f64);
     for container in pod_spec.at("initContainers").items() {
@@ -99,11 +105,8 @@ fn request(pod_spec: &Cursor<'_>, resource: &str) -> f64 {
         }
     }
     let containers: f64 = pod_spec.at("containers").items().map(|container| of_container(&container)).sum();
-    let own = pod_spec.path(&["resources", "requests"]);
-    let needed = match own.get(resource) {
-        Some(_) => amount(pod_spec, &["resources", "requests"]),
-        None => (containers + sidecars).max(largest),
-    };
+    let own = parts.first().map(|part| ["resources", *part]).filter(|path| pod_spec.path(path).get(resource).is_some());
+    let needed = own.map_or((containers + sidecars).max(largest), |path| amount(pod_spec, &path));
     needed + amount(pod_spec, &["overhead"])
 }
 

@@ -6,6 +6,7 @@ use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
 use sqledge_ha_policy::kubernetes::name_of;
 
+use super::MAX_PODS;
 use super::database::Database;
 use super::inventory::{Inventory, Objects};
 use super::storage::{ClaimHome, Storage};
@@ -17,9 +18,9 @@ pub(super) fn notes<'a>(database: &Database<'a>, objects: &Objects<'a>, inventor
     if let Some(reason) = &database.now.reason {
         notes.push(format!("it is {}: {reason}", database.now.state.word()));
     }
-    let running = database.pods.iter().filter(|pod| !pod.has_ended() && !pod.is_stopping()).count();
-    if let (Some(pod), true) = (database.placed_pod(), running > 1) {
-        notes.push(format!("the forecast is for pod {}, one of {running}", quoted(pod.name())));
+    let pods = database.placed_pods().count();
+    if pods > MAX_PODS {
+        notes.push(format!("the forecasts are for {MAX_PODS} of its {pods} pods"));
     }
     for claim in storage.iter().flat_map(Storage::claims) {
         notes.extend(claim_note(claim, database));
@@ -86,7 +87,7 @@ fn service_notes(database: &Database<'_>, objects: &Objects<'_>) -> Vec<String> 
 
 /// A pod that runs another image than its template.
 fn image_note(database: &Database<'_>) -> Option<String> {
-    let pod = database.placed_pod()?;
+    let pod = database.placed_pods().next()?;
     let container = database.workload.engines.first()?.container;
     let (name, wanted) = (container.at("name").str()?, container.at("image").str()?);
     let running = pod.spec().at("containers").items().find(|container| container.at("name").str() == Some(name))?;

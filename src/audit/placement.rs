@@ -28,6 +28,11 @@ const BETA_ZONE: &str = "failure-domain.beta.kubernetes.io/zone";
 const HOST_NAME: &str = "kubernetes.io/hostname";
 
 impl<'a> ClusterNode<'a> {
+    /// The node with this name; `None` if it is not known.
+    pub fn of(objects: &Objects<'a>, name: &str) -> Option<Self> {
+        objects.get("Node", "", name).map(|object| ClusterNode { object: Cursor::root(object) })
+    }
+
     /// Its name.
     pub fn name(&self) -> &'a str {
         self.object.path(&["metadata", "name"]).str().unwrap_or_default()

@@ -3,7 +3,7 @@
 use kube::Client;
 use sqledge_ha_policy::settings::Settings;
 
-use crate::audit::database::{Database, State};
+use crate::audit::database::{Database, Pod, State};
 use crate::audit::inventory::{Inventory, Objects};
 use crate::audit::read::{ReadError, read};
 
@@ -39,12 +39,20 @@ fn states(inventory: &Inventory, settings: &Settings, node: &str) -> Vec<Returni
     databases.iter().map(|database| state(database, node)).collect()
 }
 
+fn nodes_of(pods: &[&Pod<'_>]) -> String {
+    pods.iter().filter_map(|pod| pod.node()).collect::<Vec<_>>().join(" and ")
+}
+
 fn state(database: &Database<'_>, node: &str) -> Returning {
     let on_node = database.pods.iter().any(|pod| pod.node() == Some(node) && !pod.has_ended());
-    let elsewhere = database.pods.iter().find(|pod| pod.node() != Some(node) && !pod.has_ended());
-    let is_back = elsewhere.is_some_and(|pod| pod.is_ready() && pod.node().is_some());
-    let state = match (elsewhere, on_node) {
-        (Some(pod), _) if is_back => format!("ready on node {}", pod.node().unwrap_or_default()),
+    let elsewhere: Vec<&Pod<'_>> =
+        database.pods.iter().filter(|pod| pod.node() != Some(node) && !pod.has_ended()).collect();
+    let (ready, others): (Vec<&Pod<'_>>, Vec<&Pod<'_>>) =
+        elsewhere.into_iter().partition(|pod| pod.is_ready() && pod.node().is_some());
+    let wanted = database.workload.object.path(&["spec", "replicas"]).int().unwrap_or(1).max(1);
+    let is_back = i64::try_from(ready.len()).is_ok_and(|ready| ready >= wanted);
+    let state = match (others.first(), on_node) {
+        _ if is_back => format!("ready on node {}", nodes_of(&ready)),
         (Some(pod), _) => match pod.node() {
             Some(other) => format!("the new pod waits for its volume or starts on node {other}"),
             None => "the new pod waits for a node".to_owned(),

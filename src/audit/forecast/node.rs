@@ -293,10 +293,10 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
     let toleration = toleration_seconds(&situation.pod.spec());
     let timers = &situation.conditions.timers;
     draft.step("the node counts as failed", timers.get(Timer::NodeGrace, None));
-    situation.judge_targets(&mut draft, &targets);
     match held_by(situation, toleration) {
-        None if targets.is_empty() => {}
+        None if targets.is_empty() => situation.judge_targets(&mut draft, &targets),
         None => {
+            situation.judge_targets(&mut draft, &targets);
             draft.risk(
                 Outcome::TwoServers,
                 "a replacement pod starts on another node while the old one runs on, and both can write the same database files",

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::image::ImageReference;
+use sqledge_ha_policy::kubernetes::quantity::quantity;
 
 use super::super::clock::parse_time;
 use super::super::database::{Controller, Database, Pod};
-use super::super::inventory::{NodeUsage, Objects};
+use super::super::inventory::{NodeUsage, Objects, Requests};
 use super::super::placement::{ClusterNode, Scheduling, Targets, Verdicts};
 use super::super::storage::{Home, Storage};
 use super::super::timers::{Seconds, Sourced, Timer};
@@ -48,15 +49,15 @@ pub(super) enum Move {
 }
 
 impl<'s, 'a> Situation<'s, 'a> {
-    /// The situation of a database; `None` if it has no pod on a node.
+    /// The situation of a database for one of its pods; `None` if the pod is on no node.
     pub fn new(
         database: &'s Database<'a>,
+        pod: &'s Pod<'a>,
         objects: &'s Objects<'a>,
         usage: Option<&'s BTreeMap<String, NodeUsage>>,
         conditions: &'s Conditions,
     ) -> Option<Self> {
-        let pod = database.placed_pod()?;
-        let node = objects.get("Node", "", pod.node()?).map(|object| ClusterNode { object: Cursor::root(object) });
+        let node = ClusterNode::of(objects, pod.node()?);
         let storage = Storage::of(database, pod, objects);
         let verdicts = Scheduling { database, pod, storage: &storage, objects, usage }.verdicts();
         Some(Situation { database, pod, node, storage, objects, verdicts, conditions })
@@ -167,23 +168,36 @@ impl<'s, 'a> Situation<'s, 'a> {
 
     /// Adds that the cluster has no room in a quota of the namespace for a pod beside the old one.
     pub(super) fn judge_quota(&self, draft: &mut Draft) {
+        let Requests { cpu, memory } = Requests::of(&self.pod.spec());
+        let limits = Requests::limits_of(&self.pod.spec());
+        let needs = [
+            ("pods", 1.0),
+            ("count/pods", 1.0),
+            ("cpu", cpu),
+            ("requests.cpu", cpu),
+            ("memory", memory),
+            ("requests.memory", memory),
+            ("limits.cpu", limits.cpu),
+            ("limits.memory", limits.memory),
+        ];
         for quota in self.objects.in_namespace("ResourceQuota", self.database.namespace) {
             let quota = Cursor::root(quota);
             let (hard, used) = (quota.path(&["status", "hard"]), quota.path(&["status", "used"]));
-            let amount = |map: &Cursor<'_>, key: &str| {
-                map.get(key).and_then(|value| sqledge_ha_policy::kubernetes::quantity::quantity(&Cursor::root(value)))
-            };
-            let is_full = ["pods", "count/pods"].into_iter().any(
-                |key| matches!((amount(&hard, key), amount(&used, key)), (Some(hard), Some(used)) if used + 1.0 > hard),
-            );
-            if is_full {
+            let amount = |map: &Cursor<'_>, key: &str| map.get(key).and_then(|value| quantity(&Cursor::root(value)));
+            let is_full = |(key, need): &(&str, f64)| matches!((amount(&hard, key), amount(&used, key)), (Some(hard), Some(used)) if used + need > hard);
+            if let Some((key, _)) = needs.iter().find(|need| is_full(need)) {
                 let name = quota.path(&["metadata", "name"]).str().unwrap_or_default();
                 draft.risk(
                     Outcome::Waits,
                     format!("ResourceQuota {} leaves no room for a pod beside the old one", quoted(name)),
-                    "raise the quota by one pod",
+                    "raise the quota by what one pod needs",
                 );
-                draft.shows("ResourceQuota", self.database.namespace, name, "all its pods are used");
+                draft.shows(
+                    "ResourceQuota",
+                    self.database.namespace,
+                    name,
+                    format!("has too little left of {}", quoted(key)),
+                );
             }
         }
     }

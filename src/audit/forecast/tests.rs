@@ -324,6 +324,72 @@ fn one_event_concerns_the_databases_of_its_node_or_zone() {
 }
 
 #[test]
+fn a_quota_holds_a_rolling_update_back() {
+    let outcome = |key: &str, used: &str, hard: &str| {
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small", "namespace": "db"},
+            "status": {"hard": {key: hard}, "used": {key: used}}});
+        let mut changes = on_nfs();
+        changes.extend([("/quota", quota), ("/workload/spec/strategy", json!({"type": "RollingUpdate"}))]);
+        forecast_after(&changes, Failure::Rollout).possible.contains(&Outcome::Waits)
+    };
+    assert!(outcome("pods", "1", "1") && outcome("requests.memory", "2Gi", "3Gi") && outcome("memory", "1Gi", "2Gi"));
+    assert!(
+        !outcome("pods", "1", "2")
+            && !outcome("requests.memory", "2Gi", "4Gi")
+            && !outcome("limits.memory", "2Gi", "2Gi")
+    );
+}
+
+/// The files on a volume that every node can use at any time.
+fn on_nfs() -> Vec<(&'static str, Value)> {
+    vec![
+        ("/claim/spec/accessModes", json!(["ReadWriteMany"])),
+        ("/volume/spec", json!({"nfs": {"server": "nfs.example.com", "path": "/sql"}})),
+        ("/attachment", Value::Null),
+    ]
+}
+
+/// A second pod, on the second node.
+fn second_pod() -> Value {
+    let mut second = world()["pod"].clone();
+    second["metadata"]["name"] = json!("sql-1-y");
+    second["spec"]["nodeName"] = json!("b");
+    second
+}
+
+#[test]
+fn of_several_pods_each_counts() {
+    let second = ("/second", second_pod());
+    let of =
+        |what_if: WhatIf| audit_after(std::slice::from_ref(&second), Some(&what_if)).databases[0].forecasts[0].clone();
+    let forecast = of(WhatIf::Node("b".to_owned()));
+    assert_eq!(forecast.outcome, Outcome::Waits);
+    assert!(forecast.message.starts_with("pod `sql-1-y`: "), "{}", forecast.message);
+    assert_eq!(of(WhatIf::Drain("c".to_owned())).message, "its pods are on other nodes");
+    // The worst of them is the outcome, and what is different for others is said.
+    let mut patient = second_pod();
+    patient["spec"]["tolerations"] = json!([{"operator": "Exists"}]);
+    let mut changes = on_nfs();
+    changes.push(("/second", patient));
+    let forecast = forecast_after(&changes, Failure::NodeFailure);
+    assert_eq!(forecast.outcome, Outcome::Waits);
+    assert!(forecast.message.starts_with("pod `sql-1-y`: the pod tolerates"), "{}", forecast.message);
+    assert!(forecast.also.iter().any(|other| other.starts_with("pod `sql-1-x`: comes back")), "{:?}", forecast.also);
+}
+
+#[test]
+fn the_pods_of_a_deployment_that_a_rollout_runs_are_its_pods() {
+    let rollout = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "r", "namespace": "db"},
+        "spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"}}});
+    let owner = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "r", "controller": true});
+    let changes =
+        [("/rollout", rollout), ("/set/metadata/ownerReferences/0", owner), ("/workload/spec/replicas", json!(0))];
+    let report = &audit_after(&changes, None).databases[0];
+    assert_eq!(report.now.node.as_deref(), Some("a"));
+    assert!(!report.forecasts.is_empty());
+}
+
+#[test]
 fn a_database_without_a_placed_pod_has_no_forecast_but_says_why() {
     let audit = audit_after(&[("/pod", Value::Null), ("/workload/spec/replicas", json!(0))], None);
     let report = &audit.databases[0];
