@@ -64,6 +64,18 @@ impl Cluster {
 
     /// Sends a command to the control endpoint, e.g. to stop a machine or the API server: see `e2e/cluster/README.md`.
     pub(crate) fn control(&self, method: &str, path: &str, body: &str) {
+        let _ = self.ask_control(method, path, body);
+    }
+
+    /// The pods, as NAMESPACE/NAME, whose containers run on a node, whatever the API server knows of them.
+    pub(crate) fn running_on(&self, node: &str) -> Vec<String> {
+        let status = self.ask_control("GET", "/status", "");
+        let mut nodes = status["nodes"].as_array().unwrap().iter();
+        let pods = &nodes.find(|one| one["name"] == node).unwrap()["pods"];
+        pods.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
+    fn ask_control(&self, method: &str, path: &str, body: &str) -> Value {
         let address = self.description["control"].as_str().and_then(|url| url.strip_prefix("http://"));
         let mut stream = TcpStream::connect(address.expect("the cluster names its control endpoint")).unwrap();
         let length = body.len();
@@ -73,6 +85,7 @@ impl Cluster {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
 
     /// Runs `kubectl` as the administrator, with `input` on standard input.

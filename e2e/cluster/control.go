@@ -53,6 +53,12 @@ func (c *control) routes() http.Handler {
 	mux.HandleFunc("POST /nodes/{name}/start", c.withNodes(func(r *http.Request) error {
 		return c.cluster.StartNode(r.PathValue("name"))
 	}))
+	mux.HandleFunc("POST /nodes/{name}/isolate", c.withNodes(func(r *http.Request) error {
+		return c.cluster.IsolateNode(r.PathValue("name"))
+	}))
+	mux.HandleFunc("POST /nodes/{name}/reconnect", c.withNodes(func(r *http.Request) error {
+		return c.cluster.ReconnectNode(r.PathValue("name"))
+	}))
 	mux.HandleFunc("POST /pods/{namespace}/{name}/crash", c.withNodes(func(r *http.Request) error {
 		return c.cluster.CrashPod(r.PathValue("namespace"), r.PathValue("name"), r.FormValue("container"))
 	}))

@@ -59,7 +59,8 @@ const SECTIONS: [(&str, &str, &str, Table); 16] = [
         "`sqledge-ha audit` foretold each failure for databases of several kinds: ten made by hand, and five drawn for each \
          failure by a generator with a fixed seed. Then the failure was caused. A forecast with *may* depends on what the cluster \
          decides, such as the node that the scheduler chooses: there the last column has everything that is possible, and one of \
-         it happened. A loss of the network is not simulated.",
+         it happened. On a node that loses its network the containers run on: where two servers are foretold, both ran, and the \
+         old one stopped when the network was back.",
         "| failure | database | foretold | observed |\n|---|---|---|---|\n",
         Table::Forecasts,
     ),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqledge_ha::audit::audit;
@@ -359,14 +359,13 @@ fn observed(observations: &Observations, failure: Failure, pods_at_end: usize) -
 }
 
 /// Causes a failure for databases of all kinds, and compares what happens with the forecast. `failed` are the nodes that it stops.
-/// Returns the namespaces of the databases that a controller can start on another node.
-fn compare(
-    environment: &Environment,
+fn compare<'e>(
+    environment: &'e Environment,
     failure: Failure,
     failed: &[&str],
     watched: Duration,
     cause: impl Fn(&[Subject<'_>]),
-) -> Vec<String> {
+) -> Vec<(Subject<'e>, Forecast)> {
     let subjects = start(environment, failure);
     let forecasts = foretell(environment, &subjects, failure);
     subjects.iter().for_each(|subject| subject.scenario.event());
@@ -400,13 +399,7 @@ fn compare(
         results::row(Table::Forecasts, place, &[failure.event().to_owned(), kind, without_names(&foretold), shown]);
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), subjects.len(), wrong.join("\n"));
-    let has_target =
-        |forecast: &Forecast| forecast.evidence.iter().any(|evidence| evidence.shows == "can take the pod");
-    let can_return = subjects
-        .iter()
-        .zip(&forecasts)
-        .filter(|(subject, forecast)| subject.variant.controller != Controller::Pod && has_target(forecast));
-    can_return.map(|(subject, _)| subject.scenario.database.namespace.clone()).collect()
+    subjects.into_iter().zip(forecasts).collect()
 }
 
 /// A message without the names of volumes, which differ from run to run.
@@ -465,7 +458,7 @@ pub(crate) fn node_restarts(environment: &Environment) {
 
 /// The node fails; `recover` then brings back what waits for a person, if another node can take it.
 pub(crate) fn node_fails(environment: &Environment) {
-    let can_return = compare(environment, Failure::NodeFailure, &["amd64-a"], WATCHED_WITH_NODES, |_| {
+    let compared = compare(environment, Failure::NodeFailure, &["amd64-a"], WATCHED_WITH_NODES, |_| {
         stop_node(environment, "amd64-a")
     });
     let recover = |flags: &[&str]| {
@@ -486,9 +479,15 @@ pub(crate) fn node_fails(environment: &Environment) {
     // Volumes on the failed node and pods without a controller do not come back.
     let (code, said) = recover(&["--grace=1s", "--machine-is-off", "--timeout=45s"]);
     assert_eq!(code, Some(1), "{said}");
-    for namespace in can_return {
+    let has_target =
+        |forecast: &Forecast| forecast.evidence.iter().any(|evidence| evidence.shows == "can take the pod");
+    let can_return = compared
+        .iter()
+        .filter(|(subject, forecast)| subject.variant.controller != Controller::Pod && has_target(forecast));
+    for (subject, _) in can_return {
+        let namespace = &subject.scenario.database.namespace;
         let ready = ["get", "pods", "-o", "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}"];
-        let pods = environment.must(&namespace, &ready, "");
+        let pods = environment.must(namespace, &ready, "");
         assert!(pods.contains("True"), "{namespace} is not back: {pods}\n{said}");
     }
     assert!(tainted().contains("out-of-service") && said.contains("ready on node"), "{said}");
@@ -512,6 +511,34 @@ pub(crate) fn node_fails(environment: &Environment) {
     assert!(code == Some(2) && said.contains("is Ready"), "{said}");
     let (code, said) = recover(&["--undo"]);
     assert!(code == Some(0) && !tainted().contains("out-of-service"), "{said}");
+}
+
+/// The node loses its network, and its containers run on. Where the forecast says so, two servers then really run; the old one stops
+/// when the network is back.
+pub(crate) fn node_loses_its_network(environment: &Environment) {
+    let running = |node: &str, subject: &Subject<'_>| {
+        let of_subject = format!("{}/", subject.scenario.database.namespace);
+        environment.cluster.running_on(node).iter().filter(|pod| pod.starts_with(&of_subject)).count()
+    };
+    let compared = compare(environment, Failure::NodeIsolation, &[], WATCHED_WITH_NODES, |_| {
+        environment.cluster.control("POST", "/nodes/amd64-a/isolate", "");
+    });
+    let doubled: Vec<&Subject<'_>> = compared
+        .iter()
+        .filter(|(_, forecast)| forecast.outcome == Outcome::TwoServers)
+        .map(|(subject, _)| subject)
+        .collect();
+    assert!(!doubled.is_empty());
+    for subject in &doubled {
+        let elsewhere: usize = OTHER_NODES.iter().map(|node| running(node, subject)).sum();
+        assert_eq!((running("amd64-a", subject), elsewhere), (1, 1), "{:?}", subject.variant);
+    }
+    environment.cluster.control("POST", "/nodes/amd64-a/reconnect", "");
+    let started = Instant::now();
+    while doubled.iter().any(|subject| running("amd64-a", subject) > 0) {
+        assert!(started.elapsed() < WATCHED_WITH_NODES, "the old servers do not stop");
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }
 
 pub(crate) fn zone_fails(environment: &Environment) {

@@ -162,9 +162,10 @@ fn pods(protected: &Shared) -> impl Iterator<Item = Trial> {
 
 /// What `audit` foretells, each failure in a cluster of its own.
 fn forecasts() -> Vec<Trial> {
-    let failures: [(&str, ScenarioFn); 7] = [
+    let failures: [(&str, ScenarioFn); 8] = [
         ("zone_fails", forecast::zone_fails),
         ("node_fails", forecast::node_fails),
+        ("node_loses_its_network", forecast::node_loses_its_network),
         ("node_is_drained", forecast::node_is_drained),
         ("node_restarts", forecast::node_restarts),
         ("pods_are_deleted", forecast::pods_are_deleted),

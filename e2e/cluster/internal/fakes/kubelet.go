@@ -32,6 +32,8 @@ type kubelet struct {
 	bootID   string
 	silence  context.CancelFunc
 	finished *sync.WaitGroup
+	// isolated is true while the node has no network.
+	isolated bool
 
 	// Only the pod loop uses these.
 	reportedInUse []corev1.UniqueVolumeName
@@ -68,6 +70,7 @@ func (k *kubelet) start(ctx context.Context) error {
 	k.finished = &sync.WaitGroup{}
 	k.pods = map[types.UID]*podRun{}
 	k.bootID = string(uuid.NewUUID())
+	k.isolated = false
 	k.reportedInUse, k.reportedAt = nil, time.Time{}
 	k.finished.Go(func() { k.keepLease(ctx) })
 	k.finished.Go(func() { repeat(ctx, k.changed, k.sync) })
@@ -88,6 +91,28 @@ func (k *kubelet) stop() error {
 	return nil
 }
 
+// setIsolated takes the network from the node or gives it back. Meanwhile its containers run on, and it neither hears of
+// changes nor tells of any.
+func (k *kubelet) setIsolated(isolated bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.silence == nil {
+		return fmt.Errorf("%w: node %s is stopped", ErrConflict, k.machine.Name)
+	}
+	if k.isolated == isolated {
+		return fmt.Errorf("%w: node %s is isolated: %t", ErrConflict, k.machine.Name, isolated)
+	}
+	k.isolated = isolated
+	k.changed.ring()
+	return nil
+}
+
+func (k *kubelet) isIsolated() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.isolated
+}
+
 func (k *kubelet) crash(pod *corev1.Pod, container string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -102,7 +127,7 @@ func (k *kubelet) crash(pod *corev1.Pod, container string) error {
 func (k *kubelet) status() NodeStatus {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	status := NodeStatus{Machine: k.machine, Running: k.silence != nil, Pods: []string{}}
+	status := NodeStatus{Machine: k.machine, Running: k.silence != nil, Isolated: k.isolated, Pods: []string{}}
 	for _, run := range k.pods {
 		if run.stage == running || run.stage == stopping {
 			status.Pods = append(status.Pods, run.name)
@@ -112,6 +137,9 @@ func (k *kubelet) status() NodeStatus {
 }
 
 func (k *kubelet) sync(ctx context.Context) {
+	if k.isIsolated() {
+		return
+	}
 	bound := k.boundPods()
 	k.advance(bound)
 	// The order protects data: a volume is reported as in use before a pod may start on it, and as free only after the

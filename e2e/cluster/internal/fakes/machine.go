@@ -61,6 +61,16 @@ func (c *Cluster) StartNode(name string) error {
 	return c.withKubelet(name, func(k *kubelet) error { return k.start(c.ctx) })
 }
 
+// IsolateNode takes the network from a node: its containers run on, but nobody hears of them.
+func (c *Cluster) IsolateNode(name string) error {
+	return c.withKubelet(name, func(k *kubelet) error { return k.setIsolated(true) })
+}
+
+// ReconnectNode gives an isolated node its network back.
+func (c *Cluster) ReconnectNode(name string) error {
+	return c.withKubelet(name, func(k *kubelet) error { return k.setIsolated(false) })
+}
+
 // RemoveNode stops a node and deletes its object, as a cloud controller does.
 func (c *Cluster) RemoveNode(ctx context.Context, name string) error {
 	return c.withKubelet(name, func(k *kubelet) error {
@@ -95,7 +105,8 @@ func (c *Cluster) withKubelet(name string, do func(*kubelet) error) error {
 // NodeStatus is what a fake kubelet knows of itself.
 type NodeStatus struct {
 	Machine
-	Running bool `json:"running"`
+	Running  bool `json:"running"`
+	Isolated bool `json:"isolated"`
 	// Pods are the pods with running containers, as NAMESPACE/NAME.
 	Pods []string `json:"pods"`
 }

@@ -72,8 +72,10 @@ func (k *kubelet) keepLease(ctx context.Context) {
 	ticker := time.NewTicker(leaseRenewPeriod)
 	defer ticker.Stop()
 	for {
-		if err := k.renewLease(ctx); ctx.Err() == nil {
-			logged("node lease", err)
+		if !k.isIsolated() {
+			if err := k.renewLease(ctx); ctx.Err() == nil {
+				logged("node lease", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
