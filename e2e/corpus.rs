@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use sqledge_ha::manifest::read;
 use sqledge_ha_policy::finding::Action;
+use sqledge_ha_policy::json::edit::{Edit, apply};
 use sqledge_ha_policy::rules::{RULES, Rule};
 
 use crate::ran::{Ran, snapshots, with_input};
@@ -43,6 +45,13 @@ impl Case {
     pub(crate) fn lint(&self, more: &[&str]) -> Ran {
         let flags = self.flags.iter().map(String::as_str).chain(more.iter().copied());
         lint(&self.directory, &flags.chain([self.file.as_str()]).collect::<Vec<_>>())
+    }
+
+    /// The report of `text` in place of the file.
+    fn report_of(&self, text: &str) -> Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+        command.current_dir(&self.directory).arg("lint").args(&self.flags).args(["--format", "json", "-"]);
+        serde_json::from_str(&with_input(&mut command, text).output).expect("the report is JSON")
     }
 
     /// The rules with findings of a level.
@@ -117,6 +126,39 @@ fn failing_manifests_have_findings_of_their_rule_only() {
                 assert_eq!(case.lint(&["--fail-on", "warning"]).code, 1, "{name}");
             }
         }
+    }
+}
+
+/// Safe fixes and unsafe ones, on the value: programs that read reports apply them so.
+#[test]
+fn the_edits_of_a_fix_remove_its_finding() {
+    let mut count = 0;
+    for case in RULES.iter().flat_map(|rule| cases(rule.id, "fail")) {
+        let text = fs::read_to_string(case.directory.join(&case.file)).unwrap();
+        let documents: Vec<Value> = read(&text).into_iter().map(|document| document.unwrap().value).collect();
+        let report = case.report_of(&text);
+        let place = |finding: &Value| ["rule", "object", "pointer"].map(|field| finding[field].clone());
+        for finding in report["findings"].as_array().unwrap().iter().filter(|finding| !finding["fix"].is_null()) {
+            let mut fixed = documents.clone();
+            let document = usize::try_from(finding["document"].as_u64().unwrap()).unwrap();
+            let edits: Vec<Edit> = finding["fix"]["edits"].as_array().unwrap().iter().map(edit).collect();
+            assert_eq!(apply(&mut fixed[document], &edits), Ok(()), "{}: {finding:#}", case.file);
+            let fixed: Vec<String> = fixed.iter().map(Value::to_string).collect();
+            let after = case.report_of(&fixed.join("\n---\n"));
+            let mut left = after["findings"].as_array().unwrap().iter();
+            assert!(!left.any(|other| place(other) == place(finding)), "{}: {finding:#}", case.file);
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}");
+}
+
+/// An edit of a report.
+fn edit(edit: &Value) -> Edit {
+    let pointer = edit["pointer"].as_str().unwrap().to_owned();
+    match edit["op"].as_str().unwrap() {
+        "set" => Edit::Set { pointer, value: edit["value"].clone() },
+        _ => Edit::Remove { pointer },
     }
 }
 

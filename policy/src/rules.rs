@@ -4,10 +4,10 @@
 
 use serde_json::Value;
 
-use self::check::{Check, CheckContext};
-use crate::finding::{Action, Finding, FindingKind, Findings};
-use crate::json::edit::apply;
-use crate::kubernetes::kind::Kind;
+use self::check::{Check, CheckContext, CheckedObject};
+use crate::finding::{Action, Finding, FindingKind, Findings, Fix};
+use crate::json::edit::{Edit, apply};
+use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::resources::{RESOURCES, Resource};
 use crate::settings::{KnownRule, Mode, Settings};
 
@@ -269,7 +269,7 @@ fn check_with(context: &CheckContext<'_>, lists: &[fn(&Rule) -> &'static [Check]
         }
         for mut finding in findings {
             finding.rule = rule.id;
-            drop_inapplicable_fix(&mut finding, object);
+            drop_inapplicable_fix(&mut finding, object, context);
             finding.enforced_action = rule.action_of(&finding, context.settings);
             finding.action = if rule.only_warns(context.settings) { Action::Warn } else { finding.enforced_action };
             all.push(finding);
@@ -284,10 +284,19 @@ fn is_active(rule: &Rule, object: &Value, settings: &Settings) -> bool {
     !rule.is_off(settings) && !is_exempt
 }
 
-/// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object.
-fn drop_inapplicable_fix(finding: &mut Finding, object: &Value) {
-    let fits = finding.fix.as_ref().is_none_or(|fix| fix.edits.iter().all(|edit| edit.fits(object)));
-    if !fits {
+/// Fields that Knative rejects, unless its configuration has a flag for them
+/// (<https://knative.dev/docs/serving/configuration/feature-flags/>).
+const NOT_IN_KNATIVE: [&str; 3] =
+    ["/spec/template/spec/nodeSelector", "/spec/template/spec/securityContext", "/spec/template/spec/tolerations"];
+
+/// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object, nor by a field that the API server
+/// rejects.
+fn drop_inapplicable_fix(finding: &mut Finding, object: &Value, context: &CheckContext<'_>) {
+    let is_knative =
+        matches!(&context.object, CheckedObject::Workload(workload) if workload.kind == WorkloadKind::KnativeService);
+    let is_rejected = |edit: &Edit| is_knative && NOT_IN_KNATIVE.iter().any(|field| edit.pointer().starts_with(field));
+    let fits = |fix: &Fix| fix.edits.iter().all(|edit| edit.fits(object) && !is_rejected(edit));
+    if !finding.fix.as_ref().is_none_or(fits) {
         finding.fix = None;
         if finding.kind == FindingKind::Omission {
             finding.kind = FindingKind::Contradiction;

@@ -217,10 +217,13 @@ impl<'a> View<'a> {
     /// Records why a look-up failed.
     fn record<T>(&self, subject: &str, answer: Lookup<T>) -> Lookup<T> {
         if let Lookup::Unavailable(reason) = &answer {
-            let line = format!("{subject}: {reason}");
             let mut unchecked = self.unchecked.borrow_mut();
-            if !unchecked.contains(&line) {
-                unchecked.push(line);
+            let is_this = |line: &String| {
+                line.strip_prefix(subject).and_then(|rest| rest.strip_prefix(": ")) == Some(reason.as_str())
+            };
+            // Many rules ask the same.
+            if !unchecked.iter().any(is_this) {
+                unchecked.push(format!("{subject}: {reason}"));
             }
         }
         answer

@@ -9,6 +9,7 @@ use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
+use self::claims::DataClaim;
 use self::storage::{ContainerStorage, data_directories};
 use crate::engine::{DetectedEngine, Engine, detect};
 use crate::finding::quoted;
@@ -37,6 +38,8 @@ pub struct Workload<'a> {
     pub unselected_engines: Vec<EngineContainer<'a>>,
     /// Whether the pod requires a Windows node, where the Linux image cannot run.
     pub on_windows: bool,
+    /// Computed once, because many rules need it.
+    data_claims: OnceCell<Vec<DataClaim<'a>>>,
 }
 
 /// A container that runs a database.
@@ -96,7 +99,9 @@ impl<'a> Workload<'a> {
             let list = if is_selected { &mut engines } else { &mut unselected_engines };
             list.push(EngineContainer::new(container, detected));
         }
-        let workload = Workload { kind, object: root, template, pod, engines, unselected_engines, on_windows };
+        let data_claims = OnceCell::new();
+        let workload =
+            Workload { kind, object: root, template, pod, engines, unselected_engines, on_windows, data_claims };
         (!workload.engines.is_empty() || !workload.unselected_engines.is_empty()).then_some(workload)
     }
 

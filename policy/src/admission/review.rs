@@ -99,7 +99,7 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
     }
     // Only an existing object has a resourceVersion when it is created: the audit scanner sends it. Everything can
     // be looked up then, and nothing can be mutated.
-    let is_audit = request.operation == "CREATE" && get_path(&object, &["metadata", "resourceVersion"]).is_some();
+    let is_audit = request.operation == "CREATE" && exists_already(&object);
     let scope = if is_audit { Scope::LiveCluster } else { cluster.scope() };
     let cluster = RequestCluster { cluster, scope };
     if is_audit {
@@ -109,6 +109,12 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
         Kind::Scale => scale::review(request, &object, old.as_ref(), &settings, &cluster),
         _ => review_object(request, kind, object, old.as_ref(), &settings, &cluster),
     })
+}
+
+/// Whether an object has a `resourceVersion`, which an API server gave it.
+fn exists_already(object: &Value) -> bool {
+    let version = get_path(object, &["metadata", "resourceVersion"]).and_then(Value::as_str);
+    version.is_some_and(|version| !version.is_empty())
 }
 
 /// Whether a request needs the module at all. Most are allowed for their kind, their operation, or because their text

@@ -137,12 +137,48 @@ fn warn(finding: &Finding, lines: &mut Vec<String>) {
     }
 }
 
+/// How much of a name stays, in bytes.
+const MIN_NAME: usize = 20;
+
+/// A text with the middle of its longest names, which are between backquotes, left out, so that it has at most `max` characters if
+/// possible.
+fn shortened(text: &str, max: usize) -> String {
+    let mut text = text.to_owned();
+    // Sentences have few names.
+    for _ in 0..4 {
+        let excess = text.chars().count().saturating_sub(max);
+        let (start, length) = longest_name(&text);
+        if excess == 0 || length <= MIN_NAME + 1 {
+            break;
+        }
+        // The ellipsis is one character.
+        let cut = (excess + 1).min(length - MIN_NAME);
+        let from = text.floor_char_boundary(start + (length - cut) / 2);
+        let to = text.ceil_char_boundary(from + cut);
+        text.replace_range(from..to, "…");
+    }
+    text
+}
+
+/// Where the longest name in a text starts, and its length in bytes.
+fn longest_name(text: &str) -> (usize, usize) {
+    let (mut longest, mut start) = ((0, 0), 0);
+    for (number, part) in text.split('`').enumerate() {
+        if number % 2 == 1 && part.len() > longest.1 {
+            longest = (start, part.len());
+        }
+        start += part.len() + 1;
+    }
+    longest
+}
+
 /// Adds a text in lines that start with the rule's id.
 fn wrap(rule: &str, text: &str, lines: &mut Vec<String>) {
     if rule.len() + 2 + text.chars().count() <= MAX_WARNING {
         lines.push([rule, ": ", text].concat());
         return;
     }
+    let text = shortened(text, MAX_WARNING - rule.len() - 2);
     let max_word = MAX_WARNING - rule.len() - 2;
     let mut line = format!("{rule}:");
     for word in text.split(' ') {
@@ -162,6 +198,18 @@ mod tests {
     use super::*;
     use crate::json::cursor::Cursor;
     use crate::testing::test;
+
+    #[test]
+    fn long_names_are_shortened_in_the_middle_so_that_a_sentence_fits() {
+        let text = "the pod stays Pending until claim `mssql-data-production-europe-central` exists in namespace \
+                    `databases-production-europe-central`";
+        let mut lines = Vec::new();
+        wrap("existing-claim", text, &mut lines);
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert!(line.chars().count() <= MAX_WARNING, "{line}");
+        assert!(line.contains("`mssql-") && line.contains("central` exists in namespace `databases"), "{line}");
+        assert_eq!(shortened("`a` and `b`", 5), "`a` and `b`");
+    }
 
     #[test]
     fn long_warnings_are_wrapped_without_loss() {

@@ -69,6 +69,8 @@ impl Edit {
     pub fn describe(&self) -> String {
         let path = self.path();
         match self {
+            // A new item of a list.
+            Edit::Set { .. } if path.ends_with(".-") => format!("added to {}", path.trim_end_matches(".-")),
             Edit::Set { value: Value::String(text), .. } => format!("set {path} to {text}"),
             Edit::Set { value, .. } => match value.as_i64() {
                 Some(number) => format!("set {path} to {number}"),

@@ -9,7 +9,8 @@ const PROGRAM_DIRECTORIES: [&str; 7] =
     ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/mssql-tools/bin", "/opt/mssql-tools18/bin"];
 
 /// Words of a shell that come before a command.
-const PREFIXES: [&str; 11] = ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "sudo", "time"];
+const PREFIXES: [&str; 12] =
+    ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "sudo", "time", "busybox"];
 
 /// One command with its arguments, without quotes. Variables are not expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,11 @@ pub fn commands(argv: &[&str]) -> Vec<Command> {
     match shell_script(argv) {
         Some(script) => split_script(script),
         None if argv.is_empty() => Vec::new(),
-        None => vec![Command { words: argv.iter().map(|word| (*word).to_owned()).collect() }],
+        None => {
+            let mut commands = Vec::new();
+            push_command(&mut commands, argv.iter().map(|word| (*word).to_owned()).collect());
+            commands
+        }
     }
 }
 

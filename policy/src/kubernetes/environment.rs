@@ -47,7 +47,7 @@ impl<'a> Environment<'a> {
     }
 
     /// The last entry that sets `name`, and the number of entries before it.
-    fn last(&self, name: &str) -> Option<(usize, Cursor<'a>)> {
+    pub fn last(&self, name: &str) -> Option<(usize, Cursor<'a>)> {
         let mut last = None;
         for (preceding, entry) in self.container.at("env").items().enumerate() {
             if entry.at("name").str() == Some(name) {
@@ -63,6 +63,8 @@ impl<'a> Environment<'a> {
         // As in the kubelet, a reference sees only preceding variables, so that references cannot form a loop.
         let mut preceding = PrecedingVariables::new();
         if entry.at("value").str().is_some_and(|text| text.contains("$(")) {
+            let names = self.container.at("env").items().filter_map(|entry| entry.at("name").str());
+            names.for_each(|name| drop(preceding.insert(name.to_owned(), LATER)));
             for entry in self.container.at("env").items().take(last) {
                 if let Some(name) = entry.at("name").str() {
                     let value = match read(&entry, &preceding) {
@@ -78,8 +80,11 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// The values before an entry, by name; null for those outside the manifest.
+/// The values before an entry, by name; null for those outside the manifest, and [`LATER`] for variables that follow.
 type PrecedingVariables = Map<String, Value>;
+
+/// In place of the value of a variable that is set later.
+const LATER: Value = Value::Bool(true);
 
 fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables) -> Variable {
     if entry.at("valueFrom").exists() {
@@ -91,7 +96,7 @@ fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables) -> Variable {
     }
 }
 
-/// Replaces `$(NAME)` by the value of a preceding variable; `$$(NAME)` becomes `$(NAME)`.
+/// Replaces `$(NAME)` by the value of a preceding variable; `$$(NAME)` becomes `$(NAME)`, and one that is set later stays as it is.
 fn expand(text: &str, preceding: &PrecedingVariables) -> Variable {
     let mut expanded = String::new();
     let mut rest = text;
@@ -101,8 +106,12 @@ fn expand(text: &str, preceding: &PrecedingVariables) -> Variable {
             expanded.push('$');
             escaped
         } else if let Some((name, after)) = reference.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            let Some(value) = preceding.get(name).and_then(Value::as_str) else { return Variable::Unresolved };
-            expanded.push_str(value);
+            match preceding.get(name) {
+                Some(Value::String(value)) => expanded.push_str(value),
+                Some(Value::Bool(_)) => ["$(", name, ")"].iter().for_each(|part| expanded.push_str(part)),
+                // It is outside of the manifest, e.g. the address of a Service.
+                _ => return Variable::Unresolved,
+            }
             after
         } else {
             expanded.push('$');
@@ -169,8 +178,9 @@ mod tests {
         assert_eq!(value_of("A", with("$$(ROOT)/data")), known("$(ROOT)/data"));
         assert_eq!(value_of("A", with("cost $5 $")), known("cost $5 $"));
         assert_eq!(value_of("A", with("$(SECRET)/x")), Variable::Unresolved);
-        assert_eq!(value_of("A", with("$(LATER)/x")), Variable::Unresolved);
-        assert_eq!(value_of("A", with("$(A)")), Variable::Unresolved);
+        assert_eq!(value_of("A", with("$(LATER)/x")), known("$(LATER)/x"));
+        assert_eq!(value_of("A", with("$(A)")), known("$(A)"));
+        assert_eq!(value_of("A", with("$(SQL_SERVICE_HOST)")), Variable::Unresolved);
         assert_eq!(value_of("A", with("")), Variable::Absent);
         assert_eq!(value_of("B", with("x")), Variable::Absent);
     }

@@ -54,15 +54,22 @@ impl<'a> TcpRoute<'a> {
         TcpRoute { object: Cursor::root(object) }
     }
 
-    /// Whether it sends connections to the Service `name` in `namespace`, if it is in that namespace, too.
-    pub fn leads_to(&self, name: &str, namespace: &str) -> bool {
+    /// Whether a Gateway sends connections by it to the Service `name` in `namespace`, if it is in that namespace, too, and to one of
+    /// these ports of it.
+    pub fn leads_to(&self, name: &str, namespace: &str, ports: &[i64]) -> bool {
         let is_or_absent = |field: Cursor<'_>, expected: &str| !field.exists() || field.str() == Some(expected);
+        let is_gateway = |parent: Cursor<'_>| is_or_absent(parent.at("kind"), "Gateway");
+        if !self.object.path(&["spec", "parentRefs"]).items().any(is_gateway) {
+            return false;
+        }
         let mut backends = self.object.path(&["spec", "rules"]).items().flat_map(|rule| rule.at("backendRefs").items());
         backends.any(|backend| {
             backend.at("name").str() == Some(name)
                 && is_or_absent(backend.at("group"), "")
                 && is_or_absent(backend.at("kind"), "Service")
                 && is_or_absent(backend.at("namespace"), namespace)
+                && backend.at("weight").int() != Some(0)
+                && backend.at("port").int().is_none_or(|port| ports.contains(&port))
         })
     }
 }
@@ -148,6 +155,9 @@ impl<'a> DisruptionBudget<'a> {
     }
 }
 
+/// The groups of the workloads that autoscalers scale.
+const SCALED_GROUPS: [&str; 4] = ["apps", "extensions", "apps.openshift.io", "argoproj.io"];
+
 impl<'a> Autoscaler<'a> {
     /// Reads an autoscaler.
     pub fn read(object: &'a Value) -> Self {
@@ -158,7 +168,9 @@ impl<'a> Autoscaler<'a> {
     /// Deployment.
     pub fn target(&self) -> Option<(&'a str, &'a str)> {
         let target = self.object.at("spec").first_of(&["scaleTargetRef", "targetRef"])?;
-        Some((target.at("kind").str().unwrap_or("Deployment"), target.at("name").str()?))
+        let group = target.at("apiVersion").str().and_then(|version| version.split_once('/')).map(|(group, _)| group);
+        let is_scaled = group.is_none_or(|group| SCALED_GROUPS.contains(&group));
+        is_scaled.then_some((target.at("kind").str().unwrap_or("Deployment"), target.at("name").str()?))
     }
 }
 

@@ -307,7 +307,7 @@ pub static RESOURCES: &[Resource] = &[
         name: "TCPRoute",
         plural: "tcproutes",
         look_up: LookUp::List,
-        fields: &["spec.rules.backendRefs"],
+        fields: &["spec.parentRefs", "spec.rules.backendRefs"],
         ..UNUSED
     },
     // Requests for it name the resource that is scaled.

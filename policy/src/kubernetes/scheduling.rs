@@ -157,6 +157,14 @@ fn holds(expression: &Cursor<'_>, value: &str) -> Option<bool> {
     })
 }
 
+/// Whether a term of a pod affinity is about the pods of `namespace`. Which namespaces a selector selects is not in the manifest.
+pub fn is_in_own_namespace(term: &Cursor<'_>, namespace: &str) -> bool {
+    let (names, selector) = (term.at("namespaces"), term.at("namespaceSelector"));
+    let selects_all = selector.map().is_some_and(serde_json::Map::is_empty);
+    let is_default = names.items().next().is_none() && !selector.exists();
+    selects_all || is_default || names.items().any(|name| name.str() == Some(namespace))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

@@ -12,7 +12,8 @@ pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
 pub const CONTROLLER_REVISION_HASH: &str = "controller-revision-hash";
 /// The label with the name of a StatefulSet's pod.
 pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
-const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+/// The label of a StatefulSet's pod with its ordinal.
+pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
 /// The variable that switches availability groups on.
 pub const HADR: &str = "MSSQL_ENABLE_HADR";

@@ -60,7 +60,7 @@ fn check(context: &CheckContext<'_>, budget: &DisruptionBudget<'_>, findings: &m
     let Some(database) = databases.iter().find(|workload| !context.exempts(&RULE, &workload.object)) else { return };
     let fix = || {
         let remove = least.exists().then(|| Edit::remove(&least));
-        Fix::unsafe_edits(remove.into_iter().chain([Edit::set(&most, &[], 1)]).collect::<Vec<_>>())
+        Fix::unsafe_edits(remove.into_iter().chain([Edit::set(&spec, &["maxUnavailable"], 1)]).collect::<Vec<_>>())
     };
     findings.push(
         Finding::contradiction(&at, "no node with this pod can be drained, and upgrades of the cluster hang")
@@ -81,14 +81,27 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::json::edit::apply;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, closed, deployment, test};
+    use crate::testing::{ask_in, closed, deployment, findings_of, test};
 
     fn found(spec: Value) -> Vec<String> {
         let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "sql"},
             "spec": spec});
         let database = deployment(&[]);
         ask_in(&RULE, &budget, &closed([&database, &budget]), &Settings::default())
+    }
+
+    #[test]
+    fn the_fix_keeps_the_selector() {
+        let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "sql"},
+            "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "sql"}}}});
+        let database = deployment(&[]);
+        let findings = findings_of(&RULE, &budget, &closed([&database, &budget]), &Settings::default());
+        let fix = findings[0].fix.as_ref().unwrap();
+        let mut fixed = budget.clone();
+        assert_eq!(apply(&mut fixed, &fix.edits), Ok(()));
+        assert_eq!(fixed["spec"], json!({"selector": budget["spec"]["selector"], "maxUnavailable": 1}));
     }
 
     #[test]

@@ -91,11 +91,16 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     {
         let message = format!("{product} does not start unless its license is accepted");
         let env = container.container.at("env");
-        findings.push(
-            Finding::contradiction(&env, message)
-                .reason(format!("{EULA_VARIABLE} is not set"))
-                .help(format!("set {EULA_VARIABLE}, if you accept it")),
-        );
+        let finding = Finding::contradiction(&env, message)
+            .reason(format!("{EULA_VARIABLE} is not set"))
+            .help(format!("set {EULA_VARIABLE}, if you accept it"));
+        // The API server rejects such a value.
+        let value = environment.entry(EULA_VARIABLE).map(|entry| entry.at("value"));
+        let is_no_text = || value.is_some_and(|value| value.exists() && value.str().is_none());
+        findings.push(finding.for_reports(|finding| match is_no_text() {
+            true => finding.reason(format!("the value of {EULA_VARIABLE} is not a text")).help("quote it: `\"Y\"`"),
+            false => finding,
+        }));
     }
     findings.extend(check_password(&environment));
     if let (Variable::Known(edition), Some(entry)) = (environment.value(PID), environment.entry(PID)) {

@@ -67,7 +67,7 @@ pub const RULE: Rule = Rule {
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for claim in workload.data_claims() {
-        let DataClaim::Named(claim_name) = claim else { continue };
+        let DataClaim::Named(claim_name) = *claim else { continue };
         let name = claim_name.str().unwrap_or_default();
         if matches!(context.view.claim(name), Lookup::Known(None)) {
             let place = match workload.object.path(&["metadata", "namespace"]).str() {

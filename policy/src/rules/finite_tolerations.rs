@@ -3,7 +3,7 @@
 //! `node.kubernetes.io/unreachable`, the first toleration that matches has `tolerationSeconds`. More seconds than the
 //! setting `failoverSeconds` (300 if unset) are a warning, and so is a toleration that names
 //! `node.kubernetes.io/out-of-service`. With `failoverSeconds` set, missing tolerations are added and longer ones are
-//! limited to it. One without a key also serves other taints: it is rejected, and not changed.
+//! limited to it. One without a key or an effect also serves other taints: it is rejected, and not changed.
 //!
 //! # Why
 //! Kubernetes evicts pods from a failed node when their tolerations end, by default 300 s after the taint. Without
@@ -103,8 +103,7 @@ fn tolerates(toleration: &Cursor<'_>, taint: &str) -> bool {
 /// A finding if a toleration names the taint that releases the volumes of a failed node.
 fn check_out_of_service(toleration: &Cursor<'_>) -> Option<Finding> {
     let key = toleration.at("key");
-    let is_meant = matches!(toleration.at("effect").str(), None | Some("" | "NoExecute"));
-    (is_meant && key.str() == Some(OUT_OF_SERVICE)).then(|| {
+    (key.str() == Some(OUT_OF_SERVICE)).then(|| {
         Finding::advice(&key, format!("the pod tolerates `{OUT_OF_SERVICE}`"))
             .reason("this taint releases the pods and volumes of a failed node")
             .help("remove it, unless something else needs it")
@@ -139,15 +138,12 @@ fn help_text(toleration: &Cursor<'_>, limit: i64) -> String {
     }
 }
 
-/// Limits a toleration to the enforced seconds. One without a key also serves other taints, for which the limit would
-/// evict the pod again and again.
+/// Limits a toleration to the enforced seconds. One without a key or an effect also serves other taints, which the limit would
+/// take from it.
 fn shorten(toleration: &Cursor<'_>, enforced: Option<i64>) -> Option<Fix> {
-    toleration.at("key").str().filter(|key| !key.is_empty())?;
-    let mut edits = vec![Edit::set(toleration, &["tolerationSeconds"], enforced?)];
-    if toleration.at("effect").str().unwrap_or_default().is_empty() {
-        edits.push(Edit::set(toleration, &["effect"], "NoExecute"));
-    }
-    Some(Fix::safe(edits))
+    let is_set = |field: &'static str| toleration.at(field).str().is_some_and(|text| !text.is_empty());
+    (is_set("key") && is_set("effect")).then_some(())?;
+    Some(Fix::safe([Edit::set(toleration, &["tolerationSeconds"], enforced?)]))
 }
 
 #[cfg(test)]

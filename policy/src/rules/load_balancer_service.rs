@@ -1,7 +1,8 @@
 //! # What must hold
 //! Clients reach the database at a stable address: a Service of type `LoadBalancer` in the workload's namespace
 //! selects its pods. So does a ClusterIP Service behind a TCPRoute of the Gateway API. Other Services beside it are
-//! allowed. With the setting `address: cluster-ip` any Service with a virtual IP is enough.
+//! allowed. A Service in front of several databases counts for none of them. With the setting `address: cluster-ip` any Service with a
+//! virtual IP that leads to the database is enough.
 //!
 //! The Service to change is a ClusterIP or NodePort Service that leads to the database and selects the pods of one
 //! workload only. Without one the workload is reported. At admission, where objects arrive one by one, a missing
@@ -47,14 +48,16 @@
 //! - Kubernetes documentation, *Service*: types, headless Services, internal load balancers
 //! - Gateway API, *TCPRoute*
 
+mod exposure;
+mod update;
+
+use self::exposure::edits;
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
-use crate::finding::{Action, Finding, Findings, Fix, Related, push_separated, quoted};
-use crate::json::cursor::Cursor;
-use crate::json::edit::Edit;
+use crate::finding::{Action, Finding, Findings, Fix, Related, quoted};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
-use crate::kubernetes::service::{INTERNAL_ANNOTATIONS, Service, ServiceType};
+use crate::kubernetes::service::{Service, ServiceType};
 use crate::settings::{Address, Exposure};
 use crate::view::Scope;
 use crate::view::load_balancer::ClientAddress;
@@ -72,17 +75,6 @@ pub const RULE: Rule = Rule {
     checks: &[],
     relations: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
-
-/// The clients of an internal load balancer: private addresses (RFC 1918) and those of providers (RFC 6598).
-const PRIVATE_RANGES: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
-
-/// Private addresses of IPv6 (RFC 4193).
-const PRIVATE_RANGE_IPV6: &str = "fc00::/7";
-
-const SOURCE_RANGES: &str = "loadBalancerSourceRanges";
-
-/// What an update keeps of a load balancer where it leaves it out.
-const KEPT: [&str; 4] = ["loadBalancerClass", "allocateLoadBalancerNodePorts", "externalTrafficPolicy", SOURCE_RANGES];
 
 const HELP_TYPE: &str = "set `type: LoadBalancer`; without an internal annotation this can publish the database";
 
@@ -105,6 +97,15 @@ fn wanted(context: &CheckContext<'_>) -> &'static str {
     }
 }
 
+/// What no Service of the wanted type does for clients: one of `services` can select the pods and lead elsewhere.
+fn missing_verb(context: &CheckContext<'_>, services: &[Service<'_>]) -> &'static str {
+    let is_wanted = |service: &Service<'_>| match context.settings.address {
+        Address::LoadBalancer => service.is_load_balancer(),
+        Address::ClusterIp => service.has_virtual_ip(),
+    };
+    if services.iter().any(is_wanted) { "leads to" } else { "selects" }
+}
+
 /// The databases that a Service selects and that are not exempt; `None` if a look-up failed.
 fn databases<'a>(context: &CheckContext<'a>, service: &Service<'_>) -> Option<Vec<Workload<'a>>> {
     let databases = context.view.databases_selected_by(service).known()?;
@@ -117,9 +118,7 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
     }
     let old = context.old.map(Service::read).filter(Service::is_load_balancer);
     findings.extend(match &old {
-        Some(old) => check_removed(context, service, old)
-            .or_else(|| check_left_over(context, service, old))
-            .or_else(|| check_published(context, service, old)),
+        Some(old) => update::check(context, service, old),
         None => check_candidate(context, service),
     });
 }
@@ -132,97 +131,6 @@ fn check_headless(context: &CheckContext<'_>, service: &Service<'_>) -> Option<F
     }
     let message = "the API server rejects a LoadBalancer Service with `clusterIP: None`";
     Some(Finding::contradiction(&cluster_ip, message).help("remove `clusterIP`"))
-}
-
-/// A finding if an UPDATE takes the last stable address of a workload away.
-fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    let is_address = |service: &Service<'_>| match context.settings.address {
-        Address::LoadBalancer => service.is_load_balancer(),
-        Address::ClusterIp => service.has_virtual_ip(),
-    };
-    let mut workloads = Vec::new();
-    for workload in databases(context, old)? {
-        let is_kept = is_address(service) && service.selects(&workload.pods(context.view.namespace()));
-        let others = context.view.services_beside(service, &workload).known()?;
-        if !is_kept && !others.iter().any(is_address) {
-            workloads.push(workload);
-        }
-    }
-    if workloads.is_empty() {
-        return None;
-    }
-    let wanted = wanted(context);
-    let message = format!("this update removes the only {wanted} of {}", listed(&workloads));
-    let selector = service.spec.at("selector");
-    if selector.value() == old.spec.at("selector").value() {
-        let service_type = service.spec.at("type");
-        // The API server would reject a headless load balancer.
-        let exposure = context.settings.exposure.filter(|_| service.service_type().can_become_load_balancer());
-        return Some(match exposure {
-            Some(_) => Finding::omission(&service_type, message, Fix::safe(kept(service, old)))
-                .help("set `type: LoadBalancer` in the manifest"),
-            None => Finding::contradiction(&service_type, message)
-                .reason("clients lose the address they connect to")
-                .help(match context.settings.address {
-                    Address::LoadBalancer => {
-                        "keep `type: LoadBalancer`, create another LoadBalancer Service first, or set `exposure`"
-                    }
-                    Address::ClusterIp => "keep the virtual IP, or create another Service with a virtual IP first",
-                }),
-        });
-    }
-    let is_stopped = |workload: &Workload<'_>| workload.object.path(&["spec", "replicas"]).int() == Some(0);
-    let leads_to_database = context.view.selects_any_database(service).known()?;
-    let finding = if leads_to_database || workloads.iter().all(is_stopped) {
-        Finding::advice(&selector, message)
-    } else {
-        Finding::contradiction(&selector, message)
-    };
-    Some(
-        finding
-            .reason("clients no longer reach this database at the address they connect to")
-            .help(format!("keep the selector, or create another {wanted} for the database first")),
-    )
-}
-
-/// A finding if an UPDATE takes the type away and leaves the source ranges of the load balancer, as the second apply of a
-/// manifest with `type: ClusterIP` does.
-fn check_left_over(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    context.settings.exposure?;
-    let is_left_over = !service.is_load_balancer() && service.spec.at(SOURCE_RANGES).exists();
-    if !is_left_over || !service.service_type().can_become_load_balancer() {
-        return None;
-    }
-    if databases(context, service)?.is_empty() {
-        return None;
-    }
-    let message = "the API server rejects `loadBalancerSourceRanges` in a Service of another type";
-    Some(
-        Finding::omission(&service.spec.at("type"), message, Fix::safe(kept(service, old)))
-            .help("set `type: LoadBalancer` in the manifest, or remove `loadBalancerSourceRanges` from the Service"),
-    )
-}
-
-/// A finding if an UPDATE takes the annotations away that keep a database's load balancer inside.
-fn check_published(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    let is_internal = |service: &Service<'_>| {
-        INTERNAL_ANNOTATIONS.iter().any(|(name, value)| annotations(service).at(name).str() == Some(value))
-    };
-    if !service.is_load_balancer() || !is_internal(old) || is_internal(service) {
-        return None;
-    }
-    if databases(context, service)?.is_empty() {
-        return None;
-    }
-    let at = annotations(service);
-    let message = "this update removes the annotation that keeps the load balancer internal";
-    let help = "keep the annotation; without it the database can be reachable from the internet";
-    Some(match context.settings.exposure {
-        Some(Exposure::Internal) if !is_decided(service) => {
-            Finding::omission(&at, message, Fix::safe(kept(service, old))).help(help)
-        }
-        _ => Finding::advice(&at, message).help(help),
-    })
 }
 
 /// A finding if this is the Service that has to become the LoadBalancer Service of a workload.
@@ -241,17 +149,18 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
         services.push(*service);
         let address = context.view.client_address(&workload, &services).known()?;
         if matches!(address, ClientAddress::Candidate(candidate) if candidate.name() == service.name()) {
-            candidate_for = Some(workload);
+            candidate_for = Some((workload, missing_verb(context, &services)));
         }
     }
-    let workload = candidate_for?;
+    let (workload, verb) = candidate_for?;
     let labels = workload.template.path(&["metadata", "labels"]);
     let related = || Related::new(&workload.object, &labels, "the Service selects these pods");
     let service_type = service.service_type();
-    let message = format!("no LoadBalancer Service selects {}", workload.describe());
+    let message = format!("no LoadBalancer Service {verb} {}", workload.describe());
     let at = service.spec.at("type");
     let finding = match context.settings.exposure {
         // An update is no order for a load balancer.
+        _ if context.scope() == Scope::Part && is_strict(context) => Finding::contradiction(&at, message),
         _ if context.old.is_some() || context.scope() == Scope::Part => Finding::advice(&at, message),
         Some(exposure) => Finding::omission(&at, message, Fix::safe(edits(service, exposure))),
         None if context.scope().is_complete() => {
@@ -268,63 +177,15 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
     )
 }
 
-/// The first two workloads, and the number of the others.
-fn listed(workloads: &[Workload<'_>]) -> String {
-    let mut text = String::new();
-    workloads.iter().take(2).for_each(|workload| push_separated(&mut text, " and ", &workload.describe()));
-    if let Some(others) = workloads.len().checked_sub(2).filter(|others| *others > 0) {
-        text.push_str(&format!(" and {others} more"));
-    }
-    text
-}
-
-fn annotations<'a>(service: &Service<'a>) -> Cursor<'a> {
-    service.object.path(&["metadata", "annotations"])
-}
-
-/// Whether somebody has decided who reaches the load balancer.
-fn is_decided(service: &Service<'_>) -> bool {
-    INTERNAL_ANNOTATIONS.iter().any(|(name, _)| annotations(service).at(name).exists())
-        || service.spec.at(SOURCE_RANGES).exists()
-}
-
-/// The edits that make a Service a LoadBalancer Service.
-fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
-    let mut edits = vec![Edit::set(&service.object, &["spec", "type"], "LoadBalancer")];
-    if exposure == Exposure::Internal && !is_decided(service) {
-        for (name, value) in INTERNAL_ANNOTATIONS {
-            edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value));
-        }
-        let has_ipv6 = service.spec.at("ipFamilies").items().any(|family| family.str() == Some("IPv6"));
-        let ranges = PRIVATE_RANGES.into_iter().chain(has_ipv6.then_some(PRIVATE_RANGE_IPV6));
-        edits.push(Edit::set(&service.object, &["spec", SOURCE_RANGES], ranges.collect::<Vec<_>>()));
-    }
-    edits
-}
-
-/// The edits that leave a Service the load balancer that it was.
-fn kept(service: &Service<'_>, old: &Service<'_>) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    if !service.is_load_balancer() {
-        edits.push(Edit::set(&service.object, &["spec", "type"], "LoadBalancer"));
-    }
-    for field in KEPT.iter().filter(|field| !service.spec.at(field).exists()) {
-        if let Some(value) = old.spec.at(field).value() {
-            edits.push(Edit::set(&service.object, &["spec", field], value.clone()));
-        }
-    }
-    for (name, _) in INTERNAL_ANNOTATIONS.iter().filter(|(name, _)| !annotations(service).at(name).exists()) {
-        if let Some(value) = annotations(old).at(name).value() {
-            edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value.clone()));
-        }
-    }
-    edits
-}
-
 fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     if workload.kind.is_long_running() {
         findings.extend(workload_finding(context, workload));
     }
+}
+
+/// Whether the settings reject also where more objects may arrive.
+fn is_strict(context: &CheckContext<'_>) -> bool {
+    context.settings.rules.action(RULE.id) == Some(Action::Reject)
 }
 
 /// A finding if no Service is the stable address of a workload, and none can become it.
@@ -343,30 +204,32 @@ fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Opti
         Scope::Application | Scope::LiveCluster => true,
         // More objects may arrive.
         Scope::Request if services.is_empty() => return None,
-        Scope::Request => context.settings.rules.action(RULE.id) == Some(Action::Reject),
-        Scope::Part => false,
+        Scope::Request | Scope::Part => !services.is_empty() && is_strict(context),
     };
     let labels = workload.template.path(&["metadata", "labels"]);
-    let message = format!("no {} selects these pods", wanted(context));
+    let message = format!("no {} {} these pods", wanted(context), missing_verb(context, &services));
     let finding = if is_proof { Finding::contradiction(&labels, message) } else { Finding::advice(&labels, message) };
     Some(match services.first() {
-        Some(service) => beside(finding, context, service),
+        Some(service) => beside(finding, context, service, workload),
         None => alone(finding, context, workload),
     })
 }
 
 /// Adds what is said where another Service selects the pods.
-fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>) -> Finding {
+fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     let service_type = service.service_type();
+    let reason = match ports_to(service, workload).is_empty() {
+        true => "the ports of the Service that selects them lead elsewhere",
+        false => reason(Some(service_type)),
+    };
     let related = || Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
-    finding
-        .reason(reason(Some(service_type)))
-        .help(format!("create a {} that selects these pods only", wanted(context)))
-        .for_reports(|finding| {
+    finding.reason(reason).help(format!("create a {} that selects these pods only", wanted(context))).for_reports(
+        |finding| {
             finding
                 .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
                 .related([related()])
-        })
+        },
+    )
 }
 
 /// Adds what is said where no Service selects the pods.
@@ -415,6 +278,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::kubernetes::service::INTERNAL_ANNOTATIONS;
     use crate::settings::Settings;
     use crate::testing::{ask_in, closed, deployment, findings_of, open_index, service, settings, stateful_set, test};
 
@@ -426,7 +290,7 @@ mod tests {
         ask_in(&RULE, object, &open_index(others), &Settings::default())
     }
 
-    fn named(name: &str, kind: &str) -> Value {
+    pub(super) fn named(name: &str, kind: &str) -> Value {
         service(&[("/metadata/name", json!(name)), ("/spec/type", json!(kind))])
     }
 
@@ -509,14 +373,30 @@ mod tests {
 
     #[test]
     fn a_route_of_the_gateway_api_is_a_stable_address() {
-        let route = |name: &str| {
+        let route_with = |name: &str, parents: Value, backend: Value| {
+            let mut backend = backend;
+            backend["name"] = json!(name);
             json!({"apiVersion": "gateway.networking.k8s.io/v1alpha2", "kind": "TCPRoute", "metadata": {"name": "r"},
-                "spec": {"rules": [{"backendRefs": [{"name": name, "port": 1433}]}]}})
+                "spec": {"parentRefs": parents, "rules": [{"backendRefs": [backend]}]}})
         };
+        let route = |name: &str| route_with(name, json!([{"name": "edge"}]), json!({"port": 1433}));
         let (database, cluster_ip) = (deployment(&[]), named("sql", "ClusterIP"));
         assert!(in_application(&cluster_ip, &[database.clone(), route("sql")]).is_empty());
         assert!(at_admission(&cluster_ip, &[database.clone(), route("sql")]).is_empty());
-        assert_eq!(in_application(&cluster_ip, &[database, route("web")]), ["reject /spec/type"]);
+        let gateway = || json!([{"kind": "Gateway", "name": "edge"}]);
+        for wrong in [
+            route("web"),
+            route_with("sql", json!([]), json!({"port": 1433})),
+            route_with("sql", json!([{"kind": "Service", "name": "sql"}]), json!({"port": 1433})),
+            route_with("sql", gateway(), json!({"port": 99})),
+            route_with("sql", gateway(), json!({"port": 1433, "weight": 0})),
+        ] {
+            assert_eq!(
+                in_application(&cluster_ip, &[database.clone(), wrong.clone()]),
+                ["reject /spec/type"],
+                "{wrong}"
+            );
+        }
     }
 
     #[test]
@@ -528,66 +408,6 @@ mod tests {
         assert!(ask(&database, std::slice::from_ref(&cluster_ip)).is_empty());
         assert!(ask(&cluster_ip, std::slice::from_ref(&database)).is_empty());
         assert_eq!(ask(&database, &[headless()]), ["reject /spec/template/metadata/labels"]);
-    }
-
-    fn update(old: &Value, new: &Value, others: &[Value], settings: &Settings) -> Vec<String> {
-        let index = open_index(others);
-        let context = CheckContext::read(new, Kind::Service, settings, &index).expect("Services are checked");
-        let findings = crate::rules::check_all(&context.with_old_object(Some(old)));
-        let own = findings.iter().filter(|finding| finding.rule == RULE.id);
-        own.map(|finding| format!("{} {}", finding.action.name(), finding.pointer)).collect()
-    }
-
-    #[test]
-    fn an_update_keeps_the_load_balancer() {
-        let internal = settings(json!({"exposure": "internal"}));
-        let unset = Settings::default();
-        let annotated = json!({INTERNAL_ANNOTATIONS[0].0: INTERNAL_ANNOTATIONS[0].1});
-        let old = service(&[("/metadata/annotations", annotated)]);
-        let database = deployment(&[]);
-        let objects = [database.clone(), old.clone()];
-        let to_cluster_ip = named("sql", "ClusterIP");
-        assert_eq!(update(&old, &to_cluster_ip, &objects, &internal), ["mutate /spec/type"]);
-        assert_eq!(update(&old, &to_cluster_ip, &objects, &unset), ["reject /spec/type"]);
-        let no_address = service(&[("/spec/type", json!("ClusterIP")), ("/spec/clusterIP", json!("None"))]);
-        assert_eq!(update(&old, &no_address, &objects, &internal), ["reject /spec/type"]);
-        let bare = service(&[]);
-        assert_eq!(update(&old, &bare, &objects, &internal), ["mutate /metadata"]);
-        assert_eq!(update(&old, &bare, &objects, &unset), ["warn /metadata"]);
-        assert!(update(&bare, &service(&[("/spec/ports/0/port", json!(1))]), &objects, &unset).is_empty());
-        // Another load balancer is left.
-        let other = named("other", "LoadBalancer");
-        assert!(update(&old, &to_cluster_ip, &[database.clone(), old.clone(), other], &unset).is_empty());
-        // Nor is it rejected by the API server because of what the mutation added.
-        let ranges = ("/spec/loadBalancerSourceRanges", json!(["10.0.0.0/8"]));
-        let (made, again) =
-            (service(std::slice::from_ref(&ranges)), service(&[ranges, ("/spec/type", json!("ClusterIP"))]));
-        let both = [database.clone(), made.clone(), named("other", "LoadBalancer")];
-        assert_eq!(update(&made, &again, &both, &internal), ["mutate /spec/type"]);
-        assert!(update(&made, &again, &both, &unset).is_empty());
-        assert!(update(&made, &again, &both[1..], &internal).is_empty());
-        // An update is no order for a load balancer.
-        let headed = service(&[("/spec/type", json!("ClusterIP")), ("/spec/sessionAffinity", json!("ClientIP"))]);
-        assert_eq!(update(&to_cluster_ip, &headed, &objects[..1], &internal), ["warn /spec/type"]);
-    }
-
-    #[test]
-    fn an_update_of_the_selector_is_a_cut_over_if_it_leads_to_another_database() {
-        let old = service(&[]);
-        let retargeted = service(&[("/spec/selector/app", json!("web"))]);
-        let ask = |database: Value, target: Value| {
-            update(&old, &retargeted, &[database, old.clone(), target], &Settings::default())
-        };
-        let target = |image: &str| {
-            deployment(&[
-                ("/metadata/name", json!("web")),
-                ("/spec/template/metadata/labels/app", json!("web")),
-                ("/spec/template/spec/containers/0", json!({"image": image})),
-            ])
-        };
-        assert_eq!(ask(deployment(&[]), target("nginx")), ["reject /spec/selector"]);
-        assert_eq!(ask(deployment(&[]), target("mcr.microsoft.com/mssql/server:2022-latest")), ["warn /spec/selector"]);
-        assert_eq!(ask(deployment(&[("/spec/replicas", json!(0))]), target("nginx")), ["warn /spec/selector"]);
     }
 
     #[test]

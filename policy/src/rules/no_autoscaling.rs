@@ -54,6 +54,8 @@ struct Problem<'a> {
     message: String,
     help: &'static str,
     is_advice: bool,
+    /// The most replicas.
+    quantity: Option<i64>,
 }
 
 /// Where files are checked, the finding is on the workload, with all that is wrong with it.
@@ -93,7 +95,7 @@ impl Problem<'_> {
         let message = self.message.clone();
         let finding =
             if self.is_advice { Finding::advice(field, message) } else { Finding::contradiction(field, message) };
-        finding.help(self.help)
+        Finding { quantity: self.quantity, ..finding.help(self.help) }
     }
 }
 
@@ -108,16 +110,19 @@ fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
             message: format!("VerticalPodAutoscaler {name} restarts the pod to resize it"),
             help: "set `updateMode: Off` and read its recommendations",
             is_advice: true,
+            quantity: None,
         });
     }
     let is_of_keda = kind == "ScaledObject";
     let (most, default) = if is_of_keda { (spec.at("maxReplicaCount"), 100) } else { (spec.at("maxReplicas"), 1) };
-    if most.int().unwrap_or(default) > 1 {
+    let count = most.int().unwrap_or(default);
+    if count > 1 {
         return Some(Problem {
             field: most,
             message: format!("{kind} {name} can start a second replica"),
             help: "remove the autoscaler: one replica is all there can be",
             is_advice: false,
+            quantity: Some(count),
         });
     }
     let least = spec.at("minReplicaCount");
@@ -126,6 +131,7 @@ fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
         message: format!("ScaledObject {name} stops the database when there is no load"),
         help: "set `minReplicaCount: 1`",
         is_advice: true,
+        quantity: None,
     })
 }
 

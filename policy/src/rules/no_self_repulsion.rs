@@ -40,6 +40,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
+use crate::kubernetes::scheduling::is_in_own_namespace;
 use crate::kubernetes::selector::Selector;
 use crate::workload::Workload;
 
@@ -82,14 +83,6 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
             return;
         }
     }
-}
-
-/// Whether a term is about the pods of `namespace`. Which namespaces a selector selects is not in the manifest.
-fn is_in_own_namespace(term: &Cursor<'_>, namespace: &str) -> bool {
-    let (names, selector) = (term.at("namespaces"), term.at("namespaceSelector"));
-    let selects_all = selector.map().is_some_and(serde_json::Map::is_empty);
-    let is_default = names.items().next().is_none() && !selector.exists();
-    selects_all || is_default || names.items().any(|name| name.str() == Some(namespace))
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::edit::Edit;
 use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::scheduling::is_in_own_namespace;
 use crate::kubernetes::selector::Selector;
 use crate::view::Scope;
 use crate::workload::Workload;
@@ -88,6 +89,7 @@ fn keeps_apart(workload: &Workload<'_>, namespace: &str) -> bool {
     anti_affinity.at("requiredDuringSchedulingIgnoredDuringExecution").items().any(|term| {
         let selector = Selector::from_label_selector(&term.at("labelSelector"));
         term.at("topologyKey").str() == Some("kubernetes.io/hostname")
+            && is_in_own_namespace(&term, namespace)
             && selector.is_some_and(|selector| selector.matches(&pods))
     })
 }

@@ -32,9 +32,11 @@
 //!   multi-node cluster
 //! - Kubernetes documentation, *Volumes*: `local` volumes depend on the availability of their node
 
-use super::check::{Check, CheckContext, offline};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, quoted};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::{DataStorage, NO_PROVISIONER};
 use crate::workload::Workload;
@@ -48,7 +50,11 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass, Kind::Node],
     checks: &[],
-    relations: offline(&[Check::Workload(check)]),
+    relations: if cfg!(feature = "guest") {
+        &[Check::Workload(check_claims)]
+    } else {
+        &[Check::Workload(check_claims), Check::Workload(check)]
+    },
 };
 
 /// Provisioners whose volumes stay on one node: of Kubernetes, Rancher, OpenEBS and TopoLVM.
@@ -56,6 +62,13 @@ const PROVISIONERS: [&str; 5] =
     [NO_PROVISIONER, "rancher.io/local-path", "openebs.io/local", "topolvm.io", "topolvm.cybozu.com"];
 /// Words in the names of StorageClasses that suggest the same, e.g. `local-path`, `ase-node-local`, `openebs-hostpath`.
 const WORDS: [&str; 2] = ["local", "hostpath"];
+
+/// At admission, where StorageClasses are not looked up, the name of the class is all that is known.
+fn check_claims(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    for storage in context.view.data_storage_at_admission(workload) {
+        findings.extend(suspicious_name(context, &storage.location, &storage.claim));
+    }
+}
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for storage in context.view.data_storage_offline(workload) {
@@ -84,9 +97,14 @@ fn finding_on(context: &CheckContext<'_>, storage: &DataStorage<'_>) -> Option<F
         }
         return None;
     }
-    let name = storage.class_name().filter(|name| is_local_name(name, &context.settings.local_storage_classes))?;
+    suspicious_name(context, &storage.location, &storage.claim)
+}
+
+/// Only the name of the class says that its volumes stay on one node.
+fn suspicious_name(context: &CheckContext<'_>, location: &Cursor<'_>, claim: &Claim<'_>) -> Option<Finding> {
+    let name = claim.class_name().filter(|name| is_local_name(name, &context.settings.local_storage_classes))?;
     let message = format!("the name of StorageClass {} suggests that its volumes stay on one node", quoted(name));
-    Some(Finding::advice(&storage.location, message).help(HELP))
+    Some(Finding::advice(location, message).help(HELP))
 }
 
 const HELP: &str = "use a StorageClass whose volumes other nodes can attach, and move the data";
@@ -182,6 +200,10 @@ mod tests {
         assert_eq!(found(&old, &[]), [format!("warn {NAME}")]);
     }
 
+    fn of_local_class() -> Value {
+        claim("sql-data", &[("/spec/storageClassName", json!("local-path"))])
+    }
+
     fn claim_without_class() -> Value {
         claim("sql-data", &[])
     }
@@ -195,6 +217,14 @@ mod tests {
             volume(json!({"claimRef": {"namespace": "default", "name": "data-sql-0"}, "local": {"path": "/d"}}));
         let found = ask_in(&RULE, &set, &closed([&set, &local]), &Settings::default());
         assert_eq!(found, ["reject /spec/volumeClaimTemplates/0/metadata/name"]);
+    }
+
+    #[test]
+    fn at_admission_the_name_of_a_templates_class_is_a_warning() {
+        let set = stateful_set(&[("/spec/volumeClaimTemplates/0/spec/storageClassName", json!("local-path"))]);
+        let at_admission = |set: &Value| ask_in(&RULE, set, &open_index([]), &Settings::default());
+        assert_eq!(at_admission(&set), ["warn /spec/volumeClaimTemplates/0/metadata/name"]);
+        assert!(at_admission(&stateful_set(&[])).is_empty());
     }
 
     #[test]
@@ -214,5 +244,7 @@ mod tests {
         let (database, claim) = (deployment(&[]), claim("sql-data", &[("/spec/volumeName", json!("disk"))]));
         let local = volume(json!({"local": {"path": "/data"}}));
         assert!(ask_in(&RULE, &database, &open_index([&claim, &local]), &Settings::default()).is_empty());
+        let by_name = of_local_class();
+        assert_eq!(ask_in(&RULE, &database, &open_index([&by_name]), &Settings::default()), [format!("warn {NAME}")]);
     }
 }

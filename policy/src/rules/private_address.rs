@@ -61,6 +61,10 @@ fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findi
     {
         return;
     }
+    // An update that publishes it is the business of `load-balancer-service`.
+    if context.old.map(Service::read).is_some_and(|old| old.is_load_balancer() && old.is_internal()) {
+        return;
+    }
     let ranges = service.spec.at("loadBalancerSourceRanges");
     let everyone = ranges.items().find(|range| matches!(range.str(), Some("0.0.0.0/0" | "::/0")));
     let (at, message) = match everyone {

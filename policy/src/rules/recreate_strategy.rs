@@ -74,7 +74,11 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
 }
 
 fn second_pod(workload: &Workload<'_>) -> String {
-    format!("an update can start a second {} pod while the first one still runs", workload.product())
+    let product = workload.product();
+    match workload.object.path(&["spec", "replicas"]).int() {
+        Some(2..) => format!("an update can start new {product} pods while old ones still run"),
+        _ => format!("an update can start a second {product} pod while the first one still runs"),
+    }
 }
 
 fn check_deployment(workload: &Workload<'_>, strategy: &Cursor<'_>) -> Option<Finding> {

@@ -38,7 +38,6 @@ use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::DataStorage;
 use crate::workload::Workload;
-use crate::workload::claims::DataClaim;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -60,8 +59,7 @@ enum Problem {
 }
 
 fn check_templates(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    for claim in workload.data_claims() {
-        let DataClaim::Template(template) = claim else { continue };
+    for template in workload.data_claim_templates() {
         findings.extend(finding_on(&template, workload.product()));
     }
 }

@@ -24,7 +24,8 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: sets `replicas: 1`. Data that the other pods of a StatefulSet wrote stays on their claims.
+//! Unsafe: sets `replicas: 1`, unless a Service selects one of the pods that would go. Data that the other pods of a StatefulSet wrote
+//! stays on their claims.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Run a Single-Instance Stateful Application*: "Don't scale the app"
@@ -32,12 +33,16 @@
 //! - <https://github.com/kubernetes/kubernetes/issues/60903>: several pods write one ReadWriteOnce volume on one node
 //! - <https://github.com/kyverno/kyverno/issues/3118>: scale requests bypass workload rules
 
-use super::check::{Check, CheckContext, ScaleRequest};
+use super::check::{Check, CheckContext, ScaleRequest, offline};
 use super::{Fixable, Loss, Rule};
-use crate::finding::{Action, Finding, Findings, Fix};
+use crate::finding::{Action, Finding, Findings, Fix, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
+use crate::kubernetes::kind::WorkloadKind;
+use crate::kubernetes::selector::{POD_INDEX, POD_NAME, Selector};
+use crate::kubernetes::service::Service;
 use crate::kubernetes::volumes::{VolumeSource, effective_mount};
+use crate::view::Scope;
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
@@ -49,13 +54,43 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Unsafe,
     sees: &[],
     checks: &[Check::Workload(check_workload), Check::Scale(check_scale)],
-    relations: &[],
+    relations: offline(&[Check::Workload(check_selected_pods)]),
 };
 
 const HELP: &str = "set `replicas: 1`; the controller replaces the pod when it fails";
 
 fn check_workload(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     check(&workload.object, workload, findings);
+}
+
+/// The same without a fix, if a Service selects one of the pods that would go.
+fn check_selected_pods(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    if workload.kind != WorkloadKind::StatefulSet || context.scope() == Scope::Request {
+        return;
+    }
+    let services = context.view.services_selecting(workload).known().unwrap_or_default();
+    let selects = |service: &&Service<'_>| service.selector().is_some_and(|selector| selects_further_pod(&selector));
+    let Some(service) = services.iter().find(selects) else { return };
+    let mut own = Findings::new();
+    check(&workload.object, workload, &mut own);
+    for finding in own.into_iter().filter(|finding| finding.fix.is_some()) {
+        let name = quoted(service.name());
+        let help = format!("set `replicas: 1`, once Service {name} selects none of the pods that go").into();
+        let related = Related::new(&service.object, &service.spec.at("selector"), "this selects a pod that would go");
+        findings.push(Finding { fix: None, help, replaces_others: true, ..finding }.related([related]));
+    }
+}
+
+/// Whether a selector names a pod of a StatefulSet after the first.
+fn selects_further_pod(selector: &Selector<'_>) -> bool {
+    selector.pairs().any(|(key, value)| {
+        let ordinal = match key {
+            POD_NAME => value.as_str().and_then(|name| name.rsplit_once('-')).map(|(_, ordinal)| ordinal),
+            POD_INDEX => value.as_str(),
+            _ => None,
+        };
+        ordinal.is_some_and(|ordinal| ordinal != "0")
+    })
 }
 
 fn check_scale(_: &CheckContext<'_>, request: &ScaleRequest<'_>, findings: &mut Findings) {
@@ -131,7 +166,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
+    use crate::settings::Settings;
+    use crate::testing::{ask, ask_in, closed, deployment, findings_of, service, settings, stateful_set, test};
 
     #[test]
     fn one_or_none() {
@@ -149,6 +185,23 @@ mod tests {
             assert_eq!(ask(&RULE, &deployment(&changes)), expected, "{replicas}");
             assert_eq!(ask(&RULE, &stateful_set(&changes)), expected, "{replicas}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_a_service_selects_is_not_scaled_away() {
+        let set = stateful_set(&[("/spec/replicas", json!(2))]);
+        let is_fixed = |selector: Value| {
+            let of_second = service(&[("/spec/selector", selector)]);
+            let findings = findings_of(&RULE, &set, &closed([&set, &of_second]), &Settings::default());
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            finding.fix.is_some()
+        };
+        assert!(!is_fixed(json!({"app": "sql", "statefulset.kubernetes.io/pod-name": "sql-1"})));
+        assert!(!is_fixed(json!({"app": "sql", "apps.kubernetes.io/pod-index": "1"})));
+        assert!(is_fixed(json!({"app": "sql", "statefulset.kubernetes.io/pod-name": "sql-0"})));
+        assert!(
+            is_fixed(json!({"app": "sql"})) && is_fixed(json!({"app": "other", "apps.kubernetes.io/pod-index": "1"}))
+        );
     }
 
     #[test]

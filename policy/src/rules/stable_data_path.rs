@@ -122,14 +122,16 @@ fn undefined<'a>(expression: &'a str, environment: &Environment<'a>) -> Option<&
 
 /// The first field with another value in each pod, revision or node that the variables `open` expand, directly or through
 /// others.
-fn changing_field<'a>(mut open: Vec<&'a str>, environment: &Environment<'a>, kind: WorkloadKind) -> Option<&'a str> {
+fn changing_field<'a>(open: Vec<&'a str>, environment: &Environment<'a>, kind: WorkloadKind) -> Option<&'a str> {
     let mut seen = Vec::new();
-    while let Some(name) = open.pop() {
+    // A reference sees only the variables before its own.
+    let mut open: Vec<(&str, usize)> = open.into_iter().map(|name| (name, usize::MAX)).collect();
+    while let Some((name, end)) = open.pop() {
+        let Some((position, entry)) = environment.last(name).filter(|(position, _)| *position < end) else { continue };
         if seen.contains(&name) {
             continue;
         }
         seen.push(name);
-        let Some(entry) = environment.entry(name) else { continue };
         let field = entry.path(&["valueFrom", "fieldRef", "fieldPath"]).str();
         let is_stable_name = kind == WorkloadKind::StatefulSet && field == Some("metadata.name");
         let changes = |field: &&str| {
@@ -139,7 +141,8 @@ fn changing_field<'a>(mut open: Vec<&'a str>, environment: &Environment<'a>, kin
         if let Some(field) = field.filter(|field| changes(field) && !is_stable_name) {
             return Some(field);
         }
-        open.extend(entry.at("value").str().map(references).unwrap_or_default());
+        let references = entry.at("value").str().map(references).unwrap_or_default();
+        open.extend(references.into_iter().map(|name| (name, position)));
     }
     None
 }

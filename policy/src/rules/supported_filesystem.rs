@@ -28,10 +28,11 @@
 //! - <https://github.com/microsoft/mssql-docker/issues/851>: NFS locks
 //! - Kubernetes documentation, *Persistent Volumes*: raw block volumes
 
-use super::check::{Check, CheckContext, offline};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::Cursor;
+use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::DataStorage;
 use crate::workload::Workload;
@@ -45,7 +46,11 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass],
     checks: &[],
-    relations: offline(&[Check::Workload(check)]),
+    relations: if cfg!(feature = "guest") {
+        &[Check::Workload(check_claims)]
+    } else {
+        &[Check::Workload(check_claims), Check::Workload(check)]
+    },
 };
 
 /// Volume sources of network file systems.
@@ -58,18 +63,29 @@ const EFS: &str = "efs.csi";
 /// Keys in the parameters of a StorageClass that name a file system.
 const PARAMETERS: [&str; 3] = ["csi.storage.k8s.io/fstype", "fsType", "fstype"];
 
-fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    for storage in context.view.data_storage_offline(workload) {
-        findings.extend(check_mode(&storage).or_else(|| check_share(&storage)).or_else(|| check_type(&storage)));
+/// At admission, where PersistentVolumes and StorageClasses are not looked up, the claim is all that is known.
+fn check_claims(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    for storage in context.view.data_storage_at_admission(workload) {
+        findings.extend(check_mode(&storage.location, &storage.claim));
     }
 }
 
-fn check_mode(storage: &DataStorage<'_>) -> Option<Finding> {
-    let mode = storage.claim.object.path(&["spec", "volumeMode"]);
+fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    for storage in context.view.data_storage_offline(workload) {
+        findings.extend(
+            check_mode(&storage.location, &storage.claim)
+                .or_else(|| check_share(&storage))
+                .or_else(|| check_type(&storage)),
+        );
+    }
+}
+
+fn check_mode(location: &Cursor<'_>, claim: &Claim<'_>) -> Option<Finding> {
+    let mode = claim.object.path(&["spec", "volumeMode"]);
     (mode.str() == Some("Block")).then(|| {
         let message = "the pod does not start: this claim is a block device without a file system";
-        let finding = Finding::contradiction(&storage.location, message).help("set `volumeMode: Filesystem`");
-        DataStorage::about(Finding { kind: FindingKind::Severe, ..finding }, &storage.claim.object, &mode, "set here")
+        let finding = Finding::contradiction(location, message).help("set `volumeMode: Filesystem`");
+        DataStorage::about(Finding { kind: FindingKind::Severe, ..finding }, &claim.object, &mode, "set here")
     })
 }
 
@@ -116,7 +132,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, claim, closed, deployment, test};
+    use crate::testing::{ask_in, claim, closed, deployment, open_index, stateful_set, test};
 
     const NAME: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/claimName";
 
@@ -144,6 +160,15 @@ mod tests {
         assert_eq!(found(&block, &block), [format!("reject {NAME}")]);
         let plain = claim("sql-data", &[("/spec/volumeMode", json!("Filesystem"))]);
         assert!(found(&plain, &plain).is_empty());
+    }
+
+    #[test]
+    fn at_admission_a_template_of_a_device_is_rejected() {
+        let set = stateful_set(&[("/spec/volumeClaimTemplates/0/spec/volumeMode", json!("Block"))]);
+        let expected = ["reject /spec/volumeClaimTemplates/0/metadata/name"];
+        for index in [open_index([]), closed([&set])] {
+            assert_eq!(ask_in(&RULE, &set, &index, &Settings::default()), expected);
+        }
     }
 
     #[test]

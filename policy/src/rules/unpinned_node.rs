@@ -105,7 +105,8 @@ fn removal(placement: &Placement<'_>, label: &[&'static str]) -> &'static str {
 
 /// Whether the scheduler has bound a live Pod to its node.
 fn is_scheduled(workload: &Workload<'_>) -> bool {
-    workload.kind == WorkloadKind::Pod && workload.object.path(&["metadata", "resourceVersion"]).exists()
+    workload.kind == WorkloadKind::Pod
+        && workload.object.path(&["metadata", "resourceVersion"]).str().is_some_and(|version| !version.is_empty())
 }
 
 /// The values of a label that the pod can be scheduled on, and where they are selected; `None` if any value is possible.

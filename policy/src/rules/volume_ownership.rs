@@ -1,8 +1,8 @@
 //! # What must hold
 //! The database can write to a new volume. Where its files are on a claim, the pod's `securityContext.fsGroup` is set, or
 //! the container runs as root (uid 0, or an image of SQL Server 2017), or an init container that runs as root gives the
-//! mounted directory to uid 10001, to group 0 or 10001, or to all. What a script does that is not in the manifest is
-//! believed. OpenShift assigns a group itself: nothing is checked in files with an object of one of its API groups
+//! mounted directory to uid 10001, or lets its group or all write to it. A new group alone does not. What a script does that is not
+//! in the manifest is believed. OpenShift assigns a group itself: nothing is checked in files with an object of one of its API groups
 //! (`*.openshift.io`), nor in its clusters by the webhook. For Kubewarden, set `fsGroup: none`. On a volume of a node's path (`hostPath`) or of in-tree NFS, `fsGroup` has no effect: a warning, where the
 //! volume is in view.
 //!
@@ -152,55 +152,92 @@ fn is_prepared(workload: &Workload<'_>, engine: &Engine, mount: &Mount<'_>) -> b
         let user = security(workload, &container, "runAsUser");
         let must_not_be_root = security(workload, &container, "runAsNonRoot").is_true();
         let is_root = user.int().map_or(!must_not_be_root, |user| user == 0);
-        let mounts = container.at("volumeMounts").items().filter(|other| other.at("name").str() == Some(mount.volume));
+        let mounts = container
+            .at("volumeMounts")
+            .items()
+            .filter(|other| other.at("name").str() == Some(mount.volume) && !other.at("readOnly").is_true());
         let paths: Vec<String> = mounts.filter_map(|other| other.at("mountPath").str().map(normalized)).collect();
-        is_root && !paths.is_empty() && commands(&argv(&container)).iter().any(|one| gives_access(one, engine, &paths))
+        let directory = Directory { paths, may_be_below: mount.entry.at("subPath").exists() };
+        is_root
+            && !directory.paths.is_empty()
+            && commands(&argv(&container)).iter().any(|one| gives_access(one, engine, &directory))
     })
 }
 
-/// Whether a command lets the database write to one of `paths`. A script that the manifest does not show is believed.
-fn gives_access(command: &Command, engine: &Engine, paths: &[String]) -> bool {
+/// Where an init container finds the directory that the database uses.
+struct Directory {
+    /// The paths at which it mounts the volume.
+    paths: Vec<String>,
+    /// Whether the database uses a directory of the volume.
+    may_be_below: bool,
+}
+
+/// Whether a command lets the database write to a directory. A script that the manifest does not show is believed.
+fn gives_access(command: &Command, engine: &Engine, directory: &Directory) -> bool {
     if command.runs_unseen_script() {
         return true;
     }
     let words: Vec<&str> = command.arguments().collect();
-    let operands: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).copied().collect();
-    let Some((first, files)) = operands.split_first() else { return false };
-    // `install` has its options in front, and the directory last.
-    let files = if command.program() == "install" { operands.rchunks(1).next().unwrap_or_default() } else { files };
-    let on_volume = files.iter().any(|file| may_be_on(file, paths));
-    let allows = match command.program() {
+    if !matches!(command.program(), "find" | "xargs") {
+        return changes(command.program(), &words, engine) && directory.is_among(command.program(), &words);
+    }
+    // They run another program, for the files below the first operands of `find`, or for those that `xargs` reads.
+    let own =
+        words.iter().position(|word| matches!(*word, "chown" | "chmod")).and_then(|at| words.split_at_checked(at));
+    own.is_some_and(|(before, own)| {
+        let (program, words) = own.split_first().map_or(("", own), |(program, words)| (*program, words));
+        let mut roots = before.iter().take_while(|word| !word.starts_with('-'));
+        changes(program, words, engine)
+            && (command.program() == "xargs" || roots.any(|root| directory.is_at(root, true)))
+    })
+}
+
+/// Whether a program with these arguments lets the database write to its operands. A group alone may not write.
+fn changes(program: &str, words: &[&str], engine: &Engine) -> bool {
+    let first = words.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
+    match program {
         "chown" => {
-            let (user, group) = first.split_once([':', '.']).unwrap_or((first, ""));
-            is_user(user, engine) || is_group(group, engine) || words.iter().any(|word| word.starts_with("--reference"))
+            let user = first.split([':', '.']).next().unwrap_or_default();
+            is_user(user, engine) || words.iter().any(|word| word.starts_with("--reference"))
         }
-        "chgrp" => is_group(first, engine),
         "chmod" => lets_others_write(first),
         "install" => {
             let value = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
             value("-o").is_some_and(|user| is_user(user, engine))
-                || value("-g").is_some_and(|group| is_group(group, engine))
                 || value("-m").is_some_and(|mode| lets_others_write(mode))
         }
         _ => false,
-    };
-    allows && on_volume
+    }
 }
 
-/// Whether an operand is at, above or below one of `paths`, or not known.
-fn may_be_on(operand: &str, paths: &[String]) -> bool {
-    let is_known = operand.starts_with('/') && !operand.contains(['$', '`']);
-    let operand = normalized(operand);
-    !is_known || paths.iter().any(|path| is_within(path, &operand) || is_within(&operand, path))
+impl Directory {
+    /// Whether it is among the operands of a program.
+    fn is_among(&self, program: &str, words: &[&str]) -> bool {
+        let is_recursive = words.iter().any(|word| {
+            *word == "--recursive" || word.starts_with('-') && !word.starts_with("--") && word.contains('R')
+        });
+        let mut operands: Vec<&str> = words.iter().filter(|word| !word.starts_with('-')).copied().collect();
+        // Of `install`, the last operand; of the others, all after the owner or the mode.
+        let first = if program == "install" { operands.len().saturating_sub(1) } else { 1 };
+        operands.drain(..first.min(operands.len()));
+        operands.into_iter().any(|operand| self.is_at(operand, is_recursive))
+    }
+
+    /// Whether an operand is it, or above it and `is_recursive`, or not known.
+    fn is_at(&self, operand: &str, is_recursive: bool) -> bool {
+        let is_known = operand.starts_with('/') && !operand.contains(['$', '`']);
+        let operand = normalized(operand);
+        let is_it = |path: &String| {
+            *path == operand
+                || is_recursive && is_within(path, &operand)
+                || self.may_be_below && is_within(&operand, path)
+        };
+        !is_known || self.paths.iter().any(is_it)
+    }
 }
 
 fn is_user(name: &str, engine: &Engine) -> bool {
     name == "mssql" || name.contains('$') || name.parse() == Ok(engine.uid)
-}
-
-/// Whether a group is one of the database's, which runs in the group of root.
-fn is_group(name: &str, engine: &Engine) -> bool {
-    matches!(name, "root" | "0") || is_user(name, engine)
 }
 
 /// Whether a mode lets the group or others write.
@@ -211,7 +248,7 @@ fn lets_others_write(mode: &str) -> bool {
     mode.contains('$')
         || mode.split(',').any(|part| {
             let (who, what) = part.split_at(part.find(['+', '-', '=']).unwrap_or(part.len()));
-            !what.starts_with('-') && what.contains('w') && (who.is_empty() || who.contains(['a', 'g', 'o']))
+            !what.starts_with('-') && what.contains(['w', 'u']) && (who.is_empty() || who.contains(['a', 'g', 'o']))
         })
 }
 
@@ -269,13 +306,16 @@ mod tests {
         let right = [
             "chown -R 10001:0 /v",
             "chown 10001 /v/",
-            "chown -R mssql /v/data",
+            "chown -R mssql /",
+            "busybox chown 10001 /v",
+            "find /v -exec chown 10001 {} +",
+            "find /v -print0 | xargs -0 chown 10001",
             "chgrp -R 0 /v && chmod -R g=u /v",
             "cd /v; chown -R 10001 .",
             "chown -R $OWNER /v",
             "chmod -R 777 /v",
             "chmod -R a+rwX /v",
-            "install -d -o 10001 -g 0 /v/data",
+            "install -d -o 10001 -g 0 /v",
             "/scripts/prepare.sh",
         ];
         for command in right {
@@ -286,6 +326,11 @@ mod tests {
             "echo chown 10001 /v",
             "chown -R 1000:1000 /v",
             "chown -R 10001 /other",
+            "chown 10001 /",
+            "chown -R 10001 /v/data",
+            "chown -R :10001 /v",
+            "chgrp -R 0 /v",
+            "find /other -exec chown 10001 {} +",
             "chmod 755 /v",
             "chmod o-w /v",
             "install -d /v/data",
@@ -293,6 +338,15 @@ mod tests {
         for command in wrong {
             assert!(!init("data", command, json!({})), "{command}");
         }
+        let of_directory = |command: &str| {
+            let container = json!({"name": "own", "image": "busybox", "command": ["sh", "-c", command],
+                "volumeMounts": [{"name": "data", "mountPath": "/v"}]});
+            let sub_path = format!("{POD}/containers/0/volumeMounts/0/subPath");
+            let changes = [(format!("{POD}/initContainers"), json!([container])), (sub_path, json!("sql"))];
+            let changes: Vec<(&str, Value)> = changes.iter().map(|(at, value)| (at.as_str(), value.clone())).collect();
+            ask(&RULE, &without_group(&changes)).is_empty()
+        };
+        assert!(of_directory("mkdir -p /v/sql; chown 10001 /v/sql") && !of_directory("mkdir /v/sql"));
         assert!(!init("other", "chown -R 10001:0 /v", json!({})));
         assert!(init("data", "chown -R 10001:0 /v", json!({"runAsUser": 0})));
         assert!(!init("data", "chown -R 10001:0 /v", json!({"runAsUser": 1000})));

@@ -1,6 +1,7 @@
 //! # What must hold
 //! The database can write its files: neither the mounts of the databases, the error logs and the machine key nor their
-//! claims are `readOnly`, and no claim template asks for ReadOnlyMany.
+//! claims are `readOnly`, no claim template asks for ReadOnlyMany, and none of these directories is a Secret or ConfigMap. Single
+//! files from a Secret or ConfigMap are fine. With `readOnlyRootFilesystem`, a volume is mounted at `/var/opt/mssql`.
 //!
 //! # Why
 //! SQL Edge opens its system databases for writing. On a read-only volume it does not start.
@@ -53,6 +54,8 @@ pub const RULE: Rule = Rule {
 
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
     let product = container.engine.product;
+    findings.extend(check_root(container));
+    findings.extend(check_files_of_objects(container));
     for mount in written_mounts(container) {
         let of_mount = check_read_only(&mount.entry, product);
         let of_claim = match &mount.source {
@@ -67,6 +70,39 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
             }
         }
     }
+}
+
+/// A finding if the root filesystem is read-only, and the data root is in it.
+fn check_root(container: &DatabaseContainer<'_, '_>) -> Option<Finding> {
+    let root = container.engine.data_root;
+    let flag = container.container.path(&["securityContext", "readOnlyRootFilesystem"]);
+    (flag.is_true() && effective_mount(&container.storage().mounts, root).is_none()).then(|| {
+        let product = container.engine.product;
+        Finding::contradiction(&flag, format!("{product} does not start: it cannot write to {root}"))
+            .help(format!("mount a volume at {root}, or remove `readOnlyRootFilesystem`"))
+    })
+}
+
+/// Volumes whose files come from objects, and cannot be written.
+const READ_ONLY_SOURCES: [&str; 5] = ["configMap", "secret", "projected", "downwardAPI", "image"];
+
+/// A finding if a whole directory that the database writes to comes from such an object. Where it is that of the databases, the files
+/// are lost, which `persistent-data` says.
+fn check_files_of_objects(container: &DatabaseContainer<'_, '_>) -> Option<Finding> {
+    let storage = container.storage();
+    let data = storage.data_mounts();
+    let written = container.engine.required_directories.iter().map(|(directory, _)| *directory);
+    written.chain([container.engine.data_root]).find_map(|directory| {
+        let mount = effective_mount(&storage.mounts, directory)?;
+        let VolumeSource::Other(kind) = mount.source else { return None };
+        let is_own = READ_ONLY_SOURCES.contains(&kind) && !data.iter().any(|data| data.path == mount.path);
+        is_own.then(|| {
+            let product = container.engine.product;
+            Finding::contradiction(&mount.entry.at("mountPath"), format!("{product} cannot write to {directory}"))
+                .reason(format!("a volume of the kind `{kind}` can only be read"))
+                .help("mount single files with `subPath`, or use another directory")
+        })
+    })
 }
 
 /// The same for the claims and volumes behind the mounts.
@@ -131,7 +167,7 @@ fn check_access_modes(template: &Cursor<'_>, product: &str) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
@@ -152,6 +188,35 @@ mod tests {
         assert_eq!(ask(&RULE, &deployment(&[(&format!("{mounts}/-"), log)])), [format!("reject {mounts}/1/readOnly")]);
         let other = json!({"name": "conf", "mountPath": "/etc/conf", "readOnly": true});
         assert!(ask(&RULE, &deployment(&[("/spec/template/spec/containers/0/volumeMounts/-", other)])).is_empty());
+    }
+
+    #[test]
+    fn a_read_only_root_needs_a_volume_at_the_data_root() {
+        let flag = "/spec/template/spec/containers/0/securityContext/readOnlyRootFilesystem";
+        let path = "/spec/template/spec/containers/0/volumeMounts/0/mountPath";
+        assert!(ask(&RULE, &deployment(&[(flag, json!(true))])).is_empty());
+        let only_data = deployment(&[(flag, json!(true)), (path, json!("/var/opt/mssql/data"))]);
+        assert_eq!(ask(&RULE, &only_data), [format!("reject {flag}")]);
+        assert!(ask(&RULE, &deployment(&[(flag, json!(false)), (path, json!("/var/opt/mssql/data"))])).is_empty());
+    }
+
+    #[test]
+    fn a_directory_from_an_object_cannot_be_written() {
+        let pod = "/spec/template/spec";
+        let with = |volume: Value, path: &str, sub_path: Value| {
+            let mount = json!({"name": "own", "mountPath": path, "subPath": sub_path});
+            let (volumes, mounts) = (format!("{pod}/volumes/-"), format!("{pod}/containers/0/volumeMounts/-"));
+            ask(&RULE, &deployment(&[(&volumes, volume), (&mounts, mount)]))
+        };
+        let secret = || json!({"name": "own", "secret": {"secretName": "keys"}});
+        let expected = [format!("reject {pod}/containers/0/volumeMounts/1/mountPath")];
+        assert_eq!(with(secret(), "/var/opt/mssql/secrets", json!(null)), expected);
+        assert_eq!(
+            with(json!({"name": "own", "configMap": {"name": "c"}}), "/var/opt/mssql/log", json!(null)),
+            expected
+        );
+        assert!(with(secret(), "/var/opt/mssql/secrets/machine-key", json!("machine-key")).is_empty());
+        assert!(with(json!({"name": "own", "emptyDir": {}}), "/var/opt/mssql/log", json!(null)).is_empty());
     }
 
     #[test]

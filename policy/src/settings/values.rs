@@ -93,7 +93,9 @@ fn image(value: &Value) -> Result<ImageMapping, String> {
         return Err(unknown("field in `images`", key, &["repository", "engine"]));
     }
     let repository = members.get("repository").and_then(Value::as_str).unwrap_or_default().trim_matches('/');
-    if repository.is_empty() || repository.contains(['@', ':', ' ']) {
+    // The first part of a path with a registry has a dot or a port, or is this name.
+    let has_registry = repository.split_once('/').is_some_and(|(first, _)| first.contains('.') || first == "localhost");
+    if repository.is_empty() || repository.contains(['@', ':', ' ']) || has_registry {
         return Err(
             "`repository` in `images` must be the path of an image, without registry, tag and digest".to_owned()
         );

@@ -1,12 +1,14 @@
 //! Objects at hand as a cluster: those of files, of a live cluster, or of a fixture.
 
+mod buckets;
+
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, OnceLock};
 
 use serde_json::Value;
 
+use self::buckets::{Bucket, BucketKey, Buckets, volume_bucket};
 use super::Scope;
 use super::cluster::{Cluster, Lookup, Query, is_autoscaler};
 use crate::kubernetes::claim::claim_names;
@@ -79,57 +81,6 @@ struct IndexedService<'a> {
 /// The kind, namespace and name of an object.
 type ObjectName<'a> = (Kind, &'a str, &'a str);
 
-/// The hash of what objects of a bucket have in common.
-type BucketKey = u64;
-
-/// What objects of a bucket have in common.
-#[derive(Hash)]
-enum Bucket<'b> {
-    /// Pods with a label, or Services that select it; without one, all of a namespace.
-    Label {
-        namespace: &'b str,
-        label: Option<(&'b str, &'b str)>,
-    },
-    /// Pods with a label that may get others while they run.
-    RunTimeLabels {
-        namespace: &'b str,
-        label: (&'b str, &'b str),
-    },
-    /// Pods that mount a claim.
-    Claim {
-        namespace: &'b str,
-        claim: &'b str,
-    },
-    DisruptionBudgets {
-        namespace: &'b str,
-    },
-    Autoscalers {
-        namespace: &'b str,
-    },
-    Routes {
-        namespace: &'b str,
-    },
-    /// PersistentVolumes that are reserved for a claim.
-    VolumesForClaim {
-        namespace: &'b str,
-        claim: &'b str,
-    },
-    /// The others of a StorageClass; without a name, those without one.
-    VolumesOfClass {
-        class: &'b str,
-    },
-    DefaultStorageClasses,
-    Nodes,
-}
-
-impl Bucket<'_> {
-    fn key(&self) -> BucketKey {
-        /// One for all indexes, because entries are read before their index exists.
-        static HASH: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        HASH.hash_one(self)
-    }
-}
-
 impl<'a> IndexEntry<'a> {
     /// Reads an object; `None` if it is of an unknown kind. `default_namespace` is that of objects that name none.
     pub fn read(object: &'a Value, default_namespace: &'a str) -> Option<Self> {
@@ -184,14 +135,6 @@ impl<'a> IndexEntry<'a> {
         bucket_keys.sort_unstable();
         bucket_keys.dedup();
         IndexEntry { object: pods.object, kind: EntryKind::Workload(pods), bucket_keys }
-    }
-}
-
-/// A volume can be reserved for one claim.
-fn volume_bucket<'a>(volume: &Volume<'a>) -> Bucket<'a> {
-    match volume.reserved_for() {
-        Some((namespace, claim)) => Bucket::VolumesForClaim { namespace, claim },
-        None => Bucket::VolumesOfClass { class: volume.class_name() },
     }
 }
 
@@ -329,7 +272,7 @@ impl<'a> ObjectIndex<'a> {
                 let selector = service.selector;
                 selector.is_some_and(|selector| self.pods_selected_by(service.namespace, &selector).is_empty())
             };
-            let idle = self.load_balancers.objects.iter().filter(is_idle);
+            let idle = self.load_balancers.iter().filter(is_idle);
             idle.take(MAX_RELATED).map(|service| service.object).collect()
         })
     }
@@ -395,49 +338,6 @@ impl Cluster for ObjectIndex<'_> {
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
         let is_there = resource.kind != Kind::Claim || self.has_claims;
         Lookup::Known(is_there.then(|| self.named((resource.kind, namespace, name))).flatten())
-    }
-}
-
-/// Objects by bucket, in one sorted vector: quick to build, and in the order of insertion within a bucket. Two buckets
-/// may share a key, so that a bucket can contain other objects.
-#[derive(Debug)]
-struct Buckets<T> {
-    objects: Vec<T>,
-    /// The keys, with positions in `objects`.
-    keys: Vec<(BucketKey, u32)>,
-}
-
-impl<T> Default for Buckets<T> {
-    fn default() -> Self {
-        Buckets { objects: Vec::new(), keys: Vec::new() }
-    }
-}
-
-impl<T: Copy> Buckets<T> {
-    fn insert(&mut self, keys: &[BucketKey], object: T) {
-        // More objects would not fit into memory.
-        let position = u32::try_from(self.objects.len()).unwrap_or(u32::MAX);
-        self.objects.push(object);
-        self.keys.extend(keys.iter().map(|key| (*key, position)));
-    }
-
-    fn sort(&mut self) {
-        self.keys.sort_unstable();
-    }
-
-    fn positions(&self, bucket: &Bucket<'_>) -> &[(BucketKey, u32)] {
-        let wanted = bucket.key();
-        let start = self.keys.partition_point(|(key, _)| *key < wanted);
-        let rest = self.keys.get(start..).unwrap_or_default();
-        rest.get(..rest.partition_point(|(key, _)| *key == wanted)).unwrap_or_default()
-    }
-
-    fn len(&self, bucket: &Bucket<'_>) -> usize {
-        self.positions(bucket).len()
-    }
-
-    fn bucket(&self, bucket: &Bucket<'_>) -> impl Iterator<Item = T> + use<'_, T> {
-        self.positions(bucket).iter().filter_map(|(_, position)| self.objects.get(*position as usize).copied())
     }
 }
 

@@ -3,8 +3,8 @@
 //! Several Services may select one database: a headless one for the StatefulSet, one for metrics. One has to be a
 //! LoadBalancer Service. If none is, one is chosen as the candidate, so that the finding is reported, and fixed, once.
 
-use super::View;
 use super::cluster::Lookup;
+use super::{Scope, View};
 use crate::kubernetes::service::Service;
 use crate::settings::Address;
 use crate::workload::Workload;
@@ -33,11 +33,12 @@ impl<'a> View<'a> {
     /// Where clients find `workload`, if `services` are all that select its pods. Of several candidates the one with the
     /// least name.
     pub fn client_address<'s>(&self, workload: &Workload<'_>, services: &[Service<'s>]) -> Lookup<ClientAddress<'s>> {
-        if self.settings.address == Address::ClusterIp && services.iter().any(Service::has_virtual_ip) {
-            return Lookup::Known(ClientAddress::Stable);
-        }
         let leads = |service: &Service<'_>| !ports_to(service, workload).is_empty();
-        if services.iter().any(|service| service.is_load_balancer() && leads(service)) {
+        let is_enough = |service: &Service<'_>| match self.settings.address {
+            Address::ClusterIp => service.has_virtual_ip() && leads(service),
+            Address::LoadBalancer => service.is_load_balancer() && leads(service) && !self.is_shared(service),
+        };
+        if services.iter().any(is_enough) {
             return Lookup::Known(ClientAddress::Stable);
         }
         let can_change = |service: &&Service<'s>| service.service_type().can_become_load_balancer() && leads(service);
@@ -61,6 +62,12 @@ impl<'a> View<'a> {
         Lookup::Known(first.map_or(ClientAddress::None, ClientAddress::Candidate))
     }
 
+    /// Whether a Service leads to several databases, where all are checked.
+    fn is_shared(&self, service: &Service<'_>) -> bool {
+        let is_known = self.scope() != Scope::Request;
+        is_known && self.databases_selected_by(service).known().is_some_and(|databases| databases.len() > 1)
+    }
+
     /// Whether a Service selects the pods of one workload only: a load balancer in front of several databases leads each
     /// connection to another one.
     fn selects_one_workload(&self, service: &Service<'_>) -> Lookup<bool> {
@@ -70,7 +77,8 @@ impl<'a> View<'a> {
 
     /// Whether a Service is behind a TCPRoute of the Gateway API, whose Gateway has an address that stays.
     pub fn is_behind_route(&self, service: &Service<'_>) -> Lookup<bool> {
+        let ports: Vec<i64> = service.spec.at("ports").items().filter_map(|port| port.at("port").int()).collect();
         let routes = self.tcp_routes();
-        routes.map(|routes| routes.iter().any(|route| route.leads_to(service.name(), self.namespace())))
+        routes.map(|routes| routes.iter().any(|route| route.leads_to(service.name(), self.namespace(), &ports)))
     }
 }

@@ -57,6 +57,12 @@ impl<'a> View<'a> {
         if self.scope() == Scope::Request { Vec::new() } else { self.data_storage(workload) }
     }
 
+    /// The claims of `workload` at admission, without the storage behind them; none where that is checked, too.
+    pub fn data_storage_at_admission<'s, 'w: 's>(&'s self, workload: &Workload<'w>) -> Vec<DataStorage<'s>> {
+        let is_checked = !cfg!(feature = "guest") && self.scope() != Scope::Request;
+        if is_checked { Vec::new() } else { self.data_storage(workload) }
+    }
+
     /// The storage behind the claims that hold files of `workload`. Claims that are not known are left out, and
     /// PersistentVolumes and StorageClasses are not looked up at admission.
     pub fn data_storage<'s, 'w: 's>(&'s self, workload: &Workload<'w>) -> Vec<DataStorage<'s>> {

@@ -34,8 +34,22 @@ impl<'a> DataClaim<'a> {
 }
 
 impl<'a> Workload<'a> {
+    /// The templates of claims that hold files of its databases. Only a StatefulSet has some.
+    pub fn data_claim_templates(&self) -> Vec<Claim<'a>> {
+        if self.claim_templates().is_none() {
+            return Vec::new();
+        }
+        let template =
+            |claim: &DataClaim<'a>| if let DataClaim::Template(template) = claim { Some(*template) } else { None };
+        self.data_claims().iter().filter_map(template).collect()
+    }
+
     /// The claims that hold files of its databases, each once.
-    pub fn data_claims(&self) -> Vec<DataClaim<'a>> {
+    pub fn data_claims(&self) -> &[DataClaim<'a>] {
+        self.data_claims.get_or_init(|| self.read_data_claims())
+    }
+
+    fn read_data_claims(&self) -> Vec<DataClaim<'a>> {
         let mut claims: Vec<DataClaim<'a>> = Vec::new();
         for mount in self.containers().flat_map(|container| container.storage().data_mounts()) {
             let claim = match &mount.source {

@@ -1,0 +1,40 @@
+//! Who reaches the load balancer that a Service becomes.
+
+use crate::json::cursor::Cursor;
+use crate::json::edit::Edit;
+use crate::kubernetes::service::{INTERNAL_ANNOTATIONS, Service};
+use crate::settings::Exposure;
+
+/// The clients of an internal load balancer: private addresses (RFC 1918) and those of providers (RFC 6598).
+const PRIVATE_RANGES: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
+
+/// Private addresses of IPv6 (RFC 4193).
+const PRIVATE_RANGE_IPV6: &str = "fc00::/7";
+
+/// The field with the clients of a load balancer.
+pub(super) const SOURCE_RANGES: &str = "loadBalancerSourceRanges";
+
+/// The annotations of a Service.
+pub(super) fn annotations<'a>(service: &Service<'a>) -> Cursor<'a> {
+    service.object.path(&["metadata", "annotations"])
+}
+
+/// Whether somebody has decided who reaches the load balancer.
+pub(super) fn is_decided(service: &Service<'_>) -> bool {
+    INTERNAL_ANNOTATIONS.iter().any(|(name, _)| annotations(service).at(name).exists())
+        || service.spec.at(SOURCE_RANGES).exists()
+}
+
+/// The edits that make a Service a LoadBalancer Service.
+pub(super) fn edits(service: &Service<'_>, exposure: Exposure) -> Vec<Edit> {
+    let mut edits = vec![Edit::set(&service.object, &["spec", "type"], "LoadBalancer")];
+    if exposure == Exposure::Internal && !is_decided(service) {
+        for (name, value) in INTERNAL_ANNOTATIONS {
+            edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value));
+        }
+        let has_ipv6 = service.spec.at("ipFamilies").items().any(|family| family.str() == Some("IPv6"));
+        let ranges = PRIVATE_RANGES.into_iter().chain(has_ipv6.then_some(PRIVATE_RANGE_IPV6));
+        edits.push(Edit::set(&service.object, &["spec", SOURCE_RANGES], ranges.collect::<Vec<_>>()));
+    }
+    edits
+}
