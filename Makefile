@@ -264,6 +264,7 @@ lint: setup deny ## check format, lints, documentation and licenses
 	$(CARGO) clippy --release --locked -p sqledge-ha-policy --features guest --target wasm32-unknown-unknown -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --features registry -- -D warnings
+	$(CARGO) clippy --release --locked --no-default-features --features audit -- -D warnings
 	$(CARGO) clippy --release --locked --no-default-features --lib --target wasm32-unknown-unknown -- -D warnings
 	$(CARGO) clippy --release --locked -p sqledge-ha-playground --target wasm32-unknown-unknown -- -D warnings
 	$(CLIPPY_FUZZ) -- -D warnings

@@ -237,7 +237,7 @@ fn with(script: &str) -> String {
 fn control_sequences_of_a_tool_are_escaped() {
     let script = "printf 'kind: Deployment\\n'; printf '\\033[31mred\\r\\n\\a\\342\\200\\256back\\n' >&2";
     insta::assert_snapshot!(with(script), @r"
-    note: found no SQL Edge or SQL Server workload
+    note: found no SQL Edge or SQL Server workload; an image of another name needs the setting `images`
     nothing checked: no SQL Edge workload in 1 object, 1 file
     helm: �[31mred
     ��back

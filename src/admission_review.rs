@@ -100,13 +100,15 @@ impl AdmissionReview {
         let shape = |part: &str, problem| shape_error(text, part, problem);
         let Some(outer) = members(text) else {
             serde_json::from_slice::<&RawValue>(&body).map_err(|_| not_json(&body))?;
-            return Err(shape(text.trim_start(), "this is neither an AdmissionReview nor an AdmissionRequest"));
+            return Err(shape(text.trim_start(), NEITHER));
         };
         let has = |name: &str, value: &str| outer.raw(name).is_some_and(|member| member == value);
         let is_review = has("kind", "\"AdmissionReview\"");
         let request = match outer.raw("request") {
             Some(request) => request,
             None if is_review => return Err(shape(text.trim_start(), "this AdmissionReview has no `request`")),
+            // An AdmissionRequest has no such field.
+            None if outer.raw("apiVersion").is_some() => return Err(shape(text.trim_start(), NEITHER)),
             None => text.trim_start(),
         };
         let fields = members(request).ok_or_else(|| shape(request, "the `request` is not an object"))?;
@@ -225,6 +227,7 @@ impl RequestInfo {
     }
 }
 
+const NEITHER: &str = "this is neither an AdmissionReview nor an AdmissionRequest";
 const WRONG_TYPE: &str = "a name in this admission request is not a string";
 
 fn string(members: &Members<'_>, name: &str) -> Result<String, &'static str> {
@@ -280,6 +283,10 @@ mod tests {
             ("{\"ä\": \"s3cret\"\n\"x\"}", "the input is not JSON at line 2, column 1"),
             ("{\"ä\": s3cret}", "the input is not JSON at line 1, column 7"),
             ("[\"s3cret\"]", "this is neither an AdmissionReview nor an AdmissionRequest at line 1, column 1"),
+            (
+                "{\"apiVersion\": \"v1\", \"kind\": \"Pod\"}",
+                "this is neither an AdmissionReview nor an AdmissionRequest at line 1, column 1",
+            ),
             ("\n {\"kind\": \"AdmissionReview\"}", "this AdmissionReview has no `request` at line 2, column 2"),
             (
                 "{\"kind\": \"AdmissionReview\", \"request\": null}",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_write::atomic_write;
 use crate::escape::escape;
 use crate::exit::Failure;
-use crate::input_name::STANDARD_INPUT_NAME;
+use crate::input_name::{STANDARD_INPUT_NAME, normalize};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::message::describe_io_error;
 use crate::report::counted;
@@ -116,6 +116,14 @@ impl Baseline {
     }
 }
 
+/// The way from a directory to a file, both absolute.
+fn relative(path: &Path, directory: &Path) -> PathBuf {
+    let above = directory.ancestors().position(|above| path.starts_with(above)).unwrap_or_default();
+    let common = directory.ancestors().nth(above).unwrap_or(directory);
+    let down = path.strip_prefix(common).unwrap_or(path);
+    std::iter::repeat_n(Path::new(".."), above).collect::<PathBuf>().join(down)
+}
+
 /// Names files relative to the directory of a baseline, so that it does not matter where the command runs.
 struct Files {
     directory: Option<PathBuf>,
@@ -124,7 +132,7 @@ struct Files {
 impl Files {
     fn new(baseline: &Path) -> Self {
         let path = std::path::absolute(baseline).ok();
-        Files { directory: path.and_then(|path| Some(path.parent()?.to_owned())) }
+        Files { directory: path.and_then(|path| Some(normalize(&path).parent()?.to_owned())) }
     }
 
     fn name(&self, files: &[LintedFile], located: &LocatedFinding) -> String {
@@ -133,7 +141,22 @@ impl Files {
             return name.to_owned();
         }
         let Ok(path) = std::path::absolute(name) else { return name.to_owned() };
-        let relative = self.directory.as_deref().and_then(|directory| path.strip_prefix(directory).ok());
-        relative.unwrap_or(&path).to_string_lossy().replace('\\', "/")
+        let path = normalize(&path);
+        let relative = self.directory.as_deref().map(|directory| relative(&path, directory));
+        relative.unwrap_or(path).to_string_lossy().replace('\\', "/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_the_same_name_in_every_copy_of_a_repository() {
+        let shown = |path: &str, directory: &str| relative(Path::new(path), Path::new(directory)).display().to_string();
+        assert_eq!(shown("/repo/k8s/sql.yaml", "/repo"), "k8s/sql.yaml");
+        assert_eq!(shown("/repo/k8s/sql.yaml", "/repo/ci"), "../k8s/sql.yaml");
+        assert_eq!(shown("/repo/sql.yaml", "/repo/ci/lint"), "../../sql.yaml");
+        assert_eq!(shown("/other/sql.yaml", "/repo"), "../other/sql.yaml");
     }
 }

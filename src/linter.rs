@@ -387,7 +387,8 @@ fn notes(result: &LintResult, partial: bool) -> Vec<String> {
     }
     let is_complete = !partial && result.errors.is_empty() && charts.is_empty();
     if is_complete && result.workloads == 0 && result.unselected_workloads == 0 && patches == 0 {
-        notes.push("found no SQL Edge or SQL Server workload".to_owned());
+        let advice = if result.objects > 0 { "; an image of another name needs the setting `images`" } else { "" };
+        notes.push(format!("found no SQL Edge or SQL Server workload{advice}"));
     }
     if result.is_truncated {
         notes.push(format!(

@@ -8,6 +8,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Parses a duration above zero.
+#[cfg(feature = "registry")]
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration.is_zero() { Err("it must be longer than 0, for example 30s".to_owned()) } else { Ok(duration) }
@@ -24,6 +25,7 @@ mod tests {
         assert!(duration("soon").is_err() && duration("2").is_err());
     }
 
+    #[cfg(feature = "registry")]
     #[test]
     fn a_positive_duration_is_longer_than_zero() {
         assert_eq!(positive_duration("1ms"), Ok(Duration::from_millis(1)));

@@ -14,10 +14,10 @@ use crate::exit::Failure;
 use crate::linter::LintResult;
 use crate::message::{describe_io_error, print_message};
 use crate::report::human::{self, HumanOptions};
-use crate::report::{ReportFormat, compact, github, json, junit, sarif};
+use crate::report::{ReportFormat, compact, github, json, junit, sarif, summary};
 use crate::terminal::{Layout, TextOutput};
 
-/// Prints a report on standard output, with colors if they are wanted there. `quiet` leaves out notes and the summary of the report
+/// Prints a report on standard output, with colors if they are wanted there. `quiet` leaves out notes and the summary of the reports
 /// for people.
 ///
 /// # Errors
@@ -34,7 +34,11 @@ pub(super) fn print(format: ReportFormat, quiet: bool, result: &LintResult) -> i
         // One finding is one line.
         ReportFormat::Compact => {
             let layout = Layout { width: None, ..layout };
-            write(format, result, TextOutput::new(io::stdout().lock(), layout))
+            write(format, result, TextOutput::new(io::stdout().lock(), layout))?;
+            // What is no finding does not mix with them.
+            let nothing = (result.workloads == 0).then(|| summary(result));
+            result.notes.iter().chain(&nothing).filter(|_| !quiet).for_each(|note| print_message("note", note));
+            Ok(())
         }
         _ => write(format, result, io::stdout().lock()),
     }

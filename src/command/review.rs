@@ -43,7 +43,9 @@ pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
     let source = Source::from_argument(&flags.file);
     let text = source.read().map_err(|error| unreadable(&source.name(), &error))?;
     let failed = |error: Error| Failure::unreadable(format!("{}: {error}", source.name()));
-    let review = AdmissionReview::read(Bytes::from(text.into_bytes())).map_err(|error| failed(error.into()))?;
+    let review = AdmissionReview::read(Bytes::from(text.into_bytes())).map_err(|error| {
+        Failure::unreadable(format!("{}: {error}; to check manifests, run `sqledge-ha lint`", source.name()))
+    })?;
     let answer = answer(&review, &settings, objects.clone()).map_err(failed)?;
     writeln!(anstream::stdout(), "{answer:#}")?;
     if flags.explain {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::discovery::{Discovered, RenderedFiles};
+use super::discovery::{self, Discovered, RenderedFiles};
 use super::overlays::Overlays;
 use super::rendering::{Renderable, render_all};
 use super::tool::ToolError;
@@ -68,6 +68,9 @@ where
         let files = found.texts.iter().filter_map(|(source, _)| source.path());
         discovered = Discovered::among(files, &named, rendering.namespace.as_ref());
         found.notes.append(&mut discovered.notes);
+    } else {
+        let files = found.texts.iter().filter_map(|(source, _)| source.path());
+        found.notes.extend(discovery::not_rendered_note(files, &named));
     }
     let overlays = Overlays::among(discovered.renderables.iter().chain(&named));
     let mut results = render_all(discovered.renderables);

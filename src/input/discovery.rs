@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::charts::{self, is_library};
-use super::kustomization::{Kustomization, KustomizationTree, kustomization_file};
+use super::kustomization::{Kustomization, KustomizationTree, NAMES, kustomization_file};
 use super::rendering::Renderable;
 use super::{HelmChart, Renderer};
 use crate::input_name::{normalize, path_name};
+use crate::report::counted;
 
 /// The charts and kustomizations below the paths that are no part of another one.
 #[derive(Debug, Default)]
@@ -73,6 +74,25 @@ impl Discovered {
             self.renderables.push(Renderable::Kustomization(directory.clone()));
         }
     }
+}
+
+/// A note about the kustomizations among `files` whose result is not in their files, and that are not `named` to be rendered.
+pub(super) fn not_rendered_note<'f>(files: impl Iterator<Item = &'f Path>, named: &[Renderable]) -> Option<String> {
+    let is_kustomization = |file: &&Path| file.file_name().is_some_and(|name| NAMES.iter().any(|one| name == *one));
+    let mut rendered = RenderedFiles::default();
+    named.iter().for_each(|renderable| rendered.add(renderable));
+    let has_changes = |file: &&Path| {
+        let kustomization = directory_of(file).and_then(Kustomization::read);
+        kustomization.is_some_and(|kustomization| kustomization.has_changes && !kustomization.is_component)
+    };
+    let count = files.filter(is_kustomization).filter(|file| !rendered.contains(file)).filter(has_changes).count();
+    let changes = if count == 1 { "changes its" } else { "change their" };
+    (count > 0).then(|| {
+        format!(
+            "not rendered: {} that {changes} resources; check the result with --render",
+            counted(count, "kustomization")
+        )
+    })
 }
 
 /// The directory of a file; the current one for a bare name.

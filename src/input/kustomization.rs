@@ -9,7 +9,7 @@ use crate::input_name::normalize;
 use crate::manifest::{decode, read};
 
 /// The file names of a kustomization.
-const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(super) const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// What a kustomization is made of.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Kustomization {
     pub(super) patches: Vec<String>,
     /// Whether it is a part for other kustomizations.
     pub(super) is_component: bool,
+    /// Whether what it makes is not in its files: it changes them, or takes something from elsewhere.
+    pub(super) has_changes: bool,
     /// Whether it renders Helm charts, which needs a flag of Kustomize.
     pub(super) has_charts: bool,
 }
@@ -28,6 +30,19 @@ pub(super) struct Kustomization {
 pub(super) fn kustomization_file(directory: &Path) -> Option<PathBuf> {
     NAMES.map(|name| directory.join(name)).into_iter().find(|path| path.is_file())
 }
+
+/// The keys by which a kustomization changes objects so that findings can change, or adds some.
+const CHANGES: [&str; 9] = [
+    "components",
+    "generators",
+    "helmCharts",
+    "images",
+    "patches",
+    "patchesJson6902",
+    "patchesStrategicMerge",
+    "replicas",
+    "transformers",
+];
 
 impl Kustomization {
     /// Reads the kustomization of a directory; `None` without a readable one.
@@ -42,9 +57,12 @@ impl Kustomization {
         let paths = |items: &mut dyn Iterator<Item = &Value>| -> Vec<String> {
             items.filter_map(Value::as_str).map(|path| path.trim_start_matches("./").to_owned()).collect()
         };
+        let resources = paths(&mut items("resources").chain(items("bases")).chain(items("components")));
         let with_targets = items("patches").chain(items("patchesJson6902")).filter_map(|patch| patch.get("path"));
         Kustomization {
-            resources: paths(&mut items("resources").chain(items("bases")).chain(items("components"))),
+            has_changes: CHANGES.iter().any(|key| items(key).next().is_some())
+                || resources.iter().any(|name| name.contains("://") || name.contains("?ref=")),
+            resources,
             patches: paths(&mut with_targets.chain(items("patchesStrategicMerge"))),
             is_component: kustomization.get("kind").and_then(Value::as_str) == Some("Component"),
             has_charts: items("helmCharts").chain(items("helmChartInflationGenerator")).next().is_some(),
@@ -62,6 +80,8 @@ pub(super) struct KustomizationTree {
     pub(super) directories: Vec<PathBuf>,
     /// The files of resources.
     pub(super) resources: Vec<PathBuf>,
+    /// Resources that are not below: URLs, without their parameters.
+    pub(super) remote: Vec<String>,
     /// The files of patches, those of the outer kustomizations first.
     pub(super) patches: Vec<PathBuf>,
 }
@@ -74,10 +94,14 @@ impl KustomizationTree {
         while let Some(directory) = tree.directories.get(index).cloned() {
             index += 1;
             let kustomization = Kustomization::read(&directory).unwrap_or_default();
-            let paths = |names: Vec<String>| names.into_iter().map(|name| normalize(&directory.join(name)));
-            tree.patches.extend(paths(kustomization.patches).filter(|path| path.is_file()));
-            for path in paths(kustomization.resources) {
-                if path.is_file() {
+            let local = |name: &String| normalize(&directory.join(name));
+            tree.patches.extend(kustomization.patches.iter().map(local).filter(|path| path.is_file()));
+            for name in kustomization.resources {
+                let path = local(&name);
+                if !path.exists() {
+                    // Of a URL, `?ref=` says which version.
+                    tree.remote.push(name.split('?').next().unwrap_or_default().to_owned());
+                } else if path.is_file() {
                     tree.resources.push(path);
                 } else if path.is_dir() && !tree.directories.contains(&path) && tree.directories.len() < MAX_DIRECTORIES
                 {

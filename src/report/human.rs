@@ -208,6 +208,8 @@ mod tests {
         assert_eq!(shown("a: 1\n  - {b: é, c: 2}\n", "2"), "  - {b: é, c: 2}");
         assert_eq!(shown("x:\n  - {value: é, c: 2}\n", "c"), format!("{}…c…", " ".repeat("  - {value: é,".len() - 1)));
         assert_eq!(shown("  args: b\n", "b"), "       …b");
+        assert_eq!(shown("  - name: SA_PASSWORD\n", "SA_PASSWORD"), "  - name: SA_PASSWORD");
+        assert_eq!(shown("{name: SA_PASSWORD, value: x}\n", "SA_PASSWORD"), "      …SA_PASSWORD…");
         let long = "1".repeat(MAX_LINE);
         assert_eq!(shown(&format!("\u{feff}{{a: {long}}}"), "{"), " {…", "the byte-order mark is not shown");
     }

@@ -136,8 +136,11 @@ pub(crate) fn rendered_position(file: &LintedFile, span: &Range<usize>) -> Strin
 /// Words near which a text can contain a password. A backslash can hide a word in JSON.
 const SECRET_WORDS: [&str; 7] = ["value", "password", "secret", "args", "command", "token", "\\"];
 
+/// Names that contain such a word, and are no secret themselves.
+const KNOWN_NAMES: [&str; 3] = ["mssql_sa_password", "sa_password", "/var/opt/mssql/secrets"];
+
 /// Whether a text may contain a secret: it mentions variables, commands or secrets.
 pub(super) fn may_contain_secret(text: &str) -> bool {
-    let text = text.to_lowercase();
+    let text = KNOWN_NAMES.iter().fold(text.to_lowercase(), |text, name| text.replace(name, ""));
     SECRET_WORDS.iter().any(|word| text.contains(word))
 }

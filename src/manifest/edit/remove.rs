@@ -1,24 +1,46 @@
-//! Removes keys.
+//! Removes keys, and items of lists.
 
 use super::super::spans::{NodeId, NodeKind};
 use super::document_tree::{DocumentTree, PathMatch};
 use super::{EditError, TextEdit};
 
-/// Removes the value at a pointer, with its key.
+/// Removes the value at a pointer, with its key or dash.
 pub(super) fn remove(tree: &DocumentTree<'_>, pointer: &str) -> Result<TextEdit, EditError> {
     let PathMatch { node, parent, rest } = tree.resolve(pointer)?;
     let parent = parent.filter(|_| rest.is_empty()).ok_or(EditError::UnsupportedLayout)?;
-    if tree.node(parent)?.kind != NodeKind::Mapping {
-        return Err(EditError::UnsupportedLayout);
-    }
     let siblings = tree.children(parent);
     let at = siblings.iter().position(|sibling| *sibling == node).ok_or(EditError::UnsupportedLayout)?;
     let (before, after) = siblings.split_at(at);
     let neighbours = (before.last().copied(), after.get(1).copied());
-    if tree.is_flow(parent) {
-        Ok(from_flow(tree, node, neighbours))
-    } else {
-        from_block(tree, parent, node, neighbours)
+    match tree.node(parent)?.kind {
+        _ if tree.is_flow(parent) => Ok(from_flow(tree, node, neighbours)),
+        NodeKind::Mapping => from_block(tree, parent, node, neighbours),
+        NodeKind::Sequence => item(tree, node, neighbours),
+        NodeKind::Scalar | NodeKind::Alias(_) => Err(EditError::UnsupportedLayout),
+    }
+}
+
+/// Removes an item that is not the only one, and has its lines for itself.
+fn item(
+    tree: &DocumentTree<'_>,
+    node: NodeId,
+    neighbours: (Option<NodeId>, Option<NodeId>),
+) -> Result<TextEdit, EditError> {
+    let (start, end) = (tree.start(node), tree.line_end(tree.end(node)));
+    let line = tree.line_start(start);
+    let is_alone = tree.text.get(line..start).is_some_and(|before| before.trim() == "-");
+    if !is_alone || neighbours == (None, None) {
+        return Err(EditError::UnsupportedLayout);
+    }
+    Ok(whole_lines(tree, line, end))
+}
+
+/// Removes the lines from `line` to the one that ends at `end`.
+fn whole_lines(tree: &DocumentTree<'_>, line: usize, end: usize) -> TextEdit {
+    match tree.text.get(end..).and_then(|rest| rest.find('\n')) {
+        Some(feed) => TextEdit { start: line, end: end + feed + 1, text: String::new() },
+        // The last line has no line ending: remove that of the line before.
+        None => TextEdit { start: tree.line_end(line.saturating_sub(2)), end, text: String::new() },
     }
 }
 
@@ -70,14 +92,7 @@ fn from_block(
             let comments = Some(comments).filter(|text| is_comments(text)).unwrap_or_default();
             TextEdit { start: colon, end, text: format!(" {{}}{comments}") }
         }
-        _ if is_alone => {
-            let feed = tree.text.get(end..).and_then(|rest| rest.find('\n'));
-            match feed {
-                Some(feed) => TextEdit { start: line, end: end + feed + 1, text: String::new() },
-                // The last line has no line ending: remove that of the line before.
-                None => TextEdit { start: tree.line_end(line.saturating_sub(2)), end, text: String::new() },
-            }
-        }
+        _ if is_alone => whole_lines(tree, line, end),
         // After a dash: the next key takes its place, unless comments are in between.
         (_, Some(next)) => {
             let dash = tree.text.get(..start).map_or(start, |before| before.trim_end_matches(' ').len());

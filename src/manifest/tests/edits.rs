@@ -178,6 +178,23 @@ fn removing_a_key_removes_its_lines() {
 }
 
 #[test]
+fn removing_an_item_removes_its_lines() {
+    for (before, pointer, after) in [
+        ("a:\n- 1 # one\n# two\n- 2\nb: 1\n", "/a/0", "a:\n# two\n- 2\nb: 1\n"),
+        ("a:\n- 1\n- 2", "/a/1", "a:\n- 1"),
+        ("a:\r\n  -  b: 1\r\n     c: 2\r\n  - 2\r\n", "/a/0", "a:\r\n  - 2\r\n"),
+        ("a: [1, 2, 3]\n", "/a/2", "a: [1, 2]\n"),
+        ("{\"a\": [1, 2]}", "/a/0", "{\"a\": [2]}"),
+    ] {
+        assert_eq!(edit(before, &[remove(pointer)]).as_deref(), Ok(after), "{before}");
+    }
+    for before in ["a:\n- 1\n", "- - 1\n  - 2\n"] {
+        let pointer = if before.starts_with('a') { "/a/0" } else { "/0/0" };
+        assert_eq!(edit(before, &[remove(pointer)]), Err(EditError::UnsupportedLayout), "{before}");
+    }
+}
+
+#[test]
 fn removing_a_key_keeps_other_comments() {
     for (before, after) in [
         ("x:\n- b: 1 # of b\n  # of a\n  a: 2\n", "x:\n-\n  # of a\n  a: 2\n"),
