@@ -338,6 +338,10 @@ mod tests {
                 "`repository` in `images` must be the path of an image, without registry, tag and digest",
             ),
             (
+                json!({"images": [{"repository": "registry.example.com/team/edge", "engine": "sql-edge"}]}),
+                "`repository` in `images` must be the path of an image, without registry, tag and digest",
+            ),
+            (
                 json!({"images": [{"repository": "team/edge"}]}),
                 "`engine` in `images` is missing; valid values: sql-edge, sql-server",
             ),

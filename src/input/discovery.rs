@@ -82,8 +82,10 @@ pub(super) fn not_rendered_note<'f>(files: impl Iterator<Item = &'f Path>, named
     let mut rendered = RenderedFiles::default();
     named.iter().for_each(|renderable| rendered.add(renderable));
     let has_changes = |file: &&Path| {
-        let kustomization = directory_of(file).and_then(Kustomization::read);
-        kustomization.is_some_and(|kustomization| kustomization.has_changes && !kustomization.is_component)
+        let Some(directory) = directory_of(file) else { return false };
+        let Some(kustomization) = Kustomization::read(directory) else { return false };
+        let is_remote = |name: &String| !directory.join(name).exists();
+        !kustomization.is_component && (kustomization.has_changes || kustomization.resources.iter().any(is_remote))
     };
     let count = files.filter(is_kustomization).filter(|file| !rendered.contains(file)).filter(has_changes).count();
     let changes = if count == 1 { "changes its" } else { "change their" };

@@ -20,7 +20,7 @@ pub(super) struct Kustomization {
     pub(super) patches: Vec<String>,
     /// Whether it is a part for other kustomizations.
     pub(super) is_component: bool,
-    /// Whether what it makes is not in its files: it changes them, or takes something from elsewhere.
+    /// Whether it changes its resources so that findings can change, or adds some.
     pub(super) has_changes: bool,
     /// Whether it renders Helm charts, which needs a flag of Kustomize.
     pub(super) has_charts: bool,
@@ -60,8 +60,7 @@ impl Kustomization {
         let resources = paths(&mut items("resources").chain(items("bases")).chain(items("components")));
         let with_targets = items("patches").chain(items("patchesJson6902")).filter_map(|patch| patch.get("path"));
         Kustomization {
-            has_changes: CHANGES.iter().any(|key| items(key).next().is_some())
-                || resources.iter().any(|name| name.contains("://") || name.contains("?ref=")),
+            has_changes: CHANGES.iter().any(|key| items(key).next().is_some()),
             resources,
             patches: paths(&mut with_targets.chain(items("patchesStrategicMerge"))),
             is_component: kustomization.get("kind").and_then(Value::as_str) == Some("Component"),

@@ -99,11 +99,15 @@ fn wanted(context: &CheckContext<'_>) -> &'static str {
 
 /// What no Service of the wanted type does for clients: one of `services` can select the pods and lead elsewhere.
 fn missing_verb(context: &CheckContext<'_>, services: &[Service<'_>]) -> &'static str {
-    let is_wanted = |service: &Service<'_>| match context.settings.address {
+    if services.iter().any(|service| is_wanted(context, service)) { "leads to" } else { "selects" }
+}
+
+/// Whether a Service has the type that clients need.
+fn is_wanted(context: &CheckContext<'_>, service: &Service<'_>) -> bool {
+    match context.settings.address {
         Address::LoadBalancer => service.is_load_balancer(),
         Address::ClusterIp => service.has_virtual_ip(),
-    };
-    if services.iter().any(is_wanted) { "leads to" } else { "selects" }
+    }
 }
 
 /// The databases that a Service selects and that are not exempt; `None` if a look-up failed.
@@ -281,6 +285,7 @@ mod tests {
     use crate::kubernetes::service::INTERNAL_ANNOTATIONS;
     use crate::settings::Settings;
     use crate::testing::{ask_in, closed, deployment, findings_of, open_index, service, settings, stateful_set, test};
+    use crate::view::index::ObjectIndex;
 
     fn in_application(object: &Value, others: &[Value]) -> Vec<String> {
         ask_in(&RULE, object, &closed(others.iter().chain([object])), &Settings::default())
@@ -360,7 +365,14 @@ mod tests {
         let (one, other) = (deployment(&[]), stateful_set(&[]));
         let both = named("both", "ClusterIP");
         assert!(in_application(&both, &[one.clone(), other.clone()]).is_empty());
-        assert_eq!(in_application(&one, &[other, both]), ["reject /spec/template/metadata/labels"]);
+        assert_eq!(in_application(&one, &[other.clone(), both]), ["reject /spec/template/metadata/labels"]);
+        // As a load balancer it counts for none of them, where one has a Service of its own.
+        let in_front = named("both", "LoadBalancer");
+        let mut own = named("own", "ClusterIP");
+        own["spec"]["selector"]["own"] = json!("yes");
+        let mut labeled = one;
+        labeled["spec"]["template"]["metadata"]["labels"]["own"] = json!("yes");
+        assert_eq!(in_application(&own, &[labeled, other, in_front]), ["reject /spec/type"]);
     }
 
     #[test]
@@ -408,6 +420,22 @@ mod tests {
         assert!(ask(&database, std::slice::from_ref(&cluster_ip)).is_empty());
         assert!(ask(&cluster_ip, std::slice::from_ref(&database)).is_empty());
         assert_eq!(ask(&database, &[headless()]), ["reject /spec/template/metadata/labels"]);
+        let metrics = service(&[("/spec/type", json!("ClusterIP")), ("/spec/ports", json!([{"port": 9399}]))]);
+        assert_eq!(ask(&database, &[metrics]), ["reject /spec/template/metadata/labels"]);
+    }
+
+    #[test]
+    fn a_part_of_an_application_is_judged_strictly_if_the_settings_say_so() {
+        let (database, cluster_ip) = (deployment(&[]), named("sql", "ClusterIP"));
+        let ask = |object: &Value, others: &[&Value], settings: &Settings| {
+            let index = ObjectIndex::new(Scope::Part, others.iter().copied().chain([object]));
+            ask_in(&RULE, object, &index, settings)
+        };
+        let strict = settings(json!({"rules": {"load-balancer-service": "reject"}}));
+        assert_eq!(ask(&cluster_ip, &[&database], &strict), ["reject /spec/type"]);
+        assert_eq!(ask(&cluster_ip, &[&database], &Settings::default()), ["warn /spec/type"]);
+        assert_eq!(ask(&database, &[&headless()], &strict), ["reject /spec/template/metadata/labels"]);
+        assert_eq!(ask(&database, &[], &strict), ["warn /spec/template/metadata/labels"], "it may be elsewhere");
     }
 
     #[test]

@@ -178,6 +178,8 @@ mod tests {
         assert!(horizontal(json!({})).is_empty(), "the API server rejects it");
         let web = json!({"kind": "Deployment", "name": "web"});
         assert!(horizontal(json!({"maxReplicas": 2, "scaleTargetRef": web})).is_empty());
+        let of_another_group = json!({"apiVersion": "example.com/v1", "kind": "Deployment", "name": "sql"});
+        assert!(horizontal(json!({"maxReplicas": 2, "scaleTargetRef": of_another_group})).is_empty());
         assert_eq!(found("autoscaling/v1", "HorizontalPodAutoscaler", json!({"maxReplicas": 9})), REJECT);
         let keda = |spec: Value| found("keda.sh/v1alpha1", "ScaledObject", spec);
         assert_eq!(keda(json!({"scaleTargetRef": {"name": "sql"}})), REJECT);

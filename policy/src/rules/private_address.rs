@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, closed, deployment, service, settings, test};
+    use crate::testing::{ask_in, closed, deployment, open_index, service, settings, test};
 
     const RANGES: &str = "/spec/loadBalancerSourceRanges";
 
@@ -126,6 +126,20 @@ mod tests {
         for class in ["service.k8s.aws/nlb", "eks.amazonaws.com/nlb", "tailscale"] {
             assert!(found(&[("/spec/loadBalancerClass", json!(class))]).is_empty(), "{class}");
         }
+    }
+
+    #[test]
+    fn an_update_that_publishes_an_internal_one_has_one_finding() {
+        let azure = json!({"service.beta.kubernetes.io/azure-load-balancer-internal": "true"});
+        let (database, new) = (deployment(&[]), service(&[]));
+        let found = |old: &Value| {
+            let (settings, index) = (Settings::default(), open_index([&database]));
+            let context = CheckContext::read(&new, Kind::Service, &settings, &index).expect("Services are checked");
+            let findings = crate::rules::check_all(&context.with_old_object(Some(old)));
+            findings.iter().map(|finding| finding.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&service(&[("/metadata/annotations", azure)])), ["load-balancer-service"]);
+        assert_eq!(found(&service(&[("/spec/sessionAffinity", json!("ClientIP"))])), [RULE.id]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sqledge_ha_policy::admission::review::validate;
 use sqledge_ha_policy::admission::verdict::Verdict;
+use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::cluster::NoCluster;
 use sqledge_ha_policy::view::index::ObjectIndex;
 
@@ -108,4 +109,45 @@ fn another_problem_at_the_same_place_is_new() {
     let by_pod = with("OF", "metadata.name");
     assert_eq!(annotation(&update(&by_pod, &with("OF", "metadata.uid")), "warned"), "stable-data-path");
     assert!(!update(&by_pod, &with("MISSING", "metadata.name")).allowed, "the pod would not start");
+}
+
+#[test]
+fn the_number_of_an_autoscaler_may_only_fall() {
+    let autoscaler = |most: i64| {
+        let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment()["metadata"]["name"]});
+        json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "scale"},
+            "spec": {"scaleTargetRef": target, "maxReplicas": most}})
+    };
+    let database = deployment();
+    let update = |old: i64, new: i64| {
+        let world = ObjectIndex::new(Scope::Request, [&database]);
+        decide(&request(&autoscaler(new), Some(&autoscaler(old))), json!({}), &world)
+    };
+    let lower = update(5, 3);
+    assert!(lower.allowed && annotation(&lower, "warned") == "no-autoscaling", "{lower:?}");
+    assert!(!update(3, 5).allowed && !update(1, 2).allowed);
+}
+
+#[test]
+fn only_an_object_with_a_resource_version_is_audited() {
+    let omission =
+        |version: Value| with(&deployment(), &[(SELECTOR, json!(null)), ("/metadata/resourceVersion", version)]);
+    for version in [json!(""), json!(null)] {
+        let created = create(&omission(version));
+        assert!(created.allowed && created.mutated_object.is_some(), "{created:?}");
+    }
+    let audited = create(&omission(json!("7")));
+    assert!(!audited.allowed && audited.mutated_object.is_none(), "{audited:?}");
+}
+
+#[test]
+fn knative_gets_no_field_that_it_rejects() {
+    let template = deployment()["spec"]["template"].clone();
+    let service = json!({"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "sql"},
+        "spec": {"template": template}});
+    let service = with(&service, &[(SELECTOR, json!(null)), ("/spec/template/spec/securityContext", json!(null))]);
+    let decided =
+        decide(&request(&service, None), json!({"rules": {"steady-controller": "warn"}}), &ObjectIndex::default());
+    assert!(!decided.allowed && decided.mutated_object.is_none(), "{decided:?}");
+    assert_eq!(annotation(&decided, "rejected"), "amd64-node-selector,volume-ownership");
 }

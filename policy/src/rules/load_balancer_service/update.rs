@@ -1,7 +1,7 @@
 //! Updates of a LoadBalancer Service: they keep it, and who reaches it.
 
 use super::exposure::{SOURCE_RANGES, annotations, is_decided};
-use super::{databases, wanted};
+use super::{databases, is_wanted, wanted};
 use crate::finding::{Finding, Fix, push_separated};
 use crate::json::edit::Edit;
 use crate::kubernetes::service::{INTERNAL_ANNOTATIONS, Service};
@@ -21,10 +21,7 @@ pub(super) fn check(context: &CheckContext<'_>, service: &Service<'_>, old: &Ser
 
 /// A finding if an UPDATE takes the last stable address of a workload away.
 fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    let is_address = |service: &Service<'_>| match context.settings.address {
-        Address::LoadBalancer => service.is_load_balancer(),
-        Address::ClusterIp => service.has_virtual_ip(),
-    };
+    let is_address = |service: &Service<'_>| is_wanted(context, service);
     let mut workloads = Vec::new();
     for workload in databases(context, old)? {
         let is_kept = is_address(service) && service.selects(&workload.pods(context.view.namespace()));
@@ -191,6 +188,14 @@ mod tests {
         // An update is no order for a load balancer.
         let headed = service(&[("/spec/type", json!("ClusterIP")), ("/spec/sessionAffinity", json!("ClientIP"))]);
         assert_eq!(update(&to_cluster_ip, &headed, &objects[..1], &internal), ["warn /spec/type"]);
+    }
+
+    #[test]
+    fn a_stopped_database_needs_no_load_balancer() {
+        let (old, to_cluster_ip) = (service(&[]), named("sql", "ClusterIP"));
+        let stopped = deployment(&[("/spec/replicas", json!(0))]);
+        let found = update(&old, &to_cluster_ip, &[stopped, old.clone()], &Settings::default());
+        assert_eq!(found, ["warn /spec/type"]);
     }
 
     #[test]
