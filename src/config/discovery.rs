@@ -85,3 +85,17 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 fn relative(path: &Path) -> PathBuf {
     path.strip_prefix(absolute(Path::new("."))).map_or_else(|_| path.to_owned(), Path::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(misnamed(folder.path()), None);
+        fs::write(folder.path().join("sqledge-ha.yml"), "").unwrap();
+        let found = misnamed(&folder.path().join("sql.yaml")).unwrap();
+        assert_eq!(found.file_name().unwrap(), "sqledge-ha.yml");
+    }
+}

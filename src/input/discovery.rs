@@ -140,3 +140,37 @@ impl RenderedFiles {
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| normalize(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn kustomizations_whose_result_is_not_in_their_files_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("sql.yaml"), "").unwrap();
+        let kustomization = |name: &str, text: &str| {
+            let directory = folder.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            fs::write(directory.join("kustomization.yaml"), text).unwrap();
+            directory.join("kustomization.yaml")
+        };
+        let local = kustomization("local", "resources: [../sql.yaml]\n");
+        let patched = kustomization("patched", "resources: [../sql.yaml]\npatches: [{path: p.yaml}]\n");
+        let remote = kustomization("remote", "resources: [github.com/example/shop]\n");
+        let component = kustomization("component", "kind: Component\npatches: [{path: p.yaml}]\n");
+        let note = |files: &[&PathBuf], named: &[Renderable]| {
+            not_rendered_note(files.iter().map(|file| file.as_path()), named)
+        };
+        assert_eq!(note(&[&local, &component], &[]), None);
+        let one = "not rendered: 1 kustomization that changes its resources; check the result with --render";
+        assert_eq!(note(&[&local, &patched], &[]).as_deref(), Some(one));
+        assert_eq!(note(&[&remote], &[]).as_deref(), Some(one));
+        assert!(
+            note(&[&patched, &remote], &[]).is_some_and(|note| note.contains("2 kustomizations that change their"))
+        );
+        assert_eq!(note(&[&patched], &[Renderable::Kustomization(folder.path().join("patched"))]), None);
+    }
+}

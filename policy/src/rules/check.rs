@@ -44,11 +44,6 @@ pub const fn offline(checks: &'static [Check]) -> &'static [Check] {
     if cfg!(feature = "guest") { &[] } else { checks }
 }
 
-/// The same for all but the first check.
-pub const fn first_online(checks: &'static [Check]) -> &'static [Check] {
-    if cfg!(feature = "guest") { checks.split_at(1).0 } else { checks }
-}
-
 /// An object, read as what it is.
 #[derive(Clone, Debug)]
 pub enum CheckedObject<'a> {

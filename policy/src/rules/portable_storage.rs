@@ -32,7 +32,7 @@
 //!   multi-node cluster
 //! - Kubernetes documentation, *Volumes*: `local` volumes depend on the availability of their node
 
-use super::check::{Check, CheckContext, first_online};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, quoted};
 use crate::json::cursor::Cursor;
@@ -50,7 +50,11 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass, Kind::Node],
     checks: &[],
-    relations: first_online(&[Check::Workload(check_claims), Check::Workload(check)]),
+    relations: if cfg!(feature = "guest") {
+        &[Check::Workload(check_claims)]
+    } else {
+        &[Check::Workload(check_claims), Check::Workload(check)]
+    },
 };
 
 /// Provisioners whose volumes stay on one node: of Kubernetes, Rancher, OpenEBS and TopoLVM.

@@ -28,7 +28,7 @@
 //! - <https://github.com/microsoft/mssql-docker/issues/851>: NFS locks
 //! - Kubernetes documentation, *Persistent Volumes*: raw block volumes
 
-use super::check::{Check, CheckContext, first_online};
+use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::Cursor;
@@ -46,7 +46,11 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::No,
     sees: &[Kind::Claim, Kind::Volume, Kind::StorageClass],
     checks: &[],
-    relations: first_online(&[Check::Workload(check_claims), Check::Workload(check)]),
+    relations: if cfg!(feature = "guest") {
+        &[Check::Workload(check_claims)]
+    } else {
+        &[Check::Workload(check_claims), Check::Workload(check)]
+    },
 };
 
 /// Volume sources of network file systems.
