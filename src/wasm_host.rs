@@ -5,6 +5,7 @@
 //! | `compiled_module` | the compiled module, its instances and their responses |
 //! | `host_calls`, `permissions` | the calls that a module makes to its host, and which of them it may make |
 //! | `lookup`, `list_item`, `memory_budget` | the objects that answer look-ups, their pruning, and how many fit |
+//! | `wapc` | the protocol between the module and its host |
 //! | `metadata` | what the module tells Kubewarden, a custom section of the Wasm binary |
 //!
 //! ```
@@ -34,6 +35,8 @@ mod memory_budget;
 pub mod metadata;
 #[cfg(feature = "serve")]
 mod permissions;
+#[cfg(feature = "serve")]
+mod wapc;
 
 #[cfg(feature = "serve")]
 pub use crate::admission_review::{AdmissionReview, ParseError, PatchError, RequestInfo, Response};
@@ -45,6 +48,8 @@ pub use compiled_module::{CompiledModule, Error, Instance, Limits, SettingsRespo
 pub(crate) use list_item::prune_item;
 #[cfg(feature = "serve")]
 pub use lookup::{Get, List, LookupSource, NoLookups, ObjectIter, ObjectSet, with_look_ups};
+#[cfg(feature = "serve")]
+pub use wapc::CallError;
 
 /// The annotated module, which `policy wasm` writes and `policy push` publishes.
 pub static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sqledge-ha.wasm"));

@@ -14,23 +14,23 @@ pub(crate) fn measure() {
     let started = Instant::now();
     let host = CompiledModule::new(EMBEDDED).unwrap();
     println!("compiling it: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
-    let instance = host.instance(Arc::new(NoLookups)).unwrap();
+    let mut instance = host.instance(Arc::new(NoLookups)).unwrap();
     let review: Value = serde_json::from_str(include_str!("../examples/deployment-review.json")).unwrap();
     let request = review["request"].clone();
-    call("a Deployment that every rule checks and that is mutated", &instance, &request);
-    large(&instance, &request);
+    call("a Deployment that every rule checks and that is mutated", &mut instance, &request);
+    large(&mut instance, &request);
     let mut web = request.clone();
     web["object"]["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example.com/shop/web:3");
     web["object"]["spec"]["template"]["spec"]["containers"][0]["env"] = json!([]);
     let text = web.to_string().replace("mssql", "files");
-    call("the same without SQL Edge", &instance, &serde_json::from_str(&text).unwrap());
+    call("the same without SQL Edge", &mut instance, &serde_json::from_str(&text).unwrap());
     let mut other = request;
     other["kind"] = json!({"group": "", "version": "v1", "kind": "ConfigMap"});
-    call("an object of another kind", &instance, &other);
+    call("an object of another kind", &mut instance, &other);
 }
 
 /// Prints the time of one call for objects with many volumes or many databases: it should grow like their size.
-fn large(instance: &Instance, request: &Value) {
+fn large(instance: &mut Instance, request: &Value) {
     let settings = json!({});
     for count in [150, 1_500, 15_000] {
         let mut object = request.clone();
@@ -51,7 +51,7 @@ fn large(instance: &Instance, request: &Value) {
     }
 }
 
-fn once(subject: &str, instance: &Instance, request: &Value, settings: &Value) {
+fn once(subject: &str, instance: &mut Instance, request: &Value, settings: &Value) {
     let request = to_raw_value(request).unwrap();
     let took = median(|| drop(black_box(instance.validate(&request, settings))), 1);
     println!("{subject}: {:.1} ms a call ({} KiB)", took.as_secs_f64() * 1e3, request.get().len() / 1024);
@@ -70,7 +70,7 @@ fn median(mut run: impl FnMut(), runs: u32) -> Duration {
     rounds[rounds.len() / 2]
 }
 
-fn call(subject: &str, instance: &Instance, request: &Value) {
+fn call(subject: &str, instance: &mut Instance, request: &Value) {
     let (request, settings) = (to_raw_value(request).unwrap(), with_look_ups(&json!({})));
     let answer = instance.validate(&request, &settings).unwrap();
     let took = median(|| drop(black_box(instance.validate(&request, &settings))), 2000);

@@ -2,8 +2,8 @@
 //!
 //! Imitated are what the policy server and its policy evaluator do around a module: one engine with epoch interruption
 //! and the default on-demand allocator, the module linked once (`InstancePre`), and for each request a new store and
-//! instance, `wapc_init`, one call, reading the response, and the JSON Patch that turns the object into the mutated one.
-//! Left out is what they do whatever the module says: HTTP, the AdmissionReview, WASI, metrics and traces.
+//! instance, `wapc_init`, one call, reading the response, and the JSON Patch that turns the object into the mutated
+//! one. Left out is what they do whatever the module says: HTTP, the AdmissionReview, WASI, metrics and traces.
 
 use std::fs;
 use std::hint::black_box;
@@ -12,15 +12,14 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use sqledge_ha::wasm_host::{EMBEDDED, Response, with_look_ups};
-use wapc::WapcHost;
 use wasmtime::{Config, Engine};
-use wasmtime_provider::{EpochDeadlines, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
 
+use crate::guest::Guest;
 use crate::throughput::bodies;
 use crate::{conditions, instructions};
 
-/// Requests of each module, one after the other, before the next module has its turn: few, so that a quarter of the rounds
-/// is undisturbed also on a busy machine.
+/// Requests of each module, one after the other, before the next module has its turn: few, so that a quarter of the
+/// rounds is undisturbed also on a busy machine.
 const BATCH: u32 = 10;
 const ROUNDS: usize = 301;
 
@@ -79,22 +78,21 @@ impl Request {
     }
 }
 
-struct Module(WasmtimeEngineProviderPre);
+struct Module(Guest);
 
 impl Module {
     fn compile(module: &[u8]) -> Self {
         let mut config = Config::new();
         config.epoch_interruption(true);
         let engine = Engine::new(&config).unwrap();
-        let module = wat::parse_bytes(module).unwrap();
-        Module(WasmtimeEngineProviderBuilder::new().engine(engine).module_bytes(&module).build_pre().unwrap())
+        Module(Guest::new(&engine, &wat::parse_bytes(module).unwrap()))
     }
 
     fn answer(&self, request: &Request) -> Vec<u8> {
-        let deadlines = EpochDeadlines { wapc_init: 200, wapc_func: 200 };
-        let engine = self.0.rehydrate(Some(deadlines)).unwrap();
-        let host = WapcHost::new(Box::new(engine), Some(Box::new(|_, _, _, _, _| Err("no cluster".into())))).unwrap();
-        host.call("validate", &request.payload).unwrap()
+        let mut instance = self.0.instance(&request.payload);
+        instance.store.set_epoch_deadline(200);
+        instance.start();
+        instance.call()
     }
 
     /// One request, from the instance to the patch.

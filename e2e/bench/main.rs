@@ -1,5 +1,5 @@
-//! Benchmarks: `make bench`, `make bench-peers`, `make profile`, `make soak`. They print numbers and never fail because of
-//! them. Compare numbers from the same idle machine.
+//! Benchmarks: `make bench`, `make bench-peers`, `make profile`, `make soak`. They print numbers and never fail because
+//! of them. Compare numbers from the same idle machine.
 //!
 //! | argument | measures |
 //! |---|---|
@@ -39,6 +39,7 @@ mod corpora;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../lsp/editor.rs"]
 mod editor;
+mod guest;
 mod instances;
 mod instructions;
 #[allow(dead_code, reason = "the tests use the rest")]

@@ -1,7 +1,7 @@
 //! Other linters on the same files: `make bench-peers`.
 //!
-//! Each does a different job, but all read YAML. Some stop at the first file that they cannot read; they do not get such
-//! files.
+//! Each does a different job, but all read YAML. Some stop at the first file that they cannot read; they do not get
+//! such files.
 
 pub(crate) mod schemas;
 

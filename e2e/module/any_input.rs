@@ -2,6 +2,7 @@
 
 #![allow(clippy::unreachable, reason = "a test that meets the unexpected should fail on the spot")]
 
+use std::borrow::BorrowMut;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -10,8 +11,8 @@ use sqledge_ha::wasm_host::{Instance, ObjectSet, Response, with_look_ups};
 
 use super::{MODULE, create, requests_with_lookups, service, without_lookups, workload};
 
-fn answer(instance: &Instance, payload: &[u8]) -> Response {
-    serde_json::from_slice(&instance.call("validate", payload).unwrap()).unwrap()
+fn answer(mut instance: impl BorrowMut<Instance>, payload: &[u8]) -> Response {
+    serde_json::from_slice(&instance.borrow_mut().call("validate", payload).unwrap()).unwrap()
 }
 
 /// JSON values of any type, with the names and strings that the rules read.
@@ -58,14 +59,14 @@ proptest! {
 
     #[test]
     fn any_bytes_get_an_answer(payload in prop::collection::vec(any::<u8>(), 0..256)) {
-        let response = answer(&without_lookups(), &payload);
+        let response = answer(without_lookups(), &payload);
         prop_assert_eq!((response.accepted, response.code), (false, Some(500)));
     }
 
     #[test]
     fn any_bytes_as_settings_get_an_answer(payload in prop::collection::vec(any::<u8>(), 0..64)) {
-        let instance = without_lookups();
-        let answer: Value = serde_json::from_slice(&instance.call("validate_settings", &payload).unwrap()).unwrap();
+        let mut instance = without_lookups();
+        let answer: Value = serde_json::from_slice(&instance.call("validate_settings", payload).unwrap()).unwrap();
         prop_assert!(answer["valid"].is_boolean());
     }
 
@@ -87,7 +88,7 @@ proptest! {
         *payload.pointer_mut(&all[place.index(all.len())]).unwrap() = value;
         let objects = ObjectSet(vec![workload("Deployment"), service()]);
         let instance = MODULE.instance(Arc::new(objects)).unwrap();
-        answer(&instance, payload.to_string().as_bytes());
+        answer(instance, payload.to_string().as_bytes());
     }
 
     /// A look-up that finds an object with one value replaced.
@@ -101,7 +102,7 @@ proptest! {
         pointers(&objects, "", &mut all);
         *objects.pointer_mut(&all[1 + place.index(all.len() - 1)]).unwrap() = value;
         let Value::Array(objects) = objects else { unreachable!() };
-        let instance = MODULE.instance(Arc::new(ObjectSet(objects))).unwrap();
+        let mut instance = MODULE.instance(Arc::new(ObjectSet(objects))).unwrap();
         instance.validate(&requests[which.index(requests.len())], &with_look_ups(&json!({}))).unwrap();
     }
 
@@ -114,7 +115,7 @@ proptest! {
             Some(byte) => payload[place] = byte,
             None => payload.truncate(place),
         }
-        answer(&without_lookups(), &payload);
+        answer(without_lookups(), &payload);
     }
 }
 
@@ -125,16 +126,16 @@ fn deep_nesting_is_rejected() {
         let deployment = workload("Deployment").to_string().replacen("{", &format!("{{\"x\":{},", deep(depth)), 1);
         let request = json!({"uid": "1", "operation": "CREATE", "kind": {"group": "apps", "version": "v1", "kind": "Deployment"}});
         let request = request.to_string().replacen('{', &format!("{{\"object\":{deployment},"), 1);
-        let response = answer(&without_lookups(), format!("{{\"request\":{request},\"settings\":{{}}}}").as_bytes());
+        let response = answer(without_lookups(), format!("{{\"request\":{request},\"settings\":{{}}}}").as_bytes());
         assert_eq!(response.code == Some(500), depth > 128, "{depth}: {response:?}");
-        answer(&without_lookups(), deep(depth).as_bytes());
+        answer(without_lookups(), deep(depth).as_bytes());
         without_lookups().call("validate_settings", deep(depth).as_bytes()).unwrap();
     }
 }
 
 #[test]
 fn an_unknown_setting_is_rejected_with_a_suggestion() {
-    let instance = without_lookups();
+    let mut instance = without_lookups();
     let answer = instance.validate_settings(&json!({"failoverSecond": 60})).unwrap();
     let message = "unknown setting `failoverSecond`; did you mean `failoverSeconds`?";
     assert_eq!((answer.valid, answer.message.as_deref()), (false, Some(message)));
@@ -148,10 +149,10 @@ fn an_unknown_setting_is_rejected_with_a_suggestion() {
 
 #[test]
 fn an_instance_keeps_no_state() {
-    let instance = without_lookups();
+    let mut instance = without_lookups();
     let deployment = create(&workload("Deployment"));
     let first = instance.validate(&deployment, &json!({})).unwrap();
-    answer(&instance, b"nonsense");
+    answer(&mut instance, b"nonsense");
     instance.validate(&create(&service()), &json!({"mode": "validate"})).unwrap();
     assert_eq!(instance.validate(&deployment, &json!({})).unwrap(), first);
 }

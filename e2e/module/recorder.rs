@@ -78,7 +78,7 @@ pub(super) fn review_in(lookups: Recorder, request: &RawValue) -> (Response, Vec
 /// The same with settings.
 pub(super) fn review_with(lookups: Recorder, request: &RawValue, settings: &Value) -> (Response, Vec<Call>) {
     let lookups = Arc::new(lookups);
-    let instance = MODULE.instance(Arc::clone(&lookups) as Arc<dyn LookupSource>).unwrap();
+    let mut instance = MODULE.instance(Arc::clone(&lookups) as Arc<dyn LookupSource>).unwrap();
     let response = instance.validate(request, &with_look_ups(settings)).unwrap();
     (response, lookups.calls())
 }

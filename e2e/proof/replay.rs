@@ -42,7 +42,7 @@ fn replay() -> (usize, usize) {
     for (settings, reviews) in ARCHIVE.lock().unwrap().iter() {
         let settings: Value = serde_json::from_str(settings).unwrap();
         let world = world(reviews);
-        let module = host.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
+        let mut module = host.instance(Arc::new(ObjectSet(world.clone()))).unwrap();
         let mut seen = BTreeSet::new();
         all += reviews.len();
         for review in reviews {
@@ -50,7 +50,7 @@ fn replay() -> (usize, usize) {
             let mut request = review.request.clone();
             request["uid"] = json!("replayed");
             if seen.insert((review.path.clone(), request.to_string())) {
-                agrees(&module, &world, &review.path, &request, &settings);
+                agrees(&mut module, &world, &review.path, &request, &settings);
             }
         }
         different += seen.len();
@@ -81,7 +81,7 @@ fn controllers_are_not_rejected(review: &Recorded) {
     assert!(!is_controller || scales || review.response["allowed"] == true, "{user}: {review:#?}");
 }
 
-fn agrees(module: &Instance, world: &[Value], path: &str, request: &Value, settings: &Value) {
+fn agrees(module: &mut Instance, world: &[Value], path: &str, request: &Value, settings: &Value) {
     let mut settings = settings.clone();
     match path {
         "/validate" => settings["mode"] = json!("validate"),

@@ -210,7 +210,7 @@ async fn a_kind_with_many_objects_is_listed_in_pages() {
 /// Checks a request with the embedded module and look-ups in the caches.
 fn review(lookups: Arc<dyn LookupSource>, memory: usize, request: &Value) -> Response {
     let module = CompiledModule::limited(EMBEDDED, Limits { deadline: Duration::from_secs(10), memory }).unwrap();
-    let instance = module.instance(lookups).unwrap();
+    let mut instance = module.instance(lookups).unwrap();
     let settings = with_look_ups(&json!({"exposure": "internal"}));
     instance.validate(&to_raw_value(request).unwrap(), &settings).unwrap()
 }

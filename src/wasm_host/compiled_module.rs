@@ -10,15 +10,14 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use wapc::WapcHost;
-use wasmtime::{Config, Engine};
-use wasmtime_provider::{EpochDeadlines, ResourceLimits, WasmtimeEngineProviderBuilder, WasmtimeEngineProviderPre};
+use wasmtime::{Config, Engine, StoreLimits, StoreLimitsBuilder};
 
 use super::host_calls::HostCalls;
 use super::lookup::LookupSource;
 use super::memory_budget::MemoryBudget;
 use super::metadata;
 use super::permissions::ModulePermissions;
+use super::wapc::{CallError, LinkedModule, WapcInstance};
 use crate::admission_review::Response;
 
 /// Why the module cannot run.
@@ -29,17 +28,17 @@ pub enum Error {
     Metadata(#[from] metadata::Error),
     /// It is not a valid Wasm module, or it imports functions that a waPC host does not have.
     #[error("the Wasm module cannot be compiled")]
-    Compile(#[source] Box<wasmtime_provider::errors::Error>),
+    Compile(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An instance cannot be created or initialized.
     #[error("the Wasm module cannot be started")]
-    Start(#[source] Box<wapc::errors::Error>),
+    Start(#[source] CallError),
     /// The call trapped or returned an error. The policy server then rejects the request.
     #[error("the Wasm module failed in `{operation}`")]
     Call {
         /// The name of the called function.
         operation: &'static str,
         /// The error of the module or of its runtime.
-        source: Box<wapc::errors::Error>,
+        source: CallError,
     },
     /// The answer does not have the fields of the protocol.
     #[error("the answer of the Wasm module to `{operation}` cannot be read")]
@@ -57,12 +56,7 @@ pub enum Error {
 impl Error {
     /// Whether the module was stopped because its deadline passed.
     pub fn is_timeout(&self) -> bool {
-        // The provider has no error type for it.
-        let is_deadline = |error: &wapc::errors::Error| error.to_string().contains("deadline exceeded");
-        match self {
-            Error::Start(error) | Error::Call { source: error, .. } => is_deadline(error),
-            _ => false,
-        }
+        matches!(self, Error::Start(CallError::Deadline) | Error::Call { source: CallError::Deadline, .. })
     }
 }
 
@@ -84,13 +78,15 @@ pub struct Limits {
 /// The resolution of deadlines.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The most elements of a table of functions. The embedded module has about a thousand.
+const MAX_TABLE_ELEMENTS: usize = 100_000;
+
 /// A compiled module. Compiling takes a fraction of a second; a clone is cheap.
 #[derive(Clone)]
 pub struct CompiledModule {
-    module: WasmtimeEngineProviderPre,
+    module: LinkedModule,
     permissions: Arc<ModulePermissions>,
-    deadlines: Option<EpochDeadlines>,
-    budget: MemoryBudget,
+    limits: Option<Limits>,
 }
 
 impl CompiledModule {
@@ -99,7 +95,7 @@ impl CompiledModule {
     /// # Errors
     /// [`Error::Metadata`] and [`Error::Compile`].
     pub fn new(wasm: &[u8]) -> Result<Self, Error> {
-        CompiledModule::build(wasm, WasmtimeEngineProviderBuilder::new(), None, MemoryBudget::UNBOUNDED)
+        CompiledModule::compile(wasm, None)
     }
 
     /// Compiles an annotated module. A call that exceeds the limits is stopped.
@@ -107,30 +103,22 @@ impl CompiledModule {
     /// # Errors
     /// [`Error::Metadata`] and [`Error::Compile`].
     pub fn limited(wasm: &[u8], limits: Limits) -> Result<Self, Error> {
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        // The provider keeps the first part of an error message only: with a backtrace, the kind of trap would be lost.
-        config.wasm_backtrace_max_frames(None);
-        let engine = Engine::new(&config).map_err(|error| Error::Compile(Box::new(error.into())))?;
-        advance_epoch(&engine);
-        let ticks = ticks(limits.deadline);
-        let resources = ResourceLimits { max_memory_size: Some(limits.memory), max_table_elements: Some(100_000) };
-        let builder = WasmtimeEngineProviderBuilder::new().engine(engine).enable_resource_limits(resources);
-        let deadlines = EpochDeadlines { wapc_init: ticks, wapc_func: ticks };
-        CompiledModule::build(wasm, builder, Some(deadlines), MemoryBudget::new(limits.memory))
+        CompiledModule::compile(wasm, Some(limits))
     }
 
-    fn build<'w>(
-        wasm: &'w [u8],
-        builder: WasmtimeEngineProviderBuilder<'w>,
-        deadlines: Option<EpochDeadlines>,
-        budget: MemoryBudget,
-    ) -> Result<Self, Error> {
+    fn compile(wasm: &[u8], limits: Option<Limits>) -> Result<Self, Error> {
         let metadata = metadata::read(wasm)?;
         let permissions = ModulePermissions::from_metadata(&metadata)
             .ok_or(metadata::Error::Shape("`hostCapabilities` and `contextAwareResources` must be lists"))?;
-        let module = builder.module_bytes(wasm).build_pre().map_err(|error| Error::Compile(Box::new(error)))?;
-        Ok(CompiledModule { module, permissions: Arc::new(permissions), deadlines, budget })
+        let mut config = Config::new();
+        config.epoch_interruption(limits.is_some());
+        let compile_error = |error: wasmtime::Error| Error::Compile(error.into());
+        let engine = Engine::new(&config).map_err(compile_error)?;
+        if limits.is_some() {
+            advance_epoch(&engine);
+        }
+        let module = LinkedModule::compile(&engine, wasm).map_err(compile_error)?;
+        Ok(CompiledModule { module, permissions: Arc::new(permissions), limits })
     }
 
     /// Creates an instance with a source for its look-ups.
@@ -138,13 +126,18 @@ impl CompiledModule {
     /// # Errors
     /// [`Error::Start`].
     pub fn instance(&self, lookups: Arc<dyn LookupSource>) -> Result<Instance, Error> {
-        let calls = HostCalls { permissions: Arc::clone(&self.permissions), lookups, budget: self.budget };
-        let answer = move |_, binding: &str, namespace: &str, operation: &str, payload: &[u8]| {
-            Ok(calls.answer(binding, namespace, operation, payload)?)
-        };
-        let engine = self.module.rehydrate(self.deadlines).map_err(|error| Error::Start(Box::new(error.into())))?;
-        let host = WapcHost::new(Box::new(engine), Some(Box::new(answer)));
-        Ok(Instance(host.map_err(|error| Error::Start(Box::new(error)))?))
+        let budget = self.limits.map_or(MemoryBudget::UNBOUNDED, |limits| MemoryBudget::new(limits.memory));
+        let host_calls = HostCalls { permissions: Arc::clone(&self.permissions), lookups, budget };
+        let ticks = self.limits.map_or(0, |limits| ticks(limits.deadline));
+        self.module.instance(host_calls, self.store_limits(), ticks).map(Instance).map_err(Error::Start)
+    }
+
+    fn store_limits(&self) -> StoreLimits {
+        let builder = StoreLimitsBuilder::new();
+        match self.limits {
+            Some(limits) => builder.memory_size(limits.memory).table_elements(MAX_TABLE_ELEMENTS).build(),
+            None => builder.build(),
+        }
     }
 }
 
@@ -169,7 +162,7 @@ fn advance_epoch(engine: &Engine) {
 }
 
 /// An instance of the module. It runs one call at a time.
-pub struct Instance(WapcHost);
+pub struct Instance(WapcInstance);
 
 impl Instance {
     /// Checks an AdmissionRequest (`admission.k8s.io/v1`, without the AdmissionReview around it) with the policy's
@@ -177,7 +170,7 @@ impl Instance {
     ///
     /// # Errors
     /// [`Error::Call`] and [`Error::Answer`], which no input of the embedded module causes; [`Error::Settings`].
-    pub fn validate(&self, request: &RawValue, settings: &Value) -> Result<Response, Error> {
+    pub fn validate(&mut self, request: &RawValue, settings: &Value) -> Result<Response, Error> {
         self.validate_text(request.get(), &serde_json::to_string(settings).map_err(Error::Settings)?)
     }
 
@@ -185,16 +178,16 @@ impl Instance {
     ///
     /// # Errors
     /// As for [`Instance::validate`].
-    pub fn validate_text(&self, request: &str, settings: &str) -> Result<Response, Error> {
+    pub fn validate_text(&mut self, request: &str, settings: &str) -> Result<Response, Error> {
         let payload = ["{\"request\":", request, ",\"settings\":", settings, "}"].concat();
-        self.ask("validate", payload.as_bytes())
+        self.ask("validate", payload)
     }
 
     /// Checks settings.
     ///
     /// # Errors
     /// [`Error::Call`], [`Error::Answer`] and [`Error::Settings`].
-    pub fn validate_settings(&self, settings: &Value) -> Result<SettingsResponse, Error> {
+    pub fn validate_settings(&mut self, settings: &Value) -> Result<SettingsResponse, Error> {
         self.validate_settings_text(&serde_json::to_string(settings).map_err(Error::Settings)?)
     }
 
@@ -202,19 +195,19 @@ impl Instance {
     ///
     /// # Errors
     /// As for [`Instance::validate_settings`].
-    pub fn validate_settings_text(&self, settings: &str) -> Result<SettingsResponse, Error> {
-        self.ask("validate_settings", settings.as_bytes())
+    pub fn validate_settings_text(&mut self, settings: &str) -> Result<SettingsResponse, Error> {
+        self.ask("validate_settings", settings)
     }
 
     /// The version of the module's protocol, `v1`.
     ///
     /// # Errors
     /// [`Error::Call`] and [`Error::Answer`].
-    pub fn protocol_version(&self) -> Result<String, Error> {
-        self.ask("protocol_version", &[])
+    pub fn protocol_version(&mut self) -> Result<String, Error> {
+        self.ask("protocol_version", "")
     }
 
-    fn ask<T: DeserializeOwned>(&self, operation: &'static str, payload: &[u8]) -> Result<T, Error> {
+    fn ask<T: DeserializeOwned>(&mut self, operation: &'static str, payload: impl Into<Vec<u8>>) -> Result<T, Error> {
         let answer = self.call(operation, payload)?;
         serde_json::from_slice(&answer).map_err(|source| Error::Answer { operation, source })
     }
@@ -223,8 +216,8 @@ impl Instance {
     ///
     /// # Errors
     /// [`Error::Call`] if the function traps, returns an error or does not exist.
-    pub fn call(&self, operation: &'static str, payload: &[u8]) -> Result<Vec<u8>, Error> {
-        self.0.call(operation, payload).map_err(|source| Error::Call { operation, source: Box::new(source) })
+    pub fn call(&mut self, operation: &'static str, payload: impl Into<Vec<u8>>) -> Result<Vec<u8>, Error> {
+        self.0.call(operation, payload.into()).map_err(|source| Error::Call { operation, source })
     }
 }
 

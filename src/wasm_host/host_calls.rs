@@ -1,6 +1,6 @@
 //! Answers the module's calls to its host as Kubewarden's policy server does (`runtimes/callback.rs` and
-//! `callback_handler/kubernetes` of its policy evaluator). The error messages are the same too, because the module reads
-//! them.
+//! `callback_handler/kubernetes` of its policy evaluator). The error messages are the same too, because the module
+//! reads them.
 
 use std::borrow::Cow;
 use std::sync::Arc;

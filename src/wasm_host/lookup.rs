@@ -47,8 +47,8 @@ pub struct List {
     pub field_masks: Vec<String>,
 }
 
-/// Settings with which the module may look up every kind, unless they name some. Kubewarden's policy server needs names,
-/// because it never answers a list that it may not read; this host always answers.
+/// Settings with which the module may look up every kind, unless they name some. Kubewarden's policy server needs
+/// names, because it never answers a list that it may not read; this host always answers.
 pub fn with_look_ups(settings: &Value) -> Value {
     const KEY: &str = "lookUps";
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
@@ -83,8 +83,8 @@ pub trait LookupSource: Send + Sync {
     /// Why the source does not know, as for [`LookupSource::get`].
     fn list(&self, query: &List) -> Result<ObjectIter<'_>, String>;
 
-    /// The same objects as JSON text, if the source keeps them as the host prunes them: without `apiVersion` and `kind`, with
-    /// `metadata` and the requested fields. `None` if it does not.
+    /// The same objects as JSON text, if the source keeps them as the host prunes them: without `apiVersion` and
+    /// `kind`, with `metadata` and the requested fields. `None` if it does not.
     fn pruned_list(&self, _: &List) -> Option<Result<Vec<Arc<str>>, String>> {
         None
     }

@@ -1,5 +1,5 @@
-//! A limit on the answers to look-ups, so that they fit into the module's memory. The module handles a rejected look-up;
-//! it cannot handle an allocation failure, which is a trap.
+//! A limit on the answers to look-ups, so that they fit into the module's memory. The module handles a rejected
+//! look-up; it cannot handle an allocation failure, which is a trap.
 
 use sqledge_ha_policy::kubernetes::resources::{LookUp, RESOURCES};
 
@@ -36,8 +36,8 @@ impl MemoryBudget {
 ///
 /// On wasm32 an object starts with a B-tree node of 320 bytes for up to eleven members; each further node has at least
 /// five. An array slot is 16 bytes; there can be twice as many slots as items, and three times as many while the array
-/// grows. A name or string needs its bytes a second time, and up to 24 for the allocator. Characters in strings count as
-/// structure, which can only make the estimate larger.
+/// grows. A name or string needs its bytes a second time, and up to 24 for the allocator. Characters in strings count
+/// as structure, which can only make the estimate larger.
 fn estimated_size(json: &str) -> usize {
     let cost = |byte| match byte {
         b'{' => 336,

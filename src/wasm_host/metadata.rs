@@ -1,8 +1,8 @@
-//! The metadata that a module has for Kubewarden: JSON in a custom section of the Wasm binary, as `kwctl annotate` writes
-//! it.
+//! The metadata that a module has for Kubewarden: JSON in a custom section of the Wasm binary, as `kwctl annotate`
+//! writes it.
 //!
-//! Two crates compile this file: the build script, which annotates the embedded module, and the library, which reads the
-//! metadata.
+//! Two crates compile this file: the build script, which annotates the embedded module, and the library, which reads
+//! the metadata.
 
 use serde_json::{Map, Value};
 

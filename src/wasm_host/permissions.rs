@@ -24,8 +24,8 @@ impl ModulePermissions {
         ModulePermissions::deserialize(metadata).ok()
     }
 
-    /// Checks that the module may call an operation. Metadata name capabilities in full, by a prefix (`kubernetes/*`) or
-    /// all at once (`*`); see `host_capabilities.rs` of Kubewarden's policy evaluator.
+    /// Checks that the module may call an operation. Metadata name capabilities in full, by a prefix (`kubernetes/*`)
+    /// or all at once (`*`); see `host_capabilities.rs` of Kubewarden's policy evaluator.
     ///
     /// # Errors
     /// The policy server's message, which the module receives.

@@ -135,7 +135,8 @@ fn request(object: &Value) -> Option<Value> {
     }))
 }
 
-/// The other objects of the text, as the module's host shows them. The module has no checks that look up other kinds than those of
+/// The other objects of the text, as the module's host shows them. The module has no checks that look up other kinds
+/// than those of
 /// [`LookUp::at_admission`]: here, there are none of those.
 struct Neighbors<'o> {
     index: ObjectIndex<'o>,
@@ -265,7 +266,7 @@ mod tests {
                 let others = others.map(|(_, object)| object.value.clone()).collect();
                 let request = request(&objects[at].value).unwrap().to_string();
                 let review = AdmissionReview::read(request.into_bytes().into()).unwrap();
-                let instance = module.instance(Arc::new(ObjectSet(others))).unwrap();
+                let mut instance = module.instance(Arc::new(ObjectSet(others))).unwrap();
                 let response = instance.validate_text(review.request_text(), &settings).unwrap();
                 let patch = review.patch(&response).unwrap();
                 let expected = review.answer(response, patch);

@@ -1,6 +1,6 @@
 //! Why the module failed, in messages that quote nothing of the request.
 
-use crate::wasm_host::{Error, PatchError, with_causes};
+use crate::wasm_host::{CallError, Error, PatchError, with_causes};
 
 /// Why the module failed.
 #[derive(Debug, thiserror::Error)]
@@ -12,9 +12,6 @@ pub(super) enum ModuleFailure {
     #[error("the host of the module panicked")]
     Panic,
 }
-
-/// How the Wasm runtime's messages about traps start.
-const TRAP: &str = "wasm trap: ";
 
 impl ModuleFailure {
     /// The name in the log and in metrics.
@@ -31,11 +28,8 @@ impl ModuleFailure {
     /// The failure and its causes on one line, without the module's own messages, which may quote the request.
     pub(super) fn causes(&self) -> String {
         match self {
-            ModuleFailure::Module(error) if error.is_timeout() => format!("{error}: its deadline passed"),
-            ModuleFailure::Module(error @ Error::Call { source, .. }) => {
-                let message = source.to_string();
-                let trap = message.find(TRAP).and_then(|at| message.get(at..)?.lines().next());
-                format!("{error}: {}", trap.unwrap_or("the module returned an error"))
+            ModuleFailure::Module(error @ Error::Call { source: CallError::Message(_), .. }) => {
+                format!("{error}: the module returned an error")
             }
             ModuleFailure::Module(error @ Error::Answer { source, .. }) => {
                 format!("{error}: line {}, column {}", source.line(), source.column())
@@ -47,30 +41,38 @@ impl ModuleFailure {
 
 #[cfg(test)]
 mod tests {
-    use wapc::errors::Error as Wapc;
+    use wasmtime::Trap;
 
     use super::*;
 
-    fn call(message: &str) -> ModuleFailure {
-        Error::Call { operation: "validate", source: Box::new(Wapc::GuestCallFailure(message.to_owned())) }.into()
+    fn call(source: CallError) -> ModuleFailure {
+        Error::Call { operation: "validate", source }.into()
     }
 
     #[test]
     fn causes_are_one_line_and_quote_nothing() {
         let answer = serde_json::from_str::<bool>("\"s3cret\"").unwrap_err();
         let cases = [
-            (call("wasm trap: out of bounds\n s3cret"), "trap", "failed in `validate`: wasm trap: out of bounds"),
-            (call("s3cret"), "trap", "failed in `validate`: the module returned an error"),
-            (call("execution deadline exceeded"), "timeout", "failed in `validate`: its deadline passed"),
+            (
+                call(CallError::Trap(Trap::UnreachableCodeReached)),
+                "trap",
+                "failed in `validate`: wasm trap: wasm `unreachable` instruction executed",
+            ),
+            (
+                call(CallError::Message("s3cret".to_owned())),
+                "trap",
+                "failed in `validate`: the module returned an error",
+            ),
+            (call(CallError::Deadline), "timeout", "failed in `validate`: its deadline passed"),
             (
                 Error::Answer { operation: "validate", source: answer }.into(),
                 "answer",
                 "answer of the Wasm module to `validate` cannot be read: line 1, column 8",
             ),
             (
-                Error::Start(Box::new(Wapc::InitFailed("out of memory\nmore".to_owned()))).into(),
+                Error::Start(CallError::Protocol("no memory\nmore".to_owned())).into(),
                 "start",
-                "cannot be started: Initialization failed: out of memory",
+                "cannot be started: no memory",
             ),
             (
                 ModuleFailure::Patch(PatchError::NoObject),
