@@ -10,7 +10,6 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use sqledge_ha_policy::finding::{Fix, Safety};
 use sqledge_ha_policy::json::edit::Edit;
-use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
 use self::claims::Claims;
 pub use self::single_fix::{Replacement, SingleFix, safe_fixes};
@@ -49,8 +48,8 @@ pub struct FixResult {
 /// The maximum number of passes. A second one is needed for claims that the first one adds: they need an owner.
 const MAX_PASSES: usize = 4;
 
-/// Makes all safe edits; with `unsafe_too`, also the unsafe ones. Findings that result from the edits are fixed in turn, so
-/// that a second run changes nothing. `result` must have the texts of all files ([`Prefilter::with_texts`]).
+/// Makes all safe edits; with `unsafe_too`, also the unsafe ones. Findings that result from the edits are fixed in
+/// turn, so that a second run changes nothing. `result` must have the texts of all files ([`Prefilter::with_texts`]).
 pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe_too: bool) -> FixResult {
     let check = |texts| {
         let mut checked = lint_again(texts, &result.files, prefilter, partial);
@@ -68,11 +67,7 @@ pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe
         checked
     };
     let mut fixed = vec![0; result.files.len()];
-    let mut claims = if unsafe_too {
-        Claims::in_files(&result.files, default_namespace(result, prefilter))
-    } else {
-        Claims::default()
-    };
+    let mut claims = if unsafe_too { Claims::in_files(&result.files) } else { Claims::default() };
     let (mut texts, mut outcomes) = apply_fixes(result, unsafe_too, &mut claims);
     count_fixed(result, &outcomes, &mut fixed);
     let mut checked = check(texts);
@@ -141,10 +136,10 @@ impl<'f> EditedText<'f> {
             Some((_, text)) => text,
             None => self.file.text.get(span.clone()).unwrap_or_default(),
         };
-        let fix = claims.adapt(fix, &located.object)?;
+        let fix = claims.adapt(fix, &located.object, &self.file.namespace)?;
         let (text, added) = edited(text, &fix, located, &self.file.text)?;
         self.edited.insert(span.start, (span, text));
-        claims.record(&fix, &located.object);
+        claims.record(&fix, &located.object, &self.file.namespace);
         self.added.extend_from_slice(added);
         Ok(())
     }
@@ -218,14 +213,6 @@ fn is_json(text: &str) -> bool {
 fn is_list(text: &str) -> bool {
     let object: Value = serde_json::from_str(text).unwrap_or_default();
     object.get("kind").and_then(Value::as_str) == Some("List") && object.get("items").is_some_and(Value::is_array)
-}
-
-/// The namespace of objects that name none: the given one, or the only one that the objects with findings name.
-fn default_namespace<'n>(result: &'n LintResult, prefilter: &Prefilter<'n>) -> &'n str {
-    let mut named = result.findings.iter().filter_map(|located| located.object.namespace.as_deref());
-    let first = named.next();
-    let only = first.filter(|first| named.all(|other| other == *first));
-    prefilter.namespace().or(only).unwrap_or(DEFAULT_NAMESPACE)
 }
 
 fn line_ending(text: &str) -> &'static str {

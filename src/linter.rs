@@ -1,7 +1,7 @@
 //! Checks manifests as one application.
 //!
-//! Files are scanned in parallel; the results are in a fixed order. Of all that is read, only documents with related objects and
-//! database workloads are kept until every file is known.
+//! Files are scanned in parallel; the results are in a fixed order. Of all that is read, only documents with related
+//! objects and database workloads are kept until every file is known.
 //!
 //! | file | holds |
 //! |---|---|
@@ -23,7 +23,7 @@ mod resolve;
 mod scan;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,10 +64,13 @@ pub struct LintedFile {
     pub path: Option<PathBuf>,
     /// The origins of its documents, if it is a rendered manifest.
     pub rendered: Option<Rendered>,
-    /// The number of its application. Files with different numbers are not seen together: they are variants of an application.
+    /// The number of its application. Files with different numbers are not seen together: they are variants of an
+    /// application.
     pub application: usize,
-    /// The documents whose objects have relations, reduced to what these depend on. Shared, because scans are checked again and
-    /// again with others.
+    /// The namespace of its objects that name none, once [`lint`] knows the other files.
+    pub(crate) namespace: String,
+    /// The documents whose objects have relations, reduced to what these depend on. Shared, because scans are checked
+    /// again and again with others.
     kept_documents: Vec<Arc<Document>>,
     /// The spans of the documents in which every object was checked, in order.
     checked_spans: Vec<Range<usize>>,
@@ -79,6 +82,8 @@ pub struct LintedFile {
     workloads: usize,
     /// Whether any of its objects is a Service or a workload with a selected database, or has a parse error.
     is_relevant: bool,
+    /// The number of workloads with a database and an API version that no API server accepts.
+    former_versions: usize,
     /// The number of workloads with an image whose name resembles SQL Edge.
     resembling_images: usize,
     /// Whether a database is of a product that is retired.
@@ -164,8 +169,6 @@ pub struct LintResult {
     ignores: Option<Ignores>,
     /// The indices of the ignore entries that hide a finding, or would if they had not expired.
     used_entries: BTreeSet<usize>,
-    /// The namespace of objects that name none.
-    namespace: String,
     /// Whether some object has more relations than the rules compare.
     is_truncated: bool,
 }
@@ -181,8 +184,8 @@ impl LintResult {
         self.findings.iter().filter(|located| located.finding.safe_edits().is_some()).count()
     }
 
-    /// Whether nothing was checked: there is no workload. A part of an application may have none, unless the databases in
-    /// it are not selected.
+    /// Whether nothing was checked: there is no workload. A part of an application may have none, unless the databases
+    /// in it are not selected.
     pub fn is_nothing_to_check(&self, partial: bool) -> bool {
         self.workloads == 0 && (!partial || self.unselected_workloads > 0)
     }
@@ -242,8 +245,8 @@ pub fn lint_again(
     lint(parallel::map(texts, 1, again), Vec::new(), prefilter, partial)
 }
 
-/// Checks scanned files as one application; with `partial`, as a part of one. `errors` are those of the files that could not
-/// be scanned.
+/// Checks scanned files as one application; with `partial`, as a part of one. `errors` are those of the files that
+/// could not be scanned.
 pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
     let mut files = scan::scan_related(scans, prefilter);
     let mut result = LintResult { errors, engines: prefilter.settings().engines.to_vec(), ..LintResult::default() };
@@ -261,77 +264,93 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
             error,
         }));
     }
-    result.files = files;
-    let settings = for_platform(prefilter.settings(), &mut result);
-    let applications: BTreeSet<usize> = result.files.iter().map(|file| file.application).collect();
-    for application in applications {
-        check_relations_of_all(&mut result, application, &settings, prefilter.namespace(), partial);
+    let mut applications: BTreeMap<usize, Application> = BTreeMap::new();
+    for (index, file) in files.iter().enumerate() {
+        applications.entry(file.application).or_default().files.push(index);
     }
+    for located in std::mem::take(&mut result.findings) {
+        let application = files.get(located.file).map_or(0, |file| file.application);
+        applications.entry(application).or_default().findings.push(located);
+    }
+    let scope = if partial { Scope::Part } else { Scope::Application };
+    for Application { files: members, findings } in applications.into_values() {
+        let checked = check_application(&files, &members, findings, prefilter, scope);
+        result.findings.extend(checked.findings);
+        result.is_truncated |= checked.is_truncated;
+        for member in members {
+            files.get_mut(member).into_iter().for_each(|file| file.namespace.clone_from(&checked.namespace));
+        }
+    }
+    result.findings.sort_by(|one, other| {
+        let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
+        key(one).cmp(&key(other))
+    });
+    result.files = files;
     result.notes = notes(&result, partial);
     result
 }
 
-/// The settings, with `fsGroup: none` for an application that has objects of OpenShift, which assigns a group to each
-/// namespace. Findings that advise another group are removed.
-fn for_platform<'s>(settings: &'s Settings, result: &mut LintResult) -> Cow<'s, Settings> {
-    if !result.files.iter().any(|file| file.is_for_openshift) {
-        return Cow::Borrowed(settings);
-    }
-    result.findings.retain(|located| located.finding.rule != volume_ownership::RULE.id);
-    Cow::Owned(Settings { fs_group: None, ..settings.clone() })
+/// The files that are applied together, by their indices, and the findings on single objects in them.
+#[derive(Default)]
+struct Application {
+    files: Vec<usize>,
+    findings: Vec<LocatedFinding>,
 }
 
-/// Adds the findings of the rules that look up other objects, for the files of one application.
-fn check_relations_of_all(
-    result: &mut LintResult,
-    application: usize,
-    settings: &Settings,
-    namespace: Option<&str>,
-    partial: bool,
-) {
-    let is_own = |file: usize| result.files.get(file).is_some_and(|file| file.application == application);
-    let (mut findings, others): (Vec<LocatedFinding>, Vec<LocatedFinding>) =
-        std::mem::take(&mut result.findings).into_iter().partition(|located| is_own(located.file));
-    let files = result.files.iter().enumerate().filter(|(file, _)| is_own(*file));
+/// All findings in the files of an application.
+struct CheckedApplication {
+    findings: Vec<LocatedFinding>,
+    /// The namespace of objects that name none.
+    namespace: String,
+    /// Whether some object has more relations than the rules compare.
+    is_truncated: bool,
+}
+
+/// Adds the findings of the rules that look up other objects to those on single objects.
+fn check_application(
+    files: &[LintedFile],
+    members: &[usize],
+    mut findings: Vec<LocatedFinding>,
+    prefilter: &Prefilter<'_>,
+    scope: Scope,
+) -> CheckedApplication {
+    let own_files = || members.iter().filter_map(|index| Some((*index, files.get(*index)?)));
+    let mut settings = Cow::Borrowed(prefilter.settings());
+    if own_files().any(|(_, file)| file.is_for_openshift) {
+        settings.to_mut().adapt_to_openshift();
+        // When the objects were checked alone, the other files were not known.
+        findings.retain(|located| located.finding.rule != volume_ownership::RULE.id);
+    }
     let documents =
-        files.flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, &**document)));
+        own_files().flat_map(|(file, linted)| linted.kept_documents.iter().map(move |document| (file, &**document)));
     let objects: Vec<ObjectLocation<'_>> = documents
         .flat_map(|(file, document)| {
             objects_in(&document.value).into_iter().map(move |item| ObjectLocation { file, document, item })
         })
         .collect();
-    let namespace = namespace.or_else(|| only_namespace(&objects, settings)).unwrap_or(DEFAULT_NAMESPACE);
-    let may_be_late = |file: usize| result.files.get(file).is_some_and(|file| file.has_late_workloads);
+    let own_namespace = prefilter.namespace().or_else(|| only_namespace(&objects, &settings));
+    let namespace = own_namespace.unwrap_or(DEFAULT_NAMESPACE);
+    let may_be_late = |file: usize| files.get(file).is_some_and(|file| file.has_late_workloads);
     let resolved = resolve_all(&objects, namespace, may_be_late);
     let numbered = || objects.iter().enumerate().collect::<Vec<_>>();
     let for_look_ups = |at: usize| resolved.get(&at).and_then(Resolved::for_look_ups);
     let entries = parallel::map(numbered(), 64, |(at, object): (usize, &ObjectLocation<'_>)| {
         IndexEntry::read(for_look_ups(at).unwrap_or(object.item.value), namespace)
     });
-    let scope = if partial { Scope::Part } else { Scope::Application };
     let index = ObjectIndex::from_entries(scope, namespace, entries.into_iter().flatten());
-    let text = |file: usize| result.files.get(file).map_or("", |file| file.text.as_str());
+    let text = |file: usize| files.get(file).map_or("", |file| file.text.as_str());
     let found = parallel::map(numbered(), 16, |(at, object): (usize, &ObjectLocation<'_>)| {
-        let mut findings = resolved.get(&at).map(|resolved| resolved.check(settings)).unwrap_or_default();
-        findings.extend(check_relations(for_look_ups(at).unwrap_or(object.item.value), settings, &index));
+        let mut findings = resolved.get(&at).map(|resolved| resolved.check(&settings)).unwrap_or_default();
+        findings.extend(check_relations(for_look_ups(at).unwrap_or(object.item.value), &settings, &index));
         object.locate(findings, text(object.file))
     });
     let found: Vec<LocatedFinding> = found.into_iter().flatten().collect();
     remove_replaced(&mut findings, &found);
     findings.extend(found);
-    let mut findings = related::locate_related(&objects, &text, findings);
-    findings.extend(others);
-    findings.sort_by(|one, other| {
-        let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
-        key(one).cmp(&key(other))
-    });
-    let is_truncated = index.is_truncated();
-    let namespace = namespace.to_owned();
-    result.findings = findings;
-    result.is_truncated |= is_truncated;
-    // The first application is the largest: the others are overlays.
-    if result.namespace.is_empty() {
-        result.namespace = namespace;
+    CheckedApplication {
+        findings: related::locate_related(&objects, &text, findings),
+        namespace: namespace.to_owned(),
+        is_truncated: index.is_truncated(),
     }
 }
 
@@ -372,6 +391,11 @@ fn notes(result: &LintResult, partial: bool) -> Vec<String> {
         notes.push(format!(
             "not checked: {image_names} {names} a database image without being a workload; check what is rendered from it"
         ));
+    }
+    let former_versions: usize = result.files.iter().map(|file| file.former_versions).sum();
+    if former_versions > 0 {
+        let have = if former_versions == 1 { "workload has" } else { "workloads have" };
+        notes.push(format!("{former_versions} {have} an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"));
     }
     let patches = result.files.iter().filter(|file| file.is_patch).count();
     if patches > 0 {
@@ -417,6 +441,34 @@ mod tests {
         let expected = "not checked: 1 workload runs an image whose name resembles SQL Edge; add the repository to the \
              setting `images`";
         assert_eq!(notes_of(text), [expected]);
+    }
+
+    #[test]
+    fn a_removed_api_version_is_a_note() {
+        let text = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: sql}\nspec:\n  template:\n    \
+             spec: {containers: [{name: sql, image: azure-sql-edge}]}\n";
+        assert_eq!(notes_of(text), ["1 workload has an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"]);
+        assert!(notes_of(&text.replace("extensions/v1beta1", "apps/v1")).is_empty());
+    }
+
+    #[test]
+    fn objects_without_a_namespace_are_where_the_others_are() {
+        let set = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: sql}\nspec:\n  template:\n    metadata: \
+             {labels: {app: sql}}\n    spec:\n      containers: [{name: sql, image: azure-sql-edge, \
+             volumeMounts: [{name: data, mountPath: /var/opt/mssql}]}]\n      volumes: \
+             [{name: data, persistentVolumeClaim: {claimName: data}}]\n---\n";
+        let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: db}\n---\n";
+        let other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: sql-2, namespace: db-2}\nspec:\n  \
+             template: {spec: {containers: [{name: sql, image: azure-sql-edge}]}}\n---\n";
+        let namespace = |text: &str| {
+            let texts = vec![("a.yaml".to_owned(), text.to_owned())];
+            let result = lint_texts(texts, &Prefilter::new(&Settings::default()), false);
+            let is_missing = result.findings.iter().any(|located| located.finding.rule == "existing-claim");
+            (result.files[0].namespace.clone(), is_missing)
+        };
+        assert_eq!(namespace(set), ("default".to_owned(), true));
+        assert_eq!(namespace(&[set, claim].concat()), ("db".to_owned(), false));
+        assert_eq!(namespace(&[set, claim, other].concat()), ("db-2".to_owned(), true), "a database comes first");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! Every short cut that spares parsing or memory, with one switch for all of them.
 //!
-//! A document matters to the rules if one of its objects runs a database, or if it is a Service or disruption budget that
-//! selects the pods of one, a claim or ConfigMap that they use, an autoscaler or Rollout of the workload, or a workload with
-//! the same claim or labels. All show in the text: a database container needs one of a few words, and the others need a
-//! label of the pods, or a name that the workload names, or its own.
-//! The short cuts are:
+//! A document matters to the rules if one of its objects runs a database, or if it is a Service or disruption budget
+//! that selects the pods of one, a claim or ConfigMap that they use, an autoscaler or Rollout of the workload, or a
+//! workload with the same claim or labels. All show in the text: a database container needs one of a few words, and the
+//! others need a label of the pods, or a name that the workload names, or its own. The short cuts are:
 //!
 //! | short cut | spares |
 //! |---|---|
@@ -18,7 +17,7 @@
 
 mod related;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use memchr::{memchr, memchr_iter};
 use sqledge_ha_policy::admission::prefilter::may_run_engine;
 use sqledge_ha_policy::engine::ENGINES;
@@ -162,8 +161,8 @@ impl<'s> Prefilter<'s> {
             || self.binary.find(bytes).is_some()
     }
 
-    /// A document without the values that rules with look-ups do not read, once its objects alone were checked. `objects`
-    /// are the pointers and kinds of the objects in it.
+    /// A document without the values that rules with look-ups do not read, once its objects alone were checked.
+    /// `objects` are the pointers and kinds of the objects in it.
     pub(crate) fn reduce(&self, mut document: Document, objects: &[(String, Kind)]) -> Document {
         if !self.is_enabled {
             return document;
@@ -173,8 +172,8 @@ impl<'s> Prefilter<'s> {
                 prune(object, *kind);
             }
         }
-        // Few documents have findings that need look-ups: reading them again takes less than keeping all spans. A List would be
-        // read once for each finding.
+        // Few documents have findings that need look-ups: reading them again takes less than keeping all spans. A List
+        // would be read once for each finding.
         let is_list = objects.iter().any(|(pointer, _)| !pointer.is_empty());
         if is_list { document.compact() } else { document.without_spans() }
     }
@@ -189,8 +188,18 @@ fn has_items(kind: &str) -> bool {
 const RENDERED_KINDS: [&str; 6] =
     ["Application", "ApplicationSet", "ConfigMap", "HelmChart", "HelmChartConfig", "HelmRelease"];
 
+/// Whether a document names the image of a database, not as a part of another name.
 fn names_image(document: &str) -> bool {
-    ENGINES.iter().flat_map(|engine| engine.images).any(|image| document.contains(image))
+    let bytes = document.as_bytes();
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let is_whole = |start: usize, end: usize| {
+        let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+        ![before, bytes.get(end)].into_iter().flatten().any(is_of_name)
+    };
+    ENGINES
+        .iter()
+        .flat_map(|engine| engine.images)
+        .any(|image| memmem::find_iter(bytes, image).any(|start| is_whole(start, start + image.len())))
 }
 
 /// A Rollout may name the Deployment whose pods it runs.
@@ -255,6 +264,7 @@ mod tests {
             (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, Relevance::Related(Kind::ConfigMap)),
             ("kind: PersistentVolume\nspec: {}\n", Relevance::Related(Kind::Volume)),
             ("kind: HelmRelease\nspec: {values: {image: mcr.microsoft.com/azure-sql-edge}}\n", Relevance::NamesImage),
+            ("kind: HelmRelease\nmetadata: {name: my-azure-sql-edge}\n", Relevance::Irrelevant { objects: 1 }),
             ("kind: HelmRelease\nspec: {values: {image: nginx}}\n", one),
             ("kind: PersistentVolume\nspec: {{ .spec }}\n", Relevance::Related(Kind::Volume)),
             (r#"{"\u006bind": "ConfigMap"}"#, Relevance::Related(Kind::ConfigMap)),

@@ -12,7 +12,8 @@ use crate::ran::with_input;
 /// Flags that `audit` does not have: a cluster is always whole.
 const FLAGS_OF_LINT: [&str; 1] = ["--partial"];
 
-/// In these files, `lint` puts objects that name no namespace into that of the others. In a cluster, each object has one.
+/// In these files, `lint` puts objects that name no namespace into that of the others. In a cluster, each object has
+/// one.
 const WITHOUT_NAMESPACES: [&str; 1] = ["pass/objects-without-a-namespace-are-where-the-others-are.yaml"];
 
 /// Autoscalers of a cluster are reported on themselves, and not on the workload.

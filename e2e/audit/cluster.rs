@@ -109,7 +109,7 @@ async fn what_an_account_may_not_list_is_named() {
     // A Service that could not be read may exist.
     assert!(!ran.output.contains("error[load-balancer-service]"), "{}", ran.output);
     for (resource, place) in [("nodes", ""), ("statefulsets.apps", " in namespace audit-some"), ("pods", "")] {
-        let line = format!("not read: {resource}{place}: forbidden: this account may not list it\n");
+        let line = format!("not read: {resource}{place}: forbidden: no permission to list it\n");
         assert!(ran.output.contains(&line), "{line}{}", ran.output);
     }
     assert!(!ran.output.contains("not read: deployments"), "{}", ran.output);

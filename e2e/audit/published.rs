@@ -109,8 +109,8 @@ fn audit_of(objects: Vec<Value>) -> Audit {
     library::audit(&inventory, &Settings::default(), Timers::default(), None)
 }
 
-/// Creates a report in a dry run, with every API: unknown fields and wrong values are errors. Returns what the API server
-/// understood.
+/// Creates a report in a dry run, with every API: unknown fields and wrong values are errors. Returns what the API
+/// server understood.
 fn accepted(report: &NamespaceReport) -> Vec<Value> {
     with_both_apis();
     cluster().kubectl(&["create", "namespace", &report.namespace], "");
@@ -274,7 +274,7 @@ fn each_missing_permission_is_named() {
             "create" => ("write", format!("namespace {is_new}")),
             _ => ("write", format!("namespace {has_old}")),
         };
-        let reason = format!("forbidden: this account may not {missing} them");
+        let reason = format!("forbidden: no permission to {missing} them");
         let expected =
             format!("error: --write-reports: cannot {operation} reports.openreports.io in {place}: {reason}\n");
         assert_eq!((ran.code, ran.stderr), (4, expected));

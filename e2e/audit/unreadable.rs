@@ -85,7 +85,7 @@ fn answers_of_other_servers_are_one_line() {
     let ran = with_deployments(move || Answer::text(200, page));
     assert_eq!(not_read(&ran), ["not read: deployments.apps: the answer is not what an API server sends"]);
     let ran = with_deployments(move || Answer::text(403, page));
-    assert_eq!(not_read(&ran), ["not read: deployments.apps: forbidden: this account may not list it"]);
+    assert_eq!(not_read(&ran), ["not read: deployments.apps: forbidden: no permission to list it"]);
     let ran = with_deployments(|| Answer::error(400, "the query is wrong", &json!({})));
     assert_eq!(not_read(&ran), ["not read: deployments.apps: the API server answers HTTP 400: the query is wrong"]);
     assert_eq!(ran.code, 4);

@@ -146,8 +146,8 @@ pub fn detect(container: &Cursor<'_>, kind: WorkloadKind, images: &[ImageMapping
     Some(DetectedEngine { engine, by_image: false })
 }
 
-/// Whether the environment of a container, and a second sign, mark it as `engine`. Applications share the variables with
-/// their database.
+/// Whether the environment of a container, and a second sign, mark it as `engine`. Applications share the variables
+/// with their database.
 fn is_marked(container: &Cursor<'_>, engine: &Engine) -> bool {
     let sets = |names: &[&str]| {
         container.at("env").items().any(|variable| variable.at("name").str().is_some_and(|name| names.contains(&name)))
@@ -201,8 +201,8 @@ fn names_server(container: &Cursor<'_>) -> bool {
     argv(container).iter().any(|word| word.contains("sqlservr"))
 }
 
-/// Whether the command of a container replaces the server by something else that can be seen. A script that the manifest
-/// does not show may start the server.
+/// Whether the command of a container replaces the server by something else that can be seen. A script that the
+/// manifest does not show may start the server.
 fn runs_client(container: &Cursor<'_>) -> bool {
     let argv = argv(container);
     if argv.is_empty() || names_server(container) {

@@ -236,8 +236,8 @@ pub struct Fix {
     /// New objects that the edits refer to. They are added to files only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<Value>,
-    /// The fix for an application with a claim that nothing mounts: with it in place of the first new one. The edits have
-    /// an empty `claimName` to fill in.
+    /// The fix for an application with a claim that nothing mounts: with it in place of the first new one. The edits
+    /// have an empty `claimName` to fill in.
     #[serde(skip)]
     pub on_free_claim: Option<Box<Fix>>,
 }

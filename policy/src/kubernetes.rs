@@ -11,6 +11,7 @@ pub mod kind;
 pub mod objects;
 pub mod quantity;
 pub mod resources;
+pub mod rollout;
 pub mod scheduling;
 pub mod selector;
 pub mod service;

@@ -95,7 +95,8 @@ impl Rule {
         settings.rules.action(self.id).unwrap_or(self.default_action) == Action::Off
     }
 
-    /// The action of a finding if the mode is not `warn`: from the settings or the default, and from the finding's kind.
+    /// The action of a finding if the mode is not `warn`: from the settings or the default, and from the finding's
+    /// kind.
     pub fn action_of(&self, finding: &Finding, settings: &Settings) -> Action {
         let chosen = settings.rules.action(self.id);
         let action = match (chosen.unwrap_or(self.default_action), finding.kind) {
@@ -289,8 +290,8 @@ fn is_active(rule: &Rule, object: &Value, settings: &Settings) -> bool {
 const NOT_IN_KNATIVE: [&str; 3] =
     ["/spec/template/spec/nodeSelector", "/spec/template/spec/securityContext", "/spec/template/spec/tolerations"];
 
-/// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object, nor by a field that the API server
-/// rejects.
+/// A value of the wrong type cannot be fixed, e.g. `strategy: Recreate` in place of an object, nor by a field that the
+/// API server rejects.
 fn drop_inapplicable_fix(finding: &mut Finding, object: &Value, context: &CheckContext<'_>) {
     let is_knative =
         matches!(&context.object, CheckedObject::Workload(workload) if workload.kind == WorkloadKind::KnativeService);

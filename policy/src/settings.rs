@@ -1,4 +1,5 @@
-//! The settings of the policy: what Kubewarden passes to the module, and the `policy:` part of the linter's configuration.
+//! The settings of the policy: what Kubewarden passes to the module, and the `policy:` part of the linter's
+//! configuration.
 //!
 //! Every setting is one line of the table below. The struct, the reader, the JSON schema, the form for Rancher and the
 //! documentation follow from it. Empty values (`""`, `[]`, `{}`, `null`) mean unset, because forms submit them.
@@ -208,6 +209,11 @@ impl Settings {
             settings.read(key, value, rules)?;
         }
         Ok(settings)
+    }
+
+    /// Adapts them to OpenShift, which assigns a group to each namespace and rejects pods with another one.
+    pub fn adapt_to_openshift(&mut self) {
+        self.fs_group = None;
     }
 }
 

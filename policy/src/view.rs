@@ -63,8 +63,8 @@ impl<'a> View<'a> {
         View { cluster, settings, namespace, unchecked: RefCell::default() }
     }
 
-    /// How much can be looked up. The module sees single requests, and the whole cluster for the audit scanner: the compiler
-    /// leaves out of it what is for files.
+    /// How much can be looked up. The module sees single requests, and the whole cluster for the audit scanner: the
+    /// compiler leaves out of it what is for files.
     #[inline(always)]
     pub fn scope(&self) -> Scope {
         match self.cluster.scope() {
@@ -95,7 +95,15 @@ impl<'a> View<'a> {
         let Some(selector) = service.selector() else { return Lookup::Known(Vec::new()) };
         let workloads = self.find(&Query::PodsSelectedBy { namespace: self.namespace, selector });
         workloads.map(|workloads| {
-            workloads.into_iter().filter_map(Pods::read).filter(|pods| service.selects(pods)).collect()
+            let mut selected: Vec<Pods<'a>> = Vec::new();
+            for pods in workloads.into_iter().filter_map(Pods::read).filter(|pods| service.selects(pods)) {
+                // In files, variants of an application have objects of the same name.
+                let is_same = |known: &Pods<'a>| known.kind == pods.kind && known.name == pods.name;
+                if self.scope() == Scope::Request || !selected.iter().any(is_same) {
+                    selected.push(pods);
+                }
+            }
+            selected
         })
     }
 
@@ -136,14 +144,6 @@ impl<'a> View<'a> {
     pub fn class_of(&self, claim: &Claim<'_>) -> Lookup<Option<StorageClass<'a>>> {
         let Some(name) = claim.class_name().filter(|name| !name.is_empty()) else { return Lookup::Known(None) };
         self.get(Kind::StorageClass, name).map(|class| class.map(StorageClass::read))
-    }
-
-    /// The PodDisruptionBudgets that select the pods of `workload`.
-    pub fn budgets_selecting(&self, workload: &Workload<'_>) -> Lookup<Vec<DisruptionBudget<'a>>> {
-        let pods = workload.pods(self.namespace);
-        let selects = |budget: &DisruptionBudget<'_>| budget.selector().is_some_and(|selector| selector.matches(&pods));
-        let budgets = self.find(&Query::BudgetsIn(self.namespace));
-        budgets.map(|budgets| budgets.into_iter().map(DisruptionBudget::read).filter(selects).collect())
     }
 
     /// The databases of selected products whose pods a budget selects.
@@ -193,8 +193,8 @@ impl<'a> View<'a> {
         self.find(&Query::Nodes).map(|nodes| nodes.into_iter().map(Node::read).collect())
     }
 
-    /// Whether a finding that a Service and `workload` have in common is reported on the Service: both are checked, and the
-    /// Service's check can look up the workload.
+    /// Whether a finding that a Service and `workload` have in common is reported on the Service: both are checked, and
+    /// the Service's check can look up the workload.
     pub fn is_reported_on_service(&self, workload: &Workload<'_>) -> bool {
         self.scope().reports_once() && self.cluster.can_list(workload.kind)
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::rollout::referenced_deployment;
 use sqledge_ha_policy::kubernetes::selector::Pods;
 use sqledge_ha_policy::kubernetes::service::Service;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
@@ -238,7 +239,7 @@ fn pods_of<'a>(object: &'a Value, kind: WorkloadKind, namespace: &str, objects: 
         }
         match objects.get(owner_kind, namespace, owner_name) {
             Some(owner) => controller_of(owner).is_some_and(is_own),
-            None => kind == WorkloadKind::Deployment && deployment_of(pod, owner_name) == Some(own_name),
+            None => kind == WorkloadKind::Deployment && deployment_of_replica_set(pod, owner_name) == Some(own_name),
         }
     };
     let pods = objects.in_namespace("Pod", namespace).filter(|pod| is_owned_by(pod));
@@ -250,12 +251,11 @@ fn pods_of<'a>(object: &'a Value, kind: WorkloadKind, namespace: &str, objects: 
 /// The Deployment whose template an Argo Rollout runs.
 fn deployment_behind<'a>(objects: &Objects<'a>, namespace: &str, kind: &str, name: &str) -> Option<&'a str> {
     let rollout = objects.get("Rollout", namespace, name).filter(|_| kind == "Rollout")?;
-    let reference = Cursor::root(rollout).path(&["spec", "workloadRef"]);
-    reference.at("name").str().filter(|_| reference.at("kind").str() == Some("Deployment"))
+    referenced_deployment(&Cursor::root(rollout))
 }
 
 /// The Deployment of a pod whose ReplicaSet is not known: a ReplicaSet is named after the Deployment and a hash.
-fn deployment_of<'p>(pod: &Value, replica_set: &'p str) -> Option<&'p str> {
+fn deployment_of_replica_set<'p>(pod: &Value, replica_set: &'p str) -> Option<&'p str> {
     let hash = Cursor::root(pod).path(&["metadata", "labels"]).at("pod-template-hash").str()?;
     replica_set.strip_suffix(hash)?.strip_suffix('-')
 }

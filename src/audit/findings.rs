@@ -16,14 +16,13 @@ use super::inventory::{Inventory, Objects};
 use super::resources::is_of_rules;
 use crate::linter::{ObjectFinding, check_object, check_relations, check_rollout_of_deployment, runs_other_pods};
 
-/// The findings on all objects, each workload read with the ConfigMaps that configure it. Objects that a checked controller owns
-/// have none: they are reported on the controller.
+/// The findings on all objects, each workload read with the ConfigMaps that configure it. Objects that a checked
+/// controller owns have none: they are reported on the controller.
 pub(super) fn check_all(inventory: &Inventory, objects: &Objects<'_>, settings: &Settings) -> Vec<ObjectFinding> {
-    // OpenShift assigns a group to each namespace.
-    let settings = match inventory.is_openshift {
-        true => Cow::Owned(Settings { fs_group: None, ..settings.clone() }),
-        false => Cow::Borrowed(settings),
-    };
+    let mut settings = Cow::Borrowed(settings);
+    if inventory.is_openshift {
+        settings.to_mut().adapt_to_openshift();
+    }
     let is_checked = |object: &&Value| {
         let kind = Kind::from_object(object);
         kind.is_some_and(|kind| !has_checked_owner(kind, object))

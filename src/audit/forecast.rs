@@ -159,7 +159,8 @@ pub struct Forecast {
     pub failure: Failure,
     /// The worst outcome that can happen.
     pub outcome: Outcome,
-    /// Whether it happens for certain; else it depends on what the cluster decides, e.g. on the node that the scheduler chooses.
+    /// Whether it happens for certain; else it depends on what the cluster decides, e.g. on the node that the scheduler
+    /// chooses.
     pub certain: bool,
     /// Everything that can happen, the worst first.
     pub possible: Vec<Outcome>,
@@ -187,8 +188,8 @@ impl Forecast {
         Draft::default().finish(failure, Outcome::StaysUp, &message)
     }
 
-    /// The forecast for a database with several pods, from those of the pods by name: the worst, with what is different for others.
-    /// `None` without pods.
+    /// The forecast for a database with several pods, from those of the pods by name: the worst, with what is different
+    /// for others. `None` without pods.
     pub fn of_several(mut of_pods: Vec<(&str, Forecast)>) -> Option<Self> {
         of_pods.sort_by_key(|(_, forecast)| Reverse((forecast.outcome, forecast.certain)));
         let mut of_pods = of_pods.into_iter();

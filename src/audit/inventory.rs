@@ -71,8 +71,8 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// The requests of a pod's `spec`, as the scheduler adds them up: the containers and sidecars together, or the largest init
-    /// container, and the overhead. Requests of the pod itself replace those of its containers
+    /// The requests of a pod's `spec`, as the scheduler adds them up: the containers and sidecars together, or the
+    /// largest init container, and the overhead. Requests of the pod itself replace those of its containers
     /// (<https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>).
     pub fn of(pod_spec: &Cursor<'_>) -> Self {
         let of = |resource| total(pod_spec, resource, &["requests", "limits"]);

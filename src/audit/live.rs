@@ -95,8 +95,8 @@ fn image_note(database: &Database<'_>) -> Option<String> {
     Some(format!("pod {} runs the image {running}, and its template has {wanted}", quoted(pod.name())))
 }
 
-/// Whether something in the cluster copies its data: a CronJob that mounts a claim of it, connects to it or names BACKUP, a snapshot of
-/// a claim, or a schedule of Velero, K8up or VolSync.
+/// Whether something in the cluster copies its data: a CronJob that mounts a claim of it, connects to it or names
+/// BACKUP, a snapshot of a claim, or a schedule of Velero, K8up or VolSync.
 fn is_backed_up(database: &Database<'_>, storage: &Storage<'_>, objects: &Objects<'_>) -> bool {
     let namespace = database.namespace;
     let claims: Vec<&str> = storage.claims().map(|claim| claim.name.as_str()).collect();

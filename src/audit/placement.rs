@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::quantity::quantity;
-use sqledge_ha_policy::kubernetes::scheduling::{ARCH, Placement, tolerates};
+use sqledge_ha_policy::kubernetes::scheduling::{
+    ARCH, BETA_ZONE, HOST_NAME, Placement, Taint, UNREACHABLE, UNSCHEDULABLE, ZONE,
+};
 use sqledge_ha_policy::kubernetes::selector::Selector;
 use sqledge_ha_policy::rules::kernel_compatible::kernel_version;
 
@@ -20,12 +22,6 @@ pub struct ClusterNode<'a> {
     /// The object.
     pub object: Cursor<'a>,
 }
-
-/// The label of a node's zone.
-const ZONE: &str = "topology.kubernetes.io/zone";
-/// The same under the name that Kubernetes 1.17 deprecated.
-const BETA_ZONE: &str = "failure-domain.beta.kubernetes.io/zone";
-const HOST_NAME: &str = "kubernetes.io/hostname";
 
 impl<'a> ClusterNode<'a> {
     /// The node with this name; `None` if it is not known.
@@ -67,39 +63,24 @@ impl<'a> ClusterNode<'a> {
         self.object.path(&["metadata", "labels"]).map()
     }
 
-    /// The first taint that keeps the pod away, by its key. The taints of Kubernetes itself are conditions, which are looked at
-    /// separately.
+    /// The first taint that keeps the pod away, by its key. The taints of Kubernetes itself are conditions, which are
+    /// looked at separately.
     fn taint_against(&self, pod_spec: &Cursor<'a>) -> Option<&'a str> {
-        let mut taints = self.object.path(&["spec", "taints"]).items();
-        let against = taints.find(|taint| {
-            let is_condition = taint.at("key").str().is_some_and(|key| key.starts_with("node.kubernetes.io/"));
-            let keeps_away = matches!(taint.at("effect").str(), Some("NoSchedule" | "NoExecute"));
-            keeps_away && !is_condition && !tolerates(pod_spec, taint)
-        });
-        against.and_then(|taint| taint.at("key").str())
+        let taints = self.object.path(&["spec", "taints"]);
+        let keeps_away = |taint: &Taint<'_>| {
+            let is_strict = matches!(taint.effect, "NoSchedule" | "NoExecute");
+            is_strict && !taint.is_condition() && taint.toleration(pod_spec).is_none()
+        };
+        taints.items().map(|taint| Taint::new(&taint)).find(keeps_away).map(|taint| taint.key)
     }
 }
 
-/// The seconds that a pod stays on a failed node; `None` for ever.
+/// The seconds that a pod stays on a failed node; `None` if Kubernetes does not evict it.
 pub fn toleration_seconds(pod_spec: &Cursor<'_>) -> Option<f64> {
-    const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
-    let matching = pod_spec.at("tolerations").items().filter(|toleration| {
-        let key = toleration.at("key").str().unwrap_or_default();
-        let effect = toleration.at("effect").str().unwrap_or_default();
-        let is_for_all = key.is_empty() && toleration.at("operator").str() == Some("Exists");
-        (is_for_all || key == UNREACHABLE) && matches!(effect, "" | "NoExecute")
-    });
-    let mut least: Option<f64> = None;
-    let mut is_tolerated = false;
-    for toleration in matching {
-        is_tolerated = true;
-        if let Some(seconds) = toleration.at("tolerationSeconds").value().and_then(Value::as_f64) {
-            let seconds = seconds.max(0.0);
-            least = Some(least.map_or(seconds, |least| least.min(seconds)));
-        }
+    match Taint::no_execute(UNREACHABLE).toleration(pod_spec) {
+        Some(toleration) => toleration.at("tolerationSeconds").value()?.as_f64().map(|seconds| seconds.max(0.0)),
+        None => Some(0.0),
     }
-    // Without a toleration the pod is evicted at once. Kubernetes uses the least time of all that match.
-    if is_tolerated { least } else { Some(0.0) }
 }
 
 /// Where a pod can go.
@@ -183,7 +164,7 @@ impl Unfit {
 
 /// What the scheduler and the database say about a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum NodeFit {
     /// It can take the pod, and the database works there.
     Good,
     /// It can take the pod, and the database does not work there.
@@ -195,7 +176,7 @@ pub enum Verdict {
 /// The verdicts on all nodes, computed once: each failure asks about others of them.
 #[derive(Debug)]
 pub struct Verdicts<'a> {
-    nodes: Vec<(ClusterNode<'a>, Verdict)>,
+    nodes: Vec<(ClusterNode<'a>, NodeFit)>,
     doubt: Option<&'static str>,
 }
 
@@ -205,9 +186,9 @@ impl<'a> Verdicts<'a> {
         let mut targets = Targets { doubt: self.doubt, ..Targets::default() };
         for (node, verdict) in self.nodes.iter().filter(|(node, _)| is_there(node)) {
             match verdict {
-                Verdict::Good => targets.good.push(*node),
-                Verdict::Bad(unfit) => targets.bad.push((*node, unfit.clone())),
-                Verdict::Rejected(reason) => targets.rejected.push((node.name(), reason.clone())),
+                NodeFit::Good => targets.good.push(*node),
+                NodeFit::Bad(unfit) => targets.bad.push((*node, unfit.clone())),
+                NodeFit::Rejected(reason) => targets.rejected.push((node.name(), reason.clone())),
             }
         }
         targets
@@ -237,11 +218,11 @@ impl<'a> Scheduling<'_, 'a> {
         Verdicts { nodes, doubt: self.doubt() }
     }
 
-    fn verdict(&self, node: &ClusterNode<'a>) -> Verdict {
+    fn verdict(&self, node: &ClusterNode<'a>) -> NodeFit {
         match (self.against(node), self.fails_on(node)) {
-            (Some(reason), _) => Verdict::Rejected(reason),
-            (None, Some(unfit)) => Verdict::Bad(unfit),
-            (None, None) => Verdict::Good,
+            (Some(reason), _) => NodeFit::Rejected(reason),
+            (None, Some(unfit)) => NodeFit::Bad(unfit),
+            (None, None) => NodeFit::Good,
         }
     }
 
@@ -309,8 +290,8 @@ impl<'a> Scheduling<'_, 'a> {
         })
     }
 
-    /// Whether a required anti-affinity of the pod keeps it away from a node that runs a matching pod. Pods of other namespaces
-    /// are not looked at.
+    /// Whether a required anti-affinity of the pod keeps it away from a node that runs a matching pod. Pods of other
+    /// namespaces are not looked at.
     fn repelled(&self, node: &ClusterNode<'a>) -> Option<String> {
         let terms =
             self.pod.spec().path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]);
@@ -359,7 +340,8 @@ impl<'a> Scheduling<'_, 'a> {
         spec.at("resourceClaims").exists().then_some("the resource claims")
     }
 
-    /// Why the database does not work on a node that can take its pod. A pod that is ready on such a node shows that it does.
+    /// Why the database does not work on a node that can take its pod. A pod that is ready on such a node shows that it
+    /// does.
     fn fails_on(&self, node: &ClusterNode<'_>) -> Option<Unfit> {
         let works_there = |other: &Pod<'_>| other.is_ready() && other.node() == Some(node.name());
         if self.database.pods.iter().any(works_there) {
@@ -379,12 +361,7 @@ impl<'a> Scheduling<'_, 'a> {
     }
 }
 
-/// A pod can tolerate that a node is cordoned; DaemonSets do.
+/// A pod can tolerate that a node is cordoned; those of DaemonSets do.
 fn tolerates_cordon(pod_spec: &Cursor<'_>) -> bool {
-    pod_spec.at("tolerations").items().any(|toleration| {
-        let key = toleration.at("key").str().unwrap_or_default();
-        let is_meant = key == "node.kubernetes.io/unschedulable" || key.is_empty();
-        let effect = toleration.at("effect").str().unwrap_or_default();
-        is_meant && toleration.at("operator").str() == Some("Exists") && matches!(effect, "" | "NoSchedule")
-    })
+    Taint { key: UNSCHEDULABLE, value: "", effect: "NoSchedule" }.toleration(pod_spec).is_some()
 }

@@ -27,8 +27,8 @@ pub struct Published {
     pub errors: Vec<String>,
 }
 
-/// Writes the reports of an audit, which was made at a time in seconds since 1970, and removes older ones of namespaces without a
-/// database. `namespaces` are those that were audited; all if it is empty.
+/// Writes the reports of an audit, which was made at a time in seconds since 1970, and removes older ones of namespaces
+/// without a database. `namespaces` are those that were audited; all if it is empty.
 pub async fn publish(client: &Client, audit: &Audit, namespaces: &[String], seconds: i64) -> Published {
     let apis = match served_apis(client).await {
         Ok(apis) => apis,

@@ -30,7 +30,7 @@ use crate::linter::runs_other_pods;
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ReadError(pub String);
+pub struct ClusterReadError(pub String);
 
 /// How many lists are read at the same time.
 const PARALLEL: usize = 4;
@@ -44,14 +44,14 @@ pub type Progress<'p> = &'p (dyn Fn(&str, usize) + Sync);
 /// Reads the databases of some namespaces, or of all if `namespaces` is empty, with what decides about them.
 ///
 /// # Errors
-/// [`ReadError`] if the API server cannot be reached, or does not accept the credentials. Objects that cannot be read are in
-/// [`Inventory::unread`].
+/// [`ClusterReadError`] if the API server cannot be reached, or does not accept the credentials. Objects that cannot be
+/// read are in [`Inventory::unread`].
 pub async fn read(
     client: &Client,
     namespaces: &[String],
     settings: &Settings,
     progress: Progress<'_>,
-) -> Result<Inventory, ReadError> {
+) -> Result<Inventory, ClusterReadError> {
     let version = list::first_answer(client).await?;
     let minor_version = version.minor.trim_end_matches('+').parse().ok();
     let is_openshift = Platform::detect(client).await == Platform::OpenShift;
@@ -80,8 +80,8 @@ struct Reader<'r> {
     client: &'r Client,
     settings: &'r Settings,
     progress: Progress<'r>,
-    /// The API groups that the cluster serves; `None` if that is not known. A resource of another group does not exist, and asking for
-    /// it would be forbidden to most accounts.
+    /// The API groups that the cluster serves; `None` if that is not known. A resource of another group does not exist,
+    /// and asking for it would be forbidden to most accounts.
     groups: Option<BTreeSet<String>>,
     inventory: Inventory,
 }
@@ -127,8 +127,8 @@ impl Reader<'_> {
         databases
     }
 
-    /// Reads the pods: adds up what they request, and keeps those of the namespaces with databases. Returns these, with the
-    /// namespaces of databases in pods without a controller.
+    /// Reads the pods: adds up what they request, and keeps those of the namespaces with databases. Returns these, with
+    /// the namespaces of databases in pods without a controller.
     async fn pods(&mut self, scopes: &[Option<&str>], databases: BTreeSet<String>) -> BTreeSet<String> {
         let Some(resource) = resources::pods() else { return databases };
         let named: Vec<&str> = scopes.iter().copied().flatten().collect();
@@ -235,13 +235,15 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a namespaced object is in a namespace without a database. Objects that configure the whole cluster count everywhere.
+/// Whether a namespaced object is in a namespace without a database. Objects that configure the whole cluster count
+/// everywhere.
 fn is_in_other_namespace(resource: &ApiResource, object: &Value, databases: &BTreeSet<String>) -> bool {
     let is_for_all = matches!(resource.kind, "MachineHealthCheck" | "Setting") || resource.group == "velero.io";
     !is_for_all && !namespace_of(object).is_some_and(|namespace| databases.contains(namespace))
 }
 
-/// Whether a volume or attachment can belong to a database: a volume that is bound to a claim of another namespace does not.
+/// Whether a volume or attachment can belong to a database: a volume that is bound to a claim of another namespace does
+/// not.
 fn concerns(object: &Value, databases: &BTreeSet<String>) -> bool {
     let claim = Cursor::root(object).path(&["spec", "claimRef", "namespace"]);
     claim.str().is_none_or(|namespace| databases.contains(namespace))
@@ -290,8 +292,8 @@ fn is_owned(object: &Value) -> bool {
     Kind::from_object(object).is_some_and(|kind| has_checked_owner(kind, object))
 }
 
-/// A workload that others depend on. Of one that a checked controller owns, only the owner is kept, if it runs a database: its pods are
-/// found by it. `None` for the others, and for old revisions, which run nothing.
+/// A workload that others depend on. Of one that a checked controller owns, only the owner is kept, if it runs a
+/// database: its pods are found by it. `None` for the others, and for old revisions, which run nothing.
 fn reduced(mut object: Value, is_database: bool, settings: &Settings) -> Option<Value> {
     let kind = Kind::from_object(&object)?;
     let replicas = Cursor::root(&object).path(&["spec", "replicas"]).int();
@@ -345,8 +347,8 @@ impl<'k> PodKeeper<'k> {
         PodKeeper { settings, databases, with_anti_affinity, kept: Vec::new() }
     }
 
-    /// Keeps a pod of a database in full; a pod without a controller, which may use its claim; and others as far as an anti-affinity
-    /// depends on them.
+    /// Keeps a pod of a database in full; a pod without a controller, which may use its claim; and others as far as an
+    /// anti-affinity depends on them.
     fn keep(&mut self, mut pod: Value) {
         let namespace = namespace_of(&pod).unwrap_or(DEFAULT_NAMESPACE).to_owned();
         if runs_database(&pod, self.settings) {
@@ -371,8 +373,8 @@ fn has_anti_affinity(workload: &Value) -> bool {
 }
 
 impl Inventory {
-    /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them. Objects that name
-    /// no namespace are in the default one.
+    /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them.
+    /// Objects that name no namespace are in the default one.
     pub fn from_objects(source: String, mut objects: Vec<Value>) -> Self {
         let of_cluster: Vec<&str> = resources::of_whole_cluster()
             .iter()

@@ -86,8 +86,8 @@ impl Remediator {
 
 const LONGHORN: &str = "driver.longhorn.io";
 
-/// A health check for nodes of medik8s, or for machines of Cluster API or OpenShift. Those that only restart the machine do not
-/// count: a machine that stays off is not released
+/// A health check for nodes of medik8s, or for machines of Cluster API or OpenShift. Those that only restart the
+/// machine do not count: a machine that stays off is not released
 /// (<https://www.medik8s.io/remediation/node-healthcheck-operator/node-healthcheck-operator/>).
 fn health_check(object: &Value) -> Option<Remediator> {
     let check = Cursor::root(object);
@@ -161,8 +161,8 @@ fn go_duration(text: &str) -> Option<f64> {
     (number.is_empty() && !text.is_empty()).then_some(total)
 }
 
-/// The cloud that a node belongs to, which deletes the Node when it deletes the machine. Nodes of kind, k3s and bare metal have
-/// none (<https://kubernetes.io/docs/concepts/architecture/cloud-controller/>).
+/// The cloud that a node belongs to, which deletes the Node when it deletes the machine. Nodes of kind, k3s and bare
+/// metal have none (<https://kubernetes.io/docs/concepts/architecture/cloud-controller/>).
 pub fn cloud_of<'a>(node: &ClusterNode<'a>) -> Option<&'a str> {
     const WITHOUT_CLOUD: [&str; 6] = ["kind", "k3s", "rke2", "baremetal", "metal3", "minikube"];
     let (provider, _) = node.object.path(&["spec", "providerID"]).str()?.split_once("://")?;

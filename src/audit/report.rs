@@ -1,5 +1,5 @@
-//! The reports of an audit, one file each. They write to any `Write` and know no cluster. `namespaces` makes the objects that
-//! `publish` writes into a cluster.
+//! The reports of an audit, one file each. They write to any `Write` and know no cluster. `namespaces` makes the
+//! objects that `publish` writes into a cluster.
 
 pub mod html;
 pub mod human;

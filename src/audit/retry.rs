@@ -42,7 +42,7 @@ impl RequestError {
         };
         match (status.code, forbidden_verb(&status.message)) {
             (401, _) => "the API server rejects the credentials".to_owned(),
-            (403, Some(verb)) => format!("forbidden: this account may not {verb} them"),
+            (403, Some(verb)) => format!("forbidden: no permission to {verb} them"),
             (429, _) => "the API server is too busy".to_owned(),
             (code, _) => format!("the API server answers HTTP {code}: {}", status.message),
         }
@@ -93,7 +93,7 @@ mod tests {
             RequestError::Rejected(Box::new(Status::failure(message, "Forbidden").with_code(403))).describe()
         };
         let rbac = "reports.openreports.io is forbidden: User \"me\" cannot create resource \"reports\" in API group \"openreports.io\"";
-        assert_eq!(describe(rbac), "forbidden: this account may not create them");
+        assert_eq!(describe(rbac), "forbidden: no permission to create them");
         let denied = "admission webhook \"w\" denied the request";
         assert_eq!(describe(denied), format!("the API server answers HTTP 403: {denied}"));
     }

@@ -137,7 +137,8 @@ impl<'a> Storage<'a> {
         self.homes.iter().filter_map(|home| if let Home::Claim(claim) = home { Some(claim) } else { None })
     }
 
-    /// Whether two pods can use the files at the same time: some are outside of the pod, and no place is for one pod only.
+    /// Whether two pods can use the files at the same time: some are outside of the pod, and no place is for one pod
+    /// only.
     pub fn is_shared(&self) -> bool {
         let is_outside = |home: &Home<'_>| {
             matches!(home, Home::Claim(_) | Home::Network { .. } | Home::NodePath { .. } | Home::Unknown)

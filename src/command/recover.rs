@@ -6,19 +6,20 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use sqledge_ha_policy::finding::quoted;
+use sqledge_ha_policy::kubernetes::scheduling::OUT_OF_SERVICE;
 use sqledge_ha_policy::settings::Settings;
 use tokio::runtime::Builder;
 
-use crate::audit::forecast::{Failure as Event, Outcome};
+use crate::audit::forecast::{Failure, Outcome};
 use crate::audit::timers::Timers;
 use crate::audit::{Audit, WhatIf, audit, clock, read};
-use crate::cli::{Inputs, Recover};
+use crate::cli::Recover;
 use crate::cluster_client::{connect_as_kubectl, describe};
 use crate::config::{self, ConfigFlags};
 use crate::escape::escape;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::message::describe_io_error;
-use crate::recover::node::{FailedNode, GRACE_SECONDS, OUT_OF_SERVICE, pods_on};
+use crate::recover::node::{FailedNode, GRACE_SECONDS, pods_on};
 use crate::recover::progress::{Returning, look};
 use crate::report::counted;
 use crate::terminal::{Layout, TextOutput};
@@ -29,28 +30,29 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Shows what hangs on a failed node, releases it, and follows the databases until they are back.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for wrong flags, and for a node that may still run; 4 if the API server cannot be asked.
-pub fn run(flags: &Recover) -> Result<ExitStatus, Failure> {
-    let inputs = Inputs { paths: Vec::new(), namespace: None, partial: false, exclude: Vec::new() };
-    let config_flags = ConfigFlags { checks: &flags.checks, inputs: &inputs, rendering: None, no_ignores: true };
+/// [`CommandError`] with exit code 2 for wrong flags, and for a node that may still run; 4 if the API server cannot be
+/// asked.
+pub fn run(flags: &Recover) -> Result<ExitStatus, CommandError> {
+    let config_flags =
+        ConfigFlags { checks: &flags.checks, paths: &[], exclude: &[], rendering: None, no_ignores: true };
     let settings = config::lint_config(&config_flags)?.settings;
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime =
-        runtime.map_err(|error| Failure::usage(format!("cannot start threads: {}", describe_io_error(&error))))?;
+        runtime.map_err(|error| CommandError::usage(format!("cannot start threads: {}", describe_io_error(&error))))?;
     runtime.block_on(async {
         let connection = &flags.connection;
         let connected = connect_as_kubectl(connection.kubeconfig.as_deref(), connection.context.as_deref()).await;
-        let (client, _) = connected.map_err(|error| Failure::usage(error.to_string()))?;
+        let (client, _) = connected.map_err(|error| CommandError::usage(error.to_string()))?;
         let node = FailedNode::read(&client, &flags.node, clock::now()).await.map_err(|error| failed(&error))?;
         let Some(node) = node else {
-            return Err(Failure::usage(format!("there is no node {}", quoted(&flags.node))));
+            return Err(CommandError::usage(format!("there is no node {}", quoted(&flags.node))));
         };
         if flags.undo { undo(&client, &node).await } else { recover(&client, flags, &settings, &node).await }
     })
 }
 
-fn failed(error: &kube::Error) -> Failure {
-    Failure::unreadable(match error {
+fn failed(error: &kube::Error) -> CommandError {
+    CommandError::unreadable(match error {
         kube::Error::Api(status) if status.code == 403 => {
             format!("forbidden: {}", escape(&status.message))
         }
@@ -63,7 +65,7 @@ fn failed(error: &kube::Error) -> Failure {
 }
 
 /// Takes the taint off, when the machine is back.
-async fn undo(client: &Client, node: &FailedNode) -> Result<ExitStatus, Failure> {
+async fn undo(client: &Client, node: &FailedNode) -> Result<ExitStatus, CommandError> {
     if !node.is_out_of_service() {
         say(&format!("node {} has no taint {OUT_OF_SERVICE}: nothing to undo", quoted(&node.name)))?;
         return Ok(ExitStatus::Clean);
@@ -78,11 +80,11 @@ async fn recover(
     flags: &Recover,
     settings: &Settings,
     node: &FailedNode,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let grace = flags.grace.map_or(GRACE_SECONDS, |grace| grace.as_secs_f64());
-    node.check_silent(grace).map_err(|refusal| Failure::usage(refusal.to_string()))?;
+    node.check_silent(grace).map_err(|refusal| CommandError::usage(refusal.to_string()))?;
     let inventory = read::read(client, &[], settings, &|_, _| {}).await;
-    let inventory = inventory.map_err(|error| Failure::unreadable(error.to_string()))?;
+    let inventory = inventory.map_err(|error| CommandError::unreadable(error.to_string()))?;
     let what_if = WhatIf::Node(node.name.clone());
     let plan = audit(&inventory, settings, Timers::default(), Some(&what_if));
     let pods = pods_on(client, &node.name).await.map_err(|error| failed(&error))?;
@@ -91,7 +93,7 @@ async fn recover(
         say(&format!("not read: {}: {}", unread.resource, unread.reason))?;
     }
     if waiting.is_empty() && !plan.unread.is_empty() {
-        return Err(Failure::unreadable(
+        return Err(CommandError::unreadable(
             "a database may wait for this node, but not everything could be read; nothing was changed",
         ));
     }
@@ -107,22 +109,23 @@ async fn recover(
     if !node.is_out_of_service() {
         // The node may have come back while the question was read.
         let again = FailedNode::read(client, &node.name, clock::now()).await.map_err(|error| failed(&error))?;
-        let again = again.ok_or_else(|| Failure::usage(format!("node {} is gone", quoted(&node.name))))?;
-        again.check_silent(grace).map_err(|refusal| Failure::usage(format!("{refusal}; nothing was changed")))?;
+        let again = again.ok_or_else(|| CommandError::usage(format!("node {} is gone", quoted(&node.name))))?;
+        again.check_silent(grace).map_err(|refusal| CommandError::usage(format!("{refusal}; nothing was changed")))?;
         again.taint(client).await.map_err(|error| failed(&error))?;
         say(&format!("tainted node {} with {OUT_OF_SERVICE}", quoted(&node.name)))?;
     }
     follow(client, flags, settings, node, &waiting).await
 }
 
-/// Shows the databases on the node and the other pods that end with it. Returns the names of the databases with their namespaces.
+/// Shows the databases on the node and the other pods that end with it. Returns the names of the databases with their
+/// namespaces.
 fn show(plan: &Audit, node: &FailedNode, pods: &BTreeMap<String, usize>) -> io::Result<BTreeMap<String, String>> {
     let silence = node.silent_for.map_or(String::new(), |seconds| format!(", silent for {seconds:.0} s"));
     say(&format!("node {}: not ready{silence}", quoted(&node.name)))?;
     let mut waiting = BTreeMap::new();
     let mut own = Vec::new();
     for report in &plan.databases {
-        let Some(forecast) = report.forecasts.iter().find(|forecast| forecast.failure == Event::NodeFailure) else {
+        let Some(forecast) = report.forecasts.iter().find(|forecast| forecast.failure == Failure::NodeFailure) else {
             continue;
         };
         if forecast.outcome == Outcome::StaysUp {
@@ -149,12 +152,12 @@ fn show(plan: &Audit, node: &FailedNode, pods: &BTreeMap<String, usize>) -> io::
 }
 
 /// Asks whether the machine is off. Two machines that write the same volume destroy its files.
-fn confirm(flags: &Recover, node: &FailedNode) -> Result<(), Failure> {
+fn confirm(flags: &Recover, node: &FailedNode) -> Result<(), CommandError> {
     if flags.machine_is_off {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(
+        return Err(CommandError::usage(
             "make sure that the machine is off, and say so with --machine-is-off: a machine that runs on could write its volumes while \
              another one uses them",
         ));
@@ -164,8 +167,9 @@ fn confirm(flags: &Recover, node: &FailedNode) -> Result<(), Failure> {
         "A machine that runs on could write its volumes while another one uses them.\nIf the machine is off, type the name of the node: "
     )?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    if answer.trim() == node.name { Ok(()) } else { Err(Failure::usage("not confirmed; nothing was changed")) }
+    let read = io::stdin().read_line(&mut answer);
+    read.map_err(|error| CommandError::unreadable(format!("cannot read the answer: {}", describe_io_error(&error))))?;
+    if answer.trim() == node.name { Ok(()) } else { Err(CommandError::usage("not confirmed; nothing was changed")) }
 }
 
 /// Prints each change until all databases are back.
@@ -175,14 +179,22 @@ async fn follow(
     settings: &Settings,
     node: &FailedNode,
     waiting: &BTreeMap<String, String>,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let namespaces: BTreeSet<String> = waiting.values().cloned().collect();
     let namespaces: Vec<String> = namespaces.into_iter().collect();
     let started = Instant::now();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut known_error = None;
     loop {
-        // A look that fails, perhaps because the API server restarts, is repeated.
-        let seen = look(client, settings, &namespaces, &node.name).await.unwrap_or_default();
+        let (seen, error) = match look(client, settings, &namespaces, &node.name).await {
+            Ok(seen) => (seen, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        if let Some(error) = error.as_ref().filter(|error| known_error.as_ref() != Some(*error)) {
+            // Perhaps the API server restarts.
+            say(&format!("{:>4} s  cannot read the cluster: {error}; trying again", started.elapsed().as_secs()))?;
+        }
+        known_error = error;
         let seen: Vec<Returning> = seen.into_iter().filter(|database| waiting.contains_key(&database.name)).collect();
         for database in &seen {
             if known.get(&database.name) != Some(&database.state) {

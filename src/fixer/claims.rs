@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 use sqledge_ha_policy::finding::Fix;
 use sqledge_ha_policy::json::edit::Edit;
-use sqledge_ha_policy::kubernetes::claim::claim_names;
+use sqledge_ha_policy::kubernetes::claim::{Claim, claim_names};
 use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::namespace_of;
+use sqledge_ha_policy::kubernetes::objects::Volume;
 use sqledge_ha_policy::kubernetes::selector::Pods;
 
 use crate::linter::list_items::objects_in;
@@ -20,42 +21,80 @@ type Id = [String; 2];
 /// The claims in the files, the claims that pods mount, and the workloads.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// The namespace of objects that name none.
-    default_namespace: String,
     claims: HashSet<Id>,
-    /// Those that can hold the files of a database.
-    writable: Vec<Id>,
+    /// Those that can hold the files of a database, with how they choose their volumes.
+    writable: Vec<(Id, VolumeChoice)>,
+    /// The PersistentVolumes that stay on one node.
+    node_volumes: Vec<NodeVolume>,
     mounted: HashSet<Id>,
     workloads: HashSet<Id>,
 }
 
+/// How a claim chooses its PersistentVolume.
+#[derive(Debug)]
+struct VolumeChoice {
+    volume: Option<String>,
+    /// The StorageClass; empty for volumes without one, and `None` for the default.
+    class: Option<String>,
+}
+
+/// A PersistentVolume that stays on one node.
+#[derive(Debug)]
+struct NodeVolume {
+    name: String,
+    class: String,
+    /// The only claim that can have it.
+    reserved_for: Option<Id>,
+}
+
+impl NodeVolume {
+    fn can_be_of(&self, claim: &Id, choice: &VolumeChoice) -> bool {
+        match (&choice.volume, &self.reserved_for) {
+            (Some(volume), _) => *volume == self.name,
+            (None, Some(reserved)) => reserved == claim,
+            (None, None) => choice.class.as_ref() == Some(&self.class),
+        }
+    }
+}
+
 impl Claims {
-    /// The claims in `files`; objects that name no namespace are in `default_namespace`.
-    pub(super) fn in_files(files: &[LintedFile], default_namespace: &str) -> Self {
-        let mut claims = Claims { default_namespace: default_namespace.to_owned(), ..Claims::default() };
-        files.iter().for_each(|file| claims.add_all(&file.text));
+    /// The claims in `files`.
+    pub(super) fn in_files(files: &[LintedFile]) -> Self {
+        let mut claims = Claims::default();
+        files.iter().for_each(|file| claims.add_all(&file.text, &file.namespace));
         claims
     }
 
-    fn add_all(&mut self, text: &str) {
-        const WORDS: [&str; 2] = ["PersistentVolumeClaim", "containers"];
+    /// Adds the objects of a text. Those that name no namespace are in `default_namespace`.
+    fn add_all(&mut self, text: &str, default_namespace: &str) {
+        const WORDS: [&str; 2] = ["PersistentVolume", "containers"];
         let is_relevant = |document: &str| WORDS.iter().any(|word| document.contains(word));
         let spans = document_spans(text).filter(|span| text.get(span.clone()).is_some_and(is_relevant));
         for document in spans.flat_map(|span| read_span(text, span, 0)).flatten() {
-            objects_in(&document.value).into_iter().for_each(|object| self.add(object.value));
+            objects_in(&document.value).into_iter().for_each(|object| self.add(object.value, default_namespace));
         }
     }
 
-    fn add(&mut self, object: &Value) {
-        let namespace = namespace_of(object).unwrap_or(&self.default_namespace).to_owned();
+    fn add(&mut self, object: &Value, default_namespace: &str) {
+        let namespace = namespace_of(object).unwrap_or(default_namespace).to_owned();
         match Kind::from_object(object) {
             Some(Kind::Claim) => {
                 let id = [namespace, name(object).to_owned()];
                 if is_writable(object) && self.claims.insert(id.clone()) {
-                    self.writable.push(id);
+                    let claim = Claim::read(object);
+                    let [volume, class] = [claim.volume_name(), claim.class_name()].map(|name| name.map(str::to_owned));
+                    self.writable.push((id, VolumeChoice { volume, class }));
                 } else {
                     self.claims.insert(id);
                 }
+            }
+            Some(Kind::Volume) => {
+                let volume = Volume::read(object);
+                self.node_volumes.extend(volume.node().map(|_| NodeVolume {
+                    name: name(object).to_owned(),
+                    class: volume.class_name().to_owned(),
+                    reserved_for: volume.reserved_for().map(|(namespace, name)| [namespace, name].map(str::to_owned)),
+                }));
             }
             Some(Kind::Workload(_)) => {
                 let Some(pods) = Pods::read(object) else { return };
@@ -66,20 +105,21 @@ impl Claims {
         }
     }
 
-    /// The fix with the claims of the application: one that nothing mounts in place of a new one, and new ones with names
-    /// of their own.
+    /// The fix with the claims of the application: one that nothing mounts in place of a new one, and new ones with
+    /// names of their own. Objects that name no namespace are in `default_namespace`.
     ///
     /// # Errors
     /// [`EditError::SeveralClaims`] if there are several that nothing mounts.
-    pub(super) fn adapt(&self, fix: &Fix, object: &ObjectId) -> Result<Fix, EditError> {
-        let mut fix = match (&fix.on_free_claim, self.free(object).as_slice()) {
+    pub(super) fn adapt(&self, fix: &Fix, object: &ObjectId, default_namespace: &str) -> Result<Fix, EditError> {
+        let namespace = object.namespace.as_deref().unwrap_or(default_namespace);
+        let mut fix = match (&fix.on_free_claim, self.free(object, namespace).as_slice()) {
             (None, _) | (Some(_), []) => fix.clone(),
             (Some(fix), [name]) => renamed(fix, "", name),
             (Some(_), [_, _, ..]) => return Err(EditError::SeveralClaims),
         };
         let mut taken: HashSet<Id> = HashSet::new();
         for document in fix.documents.clone() {
-            let id = self.id(&document);
+            let id = [namespace_of(&document).unwrap_or(default_namespace), name(&document)].map(str::to_owned);
             let is_free = |id: &Id| ![&self.claims, &self.mounted, &taken].iter().any(|ids| ids.contains(id));
             let numbered = |number: usize| [id[0].clone(), format!("{}-{number}", id[1])];
             let own = std::iter::once(id.clone()).chain((2..).map(numbered)).find(is_free).unwrap_or_default();
@@ -90,40 +130,36 @@ impl Claims {
     }
 
     /// Records the claims that an applied fix adds and mounts.
-    pub(super) fn record(&mut self, fix: &Fix, object: &ObjectId) {
-        let namespace = self.namespace(object).to_owned();
+    pub(super) fn record(&mut self, fix: &Fix, object: &ObjectId, default_namespace: &str) {
+        let namespace = object.namespace.as_deref().unwrap_or(default_namespace);
         for edit in &fix.edits {
             let Edit::Set { value, .. } = edit else { continue };
             let source = value.get("persistentVolumeClaim").unwrap_or(value);
             if let Some(claim) = source.get("claimName").and_then(Value::as_str) {
-                self.mounted.insert([namespace.clone(), claim.to_owned()]);
+                self.mounted.insert([namespace, claim].map(str::to_owned));
             }
         }
-        fix.documents.iter().for_each(|document| self.add(document));
+        fix.documents.iter().for_each(|document| self.add(document, default_namespace));
     }
 
-    /// The claims for `object` that nothing mounts. If several do, those that have its name in theirs.
-    fn free(&self, object: &ObjectId) -> Vec<&str> {
-        let namespace = self.namespace(object);
+    /// The claims for `object` that nothing mounts and whose volume can move to another node. If there are several,
+    /// those that have its name in theirs.
+    fn free(&self, object: &ObjectId, namespace: &str) -> Vec<&str> {
         let own = object.name.as_deref().unwrap_or_default();
         let is_of_other = |claim: &str| {
             let others = self.workloads.iter().filter(|[other, name]| other == namespace && name != own);
             !contains_name(claim, own) && { others }.any(|[_, name]| contains_name(claim, name))
         };
-        let in_namespace = self.writable.iter().filter(|id| id[0] == namespace && !self.mounted.contains(*id));
-        let free: Vec<&str> = in_namespace.map(|id| id[1].as_str()).filter(|claim| !is_of_other(claim)).collect();
+        let stays_on_node = |id: &Id, choice| self.node_volumes.iter().any(|volume| volume.can_be_of(id, choice));
+        let in_namespace = self
+            .writable
+            .iter()
+            .filter(|(id, choice)| id[0] == namespace && !self.mounted.contains(id) && !stays_on_node(id, choice));
+        let free: Vec<&str> = in_namespace.map(|(id, _)| id[1].as_str()).filter(|claim| !is_of_other(claim)).collect();
         match free.iter().filter(|claim| contains_name(claim, own)).collect::<Vec<_>>().as_slice() {
             [one] => vec![one],
             _ => free,
         }
-    }
-
-    fn namespace<'n>(&'n self, object: &'n ObjectId) -> &'n str {
-        object.namespace.as_deref().unwrap_or(&self.default_namespace)
-    }
-
-    fn id(&self, object: &Value) -> Id {
-        [namespace_of(object).unwrap_or(&self.default_namespace), name(object)].map(str::to_owned)
     }
 }
 

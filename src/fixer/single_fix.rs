@@ -6,13 +6,11 @@ use std::ops::Range;
 
 use similar::{DiffOp, TextDiff};
 use sqledge_ha_policy::finding::Fix;
-use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
 use super::claims::Claims;
-use super::{EditedText, appended, default_namespace, edited, line_ending};
+use super::{EditedText, appended, edited, line_ending};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::EditError;
-use crate::prefilter::Prefilter;
 
 /// A text in which each finding is fixed as if it were the only one.
 pub struct SingleFix<'f> {
@@ -20,8 +18,6 @@ pub struct SingleFix<'f> {
     ending: &'static str,
     /// The files that can have claims.
     files: &'f [LintedFile],
-    /// The namespace of objects that name none.
-    namespace: &'f str,
     /// The claims in the files, read for the first fix that needs one.
     claims: OnceCell<Claims>,
 }
@@ -38,18 +34,18 @@ pub struct Replacement {
 impl<'f> SingleFix<'f> {
     /// For the findings in `file`, as if there was no other file.
     pub fn new(file: &'f LintedFile) -> Self {
-        SingleFix::with_claims(file, std::slice::from_ref(file), DEFAULT_NAMESPACE)
+        SingleFix::with_claims(file, std::slice::from_ref(file))
     }
 
-    /// For the findings in the file at an index of [`LintResult::files`], with the claims of all files; `None` if there is no
-    /// such file.
-    pub fn in_application(result: &'f LintResult, file: usize, prefilter: &Prefilter<'f>) -> Option<Self> {
+    /// For the findings in the file at an index of [`LintResult::files`], with the claims of all files; `None` if there
+    /// is no such file.
+    pub fn in_application(result: &'f LintResult, file: usize) -> Option<Self> {
         let file = result.files.get(file)?;
-        Some(SingleFix::with_claims(file, &result.files, default_namespace(result, prefilter)))
+        Some(SingleFix::with_claims(file, &result.files))
     }
 
-    fn with_claims(file: &'f LintedFile, files: &'f [LintedFile], namespace: &'f str) -> Self {
-        SingleFix { file, ending: line_ending(&file.text), files, namespace, claims: OnceCell::new() }
+    fn with_claims(file: &'f LintedFile, files: &'f [LintedFile]) -> Self {
+        SingleFix { file, ending: line_ending(&file.text), files, claims: OnceCell::new() }
     }
 
     /// The changes that the command `fix` would make if there was no other finding.
@@ -59,10 +55,10 @@ impl<'f> SingleFix<'f> {
     pub fn replacements(&self, located: &LocatedFinding, fix: &Fix) -> Result<Vec<Replacement>, EditError> {
         let text = self.file.text.as_str();
         let (span, length) = (&located.document_span, text.len());
-        let claims = || Claims::in_files(self.files, self.namespace);
+        let claims = || Claims::in_files(self.files);
         let needs_claim = fix.on_free_claim.is_some() || !fix.documents.is_empty();
         let fix = if needs_claim {
-            Cow::Owned(self.claims.get_or_init(claims).adapt(fix, &located.object)?)
+            Cow::Owned(self.claims.get_or_init(claims).adapt(fix, &located.object, &self.file.namespace)?)
         } else {
             Cow::Borrowed(fix)
         };
@@ -81,8 +77,8 @@ impl<'f> SingleFix<'f> {
     }
 }
 
-/// The changes that the command `fix` would make in one pass over the file at an index of [`LintResult::files`], with its safe fixes
-/// only.
+/// The changes that the command `fix` would make in one pass over the file at an index of [`LintResult::files`], with
+/// its safe fixes only.
 pub fn safe_fixes(result: &LintResult, file: usize) -> Vec<Replacement> {
     let Some(linted) = result.files.get(file) else { return Vec::new() };
     let (mut edited, mut claims) = (EditedText::new(linted), Claims::default());
@@ -93,8 +89,8 @@ pub fn safe_fixes(result: &LintResult, file: usize) -> Vec<Replacement> {
     changes(&linted.text, &edited.text(), 0)
 }
 
-/// The differences of two texts; `start` is the position of the first one in the whole text. Only the differing part of a
-/// line is replaced: the rest of the line can be a password.
+/// The differences of two texts; `start` is the position of the first one in the whole text. Only the differing part of
+/// a line is replaced: the rest of the line can be a password.
 fn changes(old: &str, new: &str, start: usize) -> Vec<Replacement> {
     let diff = TextDiff::from_lines(old, new);
     let lines = |slices: &[&str], range: Range<usize>| slices.get(range).unwrap_or_default().concat();
@@ -130,6 +126,7 @@ mod tests {
     use super::*;
     use crate::fixer::fix;
     use crate::linter::lint_texts;
+    use crate::prefilter::Prefilter;
 
     fn replaced(text: &str, replacements: &[Replacement]) -> String {
         let mut whole = text.to_owned();

@@ -76,8 +76,8 @@ pub fn check_object(object: &Value, kind: Kind, settings: &Settings) -> Vec<Obje
     context.map(|context| on_object(object, rules::check_object(&context))).unwrap_or_default()
 }
 
-/// The findings of the rules that look up other objects in `cluster`. An object that a checked controller owns has none:
-/// they are reported on the controller.
+/// The findings of the rules that look up other objects in `cluster`. An object that a checked controller owns has
+/// none: they are reported on the controller.
 pub fn check_relations(object: &Value, settings: &Settings, cluster: &dyn Cluster) -> Vec<ObjectFinding> {
     let kind = Kind::from_object(object).filter(|kind| !has_checked_owner(*kind, object));
     let context = kind.and_then(|kind| CheckContext::read(object, kind, settings, cluster));

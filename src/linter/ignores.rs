@@ -1,7 +1,8 @@
-//! What hides findings: ignore comments, `# sqledge-ha: ignore[rule, rule]`, and the ignore entries of the configuration.
+//! What hides findings: ignore comments, `# sqledge-ha: ignore[rule, rule]`, and the ignore entries of the
+//! configuration.
 //!
-//! A comment applies to its own line; to the line below if it stands alone; and to the whole document if it stands alone
-//! above all of its content. Comments and entries can expire; then the finding is back, and says so.
+//! A comment applies to its own line; to the line below if it stands alone; and to the whole document if it stands
+//! alone above all of its content. Comments and entries can expire; then the finding is back, and says so.
 //!
 //! | file | holds |
 //! |---|---|
@@ -45,19 +46,19 @@ pub struct Ignores {
 }
 
 /// Whether a comment or an entry hides a finding.
-enum Verdict {
+enum IgnoreEffect {
     No,
     Yes,
     /// It would, but has expired: when, and the reason.
     Expired(String),
 }
 
-impl Verdict {
+impl IgnoreEffect {
     /// A valid comment or entry wins over an expired one; of several expired ones, the first is kept.
-    fn or(self, other: Verdict) -> Verdict {
+    fn or(self, other: IgnoreEffect) -> IgnoreEffect {
         match (self, other) {
-            (Verdict::Yes, _) | (_, Verdict::Yes) => Verdict::Yes,
-            (Verdict::No, other) => other,
+            (IgnoreEffect::Yes, _) | (_, IgnoreEffect::Yes) => IgnoreEffect::Yes,
+            (IgnoreEffect::No, other) => other,
             (expired, _) => expired,
         }
     }
@@ -68,13 +69,13 @@ impl LintResult {
     pub fn apply_ignores(&mut self, ignores: &Ignores) {
         let before = self.findings.len();
         let mut texts: Vec<FileIgnores<'_>> = self.files.iter().map(|file| FileIgnores::new(&file.text)).collect();
-        let mut entries = EntryMatcher::new(ignores, &self.files, &self.namespace);
+        let mut entries = EntryMatcher::new(ignores, &self.files);
         self.findings.retain_mut(|located| {
             let by_comment =
-                texts.get_mut(located.file).map_or(Verdict::No, |text| text.verdict(located, ignores.today));
+                texts.get_mut(located.file).map_or(IgnoreEffect::No, |text| text.verdict(located, ignores.today));
             let verdict = by_comment.or(entries.verdict(located));
-            let is_hidden = matches!(verdict, Verdict::Yes);
-            located.expired_ignore = if let Verdict::Expired(message) = verdict { Some(message) } else { None };
+            let is_hidden = matches!(verdict, IgnoreEffect::Yes);
+            located.expired_ignore = if let IgnoreEffect::Expired(message) = verdict { Some(message) } else { None };
             !is_hidden
         });
         self.used_entries = entries.into_used();
@@ -122,10 +123,10 @@ impl<'t> FileIgnores<'t> {
     }
 
     /// Whether a comment hides the finding. Every one that does counts as used.
-    fn verdict(&mut self, located: &LocatedFinding, today: Date) -> Verdict {
+    fn verdict(&mut self, located: &LocatedFinding, today: Date) -> IgnoreEffect {
         let rule = located.finding.rule;
         if !self.rules.contains(rule) {
-            return Verdict::No;
+            return IgnoreEffect::No;
         }
         let (text, comments) = (self.text, self.comments.as_slice());
         let lines = lines_of(text, &located.span);
@@ -135,14 +136,14 @@ impl<'t> FileIgnores<'t> {
             document_ignores(text, comments, &located.document_span),
         ];
         let naming = applying.iter().flatten().filter(|comment| comment.names().any(|name| name == rule));
-        let mut verdict = Verdict::No;
+        let mut verdict = IgnoreEffect::No;
         for comment in naming {
             let Ok(validity) = &comment.validity else { continue };
             self.used.insert(comment.byte);
             verdict = verdict.or(if validity.has_expired(today) {
-                Verdict::Expired(validity.describe_expiry("the ignore comment"))
+                IgnoreEffect::Expired(validity.describe_expiry("the ignore comment"))
             } else {
-                Verdict::Yes
+                IgnoreEffect::Yes
             });
         }
         verdict

@@ -75,8 +75,8 @@ fn is_template(object: &Value) -> bool {
     text(object, "kind") == Some(TEMPLATE) && matches!(group, Some("" | "template.openshift.io"))
 }
 
-/// Completes the objects of a document as kubectl and `oc process` do: items of a typed List, such as a DeploymentList, may
-/// leave out what they are; a Template has parameters with default values.
+/// Completes the objects of a document as kubectl and `oc process` do: items of a typed List, such as a DeploymentList,
+/// may leave out what they are; a Template has parameters with default values.
 pub(crate) fn complete(document: &mut Value) {
     if is_template(document) {
         substitute_parameters(document);
@@ -108,7 +108,8 @@ fn substitute_parameters(template: &mut Value) {
     }
 }
 
-/// Replaces `${NAME}` in texts, and a whole text `${{NAME}}` by the value that it stands for. One without a value is null.
+/// Replaces `${NAME}` in texts, and a whole text `${{NAME}}` by the value that it stands for. One without a value is
+/// null.
 fn substitute(value: &mut Value, parameters: &Parameters) {
     match value {
         Value::String(text) => {

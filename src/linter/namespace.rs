@@ -1,34 +1,55 @@
 //! The namespace of objects that name none: `kubectl -n`, Helm and Kustomize put them where the others are.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sqledge_ha_policy::kubernetes::claim::claim_names;
 use sqledge_ha_policy::kubernetes::kind::Kind;
-use sqledge_ha_policy::kubernetes::namespace_of;
 use sqledge_ha_policy::kubernetes::selector::Pods;
 use sqledge_ha_policy::kubernetes::service::Service;
+use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::index::MAX_RELATED;
 use sqledge_ha_policy::workload::Workload;
 
 use super::locate::ObjectLocation;
 
-/// The namespace that the databases name, if all that name one name the same. If none does, that of the Services that would
-/// select them.
+/// The namespace that the databases name, if all that name one name the same. If none does, that of the objects that
+/// belong to them; if none of these does, that of all objects.
 pub(super) fn only_namespace<'d>(objects: &[ObjectLocation<'d>], settings: &Settings) -> Option<&'d str> {
     let is_database = |object: &&ObjectLocation<'d>| {
         let kind = Kind::from_object(object.item.value).and_then(Kind::workload);
         kind.is_some_and(|kind| Workload::read(object.item.value, kind, settings).is_some())
     };
+    let named = |object: &ObjectLocation<'d>| namespace_of(object.item.value);
     let databases: Vec<&ObjectLocation<'d>> = objects.iter().filter(is_database).collect();
-    let named = |object: &&ObjectLocation<'d>| namespace_of(object.item.value);
     if databases.iter().any(|object| named(object).is_some()) {
-        return only(databases.iter().filter_map(named));
+        return only(databases.into_iter().filter_map(named));
     }
     let pods: Vec<Pods<'d>> =
         databases.iter().take(MAX_RELATED).filter_map(|object| Pods::read(object.item.value)).collect();
-    let selects_one = |object: &&ObjectLocation<'d>| {
-        let service = Service::read(object.item.value);
-        Kind::from_object(object.item.value) == Some(Kind::Service) && pods.iter().any(|pods| service.selects(pods))
-    };
-    only(objects.iter().filter(selects_one).filter_map(|object| namespace_of(object.item.value)))
+    let claims: BTreeSet<String> = pods.iter().flat_map(claim_names).collect();
+    let belongs = |object: &&ObjectLocation<'d>| belongs(object.item.value, &pods, &claims);
+    let mut related = objects.iter().filter(belongs).filter_map(named).peekable();
+    if related.peek().is_some() {
+        return only(related);
+    }
+    only(objects.iter().filter_map(named))
+}
+
+/// Whether an object is a Service of some pods, one of their claims, or a workload that mounts one of them.
+fn belongs(object: &Value, pods: &[Pods<'_>], claims: &BTreeSet<String>) -> bool {
+    match Kind::from_object(object) {
+        Some(Kind::Service) => {
+            let service = Service::read(object);
+            pods.iter().any(|pods| service.selects(pods))
+        }
+        Some(Kind::Claim) => claims.contains(name_of(object)),
+        Some(Kind::Workload(_)) => {
+            Pods::read(object).is_some_and(|other| claim_names(&other).iter().any(|claim| claims.contains(claim)))
+        }
+        _ => false,
+    }
 }
 
 fn only<'n>(mut names: impl Iterator<Item = &'n str>) -> Option<&'n str> {

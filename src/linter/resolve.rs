@@ -1,12 +1,13 @@
-//! Workloads that are read together with other objects: with the ConfigMaps that configure them, or with the pods that they
-//! run. They are checked when all files are known.
+//! Workloads that are read together with other objects: with the ConfigMaps that configure them, or with the pods that
+//! they run. They are checked when all files are known.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
-use sqledge_ha_policy::json::cursor::get_path;
+use sqledge_ha_policy::json::cursor::{Cursor, get_path};
 use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve};
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::rollout::{referenced_deployment, workload_reference};
 use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
 
@@ -23,7 +24,8 @@ pub(super) enum Resolved {
 }
 
 impl Resolved {
-    /// The findings of the rules that read no other object. Those on the pods of a Rollout are reported on the Deployment.
+    /// The findings of the rules that read no other object. Those on the pods of a Rollout are reported on the
+    /// Deployment.
     pub(super) fn check(&self, settings: &Settings) -> Vec<ObjectFinding> {
         match self {
             Resolved::Configured(kind, object) if has_checked_owner(Kind::Workload(*kind), object) => Vec::new(),
@@ -32,7 +34,8 @@ impl Resolved {
         }
     }
 
-    /// The object for look-ups, if it is another than the original. The pods of a Rollout are found as the Deployment's.
+    /// The object for look-ups, if it is another than the original. The pods of a Rollout are found as the
+    /// Deployment's.
     pub(super) fn for_look_ups(&self) -> Option<&Value> {
         match self {
             Resolved::Configured(_, object) => Some(object),
@@ -43,7 +46,7 @@ impl Resolved {
 
 /// Whether a workload is a Rollout that names another workload in place of a pod template.
 pub fn runs_other_pods(object: &Value, kind: WorkloadKind) -> bool {
-    kind == WorkloadKind::Rollout && get_path(object, &["spec", "workloadRef"]).is_some()
+    kind == WorkloadKind::Rollout && workload_reference(&Cursor::root(object)).is_some()
 }
 
 /// The findings on a Rollout that runs the pods of a Deployment, if `find` finds it by its name.
@@ -52,7 +55,7 @@ pub fn check_rollout_of_deployment<'o>(
     settings: &Settings,
     find: impl FnOnce(&str) -> Option<&'o Value>,
 ) -> Vec<ObjectFinding> {
-    let deployment = deployment_of(rollout).and_then(find);
+    let deployment = referenced_deployment(&Cursor::root(rollout)).and_then(find);
     deployment.map(|deployment| check_rollout(&with_pods_of(rollout, deployment), settings)).unwrap_or_default()
 }
 
@@ -62,8 +65,8 @@ fn check_rollout(object: &Value, settings: &Settings) -> Vec<ObjectFinding> {
     findings
 }
 
-/// Every workload that needs it, by its position. `namespace` is that of objects that name none; `may_be_late` whether a file
-/// has such workloads.
+/// Every workload that needs it, by its position. `namespace` is that of objects that name none; `may_be_late` whether
+/// a file has such workloads.
 pub(super) fn resolve_all(
     objects: &[ObjectLocation<'_>],
     namespace: &str,
@@ -88,7 +91,7 @@ fn resolve_one(object: &Value, sources: &Sources<'_>) -> Option<Resolved> {
     let kind = Kind::from_object(object)?.workload()?;
     let namespace = sources.namespace_of(object);
     if runs_other_pods(object, kind) {
-        let deployment = sources.find(DEPLOYMENT, namespace, deployment_of(object)?)?;
+        let deployment = sources.find(DEPLOYMENT, namespace, referenced_deployment(&Cursor::root(object))?)?;
         return Some(Resolved::Rollout(with_pods_of(object, deployment)));
     }
     let mut copy = object.clone();
@@ -127,13 +130,6 @@ impl<'o> Sources<'o> {
     fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'o Value> {
         self.objects.get(&(kind, namespace, name)).copied()
     }
-}
-
-/// The name of the Deployment whose pods a Rollout runs.
-fn deployment_of(rollout: &Value) -> Option<&str> {
-    let reference = get_path(rollout, &["spec", "workloadRef"])?;
-    let is_deployment = reference.get("kind").and_then(Value::as_str) == Some("Deployment");
-    reference.get("name").and_then(Value::as_str).filter(|_| is_deployment)
 }
 
 fn with_pods_of(rollout: &Value, deployment: &Value) -> Value {

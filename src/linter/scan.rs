@@ -1,13 +1,14 @@
 //! From texts to the objects and findings in them.
 //!
-//! There are two passes, because the prefilter can skip objects that are related to no database: [`scan`] checks everything
-//! else, [`scan_related`] the related objects. Large files are scanned document by document in parallel.
+//! There are two passes, because the prefilter can skip objects that are related to no database: [`scan`] checks
+//! everything else, [`scan_related`] the related objects. Large files are scanned document by document in parallel.
 
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memmem;
+use serde_json::Value;
 use sqledge_ha_policy::engine::{Engine, SQL_EDGE};
 use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
@@ -67,6 +68,7 @@ struct DocumentScan {
     objects: usize,
     workloads: usize,
     unselected_engines: Vec<&'static Engine>,
+    former_versions: usize,
     resembling_images: usize,
     has_retired_engine: bool,
     has_late_workloads: bool,
@@ -227,6 +229,7 @@ impl LintedFile {
         self.has_retired_engine |= scan.has_retired_engine;
         self.objects += scan.objects;
         self.workloads += scan.workloads;
+        self.former_versions += scan.former_versions;
         self.has_late_workloads |= scan.has_late_workloads;
         scan.names
     }
@@ -300,6 +303,7 @@ impl DocumentScan {
             }
             self.names.add(&workload);
             self.workloads += usize::from(is_checked);
+            self.former_versions += usize::from(is_checked && has_former_version(object));
             let is_retired = |container: &EngineContainer<'_>| container.engine == &SQL_EDGE;
             self.has_retired_engine |= is_checked && workload.engines.iter().any(is_retired);
             checked += usize::from(is_checked && workload.unselected_engines.is_empty());
@@ -321,6 +325,12 @@ impl DocumentScan {
         }
         checked == count
     }
+}
+
+/// Whether an object has an API version that Kubernetes 1.16 removed.
+fn has_former_version(object: &Value) -> bool {
+    let version = object.get("apiVersion").and_then(Value::as_str);
+    matches!(version, Some("apps/v1beta1" | "apps/v1beta2" | "extensions/v1beta1"))
 }
 
 /// Whether a container that counts as SQL Server by its environment has an image whose name resembles SQL Edge.

@@ -15,7 +15,6 @@ use super::diagnostics;
 use super::options::{Capabilities, NAME};
 use crate::fixer::{Replacement, SingleFix, safe_fixes};
 use crate::linter::LocatedFinding;
-use crate::prefilter::Prefilter;
 use crate::quick_fix::QuickFix;
 
 /// The kind of the action that applies all safe fixes.
@@ -25,19 +24,14 @@ const QUICK_FIX: &str = "quickfix";
 
 /// The maximum number of findings in a range that have actions.
 const MAX_FINDINGS: usize = 50;
-/// The maximum number of bytes to read for the fixes at a position, which clients ask for whenever the cursor moves: the size of
-/// the document of each finding. There are no actions for further findings.
+/// The maximum number of bytes to read for the fixes at a position, which clients ask for whenever the cursor moves:
+/// the size of the document of each finding. There are no actions for further findings.
 const MAX_BYTES_OF_FIXES: usize = 4 << 20;
 /// The same for all safe fixes, which a user asks for.
 const MAX_BYTES_OF_ALL: usize = 32 << 20;
 
 /// The code actions of an open text for the parameters of `textDocument/codeAction`.
-pub(super) fn actions(
-    checked: &Checked,
-    prefilter: &Prefilter<'_>,
-    parameters: &Value,
-    capabilities: Capabilities,
-) -> Vec<CodeAction> {
+pub(super) fn actions(checked: &Checked, parameters: &Value, capabilities: Capabilities) -> Vec<CodeAction> {
     let uri = parameters.pointer("/textDocument/uri").and_then(Value::as_str).unwrap_or_default();
     let Some((file, buffer)) = checked.open_file(uri) else { return Vec::new() };
     let requested = Requested::read(parameters);
@@ -45,7 +39,7 @@ pub(super) fn actions(
     if requested.includes(QUICK_FIX) {
         let is_selected = |located: &&LocatedFinding| requested.selects(checked, located, capabilities);
         let findings: Vec<&LocatedFinding> = checked.findings(file).filter(is_selected).take(MAX_FINDINGS).collect();
-        let fixes = SingleFix::in_application(&checked.result, file, prefilter);
+        let fixes = SingleFix::in_application(&checked.result, file);
         for located in findings.iter().take(count_within(&findings, MAX_BYTES_OF_FIXES)) {
             let edits = Edits { buffer, capabilities };
             let fix = fixes.as_ref().and_then(|fixes| fix(fixes, located, &edits));
@@ -150,8 +144,8 @@ fn quick_fix(fix: QuickFix, edits: &Edits<'_>) -> Option<CodeAction> {
     })
 }
 
-/// The action that applies all safe fixes of a file. The edit takes longer than that of one fix, and clients ask for actions
-/// whenever the cursor moves.
+/// The action that applies all safe fixes of a file. The edit takes longer than that of one fix, and clients ask for
+/// actions whenever the cursor moves.
 fn fix_all(checked: &Checked, file: usize, buffer: &Arc<Buffer>, capabilities: Capabilities) -> CodeAction {
     let data = json!({"uri": buffer.uri, "version": buffer.version});
     let edit = || all_safe_edits(checked, file, buffer, capabilities);

@@ -1,4 +1,5 @@
-//! The files that are checked together, as `sqledge-ha lint` would check them: those of a workspace folder, or one text alone.
+//! The files that are checked together, as `sqledge-ha lint` would check them: those of a workspace folder, or one text
+//! alone.
 //!
 //! Scans are kept: of each file on disk until its size or time of change differs, of each open text until it changes.
 
@@ -12,10 +13,10 @@ use super::buffer::{Buffer, MAX_BYTES};
 use super::checked::{Checked, CheckedFile};
 use super::options::Options;
 use super::uri;
-use crate::cli::{CheckOptions, Inputs};
-use crate::command::sources::Surroundings;
+use crate::cli::CheckOptions;
 use crate::config::{ConfigFlags, LintConfig, lint_config};
-use crate::exit::Failure;
+use crate::exit::CommandError;
+use crate::input::sources::Surroundings;
 use crate::input::{Source, find_and_read, has_manifest_extension};
 use crate::input_name::path_name;
 use crate::linter::{FileScan, lint};
@@ -94,7 +95,7 @@ impl Application {
         }
     }
 
-    fn read_config(&self, options: &Options) -> Result<LintConfig, Failure> {
+    fn read_config(&self, options: &Options) -> Result<LintConfig, CommandError> {
         let (path, folder) = match &self.kind {
             Kind::Folder(folder) => (Some(folder), Some(folder)),
             Kind::Alone { path, folder, .. } => (path.as_ref(), folder.as_ref()),
@@ -108,13 +109,8 @@ impl Application {
             config,
             rules: Vec::new(),
         };
-        let inputs = Inputs {
-            paths: path.cloned().into_iter().collect(),
-            namespace: None,
-            partial: self.is_partial(options),
-            exclude: Vec::new(),
-        };
-        lint_config(&ConfigFlags { checks: &checks, inputs: &inputs, rendering: None, no_ignores: false })
+        let paths: Vec<PathBuf> = path.cloned().into_iter().collect();
+        lint_config(&ConfigFlags { checks: &checks, paths: &paths, exclude: &[], rendering: None, no_ignores: false })
     }
 
     fn read_files(&self, folder: &Path, open: &HashSet<&Path>) -> BTreeMap<PathBuf, FileOnDisk> {
@@ -166,8 +162,8 @@ impl Application {
         options.partial || matches!(self.kind, Kind::Alone { .. })
     }
 
-    /// Checks the files with the open texts in place of those on disk, unless it has, or none is open. Stops and returns false when `is_stale`
-    /// says so.
+    /// Checks the files with the open texts in place of those on disk, unless it has, or none is open. Stops and
+    /// returns false when `is_stale` says so.
     pub(super) fn check(&mut self, buffers: &[Arc<Buffer>], options: &Options, is_stale: &dyn Fn() -> bool) -> bool {
         if buffers.is_empty() {
             self.checked = None;

@@ -25,7 +25,8 @@ pub(super) struct Buffer {
     pub(super) text: String,
     /// The lines of the text.
     pub(super) lines: LineIndex,
-    /// Whether the text is, or was, larger than [`MAX_BYTES`]. Then it is known again only when the client sends all of it.
+    /// Whether the text is, or was, larger than [`MAX_BYTES`]. Then it is known again only when the client sends all of
+    /// it.
     pub(super) is_too_large: bool,
 }
 

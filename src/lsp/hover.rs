@@ -1,12 +1,13 @@
 //! Hovers over findings: the message, the help, and the documentation of the rule.
 
 use gen_lsp_types::{Contents, Hover, MarkupContent, MarkupKind, Position};
+use sqledge_ha_policy::rules::find;
 
 use super::checked::Checked;
 use super::options::Capabilities;
-use crate::command::explain;
 use crate::escape::escape;
 use crate::linter::{Level, LocatedFinding};
+use crate::rule_docs;
 
 /// The findings at a position of an open text; `None` if there are none.
 pub(super) fn hover(checked: &Checked, uri: &str, position: Position, capabilities: Capabilities) -> Option<Hover> {
@@ -40,7 +41,7 @@ fn parts(located: &LocatedFinding) -> Vec<(&'static str, &str)> {
 }
 
 fn documentation(rule: &str) -> String {
-    explain::text(rule).unwrap_or_default().trim_end().to_owned()
+    find(rule).map(rule_docs::explanation).unwrap_or_default().trim_end().to_owned()
 }
 
 fn plain(located: &LocatedFinding) -> String {
@@ -83,8 +84,8 @@ fn inert_markdown(text: &str) -> String {
     markdown
 }
 
-/// Escapes whatever can begin markup within a line, also links without any. Other characters stay as they are, because some
-/// editors show the backslashes.
+/// Escapes whatever can begin markup within a line, also links without any. Other characters stay as they are, because
+/// some editors show the backslashes.
 fn push_escaped(markdown: &mut String, text: &str) {
     for (at, character) in text.char_indices() {
         let before = text.get(..at).unwrap_or_default();

@@ -66,7 +66,8 @@ fn engine(name: &str) -> Result<EngineChoice, String> {
     })
 }
 
-/// What the client supports, as far as it matters here. Anything that the client does not say clearly, it does not support.
+/// What the client supports, as far as it matters here. Anything that the client does not say clearly, it does not
+/// support.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capabilities {
     /// What columns count.

@@ -15,7 +15,8 @@ pub(super) enum Encoding {
     Utf16,
 }
 
-/// The lines of a text, which end with LF, CRLF or CR. It does not contain the text: callers pass the same one each time.
+/// The lines of a text, which end with LF, CRLF or CR. It does not contain the text: callers pass the same one each
+/// time.
 #[derive(Clone, Debug)]
 pub(super) struct LineIndex {
     starts: Vec<usize>,
@@ -40,8 +41,8 @@ impl LineIndex {
         index
     }
 
-    /// The position of a byte. A byte inside a character means that character, a byte in or after a line ending the end of
-    /// the line.
+    /// The position of a byte. A byte inside a character means that character, a byte in or after a line ending the end
+    /// of the line.
     pub(super) fn position(&self, text: &str, byte: usize, encoding: Encoding) -> Position {
         let byte = text.floor_char_boundary(byte);
         let line = self.starts.partition_point(|start| *start <= byte).saturating_sub(1);
@@ -62,8 +63,8 @@ impl LineIndex {
         }
     }
 
-    /// The byte of a position. A position after the end of a line means the end of the line, and one inside a character its
-    /// start.
+    /// The byte of a position. A position after the end of a line means the end of the line, and one inside a character
+    /// its start.
     pub(super) fn byte(&self, text: &str, position: Position, encoding: Encoding) -> usize {
         let line = position.line as usize;
         if line >= self.starts.len() {

@@ -1,4 +1,5 @@
-//! The thread that checks texts, publishes diagnostics and answers requests. It takes the newest state of the editor each time.
+//! The thread that checks texts, publishes diagnostics and answers requests. It takes the newest state of the editor
+//! each time.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -59,7 +60,8 @@ impl Worker {
         }
     }
 
-    /// Checks whatever has changed, and publishes the diagnostics. Returns false if it stopped because there is newer work.
+    /// Checks whatever has changed, and publishes the diagnostics. Returns false if it stopped because there is newer
+    /// work.
     fn check_all(&mut self, work: &Work) -> bool {
         let must_refresh = work.files_changed || work.options != self.options;
         self.options = work.options.clone();
@@ -80,8 +82,8 @@ impl Worker {
         true
     }
 
-    /// The open texts by what they are checked with. A folder can have none: its open texts are hidden or excluded. It is kept,
-    /// because it would be read again at each edit.
+    /// The open texts by what they are checked with. A folder can have none: its open texts are hidden or excluded. It
+    /// is kept, because it would be read again at each edit.
     fn groups(&mut self, work: &Work, must_refresh: bool) -> HashMap<Kind, Vec<Arc<Buffer>>> {
         let open: HashSet<&Path> = work.buffers.iter().filter_map(|buffer| buffer.path.as_deref()).collect();
         let mut groups: HashMap<Kind, Vec<Arc<Buffer>>> = HashMap::new();
@@ -174,16 +176,16 @@ impl Worker {
             |application: &&Application| application.checked().is_some_and(|checked| checked.open_file(uri).is_some());
         let application = self.applications.values().find(is_here);
         let checked = application.and_then(Application::checked);
-        let result = match (method.as_str(), application.zip(checked)) {
-            (method, Some((_, checked))) if method == HoverRequest::METHOD.to_string() => {
+        let result = match (method.as_str(), checked) {
+            (method, Some(checked)) if method == HoverRequest::METHOD.to_string() => {
                 let position = params.get("position").cloned().unwrap_or_default();
                 let position = serde_json::from_value(position).unwrap_or_default();
                 json!(hover::hover(checked, uri, position, self.capabilities))
             }
-            (method, Some((application, checked))) if method == CodeActionRequest::METHOD.to_string() => {
-                json!(actions::actions(checked, &application.prefilter(), &params, self.capabilities))
+            (method, Some(checked)) if method == CodeActionRequest::METHOD.to_string() => {
+                json!(actions::actions(checked, &params, self.capabilities))
             }
-            (method, Some((_, checked))) if method == CodeActionResolveRequest::METHOD.to_string() => {
+            (method, Some(checked)) if method == CodeActionResolveRequest::METHOD.to_string() => {
                 actions::resolve(checked, params, self.capabilities)
             }
             (method, None) if method == CodeActionResolveRequest::METHOD.to_string() => params,

@@ -111,8 +111,8 @@ struct Words {
     words: HashSet<String>,
     /// Whether a name cannot be found as a word in a text, so that every text may contain it.
     are_everywhere: bool,
-    /// The fingerprints of the words: they rule out most words of a text without hashing. Without them, a run over files of
-    /// which one in a hundred has a database takes 22 % more instructions.
+    /// The fingerprints of the words: they rule out most words of a text without hashing. Without them, a run over
+    /// files of which one in a hundred has a database takes 22 % more instructions.
     fingerprints: Vec<bool>,
 }
 

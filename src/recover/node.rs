@@ -8,12 +8,10 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 use sqledge_ha_policy::finding::quoted;
+use sqledge_ha_policy::kubernetes::scheduling::OUT_OF_SERVICE;
 
-/// The taint that tells Kubernetes that a node is off, so that it removes the node's pods and detaches its volumes
-/// (<https://kubernetes.io/docs/concepts/cluster-administration/node-shutdown/#non-graceful-node-shutdown>).
-pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
-
-/// A node that answered this recently may still run: the grace period of Kubernetes, and some seconds for clocks that differ.
+/// A node that answered this recently may still run: the grace period of Kubernetes, and some seconds for clocks that
+/// differ.
 pub const GRACE_SECONDS: f64 = 60.0;
 
 /// Why a node must not be released.
@@ -120,7 +118,8 @@ impl FailedNode {
     }
 }
 
-/// The pods on a node that have not ended, by what controls them: `NAMESPACE/NAME` with the kind and the number of pods.
+/// The pods on a node that have not ended, by what controls them: `NAMESPACE/NAME` with the kind and the number of
+/// pods.
 ///
 /// # Errors
 /// Errors of the API server.

@@ -5,7 +5,7 @@ use sqledge_ha_policy::settings::Settings;
 
 use crate::audit::database::{Database, Pod, State};
 use crate::audit::inventory::{Inventory, Objects};
-use crate::audit::read::{ReadError, read};
+use crate::audit::read::{ClusterReadError, read};
 
 /// A database on its way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +21,13 @@ pub struct Returning {
 /// The databases of some namespaces as they are now, away from `node`.
 ///
 /// # Errors
-/// [`ReadError`] if the API server cannot be asked.
+/// [`ClusterReadError`] if the API server cannot be asked.
 pub async fn look(
     client: &Client,
     settings: &Settings,
     namespaces: &[String],
     node: &str,
-) -> Result<Vec<Returning>, ReadError> {
+) -> Result<Vec<Returning>, ClusterReadError> {
     let inventory = read(client, namespaces, settings, &|_, _| {}).await?;
     Ok(states(&inventory, settings, node))
 }

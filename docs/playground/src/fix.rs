@@ -75,9 +75,8 @@ struct Remaining {
 
 /// The change that fixes a finding.
 pub(crate) fn of_finding(checked: &Checked, finding: usize) -> Change {
-    let prefilter = Prefilter::new(&checked.settings.settings);
     let fix = checked.result.findings.get(finding).and_then(|located| {
-        let fixes = SingleFix::in_application(&checked.result, located.file, &prefilter)?;
+        let fixes = SingleFix::in_application(&checked.result, located.file)?;
         QuickFix::of_finding(&fixes, located).transpose()
     });
     match fix {

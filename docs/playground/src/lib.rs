@@ -1,6 +1,7 @@
 //! The rules, the reader and the fixer for a browser: text and settings in, JSON out.
 //!
-//! The page calls [`Playground`] from a worker. Positions count UTF-16 code units from the start of the text, as JavaScript does.
+//! The page calls [`Playground`] from a worker. Positions count UTF-16 code units from the start of the text, as
+//! JavaScript does.
 //!
 //! | file | contents |
 //! |---|---|
@@ -52,8 +53,8 @@ impl Playground {
         Playground::default()
     }
 
-    /// Checks a text with settings in YAML, and returns a `check::Report` as JSON. With `partial`, the text is a part of an
-    /// application. `today` is the date (YYYY-MM-DD) for ignore comments that expire.
+    /// Checks a text with settings in YAML, and returns a `check::Report` as JSON. With `partial`, the text is a part
+    /// of an application. `today` is the date (YYYY-MM-DD) for ignore comments that expire.
     pub fn check(&mut self, text: String, settings: &str, partial: bool, today: &str) -> String {
         let settings_error = check::change_settings(&mut self.settings, settings);
         let checked = Checked::new(Input { text, settings: self.settings.clone(), partial, today });
@@ -72,7 +73,8 @@ impl Playground {
         json(&self.checked.as_ref().map(|checked| fix::ignore(checked, finding)))
     }
 
-    /// Fixes the text, and returns a `fix::Fixed` as JSON; with `unsafe_too`, also by fixes that can move or delete data.
+    /// Fixes the text, and returns a `fix::Fixed` as JSON; with `unsafe_too`, also by fixes that can move or delete
+    /// data.
     pub fn fix(&self, unsafe_too: bool) -> String {
         json(&self.checked.as_ref().map(|checked| fix::all(checked, unsafe_too)))
     }

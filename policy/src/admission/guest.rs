@@ -34,7 +34,8 @@ fn validate(payload: &[u8]) -> CallResult {
     answer(&response(review::validate_in(payload, HostCluster::new)), payload.len())
 }
 
-/// Kubewarden's validation response. That of its SDK keeps the annotations in a hash map, which takes 5 KB of the module.
+/// Kubewarden's validation response. That of its SDK keeps the annotations in a hash map, which takes 5 KB of the
+/// module.
 #[derive(Serialize)]
 struct Response {
     accepted: bool,
@@ -83,8 +84,8 @@ fn written(value: &impl Serialize, length: usize) -> Vec<u8> {
     text
 }
 
-/// The cluster as the host shows it during one request. Each resource is listed at most once, each object asked for once, and none that the settings do
-/// not name: Kubewarden never answers a list that its ServiceAccount may not read.
+/// The cluster as the host shows it during one request. Each resource is listed at most once, each object asked for
+/// once, and none that the settings do not name: Kubewarden never answers a list that its ServiceAccount may not read.
 struct HostCluster {
     look_ups: Vec<&'static Resource>,
     lists: Chain<(Kind, Result<Vec<Value>, String>)>,
@@ -205,7 +206,8 @@ struct List<'q> {
     field_masks: FieldMasks,
 }
 
-/// The fields of a resource that rules read, in the same order every time: the host keeps a watch for each distinct list.
+/// The fields of a resource that rules read, in the same order every time: the host keeps a watch for each distinct
+/// list.
 struct FieldMasks(&'static Resource);
 
 impl Serialize for FieldMasks {

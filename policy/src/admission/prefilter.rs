@@ -35,8 +35,8 @@ pub(super) fn names_known_engine(object: &str) -> bool {
 }
 
 /// Whether rules that look up an object of `kind` can read more in it than its name and its owners. `is_owned`: its
-/// controller is checked itself ([`crate::kubernetes::kind::has_checked_owner`]). Scale requests need no more of an owned
-/// object, and kinds that are looked up one by one are looked up for nothing else.
+/// controller is checked itself ([`crate::kubernetes::kind::has_checked_owner`]). Scale requests need no more of an
+/// owned object, and kinds that are looked up one by one are looked up for nothing else.
 pub fn needs_full_object(kind: Kind, object: &str, is_owned: bool, settings: &Settings) -> bool {
     let Some(resource) = kind.resource().filter(|resource| resource.kind.workload().is_some()) else { return true };
     let is_skipped = is_owned && resource.look_up == LookUp::Get;

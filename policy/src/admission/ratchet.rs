@@ -84,8 +84,8 @@ impl Update<'_> {
         !edits.iter().any(|edit| self.cannot_change(edit.pointer()))
     }
 
-    /// Whether the API server would reject a change at `pointer`, or a pod would restart although the request leaves the
-    /// pod template alone.
+    /// Whether the API server would reject a change at `pointer`, or a pod would restart although the request leaves
+    /// the pod template alone.
     fn cannot_change(&self, pointer: &str) -> bool {
         let mut template = String::new();
         let path = self.kind.workload().map_or(&[][..], |kind| kind.template_path());

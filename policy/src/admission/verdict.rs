@@ -23,8 +23,8 @@ pub struct Verdict {
     pub warnings: Vec<String>,
 }
 
-/// The longest warning, in characters. The Kubernetes documentation asks for at most 120, and API servers truncate longer
-/// ones.
+/// The longest warning, in characters. The Kubernetes documentation asks for at most 120, and API servers truncate
+/// longer ones.
 pub const MAX_WARNING: usize = 120;
 
 impl Verdict {
@@ -140,8 +140,8 @@ fn warn(finding: &Finding, lines: &mut Vec<String>) {
 /// How much of a name stays, in bytes.
 const MIN_NAME: usize = 20;
 
-/// A text with the middle of its longest names, which are between backquotes, left out, so that it has at most `max` characters if
-/// possible.
+/// A text with the middle of its longest names, which are between backquotes, left out, so that it has at most `max`
+/// characters if possible.
 fn shortened(text: &str, max: usize) -> String {
     let mut text = text.to_owned();
     // Sentences have few names.
@@ -215,12 +215,19 @@ mod tests {
     fn long_warnings_are_wrapped_without_loss() {
         let object = json!({});
         let words: Vec<String> = (0..60).map(|word| format!("word{word}")).collect();
-        let mut finding = Finding::advice(&Cursor::root(&object), words.join(" ")).help("x".repeat(500));
+        let mut finding = Finding::advice(&Cursor::root(&object), words.join(" ")).help("do this");
         finding.rule = "some-rule";
         let mut lines = Vec::new();
         warn(&finding, &mut lines);
         assert!(lines.iter().all(|line| line.chars().count() <= MAX_WARNING && line.starts_with("some-rule:")));
         let all = lines.join(" ");
-        assert!(words.iter().all(|word| all.contains(word)));
+        assert!(words.iter().all(|word| all.contains(word)) && all.contains("do this"));
+    }
+
+    #[test]
+    fn a_word_longer_than_a_warning_is_cut() {
+        let mut lines = Vec::new();
+        wrap("some-rule", &"x".repeat(500), &mut lines);
+        assert_eq!(lines, ["some-rule:".to_owned(), format!("some-rule: {}", "x".repeat(MAX_WARNING - 11))]);
     }
 }

@@ -3,8 +3,6 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::finding::push_separated;
-
 use super::cursor::{Cursor, keys, push_key, unescaped};
 
 /// One edit of one value, which applies to a JSON value and to YAML text alike.
@@ -59,7 +57,10 @@ impl Edit {
             if key.contains('.') {
                 path.push_str(&format!("[\"{key}\"]"));
             } else {
-                push_separated(&mut path, ".", &key);
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&key);
             }
         }
         path

@@ -55,8 +55,8 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, subject: &'static str
 
 /// The methods of a visitor for one form only: every other form is an error.
 ///
-/// Those of serde would say what they found, and so bring the formatting of floating-point numbers into the module: 19 KB
-/// for a message that nobody sees.
+/// Those of serde would say what they found, and so bring the formatting of floating-point numbers into the module: 19
+/// KB for a message that nobody sees.
 macro_rules! other_forms_are_errors {
     ($($method:ident($($argument:ty)?),)*) => {
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

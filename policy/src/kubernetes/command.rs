@@ -12,7 +12,8 @@ const PROGRAM_DIRECTORIES: [&str; 7] =
 const PREFIXES: [&str; 12] =
     ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "sudo", "time", "busybox"];
 
-/// One command with its arguments, without quotes. Variables are not expanded.
+/// One command with its arguments, without quotes. Of variables, only those are expanded that the same script sets and
+/// that name the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     words: Vec<String>,
@@ -40,6 +41,28 @@ impl Command {
             || matches!(first, "." | "source" | "eval")
             || self.words.iter().any(|word| word.ends_with(".sh"))
     }
+
+    /// Replaces a variable in place of the program by what the script sets it to. Of several values, one that names a
+    /// script that the manifest does not show comes first.
+    fn expand_program(&mut self, assignments: &[String]) {
+        let Some(variable) = self.words.first().and_then(|word| word.strip_prefix('$')) else { return };
+        let name = variable.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(variable);
+        let mut seen: Option<Command> = None;
+        for assignment in assignments {
+            let value = assignment.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            let Some(value) = value else { continue };
+            let value = Command { words: value.split(' ').map(str::to_owned).collect() };
+            if seen.is_none() || value.runs_unseen_script() {
+                seen = Some(value);
+            }
+        }
+        if let Some(mut seen) = seen {
+            for word in std::mem::take(&mut self.words).into_iter().skip(1) {
+                seen.words.push(word);
+            }
+            *self = seen;
+        }
+    }
 }
 
 /// The script of a shell with `-c`.
@@ -53,11 +76,15 @@ pub fn shell_script<'a>(argv: &[&'a str]) -> Option<&'a str> {
 /// The commands in `argv`: those of the script of a shell with `-c`, or the one that it is.
 pub fn commands(argv: &[&str]) -> Vec<Command> {
     match shell_script(argv) {
-        Some(script) => split_script(script),
+        Some(script) => {
+            let (mut commands, assignments) = split_script(script);
+            commands.iter_mut().for_each(|command| command.expand_program(&assignments));
+            commands
+        }
         None if argv.is_empty() => Vec::new(),
         None => {
             let mut commands = Vec::new();
-            push_command(&mut commands, argv.iter().map(|word| (*word).to_owned()).collect());
+            push_command(&mut commands, &mut Vec::new(), argv.iter().map(|word| (*word).to_owned()).collect());
             commands
         }
     }
@@ -69,10 +96,10 @@ pub fn argv<'a>(parent: &Cursor<'a>) -> Vec<&'a str> {
     words.filter_map(|word| word.str()).collect()
 }
 
-/// The commands of a shell script, in order. Their conditions are not looked at.
-fn split_script(script: &str) -> Vec<Command> {
-    let (mut commands, mut words) = (Vec::new(), Vec::new());
-    let (mut word, mut has_word, mut quote) = (String::new(), false, None);
+/// The commands of a shell script, in order, and what it assigns to variables. Conditions are not looked at.
+fn split_script(script: &str) -> (Vec<Command>, Vec<String>) {
+    let (mut commands, mut assignments, mut words) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut word, mut has_word, mut quote, mut in_braces) = (String::new(), false, None, false);
     let mut characters = script.chars();
     // A line feed at the end finishes the last command.
     while let Some(character) = characters.next().or_else(|| (has_word || !words.is_empty()).then_some('\n')) {
@@ -81,6 +108,14 @@ fn split_script(script: &str) -> Vec<Command> {
             (None, '\'' | '"') => {
                 (quote, has_word) = (Some(character), true);
             }
+            (None, '{') if word.ends_with('$') => {
+                word.push(character);
+                in_braces = true;
+            }
+            (None, '}') if in_braces => {
+                word.push(character);
+                in_braces = false;
+            }
             (None, '\\') => word.extend(characters.next().filter(|escaped| *escaped != '\n')),
             (None, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '{' | '}') => {
                 if has_word || !word.is_empty() {
@@ -88,7 +123,7 @@ fn split_script(script: &str) -> Vec<Command> {
                     has_word = false;
                 }
                 if !matches!(character, ' ' | '\t' | '\r') {
-                    push_command(&mut commands, std::mem::take(&mut words));
+                    push_command(&mut commands, &mut assignments, std::mem::take(&mut words));
                 }
             }
             // An open quote ends with the script.
@@ -99,18 +134,26 @@ fn split_script(script: &str) -> Vec<Command> {
             }
         }
     }
-    commands
+    (commands, assignments)
 }
 
 /// Adds a command without the words that come before it: those of the shell, and assignments.
-fn push_command(commands: &mut Vec<Command>, words: Vec<String>) {
+fn push_command(commands: &mut Vec<Command>, assignments: &mut Vec<String>, words: Vec<String>) {
     let is_assignment = |word: &str| {
         word.split_once('=').is_some_and(|(name, _)| name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_'))
     };
-    let words: Vec<String> =
-        words.into_iter().skip_while(|word| PREFIXES.contains(&word.as_str()) || is_assignment(word)).collect();
-    if !words.is_empty() {
-        commands.push(Command { words });
+    let mut rest = Vec::new();
+    for word in words {
+        if !rest.is_empty() {
+            rest.push(word);
+        } else if is_assignment(&word) {
+            assignments.push(word);
+        } else if !PREFIXES.contains(&word.as_str()) {
+            rest.push(word);
+        }
+    }
+    if !rest.is_empty() {
+        commands.push(Command { words: rest });
     }
 }
 
@@ -152,5 +195,17 @@ mod tests {
         let unseen = |argv: &[&str]| commands(argv).iter().any(Command::runs_unseen_script);
         assert!(unseen(&["/init/start"]) && unseen(&["sh", "/start.sh"]) && unseen(&["sh", "-c", ". /env; $RUN"]));
         assert!(!unseen(&["/usr/bin/chown", "1"]) && !unseen(&["sh", "-c", "ls /x"]) && !unseen(&[]));
+    }
+
+    #[test]
+    fn a_program_in_a_variable_of_the_script_is_seen() {
+        let script = |text: &str| shown(json!({"command": ["bash", "-c", text]}));
+        assert_eq!(
+            script("RUN=/usr/bin/bcp; $RUN in; \"${RUN}\" out; ${RUN} x"),
+            ["/usr/bin/bcp in", "/usr/bin/bcp out", "/usr/bin/bcp x"]
+        );
+        assert_eq!(script("RUN='sqlcmd -C'\nuntil $RUN -Q x; do sleep 1; done"), ["sqlcmd -C -Q x", "sleep 1", "done"]);
+        assert_eq!(script("if a; then RUN=sqlcmd; else RUN=/own/start; fi; $RUN"), ["a", "fi", "/own/start"]);
+        assert_eq!(script("RUNNER=a; $RUN; echo ${RUNNER}"), ["$RUN", "echo ${RUNNER}"]);
     }
 }

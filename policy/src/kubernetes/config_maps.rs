@@ -1,7 +1,7 @@
 //! What ConfigMaps add to the environment of containers: variables, and the settings of a mounted `mssql.conf`.
 //!
-//! A workload is read with them by writing them into a copy of it. No entry of the copy moves, so that a finding in the copy
-//! is one in the original.
+//! A workload is read with them by writing them into a copy of it. No entry of the copy moves, so that a finding in the
+//! copy is one in the original.
 
 use serde_json::{Map, Value, json};
 
@@ -9,8 +9,8 @@ use super::environment::CONF_FILE;
 use super::kind::WorkloadKind;
 use crate::json::cursor::{Cursor, get_path, push_key};
 
-/// The settings of `mssql.conf` that rules read, by section and name, and the variables with the same effect (Microsoft,
-/// *Configure SQL Server settings with environment variables on Linux*, and *Configure with mssql-conf*).
+/// The settings of `mssql.conf` that rules read, by section and name, and the variables with the same effect
+/// (Microsoft, *Configure SQL Server settings with environment variables on Linux*, and *Configure with mssql-conf*).
 const CONF_SETTINGS: [(&str, &str, &str); 9] = [
     ("eula", "accepteula", "ACCEPT_EULA"),
     ("filelocation", "defaultdatadir", "MSSQL_DATA_DIR"),
@@ -50,8 +50,8 @@ pub fn config_map_names(workload: &Value, kind: WorkloadKind) -> Vec<String> {
     names
 }
 
-/// Writes what the ConfigMaps contain into a copy of a workload. `find` is asked for ConfigMaps by name; what it does not
-/// know stays as it is.
+/// Writes what the ConfigMaps contain into a copy of a workload. `find` is asked for ConfigMaps by name; what it does
+/// not know stays as it is.
 pub fn resolve<'m>(workload: &mut Value, kind: WorkloadKind, find: &mut dyn FnMut(&str) -> Option<&'m Value>) {
     let mut pod = String::new();
     kind.template_path().iter().chain(&["spec"]).for_each(|key| push_key(&mut pod, key));

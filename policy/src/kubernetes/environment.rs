@@ -96,7 +96,8 @@ fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables) -> Variable {
     }
 }
 
-/// Replaces `$(NAME)` by the value of a preceding variable; `$$(NAME)` becomes `$(NAME)`, and one that is set later stays as it is.
+/// Replaces `$(NAME)` by the value of a preceding variable; `$$(NAME)` becomes `$(NAME)`, and one that is set later
+/// stays as it is.
 fn expand(text: &str, preceding: &PrecedingVariables) -> Variable {
     let mut expanded = String::new();
     let mut rest = text;

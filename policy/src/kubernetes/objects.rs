@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::scheduling::{Placement, tolerates};
+use super::scheduling::{HOST_NAME, Placement, Taint};
 use super::selector::Selector;
 use crate::json::cursor::Cursor;
 
@@ -54,8 +54,8 @@ impl<'a> TcpRoute<'a> {
         TcpRoute { object: Cursor::root(object) }
     }
 
-    /// Whether a Gateway sends connections by it to the Service `name` in `namespace`, if it is in that namespace, too, and to one of
-    /// these ports of it.
+    /// Whether a Gateway sends connections by it to the Service `name` in `namespace`, if it is in that namespace, too,
+    /// and to one of these ports of it.
     pub fn leads_to(&self, name: &str, namespace: &str, ports: &[i64]) -> bool {
         let is_or_absent = |field: Cursor<'_>, expected: &str| !field.exists() || field.str() == Some(expected);
         let is_gateway = |parent: Cursor<'_>| is_or_absent(parent.at("kind"), "Gateway");
@@ -93,12 +93,17 @@ impl<'a> Volume<'a> {
         Some((claim.at("namespace").str()?, claim.at("name").str()?))
     }
 
+    /// Whether a claim with this access mode can be bound to it.
+    pub fn allows(&self, mode: &str) -> bool {
+        self.object.path(&["spec", "accessModes"]).items().any(|allowed| allowed.str() == Some(mode))
+    }
+
     /// What binds it to one node: a path or disk of a node, or a node affinity to a host name.
     pub fn node(&self) -> Option<Cursor<'a>> {
         let spec = self.object.at("spec");
         let terms = spec.path(&["nodeAffinity", "required", "nodeSelectorTerms"]);
         let mut expressions = terms.items().flat_map(|term| term.at("matchExpressions").items());
-        let by_name = expressions.find(|expression| expression.at("key").str() == Some("kubernetes.io/hostname"));
+        let by_name = expressions.find(|expression| expression.at("key").str() == Some(HOST_NAME));
         spec.first_of(&["hostPath", "local"]).or(by_name)
     }
 
@@ -190,16 +195,15 @@ impl<'a> Node<'a> {
         self.object.path(&["status", "nodeInfo", "kernelVersion"])
     }
 
-    /// Whether a pod can be scheduled on it, as far as node selector, required affinity and lasting taints say. The taints
-    /// of Kubernetes itself, such as `node.kubernetes.io/not-ready`, pass.
+    /// Whether a pod can be scheduled on it, as far as node selector, required affinity and lasting taints say. The
+    /// taints of Kubernetes itself, such as `node.kubernetes.io/not-ready`, pass.
     pub fn admits(&self, pod: &Cursor<'_>) -> bool {
         let no_labels = Map::new();
         let labels = self.object.path(&["metadata", "labels"]).map().unwrap_or(&no_labels);
-        let keeps_out = |taint: &Cursor<'_>| {
-            let is_lasting = taint.at("key").str().is_some_and(|key| !key.starts_with("node.kubernetes.io/"));
-            is_lasting && taint.at("effect").str() != Some("PreferNoSchedule") && !tolerates(pod, taint)
+        let keeps_out = |taint: Taint<'_>| {
+            !taint.is_condition() && taint.effect != "PreferNoSchedule" && taint.toleration(pod).is_none()
         };
         Placement::new(pod).admits(self.name(), labels)
-            && !self.object.path(&["spec", "taints"]).items().any(|taint| keeps_out(&taint))
+            && !self.object.path(&["spec", "taints"]).items().any(|taint| keeps_out(Taint::new(&taint)))
     }
 }

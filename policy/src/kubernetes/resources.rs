@@ -1,8 +1,8 @@
 //! The table of resources: what the rules check, and what they look up.
 //!
-//! Everything that depends on the resources follows from this table, or a test names the row that is missing: the kinds,
-//! the field masks of look-ups, `rules` and `contextAwareResources` of `metadata.yml`, RBAC, the caches of the webhook,
-//! the CEL match conditions, and the objects and fields that are kept of files.
+//! Everything that depends on the resources follows from this table, or a test names the row that is missing: the
+//! kinds, the field masks of look-ups, `rules` and `contextAwareResources` of `metadata.yml`, RBAC, the caches of the
+//! webhook, the CEL match conditions, and the objects and fields that are kept of files.
 
 use super::kind::{Kind, WorkloadKind};
 use super::service::INTERNAL_ANNOTATIONS;
@@ -335,8 +335,8 @@ impl Resource {
         if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
     }
 
-    /// The fields that rules read when they look it up at admission, as sorted dotted paths; none for all. `metadata` is
-    /// always read.
+    /// The fields that rules read when they look it up at admission, as sorted dotted paths; none for all. `metadata`
+    /// is always read.
     pub fn looked_up_paths(&self) -> impl Iterator<Item = &'static str> + use<> {
         let of_pod = if self.kind.workload().is_some() { POD_FIELDS } else { &[] };
         let (before, after) = self.fields.split_at(self.fields.partition_point(|field| *field < TEMPLATE));

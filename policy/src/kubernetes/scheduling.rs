@@ -17,6 +17,23 @@ pub const OS: &str = "kubernetes.io/os";
 /// The same under the name that Kubernetes 1.14 deprecated.
 pub const BETA_OS: &str = "beta.kubernetes.io/os";
 
+/// The label of a node's host name.
+pub const HOST_NAME: &str = "kubernetes.io/hostname";
+/// The label of a node's zone.
+pub const ZONE: &str = "topology.kubernetes.io/zone";
+/// The same under the name that Kubernetes 1.17 deprecated.
+pub const BETA_ZONE: &str = "failure-domain.beta.kubernetes.io/zone";
+
+/// The taint of a node whose kubelet says that it is not ready.
+pub const NOT_READY: &str = "node.kubernetes.io/not-ready";
+/// The taint of a node whose kubelet does not answer.
+pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+/// The taint of a cordoned node.
+pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+/// The taint that tells Kubernetes that a node is off, so that it removes the node's pods and detaches its volumes
+/// (<https://kubernetes.io/docs/concepts/cluster-administration/node-shutdown/#non-graceful-node-shutdown>).
+pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+
 /// The field of a node that `matchFields` compares.
 const NODE_NAME: &str = "metadata.name";
 
@@ -43,7 +60,8 @@ impl<'a> Placement<'a> {
         !self.terms.exists() || self.terms.items().any(admits)
     }
 
-    /// Whether the pod can run on the node with this name and these labels, as far as node selector and required affinity say.
+    /// Whether the pod can run on the node with this name and these labels, as far as node selector and required
+    /// affinity say.
     pub fn admits(&self, name: &str, labels: &Map<String, Value>) -> bool {
         let label = |key: &str| if key == NODE_NAME { Some(name) } else { labels.get(key).and_then(Value::as_str) };
         let selected = self.selector.members().all(|(key, value)| label(key) == value.str());
@@ -88,21 +106,47 @@ impl<'a> Placement<'a> {
     }
 }
 
-/// Whether one of the tolerations in a pod's `spec` matches a taint.
-pub fn tolerates(pod: &Cursor<'_>, taint: &Cursor<'_>) -> bool {
-    fn text<'a>(object: &Cursor<'a>, field: &'static str) -> &'a str {
-        object.at(field).str().unwrap_or_default()
+/// A taint of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Taint<'a> {
+    /// Its key, such as [`UNREACHABLE`].
+    pub key: &'a str,
+    /// Its value; most taints have none.
+    pub value: &'a str,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: &'a str,
+}
+
+impl<'a> Taint<'a> {
+    /// Reads an item of a node's `spec.taints`.
+    pub fn new(taint: &Cursor<'a>) -> Self {
+        let text = |field: &'static str| taint.at(field).str().unwrap_or_default();
+        Taint { key: text("key"), value: text("value"), effect: text("effect") }
     }
-    pod.at("tolerations").items().any(|toleration| {
-        let (key, effect) = (text(&toleration, "key"), text(&toleration, "effect"));
-        let has_value = match toleration.at("operator").str() {
-            Some("Exists") => true,
-            _ => !key.is_empty() && text(&toleration, "value") == text(taint, "value"),
-        };
-        has_value
-            && (key.is_empty() || key == text(taint, "key"))
-            && (effect.is_empty() || effect == text(taint, "effect"))
-    })
+
+    /// A taint without a value that evicts pods.
+    pub const fn no_execute(key: &'a str) -> Self {
+        Taint { key, value: "", effect: "NoExecute" }
+    }
+
+    /// Whether Kubernetes itself sets it, because of the node's condition.
+    pub fn is_condition(&self) -> bool {
+        self.key.starts_with("node.kubernetes.io/")
+    }
+
+    /// Whether a toleration matches it.
+    pub fn is_tolerated_by(&self, toleration: &Cursor<'_>) -> bool {
+        let text = |field: &'static str| toleration.at(field).str().unwrap_or_default();
+        let (key, effect) = (text("key"), text("effect"));
+        let has_value = text("operator") == "Exists" || (!key.is_empty() && text("value") == self.value);
+        has_value && (key.is_empty() || key == self.key) && (effect.is_empty() || effect == self.effect)
+    }
+
+    /// The first of the tolerations in a pod's `spec` that matches it. Of several, Kubernetes follows the first
+    /// (`GetMatchingTolerations`, which the taint eviction controller uses).
+    pub fn toleration<'p>(&self, pod: &Cursor<'p>) -> Option<Cursor<'p>> {
+        pod.at("tolerations").items().find(|toleration| self.is_tolerated_by(toleration))
+    }
 }
 
 /// The expression of a term that lists values of `label`.
@@ -157,7 +201,8 @@ fn holds(expression: &Cursor<'_>, value: &str) -> Option<bool> {
     })
 }
 
-/// Whether a term of a pod affinity is about the pods of `namespace`. Which namespaces a selector selects is not in the manifest.
+/// Whether a term of a pod affinity is about the pods of `namespace`. Which namespaces a selector selects is not in the
+/// manifest.
 pub fn is_in_own_namespace(term: &Cursor<'_>, namespace: &str) -> bool {
     let (names, selector) = (term.at("namespaces"), term.at("namespaceSelector"));
     let selects_all = selector.map().is_some_and(serde_json::Map::is_empty);
@@ -226,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_values_of_a_label_are_gathered_over_all_terms() {
-        let host = "kubernetes.io/hostname";
+        let host = HOST_NAME;
         let values = |terms: Value| {
             let pod = json!({"affinity": {"nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}});

@@ -84,7 +84,8 @@ impl<'a> Pods<'a> {
         is_possible && self.gets(label)
     }
 
-    /// Whether one of its pods has this ordinal: they are counted from `ordinals.start`. A stopped one is started again.
+    /// Whether one of its pods has this ordinal: they are counted from `ordinals.start`. A stopped one is started
+    /// again.
     fn has_ordinal(&self, text: &str) -> bool {
         let number = |path: &[&str], default| get_path(self.object, path).and_then(Value::as_i64).unwrap_or(default);
         let start = number(&["spec", "ordinals", "start"], 0);
@@ -106,11 +107,6 @@ impl<'a> Pods<'a> {
                 .items()
                 .any(|variable| variable.at("name").str() == Some(HADR) && variable.at("value").str() == Some("1"))
         })
-    }
-
-    /// Whether the pod template has this label with this value.
-    pub fn has_label(&self, key: &str, value: &str) -> bool {
-        self.label(key).and_then(Value::as_str) == Some(value)
     }
 
     /// Whether its pods have, or may get, this label with this value.

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::selector::{Pods, Selector};
 use crate::json::cursor::Cursor;
 
-/// Annotations for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud, OpenStack, Baidu, Alibaba, Oracle and
-/// Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last from Hetzner's controller).
+/// Annotations for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud, OpenStack, Baidu, Alibaba, Oracle
+/// and Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last from Hetzner's controller).
 pub const INTERNAL_ANNOTATIONS: [(&str, &str); 10] = [
     ("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
     ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),

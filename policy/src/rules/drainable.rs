@@ -3,8 +3,8 @@
 //! `minAvailable` is 0.
 //!
 //! # Why
-//! There is only one pod. A budget that always wants one available forbids every eviction: `kubectl drain` waits for ever,
-//! and so do upgrades of the cluster.
+//! There is only one pod. A budget that always wants one available forbids every eviction: `kubectl drain` does not
+//! end, and so do upgrades of the cluster.
 //!
 //! # Example
 //! ```yaml
@@ -24,8 +24,8 @@
 //! Unsafe: replaces `minAvailable` by `maxUnavailable: 1`. Draining the node then stops the database for a moment.
 //!
 //! # Sources
-//! - Kubernetes documentation, *Specifying a Disruption Budget for your Application*: a budget of 100 % or of all replicas
-//!   forbids evictions; percentages of `minAvailable` are rounded up
+//! - Kubernetes documentation, *Specifying a Disruption Budget for your Application*: a budget of 100 % or of all
+//!   replicas forbids evictions; percentages of `minAvailable` are rounded up
 //! - <https://github.com/Azure/AKS/issues/4860>: upgrades that hang
 
 use super::check::{Check, CheckContext};

@@ -10,8 +10,8 @@
 //!
 //! # Why
 //! Without an accepted license, or with an edition that does not exist, the database does not start. A password in the
-//! manifest can be read by everyone who may read the workload. Availability groups that do not exist keep no second copy of
-//! the data.
+//! manifest can be read by everyone who may read the workload. Availability groups that do not exist keep no second
+//! copy of the data.
 //!
 //! # Example
 //! ```yaml
@@ -38,7 +38,8 @@
 //! None: only a person can accept a license, or move a password to a Secret.
 //!
 //! # Sources
-//! - Microsoft, *Configure Azure SQL Edge*: editions Developer and Premium, no product keys, `MSSQL_ENABLE_HADR` is ignored
+//! - Microsoft, *Configure Azure SQL Edge*: editions Developer and Premium, no product keys, `MSSQL_ENABLE_HADR` is
+//!   ignored
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: editions and product keys
 //! - Microsoft, *Deploy SQL Server Linux containers on Kubernetes with StatefulSets*: `SA_PASSWORD` is deprecated
 //! - Kubernetes documentation, *Secrets*

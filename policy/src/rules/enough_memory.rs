@@ -6,8 +6,9 @@
 //!
 //! # Why
 //! Below the minimum, the database does not start or is killed again and again. Without `MSSQL_MEMORY_LIMIT_MB`, it
-//! takes 80 % of the memory that it finds, beside which other parts of the process need memory: at the limit, the kernel
-//! kills it. A pod that uses more memory than it requests is among the first that a node evicts when memory gets scarce.
+//! takes 80 % of the memory that it finds, beside which other parts of the process need memory: at the limit, the
+//! kernel kills it. A pod that uses more memory than it requests is among the first that a node evicts when memory gets
+//! scarce.
 //!
 //! # Example
 //! ```yaml
@@ -96,7 +97,8 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
                 .help("set a memory request, best equal to the limit"),
         ),
         Some(request) if quantity(&request).is_some_and(|bytes| bytes < minimum) => {
-            findings.push(Finding::advice(&request, need).help("request as much as the limit"));
+            let message = "the pod can be placed on a node without enough free memory";
+            findings.push(Finding::advice(&request, message).reason(need).help("request as much as the limit"));
         }
         Some(_) => {}
     }

@@ -1,6 +1,6 @@
 //! # What must hold
-//! No other workload mounts a claim that holds database files. A Job that restores a backup, a second database or a file
-//! browser on the same claim count, whatever image they run. If the other workload can only read, it is a warning.
+//! No other workload mounts a claim that holds database files. A Job that restores a backup, a second database or a
+//! file browser on the same claim count, whatever image they run. If the other workload can only read, it is a warning.
 //!
 //! # Why
 //! The access mode `ReadWriteOnce` does not keep two pods apart that run on the same node. A second writer damages the
@@ -52,6 +52,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::rollout::{WorkloadReference, workload_reference};
 use crate::kubernetes::selector::Pods;
 use crate::workload::Workload;
 
@@ -103,10 +104,12 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
 
 /// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment.
 fn is_same(pods: &Pods<'_>, workload: &Workload<'_>) -> bool {
-    let runs = |object: &Cursor<'_>, name: &str| object.path(&["spec", "workloadRef", "name"]).str() == Some(name);
+    let runs = |rollout: &Cursor<'_>, kind: WorkloadKind, name: &str| {
+        workload_reference(rollout) == Some(WorkloadReference { kind: kind.name(), name })
+    };
     (pods.kind == workload.kind && pods.name == workload.name())
-        || runs(&Cursor::root(pods.object), workload.name())
-        || runs(&workload.object, pods.name)
+        || runs(&Cursor::root(pods.object), workload.kind, workload.name())
+        || runs(&workload.object, pods.kind, pods.name)
 }
 
 impl<'a> OtherUser<'a> {

@@ -1,10 +1,10 @@
 //! # What must hold
-//! A Service in front of a database selects the pods of one workload only. In front of two databases it is rejected, unless
-//! the settings say otherwise. Services without a port that leads to a database are not checked.
+//! A Service in front of a database selects the pods of one workload only. In front of two databases it is rejected,
+//! unless the settings say otherwise. Services without a port that leads to a database are not checked.
 //!
 //! # Why
-//! A Service sends each connection to any of the pods that it selects: every connection reaches another database, and one
-//! that reaches another application fails.
+//! A Service sends each connection to any of the pods that it selects: every connection reaches another database, and
+//! one that reaches another application fails.
 //!
 //! # Example
 //! ```yaml
@@ -33,6 +33,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, Related, push_separated, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::rollout::workload_reference;
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::service::Service;
 use crate::workload::Workload;
@@ -52,17 +53,9 @@ pub const RULE: Rule = Rule {
 
 fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
     let Some(selected) = context.view.pods_selected_by(service).known() else { return };
-    let is_rollout = |pods: &Pods<'_>| Cursor::root(pods.object).path(&["spec", "workloadRef"]).exists();
+    let is_rollout = |pods: &Pods<'_>| workload_reference(&Cursor::root(pods.object)).is_some();
     let selected: Vec<Pods<'_>> =
         selected.into_iter().filter(|pods| pods.kind.is_long_running() && !is_rollout(pods)).collect();
-    let mut workloads: Vec<Pods<'_>> = Vec::new();
-    for pods in selected {
-        // Variants of an application, such as overlays, have objects of the same name.
-        if !workloads.iter().any(|known| known.kind == pods.kind && known.name == pods.name) {
-            workloads.push(pods);
-        }
-    }
-    let selected = workloads;
     if selected.len() < 2 {
         return;
     }
@@ -85,7 +78,8 @@ fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findi
 
 fn message(databases: usize, selected: &[Pods<'_>]) -> String {
     let mut names = String::new();
-    selected.iter().take(2).for_each(|pods| push_separated(&mut names, " and ", &quoted(pods.name)));
+    let describe = |pods: &Pods<'_>| format!("{} {}", pods.kind.name(), quoted(pods.name));
+    selected.iter().take(2).for_each(|pods| push_separated(&mut names, " and ", &describe(pods)));
     let more = if selected.len() > 2 { " and others" } else { "" };
     if databases > 1 {
         format!("each connection reaches another database: the Service selects {names}{more}")

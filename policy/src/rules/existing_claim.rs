@@ -1,7 +1,7 @@
 //! # What must hold
-//! Every claim that holds database files exists in the namespace of the workload. Claims from `volumeClaimTemplates` are
-//! made by the StatefulSet. Where objects arrive one by one, at admission and with `--partial`, the claim may still come,
-//! and a missing one is a warning.
+//! Every claim that holds database files exists in the namespace of the workload. Claims from `volumeClaimTemplates`
+//! are made by the StatefulSet. Where objects arrive one by one, at admission and with `--partial`, the claim may still
+//! come, and a missing one is a warning.
 //!
 //! # Why
 //! A pod whose claim does not exist stays Pending. Pods find claims only in their own namespace, so a claim in another

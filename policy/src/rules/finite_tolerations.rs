@@ -39,6 +39,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, Fix, push_separated};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
+use crate::kubernetes::scheduling::{NOT_READY, OUT_OF_SERVICE, Taint, UNREACHABLE};
 use crate::settings::DEFAULT_FAILOVER_SECONDS;
 use crate::workload::Workload;
 
@@ -54,15 +55,13 @@ pub const RULE: Rule = Rule {
     relations: &[],
 };
 
-const NOT_READY: &str = "node.kubernetes.io/not-ready";
-const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
-const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+/// The taints of a failed node.
+const FAILED: [Taint<'_>; 2] = [Taint::no_execute(NOT_READY), Taint::no_execute(UNREACHABLE)];
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let enforced = context.settings.failover_seconds;
     let tolerations = workload.pod.at("tolerations");
-    let first = |taint| tolerations.items().position(|toleration| tolerates(&toleration, taint));
-    let deciding = [NOT_READY, UNREACHABLE].map(first);
+    let deciding = FAILED.map(|taint| tolerations.items().position(|toleration| taint.is_tolerated_by(&toleration)));
     for (position, toleration) in tolerations.items().enumerate() {
         findings.extend(check_out_of_service(&toleration));
         if deciding.contains(&Some(position)) {
@@ -77,27 +76,17 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
 /// A finding if a toleration of a failed node is missing, where the settings require one.
 fn check_missing(workload: &Workload<'_>, tolerations: &Cursor<'_>, seconds: i64) -> Option<Finding> {
     let (mut edits, mut missing) = (Vec::new(), String::new());
-    for taint in [NOT_READY, UNREACHABLE] {
-        if !tolerations.items().any(|toleration| tolerates(&toleration, taint)) {
-            let toleration =
-                json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds});
+    for taint in FAILED {
+        if taint.toleration(&workload.pod).is_none() {
+            let Taint { key, effect, .. } = taint;
+            let toleration = json!({"key": key, "operator": "Exists", "effect": effect, "tolerationSeconds": seconds});
             edits.push(Edit::append(&workload.pod, &["tolerations"], toleration));
-            push_separated(&mut missing, " and ", taint);
+            push_separated(&mut missing, " and ", key);
         }
     }
     let message = "the cluster decides how long the pod stays on a failed node";
     let help = format!("tolerate {missing} for {seconds} s");
     (!edits.is_empty()).then(|| Finding::omission(tolerations, message, Fix::safe(edits)).help(help))
-}
-
-/// Whether a toleration matches a `NoExecute` taint with this key and no value. Of several that match, the node controller
-/// follows the first (`GetMatchingTolerations` in Kubernetes).
-fn tolerates(toleration: &Cursor<'_>, taint: &str) -> bool {
-    let text = |name: &'static str| toleration.at(name).str().unwrap_or_default();
-    let exists = text("operator") == "Exists";
-    matches!(text("effect"), "" | "NoExecute")
-        && (text("key") == taint || (text("key").is_empty() && exists))
-        && (exists || text("value").is_empty())
 }
 
 /// A finding if a toleration names the taint that releases the volumes of a failed node.
@@ -138,8 +127,8 @@ fn help_text(toleration: &Cursor<'_>, limit: i64) -> String {
     }
 }
 
-/// Limits a toleration to the enforced seconds. One without a key or an effect also serves other taints, which the limit would
-/// take from it.
+/// Limits a toleration to the enforced seconds. One without a key or an effect also serves other taints, which the
+/// limit would take from it.
 fn shorten(toleration: &Cursor<'_>, enforced: Option<i64>) -> Option<Fix> {
     let is_set = |field: &'static str| toleration.at(field).str().is_some_and(|text| !text.is_empty());
     (is_set("key") && is_set("effect")).then_some(())?;

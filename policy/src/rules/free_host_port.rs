@@ -2,8 +2,8 @@
 //! The pod has no `hostNetwork`, and no container that keeps running has a `hostPort`.
 //!
 //! # Why
-//! A pod with ports of its node can start only on a node where these ports are free, so that fewer nodes can take it over.
-//! Clients that use the address of the node have to find another one after a failover.
+//! A pod with ports of its node can start only on a node where these ports are free, so that fewer nodes can take it
+//! over. Clients that use the address of the node have to find another one after a failover.
 //!
 //! # Example
 //! ```yaml

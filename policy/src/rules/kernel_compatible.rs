@@ -1,7 +1,7 @@
 //! # What must hold
-//! The nodes that the pod can run on have a Linux kernel that the database works on: for SQL Edge, one below 6.7. Checked
-//! where Nodes are in view, with their `kernelVersion`: in files and in audits. If no such node is left, it is an error; if
-//! there are others, a warning.
+//! The nodes that the pod can run on have a Linux kernel that the database works on: for SQL Edge, one below 6.7.
+//! Checked where Nodes are in view, with their `kernelVersion`: in files and in audits. If no such node is left, it is
+//! an error; if there are others, a warning.
 //!
 //! # Why
 //! SQL Edge crashes at start on Linux 6.7 and later, and gets no more fixes. A routine upgrade of the node images can
@@ -92,7 +92,8 @@ fn named(nodes: &[&Node<'_>]) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// The major and minor version of a kernel, e.g. `(6, 8)` of `6.8.0-1021-azure`; `None` if the text does not start with them.
+/// The major and minor version of a kernel, e.g. `(6, 8)` of `6.8.0-1021-azure`; `None` if the text does not start with
+/// them.
 pub fn kernel_version(text: &str) -> Option<KernelVersion> {
     let mut numbers = text.split(|character: char| !character.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))

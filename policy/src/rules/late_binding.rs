@@ -1,10 +1,11 @@
 //! # What must hold
-//! The StorageClass of every claim that holds database files has `volumeBindingMode: WaitForFirstConsumer`. A claim without
-//! a class is judged by the class in view that is the default. A bound claim, and network file systems, are not reported.
+//! The StorageClass of every claim that holds database files has `volumeBindingMode: WaitForFirstConsumer`. A claim
+//! without a class is checked with the default StorageClass, if it is known. A bound claim, and network file systems,
+//! are not reported.
 //!
 //! # Why
-//! With `Immediate`, which is the default, the disk is made before the pod is scheduled. It may be in a zone where the pod
-//! cannot run, and the pod then stays Pending.
+//! With `Immediate`, which is the default, the disk is made before the pod is scheduled. It may be in a zone where the
+//! pod cannot run, and the pod then stays Pending.
 //!
 //! # Example
 //! ```yaml

@@ -1,8 +1,8 @@
 //! # What must hold
 //! Clients reach the database at a stable address: a Service of type `LoadBalancer` in the workload's namespace
 //! selects its pods. So does a ClusterIP Service behind a TCPRoute of the Gateway API. Other Services beside it are
-//! allowed. A Service in front of several databases counts for none of them. With the setting `address: cluster-ip` any Service with a
-//! virtual IP that leads to the database is enough.
+//! allowed. A Service in front of several databases counts for none of them. With the setting `address: cluster-ip` any
+//! Service with a virtual IP that leads to the database is enough.
 //!
 //! The Service to change is a ClusterIP or NodePort Service that leads to the database and selects the pods of one
 //! workload only. Without one the workload is reported. At admission, where objects arrive one by one, a missing
@@ -97,9 +97,15 @@ fn wanted(context: &CheckContext<'_>) -> &'static str {
     }
 }
 
-/// What no Service of the wanted type does for clients: one of `services` can select the pods and lead elsewhere.
-fn missing_verb(context: &CheckContext<'_>, services: &[Service<'_>]) -> &'static str {
-    if services.iter().any(|service| is_wanted(context, service)) { "leads to" } else { "selects" }
+/// What no Service of the wanted type does for clients: one of `services` can select the pods and lead elsewhere, or to
+/// several databases.
+fn missing_verb(context: &CheckContext<'_>, services: &[Service<'_>], workload: &Workload<'_>) -> &'static str {
+    let leads = |service: &Service<'_>| !ports_to(service, workload).is_empty();
+    let mut verb = "selects";
+    for service in services.iter().filter(|service| is_wanted(context, service)) {
+        verb = if leads(service) { "leads only to" } else { "leads to" };
+    }
+    verb
 }
 
 /// Whether a Service has the type that clients need.
@@ -152,8 +158,9 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
         }
         services.push(*service);
         let address = context.view.client_address(&workload, &services).known()?;
+        let verb = missing_verb(context, &services, &workload);
         if matches!(address, ClientAddress::Candidate(candidate) if candidate.name() == service.name()) {
-            candidate_for = Some((workload, missing_verb(context, &services)));
+            candidate_for = Some((workload, verb));
         }
     }
     let (workload, verb) = candidate_for?;
@@ -211,7 +218,7 @@ fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Opti
         Scope::Request | Scope::Part => !services.is_empty() && is_strict(context),
     };
     let labels = workload.template.path(&["metadata", "labels"]);
-    let message = format!("no {} {} these pods", wanted(context), missing_verb(context, &services));
+    let message = format!("no {} {} these pods", wanted(context), missing_verb(context, &services, workload));
     let finding = if is_proof { Finding::contradiction(&labels, message) } else { Finding::advice(&labels, message) };
     Some(match services.first() {
         Some(service) => beside(finding, context, service, workload),
@@ -224,6 +231,7 @@ fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>, w
     let service_type = service.service_type();
     let reason = match ports_to(service, workload).is_empty() {
         true => "the ports of the Service that selects them lead elsewhere",
+        false if service.is_load_balancer() => "the one that selects them leads to several databases",
         false => reason(Some(service_type)),
     };
     let related = || Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
@@ -255,8 +263,8 @@ fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) 
     }
 }
 
-/// What to change in a LoadBalancer Service so that it selects a workload: its namespace, or one label. `None` if more, or
-/// if its ports do not lead to a database.
+/// What to change in a LoadBalancer Service so that it selects a workload: its namespace, or one label. `None` if more,
+/// or if its ports do not lead to a database.
 fn difference(service: &Service<'_>, workload: &Workload<'_>, namespace: &str) -> Option<String> {
     if ports_to(service, workload).is_empty() {
         return None;
@@ -366,8 +374,10 @@ mod tests {
         let both = named("both", "ClusterIP");
         assert!(in_application(&both, &[one.clone(), other.clone()]).is_empty());
         assert_eq!(in_application(&one, &[other.clone(), both]), ["reject /spec/template/metadata/labels"]);
-        // As a load balancer it counts for none of them, where one has a Service of its own.
+        // As a load balancer it counts for none of them.
         let in_front = named("both", "LoadBalancer");
+        let found = in_application(&one, &[other.clone(), in_front.clone()]);
+        assert_eq!(found, ["reject /spec/template/metadata/labels"]);
         let mut own = named("own", "ClusterIP");
         own["spec"]["selector"]["own"] = json!("yes");
         let mut labeled = one;

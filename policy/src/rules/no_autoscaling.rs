@@ -1,12 +1,12 @@
 //! # What must hold
-//! No autoscaler can start a second replica: no HorizontalPodAutoscaler with `maxReplicas` above 1, and no KEDA ScaledObject
-//! with `maxReplicaCount` above 1 (100 if it is not set), targets the workload. A ScaledObject that can scale to zero, and a
-//! VerticalPodAutoscaler that restarts the pod to resize it, are warnings.
+//! No autoscaler can start a second replica: no HorizontalPodAutoscaler with `maxReplicas` above 1, and no KEDA
+//! ScaledObject with `maxReplicaCount` above 1 (100 if it is not set), targets the workload. A ScaledObject that can
+//! scale to zero, and a VerticalPodAutoscaler that restarts the pod to resize it, are warnings.
 //!
 //! # Why
-//! An autoscaler adds replicas when the database is busy. A second replica opens the same files, or is an empty database
-//! behind the same name. At zero replicas the database is down until KEDA sees load again, which it never does if the load
-//! is the connections themselves.
+//! An autoscaler adds replicas when the database is busy. A second replica opens the same files, or is an empty
+//! database behind the same name. At zero replicas the database is down until KEDA sees load again, which it never does
+//! if the load is the connections themselves.
 //!
 //! # Example
 //! ```yaml

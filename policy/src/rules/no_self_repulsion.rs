@@ -4,8 +4,8 @@
 //! old pod is gone.
 //!
 //! # Why
-//! The pod of a failed node exists until the node is removed or tainted. Until then, its labels keep the replacement out
-//! of the whole zone, where its disk is: the replacement stays Pending.
+//! The pod of a failed node exists until the node is removed or tainted. Until then, its labels keep the replacement
+//! out of the whole zone, where its disk is: the replacement stays Pending.
 //!
 //! # Example
 //! ```yaml
@@ -40,7 +40,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
-use crate::kubernetes::scheduling::is_in_own_namespace;
+use crate::kubernetes::scheduling::{HOST_NAME, is_in_own_namespace};
 use crate::kubernetes::selector::Selector;
 use crate::workload::Workload;
 
@@ -57,7 +57,7 @@ pub const RULE: Rule = Rule {
 };
 
 /// Topologies of one node.
-const HOSTNAMES: [&str; 2] = ["kubernetes.io/hostname", "k3s.io/hostname"];
+const HOSTNAMES: [&str; 2] = [HOST_NAME, "k3s.io/hostname"];
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     if workload.kind == WorkloadKind::StatefulSet {
@@ -93,7 +93,7 @@ mod tests {
     use crate::testing::{ask, deployment, stateful_set, test};
 
     const TERMS: &str = "/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution";
-    const ZONE: &str = "topology.kubernetes.io/zone";
+    use crate::kubernetes::scheduling::ZONE;
 
     fn term(topology: &str, more: Value) -> Value {
         let mut term = json!({"topologyKey": topology, "labelSelector": {"matchLabels": {"app": "sql"}}});

@@ -1,9 +1,9 @@
 //! # What must hold
 //! A pod has one container that runs a database. Containers count, and so do init containers that keep running
 //! (`restartPolicy: Always`). A product that the settings do not select counts only if the name of its image says
-//! what it is: by its environment alone it may be a client. No hook, and no script of the container, starts the database
-//! a second time. Two databases with a data directory in the same directory of the same claim are rejected, unless the
-//! settings say otherwise; the rest is a warning.
+//! what it is: by its environment alone it may be a client. No hook, and no script of the container, starts the
+//! database a second time. Two databases with a data directory in the same directory of the same claim are rejected,
+//! unless the settings say otherwise; the rest is a warning.
 //!
 //! # Why
 //! The containers of a pod share its network, its volumes and its lifetime. Two databases listen on the same port, so

@@ -1,6 +1,6 @@
-//! The fields that a mutation sets although the manifest states another value. A GitOps controller that compares the manifest
-//! with the live object sees a difference in them. (`writable-data`, if the settings make it mutate, changes an item of a
-//! list, which has no fixed JSON Pointer.)
+//! The fields that a mutation sets although the manifest states another value. A GitOps controller that compares the
+//! manifest with the live object sees a difference in them. (`writable-data`, if the settings make it mutate, changes
+//! an item of a list, which has no fixed JSON Pointer.)
 
 use super::{Rule, finite_tolerations, graceful_stop, load_balancer_service, recreate_strategy};
 use crate::finding::Action;

@@ -6,10 +6,10 @@
 //! - No probe runs `/opt/mssql-tools/bin/sqlcmd` in an image of SQL Server that does not have it.
 //!
 //! # Why
-//! After a crash, the database recovers before it accepts connections. A probe that kills it meanwhile makes it start over
-//! again, and every restart finds as much to recover. Without a readiness probe, clients are sent to a database that
-//! does not answer. `sqlcmd` is in `/opt/mssql-tools18/bin` since SQL Server 2019 CU28 and 2022 CU14; with the former path,
-//! a probe always fails.
+//! After a crash, the database recovers before it accepts connections. A probe that kills it meanwhile makes it start
+//! over again, and every restart finds as much to recover. Without a readiness probe, clients are sent to a database
+//! that does not answer. `sqlcmd` is in `/opt/mssql-tools18/bin` since SQL Server 2019 CU28 and 2022 CU14; with the
+//! former path, a probe always fails.
 //!
 //! # Example
 //! ```yaml
@@ -61,25 +61,34 @@ pub const RULE: Rule = Rule {
     relations: &[],
 };
 
+/// What can be wrong with a probe.
+enum Problem {
+    MissingProgram,
+    KillsEarly,
+    NoReadiness,
+}
+
 /// The least time until a probe kills the database, in seconds.
-const PATIENCE: i64 = 60;
+const MIN_SECONDS_TO_KILL: i64 = 60;
 
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
     let probes = ["startupProbe", "livenessProbe", "readinessProbe"].map(|name| container.container.at(name));
     let [startup, liveness, readiness] = probes;
     let product = container.engine.product;
-    let is_impossible = |probe: &Cursor<'_>| runs_missing_program(probe, container);
-    let killer = if startup.exists() { startup } else { liveness };
-    if let Some(probe) = probes.into_iter().find(is_impossible) {
+    for probe in probes.iter().filter(|probe| runs_missing_program(probe, container)) {
         findings.push(
-            Finding::contradiction(&probe, "this probe always fails")
+            Finding::contradiction(probe, "this probe always fails")
+                .problem(Problem::MissingProgram as u8)
                 .reason("the image has no `/opt/mssql-tools/bin/sqlcmd`")
                 .help("run `/opt/mssql-tools18/bin/sqlcmd -C`"),
         );
-    } else if killer.exists() && seconds_to_kill(&killer) < PATIENCE {
+    }
+    let killer = if startup.exists() { startup } else { liveness };
+    if killer.exists() && seconds_to_kill(&killer) < MIN_SECONDS_TO_KILL {
         let message = format!("{product} is killed if it takes {} s to recover", seconds_to_kill(&killer));
         findings.push(
             Finding::contradiction(&killer, message)
+                .problem(Problem::KillsEarly as u8)
                 .reason("each restart begins the recovery again")
                 .help("add a `startupProbe` that allows for some minutes"),
         );
@@ -87,6 +96,7 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     if !readiness.exists() {
         findings.push(
             Finding::contradiction(&readiness, format!("clients are sent to {product} even if it does not answer"))
+                .problem(Problem::NoReadiness as u8)
                 .help("add a `readinessProbe`"),
         );
     }
@@ -188,6 +198,9 @@ mod tests {
         let either = shell("/opt/mssql-tools18/bin/sqlcmd -C || /opt/mssql-tools/bin/sqlcmd");
         assert!(with(&server(":2022-latest"), &[("livenessProbe", either)]).is_empty());
         let both = [("readinessProbe", former.clone()), ("livenessProbe", former)];
-        assert_eq!(with(&server(":2022-latest"), &both), ["warn /livenessProbe"], "one fault, one finding");
+        assert_eq!(with(&server(":2022-latest"), &both), ["warn /livenessProbe", "warn /readinessProbe"]);
+        let early = json!({"exec": {"command": ["/opt/mssql-tools/bin/sqlcmd"]}});
+        let found = with(&server(":2022-latest"), &[("livenessProbe", early)]);
+        assert_eq!(found, ["warn /livenessProbe", "warn /livenessProbe"], "it fails, and kills after 20 s");
     }
 }

@@ -31,12 +31,14 @@
 //!
 //! # Fix
 //! Unsafe: puts all directories, and the rest of `/var/opt/mssql`, on the claim of the pod or of the application that
-//! nothing mounts, or adds a claim, a volume and a mount (in a StatefulSet a claim template). The setting `claimSize` is
-//! its size. Existing databases are not moved. Nothing is fixed while `steady-controller` or `single-replica` rejects the
-//! workload, and where several claims could be meant.
+//! nothing mounts, or adds a claim, a volume and a mount (in a StatefulSet a claim template). A claim is not used if
+//! its PersistentVolume stays on one node. The setting `claimSize` is the size of a new one. Existing databases are not
+//! moved. Nothing is fixed while `steady-controller` or `single-replica` rejects the workload, and where several claims
+//! could be meant.
 //!
 //! # Sources
-//! - Microsoft, *High availability for Azure SQL Edge containers*: the replacement reconnects to the same persistent storage
+//! - Microsoft, *High availability for Azure SQL Edge containers*: the replacement reconnects to the same persistent
+//!   storage
 //! - Kubernetes documentation, *Volumes*: what each kind of volume outlives
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: the directories
 
@@ -270,9 +272,10 @@ fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {
         Some((VolumeSource::NoSuchVolume, volume)) => {
             ("the API server rejects the pod", format!("on volume {}, which does not exist", quoted(volume)))
         }
-        Some((VolumeSource::NoSource | VolumeSource::Other("emptyDir"), _)) => {
-            (lost_with_pod, "on an emptyDir".to_owned())
+        Some((VolumeSource::NoSource, _)) => {
+            (lost_with_pod, "on a volume without a source, which is an emptyDir".to_owned())
         }
+        Some((VolumeSource::Other("emptyDir"), _)) => (lost_with_pod, "on an emptyDir".to_owned()),
         Some((VolumeSource::Other("ephemeral"), _)) => (lost_with_pod, "on an ephemeral volume".to_owned()),
         Some((VolumeSource::Other("csi"), _)) => (lost_with_pod, "on an inline CSI volume".to_owned()),
         Some((VolumeSource::Other("hostPath"), _)) => {
@@ -335,7 +338,8 @@ mod tests {
     fn every_other_kind_of_volume_has_its_own_message() {
         let cases = [
             (json!({"emptyDir": {}}), "is on an emptyDir"),
-            (json!({}), "is on an emptyDir"),
+            (json!({}), "is on a volume without a source, which is an emptyDir"),
+            (json!({"persistentVolumeClaim": null}), "is on a volume without a source, which is an emptyDir"),
             (json!({"ephemeral": {}}), "on an ephemeral volume"),
             (json!({"csi": {"driver": "x"}}), "on an inline CSI volume"),
             (json!({"hostPath": {"path": "/x"}}), "hostPath"),

@@ -2,8 +2,8 @@
 //! The image has a tag other than `latest`, or a digest.
 //!
 //! # Why
-//! The node that a replacement pod starts on pulls the image again, and may get another version. A newer version upgrades
-//! the database files when it starts, and the former version cannot open them any more.
+//! The node that a replacement pod starts on pulls the image again, and may get another version. A newer version
+//! upgrades the database files when it starts, and the former version cannot open them any more.
 //!
 //! # Example
 //! ```yaml

@@ -1,12 +1,12 @@
 //! # What must hold
 //! The claim that holds the database files of a Deployment has the access mode `ReadWriteOncePod`, so that one pod at a
-//! time can use it. A StatefulSet starts a replacement only after the old pod is gone, and a required anti-affinity to the
-//! pod's own labels on `kubernetes.io/hostname` keeps two pods from the same node: neither is reported.
+//! time can use it. A StatefulSet starts a replacement only after the old pod is gone, and a required anti-affinity to
+//! the pod's own labels on `kubernetes.io/hostname` keeps two pods from the same node: neither is reported.
 //!
 //! # Why
 //! `ReadWriteOnce` means one *node*. If a pod is deleted, the Deployment starts its replacement at once, also with the
-//! strategy `Recreate`, and often on the same node. Until the old server has stopped, only the database's own locks on its
-//! files stand between the two.
+//! strategy `Recreate`, and often on the same node. Until the old server has stopped, only the database's own locks on
+//! its files stand between the two.
 //!
 //! # Example
 //! ```yaml
@@ -23,8 +23,9 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: sets `accessModes: [ReadWriteOncePod]`. The access modes of an existing claim cannot be changed: its data has to
-//! be moved to a new claim. The storage must be provided by a CSI driver.
+//! Unsafe: sets `accessModes: [ReadWriteOncePod]`. The access modes of an existing claim cannot be changed: its data
+//! has to be moved to a new claim. The storage must be provided by a CSI driver. Nothing is fixed if the
+//! PersistentVolume of the claim is known and does not allow this mode.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Persistent Volumes*: access modes
@@ -36,7 +37,7 @@ use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::edit::Edit;
 use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
-use crate::kubernetes::scheduling::is_in_own_namespace;
+use crate::kubernetes::scheduling::{HOST_NAME, is_in_own_namespace};
 use crate::kubernetes::selector::Selector;
 use crate::view::Scope;
 use crate::workload::Workload;
@@ -52,6 +53,9 @@ pub const RULE: Rule = Rule {
     checks: &[],
     relations: &[Check::Claim(check)],
 };
+
+const HELP_VOLUME: &str =
+    "for a new claim, set `accessModes: [ReadWriteOncePod]`, and use a volume of a CSI driver that allows it";
 
 fn check(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Findings) {
     // Nearly all claims have this mode, and are created before the workload: the webhook is spared them.
@@ -75,9 +79,12 @@ fn check(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Findings)
         Finding::contradiction(&mode, "two pods on the same node can use this claim at the same time")
             .help("for a new claim, set `accessModes: [ReadWriteOncePod]`")
             .for_reports(|finding| {
-                finding
-                    .label(format!("{} keeps its files on this claim", database.describe()))
-                    .fix(Fix::unsafe_edits([Edit::set(&mode, &[], "ReadWriteOncePod")]))
+                let finding = finding.label(format!("{} keeps its files on this claim", database.describe()));
+                match context.view.volume_for(claim) {
+                    // Kubernetes would not bind the claim to it.
+                    Some(volume) if !volume.allows("ReadWriteOncePod") => finding.help(HELP_VOLUME),
+                    _ => finding.fix(Fix::unsafe_edits([Edit::set(&mode, &[], "ReadWriteOncePod")])),
+                }
             }),
     );
 }
@@ -88,7 +95,7 @@ fn keeps_apart(workload: &Workload<'_>, namespace: &str) -> bool {
     let pods = workload.pods(namespace);
     anti_affinity.at("requiredDuringSchedulingIgnoredDuringExecution").items().any(|term| {
         let selector = Selector::from_label_selector(&term.at("labelSelector"));
-        term.at("topologyKey").str() == Some("kubernetes.io/hostname")
+        term.at("topologyKey").str() == Some(HOST_NAME)
             && is_in_own_namespace(&term, namespace)
             && selector.is_some_and(|selector| selector.matches(&pods))
     })
@@ -100,7 +107,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, claim, closed, deployment, stateful_set, test};
+    use crate::testing::{ask_in, claim, closed, deployment, findings_of, stateful_set, test};
 
     #[test]
     fn a_claim_of_a_deployment_is_used_by_one_pod() {
@@ -128,5 +135,21 @@ mod tests {
             ),
         ]);
         assert!(found(&set, once()).is_empty(), "a StatefulSet waits");
+    }
+
+    #[test]
+    fn a_mode_that_its_volume_does_not_allow_is_not_written() {
+        let has_fix = |modes: Value| {
+            let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"accessModes": modes, "nfs": {}, "storageClassName": "manual"}});
+            let claim = claim("sql-data", &[("/spec/storageClassName", json!("manual"))]);
+            let workload = deployment(&[]);
+            let index = closed([&workload, &claim, &volume]);
+            let findings = findings_of(&RULE, &claim, &index, &Settings::default());
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            finding.fix.is_some()
+        };
+        assert!(!has_fix(json!(["ReadWriteOnce", "ReadWriteMany"])));
+        assert!(has_fix(json!(["ReadWriteOncePod"])));
     }
 }

@@ -1,13 +1,13 @@
 //! # What must hold
-//! The volume behind every claim that holds database files can be attached to another node. What is bound to one node is
-//! rejected: a PersistentVolume with `hostPath` or `local`, or with a node affinity to `kubernetes.io/hostname`, and a
-//! StorageClass whose provisioner makes such volumes. If only the name of a class suggests it (`local-path`, `hostpath`,
-//! `local-storage` and the like, or one in the setting `localStorageClasses`), it is a warning. Where Nodes are in view, and at most one
-//! of them can run the pod anyway, it is a warning, too.
+//! The volume behind every claim that holds database files can be attached to another node. What is bound to one node
+//! is rejected: a PersistentVolume with `hostPath` or `local`, or with a node affinity to `kubernetes.io/hostname`, and
+//! a StorageClass whose provisioner makes such volumes. If only the name of a class suggests it (`local-path`,
+//! `hostpath`, `local-storage` and the like, or one in the setting `localStorageClasses`), it is a warning. Where Nodes
+//! are in view, and at most one of them can run the pod anyway, it is a warning, too.
 //!
 //! # Why
-//! A pod can run only where its volume is. If the node fails, the replacement stays Pending until the node comes back, and
-//! if its disk is lost, so are the databases.
+//! A pod can run only where its volume is. If the node fails, the replacement stays Pending until the node comes back,
+//! and if its disk is lost, so are the databases.
 //!
 //! # Example
 //! ```yaml

@@ -3,9 +3,10 @@
 //! `Delete`. The rule applies to StatefulSets with database files on claims from `volumeClaimTemplates`.
 //!
 //! # Why
-//! With `whenDeleted: Delete`, the claims are deleted with the StatefulSet, for example when it is replaced to change an
-//! immutable field, or when a release is removed and installed again. With `whenScaled: Delete`, scaling to 0 for
-//! maintenance deletes the claim. With a claim its volume is deleted, unless the reclaim policy of the volume is `Retain`.
+//! With `whenDeleted: Delete`, the claims are deleted with the StatefulSet, for example when it is replaced to change
+//! an immutable field, or when a release is removed and installed again. With `whenScaled: Delete`, scaling to 0 for
+//! maintenance deletes the claim. With a claim its volume is deleted, unless the reclaim policy of the volume is
+//! `Retain`.
 //!
 //! # Example
 //! ```yaml

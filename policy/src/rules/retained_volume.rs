@@ -1,10 +1,10 @@
 //! # What must hold
-//! The PersistentVolume behind every claim that holds database files is kept when the claim is deleted: the reclaim policy
-//! of the volume, or of the StorageClass that makes it, is not `Delete`.
+//! The PersistentVolume behind every claim that holds database files is kept when the claim is deleted: the reclaim
+//! policy of the volume, or of the StorageClass that makes it, is not `Delete`.
 //!
 //! # Why
-//! With `Delete`, which is the default of a StorageClass, deleting the claim deletes the disk and all databases on it. That
-//! happens with the namespace, with `helm uninstall`, or when a claim that was renamed is pruned.
+//! With `Delete`, which is the default of a StorageClass, deleting the claim deletes the disk and all databases on it.
+//! That happens with the namespace, with `helm uninstall`, or when a claim that was renamed is pruned.
 //!
 //! # Example
 //! ```yaml

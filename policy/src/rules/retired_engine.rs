@@ -1,6 +1,6 @@
 //! # What must hold
-//! The database is a product that Microsoft supports: not Azure SQL Edge, which it retired on 2025-09-30. The rule is off
-//! unless the settings switch it on: `lint` says so once, in a note.
+//! The database is a product that Microsoft supports: not Azure SQL Edge, which it retired on 2025-09-30. The rule is
+//! off unless the settings switch it on: `lint` says so once, in a note.
 //!
 //! # Why
 //! SQL Edge gets no security fixes any more, and does not work on Linux kernels from 6.7 on, which node upgrades bring.

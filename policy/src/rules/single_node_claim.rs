@@ -1,10 +1,10 @@
 //! # What must hold
-//! The access modes of every claim that holds database files are only `ReadWriteOnce` and `ReadWriteOncePod`: pods of one
-//! node, or one pod, can write to it. This holds for claims and for the `volumeClaimTemplates` of a StatefulSet.
+//! The access modes of every claim that holds database files are only `ReadWriteOnce` and `ReadWriteOncePod`: pods of
+//! one node, or one pod, can write to it. This holds for claims and for the `volumeClaimTemplates` of a StatefulSet.
 //!
 //! # Why
-//! With `ReadWriteMany`, pods on two nodes can mount the volume at the same time. After a node failure, a server that is
-//! cut off from the cluster still writes to the files that the replacement has opened, and both damage them. With
+//! With `ReadWriteMany`, pods on two nodes can mount the volume at the same time. After a node failure, a server that
+//! is cut off from the cluster still writes to the files that the replacement has opened, and both damage them. With
 //! `ReadOnlyMany`, the database cannot write at all.
 //!
 //! # Example
@@ -22,8 +22,9 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: sets `accessModes: [ReadWriteOnce]`. The access modes of an existing claim cannot be changed: its data has to be
-//! moved to a new claim.
+//! Unsafe: sets `accessModes: [ReadWriteOnce]`. The access modes of an existing claim cannot be changed: its data has
+//! to be moved to a new claim. Nothing is fixed if the PersistentVolume of the claim is known and does not allow this
+//! mode.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Persistent Volumes*: access modes
@@ -72,8 +73,14 @@ fn check_claim(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Fin
     let mut databases = context.view.databases_on_claim(name);
     let Some(database) = databases.find(|workload| !context.exempts(&RULE, &workload.object)) else { return };
     let Some(finding) = finding_on(claim, database.product()) else { return };
-    let label = || format!("{} keeps its files on this claim", database.describe());
-    findings.push(finding.for_reports(|finding| finding.label(label())));
+    findings.push(finding.for_reports(|finding| {
+        let finding = finding.label(format!("{} keeps its files on this claim", database.describe()));
+        match context.view.volume_for(claim) {
+            // Kubernetes would not bind the claim to it.
+            Some(volume) if !volume.allows("ReadWriteOnce") => Finding { fix: None, ..finding }.help(HELP_VOLUME),
+            _ => finding,
+        }
+    }));
 }
 
 /// At admission, a claim is looked up when its workload is checked.
@@ -92,6 +99,8 @@ fn check_claims_of(context: &CheckContext<'_>, workload: &Workload<'_>, findings
 }
 
 const HELP: &str = "use a claim with `accessModes: [ReadWriteOnce]`; those of an existing claim cannot be changed";
+
+const HELP_VOLUME: &str = "use a claim and a PersistentVolume with `accessModes: [ReadWriteOnce]`";
 
 fn finding_on(claim: &Claim<'_>, product: &str) -> Option<Finding> {
     let mode = wrong_mode(claim)?;
@@ -138,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{ask, ask_in, claim, closed, deployment, open_index, stateful_set, test};
+    use crate::testing::{ask, ask_in, claim, closed, deployment, findings_of, open_index, stateful_set, test};
 
     const MODES: &str = "/spec/volumeClaimTemplates/0/spec/accessModes";
     const NAME: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/claimName";
@@ -169,6 +178,22 @@ mod tests {
         let made = claim("data-sql-0", &[("/spec/accessModes", json!(["ReadWriteMany"]))]);
         let set = stateful_set(&[]);
         assert_eq!(ask_in(&RULE, &made, &closed([&made, &set]), &Settings::default()), ["reject /spec/accessModes/0"]);
+    }
+
+    #[test]
+    fn a_mode_that_its_volume_does_not_allow_is_not_written() {
+        let has_fix = |modes: Value| {
+            let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"accessModes": modes, "nfs": {}}});
+            let named = [("/spec/accessModes/0", json!("ReadWriteMany")), ("/spec/volumeName", json!("pv"))];
+            let (claim, workload) = (claim("sql-data", &named), deployment(&[]));
+            let index = closed([&workload, &claim, &volume]);
+            let findings = findings_of(&RULE, &claim, &index, &Settings::default());
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            finding.fix.is_some()
+        };
+        assert!(!has_fix(json!(["ReadWriteMany"])));
+        assert!(has_fix(json!(["ReadWriteMany", "ReadWriteOnce"])));
     }
 
     #[test]

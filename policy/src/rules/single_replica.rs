@@ -24,8 +24,8 @@
 //! ```
 //!
 //! # Fix
-//! Unsafe: sets `replicas: 1`, unless a Service selects one of the pods that would go. Data that the other pods of a StatefulSet wrote
-//! stays on their claims.
+//! Unsafe: sets `replicas: 1`, unless a Service selects one of the pods that would go. Data that the other pods of a
+//! StatefulSet wrote stays on their claims.
 //!
 //! # Sources
 //! - Kubernetes documentation, *Run a Single-Instance Stateful Application*: "Don't scale the app"

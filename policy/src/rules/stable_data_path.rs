@@ -120,8 +120,8 @@ fn undefined<'a>(expression: &'a str, environment: &Environment<'a>) -> Option<&
     references(expression).into_iter().find(|name| !is_set(name)).filter(|_| !environment.has_env_from())
 }
 
-/// The first field with another value in each pod, revision or node that the variables `open` expand, directly or through
-/// others.
+/// The first field with another value in each pod, revision or node that the variables `open` expand, directly or
+/// through others.
 fn changing_field<'a>(open: Vec<&'a str>, environment: &Environment<'a>, kind: WorkloadKind) -> Option<&'a str> {
     let mut seen = Vec::new();
     // A reference sees only the variables before its own.

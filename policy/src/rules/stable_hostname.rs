@@ -1,10 +1,10 @@
 //! # What must hold
-//! A Deployment, or another workload whose pods change their names, sets `hostname`. The rule is off unless the settings
-//! switch it on.
+//! A Deployment, or another workload whose pods change their names, sets `hostname`. The rule is off unless the
+//! settings switch it on.
 //!
 //! # Why
-//! Without `hostname`, the name of the pod is the host's name, so that `@@SERVERNAME` is another one after every failover.
-//! Scripts, linked servers and monitoring that use the name find another server.
+//! Without `hostname`, the name of the pod is the host's name, so that `@@SERVERNAME` is another one after every
+//! failover. Scripts, linked servers and monitoring that use the name find another server.
 //!
 //! # Example
 //! ```yaml

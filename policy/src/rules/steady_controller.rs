@@ -1,8 +1,8 @@
 //! # What must hold
 //! A Deployment or a StatefulSet manages the pod. A bare Pod, a PodTemplate, a DaemonSet, a Job, a CronJob and a
 //! Knative Service are rejected. A ReplicaSet, a ReplicationController
-//! and a DeploymentConfig are a warning. The pod has no `activeDeadlineSeconds`, and the `restartPolicy` of the pod and of
-//! the database container is `Always`.
+//! and a DeploymentConfig are a warning. The pod has no `activeDeadlineSeconds`, and the `restartPolicy` of the pod and
+//! of the database container is `Always`.
 //!
 //! # Why
 //! Nothing replaces a bare Pod when its node fails. A DaemonSet runs one database on every node. A Job ends, and
@@ -32,7 +32,8 @@
 //!
 //! # Sources
 //! - Kubernetes documentation, *Pod Lifecycle*: pods do not, by themselves, self-heal
-//! - Microsoft, *High availability for Azure SQL Edge containers*: the replica set recovers the pod after a node failure
+//! - Microsoft, *High availability for Azure SQL Edge containers*: the replica set recovers the pod after a node
+//!   failure
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};

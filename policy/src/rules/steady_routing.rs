@@ -5,8 +5,8 @@
 //!
 //! # Why
 //! With `Local`, a node without the pod drops the connections. After a failover, that is the node that clients and load
-//! balancers know, until they have noticed the change. With `publishNotReadyAddresses`, clients are sent to a database that
-//! still recovers.
+//! balancers know, until they have noticed the change. With `publishNotReadyAddresses`, clients are sent to a database
+//! that still recovers.
 //!
 //! # Example
 //! ```yaml

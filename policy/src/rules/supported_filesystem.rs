@@ -1,12 +1,12 @@
 //! # What must hold
-//! The database files are on an ext4 or XFS file system of a block device. A claim with `volumeMode: Block` is rejected.
-//! Another `fsType`, and network file systems whose locks are not reliable for databases (NFS, SMB, CephFS, GlusterFS, and
-//! the drivers of cloud file shares), are warnings.
+//! The database files are on an ext4 or XFS file system of a block device. A claim with `volumeMode: Block` is
+//! rejected. Another `fsType`, and network file systems whose locks are not reliable for databases (NFS, SMB, CephFS,
+//! GlusterFS, and the drivers of cloud file shares), are warnings.
 //!
 //! # Why
-//! Microsoft supports the databases on XFS and ext4 only. On a network share, locks can outlive a failed node or be lost
-//! with the connection: the replacement does not start, or two servers open the same files. With `volumeMode: Block` the
-//! pod does not start, because a device cannot be mounted as a directory.
+//! Microsoft supports the databases on XFS and ext4 only. On a network share, locks can outlive a failed node or be
+//! lost with the connection: the replacement does not start, or two servers open the same files. With
+//! `volumeMode: Block` the pod does not start, because a device cannot be mounted as a directory.
 //!
 //! # Example
 //! ```yaml
@@ -55,8 +55,9 @@ pub const RULE: Rule = Rule {
 
 /// Volume sources of network file systems.
 const SOURCES: [&str; 4] = ["nfs", "azureFile", "cephfs", "glusterfs"];
-/// Parts of the names of drivers for network file systems, e.g. `nfs.csi.k8s.io`, `smb.csi.k8s.io`, `file.csi.azure.com`,
-/// `efs.csi.aws.com`, `filestore.csi.storage.gke.io` (<https://kubernetes-csi.github.io/docs/drivers.html>).
+/// Parts of the names of drivers for network file systems, e.g. `nfs.csi.k8s.io`, `smb.csi.k8s.io`,
+/// `file.csi.azure.com`, `efs.csi.aws.com`, `filestore.csi.storage.gke.io`
+/// (<https://kubernetes-csi.github.io/docs/drivers.html>).
 const DRIVERS: [&str; 7] = ["nfs", "smb", "cifs", "azurefile", "azure-file", "file.csi", "filestore"];
 /// Such a driver whose name is part of other words.
 const EFS: &str = "efs.csi";

@@ -1,10 +1,10 @@
 //! # What must hold
-//! A change of the workload reaches its pods: a StatefulSet has no `updateStrategy` of type `OnDelete` and no `partition`
-//! above its first ordinal; a Deployment, DeploymentConfig or Rollout is not paused.
+//! A change of the workload reaches its pods: a StatefulSet has no `updateStrategy` of type `OnDelete` and no
+//! `partition` above its first ordinal; a Deployment, DeploymentConfig or Rollout is not paused.
 //!
 //! # Why
-//! The change is accepted, but the pod goes on with the former settings. A fix in the manifest, for example a claim or a
-//! node selector, seems to be in place, and has no effect until somebody deletes the pod.
+//! The change is accepted, but the pod goes on with the former settings. A fix in the manifest, for example a claim or
+//! a node selector, seems to be in place, and has no effect until somebody deletes the pod.
 //!
 //! # Example
 //! ```yaml

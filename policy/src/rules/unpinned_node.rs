@@ -1,6 +1,7 @@
 //! # What must hold
 //! More than one node can run the pod: no `nodeName`, and neither the node selector nor the required node affinity
-//! admits a single `kubernetes.io/hostname` (or `k3s.io/hostname`, or node name) only. Several named nodes, or a single zone, are a warning.
+//! admits a single `kubernetes.io/hostname` (or `k3s.io/hostname`, or node name) only. Several named nodes, or a single
+//! zone, are a warning.
 //!
 //! # Why
 //! If its node fails, a pod that can run on no other node stays `Pending`, and the database stays down.
@@ -29,7 +30,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
-use crate::kubernetes::scheduling::Placement;
+use crate::kubernetes::scheduling::{BETA_ZONE, HOST_NAME, Placement, ZONE};
 use crate::workload::Workload;
 
 /// The rule.
@@ -45,8 +46,8 @@ pub const RULE: Rule = Rule {
 };
 
 /// k3s labels its nodes with a name of its own.
-const HOST: [&str; 3] = ["kubernetes.io/hostname", "k3s.io/hostname", "metadata.name"];
-const ZONE: [&str; 2] = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
+const HOSTS: [&str; 3] = [HOST_NAME, "k3s.io/hostname", "metadata.name"];
+const ZONES: [&str; 2] = [ZONE, BETA_ZONE];
 
 fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let node_name = workload.pod.at("nodeName");
@@ -55,18 +56,18 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
         findings.push(pinned(&node_name, Some(name)).help("remove `nodeName`; the scheduler then chooses the node"));
     }
     let placement = Placement::new(&workload.pod);
-    if let Some((at, hosts)) = selected_values(&placement, &HOST) {
+    if let Some((at, hosts)) = selected_values(&placement, &HOSTS) {
         findings.push(match hosts.len() {
-            0 | 1 => pinned(&at, hosts.first().copied()).help(removal(&placement, &HOST)),
+            0 | 1 => pinned(&at, hosts.first().copied()).help(removal(&placement, &HOSTS)),
             several => Finding::advice(&at, format!("only {several} named nodes can run the pod"))
                 .help("select nodes by a label that new nodes also get"),
         });
-    } else if let Some((at, zones)) = selected_values(&placement, &ZONE)
+    } else if let Some((at, zones)) = selected_values(&placement, &ZONES)
         && zones.len() == 1
     {
         findings.push(
             Finding::advice(&at, "the pod can run in one zone only: if the zone fails, the database stays down")
-                .help(format!("{}; the scheduler follows a zonal volume without it", removal(&placement, &ZONE))),
+                .help(format!("{}; the scheduler follows a zonal volume without it", removal(&placement, &ZONES))),
         );
     }
 }
@@ -109,7 +110,8 @@ fn is_scheduled(workload: &Workload<'_>) -> bool {
         && workload.object.path(&["metadata", "resourceVersion"]).str().is_some_and(|version| !version.is_empty())
 }
 
-/// The values of a label that the pod can be scheduled on, and where they are selected; `None` if any value is possible.
+/// The values of a label that the pod can be scheduled on, and where they are selected; `None` if any value is
+/// possible.
 fn selected_values<'a>(placement: &Placement<'a>, label: &[&'a str]) -> Option<(Cursor<'a>, Vec<&'a str>)> {
     if let Some(selected) = placement.selector.first_of(label) {
         let value = selected.str().unwrap_or_default();
@@ -139,20 +141,20 @@ mod tests {
     #[test]
     fn one_node_is_rejected_and_few_are_a_warning() {
         let by_field = json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}]);
-        let not_in = json!([{"matchExpressions": [{"key": HOST[0], "operator": "NotIn", "values": ["n1"]}]}]);
+        let not_in = json!([{"matchExpressions": [{"key": HOST_NAME, "operator": "NotIn", "values": ["n1"]}]}]);
         let pointer = |end: &str| format!("{POD}/{end}");
         let cases = [
             (pointer("nodeName"), json!("n1"), "reject "),
             (pointer("nodeName"), json!(""), ""),
             (pointer("nodeSelector/kubernetes.io~1hostname"), json!("n1"), "reject "),
             (pointer("nodeSelector/k3s.io~1hostname"), json!("n1"), "reject "),
-            (TERMS.to_owned(), terms(HOST[0], &["n1"]), "reject "),
+            (TERMS.to_owned(), terms(HOST_NAME, &["n1"]), "reject "),
             (TERMS.to_owned(), by_field, "reject "),
-            (TERMS.to_owned(), terms(HOST[0], &["n1", "n2"]), "warn "),
+            (TERMS.to_owned(), terms(HOST_NAME, &["n1", "n2"]), "warn "),
             (TERMS.to_owned(), not_in, ""),
             (pointer("nodeSelector/topology.kubernetes.io~1zone"), json!("z1"), "warn "),
-            (TERMS.to_owned(), terms(ZONE[1], &["z1"]), "warn "),
-            (TERMS.to_owned(), terms(ZONE[0], &["z1", "z2"]), ""),
+            (TERMS.to_owned(), terms(BETA_ZONE, &["z1"]), "warn "),
+            (TERMS.to_owned(), terms(ZONE, &["z1", "z2"]), ""),
         ];
         for (at, value, action) in cases {
             let expression = value.pointer("/0/matchFields").map_or("/0/matchExpressions/0", |_| "/0/matchFields/0");
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_help_keeps_the_other_constraints() {
-        let host = json!({"key": HOST[0], "operator": "In", "values": ["n1"]});
+        let host = json!({"key": HOST_NAME, "operator": "In", "values": ["n1"]});
         let other = json!({"key": "disk", "operator": "In", "values": ["ssd"]});
         let cases = [
             (

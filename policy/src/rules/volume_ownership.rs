@@ -1,10 +1,11 @@
 //! # What must hold
-//! The database can write to a new volume. Where its files are on a claim, the pod's `securityContext.fsGroup` is set, or
-//! the container runs as root (uid 0, or an image of SQL Server 2017), or an init container that runs as root gives the
-//! mounted directory to uid 10001, or lets its group or all write to it. A new group alone does not. What a script does that is not
-//! in the manifest is believed. OpenShift assigns a group itself: nothing is checked in files with an object of one of its API groups
-//! (`*.openshift.io`), nor in its clusters by the webhook. For Kubewarden, set `fsGroup: none`. On a volume of a node's path (`hostPath`) or of in-tree NFS, `fsGroup` has no effect: a warning, where the
-//! volume is in view.
+//! The database can write to a new volume. Where its files are on a claim, the pod's `securityContext.fsGroup` is set,
+//! or the container runs as root (uid 0, or an image of SQL Server 2017), or an init container that runs as root gives
+//! the mounted directory to uid 10001, or lets its group or all write to it. A new group alone does not. What a script
+//! does that is not in the manifest is believed. OpenShift assigns a group itself: nothing is checked in files with an
+//! object of one of its API groups (`*.openshift.io`), nor in its clusters by the webhook. For Kubewarden, set
+//! `fsGroup: none`. On a volume of a node's path (`hostPath`) or of in-tree NFS, `fsGroup` has no effect: a warning,
+//! where the volume is in view.
 //!
 //! # Why
 //! The images run as uid 10001, and root owns a new volume: the first start fails with `Permission denied`. So does
@@ -33,7 +34,8 @@
 //! unless it is set, so that a failover does not wait until the group of every file is changed.
 //!
 //! # Sources
-//! - <https://github.com/Azure/AKS/issues/1319>, <https://github.com/microsoft/mssql-docker/issues/735>: permission denied
+//! - <https://github.com/Azure/AKS/issues/1319>, <https://github.com/microsoft/mssql-docker/issues/735>: permission
+//!   denied
 //! - Kubernetes documentation, *Configure a Security Context*: `fsGroup` and volume ownership
 
 use super::check::{Check, CheckContext, offline};
@@ -86,7 +88,8 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     findings.push(Finding::omission(&current, message, Fix::safe(edits)).help(help));
 }
 
-/// Adds a finding if the volume behind a claim is one on which `fsGroup` has no effect, in place of the advice to set it.
+/// Adds a finding if the volume behind a claim is one on which `fsGroup` has no effect, in place of the advice to set
+/// it.
 fn check_volume(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     if context.scope() != Scope::Request && context.settings.fs_group.is_some() {
         findings.extend(workload.engines.iter().find_map(|engine| volume_finding(context, workload, engine)));
@@ -102,7 +105,7 @@ fn volume_finding<'a>(
     let VolumeSource::Claim(source) = &mount.source else { return None };
     let name = source.at("claimName");
     let claim = context.view.claim(name.str()?).known()??;
-    let volume = context.view.volume_of(&claim).known()??;
+    let volume = context.view.volume_for(&claim)?;
     let at = volume.source_without_ownership()?;
     let Engine { product, uid, .. } = engine.engine;
     let message = format!("{product} runs as uid {uid}, and `fsGroup` does not give it the files of this volume");
@@ -115,8 +118,8 @@ fn volume_finding<'a>(
     })
 }
 
-/// The claim that the container's user may not write to: of those of the database files, or of any if these are on none,
-/// because the files have to move to one.
+/// The claim that the container's user may not write to: of those of the database files, or of any if these are on
+/// none, because the files have to move to one.
 fn lacks_ownership<'w, 'a>(workload: &'w Workload<'a>, engine: &'w EngineContainer<'a>) -> Option<&'w Mount<'a>> {
     let storage = workload.storage(engine);
     let mut claims: Vec<&Mount<'a>> = storage.data_mounts();
@@ -257,7 +260,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{ask, ask_in, deployment, settings, stateful_set, test};
+    use crate::settings::Settings;
+    use crate::testing::{ask, ask_in, claim, closed, deployment, settings, stateful_set, test};
     use crate::view::index::ObjectIndex;
 
     const POD: &str = "/spec/template/spec";
@@ -351,6 +355,20 @@ mod tests {
         assert!(init("data", "chown -R 10001:0 /v", json!({"runAsUser": 0})));
         assert!(!init("data", "chown -R 10001:0 /v", json!({"runAsUser": 1000})));
         assert!(!init("data", "chown -R 10001:0 /v", json!({"runAsNonRoot": true})));
+    }
+
+    #[test]
+    fn a_group_has_no_effect_on_the_path_of_a_node() {
+        let found = |volume_class: &str, workload: &Value| {
+            let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"storageClassName": volume_class, "hostPath": {"path": "/srv"}}});
+            let claim = claim("sql-data", &[("/spec/storageClassName", json!("manual"))]);
+            ask_in(&RULE, workload, &closed([workload, &claim, &volume]), &Settings::default())
+        };
+        let warning = [format!("warn {POD}/volumes/0/persistentVolumeClaim/claimName")];
+        assert_eq!(found("manual", &without_group(&[])), warning, "in place of the advice to set a group");
+        assert_eq!(found("manual", &deployment(&[])), warning);
+        assert!(found("other", &deployment(&[])).is_empty());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! # What must hold
 //! The database can write its files: neither the mounts of the databases, the error logs and the machine key nor their
-//! claims are `readOnly`, no claim template asks for ReadOnlyMany, and none of these directories is a Secret or ConfigMap. Single
-//! files from a Secret or ConfigMap are fine. With `readOnlyRootFilesystem`, a volume is mounted at `/var/opt/mssql`.
+//! claims are `readOnly`, no claim template asks for ReadOnlyMany, and none of these directories is a Secret or
+//! ConfigMap. Single files from a Secret or ConfigMap are fine. With `readOnlyRootFilesystem`, a volume is mounted at
+//! `/var/opt/mssql`.
 //!
 //! # Why
 //! SQL Edge opens its system databases for writing. On a read-only volume it does not start.
@@ -86,8 +87,8 @@ fn check_root(container: &DatabaseContainer<'_, '_>) -> Option<Finding> {
 /// Volumes whose files come from objects, and cannot be written.
 const READ_ONLY_SOURCES: [&str; 5] = ["configMap", "secret", "projected", "downwardAPI", "image"];
 
-/// A finding if a whole directory that the database writes to comes from such an object. Where it is that of the databases, the files
-/// are lost, which `persistent-data` says.
+/// A finding if a whole directory that the database writes to comes from such an object. Where it is that of the
+/// databases, the files are lost, which `persistent-data` says.
 fn check_files_of_objects(container: &DatabaseContainer<'_, '_>) -> Option<Finding> {
     let storage = container.storage();
     let data = storage.data_mounts();

@@ -172,7 +172,8 @@ fn indexed_labels<'l>(selector: &Selector<'l>) -> impl Iterator<Item = (&'l str,
     selector.pairs().filter_map(indexed_label)
 }
 
-/// A label with a text value that is known before there are pods. Of a pod's name, that is the part without the ordinal.
+/// A label with a text value that is known before there are pods. Of a pod's name, that is the part without the
+/// ordinal.
 fn indexed_label<'l>((key, value): (&'l str, &'l Value)) -> Option<(&'l str, &'l str)> {
     let value = value.as_str()?;
     match key {
@@ -197,8 +198,8 @@ impl<'a> ObjectIndex<'a> {
         let mut index = ObjectIndex { scope, default_namespace, ..ObjectIndex::default() };
         let entries: Vec<IndexEntry<'a>> = entries.into_iter().collect();
         let (sizes, templates) = (service_bucket_sizes(&entries), template_labels(&entries));
-        // All pods that a Service selects have each of its labels, so that the rarest is enough. Where some get labels while
-        // they run, a Service with a label that no template has is in the buckets of all.
+        // All pods that a Service selects have each of its labels, so that the rarest is enough. Where some get labels
+        // while they run, a Service with a label that no template has is in the buckets of all.
         let service_buckets = |keys: Vec<BucketKey>| {
             let is_of_templates = templates.as_ref().is_none_or(|labels| keys.iter().all(|key| labels.contains(key)));
             match keys.iter().min_by_key(|key| sizes.get(key)) {

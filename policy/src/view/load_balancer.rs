@@ -30,8 +30,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Where clients find `workload`, if `services` are all that select its pods. Of several candidates the one with the
-    /// least name.
+    /// Where clients find `workload`, if `services` are all that select its pods. Of several candidates the one with
+    /// the least name.
     pub fn client_address<'s>(&self, workload: &Workload<'_>, services: &[Service<'s>]) -> Lookup<ClientAddress<'s>> {
         let leads = |service: &Service<'_>| !ports_to(service, workload).is_empty();
         let is_enough = |service: &Service<'_>| match self.settings.address {
@@ -44,7 +44,8 @@ impl<'a> View<'a> {
         let can_change = |service: &&Service<'s>| service.service_type().can_become_load_balancer() && leads(service);
         let leading: Vec<Service<'s>> = services.iter().filter(can_change).copied().collect();
         // A load balancer for metrics is the address only if there is no other.
-        if leading.is_empty() && services.iter().any(Service::is_load_balancer) {
+        let is_own = |service: &Service<'_>| service.is_load_balancer() && !self.is_shared(service);
+        if leading.is_empty() && services.iter().any(is_own) {
             return Lookup::Known(ClientAddress::Stable);
         }
         let mut candidates = Vec::new();
@@ -68,8 +69,8 @@ impl<'a> View<'a> {
         is_known && self.databases_selected_by(service).known().is_some_and(|databases| databases.len() > 1)
     }
 
-    /// Whether a Service selects the pods of one workload only: a load balancer in front of several databases leads each
-    /// connection to another one.
+    /// Whether a Service selects the pods of one workload only: a load balancer in front of several databases leads
+    /// each connection to another one.
     fn selects_one_workload(&self, service: &Service<'_>) -> Lookup<bool> {
         let selected = self.pods_selected_by(service);
         selected.map(|selected| selected.iter().filter(|pods| pods.kind.is_long_running()).count() <= 1)

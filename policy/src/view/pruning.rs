@@ -8,8 +8,8 @@ use crate::json::field_mask::FieldMask;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::resources::RESOURCES;
 
-/// Removes the fields that no rule with look-ups reads, in the object that it checks or in those that it looks up: what is
-/// left are `metadata` and the fields of the table of resources.
+/// Removes the fields that no rule with look-ups reads, in the object that it checks or in those that it looks up: what
+/// is left are `metadata` and the fields of the table of resources.
 pub fn prune(object: &mut Value, kind: Kind) {
     static MASKS: LazyLock<Vec<(Kind, FieldMask)>> =
         LazyLock::new(|| RESOURCES.iter().map(|resource| (resource.kind, resource.field_mask())).collect());

@@ -42,8 +42,8 @@ impl<'a> DataStorage<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The workloads of a selected product that keep database files on the claim `name`, one by one: most are asked for the
-    /// first.
+    /// The workloads of a selected product that keep database files on the claim `name`, one by one: most are asked for
+    /// the first.
     pub fn databases_on_claim(&self, name: &str) -> impl Iterator<Item = Workload<'a>> {
         let users = self.users_of_claim(name).known().unwrap_or_default();
         let workloads = users.into_iter().filter_map(|pods| Workload::read(pods.object, pods.kind, self.settings));
@@ -52,7 +52,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The storage behind the claims of `workload`; none at admission, where PersistentVolumes and StorageClasses are not looked up.
+    /// The storage behind the claims of `workload`; none at admission, where PersistentVolumes and StorageClasses are
+    /// not looked up.
     pub fn data_storage_offline<'s, 'w: 's>(&'s self, workload: &Workload<'w>) -> Vec<DataStorage<'s>> {
         if self.scope() == Scope::Request { Vec::new() } else { self.data_storage(workload) }
     }
@@ -91,6 +92,15 @@ impl<'a> View<'a> {
         Some(DataStorage { location: data_claim.location(), claim, is_template, volume, class })
     }
 
+    /// The PersistentVolume that a claim is bound to, or can be bound to. At admission they are not looked up.
+    pub fn volume_for(&self, claim: &Claim<'_>) -> Option<Volume<'a>> {
+        if self.scope() == Scope::Request {
+            return None;
+        }
+        let name = claim.object.path(&["metadata", "name"]).str().unwrap_or_default();
+        self.volume_behind(claim, name, self.class_or_default(claim).as_ref())
+    }
+
     fn class_or_default(&self, claim: &Claim<'_>) -> Option<StorageClass<'a>> {
         if claim.class_name().is_some() {
             return self.class_of(claim).known().flatten();
@@ -113,8 +123,8 @@ impl<'a> View<'a> {
         reserved.or_else(|| volumes.iter().find(is_match).filter(|_| !makes_volumes)).copied()
     }
 
-    /// Whether claims are checked themselves, so that a finding that a claim and a workload have in common is reported on
-    /// the claim.
+    /// Whether claims are checked themselves, so that a finding that a claim and a workload have in common is reported
+    /// on the claim.
     pub fn is_reported_on_claim(&self) -> bool {
         self.scope().reports_once() && Kind::Claim.is_checked()
     }

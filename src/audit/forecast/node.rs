@@ -26,7 +26,7 @@ pub(super) fn drain(situation: &Situation<'_, '_>) -> Forecast {
 /// Adds what happens if the pod is evicted and cannot stay on its node.
 fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let database = situation.database;
-    judge_budgets(situation, draft);
+    check_budgets(situation, draft);
     situation.lose_files_of_the_pod(draft, false);
     if !situation.is_controlled() {
         draft.risk(
@@ -37,7 +37,7 @@ fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
         return;
     }
     let targets = situation.other_targets();
-    situation.judge_targets(draft, &targets);
+    situation.check_targets(draft, &targets);
     situation.lose_files_of_the_node(draft, Move::Certain);
     let is_attached = situation.storage.attached().next().is_some();
     if database.controller == Controller::AtOnce && situation.storage.is_shared() && !is_attached && !targets.is_empty()
@@ -52,8 +52,8 @@ fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
     situation.add_start(draft, &targets, Move::Certain);
 }
 
-/// Adds that a budget refuses the eviction.
-fn judge_budgets(situation: &Situation<'_, '_>, draft: &mut Draft) {
+/// Adds that a budget rejects the eviction.
+fn check_budgets(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let namespace = situation.database.namespace;
     let Some(pod) = as_selected(situation.pod, namespace) else { return };
     let budgets = situation.objects.in_namespace("PodDisruptionBudget", namespace).map(DisruptionBudget::read);
@@ -77,7 +77,7 @@ fn judge_budgets(situation: &Situation<'_, '_>, draft: &mut Draft) {
         if allowed == Some(0) {
             draft.risk(
                 Outcome::Waits,
-                format!("PodDisruptionBudget {} refuses the eviction, and the drain does not end", quoted(name)),
+                format!("PodDisruptionBudget {} rejects the eviction, and the drain does not end", quoted(name)),
                 "set `maxUnavailable: 1`; see `sqledge-ha explain drainable`",
             );
         }
@@ -159,7 +159,8 @@ pub(super) fn zone_failure(situation: &Situation<'_, '_>) -> Forecast {
     draft.finish(Failure::ZoneFailure, Outcome::ComesBack, "a replacement pod starts in another zone")
 }
 
-/// Adds what happens if the node of the pod stops answering for good. `in_zone` is the number of nodes that fail with it.
+/// Adds what happens if the node of the pod stops answering for good. `in_zone` is the number of nodes that fail with
+/// it.
 fn node_is_lost<'a>(situation: &Situation<'_, 'a>, draft: &mut Draft, targets: &Targets<'a>, in_zone: Option<usize>) {
     let timers = &situation.conditions.timers;
     draft.step("the node counts as failed", timers.get(Timer::NodeGrace, None));
@@ -174,7 +175,7 @@ fn node_is_lost<'a>(situation: &Situation<'_, 'a>, draft: &mut Draft, targets: &
     }
     situation.lose_files_of_the_pod(draft, false);
     situation.lose_files_of_the_node(draft, Move::Certain);
-    situation.judge_targets(draft, targets);
+    situation.check_targets(draft, targets);
     let remedy = release(situation, draft);
     if remedy == Release::ByNobody {
         draft.shows("Node", "", situation.node_name(), "nothing in the cluster removes it when it fails");
@@ -267,7 +268,9 @@ fn held_by(situation: &Situation<'_, '_>, toleration: Option<f64>) -> Option<Str
         return Some("no controller owns the pod".to_owned());
     }
     if toleration.is_none() {
-        return Some(format!("the pod tolerates for ever that node {node} does not answer, and is not replaced"));
+        return Some(format!(
+            "Kubernetes does not evict the pod from failed node {node}: its toleration has no `tolerationSeconds`"
+        ));
     }
     match situation.database.controller {
         Controller::AfterTheOldPod => {
@@ -294,9 +297,9 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
     let timers = &situation.conditions.timers;
     draft.step("the node counts as failed", timers.get(Timer::NodeGrace, None));
     match held_by(situation, toleration) {
-        None if targets.is_empty() => situation.judge_targets(&mut draft, &targets),
+        None if targets.is_empty() => situation.check_targets(&mut draft, &targets),
         None => {
-            situation.judge_targets(&mut draft, &targets);
+            situation.check_targets(&mut draft, &targets);
             draft.risk(
                 Outcome::TwoServers,
                 "a replacement pod starts on another node while the old one runs on, and both can write the same database files",
@@ -329,7 +332,7 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
 /// All nodes are drained and replaced by nodes with a new image, as in an upgrade.
 pub(super) fn replacement(situation: &Situation<'_, '_>) -> Forecast {
     let mut draft = Draft::default();
-    judge_budgets(situation, &mut draft);
+    check_budgets(situation, &mut draft);
     situation.lose_files_of_the_pod(&mut draft, false);
     situation.lose_files_of_the_node(&mut draft, Move::Certain);
     for claim in situation.storage.claims().filter(|claim| claim.is_on_one_node()) {
@@ -346,14 +349,14 @@ pub(super) fn replacement(situation: &Situation<'_, '_>) -> Forecast {
             "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
         );
     }
-    judge_kernels(situation, &mut draft);
+    check_kernels(situation, &mut draft);
     draft.step("the old pod stops", situation.stop());
     situation.add_start(&mut draft, &situation.targets(|_| true), Move::Certain);
     draft.finish(Failure::NodeReplacement, Outcome::ComesBack, "the pod moves to a new node")
 }
 
 /// Adds whether the database works on the kernel of a new image, which the cluster does not show.
-fn judge_kernels(situation: &Situation<'_, '_>, draft: &mut Draft) {
+fn check_kernels(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let Some(engine) = situation.database.workload.engines.first().map(|container| container.engine) else { return };
     let Some((major, minor)) = engine.last_working_kernel else { return };
     let kernel = situation.node.and_then(|node| node.kernel());

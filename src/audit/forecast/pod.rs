@@ -59,7 +59,7 @@ fn replace(situation: &Situation<'_, '_>, draft: &mut Draft) {
     }
     let stays = database.controller == Controller::OnEachNode;
     let targets = situation.targets(|node| !stays || node.name() == situation.node_name());
-    situation.judge_targets(draft, &targets);
+    situation.check_targets(draft, &targets);
     let can_move = !stays && targets.good.iter().any(|node| node.name() != situation.node_name());
     let movement = match (can_move, targets.contains(situation.node_name())) {
         (false, _) => Move::No,
@@ -134,7 +134,7 @@ fn one_after_the_other(situation: &Situation<'_, '_>, mut draft: Draft) -> Forec
     situation.lose_files_of_the_pod(&mut draft, false);
     let stays = situation.database.controller == Controller::OnEachNode;
     let targets = situation.targets(|node| !stays || node.name() == situation.node_name());
-    situation.judge_targets(&mut draft, &targets);
+    situation.check_targets(&mut draft, &targets);
     let can_move = targets.good.iter().any(|node| node.name() != situation.node_name());
     let movement = if can_move { Move::Perhaps } else { Move::No };
     situation.lose_files_of_the_node(&mut draft, movement);
@@ -143,7 +143,8 @@ fn one_after_the_other(situation: &Situation<'_, '_>, mut draft: Draft) -> Forec
     draft.finish(Failure::Rollout, Outcome::ComesBack, "the new pod starts when the old one is gone")
 }
 
-/// A Deployment with a rolling update: with one replica and a surge, the new pod must be ready before the old one stops.
+/// A Deployment with a rolling update: with one replica and a surge, the new pod must be ready before the old one
+/// stops.
 fn rolling_update(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let rolling = situation.database.workload.object.path(&["spec", "strategy", "rollingUpdate"]);
     let replicas = situation.database.workload.object.path(&["spec", "replicas"]).int().unwrap_or(1);
@@ -155,9 +156,9 @@ fn rolling_update(situation: &Situation<'_, '_>, draft: &mut Draft) {
     }
     const HELP: &str = "set `strategy.type: Recreate`; see `sqledge-ha explain recreate-strategy`";
     situation.lose_files_of_the_pod(draft, false);
-    situation.judge_quota(draft);
+    situation.check_quota(draft);
     let targets = situation.targets(|_| true);
-    situation.judge_targets(draft, &targets);
+    situation.check_targets(draft, &targets);
     let is_attached = situation.storage.attached().next().is_some();
     let others = targets.good.iter().any(|node| node.name() != situation.node_name());
     // A volume that is attached to the node cannot be used on another one.

@@ -134,7 +134,7 @@ impl<'s, 'a> Situation<'s, 'a> {
     }
 
     /// Adds that no node can take the pod, or that it can start where the database does not work.
-    pub(super) fn judge_targets(&self, draft: &mut Draft, targets: &Targets<'a>) {
+    pub(super) fn check_targets(&self, draft: &mut Draft, targets: &Targets<'a>) {
         if let Some(doubt) = targets.doubt {
             draft.also.push(format!("not evaluated: {doubt}"));
         }
@@ -167,7 +167,7 @@ impl<'s, 'a> Situation<'s, 'a> {
     }
 
     /// Adds that the cluster has no room in a quota of the namespace for a pod beside the old one.
-    pub(super) fn judge_quota(&self, draft: &mut Draft) {
+    pub(super) fn check_quota(&self, draft: &mut Draft) {
         let Requests { cpu, memory } = Requests::of(&self.pod.spec());
         let limits = Requests::limits_of(&self.pod.spec());
         let needs = [
@@ -202,8 +202,8 @@ impl<'s, 'a> Situation<'s, 'a> {
         }
     }
 
-    /// Whether the database files could be used by two pods at once, if the replacement can start on these nodes while the old
-    /// pod still runs on its own: a volume that must be attached is on one node at a time.
+    /// Whether the database files could be used by two pods at once, if the replacement can start on these nodes while
+    /// the old pod still runs on its own: a volume that must be attached is on one node at a time.
     pub(super) fn can_overlap(&self, targets: &Targets<'a>) -> bool {
         self.storage.is_shared()
             && (targets.contains(self.node_name()) || (!targets.is_empty() && self.storage.attached().next().is_none()))

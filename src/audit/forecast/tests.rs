@@ -220,6 +220,8 @@ fn a_database_waits_where_nothing_and_nobody_helps() {
     use Failure::{ContainerExit, Drain, NodeFailure, PodDeletion, Rollout};
     use Outcome::{ComesBack, StaysUp, Waits};
     let forever = json!([{"operator": "Exists"}]);
+    let limited = json!({"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+        "tolerationSeconds": 300});
     let cordoned = json!({"unschedulable": true});
     let full = |memory: &str| {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "big", "namespace": "other"},
@@ -242,9 +244,17 @@ fn a_database_waits_where_nothing_and_nobody_helps() {
             true,
             "`restartPolicy` is Never",
         ),
-        ("budget", vec![("/budget", budget(0))], Drain, Waits, true, "PodDisruptionBudget `one` refuses"),
+        ("budget", vec![("/budget", budget(0))], Drain, Waits, true, "PodDisruptionBudget `one` rejects"),
         ("budget with room", vec![("/budget", budget(1))], Drain, ComesBack, true, ""),
-        ("patient", vec![("/pod/spec/tolerations", forever)], NodeFailure, Waits, true, "tolerates for ever"),
+        ("patient", vec![("/pod/spec/tolerations", forever)], NodeFailure, Waits, true, "has no `tolerationSeconds`"),
+        (
+            "the first of two tolerations decides",
+            vec![("/pod/spec/tolerations", json!([{"operator": "Exists"}, limited]))],
+            NodeFailure,
+            Waits,
+            true,
+            "has no `tolerationSeconds`",
+        ),
         ("StatefulSet", stateful_set(), NodeFailure, Waits, true, "creates no replacement while the old pod exists"),
         ("cordoned", with(only_b(), vec![("/b/spec", cordoned.clone())]), Drain, Waits, true, "2 nodes are cordoned"),
         ("full", with(only_b(), vec![("/big", full("15Gi"))]), Drain, Waits, true, "has too little memory left"),
@@ -373,7 +383,7 @@ fn of_several_pods_each_counts() {
     changes.push(("/second", patient));
     let forecast = forecast_after(&changes, Failure::NodeFailure);
     assert_eq!(forecast.outcome, Outcome::Waits);
-    assert!(forecast.message.starts_with("pod `sql-1-y`: the pod tolerates"), "{}", forecast.message);
+    assert!(forecast.message.starts_with("pod `sql-1-y`: Kubernetes does not evict the pod"), "{}", forecast.message);
     assert!(forecast.also.iter().any(|other| other.starts_with("pod `sql-1-x`: comes back")), "{:?}", forecast.also);
 }
 

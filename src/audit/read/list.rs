@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::ReadError;
+use super::ClusterReadError;
 use crate::audit::resources::ApiResource;
 use crate::audit::retry::{RequestError, retry};
 use crate::cluster_client::describe;
@@ -29,7 +29,7 @@ pub(super) enum ListError {
     #[error("the API server does not serve it")]
     NotServed,
     /// The account may not list it.
-    #[error("forbidden: this account may not list it")]
+    #[error("forbidden: no permission to list it")]
     Forbidden,
     /// The version of the list is too old; it continues with this token.
     #[error("the API server no longer has the version of the list")]
@@ -57,9 +57,9 @@ struct PageMetadata {
 /// The version of the API server.
 ///
 /// # Errors
-/// [`ReadError`] if it cannot be reached, or rejects the credentials.
-pub(super) async fn first_answer(client: &Client) -> Result<Info, ReadError> {
-    let failed = |reason: String| Err(ReadError(reason));
+/// [`ClusterReadError`] if it cannot be reached, or rejects the credentials.
+pub(super) async fn first_answer(client: &Client) -> Result<Info, ClusterReadError> {
+    let failed = |reason: String| Err(ClusterReadError(reason));
     match tokio::time::timeout(FIRST_TIMEOUT, client.apiserver_version()).await {
         Err(_) => failed("the API server did not answer within 20 s".to_owned()),
         Ok(Ok(version)) => Ok(version),

@@ -1,5 +1,5 @@
-//! The report as a page that needs no server: a table, then a card for each database with a timeline for each failure. It has no script
-//! and loads nothing, and every text of the cluster is escaped.
+//! The report as a page that needs no server: a table, then a card for each database with a timeline for each failure.
+//! It has no script and loads nothing, and every text of the cluster is escaped.
 
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! One report for each namespace with databases, as the APIs of [OpenReports](https://openreports.io) and of the Kubernetes policy
-//! working group have them.
+//! One report for each namespace with databases, as the APIs of [OpenReports](https://openreports.io) and of the
+//! Kubernetes policy working group have them.
 
 use std::collections::BTreeMap;
 

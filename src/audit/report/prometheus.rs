@@ -1,5 +1,5 @@
-//! The report as metrics for Prometheus: only gauges, so that Prometheus, the textfile collector of the node exporter and a
-//! Pushgateway read the same text.
+//! The report as metrics for Prometheus: only gauges, so that Prometheus, the textfile collector of the node exporter
+//! and a Pushgateway read the same text.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The report as SARIF 2.1.0. Objects of a cluster have no file: a result has a logical location only. Forecasts that are worse than
-//! coming back are results of rules of their own, `forecast/OUTCOME`.
+//! The report as SARIF 2.1.0. Objects of a cluster have no file: a result has a logical location only. Forecasts that
+//! are worse than coming back are results of rules of their own, `forecast/OUTCOME`.
 
 use std::io::{self, Write};
 

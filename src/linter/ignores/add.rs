@@ -9,8 +9,8 @@ use super::{lines_of, on_lines};
 use crate::linter::LocatedFinding;
 use crate::manifest::{self, read_span};
 
-/// The byte at which to insert a text, and the text, so that an ignore comment hides the finding; `None` if its line cannot have
-/// a comment, as in JSON and in a block of text.
+/// The byte at which to insert a text, and the text, so that an ignore comment hides the finding; `None` if its line
+/// cannot have a comment, as in JSON and in a block of text.
 pub fn ignore_insertion(text: &str, located: &LocatedFinding) -> Option<(usize, String)> {
     let is_json = text.trim_start().starts_with(['{', '[']);
     let rule = located.finding.rule;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 
-use super::{Ignores, Validity, Verdict};
+use super::{IgnoreEffect, Ignores, Validity};
 use crate::linter::{LintedFile, LocatedFinding, ObjectId};
 
 /// An ignore entry: it hides findings of some rules, in some files or objects.
@@ -77,31 +77,32 @@ impl Ignores {
 pub(super) struct EntryMatcher<'i> {
     ignores: &'i Ignores,
     files: &'i [LintedFile],
-    namespace: &'i str,
     /// The last path, and whether each entry selects it: most findings of a file are consecutive.
     last: Option<(&'i Path, Vec<bool>)>,
     used: BTreeSet<usize>,
 }
 
 impl<'i> EntryMatcher<'i> {
-    pub(super) fn new(ignores: &'i Ignores, files: &'i [LintedFile], namespace: &'i str) -> Self {
-        EntryMatcher { ignores, files, namespace, last: None, used: BTreeSet::new() }
+    pub(super) fn new(ignores: &'i Ignores, files: &'i [LintedFile]) -> Self {
+        EntryMatcher { ignores, files, last: None, used: BTreeSet::new() }
     }
 
     /// Whether an entry hides the finding. Every one that does counts as used.
-    pub(super) fn verdict(&mut self, located: &LocatedFinding) -> Verdict {
+    pub(super) fn verdict(&mut self, located: &LocatedFinding) -> IgnoreEffect {
         let Ignores { today, entries, .. } = self.ignores;
-        let mut verdict = Verdict::No;
+        let namespace = self.files.get(located.file).map_or(DEFAULT_NAMESPACE, |file| file.namespace.as_str());
+        let mut verdict = IgnoreEffect::No;
         for (index, entry) in entries.iter().enumerate() {
-            if !entry.names(located.finding.rule, &located.object, self.namespace) || !self.is_in_paths(index, located)
-            {
+            if !entry.names(located.finding.rule, &located.object, namespace) || !self.is_in_paths(index, located) {
                 continue;
             }
             self.used.insert(index);
             verdict = verdict.or(if entry.validity.has_expired(*today) {
-                Verdict::Expired(entry.validity.describe_expiry(&format!("the ignore entry at {}", entry.location)))
+                IgnoreEffect::Expired(
+                    entry.validity.describe_expiry(&format!("the ignore entry at {}", entry.location)),
+                )
             } else {
-                Verdict::Yes
+                IgnoreEffect::Yes
             });
         }
         verdict
@@ -127,7 +128,8 @@ impl<'i> EntryMatcher<'i> {
     }
 }
 
-/// The paths of a finding: that of the file, or those of the files that a rendered manifest comes from. Standard input has none.
+/// The paths of a finding: that of the file, or those of the files that a rendered manifest comes from. Standard input
+/// has none.
 fn paths_of<'f>(file: &'f LintedFile, located: &LocatedFinding) -> Vec<&'f Path> {
     let Some((origin, _)) = file.rendered.as_ref().and_then(|rendered| rendered.origin(located.span.start)) else {
         return file.path.as_deref().into_iter().collect();

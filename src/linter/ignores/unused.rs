@@ -15,7 +15,8 @@ use crate::parallel;
 /// The number of unused comments that the note locates.
 const MAX_LOCATIONS: usize = 5;
 
-/// Notes on the ignore comments in files that have any object to check: errors in them and, with `is_complete`, unused ones.
+/// Notes on the ignore comments in files that have any object to check: errors in them and, with `is_complete`, unused
+/// ones.
 pub fn comment_notes(files: &[&LintedFile], settings: &Settings, is_complete: bool) -> Vec<String> {
     let files: Vec<&LintedFile> = files.iter().copied().filter(|file| file.is_relevant).collect();
     let read = parallel::map(files.clone(), 1, |file| (comments(&file.text), near_misses(&file.text)));

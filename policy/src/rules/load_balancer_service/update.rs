@@ -69,8 +69,8 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
     )
 }
 
-/// A finding if an UPDATE takes the type away and leaves the source ranges of the load balancer, as the second apply of a
-/// manifest with `type: ClusterIP` does.
+/// A finding if an UPDATE takes the type away and leaves the source ranges of the load balancer, as the second apply of
+/// a manifest with `type: ClusterIP` does.
 fn check_left_over(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
     context.settings.exposure?;
     let is_left_over = !service.is_load_balancer() && service.spec.at(SOURCE_RANGES).exists();

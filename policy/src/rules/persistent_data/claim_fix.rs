@@ -13,9 +13,9 @@ use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount, is_within};
 use crate::workload::DatabaseContainer;
 
-/// Puts all unprotected directories of `container` on claims, and the rest of the data root with them: on the claim that
-/// the pod declares without mounting it, else on new ones. `None` if that takes a choice, shows the value of a variable, or
-/// helps nobody, because the workload is rejected anyway.
+/// Puts all unprotected directories of `container` on claims, and the rest of the data root with them: on the claim
+/// that the pod declares without mounting it, else on new ones. `None` if that takes a choice, shows the value of a
+/// variable, or helps nobody, because the workload is rejected anyway.
 pub(super) fn claim_fix<'a>(
     context: &CheckContext<'_>,
     container: &DatabaseContainer<'_, 'a>,
@@ -102,8 +102,8 @@ impl<'a> Plan<'_, '_, 'a> {
             || required.into_iter().any(|(directory, _)| effective_mount(mounts, directory).is_none())
     }
 
-    /// The claim that the pod declares, writable, and that no container mounts. `None` for a choice: between several claims,
-    /// or between several database containers.
+    /// The claim that the pod declares, writable, and that no container mounts. `None` for a choice: between several
+    /// claims, or between several database containers.
     fn free_claim(&self) -> Option<Option<DeclaredClaim<'a>>> {
         let workload = self.container.workload;
         let containers = ["containers", "initContainers"].map(|list| workload.pod.at(list).items());
