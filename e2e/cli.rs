@@ -177,7 +177,8 @@ fn text_in(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
 
-/// Whether a line cannot be wrapped: it has no blank after its indentation and marker, or shows code, a table or a source text.
+/// Whether a line cannot be wrapped: it has no blank after its indentation and marker, or shows code, a table or a
+/// source text.
 fn is_fixed(line: &str) -> bool {
     let text = line.trim_start().trim_start_matches(|character: char| "=-*0123456789".contains(character)).trim_start();
     text.starts_with(['|', '>', '#']) || line.contains("-->") || line.starts_with("Usage:") || !text.contains(' ')

@@ -1,8 +1,8 @@
 //! The corpus: manifests with and without findings of each rule, and the reports.
 //!
-//! `corpus/RULE/pass/*` have no finding of the rule and no error; `corpus/RULE/fail/*` have a finding of the rule and no
-//! error of another one. If the file name contains `a-warning`, the finding is a warning, and with `an-error` an error. A first line `# lint: FLAGS` has
-//! flags for the command, relative to `corpus/RULE`.
+//! `corpus/RULE/pass/*` have no finding of the rule and no error; `corpus/RULE/fail/*` have a finding of the rule and
+//! no error of another one. If the file name contains `a-warning`, the finding is a warning, and with `an-error` an
+//! error. A first line `# lint: FLAGS` has flags for the command, relative to `corpus/RULE`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

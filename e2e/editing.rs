@@ -1,4 +1,5 @@
-//! The text editor, checked with `kubectl`'s YAML reader: after an edit, both readers must read the old value with the same edit.
+//! The text editor, checked with `kubectl`'s YAML reader: after an edit, both readers must read the old value with the
+//! same edit.
 
 use std::fmt::Write;
 
@@ -132,8 +133,8 @@ impl Trials {
         self.applied.push(Trial { edit: change, text: text.to_owned(), edited, expected });
     }
 
-    /// Checks that `kubectl` reads the expected values, of documents that it can read, and that few edits are rejected: fewer than
-    /// one in `rejection_rate`.
+    /// Checks that `kubectl` reads the expected values, of documents that it can read, and that few edits are rejected:
+    /// fewer than one in `rejection_rate`.
     fn check(&self, minimum: usize, rejection_rate: usize) {
         let texts =
             |text: fn(&Trial) -> &String| self.applied.iter().map(|trial| text(trial).clone()).collect::<Vec<_>>();

@@ -279,8 +279,8 @@ fn unsafe_fixes_remove_only_replaced_lines_in_published_manifests() {
     }
 }
 
-/// The object as admission mutates it, with all other objects known. Rules that reject are set to warn, because `fix` fixes
-/// the findings of the other rules anyway.
+/// The object as admission mutates it, with all other objects known. Rules that reject are set to warn, because `fix`
+/// fixes the findings of the other rules anyway.
 fn mutated(object: &Value, all: &[Value]) -> Value {
     let group = group_of(object["apiVersion"].as_str().unwrap());
     let kind = json!({"group": group, "version": "v1", "kind": object["kind"]});

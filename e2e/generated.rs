@@ -8,11 +8,12 @@ use sqledge_ha::artifact_hub;
 use sqledge_ha::audit::permissions;
 use sqledge_ha::audit::timers::{Timer, Timers};
 use sqledge_ha::cli::{AuditOther, Cli, Command, Policy, TableFormat, Webhook};
-use sqledge_ha::command::{audit_manifests, policy_manifest, rules, settings_schema, webhook};
+use sqledge_ha::command::{audit_manifests, policy_manifest, rules, webhook};
 use sqledge_ha::install::chart;
 use sqledge_ha::install::module::ModuleMetadata;
 use sqledge_ha::other_tools;
 use sqledge_ha::rule_docs;
+use sqledge_ha::settings_schema;
 use sqledge_ha_policy::kubernetes::resources::RESOURCES;
 
 use crate::audit;

@@ -1,4 +1,5 @@
-//! Invalid and malicious input: the result is a documented exit code and a message without secrets and control sequences.
+//! Invalid and malicious input: the result is a documented exit code and a message without secrets and control
+//! sequences.
 
 mod flags;
 mod names;
@@ -55,7 +56,8 @@ fn snapshot(name: &str, text: &str) {
     snapshots("snapshots/hostile").bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// Lints one file with these bytes, as text and JSON, and compares the output with a snapshot. Opens it in an editor, too.
+/// Lints one file with these bytes, as text and JSON, and compares the output with a snapshot. Opens it in an editor,
+/// too.
 fn file(name: &str, bytes: impl AsRef<[u8]>, code: i32) {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join(name), &bytes).unwrap();

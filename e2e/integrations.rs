@@ -67,8 +67,8 @@ fn script() -> String {
     steps[1]["run"].as_str().unwrap().to_owned()
 }
 
-/// Runs the last step of the action in a directory, as GitHub's runner does. Returns the exit code, the output and the job
-/// summary.
+/// Runs the last step of the action in a directory, as GitHub's runner does. Returns the exit code, the output and the
+/// job summary.
 fn run_action(folder: &Path, inputs: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = Command::new("bash");
     command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &script()]).current_dir(folder);

@@ -51,8 +51,8 @@ fn shown(ran: &Ran) -> String {
     format!("{}[exit code {}]\n", ran.stderr, ran.code)
 }
 
-/// Runs `--check` and `--diff`, which change nothing and print the same messages, and then fixes the folder. Returns the
-/// messages.
+/// Runs `--check` and `--diff`, which change nothing and print the same messages, and then fixes the folder. Returns
+/// the messages.
 fn check_diff_and_fix(folder: &TempDir, code: i32) -> String {
     let contents = || names(folder).iter().map(|name| content(folder, name)).collect::<Vec<_>>();
     let before = contents();

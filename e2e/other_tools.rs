@@ -1,5 +1,5 @@
-//! Checks of other tools that require the opposite of a rule: the tools that can be installed here run on the example in
-//! which nothing is wrong. kube-linter, Polaris, Kubescape and datree cannot be installed from a package registry.
+//! Checks of other tools that require the opposite of a rule: the tools that can be installed here run on the example
+//! in which nothing is wrong. kube-linter, Polaris, Kubescape and datree cannot be installed from a package registry.
 
 use std::process::Command;
 

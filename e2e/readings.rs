@@ -1,5 +1,5 @@
-//! Compares the YAML reader with `kubectl`'s. If both read a document, they read the same value. If only one of them reads it, the
-//! reason is listed here.
+//! Compares the YAML reader with `kubectl`'s. If both read a document, they read the same value. If only one of them
+//! reads it, the reason is listed here.
 
 pub(crate) mod documents;
 
@@ -96,7 +96,8 @@ const ONLY_KUBECTL_READS: [(&str, &str); 20] = [
     ("invalid trailing content", "kubectl silently stops reading here"),
 ];
 
-/// Documents that only the linter reads: a part of `kubectl`'s error message, and the cause. They cannot get into a cluster.
+/// Documents that only the linter reads: a part of `kubectl`'s error message, and the cause. They cannot get into a
+/// cluster.
 const ONLY_WE_READ: [(&str, &str); 16] = [
     ("found unknown directive name", "a directive that YAML does not define, which is ignored"),
     ("found a tab character", "a tab between tokens"),

@@ -91,8 +91,8 @@ impl Release {
         published.lines().map(str::to_owned).collect()
     }
 
-    /// Runs the documented commands to verify a release, with the key instead of the workflow's identity, and with the local
-    /// references.
+    /// Runs the documented commands to verify a release, with the key instead of the workflow's identity, and with the
+    /// local references.
     fn verify(&self, published: &[String]) -> Ran {
         let here = |line: String| {
             if line.starts_with("IDENTITY=") {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use sqledge_ha::command::sources::{lint, scanner};
+use sqledge_ha::input::sources::{lint, scanner};
 use sqledge_ha::input::{Exclusion, find_and_read};
 use sqledge_ha::linter::LintResult;
 use sqledge_ha::manifest::read;

@@ -340,8 +340,8 @@ fn each_change_is_an_error_of_its_rules_only() {
 fn every_rule_has_a_change() {
     let owned: BTreeSet<&str> = rows().into_iter().flat_map(|(.., owners)| owners).copied().collect();
     for rule in sqledge_ha_policy::rules::RULES {
-        // The table is about errors without settings; and no single field makes a path that changes with the pod, or the
-        // kernels of all nodes too new. The corpus shows all of them.
+        // The table is about errors without settings; and no single field makes a path that changes with the pod, or
+        // the kernels of all nodes too new. The corpus shows all of them.
         let takes_several = ["stable-data-path", "kernel-compatible"].contains(&rule.id);
         let is_elsewhere = matches!(rule.default_action, Action::Warn | Action::Off) || takes_several;
         assert!(is_elsewhere || owned.contains(rule.id), "{} has no change", rule.id);

@@ -1,4 +1,5 @@
-//! Webhook configurations with the URL of a webhook instead of a Service: the clusters of the tests have no pod network.
+//! Webhook configurations with the URL of a webhook instead of a Service: the clusters of the tests have no pod
+//! network.
 
 use assert_cmd::cargo::cargo_bin;
 use base64::Engine;

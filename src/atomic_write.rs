@@ -9,8 +9,9 @@ use tempfile::Builder;
 use crate::escape::escape;
 use crate::message::describe_io_error;
 
-/// Creates or replaces the file at `path` with the content that `write` writes. A replaced file keeps its permissions and, if the
-/// system allows it, its owner. If anything fails, the old file is unchanged. Hard links to the old file keep the old content.
+/// Creates or replaces the file at `path` with the content that `write` writes. A replaced file keeps its permissions
+/// and, if the system allows it, its owner. If anything fails, the old file is unchanged. Hard links to the old file
+/// keep the old content.
 ///
 /// # Errors
 /// Errors of `write` and of the system; and if `path` is not a regular file.
@@ -53,8 +54,8 @@ pub(crate) fn missing_directory(directory: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("directory `{directory}` does not exist"))
 }
 
-/// Sets the owner and group of the replaced file. Only root can change the owner; other users keep at least the group, if they are
-/// members of it.
+/// Sets the owner and group of the replaced file. Only root can change the owner; other users keep at least the group,
+/// if they are members of it.
 #[cfg(unix)]
 fn keep_owner(file: &File, before: &fs::Metadata) {
     use std::os::unix::fs::{MetadataExt, fchown};

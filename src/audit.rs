@@ -1,7 +1,8 @@
 //! A live cluster: its databases, the findings of the rules on them, and what each failure does to them.
 //!
-//! An API server's objects on their way to the report: `read` lists and prunes them → [`inventory`] holds them → `findings` runs the
-//! rules, `live` adds what only a cluster shows, and [`mod@forecast`] foretells failures → `report` prints them.
+//! An API server's objects on their way to the report: `read` lists and prunes them → [`inventory`] holds them →
+//! `findings` runs the rules, `live` adds what only a cluster shows, and [`mod@forecast`] foretells failures → `report`
+//! prints them.
 //!
 //! | file | contents |
 //! |---|---|

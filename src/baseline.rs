@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic_write::atomic_write;
 use crate::escape::escape;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::input_name::{STANDARD_INPUT_NAME, normalize};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::message::describe_io_error;
@@ -45,10 +45,10 @@ impl Baseline {
     /// Reads a baseline.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 2 if there is no such file, or it is no baseline of this version.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
+    /// [`CommandError`] with exit code 2 if there is no such file, or it is no baseline of this version.
+    pub fn read(path: &Path) -> Result<Self, CommandError> {
         let name = escape(&path.to_string_lossy());
-        let failure = |problem: String| Failure::usage(format!("--baseline: {name}: {problem}"));
+        let failure = |problem: String| CommandError::usage(format!("--baseline: {name}: {problem}"));
         let text = fs::read(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => failure("no such file; create it with --write-baseline".to_owned()),
             _ => failure(describe_io_error(&error)),
@@ -79,13 +79,13 @@ impl Baseline {
     /// Writes the file, or leaves the old one unchanged.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 4 if it cannot be written.
-    pub fn write(&self) -> Result<(), Failure> {
+    /// [`CommandError`] with exit code 4 if it cannot be written.
+    pub fn write(&self) -> Result<(), CommandError> {
         let content = serde_json::json!({"version": VERSION, "findings": self.entries});
         let written = atomic_write(&self.path, |file| writeln!(file, "{content:#}"));
         written.map_err(|error| {
             let path = escape(&self.path.to_string_lossy());
-            Failure::unreadable(format!("--baseline: cannot write {path}: {}", describe_io_error(&error)))
+            CommandError::unreadable(format!("--baseline: cannot write {path}: {}", describe_io_error(&error)))
         })
     }
 

@@ -37,13 +37,13 @@ pub use self::registry::{
 pub use self::rendering::{Helm, Rendering};
 #[cfg(feature = "serve")]
 pub use self::serve::{ClusterAccess, ModuleRegistry, Review, Serve, ServeFlagNames, ServeLimits, Tls};
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::terminal::{Layout, TextOutput};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
 ///
-/// SQL Edge does not replicate data between pods. It stays available if Kubernetes can replace its pod on any amd64 node,
-/// with the databases on a persistent volume claim and a stable address for clients. This command finds and fixes
+/// SQL Edge does not replicate data between pods. It stays available if Kubernetes can replace its pod on any amd64
+/// node, with the databases on a persistent volume claim and a stable address for clients. This command finds and fixes
 /// manifests that prevent that. The admission webhook and the Kubewarden policy check the same rules.
 #[derive(Debug, Parser)]
 #[command(name = "sqledge-ha", version = VERSION, arg_required_else_help = true, after_help = after_help())]
@@ -96,13 +96,13 @@ fn after_help() -> String {
 }
 
 /// The error for a command that is missing in this build.
-fn missing_command(error: &clap::Error, missing: &[&str]) -> Option<Failure> {
+fn missing_command(error: &clap::Error, missing: &[&str]) -> Option<CommandError> {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return None;
     }
     let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else { return None };
     let message = || format!("this build has no command `{name}`; {WHOLE_PROGRAM}");
-    missing.contains(&name.as_str()).then(|| Failure::usage(message()))
+    missing.contains(&name.as_str()).then(|| CommandError::usage(message()))
 }
 
 /// The commands.
@@ -125,25 +125,25 @@ pub enum Command {
     },
     /// Check the databases of a live cluster, and predict what each failure does to them
     ///
-    /// Changes nothing, except with --write-reports. Predicts for each database what happens if its container ends, its pod is
-    /// deleted, its pod template changes, its node is drained, restarts, fails or loses its network, its zone fails, or all nodes get
-    /// a new image: whether it comes back by itself and when, waits for a person, never starts, runs twice on the same files, or
-    /// loses data.
+    /// Changes nothing, except with --write-reports. Predicts for each database what happens if its container ends, its
+    /// pod is deleted, its pod template changes, its node is drained, restarts, fails or loses its network, its zone
+    /// fails, or all nodes get a new image: whether it comes back by itself and when, waits for a person, never starts,
+    /// runs twice on the same files, or loses data.
     #[cfg(feature = "audit")]
     Audit(Box<AuditCommand>),
     /// Move the databases of a failed node to other nodes, and wait until they are back
     ///
     /// Shows the databases and the other pods of the node, asks whether its machine is off, and adds the taint
-    /// node.kubernetes.io/out-of-service. Kubernetes then removes the pods of the node and detaches its volumes. A node that is
-    /// Ready, or answered a moment ago, is not changed.
+    /// node.kubernetes.io/out-of-service. Kubernetes then removes the pods of the node and detaches its volumes. A node
+    /// that is Ready, or answered a moment ago, is not changed.
     #[cfg(feature = "audit")]
     Recover(Box<Recover>),
     /// Print the JSON schema of the configuration
     ConfigSchema,
     /// Run the language server for editors, on standard input and output
     ///
-    /// The editor shows findings while you type, and applies fixes. It starts the command by itself, and passes settings:
-    /// docs/editors.md shows how.
+    /// The editor shows findings while you type, and applies fixes. It starts the command by itself, and passes
+    /// settings: docs/editors.md shows how.
     Lsp {
         /// Accepted because some editors add it
         #[arg(long, hide = true)]
@@ -191,9 +191,9 @@ pub enum TableFormat {
 /// Parses a command line, program name first.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a wrong command line, and with exit code 0 if the user asked for help or the version.
-/// The text is already printed in both cases.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failure> {
+/// [`CommandError`] with exit code 2 for a wrong command line, and with exit code 0 if the user asked for help or the
+/// version. The text is already printed in both cases.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, CommandError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Some(choice) = color_choice(&arguments) {
         let choice = match choice {
@@ -212,7 +212,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Failu
         let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // If standard error is closed, the exit code is all that is left.
         let _ = print_usage(&error);
-        Failure { status: if is_help { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
+        CommandError { status: if is_help { ExitStatus::Clean } else { ExitStatus::Usage }, message: String::new() }
     })
 }
 

@@ -38,8 +38,8 @@ pub enum Error {
     Client(String),
 }
 
-/// A client for the API server in `kubeconfig`; if it is `None`, for the cluster that this pod runs in. Sends nothing yet.
-/// Needs a tokio runtime.
+/// A client for the API server in `kubeconfig`; if it is `None`, for the cluster that this pod runs in. Sends nothing
+/// yet. Needs a tokio runtime.
 ///
 /// # Errors
 /// [`Error`].
@@ -51,9 +51,9 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     client(config)
 }
 
-/// A client for the API server that kubectl would use, with its address: that of a context in `kubeconfig`, or in the files that
-/// the variable `KUBECONFIG` names, or in `~/.kube/config`; else of the cluster that this pod runs in. Sends nothing yet. Needs a
-/// tokio runtime.
+/// A client for the API server that kubectl would use, with its address: that of a context in `kubeconfig`, or in the
+/// files that the variable `KUBECONFIG` names, or in `~/.kube/config`; else of the cluster that this pod runs in. Sends
+/// nothing yet. Needs a tokio runtime.
 ///
 /// # Errors
 /// [`Error`].

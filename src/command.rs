@@ -12,7 +12,8 @@ use crate::cli::Policy;
 use crate::cli::Webhook;
 use crate::cli::{Cli, Command, TableFormat};
 use crate::config::schema;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
+use crate::settings_schema;
 use crate::terminal::{Layout, TextOutput, wrap_markdown};
 
 #[cfg(feature = "audit")]
@@ -44,16 +45,14 @@ pub mod review;
 pub mod rules;
 #[cfg(feature = "serve")]
 pub mod serve;
-pub mod settings_schema;
-pub mod sources;
 #[cfg(feature = "serve")]
 pub mod webhook;
 
 /// Runs a command.
 ///
 /// # Errors
-/// [`Failure`] with the exit code and a message.
-pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
+/// [`CommandError`] with the exit code and a message.
+pub fn run(cli: Cli) -> Result<ExitStatus, CommandError> {
     match cli.command {
         #[cfg(feature = "audit")]
         Command::Audit(flags) => audit(&flags),
@@ -82,7 +81,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Failure> {
 }
 
 #[cfg(feature = "audit")]
-fn audit(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
+fn audit(flags: &AuditCommand) -> Result<ExitStatus, CommandError> {
     #[cfg(feature = "serve")]
     if let Some(AuditOther::Manifests(flags)) = &flags.other {
         return print(&audit_manifests::text(flags)?);
@@ -91,7 +90,7 @@ fn audit(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
 }
 
 #[cfg(feature = "registry")]
-fn policy(command: &Policy) -> Result<ExitStatus, Failure> {
+fn policy(command: &Policy) -> Result<ExitStatus, CommandError> {
     match command {
         Policy::Wasm { output } => policy::wasm(output),
         Policy::Metadata => policy::metadata(),
@@ -107,16 +106,16 @@ fn policy(command: &Policy) -> Result<ExitStatus, Failure> {
 }
 
 /// Prints a text for people, laid out for the terminal.
-fn print_text(text: &str) -> Result<ExitStatus, Failure> {
+fn print_text(text: &str) -> Result<ExitStatus, CommandError> {
     print_in(Layout::of_stdout(), text)
 }
 
 /// Prints a text as it is.
-fn print(text: &str) -> Result<ExitStatus, Failure> {
+fn print(text: &str) -> Result<ExitStatus, CommandError> {
     print_in(Layout::default(), text)
 }
 
-fn print_in(layout: Layout, text: &str) -> Result<ExitStatus, Failure> {
+fn print_in(layout: Layout, text: &str) -> Result<ExitStatus, CommandError> {
     let mut output = TextOutput::new(anstream::stdout().lock(), layout);
     output.write_all(text.as_bytes())?;
     output.flush()?;

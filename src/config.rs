@@ -19,9 +19,9 @@ use sqledge_ha_policy::settings::Settings;
 
 use self::file::{ConfigFile, read_text};
 use self::reader::Configuration;
-use crate::cli::{CheckOptions, Inputs, Rendering};
+use crate::cli::{CheckOptions, Rendering};
 use crate::clock::today;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::input::{Exclusion, STANDARD_INPUT};
 use crate::input_name::path_name;
 use crate::linter::Ignores;
@@ -50,8 +50,10 @@ pub struct LintConfig {
 pub struct ConfigFlags<'f> {
     /// Settings and rules.
     pub checks: &'f CheckOptions,
-    /// The manifests.
-    pub inputs: &'f Inputs,
+    /// The files and directories with manifests; none for the current directory.
+    pub paths: &'f [PathBuf],
+    /// Globs of paths to exclude.
+    pub exclude: &'f [String],
     /// Charts and kustomization directories.
     pub rendering: Option<&'f Rendering>,
     /// Whether nothing hides findings.
@@ -62,13 +64,11 @@ pub struct ConfigFlags<'f> {
 /// current one.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 that locates the mistake.
-pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, Failure> {
-    let ConfigFlags { checks, inputs, .. } = flags;
+/// [`CommandError`] with exit code 2 that locates the mistake.
+pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, CommandError> {
+    let ConfigFlags { checks, paths, exclude, .. } = flags;
     let mut exclusion = Exclusion::default();
-    exclusion
-        .add(Path::new("."), &inputs.exclude)
-        .map_err(|message| Failure::usage(format!("--exclude: {message}")))?;
+    exclusion.add(Path::new("."), exclude).map_err(|message| CommandError::usage(format!("--exclude: {message}")))?;
     let (file, note) = match &checks.config {
         Some(path) => (Some(ConfigFile::parse(path, &read_text(path)?)?), None),
         None if checks.no_config => (None, None),
@@ -87,7 +87,7 @@ pub fn lint_config(flags: &ConfigFlags<'_>) -> Result<LintConfig, Failure> {
         Some(file) => reader::read(file, &mut exclusion)?,
         None => Configuration::default(),
     };
-    let has_all_paths = file.as_ref().is_some_and(|file| inputs.exclude.is_empty() && covers(inputs, file.directory()));
+    let has_all_paths = file.as_ref().is_some_and(|file| exclude.is_empty() && covers(paths, file.directory()));
     let ignores = Ignores { today: today(), entries: configuration.entries, has_all_paths };
     Ok(LintConfig {
         settings: overridden(configuration.settings, checks)?,
@@ -111,29 +111,29 @@ pub fn checked_text(path: &Path) -> Result<String, ConfigError> {
 /// The first path of the command line: a file or directory, else a chart or kustomization, else the current directory.
 fn first_path(flags: &ConfigFlags<'_>) -> PathBuf {
     let rendered = || flags.rendering.and_then(|rendering| rendering.first_path());
-    let path = flags.inputs.paths.first().or_else(rendered).filter(|path| path.as_os_str() != STANDARD_INPUT);
+    let path = flags.paths.first().or_else(rendered).filter(|path| path.as_os_str() != STANDARD_INPUT);
     path.cloned().unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// Whether the paths include the whole directory.
-fn covers(inputs: &Inputs, directory: &Path) -> bool {
+fn covers(paths: &[PathBuf], directory: &Path) -> bool {
     let here = [PathBuf::from(".")];
-    let paths = if inputs.paths.is_empty() { &here[..] } else { &inputs.paths };
+    let paths = if paths.is_empty() { &here[..] } else { paths };
     let directory = discovery::absolute(directory);
     paths.iter().any(|path| directory.starts_with(discovery::absolute(path)))
 }
 
 /// The settings with the values of the flags.
-fn overridden(mut settings: Settings, options: &CheckOptions) -> Result<Settings, Failure> {
+fn overridden(mut settings: Settings, options: &CheckOptions) -> Result<Settings, CommandError> {
     if let Some(choice) = options.engine {
         settings.engines = choice.engines();
     }
     for flag in &options.rules {
         let (rule, action) = flag
             .split_once('=')
-            .ok_or_else(|| Failure::usage(format!("--rule {flag}: write ID=ACTION, e.g. whole-data-root=off")))?;
+            .ok_or_else(|| CommandError::usage(format!("--rule {flag}: write ID=ACTION, e.g. whole-data-root=off")))?;
         set_action(&mut settings, rule, action)
-            .map_err(|message| Failure::usage(format!("--rule {flag}: {message}")))?;
+            .map_err(|message| CommandError::usage(format!("--rule {flag}: {message}")))?;
     }
     Ok(settings)
 }

@@ -2,7 +2,8 @@
 
 use sqledge_ha_policy::finding::is_control_or_bidi;
 
-/// Replaces control characters and bidirectional formatting characters, which can be part of file and object names, with U+FFFD.
+/// Replaces control characters and bidirectional formatting characters, which can be part of file and object names,
+/// with U+FFFD.
 pub fn escape(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.to_owned();

@@ -26,37 +26,37 @@ pub enum ExitStatus {
 
 /// An error that ends the command.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CommandError {
     /// The exit code.
     pub status: ExitStatus,
     /// The error message; empty if it has been printed.
     pub message: String,
 }
 
-impl Failure {
+impl CommandError {
     /// Wrong usage or configuration.
     pub fn usage(message: impl Into<String>) -> Self {
-        Failure { status: ExitStatus::Usage, message: message.into() }
+        CommandError { status: ExitStatus::Usage, message: message.into() }
     }
 
     /// An input cannot be read, or an output cannot be written.
     pub fn unreadable(message: impl Into<String>) -> Self {
-        Failure { status: ExitStatus::Unreadable, message: message.into() }
+        CommandError { status: ExitStatus::Unreadable, message: message.into() }
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandError {
     /// Standard output cannot be written. A reader that closes the pipe early, such as `head`, is not an error.
     fn from(error: io::Error) -> Self {
         if error.kind() == ErrorKind::BrokenPipe {
-            return Failure { status: ExitStatus::Clean, message: String::new() };
+            return CommandError { status: ExitStatus::Clean, message: String::new() };
         }
-        Failure::unreadable(format!("cannot write the output: {}", describe_io_error(&error)))
+        CommandError::unreadable(format!("cannot write the output: {}", describe_io_error(&error)))
     }
 }
 
 /// Runs `work`, prints its error, and returns the exit code. A panic is a bug.
-pub fn run_guarded(work: impl FnOnce() -> Result<ExitStatus, Failure>) -> ExitCode {
+pub fn run_guarded(work: impl FnOnce() -> Result<ExitStatus, CommandError>) -> ExitCode {
     let status = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(status)) => status,
         Ok(Err(failure)) => {

@@ -13,6 +13,7 @@
 //! | `charts` | the templates of a chart |
 //! | `kustomization`, `kustomization_objects`, `patches` | the files of a kustomization, and what is in them |
 //! | `overlays` | variants of an application |
+//! | `sources` | the texts with what surrounds them, scanned and checked |
 //! | `origins` | the files that a rendered manifest comes from |
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ mod origins;
 mod overlays;
 mod patches;
 mod rendering;
+pub mod sources;
 mod tool;
 mod walk;
 
@@ -68,7 +70,8 @@ pub struct RenderedOutput {
     pub renderer: Renderer,
     /// The chart, or the kustomization directory.
     pub path: PathBuf,
-    /// The number of the application that it is, if it is one of several overlays of a base; otherwise 0: a part of the whole input.
+    /// The number of the application that it is, if it is one of several overlays of a base; otherwise 0: a part of the
+    /// whole input.
     pub application: usize,
     /// The rendered manifests.
     pub text: String,

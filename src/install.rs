@@ -1,6 +1,6 @@
-//! The manifests that install the policy in a cluster: pure functions from options and the module's metadata to objects.
-//! The metadata name the resources that are checked and looked up, and all webhooks and policies share one list of match
-//! conditions.
+//! The manifests that install the policy in a cluster: pure functions from options and the module's metadata to
+//! objects. The metadata name the resources that are checked and looked up, and all webhooks and policies share one
+//! list of match conditions.
 //!
 //! | file | holds |
 //! |---|---|

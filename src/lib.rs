@@ -14,7 +14,7 @@
 //! |---|---|
 //! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `quick_fix`, `policy_settings`, `rendered`, `rule_docs`, `escape`, `input_name`, `parallel`, `utf16` |
 //! | with the feature `review` | `admission_review`, also for wasm32 |
-//! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message`, `terminal` |
+//! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message`, `settings_schema`, `terminal` |
 //! | with the feature `audit` | `audit`, `recover`, `cluster_client`: a live cluster |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
 //! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
@@ -68,6 +68,8 @@ pub mod input;
 pub mod lsp;
 #[cfg(not(target_family = "wasm"))]
 pub mod message;
+#[cfg(not(target_family = "wasm"))]
+pub mod settings_schema;
 #[cfg(not(target_family = "wasm"))]
 pub mod terminal;
 

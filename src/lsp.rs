@@ -1,8 +1,8 @@
 //! The language server: diagnostics while the user types, fixes as code actions, and documentation on hover.
 //!
-//! One thread reads messages and keeps the open texts, so that it never waits. A worker takes the newest state, checks it, publishes
-//! diagnostics, and answers requests; a text that changes meanwhile makes its result useless, and it begins again. Standard output
-//! carries the protocol only.
+//! One thread reads messages and keeps the open texts, so that it never waits. A worker takes the newest state, checks
+//! it, publishes diagnostics, and answers requests; a text that changes meanwhile makes its result useless, and it
+//! begins again. Standard output carries the protocol only.
 //!
 //! | file | holds |
 //! |---|---|
@@ -44,21 +44,22 @@ use self::options::{Capabilities, NAME, Options, folders};
 use self::position::Encoding;
 use self::shared::Shared;
 use self::worker::{Worker, request_uri};
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 
 /// Serves one client on standard input and output.
 ///
 /// # Errors
-/// [`Failure`] if the threads that read and write cannot be started or end with an error.
-pub fn run() -> Result<ExitStatus, Failure> {
+/// [`CommandError`] if the threads that read and write cannot be started or end with an error.
+pub fn run() -> Result<ExitStatus, CommandError> {
     let (connection, threads) = Connection::stdio();
     let status = serve(&connection);
     drop(connection);
-    threads.join().map_err(|error| Failure::unreadable(format!("the connection to the client broke: {error}")))?;
+    threads.join().map_err(|error| CommandError::unreadable(format!("the connection to the client broke: {error}")))?;
     Ok(status)
 }
 
-/// Serves the client until it says `exit` or is gone. The protocol asks for the exit code 1 if it did not say `shutdown` before.
+/// Serves the client until it says `exit` or is gone. The protocol asks for the exit code 1 if it did not say
+/// `shutdown` before.
 fn serve(connection: &Connection) -> ExitStatus {
     let Ok((id, parameters)) = connection.initialize_start() else { return ExitStatus::Findings };
     let sender = connection.sender.clone();

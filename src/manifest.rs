@@ -1,11 +1,12 @@
 //! Reads YAML and JSON manifests into JSON values with locations, and edits their text.
 //!
-//! Values are the ones that `kubectl` would send. `kubectl` uses `sigs.k8s.io/yaml`, which reads YAML 1.1 with goyaml.v2 and
-//! converts the result to JSON (`on` is `true`, `0644` is `420`, `1e3` is `1000`). This reader is stricter in one case: a duplicate
-//! key in a mapping is an error, because Kubernetes silently drops one of the two values.
+//! Values are the ones that `kubectl` would send. `kubectl` uses `sigs.k8s.io/yaml`, which reads YAML 1.1 with
+//! goyaml.v2 and converts the result to JSON (`on` is `true`, `0644` is `420`, `1e3` is `1000`). This reader is
+//! stricter in one case: a duplicate key in a mapping is an error, because Kubernetes silently drops one of the two
+//! values.
 //!
-//! The rest of the program uses JSON Pointers. [`Document::locate`] converts a pointer to a byte range, and [`Lines`] converts bytes
-//! to lines and columns. Nothing here reads files or starts threads.
+//! The rest of the program uses JSON Pointers. [`Document::locate`] converts a pointer to a byte range, and [`Lines`]
+//! converts bytes to lines and columns. Nothing here reads files or starts threads.
 //!
 //! | file | contents |
 //! |---|---|

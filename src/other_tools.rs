@@ -1,8 +1,9 @@
 //! Checks of other tools that require the opposite of a rule, and how to switch them off for one object.
 //!
 //! Sources: the lists of checks of [kube-score](https://github.com/zegl/kube-score/blob/master/README_CHECKS.md),
-//! [kube-linter](https://docs.kubelinter.io/#/generated/checks), [Polaris](https://polaris.docs.fairwinds.com/checks/reliability/),
-//! [Kubescape](https://hub.armosec.io/docs/controls) and [datree](https://hub.datree.io/built-in-rules).
+//! [kube-linter](https://docs.kubelinter.io/#/generated/checks),
+//! [Polaris](https://polaris.docs.fairwinds.com/checks/reliability/), [Kubescape](https://hub.armosec.io/docs/controls)
+//! and [datree](https://hub.datree.io/built-in-rules).
 
 /// A tool that checks manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,7 +66,8 @@ fn flow(value: Value) -> String {
     }
 }
 
-/// Parses a text of one document, which `kubectl` would read in the same way: settings also come from manifests. `None` if it is empty.
+/// Parses a text of one document, which `kubectl` would read in the same way: settings also come from manifests. `None`
+/// if it is empty.
 ///
 /// # Errors
 /// [`SettingsError`] for a syntax error, and for a second document.

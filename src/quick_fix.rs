@@ -1,4 +1,5 @@
-//! What editors offer at a finding: its fix, and a comment that ignores it. The language server and the playground share it.
+//! What editors offer at a finding: its fix, and a comment that ignores it. The language server and the playground
+//! share it.
 
 use std::ops::Range;
 

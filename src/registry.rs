@@ -13,8 +13,8 @@
 //! | `signatures` | whether a policy is signed |
 //! | `error` | what can fail, and the help for it |
 //!
-//! `oci-client` gets tokens and uploads. Downloads are requested here, because the library reads responses of any length
-//! into memory and follows the URLs that a manifest gives for its layers.
+//! `oci-client` gets tokens and uploads. Downloads are requested here, because the library reads responses of any
+//! length into memory and follows the URLs that a manifest gives for its layers.
 
 mod artifact;
 mod cache;

@@ -1,8 +1,8 @@
 //! The files that the documents of a rendered manifest come from.
 //!
-//! Helm writes `# Source: CHART/templates/FILE` at the start of each document. With `buildMetadata: [originAnnotations]`, Kustomize
-//! writes the annotation `config.kubernetes.io/origin`.
-//! The caller reads the templates.
+//! Helm writes `# Source: CHART/templates/FILE` at the start of each document. With
+//! `buildMetadata: [originAnnotations]`, Kustomize writes the annotation `config.kubernetes.io/origin`. The caller
+//! reads the templates.
 
 mod template;
 
@@ -58,8 +58,8 @@ impl Origin {
 }
 
 impl Rendered {
-    /// The origins of a text from standard input; `None` if it was not rendered by Helm. Templates are not read, because the
-    /// chart's directory is unknown.
+    /// The origins of a text from standard input; `None` if it was not rendered by Helm. Templates are not read,
+    /// because the chart's directory is unknown.
     pub fn from_stream(text: &str) -> Option<Self> {
         if !text.contains(SOURCE_COMMENT) {
             return None;
@@ -68,8 +68,8 @@ impl Rendered {
         (!rendered.origins.is_empty()).then_some(rendered)
     }
 
-    /// The origins of what `helm template` printed for the chart `by`; `origin` finds the file that Helm's comment names, and
-    /// `default` is the origin of documents without such a comment.
+    /// The origins of what `helm template` printed for the chart `by`; `origin` finds the file that Helm's comment
+    /// names, and `default` is the origin of documents without such a comment.
     pub fn from_helm(text: &str, by: String, origin: impl Fn(&str) -> Origin, default: Origin) -> Self {
         let mut rendered = Rendered { by: Some(by), ..Rendered::by_comments(text, origin) };
         let index = rendered.origins.len();
@@ -78,8 +78,8 @@ impl Rendered {
         rendered
     }
 
-    /// The origins of what Kustomize printed for the directory `by`; `origin` finds that of an object and of the path in its
-    /// annotation, which is relative to the directory.
+    /// The origins of what Kustomize printed for the directory `by`; `origin` finds that of an object and of the path
+    /// in its annotation, which is relative to the directory.
     pub fn from_kustomize(text: &str, by: String, origin: impl Fn(&Value, Option<&str>) -> Origin) -> Self {
         let mut rendered = Rendered { by: Some(by), origins: Vec::new(), documents: Vec::new() };
         for span in document_spans(text) {
@@ -120,8 +120,8 @@ impl Rendered {
     }
 }
 
-/// The path in Helm's comment at the start of a document. Other comments can begin in the same way, so the path must look like one
-/// in a chart.
+/// The path in Helm's comment at the start of a document. Other comments can begin in the same way, so the path must
+/// look like one in a chart.
 fn helm_source(text: &str, span: Range<usize>) -> Option<&str> {
     let mut lines = text.get(span)?.lines().skip_while(|line| line.trim_end() == "---");
     let path = lines.next()?.strip_prefix(SOURCE_COMMENT)?.trim_end();

@@ -1,6 +1,7 @@
 //! The report formats, one file each.
 //!
-//! Formats write to any `Write` and know no files, terminals or flags. A location is looked up when its finding is written.
+//! Formats write to any `Write` and know no files, terminals or flags. A location is looked up when its finding is
+//! written.
 //!
 //! | file | contents |
 //! |---|---|

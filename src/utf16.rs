@@ -5,8 +5,8 @@ use std::ops::Range;
 /// The number of bytes in a block.
 const BLOCK: usize = 1024;
 
-/// The UTF-16 code units before each block of a text, so that a line can be as long as the file. It does not contain the text:
-/// callers pass the same one each time.
+/// The UTF-16 code units before each block of a text, so that a line can be as long as the file. It does not contain
+/// the text: callers pass the same one each time.
 ///
 /// ```
 /// use sqledge_ha::utf16::Utf16Index;

@@ -1,8 +1,8 @@
 //! The admission webhook: the Wasm module behind TLS.
 //!
 //! [`listener`] accepts the connection and negotiates TLS → [`routes`] reads the AdmissionReview
-//! within the limits of [`request_limit`] → [`review_request`] allows what the rules do not check → one of the [`workers`]
-//! runs the module on the rest → [`metrics`] and the log record the [`decision`].
+//! within the limits of [`request_limit`] → [`review_request`] allows what the rules do not check → one of the
+//! [`workers`] runs the module on the rest → [`metrics`] and the log record the [`decision`].
 //!
 //! | file | contents |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! A directory in which the commands of a page run: a checkout, with some files that the pages name.
 //!
-//! `sqledge-ha`, `kubectl`, `helm`, `kustomize`, the API server and the registry are real. The scripts in `stand-ins` adapt the
-//! first two to the tests, and replace what is out of reach.
+//! `sqledge-ha`, `kubectl`, `helm`, `kustomize`, the API server and the registry are real. The scripts in `stand-ins`
+//! adapt the first two to the tests, and replace what is out of reach.
 
 use std::env;
 use std::fs;

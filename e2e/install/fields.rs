@@ -91,8 +91,8 @@ const CLUSTER_WIDE: [&str; 18] = [
     "timeoutSeconds",
 ];
 
-/// Fields that AdmissionPolicy does not have: kubewarden/kubewarden-controller, api/policies/v1/admissionpolicy_types.go
-/// at 815b486e, next to clusteradmissionpolicy_types.go at 0915fa0f.
+/// Fields that AdmissionPolicy does not have: kubewarden/kubewarden-controller,
+/// api/policies/v1/admissionpolicy_types.go at 815b486e, next to clusteradmissionpolicy_types.go at 0915fa0f.
 const NOT_NAMESPACED: [&str; 3] =
     ["allowInsideAdmissionControllerNamespace", "contextAwareResources", "namespaceSelector"];
 
@@ -229,8 +229,8 @@ fn policies_have_the_match_conditions_and_failure_policies_of_the_webhooks() {
     assert!(webhooks.iter().all(|webhook| webhook["matchConditions"].as_array().unwrap().len() <= 64));
 }
 
-/// The webhooks that the manifests with these flags print: name, path, failure policy, and the expression for the label of
-/// the namespace.
+/// The webhooks that the manifests with these flags print: name, path, failure policy, and the expression for the label
+/// of the namespace.
 fn webhooks(flags: &[&str]) -> Vec<[String; 4]> {
     let all = objects(&printed(&[&["webhook", "manifests"], flags].concat()));
     let webhooks = all.iter().filter_map(|object| object["webhooks"].as_array()).flatten();

@@ -1,4 +1,5 @@
-//! The manifests with a real API server and no running webhook: it rejects the requests that it sends, and allows others.
+//! The manifests with a real API server and no running webhook: it rejects the requests that it sends, and allows
+//! others.
 
 use serde_json::{Value, json};
 

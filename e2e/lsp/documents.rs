@@ -61,7 +61,8 @@ fn an_editor_shows_what_lint_prints() {
     let (mut editor, mut count) = (Editor::alone(), 0);
     for path in paths {
         let text = fs::read_to_string(&path).unwrap();
-        // Lines that end with CR only are one line for `lint`, and several for editors. The published manifests have none.
+        // Lines that end with CR only are one line for `lint`, and several for editors. The published manifests have
+        // none.
         if text.replace("\r\n", "").contains('\r') {
             continue;
         }

@@ -55,8 +55,8 @@ fn each_database_container_gets_its_own_claim() {
     assert_eq!(named(&objects, "PersistentVolumeClaim"), ["sql-mssql-data", "sql-mssql-data-2"]);
 }
 
-/// Fixes a text with everything else right, checks that a second run changes nothing and that no new finding appears, and
-/// returns the messages and the objects.
+/// Fixes a text with everything else right, checks that a second run changes nothing and that no new finding appears,
+/// and returns the messages and the objects.
 fn fixed_for_good(text: &str) -> (String, Vec<Value>) {
     let directory = folder(&[("a.yaml", text.as_bytes())]);
     let rules = |before: &str| {

@@ -10,7 +10,8 @@ use super::server::{Answer, Server};
 use super::{VERSION, files, must, packages_with_the_program, print_time, registries};
 use crate::shared::{root, sha256, text_of};
 
-/// An index with the packages of a release and what pre-commit needs. The wheels of the release are answered with `damage`.
+/// An index with the packages of a release and what pre-commit needs. The wheels of the release are answered with
+/// `damage`.
 fn index(damage: fn(Vec<u8>) -> Answer) -> Server {
     let release = packages_with_the_program();
     let is_ours = |name: &String| name.starts_with("sqledge_ha-");

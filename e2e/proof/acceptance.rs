@@ -1,5 +1,5 @@
-//! Sends all published manifests and the corpus to an API server with the webhook and to one without. Valid objects stay
-//! valid, stored objects need no further mutation, and no pod restarts by itself.
+//! Sends all published manifests and the corpus to an API server with the webhook and to one without. Valid objects
+//! stay valid, stored objects need no further mutation, and no pod restarts by itself.
 
 use std::collections::BTreeMap;
 use std::fs;

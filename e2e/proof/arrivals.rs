@@ -1,5 +1,5 @@
-//! A workload and its Services arrive in every order, and are applied twice: nothing that is right is rejected, and the second
-//! apply changes nothing.
+//! A workload and its Services arrive in every order, and are applied twice: nothing that is right is rejected, and the
+//! second apply changes nothing.
 
 use std::collections::BTreeMap;
 use std::path::Path;

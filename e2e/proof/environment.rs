@@ -56,7 +56,8 @@ impl Environment {
         Environment { cluster, journal, webhooks: Vec::new() }
     }
 
-    /// A cluster with the webhook, installed by its own manifests, with their settings. Without an answer the API server rejects requests.
+    /// A cluster with the webhook, installed by its own manifests, with their settings. Without an answer the API
+    /// server rejects requests.
     pub(crate) fn protected(flags: &[&str]) -> Self {
         let mut environment = Environment::unprotected(flags);
         environment.register("", &json!({"exposure": "internal"}));

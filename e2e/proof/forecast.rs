@@ -1,4 +1,5 @@
-//! What `audit` foretells is what then happens: databases of many kinds, hand-made and drawn, and one failure for all of them.
+//! What `audit` foretells is what then happens: databases of many kinds, hand-made and drawn, and one failure for all
+//! of them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -289,8 +290,8 @@ fn foretell(environment: &Environment, subjects: &[Subject<'_>], failure: Failur
     subjects.iter().map(of_subject).collect()
 }
 
-/// The observations of a database, and how long after the failure clients can connect again. Nothing runs on a failed node, though
-/// its pods say so.
+/// The observations of a database, and how long after the failure clients can connect again. Nothing runs on a failed
+/// node, though its pods say so.
 fn observations(subject: &Subject<'_>, failed: &[&str]) -> (Observations, Duration) {
     let Subject { scenario, .. } = subject;
     let journal = &scenario.environment.journal;
@@ -358,7 +359,8 @@ fn observed(observations: &Observations, failure: Failure, pods_at_end: usize) -
     }
 }
 
-/// Causes a failure for databases of all kinds, and compares what happens with the forecast. `failed` are the nodes that it stops.
+/// Causes a failure for databases of all kinds, and compares what happens with the forecast. `failed` are the nodes
+/// that it stops.
 fn compare<'e>(
     environment: &'e Environment,
     failure: Failure,
@@ -513,8 +515,8 @@ pub(crate) fn node_fails(environment: &Environment) {
     assert!(code == Some(0) && !tainted().contains("out-of-service"), "{said}");
 }
 
-/// The node loses its network, and its containers run on. Where the forecast says so, two servers then really run; the old one stops
-/// when the network is back.
+/// The node loses its network, and its containers run on. Where the forecast says so, two servers then really run; the
+/// old one stops when the network is back.
 pub(crate) fn node_loses_its_network(environment: &Environment) {
     let running = |node: &str, subject: &Subject<'_>| {
         let of_subject = format!("{}/", subject.scenario.database.namespace);

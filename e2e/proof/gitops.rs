@@ -1,5 +1,5 @@
-//! Argo CD and Flux, as the libraries that they consist of (`e2e/gitops`), apply manifests that are mutated: what the manifests
-//! leave out makes no difference, and what they state otherwise differs as listed.
+//! Argo CD and Flux, as the libraries that they consist of (`e2e/gitops`), apply manifests that are mutated: what the
+//! manifests leave out makes no difference, and what they state otherwise differs as listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -37,7 +37,8 @@ const STRATEGIES: [(&str, &str, &str); 5] = [
     ("flux", "Flux", "server-side apply after a dry run"),
 ];
 
-/// The strategy whose comparison also differs in maps and lists that a manifest states and a mutation or a default adds to.
+/// The strategy whose comparison also differs in maps and lists that a manifest states and a mutation or a default adds
+/// to.
 const MERGE_DIFF: &str = "argo-server-side";
 
 /// A sample with two Services, one of which can be rejected or not if both are applied at the same time.

@@ -1,5 +1,5 @@
-//! From nothing to warnings, to enforcement, and out again, as the documentation says, while clients create, change, scale and delete
-//! applications all the time.
+//! From nothing to warnings, to enforcement, and out again, as the documentation says, while clients create, change,
+//! scale and delete applications all the time.
 
 mod answers;
 mod load;
@@ -235,8 +235,8 @@ fn counted(server: &Server) -> Hits {
     lines.filter_map(parse).collect()
 }
 
-/// So far every namespace was in mode `warn`: no answer has changed or rejected anything, and the metrics and the log say what
-/// would have happened.
+/// So far every namespace was in mode `warn`: no answer has changed or rejected anything, and the metrics and the log
+/// say what would have happened.
 fn nothing_is_changed(webhook: &Webhook) {
     let before = hits(&webhook.proxy.recorded());
     let counted = counted(&webhook.server);
@@ -298,8 +298,8 @@ fn nothing_is_left(environment: &Environment) {
     assert_eq!(strategy, "Recreate");
 }
 
-/// Writes the table. In each cell are the outcomes of all requests. Requests of an application with the same outcomes share a
-/// row.
+/// Writes the table. In each cell are the outcomes of all requests. Requests of an application with the same outcomes
+/// share a row.
 fn report(load: &Load) {
     let mut rows: Vec<(&str, [String; COLUMNS], Vec<&str>)> = Vec::new();
     for ((_, says, what), cells) in load.table.lock().unwrap().iter() {

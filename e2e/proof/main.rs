@@ -1,8 +1,8 @@
 //! The proof: on a Kubernetes control plane, admitted databases survive failures, and rejected ones would not.
 //!
-//! Nodes, storage and load balancers are fakes (`e2e/cluster/README.md`). The API server, the controllers, the scheduler,
-//! `kubectl` and the webhook, which its own manifests install, are real. The checks use only watches. `make e2e` runs the
-//! proof; `e2e/PROOF.md` has its results.
+//! Nodes, storage and load balancers are fakes (`e2e/cluster/README.md`). The API server, the controllers, the
+//! scheduler, `kubectl` and the webhook, which its own manifests install, are real. The checks use only watches.
+//! `make e2e` runs the proof; `e2e/PROOF.md` has its results.
 
 #![allow(
     clippy::unwrap_used,

@@ -12,8 +12,8 @@ use crate::pods::survived;
 use crate::results::{self, Table};
 use crate::scenario::{Scenario, seconds};
 
-/// Two nodes that can run SQL Edge and one that cannot. Times are shortened: a node fails after 5 s without a heartbeat,
-/// and pods without a toleration of their own are evicted 4 s later.
+/// Two nodes that can run SQL Edge and one that cannot. Times are shortened: a node fails after 5 s without a
+/// heartbeat, and pods without a toleration of their own are evicted 4 s later.
 pub(crate) const FLAGS: [&str; 2] = ["--nodes=amd64-a=amd64,amd64-b=amd64,arm64-a=arm64", "--default-toleration=4s"];
 /// The label of namespaces whose databases get tolerations of two seconds.
 const SHORT_FAILOVER: &str = "in-two-seconds";

@@ -1,4 +1,5 @@
-//! A naive operator: it owns a StatefulSet by a custom resource, and writes its whole spec whenever the stored one differs.
+//! A naive operator: it owns a StatefulSet by a custom resource, and writes its whole spec whenever the stored one
+//! differs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

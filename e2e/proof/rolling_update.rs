@@ -1,7 +1,7 @@
 //! The webhook itself is updated, one replica after the other, under a load of requests that fail without an answer.
 //!
-//! The clusters have no pod network. A balancer stands for kube-proxy, and this file for the controllers and the kubelet,
-//! with the times that they need.
+//! The clusters have no pod network. A balancer stands for kube-proxy, and this file for the controllers and the
+//! kubelet, with the times that they need.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -36,7 +36,8 @@ const DRAIN: &str = "--drain=5s";
 /// How many clients send requests at a time.
 const CLIENTS: usize = 8;
 
-/// The address of a Service: each connection goes to one of its endpoints, and stays there when the endpoint is removed.
+/// The address of a Service: each connection goes to one of its endpoints, and stays there when the endpoint is
+/// removed.
 struct Balancer {
     address: SocketAddr,
     endpoints: Arc<Mutex<Vec<SocketAddr>>>,
@@ -237,8 +238,8 @@ fn row(place: usize, event: &str, load: &Load, remark: &str) {
     results::row(Table::RollingUpdate, place, &[event.to_owned(), requests, failed, longest, remark.to_owned()]);
 }
 
-/// Waits until a database is stored with mutations, and a scale request for it is rejected: then all webhooks are called, and
-/// the caches know the database.
+/// Waits until a database is stored with mutations, and a scale request for it is rejected: then all webhooks are
+/// called, and the caches know the database.
 async fn until_checked(client: &Client) {
     let deployments: Api<Deployment> = Api::default_namespaced(client.clone());
     let ledger: Deployment = serde_json::from_value(database("ledger")).unwrap();

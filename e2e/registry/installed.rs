@@ -74,8 +74,8 @@ impl Pod {
         arguments
     }
 
-    /// Starts the container and stops it when it listens. Returns whether the module was cached; `None` if the container
-    /// failed.
+    /// Starts the container and stops it when it listens. Returns whether the module was cached; `None` if the
+    /// container failed.
     fn start(&self) -> Option<bool> {
         let arguments = self.arguments();
         let mut command = self.user.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());

@@ -20,8 +20,8 @@ use super::http2::{Body, builder, connect_over, whole};
 use super::process::{SOON, Server};
 use super::reviews::incomplete_review;
 
-/// A TCP connection that counts errors. hyper's client continues to read after a failed write; Go's, which API servers use,
-/// does not, and would lose answers.
+/// A TCP connection that counts errors. hyper's client continues to read after a failed write; Go's, which API servers
+/// use, does not, and would lose answers.
 struct Watched {
     stream: TcpStream,
     failures: Arc<AtomicUsize>,

@@ -1,15 +1,14 @@
 //! `questions-ui.yml`: Rancher's form for the settings. Options and defaults are from the schema of the settings.
 //!
-//! The types are those that the form supports. `rules` is a map of free text, because the form loses the other entries of a
-//! map when one is selected from a list. There is no hidden question `description` as in other policies, because the form
-//! submits it as a setting.
-//! Source: rancher/kubewarden-ui, `pkg/kubewarden/components/Questions`, at dca2ea46.
+//! The types are those that the form supports. `rules` is a map of free text, because the form loses the other entries
+//! of a map when one is selected from a list. There is no hidden question `description` as in other policies, because
+//! the form submits it as a setting. Source: rancher/kubewarden-ui, `pkg/kubewarden/components/Questions`, at dca2ea46.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqledge_ha_policy::settings::{SETTINGS, Setting};
 
-use crate::command::settings_schema;
+use crate::settings_schema;
 
 /// The form.
 #[derive(Debug, Serialize)]

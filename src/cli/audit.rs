@@ -37,9 +37,10 @@ pub struct AuditCommand {
     pub what_if: Option<WhatIf>,
     /// Set the time of a step, e.g. attach=5s..1m (repeatable)
     ///
-    /// The steps: node-grace (until a silent node counts as failed), stop (the pod ends), detach and attach (a volume), pull (the
-    /// image), start (the database), reboot (a node), cleanup (Kubernetes removes the pods of a removed node), force-detach (it detaches
-    /// a volume that nobody unmounted), remediation (something in the cluster removes a failed node).
+    /// The steps: node-grace (until a silent node counts as failed), stop (the pod ends), detach and attach (a volume),
+    /// pull (the image), start (the database), reboot (a node), cleanup (Kubernetes removes the pods of a removed
+    /// node), force-detach (it detaches a volume that nobody unmounted), remediation (something in the cluster removes
+    /// a failed node).
     #[arg(long = "timer", value_name = "STEP=TIME", value_parser = TimerFlag::parse)]
     pub timers: Vec<TimerFlag>,
     /// The reports.
@@ -102,8 +103,8 @@ pub struct AuditManifests {
 pub struct Publishing {
     /// Write a report for each namespace with databases into the cluster, and remove old ones
     ///
-    /// The reports are Reports of openreports.io/v1alpha1 or, in a cluster without these, PolicyReports of wgpolicyk8s.io. They have
-    /// the name sqledge-ha. Nothing else is changed. Without a database, the exit code is 0.
+    /// The reports are Reports of openreports.io/v1alpha1 or, in a cluster without these, PolicyReports of
+    /// wgpolicyk8s.io. They have the name sqledge-ha. Nothing else is changed. Without a database, the exit code is 0.
     #[arg(long, conflicts_with_all = ["from", "what_if"])]
     pub write_reports: bool,
     /// Send metrics to this Pushgateway of Prometheus, e.g. http://pushgateway.monitoring:9091

@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use super::registry::{PolicyInspect, PolicyPull, PolicyPush};
 #[cfg(feature = "serve")]
-use crate::install::gitops::Controller;
+use crate::install::gitops::GitOpsController;
 #[cfg(feature = "serve")]
 use crate::install::kubewarden::Mode;
 #[cfg(feature = "serve")]
@@ -22,8 +22,8 @@ pub enum Webhook {
     Manifests(WebhookManifests),
     /// Print the fields in which a GitOps controller sees a difference, as its settings
     ///
-    /// These are the fields that are mutated although a manifest states another value. Fields that manifests leave out need
-    /// no setting.
+    /// These are the fields that are mutated although a manifest states another value. Fields that manifests leave out
+    /// need no setting.
     Gitops(WebhookGitops),
 }
 
@@ -33,7 +33,7 @@ pub enum Webhook {
 pub struct WebhookGitops {
     /// The controller
     #[arg(long, value_enum, default_value_t)]
-    pub format: Controller,
+    pub format: GitOpsController,
     /// A YAML file with the policy's settings
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
@@ -62,7 +62,8 @@ pub struct WebhookManifests {
     /// The number of replicas
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     pub replicas: u16,
-    /// What the webhook does in namespaces without the label sqledge-ha/mode. Where it only warns, an outage has no effect
+    /// What the webhook does in namespaces without the label sqledge-ha/mode. Where it only warns, an outage has no
+    /// effect
     #[arg(long, value_enum, default_value_t)]
     pub mode: DefaultMode,
     /// Create Kubernetes Events on objects that are rejected or mutated: with the permission to create events, and with

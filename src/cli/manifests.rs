@@ -78,11 +78,11 @@ pub struct Inputs {
     /// Files, directories (.yaml, .yml, .json; skips hidden and ignored files) or `-` for standard input [default: .]
     ///
     /// A directory is searched like ripgrep does it: hidden files and directories are skipped, and so are those that a
-    /// .gitignore (in a Git repository) or an .ignore file (anywhere) excludes. A file that is named on the command line is
-    /// read with any extension, unless --exclude matches it.
+    /// .gitignore (in a Git repository) or an .ignore file (anywhere) excludes. A file that is named on the command
+    /// line is read with any extension, unless --exclude matches it.
     pub paths: Vec<PathBuf>,
-    /// The namespace of objects that name none, as for kubectl, and to render the chart with [default: the only one that the
-    /// application names]
+    /// The namespace of objects that name none, as for kubectl, and to render the chart with [default: the only one
+    /// that the application names]
     #[arg(long, short = 'n', value_name = "NAMESPACE")]
     pub namespace: Option<String>,
     /// The paths are part of an application: report missing objects as warnings, not errors
@@ -174,8 +174,9 @@ pub struct CheckOptions {
     pub engine: Option<EngineChoice>,
     /// The configuration [default: the nearest sqledge-ha.yaml in the directory of the first path, or above it]
     ///
-    /// A YAML file with settings under `policy:`, globs under `exclude:`, and ignore entries under `ignore:`. `sqledge-ha
-    /// config-schema` prints its JSON schema. The search for sqledge-ha.yaml ends at the root of the Git repository.
+    /// A YAML file with settings under `policy:`, globs under `exclude:`, and ignore entries under `ignore:`.
+    /// `sqledge-ha config-schema` prints its JSON schema. The search for sqledge-ha.yaml ends at the root of the Git
+    /// repository.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Do not search for a configuration

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::time::positive_duration;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::registry::{ClientOptions, FlagNames};
 
 /// The names of a command's flags for registries.
@@ -53,10 +53,10 @@ impl<N: RegistryFlagNames> RegistryAccess<N> {
     /// The options of the client.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 2 if the certificates cannot be used.
-    pub fn client_options(&self) -> Result<ClientOptions, Failure> {
+    /// [`CommandError`] with exit code 2 if the certificates cannot be used.
+    pub fn client_options(&self) -> Result<ClientOptions, CommandError> {
         let options = ClientOptions::new(N::FLAGS, self.plain_http, self.ca_cert.as_deref(), self.timeout);
-        options.map_err(|error| Failure::usage(format!("{}: {error}", N::FLAGS.ca_cert)))
+        options.map_err(|error| CommandError::usage(format!("{}: {error}", N::FLAGS.ca_cert)))
     }
 }
 

@@ -22,8 +22,9 @@ pub struct Rendering {
     pub kustomize: Vec<PathBuf>,
     /// Render every chart and kustomization below the paths, and check the result in place of their files
     ///
-    /// A chart is rendered with its own values, except if --helm names it. A kustomization that another one refers to is
-    /// rendered as a part of that. If helm, or kubectl and kustomize, are not installed, a note says what was not rendered.
+    /// A chart is rendered with its own values, except if --helm names it. A kustomization that another one refers to
+    /// is rendered as a part of that. If helm, or kubectl and kustomize, are not installed, a note says what was not
+    /// rendered.
     #[arg(long)]
     pub render: bool,
 }

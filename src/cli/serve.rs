@@ -103,8 +103,8 @@ pub struct ClusterAccess {
     /// Look up no objects; rules that need other objects are not checked
     #[arg(long)]
     pub no_cluster: bool,
-    /// Create a Kubernetes Event on each object that is rejected or mutated, or would be without the mode warn: one for each
-    /// rule in an hour, and none for dry runs. The ServiceAccount must be able to create events of events.k8s.io
+    /// Create a Kubernetes Event on each object that is rejected or mutated, or would be without the mode warn: one for
+    /// each rule in an hour, and none for dry runs. The ServiceAccount must be able to create events of events.k8s.io
     #[arg(long, conflicts_with = "no_cluster")]
     pub events: bool,
 }

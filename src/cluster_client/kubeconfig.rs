@@ -1,4 +1,5 @@
-//! Kubeconfig files: which ones are read, and what is wrong with them, in one sentence. Their text is in no message: it can be secret.
+//! Kubeconfig files: which ones are read, and what is wrong with them, in one sentence. Their text is in no message: it
+//! can be secret.
 
 use std::env;
 use std::fs;

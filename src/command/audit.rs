@@ -17,10 +17,10 @@ use crate::audit::publish::gateway::Gateway;
 use crate::audit::report::{self, AuditFormat, count};
 use crate::audit::timers::Timers;
 use crate::audit::{Audit, audit};
-use crate::cli::{AuditCommand, Inputs, TimerFlag};
+use crate::cli::{AuditCommand, TimerFlag};
 use crate::config::{self, ConfigFlags, LintConfig};
 use crate::escape::escape;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::input_name::path_name;
 use crate::linter::{Ignores, Level};
 use crate::message::{describe_io_error, print_message};
@@ -29,11 +29,11 @@ use crate::terminal::{Layout, TextOutput};
 /// Audits a cluster, and prints the report.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for wrong flags, configuration or kubeconfig, and 4 if the cluster or a file cannot be read.
-pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
-    let inputs = Inputs { paths: Vec::new(), namespace: None, partial: false, exclude: Vec::new() };
+/// [`CommandError`] with exit code 2 for wrong flags, configuration or kubeconfig, and 4 if the cluster or a file
+/// cannot be read.
+pub fn run(flags: &AuditCommand) -> Result<ExitStatus, CommandError> {
     let config_flags =
-        ConfigFlags { checks: &flags.checks, inputs: &inputs, rendering: None, no_ignores: flags.no_ignores };
+        ConfigFlags { checks: &flags.checks, paths: &[], exclude: &[], rendering: None, no_ignores: flags.no_ignores };
     let LintConfig { settings, ignores, note, .. } = config::lint_config(&config_flags)?;
     flags.report.links.choose();
     reject_duplicates(flags.report.output.iter().map(|(_, path)| path))?;
@@ -47,7 +47,10 @@ pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
         && !what_if.exists_in(&inventory)
         && !inventory.unread.iter().any(|unread| unread.resource == "nodes")
     {
-        return Err(Failure::usage(format!("--what-if: the cluster has no node or zone `{}`", escape(what_if.name()))));
+        return Err(CommandError::usage(format!(
+            "--what-if: the cluster has no node or zone `{}`",
+            escape(what_if.name())
+        )));
     }
     let mut timers = Timers::default();
     flags.timers.iter().for_each(|TimerFlag { timer, time }| timers.set(*timer, *time));
@@ -67,12 +70,12 @@ pub fn run(flags: &AuditCommand) -> Result<ExitStatus, Failure> {
 /// The Pushgateway. Its address may have a password, which no message repeats.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2.
-pub(super) fn parse_gateway(url: &str) -> Result<Gateway, Failure> {
-    url.parse().map_err(|reason| Failure::usage(format!("--push-gateway: {reason}")))
+/// [`CommandError`] with exit code 2.
+pub(super) fn parse_gateway(url: &str) -> Result<Gateway, CommandError> {
+    url.parse().map_err(|reason| CommandError::usage(format!("--push-gateway: {reason}")))
 }
 
-fn from_files(flags: &AuditCommand) -> Result<Inventory, Failure> {
+fn from_files(flags: &AuditCommand) -> Result<Inventory, CommandError> {
     let objects = read_objects(&flags.from)?;
     let names: Vec<String> = flags.from.iter().map(|path| path_name(path)).collect();
     Ok(Inventory::from_objects(names.join(", "), objects).in_namespaces(&flags.namespaces))
@@ -121,8 +124,9 @@ fn write_file(format: AuditFormat, path: &Path, details: bool, audit: &Audit) ->
     })
 }
 
-/// What could not be read takes precedence over findings, and a run without any database does not succeed, unless reports or metrics
-/// were asked for, which say so. With `--what-if`, the forecasts count, because the findings are not shown.
+/// What could not be read takes precedence over findings, and a run without any database does not succeed, unless
+/// reports or metrics were asked for, which say so. With `--what-if`, the forecasts count, because the findings are not
+/// shown.
 fn exit_status(flags: &AuditCommand, audit: &Audit) -> ExitStatus {
     let has_findings = if audit.is_what_if {
         let least = if flags.fail_on == Level::Error { Outcome::Waits } else { Outcome::Unknown };

@@ -4,7 +4,7 @@ use crate::cli::AuditManifests;
 use crate::command::audit::parse_gateway;
 use crate::command::webhook::{DEFAULT_SETTINGS, install_service};
 use crate::config;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::install::audit::{Options, manifests};
 use crate::install::options::published_image;
 use crate::install::yaml;
@@ -12,8 +12,8 @@ use crate::install::yaml;
 /// The manifests as a stream of YAML documents, in the order to apply them.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for an invalid configuration or URL, or a namespace of the cluster.
-pub fn text(flags: &AuditManifests) -> Result<String, Failure> {
+/// [`CommandError`] with exit code 2 for an invalid configuration or URL, or a namespace of the cluster.
+pub fn text(flags: &AuditManifests) -> Result<String, CommandError> {
     install_service(&flags.namespace)?;
     flags.push_gateway.as_deref().map(parse_gateway).transpose()?;
     let options = Options {

@@ -11,12 +11,11 @@ use similar::TextDiff;
 use self::summary::print_summary;
 use self::write_back::write_back;
 use crate::cli::Fix;
-use crate::command::sources;
 use crate::config::{self, ConfigFlags, LintConfig};
 use crate::escape::escape;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::fixer::{FixResult, fix};
-use crate::input;
+use crate::input::{self, sources};
 use crate::linter::{Level, LintResult, LintedFile, comment_notes};
 use crate::message::{describe_io_error, print_message};
 use crate::prefilter::Prefilter;
@@ -26,11 +25,12 @@ use crate::terminal::{Layout, TextOutput};
 /// Fixes manifests in place, or shows the changes.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
-pub fn run(flags: &Fix) -> Result<ExitStatus, Failure> {
+/// [`CommandError`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
+pub fn run(flags: &Fix) -> Result<ExitStatus, CommandError> {
     let (checks, inputs) = (&flags.checks, &flags.inputs);
     let rendering = Some(&flags.rendering);
-    let config_flags = ConfigFlags { checks, inputs, rendering, no_ignores: flags.no_ignores };
+    let config_flags =
+        ConfigFlags { checks, paths: &inputs.paths, exclude: &inputs.exclude, rendering, no_ignores: flags.no_ignores };
     let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
     let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
     let prefilter = Prefilter::new(&settings).with_texts().in_namespace(namespace);

@@ -4,20 +4,21 @@ use std::path::Path;
 
 use crate::baseline::Baseline;
 use crate::cli::Lint;
-use crate::command::{report_output, sources};
+use crate::command::report_output;
 use crate::config::{self, ConfigFlags, LintConfig};
-use crate::exit::{ExitStatus, Failure};
-use crate::input;
+use crate::exit::{CommandError, ExitStatus};
+use crate::input::{self, sources};
 use crate::linter::LintResult;
 use crate::prefilter::Prefilter;
 
 /// Checks manifests and prints the findings.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
-pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
+/// [`CommandError`] with exit code 2 for wrong flags or configuration, and 4 if standard output cannot be written.
+pub fn run(flags: &Lint) -> Result<ExitStatus, CommandError> {
     let (checks, inputs, rendering) = (&flags.checks, &flags.inputs, Some(&flags.rendering));
-    let config_flags = ConfigFlags { checks, inputs, rendering, no_ignores: flags.no_ignores };
+    let config_flags =
+        ConfigFlags { checks, paths: &inputs.paths, exclude: &inputs.exclude, rendering, no_ignores: flags.no_ignores };
     let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
     flags.reporting.links.choose();
     report_output::reject_duplicates(flags.reporting.output.iter().map(|file| &file.path))?;
@@ -46,9 +47,9 @@ pub fn run(flags: &Lint) -> Result<ExitStatus, Failure> {
     Ok(if are_written { exit_status(&result, flags) } else { ExitStatus::Unreadable })
 }
 
-/// Hides the findings of a baseline, which is written first if `is_new`. With an unreadable input, a new baseline would be
-/// incomplete, and is not written.
-fn apply_baseline(path: &Path, is_new: bool, result: &mut LintResult) -> Result<(), Failure> {
+/// Hides the findings of a baseline, which is written first if `is_new`. With an unreadable input, a new baseline would
+/// be incomplete, and is not written.
+fn apply_baseline(path: &Path, is_new: bool, result: &mut LintResult) -> Result<(), CommandError> {
     if !is_new {
         Baseline::read(path)?.apply(result);
     } else if result.errors.is_empty() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::input;
 use crate::linter::list_items::{complete, objects_in};
 use crate::manifest::{ReadError, read};
@@ -12,8 +12,8 @@ use crate::manifest::{ReadError, read};
 /// The objects in files and directories.
 ///
 /// # Errors
-/// [`Failure`] with exit code 4 for the first file that cannot be read.
-pub(super) fn read_objects(paths: &[PathBuf]) -> Result<Vec<Value>, Failure> {
+/// [`CommandError`] with exit code 4 for the first file that cannot be read.
+pub(super) fn read_objects(paths: &[PathBuf]) -> Result<Vec<Value>, CommandError> {
     let (sources, missing) = input::find(paths);
     if let Some(missing) = missing.first() {
         return Err(unreadable(&missing.name, &missing.error));
@@ -31,6 +31,6 @@ pub(super) fn read_objects(paths: &[PathBuf]) -> Result<Vec<Value>, Failure> {
 }
 
 /// The error for a file that cannot be read.
-pub(super) fn unreadable(name: &str, error: &ReadError) -> Failure {
-    Failure::unreadable(format!("{name}: {error}"))
+pub(super) fn unreadable(name: &str, error: &ReadError) -> CommandError {
+    CommandError::unreadable(format!("{name}: {error}"))
 }

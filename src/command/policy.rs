@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::atomic_write::atomic_write;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::input::{SizeLimit, read_limited};
 use crate::message::describe_io_error;
 use crate::registry::{ArtifactReference, InvalidReference, MAX_MODULE_BYTES};
@@ -32,14 +32,14 @@ pub enum Error {
     Format(String),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         match error {
             Error::Output(error) => error.into(),
             Error::File { path, source } => {
-                Failure::unreadable(format!("cannot write {}: {}", path.display(), describe_io_error(&source)))
+                CommandError::unreadable(format!("cannot write {}: {}", path.display(), describe_io_error(&source)))
             }
-            other => Failure { status: ExitStatus::Bug, message: other.to_string() },
+            other => CommandError { status: ExitStatus::Bug, message: other.to_string() },
         }
     }
 }
@@ -47,8 +47,8 @@ impl From<Error> for Failure {
 /// Runs `policy wasm`.
 ///
 /// # Errors
-/// [`Failure`] with exit code 4 if the file cannot be written.
-pub fn wasm(path: &Path) -> Result<ExitStatus, Failure> {
+/// [`CommandError`] with exit code 4 if the file cannot be written.
+pub fn wasm(path: &Path) -> Result<ExitStatus, CommandError> {
     // Binary output must bypass streams that strip color codes.
     write_module(path, EMBEDDED, &mut io::stdout().lock())?;
     Ok(ExitStatus::Clean)
@@ -57,8 +57,8 @@ pub fn wasm(path: &Path) -> Result<ExitStatus, Failure> {
 /// Runs `policy metadata`.
 ///
 /// # Errors
-/// [`Failure`] if the output cannot be written.
-pub fn metadata() -> Result<ExitStatus, Failure> {
+/// [`CommandError`] if the output cannot be written.
+pub fn metadata() -> Result<ExitStatus, CommandError> {
     write_metadata(&mut io::stdout().lock())?;
     Ok(ExitStatus::Clean)
 }
@@ -92,20 +92,20 @@ pub fn write_metadata(out: &mut dyn Write) -> Result<(), Error> {
 /// Reads a module from a file.
 ///
 /// # Errors
-/// [`Failure`] with exit code 4.
-pub fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
+/// [`CommandError`] with exit code 4.
+pub fn read_module(path: &Path) -> Result<Vec<u8>, CommandError> {
     const LIMIT: SizeLimit = SizeLimit { bytes: MAX_MODULE_BYTES, help: "" };
-    read_limited(LIMIT, path).map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))
+    read_limited(LIMIT, path).map_err(|error| CommandError::unreadable(format!("{}: {error}", path.display())))
 }
 
 /// Parses a reference on the command line.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2.
-pub fn parse_reference(text: &str) -> Result<ArtifactReference, Failure> {
+/// [`CommandError`] with exit code 2.
+pub fn parse_reference(text: &str) -> Result<ArtifactReference, CommandError> {
     text.parse().map_err(|error: InvalidReference| {
         const HELP: &str = "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:…, e.g. ghcr.io/team/policy:v1";
-        Failure::usage(format!("{text}: {error}\n = help: {HELP}"))
+        CommandError::usage(format!("{text}: {error}\n = help: {HELP}"))
     })
 }
 

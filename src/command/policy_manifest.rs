@@ -6,7 +6,7 @@ use sqledge_ha_policy::settings::Settings;
 use crate::cli::{PolicyAccess, PolicyManifest};
 use crate::command::policy::parse_reference;
 use crate::config;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::install::kubewarden::{Options, policies};
 use crate::install::module::ModuleMetadata;
 use crate::install::rbac::{ServiceAccount, policy_server};
@@ -16,8 +16,8 @@ use crate::registry::SCHEME;
 /// Policies as YAML.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for invalid settings, or a URL from which no policy server loads a module.
-pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
+/// [`CommandError`] with exit code 2 for invalid settings, or a URL from which no policy server loads a module.
+pub fn text(flags: &PolicyManifest) -> Result<String, CommandError> {
     let module = ModuleMetadata::embedded()?;
     let (value, settings) = match &flags.settings {
         Some(path) => {
@@ -40,7 +40,7 @@ pub fn text(flags: &PolicyManifest) -> Result<String, Failure> {
 }
 
 /// Checks the URL of a module: from a registry, a web server, or the file system of the policy server.
-fn check_location(url: &str) -> Result<(), Failure> {
+fn check_location(url: &str) -> Result<(), CommandError> {
     if url.starts_with(SCHEME) {
         return parse_reference(url).map(|_| ());
     }
@@ -49,14 +49,14 @@ fn check_location(url: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let help = "write registry://REGISTRY/REPOSITORY:TAG, https://… or file:///…";
-    Err(Failure::usage(format!("{url}: not the URL of a module\n = help: {help}")))
+    Err(CommandError::usage(format!("{url}: not the URL of a module\n = help: {help}")))
 }
 
 /// The permissions of the policy server as YAML.
 ///
 /// # Errors
-/// [`Failure`] only for a bug of the build.
-pub fn access(flags: &PolicyAccess) -> Result<String, Failure> {
+/// [`CommandError`] only for a bug of the build.
+pub fn access(flags: &PolicyAccess) -> Result<String, CommandError> {
     let account = ServiceAccount { namespace: flags.namespace.clone(), name: flags.service_account.clone() };
     Ok(yaml(&policy_server(&ModuleMetadata::embedded()?, &account))?)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::policy::{parse_reference, read_module};
 use crate::cli::PolicyPush;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::message::print_message;
 use crate::registry::{Artifact, push};
 use crate::wasm_host::{EMBEDDED, REVISION};
@@ -13,12 +13,12 @@ use crate::wasm_host::{EMBEDDED, REVISION};
 /// Pushes the module and prints its digest reference. Standard output has nothing else, for scripts.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for an invalid reference or unusable credentials, with exit code 4 if the module cannot be
-/// read or the registry causes an error.
-pub fn run(flags: &PolicyPush) -> Result<ExitStatus, Failure> {
+/// [`CommandError`] with exit code 2 for an invalid reference or unusable credentials, with exit code 4 if the module
+/// cannot be read or the registry causes an error.
+pub fn run(flags: &PolicyPush) -> Result<ExitStatus, CommandError> {
     let reference = parse_reference(&flags.reference)?;
     if reference.digest().is_some() {
-        return Err(Failure::usage(format!("{reference}: cannot push to a digest; use a tag")));
+        return Err(CommandError::usage(format!("{reference}: cannot push to a digest; use a tag")));
     }
     let options = flags.access.client_options()?;
     let module = match &flags.module {
@@ -29,7 +29,7 @@ pub fn run(flags: &PolicyPush) -> Result<ExitStatus, Failure> {
     let own_revision = REVISION.filter(|_| *module == *EMBEDDED);
     let artifact = Artifact::new(&module, flags.revision.as_deref().or(own_revision)).map_err(|error| {
         let name = flags.module.as_ref().map_or_else(|| "the embedded module".into(), |path| path.to_string_lossy());
-        Failure::unreadable(format!("{name}: {error}"))
+        CommandError::unreadable(format!("{name}: {error}"))
     })?;
     let digest_reference = push(&artifact, &reference, &options)?;
     print_message("pushed", &format!("{} bytes as {reference}", module.len()));

@@ -10,15 +10,15 @@ use anstream::StripStream;
 use crate::atomic_write::{atomic_write, missing_directory};
 use crate::cli::ReportFile;
 use crate::escape::escape;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::linter::LintResult;
 use crate::message::{describe_io_error, print_message};
 use crate::report::human::{self, HumanOptions};
 use crate::report::{ReportFormat, compact, github, json, junit, sarif, summary};
 use crate::terminal::{Layout, TextOutput};
 
-/// Prints a report on standard output, with colors if they are wanted there. `quiet` leaves out notes and the summary of the reports
-/// for people.
+/// Prints a report on standard output, with colors if they are wanted there. `quiet` leaves out notes and the summary
+/// of the reports for people.
 ///
 /// # Errors
 /// Errors of standard output.
@@ -47,24 +47,24 @@ pub(super) fn print(format: ReportFormat, quiet: bool, result: &LintResult) -> i
 /// Rejects two reports in the same file.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2.
-pub(super) fn reject_duplicates<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), Failure> {
+/// [`CommandError`] with exit code 2.
+pub(super) fn reject_duplicates<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), CommandError> {
     let mut known = HashSet::new();
     for path in paths {
         if !known.insert(real_path(path).unwrap_or_else(|_| path.clone())) {
             let path = escape(&path.to_string_lossy());
-            return Err(Failure::usage(format!("--output: two reports for one file: {path}")));
+            return Err(CommandError::usage(format!("--output: two reports for one file: {path}")));
         }
     }
     Ok(())
 }
 
-/// Rejects a report that would overwrite an input, readable or not. A JSON file without objects can be overwritten, because it can
-/// be a previous report.
+/// Rejects a report that would overwrite an input, readable or not. A JSON file without objects can be overwritten,
+/// because it can be a previous report.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2.
-pub(super) fn reject_overwrites(files: &[ReportFile], result: &LintResult) -> Result<(), Failure> {
+/// [`CommandError`] with exit code 2.
+pub(super) fn reject_overwrites(files: &[ReportFile], result: &LintResult) -> Result<(), CommandError> {
     for file in files.iter().filter(|file| file.path.exists()) {
         let target = real_path(&file.path).ok();
         let is_json = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
@@ -75,7 +75,7 @@ pub(super) fn reject_overwrites(files: &[ReportFile], result: &LintResult) -> Re
         let unreadable = result.errors.iter().map(|error| Path::new(&error.name));
         if read.chain(unreadable).any(|path| target.is_some() && path.canonicalize().ok() == target) {
             let path = escape(&file.path.to_string_lossy());
-            return Err(Failure::usage(format!("--output: the report would overwrite an input: {path}")));
+            return Err(CommandError::usage(format!("--output: the report would overwrite an input: {path}")));
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use sqledge_ha_policy::rules::parse_settings;
 use crate::cli::Review;
 use crate::command::objects::{read_objects, unreadable};
 use crate::config;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::input::Source;
 use crate::report::explanation;
 use crate::wasm_host::{
@@ -35,16 +35,16 @@ pub enum Error {
 /// Answers the review in a file and prints the answer. The exit code is 0 even if the request is rejected.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for an invalid configuration, 4 for input that cannot be read.
-pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
+/// [`CommandError`] with exit code 2 for an invalid configuration, 4 for input that cannot be read.
+pub fn run(flags: &Review) -> Result<ExitStatus, CommandError> {
     let settings =
         flags.config.as_deref().map(config::read_settings_file).transpose()?.map_or(Value::Null, |file| file.value);
     let objects = if flags.cluster.is_empty() { None } else { Some(read_objects(&flags.cluster)?) };
     let source = Source::from_argument(&flags.file);
     let text = source.read().map_err(|error| unreadable(&source.name(), &error))?;
-    let failed = |error: Error| Failure::unreadable(format!("{}: {error}", source.name()));
+    let failed = |error: Error| CommandError::unreadable(format!("{}: {error}", source.name()));
     let review = AdmissionReview::read(Bytes::from(text.into_bytes())).map_err(|error| {
-        Failure::unreadable(format!("{}: {error}; to check manifests, run `sqledge-ha lint`", source.name()))
+        CommandError::unreadable(format!("{}: {error}; to check manifests, run `sqledge-ha lint`", source.name()))
     })?;
     let answer = answer(&review, &settings, objects.clone()).map_err(failed)?;
     writeln!(anstream::stdout(), "{answer:#}")?;
@@ -59,14 +59,14 @@ pub fn run(flags: &Review) -> Result<ExitStatus, Failure> {
 
 /// Answers an AdmissionReview or an AdmissionRequest as the module would in a cluster, and returns the AdmissionReview.
 ///
-/// `settings` are the policy's settings; `Value::Null` means the defaults. `objects` are the other objects in the cluster. With
-/// `None`, look-ups fail, and the answer's audit annotations say so.
+/// `settings` are the policy's settings; `Value::Null` means the defaults. `objects` are the other objects in the
+/// cluster. With `None`, look-ups fail, and the answer's audit annotations say so.
 ///
 /// With invalid settings, with which a policy server would not start, the request is rejected with code 500.
 ///
 /// # Errors
-/// [`Error::Input`] with line and column if `input` is not an admission request; [`Error::Module`] if the module fails, which no
-/// input should cause; [`Error::Patch`] if the changed object is nested too deeply to compare.
+/// [`Error::Input`] with line and column if `input` is not an admission request; [`Error::Module`] if the module fails,
+/// which no input should cause; [`Error::Patch`] if the changed object is nested too deeply to compare.
 pub fn review(input: &[u8], settings: &Value, objects: Option<Vec<Value>>) -> Result<Value, Error> {
     answer(&AdmissionReview::read(Bytes::copy_from_slice(input))?, settings, objects)
 }
@@ -76,7 +76,7 @@ fn answer(review: &AdmissionReview, settings: &Value, objects: Option<Vec<Value>
         Some(objects) => Arc::new(ObjectSet(objects)),
         None => Arc::new(NoLookups),
     };
-    let instance = CompiledModule::new(EMBEDDED)?.instance(lookups)?;
+    let mut instance = CompiledModule::new(EMBEDDED)?.instance(lookups)?;
     let response = instance.validate_text(review.request_text(), &with_look_ups(settings).to_string())?;
     let patch = review.patch(&response)?;
     Ok(review.answer(response, patch))

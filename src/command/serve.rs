@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use self::bind::BoundSocket;
 use self::module::LoadedModule;
 use crate::cli::{Serve, ServeLimits};
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::message::describe_io_error;
 use crate::wasm_host::LookupSource;
 use crate::webhook::collectors::SettingsCollector;
@@ -31,11 +31,11 @@ use crate::webhook::workers::{WorkerContext, Workers};
 /// Runs the webhook until a signal stops it.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for unusable settings, modules, certificates or addresses; with exit code 4 for a module
-/// that cannot be read or pulled; with exit code 70 if a part of the webhook stops unexpectedly.
-pub fn run(flags: &Serve) -> Result<ExitStatus, Failure> {
+/// [`CommandError`] with exit code 2 for unusable settings, modules, certificates or addresses; with exit code 4 for a
+/// module that cannot be read or pulled; with exit code 70 if a part of the webhook stops unexpectedly.
+pub fn run(flags: &Serve) -> Result<ExitStatus, CommandError> {
     if flags.tls.insecure_http && !flags.listen.ip().is_loopback() {
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "--insecure-http: {} is not a loopback address; listen on 127.0.0.1 or [::1]",
             flags.listen
         )));
@@ -57,18 +57,18 @@ fn runtime(threads: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(threads).thread_name("connections").enable_all().build()
 }
 
-fn cannot_start_threads(error: &io::Error) -> Failure {
-    Failure::usage(format!("cannot start threads: {}", describe_io_error(error)))
+fn cannot_start_threads(error: &io::Error) -> CommandError {
+    CommandError::usage(format!("cannot start threads: {}", describe_io_error(error)))
 }
 
-impl From<ServerError> for Failure {
+impl From<ServerError> for CommandError {
     fn from(error: ServerError) -> Self {
-        Failure { status: ExitStatus::Bug, message: error.to_string() }
+        CommandError { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 
 /// Answers probes first: loading the module can take long, and the kubelet must not restart the pod meanwhile.
-async fn serve(flags: &Serve) -> Result<(), Failure> {
+async fn serve(flags: &Serve) -> Result<(), CommandError> {
     let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
     let health = Health { readiness: Arc::clone(&readiness), metrics: Arc::clone(&metrics) };
     let mut lifecycle = Lifecycle::start(probe_listener(flags, health)?, Arc::clone(&readiness))?;
@@ -78,7 +78,7 @@ async fn serve(flags: &Serve) -> Result<(), Failure> {
     Ok(lifecycle.run(webhook, tasks, timeouts).await?)
 }
 
-fn probe_listener(flags: &Serve, health: Health) -> Result<Listener, Failure> {
+fn probe_listener(flags: &Serve, health: Health) -> Result<Listener, CommandError> {
     Ok(Listener {
         socket: BoundSocket::new(flags.health_listen, "probes")?.listen()?,
         transport: Transport::Plain,
@@ -94,7 +94,7 @@ async fn start(
     flags: &Serve,
     readiness: &Arc<Readiness>,
     metrics: &Arc<Metrics>,
-) -> Result<(Listener, Vec<BackgroundTask>), Failure> {
+) -> Result<(Listener, Vec<BackgroundTask>), CommandError> {
     // Errors in these flags are reported before the module is pulled.
     let socket = BoundSocket::new(flags.listen, "reviews")?;
     let mut dependencies = Dependencies::load(&flags.tls, &flags.cluster).await?;
@@ -117,8 +117,8 @@ async fn start(
 }
 
 /// An address can use half of the connections, which is more than an API server needs. An HTTP/2 connection can use two
-/// fifths of the requests: with the default, the hundred that clients assume before they know the limit (RFC 9113, section
-/// 5.1.2).
+/// fifths of the requests: with the default, the hundred that clients assume before they know the limit (RFC 9113,
+/// section 5.1.2).
 fn review_connections(limits: &ServeLimits) -> ConnectionLimits {
     let total = limits.max_connections as usize;
     let check = max_queue_time(limits).saturating_add(limits.deadline);
@@ -165,7 +165,7 @@ fn webhook_state(
     events: Option<Events>,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
-) -> Result<Arc<WebhookState>, Failure> {
+) -> Result<Arc<WebhookState>, CommandError> {
     let limits = &flags.limits;
     let context = WorkerContext {
         module: module.module,

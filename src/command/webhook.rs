@@ -5,7 +5,7 @@ use sqledge_ha_policy::settings::{Exposure, Settings};
 use crate::cli::{WebhookGitops, WebhookManifests};
 use crate::command::policy::parse_reference;
 use crate::config;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::install::gitops;
 use crate::install::module::ModuleMetadata;
 use crate::install::options::{NAME, Options, published_image};
@@ -26,23 +26,24 @@ engines: [sql-edge]  # add sql-server to check SQL Server, too
 exposure: internal
 ";
 
-impl From<metadata::Error> for Failure {
+impl From<metadata::Error> for CommandError {
     fn from(error: metadata::Error) -> Self {
-        Failure { status: ExitStatus::Bug, message: error.to_string() }
+        CommandError { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 
-impl From<InvalidManifest> for Failure {
+impl From<InvalidManifest> for CommandError {
     fn from(error: InvalidManifest) -> Self {
-        Failure { status: ExitStatus::Bug, message: error.to_string() }
+        CommandError { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 
 /// The manifests as a stream of YAML documents, in the order to apply them.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for invalid settings, a namespace of the cluster, or an invalid reference of the module.
-pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
+/// [`CommandError`] with exit code 2 for invalid settings, a namespace of the cluster, or an invalid reference of the
+/// module.
+pub fn text(flags: &WebhookManifests) -> Result<String, CommandError> {
     let (settings, policy) = match &flags.settings {
         Some(path) => {
             let settings = config::read_settings_file(path)?;
@@ -77,8 +78,8 @@ pub fn text(flags: &WebhookManifests) -> Result<String, Failure> {
 /// The settings of a GitOps controller, by default for the settings of the printed manifests.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for invalid settings.
-pub fn gitops(flags: &WebhookGitops) -> Result<String, Failure> {
+/// [`CommandError`] with exit code 2 for invalid settings.
+pub fn gitops(flags: &WebhookGitops) -> Result<String, CommandError> {
     let policy = match &flags.settings {
         Some(path) => config::read_settings_file(path)?.policy,
         None => Settings { exposure: Some(Exposure::Internal), ..Settings::default() },
@@ -93,9 +94,9 @@ pub const CLUSTER_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-p
 /// The webhook's Service in a namespace.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 for a namespace of the cluster, and for a wrong name.
-pub(super) fn install_service(namespace: &str) -> Result<Service, Failure> {
-    let invalid = |reason: &str| Failure::usage(format!("--namespace {namespace}: {reason}"));
+/// [`CommandError`] with exit code 2 for a namespace of the cluster, and for a wrong name.
+pub(super) fn install_service(namespace: &str) -> Result<Service, CommandError> {
+    let invalid = |reason: &str| CommandError::usage(format!("--namespace {namespace}: {reason}"));
     if CLUSTER_NAMESPACES.contains(&namespace) {
         return Err(invalid(
             "this namespace belongs to the cluster, and the manifests would reject most pods in it; use a new namespace",

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::file::{ConfigFile, read_text};
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::input_name::normalize;
 use crate::manifest::{DocumentKind, classify, document_spans, read_span};
 use crate::message::describe_io_error;
@@ -20,13 +20,13 @@ const NEAR_MISSES: [&str; 3] = ["sqledge-ha.yml", ".sqledge-ha.yaml", ".sqledge-
 /// directory of that name, and a manifest, such as the one that installs the webhook, are no configuration.
 ///
 /// # Errors
-/// [`Failure`] with exit code 2 if there is one that cannot be read.
-pub(super) fn discover(path: &Path) -> Result<Option<ConfigFile>, Failure> {
+/// [`CommandError`] with exit code 2 if there is one that cannot be read.
+pub(super) fn discover(path: &Path) -> Result<Option<ConfigFile>, CommandError> {
     let path = absolute(path);
     let below = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
     for directory in below.into_iter().flat_map(Path::ancestors) {
         let candidate = relative(&directory.join(FILE_NAME));
-        if exists(&candidate).map_err(|error| Failure::usage(format!("{}: {error}", candidate.display())))? {
+        if exists(&candidate).map_err(|error| CommandError::usage(format!("{}: {error}", candidate.display())))? {
             let text = read_text(&candidate)?;
             if !is_manifest(&text) {
                 return Ok(Some(ConfigFile::parse(&candidate, &text)?));
@@ -47,8 +47,8 @@ pub(super) fn misnamed(path: &Path) -> Option<PathBuf> {
     found.map(|path| relative(&path))
 }
 
-/// Whether there is a file at a path. A link that leads nowhere, a pipe or a device is an error: to go on without it would
-/// change the result without a word.
+/// Whether there is a file at a path. A link that leads nowhere, a pipe or a device is an error: to go on without it
+/// would change the result without a word.
 fn exists(path: &Path) -> Result<bool, String> {
     let is_missing = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
     match fs::metadata(path) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::input::{CONFIG_LIMIT, read_limited};
 use crate::input_name::path_name;
 use crate::manifest::{Document, Lines, decode};
@@ -33,9 +33,9 @@ pub struct ConfigError {
     pub text: String,
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
-        Failure::usage(error.text)
+        CommandError::usage(error.text)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqledge_ha_policy::rules::RULES;
 
-use crate::command::settings_schema;
+use crate::settings_schema;
 
 /// The schema (draft 2020-12), pretty-printed.
 pub fn text() -> String {

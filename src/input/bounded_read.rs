@@ -52,7 +52,8 @@ pub(super) fn read_stream(stream: impl Read) -> io::Result<Vec<u8>> {
     read_at_most(INPUT_LIMIT, stream, || Ok(0))
 }
 
-/// Reads `input` to its end. `length` returns its expected length; it is called only for an input above [`FIRST_READ`] bytes.
+/// Reads `input` to its end. `length` returns its expected length; it is called only for an input above [`FIRST_READ`]
+/// bytes.
 fn read_at_most(limit: SizeLimit, input: impl Read, length: impl FnOnce() -> io::Result<u64>) -> io::Result<Vec<u8>> {
     let mut input = input.take(limit.bytes + 1);
     let mut bytes = Vec::with_capacity(FIRST_READ);

@@ -53,8 +53,8 @@ pub(super) fn read_error(message: String) -> ReadError {
     ReadError { message, help: None, byte: 0 }
 }
 
-/// Finds the texts below `paths` except excluded ones, renders charts and kustomizations, and reads every text with `read`. Without
-/// any path, chart or kustomization, searches the current directory.
+/// Finds the texts below `paths` except excluded ones, renders charts and kustomizations, and reads every text with
+/// `read`. Without any path, chart or kustomization, searches the current directory.
 pub fn collect<T, R>(paths: &[PathBuf], rendering: &Rendering, exclusion: &Exclusion, read: &R) -> FoundInputs<T>
 where
     T: Send,

@@ -1,4 +1,5 @@
-//! Finds the charts and kustomizations among the files of a run, and the files that are checked as part of what is rendered.
+//! Finds the charts and kustomizations among the files of a run, and the files that are checked as part of what is
+//! rendered.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -76,7 +77,8 @@ impl Discovered {
     }
 }
 
-/// A note about the kustomizations among `files` whose result is not in their files, and that are not `named` to be rendered.
+/// A note about the kustomizations among `files` whose result is not in their files, and that are not `named` to be
+/// rendered.
 pub(super) fn not_rendered_note<'f>(files: impl Iterator<Item = &'f Path>, named: &[Renderable]) -> Option<String> {
     let is_kustomization = |file: &&Path| file.file_name().is_some_and(|name| NAMES.iter().any(|one| name == *one));
     let mut rendered = RenderedFiles::default();

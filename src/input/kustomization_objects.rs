@@ -37,9 +37,9 @@ impl KustomizationObjects {
         KustomizationObjects { resources: objects(&tree.resources), patches }
     }
 
-    /// The files that the lines of a rendered object can come from, patches first. `annotated` is the file of the resource, if the
-    /// object says so; otherwise it is the one with an object of the same kind and name, to which Kustomize can have added a
-    /// prefix and a suffix.
+    /// The files that the lines of a rendered object can come from, patches first. `annotated` is the file of the
+    /// resource, if the object says so; otherwise it is the one with an object of the same kind and name, to which
+    /// Kustomize can have added a prefix and a suffix.
     pub(super) fn sources_of(&self, object: &Value, annotated: Option<&Path>) -> Vec<SourceFile> {
         let Some((kind, rendered)) = kind_and_name(object) else { return Vec::new() };
         let is_same = |resource: &&SourceObject| {

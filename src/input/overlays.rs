@@ -7,8 +7,8 @@ use super::Renderer;
 use super::kustomization::KustomizationTree;
 use super::rendering::Renderable;
 
-/// The overlays that share a resource with another one: variants of an application, such as for testing and production, which do not
-/// run beside each other.
+/// The overlays that share a resource with another one: variants of an application, such as for testing and production,
+/// which do not run beside each other.
 #[derive(Debug, Default)]
 pub(super) struct Overlays(Vec<PathBuf>);
 

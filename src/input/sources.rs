@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::input::{Charts, FoundInputs, MissingInput, Patches, Source};
+use super::{Charts, FoundInputs, MissingInput, Patches, Source};
 use crate::input_name::path_name;
 use crate::linter::{self, FileScan, InputError, LintResult, scan};
 use crate::manifest::ReadError;

@@ -32,7 +32,8 @@ pub(super) enum ToolError {
     Failed(ReadError),
 }
 
-/// Runs a tool without a shell and without input, and returns its standard output. Messages contain `call` as the command line.
+/// Runs a tool without a shell and without input, and returns its standard output. Messages contain `call` as the
+/// command line.
 pub(super) fn run(program: &str, call: &str, arguments: &[OsString]) -> Result<String, ToolError> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -25,8 +25,8 @@ const KUSTOMIZATION: &str = "Kustomization";
 
 /// The number of files that a thread reads at a time: small, so that all threads finish at about the same time.
 const FILES_AT_ONCE: usize = 16;
-/// The number of files to read as one batch during the search. A batch is sorted by name, which is usually the order of the files
-/// on the disk.
+/// The number of files to read as one batch during the search. A batch is sorted by name, which is usually the order of
+/// the files on the disk.
 const BATCH: usize = 128;
 
 /// The result of a search.
@@ -77,11 +77,12 @@ pub fn find(paths: &[PathBuf]) -> (Vec<Source>, Vec<MissingInput>) {
     (found.texts.into_iter().map(|(source, ())| source).collect(), found.missing)
 }
 
-/// Finds the texts below `paths`, each once, sorted by name, and reads them in parallel with `read`. Without paths, searches the
-/// current directory.
+/// Finds the texts below `paths`, each once, sorted by name, and reads them in parallel with `read`. Without paths,
+/// searches the current directory.
 ///
-/// A path argument can have any extension; `exclusion` applies to it, too. Directories are searched as by ripgrep: without hidden
-/// files, without files that `.gitignore` (in a repository) and `.ignore` exclude, and without following links to directories.
+/// A path argument can have any extension; `exclusion` applies to it, too. Directories are searched as by ripgrep:
+/// without hidden files, without files that `.gitignore` (in a repository) and `.ignore` exclude, and without following
+/// links to directories.
 ///
 /// `read` can be called twice for a file below two path arguments, but not for a path argument, which may be a pipe.
 pub fn find_and_read<T, R>(paths: &[PathBuf], exclusion: &Exclusion, read: &R) -> FoundInputs<T>
@@ -114,7 +115,8 @@ where
 
 struct Search<'e> {
     exclusion: &'e Exclusion,
-    /// The files to read after the search: path arguments, which can be pipes, and links, which can lead to other found files.
+    /// The files to read after the search: path arguments, which can be pipes, and links, which can lead to other found
+    /// files.
     files: Vec<FoundFile>,
     /// The searched directories.
     roots: Vec<PathBuf>,
@@ -198,8 +200,8 @@ impl<'e> Search<'e> {
         self.excluded.directories += excluded.directories.load(Ordering::Relaxed);
     }
 
-    /// Reads the files that have not been read, sorts all of them, and removes duplicates: a file can be a path argument, below a
-    /// directory, and the target of a link.
+    /// Reads the files that have not been read, sorts all of them, and removes duplicates: a file can be a path
+    /// argument, below a directory, and the target of a link.
     fn finish<T: Send>(
         self,
         early: Vec<(FoundFile, Option<T>)>,
@@ -273,8 +275,8 @@ fn is_link(entry: &DirEntry) -> bool {
     entry.file_type().is_some_and(|kind| kind.is_symlink())
 }
 
-/// Whether to read a directory entry: a regular file, because reading a pipe could block. Includes broken links, so that they are
-/// reported.
+/// Whether to read a directory entry: a regular file, because reading a pipe could block. Includes broken links, so
+/// that they are reported.
 fn is_manifest(entry: &DirEntry) -> bool {
     (has_manifest_extension(entry.path()) || entry.file_name() == KUSTOMIZATION)
         && match entry.file_type() {

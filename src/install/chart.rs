@@ -1,9 +1,9 @@
-//! The generated parts of the Helm chart: admission rules, match conditions and permissions. They follow from the module's
-//! metadata, the settings, and the resources that an audit reads. Everything else in the chart is written by hand; a test compares
-//! what it renders with the output of `sqledge-ha webhook manifests`.
+//! The generated parts of the Helm chart: admission rules, match conditions and permissions. They follow from the
+//! module's metadata, the settings, and the resources that an audit reads. Everything else in the chart is written by
+//! hand; a test compares what it renders with the output of `sqledge-ha webhook manifests`.
 //!
-//! The parts are named templates in one file, which `make generate` keeps up to date. Files for `.Files.Get` would not do,
-//! because the match conditions contain the value `settings.images`.
+//! The parts are named templates in one file, which `make generate` keeps up to date. Files for `.Files.Get` would not
+//! do, because the match conditions contain the value `settings.images`.
 
 use serde_json::{Value, json};
 use sqledge_ha_policy::engine::{ImageMapping, SQL_EDGE};
@@ -14,8 +14,8 @@ use super::module::ModuleMetadata;
 use super::rbac::{WATCH_VERBS, look_up_rules};
 use super::requests::Requests;
 use crate::audit::permissions::{to_read, to_write_reports};
-use crate::command::settings_schema;
 use crate::config::schema;
+use crate::settings_schema;
 
 /// An image repository that stands for the repositories in the settings.
 const PLACEHOLDER: &str = "IMAGES-OF-THE-SETTINGS";

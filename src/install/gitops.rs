@@ -6,7 +6,7 @@ use sqledge_ha_policy::settings::Settings;
 
 /// A GitOps controller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Controller {
+pub enum GitOpsController {
     /// Part of the spec of an Application
     #[default]
     ArgoCd,
@@ -25,10 +25,10 @@ const FLUX: &str = "\
 ";
 
 /// The settings as YAML.
-pub fn text(controller: Controller, settings: &Settings) -> String {
+pub fn text(controller: GitOpsController, settings: &Settings) -> String {
     match controller {
-        Controller::ArgoCd => format!("{ARGO_CD}{}", ignore_differences(settings)),
-        Controller::Flux => FLUX.to_owned(),
+        GitOpsController::ArgoCd => format!("{ARGO_CD}{}", ignore_differences(settings)),
+        GitOpsController::Flux => FLUX.to_owned(),
     }
 }
 

@@ -42,7 +42,8 @@ pub struct Options<'a> {
 }
 
 impl Options<'_> {
-    /// The kinds that the policy server may list: those in the settings, else all that `sqledge-ha policy access` grants.
+    /// The kinds that the policy server may list: those in the settings, else all that `sqledge-ha policy access`
+    /// grants.
     fn look_ups(&self) -> Vec<&'static str> {
         let named: Vec<&str> = self.policy.look_ups.iter().map(|resource| resource.name).collect();
         if named.is_empty() { looked_up_kinds() } else { named }

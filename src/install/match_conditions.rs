@@ -1,12 +1,13 @@
 //! Match conditions: CEL expressions that decide which requests the API server sends. A request that is not sent costs
-//! nothing and, more important, is allowed while no webhook answers. Above all this is the replacement of a database pod,
-//! which its controller creates.
+//! nothing and, more important, is allowed while no webhook answers. Above all this is the replacement of a database
+//! pod, which its controller creates.
 //!
 //! Each condition must be true for every request with a finding, and must have a value for every object, also where
 //! lists are null: with an error, the API server rejects the request. Match conditions and optional fields (`.?`) need
 //! Kubernetes 1.30.
 //!
-//! Source: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions>
+//! Source:
+//! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions>
 
 use serde_json::{Value, json};
 use sqledge_ha_policy::engine::{EULA_VARIABLE, IMAGE_SUBSTRINGS};
@@ -58,8 +59,9 @@ const NOT_BEING_DELETED: &str = "oldObject == null || object.metadata.?deletionT
 /// The rules allow up to one replica. A Scale does not say what its pods run.
 const SCALES_ABOVE_ONE: &str = "object.?spec.?replicas.orValue(0) > 1";
 
-/// A Service without a selector, before and after the request, selects no database. Updates that change neither its `spec`
-/// nor an annotation for internal load balancers are frequent, because controllers write other annotations and finalizers.
+/// A Service without a selector, before and after the request, selects no database. Updates that change neither its
+/// `spec` nor an annotation for internal load balancers are frequent, because controllers write other annotations and
+/// finalizers.
 fn service_changed() -> String {
     let names: Vec<String> = INTERNAL_ANNOTATIONS.iter().map(|(name, _)| text(name)).collect();
     format!(

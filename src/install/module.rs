@@ -22,9 +22,9 @@ pub struct LookedUp {
 }
 
 /// The resources that a namespaced policy can name, by API group. Kubewarden 1.38 and later reject a policy that names
-/// others. This is the default of `namespacedPoliciesAllowedResources` in Kubewarden's chart (kubewarden/adm-controller,
-/// charts/admission-controller/values.yaml).
-/// Source: <https://docs.kubewarden.io/admission-controller/1.38/en/howtos/security-hardening/security-hardening.html>
+/// others. This is the default of `namespacedPoliciesAllowedResources` in Kubewarden's chart
+/// (kubewarden/adm-controller, charts/admission-controller/values.yaml). Source:
+/// <https://docs.kubewarden.io/admission-controller/1.38/en/howtos/security-hardening/security-hardening.html>
 pub const NAMESPACED: [(&str, &[&str]); 5] = [
     ("", &["pods", "replicationcontrollers", "configmaps", "secrets", "services", "persistentvolumeclaims"]),
     ("apps", &["deployments", "statefulsets", "replicasets", "daemonsets"]),
@@ -62,8 +62,8 @@ impl ModuleMetadata {
         self.rules_for(requests).into_iter().filter(|rule| !is_built_in(rule)).collect()
     }
 
-    /// The admission rules of a namespaced policy: resources that it can name ([`NAMESPACED`]) and check without look-ups.
-    /// These are workloads: Services and scale requests need look-ups of workloads.
+    /// The admission rules of a namespaced policy: resources that it can name ([`NAMESPACED`]) and check without
+    /// look-ups. These are workloads: Services and scale requests need look-ups of workloads.
     pub fn namespaced_rules(&self) -> Vec<Value> {
         let may_name = |group: &Value, resource: &str| {
             let allowed = NAMESPACED.iter().find(|(known, _)| group == known);

@@ -11,7 +11,8 @@ use crate::webhook::self_signed::Service;
 /// The name of all objects.
 pub const NAME: &str = "sqledge-ha";
 
-/// What the webhook does in namespaces without the label `sqledge-ha/mode`. A namespace with the label has the other mode.
+/// What the webhook does in namespaces without the label `sqledge-ha/mode`. A namespace with the label has the other
+/// mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum DefaultMode {
     /// Mutate and reject; only warn in namespaces with the label sqledge-ha/mode: warn

@@ -1,5 +1,5 @@
-//! A module that `sqledge-ha serve` pulls at start instead of using the one in the image: the flags and volumes of the pod.
-//! The module is cached on a volume, because the root file system of the container is read-only.
+//! A module that `sqledge-ha serve` pulls at start instead of using the one in the image: the flags and volumes of the
+//! pod. The module is cached on a volume, because the root file system of the container is read-only.
 
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ const CACHE_DIRECTORY: &str = "/var/cache/sqledge-ha";
 const CA_DIRECTORY: &str = "/etc/sqledge-ha-registry-ca";
 const CREDENTIALS_DIRECTORY: &str = "/etc/sqledge-ha-registry-credentials";
 
-/// The maximum size of the cache, in MiB: three modules of the maximum size. The current module stays until the next one
-/// works. If a tag names one broken module after the other, the volume fills up and the kubelet evicts the pod.
+/// The maximum size of the cache, in MiB: three modules of the maximum size. The current module stays until the next
+/// one works. If a tag names one broken module after the other, the volume fills up and the kubelet evicts the pod.
 const CACHE_MEBIBYTES: u64 = 3 * (MAX_MODULE_BYTES >> 20);
 
 impl RemoteModule<'_> {

@@ -1,5 +1,5 @@
-//! Anchors and aliases. JSON has no aliases, so each alias becomes a copy of the anchored value. A budget limits the copies,
-//! because copies of copies grow exponentially.
+//! Anchors and aliases. JSON has no aliases, so each alias becomes a copy of the anchored value. A budget limits the
+//! copies, because copies of copies grow exponentially.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::spans::NodeId;
 use super::syntax_error::{MAX_DEPTH, SyntaxErrorKind};
 
-/// The number of values that a document's anchors and aliases can copy; each 16 bytes of text count as one value. goyaml.v2
-/// also stops at about 400,000 values (`alias_ratio_range_low` in its `decode.go`).
+/// The number of values that a document's anchors and aliases can copy; each 16 bytes of text count as one value.
+/// goyaml.v2 also stops at about 400,000 values (`alias_ratio_range_low` in its `decode.go`).
 const BUDGET: usize = 400_000;
 
 /// The anchors of a document read so far, by the parser's anchor number.

@@ -230,7 +230,8 @@ impl<'t> Builder<'t> {
         start + self.document.get(start..end).map_or(0, |text| text.trim_end().len())
     }
 
-    /// The first `-` of a block sequence below a key. If the sequence is not indented, the parser points behind the `-`.
+    /// The first `-` of a block sequence below a key. If the sequence is not indented, the parser points behind the
+    /// `-`.
     fn first_dash(&self, byte: usize) -> usize {
         let before = self.document.get(..byte).unwrap_or_default();
         let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();

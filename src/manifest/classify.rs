@@ -19,9 +19,9 @@ pub enum DocumentKind<'t> {
 
 /// Classifies a document that is JSON, or a block mapping in the first column with plain words as keys.
 ///
-/// A quoted or plain scalar can continue in the first column and look like a key there. Then either the text has a second line
-/// that begins with `kind`, and the result is [`DocumentKind::Unknown`]; or the only such line is not a key, and the document has
-/// no kind.
+/// A quoted or plain scalar can continue in the first column and look like a key there. Then either the text has a
+/// second line that begins with `kind`, and the result is [`DocumentKind::Unknown`]; or the only such line is not a
+/// key, and the document has no kind.
 ///
 /// ```
 /// use sqledge_ha::manifest::{DocumentKind, classify};
@@ -108,8 +108,8 @@ impl<'t> BlockMapping<'t> {
     }
 }
 
-/// Whether a line is a single control action of a Helm template, which prints nothing. It can skip or repeat other lines of the
-/// text, but not add any.
+/// Whether a line is a single control action of a Helm template, which prints nothing. It can skip or repeat other
+/// lines of the text, but not add any.
 fn is_control(line: &str) -> bool {
     let action = line.trim_end().strip_prefix("{{").and_then(|line| line.strip_suffix("}}"));
     let Some(action) = action.filter(|action| !action.contains("{{")) else { return false };

@@ -8,8 +8,8 @@ use granit_parser::{Event, Parser};
 
 use super::builder::bytes;
 
-/// Returns the byte ranges of a document's comments in order, each up to the end of its line. If the document has a syntax error,
-/// returns the comments before it.
+/// Returns the byte ranges of a document's comments in order, each up to the end of its line. If the document has a
+/// syntax error, returns the comments before it.
 #[must_use]
 pub fn comments(document: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();

@@ -25,8 +25,8 @@ pub(super) fn control_character(text: &str) -> Option<usize> {
     if has_any { text.bytes().position(is_control) } else { None }
 }
 
-/// Finds the first character that ends a line in YAML 1.1 only (NEL, LS or PS), as `kubectl` reads it. In JSON these are ordinary
-/// characters.
+/// Finds the first character that ends a line in YAML 1.1 only (NEL, LS or PS), as `kubectl` reads it. In JSON these
+/// are ordinary characters.
 pub(super) fn yaml11_line_break(text: &str) -> Option<usize> {
     if text.is_ascii() {
         return None;

@@ -26,7 +26,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// The byte range of the document in the text: one of the ranges of [`document_spans`], which can contain other documents.
+    /// The byte range of the document in the text: one of the ranges of [`document_spans`], which can contain other
+    /// documents.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
@@ -68,8 +69,8 @@ impl Document {
         &self.spans
     }
 
-    /// Returns the byte range in the whole text to show for a JSON Pointer (RFC 6901). The range is short and begins on the right
-    /// line:
+    /// Returns the byte range in the whole text to show for a JSON Pointer (RFC 6901). The range is short and begins on
+    /// the right line:
     ///
     /// | target of the pointer | range |
     /// |---|---|
@@ -95,8 +96,8 @@ impl Document {
         self.start + range.start..self.start + range.end
     }
 
-    /// Returns the byte range in the whole text of the key of the value at a JSON Pointer. For a value without a key, and a missing
-    /// one, it is the range of [`Document::locate`].
+    /// Returns the byte range in the whole text of the key of the value at a JSON Pointer. For a value without a key,
+    /// and a missing one, it is the range of [`Document::locate`].
     #[must_use]
     pub fn locate_key(&self, pointer: &str) -> Range<usize> {
         let range = self.spans().locate_key(pointer);
@@ -104,8 +105,8 @@ impl Document {
     }
 }
 
-/// Reads every document of a text, in order. An error in one document does not affect the others. Empty documents (comments, blank
-/// lines and markers) are skipped. JSON is read as YAML.
+/// Reads every document of a text, in order. An error in one document does not affect the others. Empty documents
+/// (comments, blank lines and markers) are skipped. JSON is read as YAML.
 #[must_use]
 pub fn read(text: &str) -> Vec<Result<Document, ReadError>> {
     let mut documents = Vec::new();
@@ -124,8 +125,8 @@ fn forbidden_character(document: &str) -> Option<SyntaxError> {
     control.into_iter().chain(line_break).min_by_key(|error| error.byte)
 }
 
-/// Reads the documents in one range of [`document_spans`]: usually one; none or several in the cases listed there. For callers that
-/// skip ranges or read them in parallel. `index` is the index of the first document.
+/// Reads the documents in one range of [`document_spans`]: usually one; none or several in the cases listed there. For
+/// callers that skip ranges or read them in parallel. `index` is the index of the first document.
 #[must_use]
 pub fn read_span(text: &str, span: Range<usize>, index: usize) -> Vec<Result<Document, ReadError>> {
     let mut documents = Vec::with_capacity(1);

@@ -1,7 +1,7 @@
 //! Edits a document's text and keeps the rest of it: comments, order, quoting, indentation and line endings.
 //!
-//! Each edit replaces one range, located by the document's spans. The new text is read again: if its value is not the old value
-//! with the same edit, the edit is an error and the text stays unchanged.
+//! Each edit replaces one range, located by the document's spans. The new text is read again: if its value is not the
+//! old value with the same edit, the edit is an error and the text stays unchanged.
 
 mod document_tree;
 mod insert;
@@ -59,8 +59,8 @@ impl TextEdit {
     }
 }
 
-/// Applies `edits` in order to the text of one document, and returns the new text. `document` is the text of one range of
-/// [`document_spans`](super::document_spans).
+/// Applies `edits` in order to the text of one document, and returns the new text. `document` is the text of one range
+/// of [`document_spans`](super::document_spans).
 ///
 /// # Errors
 /// [`EditError`] if one of the edits cannot be made without other changes.
@@ -103,8 +103,8 @@ fn edit_once(document: &str, edit: &Edit) -> Result<String, EditError> {
     Err(if tree.is_used_elsewhere(edit.pointer()) { EditError::UsedByAlias } else { EditError::WrongResult })
 }
 
-/// Whether a blank line with a tab follows the edit, which ends at `byte`. `kubectl` rejects such a line after most values, but not
-/// after a plain scalar and not in JSON.
+/// Whether a blank line with a tab follows the edit, which ends at `byte`. `kubectl` rejects such a line after most
+/// values, but not after a plain scalar and not in JSON.
 fn precedes_line_with_tab(text: &str, byte: usize) -> bool {
     let (before, after) = (text.get(..byte).unwrap_or_default(), text.get(byte..).unwrap_or_default());
     let next = after.trim_start();

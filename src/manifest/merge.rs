@@ -1,7 +1,7 @@
 //! Merge keys: `<<: *defaults`.
 //!
-//! As in goyaml.v2 (`merge` in its `decode.go`), order decides: merged entries replace the entries before the merge key, and the
-//! entries after it replace merged ones. If several mappings are merged, the first one takes precedence.
+//! As in goyaml.v2 (`merge` in its `decode.go`), order decides: merged entries replace the entries before the merge
+//! key, and the entries after it replace merged ones. If several mappings are merged, the first one takes precedence.
 
 use serde_json::Value;
 

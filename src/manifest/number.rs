@@ -1,11 +1,12 @@
-//! Numbers as Go reads and writes them, because `kubectl` is written in Go: `strconv.ParseInt` with base 0, the float pattern of
-//! goyaml.v2, and the formats of `encoding/json` and `FormatFloat`.
+//! Numbers as Go reads and writes them, because `kubectl` is written in Go: `strconv.ParseInt` with base 0, the float
+//! pattern of goyaml.v2, and the formats of `encoding/json` and `FormatFloat`.
 
 use serde_json::Value;
 
 use super::scalar::Scalar;
 
-/// Reads a plain scalar that begins with a digit or a sign, if it is a number (goyaml.v2 `resolve.go`, case `'D', 'S'`).
+/// Reads a plain scalar that begins with a digit or a sign, if it is a number (goyaml.v2 `resolve.go`, case
+/// `'D', 'S'`).
 pub(super) fn number(text: &str) -> Option<Scalar> {
     let without;
     let text = if text.contains('_') {
@@ -94,8 +95,9 @@ fn is_float(text: &str) -> bool {
     }) && exponent.is_none_or(|exponent| is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
 }
 
-/// Converts a float to the value that the API server reads. Go's JSON encoder writes a whole number below 1e21 without a fraction,
-/// and the Kubernetes decoder reads that as an integer if it fits into 64 bits: `replicas: 2.0` is `2`. `None` if it is not finite.
+/// Converts a float to the value that the API server reads. Go's JSON encoder writes a whole number below 1e21 without
+/// a fraction, and the Kubernetes decoder reads that as an integer if it fits into 64 bits: `replicas: 2.0` is `2`.
+/// `None` if it is not finite.
 pub(super) fn json_float(float: f64) -> Option<Value> {
     // Like Go's `FormatFloat(f, 'f', -1, 64)`, Rust writes the shortest digits that identify this float, then zeros.
     let whole = (float.fract() == 0.0 && float.abs() < 1e21).then(|| float.to_string());
@@ -105,8 +107,8 @@ pub(super) fn json_float(float: f64) -> Option<Value> {
     }
 }
 
-/// Converts a float key to a string, like `sigs.k8s.io/yaml`: `FormatFloat(f, 'g', -1, 32)`, and goyaml's names for infinite and
-/// undefined numbers.
+/// Converts a float key to a string, like `sigs.k8s.io/yaml`: `FormatFloat(f, 'g', -1, 32)`, and goyaml's names for
+/// infinite and undefined numbers.
 pub(super) fn float_key(float: f64) -> String {
     #[allow(clippy::cast_possible_truncation, reason = "that library uses 32 bits")]
     let float = float as f32;

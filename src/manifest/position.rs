@@ -32,8 +32,8 @@ impl<'t> Lines<'t> {
         Self { text, feeds: memchr_iter(b'\n', text.as_bytes()).collect(), is_ascii: text.is_ascii() }
     }
 
-    /// Returns the line and column of a byte offset. An offset inside a character means that character; an offset after the end means
-    /// the end.
+    /// Returns the line and column of a byte offset. An offset inside a character means that character; an offset after
+    /// the end means the end.
     #[must_use]
     pub fn position(&self, byte: usize) -> Position {
         let byte = self.text.floor_char_boundary(byte);

@@ -16,11 +16,12 @@ pub struct ReadError {
 
 /// Decodes a file's bytes as UTF-8, the only encoding that both `kubectl` and the API server read.
 ///
-/// The text keeps a byte-order mark, so that offsets in the text are offsets in the file. [`read`](super::read) skips it, and
-/// [`Lines`](super::Lines) does not count it as a column.
+/// The text keeps a byte-order mark, so that offsets in the text are offsets in the file. [`read`](super::read) skips
+/// it, and [`Lines`](super::Lines) does not count it as a column.
 ///
 /// # Errors
-/// [`ReadError`] at the first byte that is not UTF-8. The message is different for a file with a UTF-16 byte-order mark.
+/// [`ReadError`] at the first byte that is not UTF-8. The message is different for a file with a UTF-16 byte-order
+/// mark.
 pub fn decode(bytes: Vec<u8>) -> Result<String, ReadError> {
     let utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
     String::from_utf8(bytes).map_err(|error| {

@@ -1,7 +1,7 @@
 //! The location of every value: a compact tree, searched by JSON Pointer.
 //!
-//! Nodes are in one vector and refer to their children by number, so that aliases and merge keys can share nodes. Keys are stored as
-//! hashes: if two keys of a mapping had the same hash, a finding would be shown on the wrong line.
+//! Nodes are in one vector and refer to their children by number, so that aliases and merge keys can share nodes. Keys
+//! are stored as hashes: if two keys of a mapping had the same hash, a finding would be shown on the wrong line.
 
 use std::borrow::Cow;
 use std::ops::Range;

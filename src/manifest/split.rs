@@ -1,8 +1,9 @@
 //! Splits a stream into documents before parsing.
 //!
-//! An error in one document then does not affect the next one, and a caller can skip documents or read them in parallel. The markers
-//! are `---` and `...` in the first column, followed by a blank or the end of the line. No scalar can contain such a line, not even
-//! a quoted or a block scalar (YAML 1.1, section 4.3.1), so that splitting needs only lines.
+//! An error in one document then does not affect the next one, and a caller can skip documents or read them in
+//! parallel. The markers are `---` and `...` in the first column, followed by a blank or the end of the line. No scalar
+//! can contain such a line, not even a quoted or a block scalar (YAML 1.1, section 4.3.1), so that splitting needs only
+//! lines.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -24,11 +25,12 @@ pub struct DocumentSpans<'t> {
     ahead: [usize; 2],
 }
 
-/// Finds the documents of a text without parsing them. A range includes a document's directives and its `---`. Ranges with only
-/// comments, blank lines and markers are skipped.
+/// Finds the documents of a text without parsing them. A range includes a document's directives and its `---`. Ranges
+/// with only comments, blank lines and markers are skipped.
 ///
-/// A range is one document, with two exceptions that only parsing finds: JSON values can follow each other without a marker, and
-/// lines can end with a bare carriage return. [`read_span`](super::read_span) returns all documents of a range.
+/// A range is one document, with two exceptions that only parsing finds: JSON values can follow each other without a
+/// marker, and lines can end with a bare carriage return. [`read_span`](super::read_span) returns all documents of a
+/// range.
 #[must_use]
 pub fn document_spans(text: &str) -> DocumentSpans<'_> {
     let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };

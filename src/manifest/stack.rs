@@ -1,7 +1,7 @@
 //! The open collections during parsing: their values so far, and the nodes of those values.
 //!
-//! All open collections share the same stacks, because only the innermost one grows. A collection that ends takes its values from
-//! the stack at once, so that its vector has exactly the needed capacity.
+//! All open collections share the same stacks, because only the innermost one grows. A collection that ends takes its
+//! values from the stack at once, so that its vector has exactly the needed capacity.
 
 use std::collections::HashMap;
 

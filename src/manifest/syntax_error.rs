@@ -5,8 +5,8 @@ use granit_parser::ErrorKind;
 use super::read_error::ReadError;
 use super::template::template_at;
 
-/// The maximum nesting depth of collections: more than any manifest needs, and too little to overflow the stack when a value is
-/// dropped, cloned or printed.
+/// The maximum nesting depth of collections: more than any manifest needs, and too little to overflow the stack when a
+/// value is dropped, cloned or printed.
 pub(super) const MAX_DEPTH: usize = 256;
 
 /// An error in a document.

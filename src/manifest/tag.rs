@@ -9,8 +9,8 @@ use super::syntax_error::SyntaxErrorKind;
 
 const CORE: &str = "tag:yaml.org,2002:";
 
-/// Resolves a tagged scalar, quoted or not, like goyaml.v2's `resolve`. A scalar with a tag that YAML does not define is text,
-/// including the single `!`. (goyaml.v2 rejects an invalid `!!timestamp`; here it is text.)
+/// Resolves a tagged scalar, quoted or not, like goyaml.v2's `resolve`. A scalar with a tag that YAML does not define
+/// is text, including the single `!`. (goyaml.v2 rejects an invalid `!!timestamp`; here it is text.)
 pub(super) fn resolve_tagged<'t>(tag: &Tag, text: Cow<'t, str>) -> Result<(Scalar, Cow<'t, str>), SyntaxErrorKind> {
     let name = tag.suffix_in_namespace(CORE);
     let scalar = match name.as_deref() {

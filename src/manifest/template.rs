@@ -2,9 +2,9 @@
 
 /// Finds the template action that caused a syntax error at `byte`.
 ///
-/// That is an action at the start of any line (YAML allows no value there), or an action on the line of the error or the line
-/// before that is outside quotes or contains quotes itself. Other quoted actions are ordinary strings, for example in alert
-/// rules and workflows.
+/// That is an action at the start of any line (YAML allows no value there), or an action on the line of the error or
+/// the line before that is outside quotes or contains quotes itself. Other quoted actions are ordinary strings, for
+/// example in alert rules and workflows.
 pub(super) fn template_at(document: &str, byte: usize) -> Option<usize> {
     let byte = document.floor_char_boundary(byte);
     let (before, after) = document.split_at_checked(byte)?;

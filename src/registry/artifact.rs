@@ -90,8 +90,8 @@ pub(super) struct Layer {
 /// Reads the layer of the module from a manifest.
 ///
 /// # Errors
-/// [`RegistryError::NotAPolicy`] for an artifact that Kubewarden does not accept as a policy, [`RegistryError::TooLarge`]
-/// for a module above [`MAX_MODULE_BYTES`].
+/// [`RegistryError::NotAPolicy`] for an artifact that Kubewarden does not accept as a policy,
+/// [`RegistryError::TooLarge`] for a module above [`MAX_MODULE_BYTES`].
 pub(super) fn layer(manifest: &[u8]) -> Result<Layer, RegistryError> {
     let no_policy = |reason: String| RegistryError::NotAPolicy(reason);
     let manifest = match serde_json::from_slice(manifest) {

@@ -30,8 +30,8 @@ impl Cache {
         configured.or_else(home).map(|caches| Cache { directory: caches.join(env!("CARGO_PKG_NAME")) })
     }
 
-    /// Reads the file with a digest if it has at most `limit` bytes. The content is hashed again, because other programs
-    /// can write to the directory.
+    /// Reads the file with a digest if it has at most `limit` bytes. The content is hashed again, because other
+    /// programs can write to the directory.
     pub(super) fn read(&self, digest: &Digest, limit: u64) -> Option<Vec<u8>> {
         let path = self.path(digest);
         let mut content = Vec::new();

@@ -6,8 +6,8 @@
 //! | `helper` | the protocol of credential helpers |
 //!
 //! The crate `docker_credential` 1.4 does not replace this module. It looks up whole registries only, fails on an empty
-//! `auth`, names neither the file nor the line of an error, and cannot tell a missing helper from one that failed or has
-//! no login. The tests that keep this code are those of `auth_file`, and in `e2e/registry/credentials.rs`
+//! `auth`, names neither the file nor the line of an error, and cannot tell a missing helper from one that failed or
+//! has no login. The tests that keep this code are those of `auth_file`, and in `e2e/registry/credentials.rs`
 //! `failing_helpers_are_named_but_not_quoted` and `rejected_logins_are_reported_with_their_source`.
 
 mod auth_file;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::credentials::CredentialsError;
 use super::digest::Digest;
 use super::reference::ArtifactReference;
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 use crate::message;
 
 /// The names of a command's flags for registries, for messages.
@@ -252,11 +252,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
         let is_configuration = matches!(error.error, RegistryError::Credentials(_) | RegistryError::NoAuthorities);
         let status = if is_configuration { ExitStatus::Usage } else { ExitStatus::Unreadable };
-        Failure { status, message: error.to_string() }
+        CommandError { status, message: error.to_string() }
     }
 }
 

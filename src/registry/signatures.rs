@@ -31,8 +31,8 @@ pub enum Signatures {
     },
 }
 
-/// Finds the signatures of the policy with a digest reference: at cosign's tag, and among the referrers, which registries
-/// list in one of two ways:
+/// Finds the signatures of the policy with a digest reference: at cosign's tag, and among the referrers, which
+/// registries list in one of two ways:
 /// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
 ///
 /// It blocks: on a tokio runtime only `spawn_blocking` may call it.

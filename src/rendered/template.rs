@@ -27,9 +27,9 @@ impl Template {
         &self.text
     }
 
-    /// Returns the byte range of the template that corresponds to `span` of a rendered document, if the text is the same there. The
-    /// first line must be unique in the template and in the document, with its indentation or, because templates can change the
-    /// indentation, without it. All other lines of the span must be equal, too.
+    /// Returns the byte range of the template that corresponds to `span` of a rendered document, if the text is the
+    /// same there. The first line must be unique in the template and in the document, with its indentation or, because
+    /// templates can change the indentation, without it. All other lines of the span must be equal, too.
     pub fn locate(&self, document: &str, span: Range<usize>) -> Option<Range<usize>> {
         let rendered = lines(document);
         let first = rendered.iter().position(|line| line.start <= span.start && span.start <= line.end)?;

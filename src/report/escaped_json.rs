@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use sqledge_ha_policy::finding::is_control_or_bidi;
 
-/// Writes a value as indented JSON with a final line feed. Control characters and bidirectional formatting characters are escaped.
+/// Writes a value as indented JSON with a final line feed. Control characters and bidirectional formatting characters
+/// are escaped.
 ///
 /// # Errors
 /// Errors of `output`.
@@ -14,8 +15,9 @@ pub(crate) fn write(value: &impl Serialize, output: &mut impl Write) -> io::Resu
     writeln!(output)
 }
 
-/// Replaces characters in JSON text by escape sequences. Outside of strings, JSON contains ASCII only; in strings, serde_json has
-/// escaped control characters below U+0020. Each call of `write` must pass whole characters, as serde_json does.
+/// Replaces characters in JSON text by escape sequences. Outside of strings, JSON contains ASCII only; in strings,
+/// serde_json has escaped control characters below U+0020. Each call of `write` must pass whole characters, as
+/// serde_json does.
 struct EscapingWriter<W>(W);
 
 impl<W: Write> Write for EscapingWriter<W> {

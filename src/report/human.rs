@@ -114,8 +114,9 @@ const MAX_LINE: usize = 200;
 /// The maximum number of blanks before an excerpt.
 const MAX_INDENTATION: usize = 10_000;
 
-/// Limits what is shown of the lines, because they can contain a password. Lines that mention variables, commands or secrets, and
-/// very long lines, are cut to the span. If the span itself mentions them, only its first character is shown.
+/// Limits what is shown of the lines, because they can contain a password. Lines that mention variables, commands or
+/// secrets, and very long lines, are cut to the span. If the span itself mentions them, only its first character is
+/// shown.
 fn redact(text: &str, lines: Range<usize>, span: Range<usize>) -> (Range<usize>, Range<usize>) {
     let is_sensitive = |range: &Range<usize>| {
         range.len() > MAX_LINE || may_contain_secret(text.get(range.clone()).unwrap_or_default())

@@ -1,8 +1,9 @@
-//! The report as JUnit test results, which GitLab, Azure Pipelines and others show: a suite for each file, a test for each finding.
+//! The report as JUnit test results, which GitLab, Azure Pipelines and others show: a suite for each file, a test for
+//! each finding.
 //!
-//! An error is a failed test, a warning is a passed test with output, and an unreadable input is a test with an error. A checked
-//! file without findings is one passed test. Names are unique in a suite, because GitLab shows only the first of several tests with
-//! the same name. Times are omitted, so that the same files give the same report.
+//! An error is a failed test, a warning is a passed test with output, and an unreadable input is a test with an error.
+//! A checked file without findings is one passed test. Names are unique in a suite, because GitLab shows only the first
+//! of several tests with the same name. Times are omitted, so that the same files give the same report.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};

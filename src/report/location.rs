@@ -1,6 +1,7 @@
 //! The location of a finding in its file.
 //!
-//! A finding in a rendered manifest has a location in the rendered text, and in the template only if the text is the same there.
+//! A finding in a rendered manifest has a location in the rendered text, and in the template only if the text is the
+//! same there.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,7 +10,8 @@ use crate::linter::{InputError, LintResult, LintedFile, LocatedFinding, RelatedL
 use crate::manifest::{Lines, Position};
 use crate::rendered::{Rendered, SourceFile};
 
-/// Finds locations in the texts of a lint result. Caches the lines of the last text, because findings are sorted by text.
+/// Finds locations in the texts of a lint result. Caches the lines of the last text, because findings are sorted by
+/// text.
 pub(super) struct SourceFiles<'o> {
     result: &'o LintResult,
     last: Option<(usize, Lines<'o>)>,

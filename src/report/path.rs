@@ -1,5 +1,5 @@
-//! File paths in reports for other programs: relative to the directory of the run where possible, because a code host finds files
-//! by that path.
+//! File paths in reports for other programs: relative to the directory of the run where possible, because a code host
+//! finds files by that path.
 
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};

@@ -25,8 +25,8 @@ pub(super) fn message_and_reason(located: &LocatedFinding) -> String {
     }
 }
 
-/// A finding's message and reason, and what its file was rendered for, if the file does not say so: a base can have several
-/// overlays.
+/// A finding's message and reason, and what its file was rendered for, if the file does not say so: a base can have
+/// several overlays.
 pub(super) fn message_in(located: &LocatedFinding, location: &Location<'_>) -> String {
     let message = message_and_reason(located);
     match location.rendered_elsewhere() {

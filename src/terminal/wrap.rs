@@ -6,8 +6,8 @@ use anstream::adapter::strip_str;
 use textwrap::core::display_width;
 use textwrap::{Options, fill, refill};
 
-/// Wraps a line at blanks, with its further lines indented. A line of a source text, or of a frame around one, stays as it is.
-/// Escape sequences have no width.
+/// Wraps a line at blanks, with its further lines indented. A line of a source text, or of a frame around one, stays as
+/// it is. Escape sequences have no width.
 pub(super) fn wrap_line(line: Cow<'_, str>, width: usize) -> Cow<'_, str> {
     if display_width(&line) <= width {
         return line;

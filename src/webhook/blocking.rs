@@ -4,18 +4,18 @@ use std::panic::resume_unwind;
 
 use tokio::task::spawn_blocking;
 
-use crate::exit::{ExitStatus, Failure};
+use crate::exit::{CommandError, ExitStatus};
 
 /// Runs blocking work on another thread, so that the caller can stop waiting for it.
 ///
 /// # Errors
 /// Those of the work.
 pub async fn run_blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+    work: impl FnOnce() -> Result<T, CommandError> + Send + 'static,
+) -> Result<T, CommandError> {
     let done = spawn_blocking(work).await;
     done.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
-        Err(error) => Err(Failure { status: ExitStatus::Bug, message: error.to_string() }),
+        Err(error) => Err(CommandError { status: ExitStatus::Bug, message: error.to_string() }),
     })
 }

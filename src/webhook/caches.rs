@@ -1,4 +1,5 @@
-//! Caches of the objects that the module looks up, kept up to date by watches, so that no look-up waits for the network.
+//! Caches of the objects that the module looks up, kept up to date by watches, so that no look-up waits for the
+//! network.
 //!
 //! | file | contents |
 //! |---|---|
@@ -61,8 +62,8 @@ pub struct Caches {
 
 impl Caches {
     /// Starts to watch kinds in all namespaces, on the current tokio runtime. `settings` are those of the embedded
-    /// module: objects that its rules cannot concern are cached by name only, and not listed, the others with the fields
-    /// that its rules read. For another module it is `None`, and all objects are complete.
+    /// module: objects that its rules cannot concern are cached by name only, and not listed, the others with the
+    /// fields that its rules read. For another module it is `None`, and all objects are complete.
     pub fn start(
         client: &Client,
         kinds: impl IntoIterator<Item = ResourceKind>,

@@ -133,7 +133,8 @@ impl Answer {
     }
 }
 
-/// Turns a mutation or a rejection into warnings: the mode `warn` leaves those of the rules whose action the settings choose.
+/// Turns a mutation or a rejection into warnings: the mode `warn` leaves those of the rules whose action the settings
+/// choose.
 fn remove_effect(response: &mut Response) {
     response.mutated_object = None;
     if !response.accepted {

@@ -23,7 +23,7 @@ use super::self_signed::SelfSigned;
 use super::tls_files::{self, TlsFiles};
 use crate::cli::{ClusterAccess, Tls};
 use crate::cluster_client::{self, Platform};
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::wasm_host::{LookupSource, NoLookups};
 
 /// After this time the webhook is ready even if a cache is not. Until the cache is, rules that look up objects are not
@@ -54,8 +54,8 @@ impl Dependencies {
     /// Loads the certificate, or prepares to create one, and connects to the cluster.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 2 for unusable files and for a cluster that is not configured.
-    pub async fn load(tls: &Tls, access: &ClusterAccess) -> Result<Self, Failure> {
+    /// [`CommandError`] with exit code 2 for unusable files and for a cluster that is not configured.
+    pub async fn load(tls: &Tls, access: &ClusterAccess) -> Result<Self, CommandError> {
         let client = client(access).await?;
         let platform = match &client {
             Some(client) => Platform::detect(client).await,
@@ -98,7 +98,7 @@ impl Dependencies {
         Some(events)
     }
 
-    fn load_certificate(&mut self, tls: &Tls) -> Result<(), Failure> {
+    fn load_certificate(&mut self, tls: &Tls) -> Result<(), CommandError> {
         let certificate = Certificate::new();
         if let (Some(chain), Some(key)) = (&tls.tls_cert, &tls.tls_key) {
             let files = TlsFiles::load(chain.clone(), key.clone(), Arc::clone(&certificate)).map_err(usage)?;
@@ -109,7 +109,7 @@ impl Dependencies {
             self.tasks.push(Box::pin(own.run()));
         }
         let config = server_config(Arc::clone(&certificate));
-        let config = config.map_err(|error| Failure::usage(format!("cannot set up TLS: {error}")))?;
+        let config = config.map_err(|error| CommandError::usage(format!("cannot set up TLS: {error}")))?;
         self.transport = Transport::Tls(TlsAcceptor::from(config));
         self.collectors.push(Box::new(CertificateCollector(Arc::clone(&certificate))));
         self.tasks.push(Box::pin(Arc::clone(&certificate).check_daily()));
@@ -118,7 +118,7 @@ impl Dependencies {
     }
 }
 
-async fn client(access: &ClusterAccess) -> Result<Option<Client>, Failure> {
+async fn client(access: &ClusterAccess) -> Result<Option<Client>, CommandError> {
     if access.no_cluster {
         return Ok(None);
     }
@@ -127,12 +127,12 @@ async fn client(access: &ClusterAccess) -> Result<Option<Client>, Failure> {
     let connected = run_blocking(move || {
         runtime.block_on(cluster_client::connect(kubeconfig.as_deref())).map_err(|error| {
             let help = "select a cluster with --kubeconfig, or switch look-ups off with --no-cluster";
-            Failure::usage(format!("{error}; {help}"))
+            CommandError::usage(format!("{error}; {help}"))
         })
     });
     connected.await.map(Some)
 }
 
-fn usage(error: impl std::fmt::Display) -> Failure {
-    Failure::usage(error.to_string())
+fn usage(error: impl std::fmt::Display) -> CommandError {
+    CommandError::usage(error.to_string())
 }

@@ -57,7 +57,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Prepares to report. The task creates the Events; `lookups` finds the UID of an object that was mutated at creation.
+    /// Prepares to report. The task creates the Events; `lookups` finds the UID of an object that was mutated at
+    /// creation.
     pub fn new(client: Client, lookups: Arc<dyn LookupSource>, metrics: &Arc<Metrics>) -> (Self, BackgroundTask) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let recent = Arc::new(Recent::new(INTERVAL));

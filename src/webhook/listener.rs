@@ -55,8 +55,8 @@ pub use self::connection_limit::{ConnectionLimit, OverflowPolicy};
 pub struct ConnectionLimits {
     /// The maximum number of open connections.
     pub connections: ConnectionLimit,
-    /// How long the TLS handshake and the head of each request may take; over HTTP/1.1 also how long a connection may be
-    /// idle.
+    /// How long the TLS handshake and the head of each request may take; over HTTP/1.1 also how long a connection may
+    /// be idle.
     pub head_timeout: Duration,
     /// The maximum number of requests in flight on an HTTP/2 connection.
     pub streams: u32,

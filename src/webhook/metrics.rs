@@ -90,8 +90,8 @@ impl EventResult {
     }
 }
 
-/// Why a look-up failed, so that the rules that need it were not checked: what the audit annotation `unchecked` says, and
-/// the label.
+/// Why a look-up failed, so that the rules that need it were not checked: what the audit annotation `unchecked` says,
+/// and the label.
 const NOT_CHECKED: [(&str, &str); 7] = [
     ("ServiceAccount has no permission", "forbidden"),
     ("the policy has no permission", "not_granted"),

@@ -53,8 +53,8 @@ impl RequestLimit {
         self.limits.body
     }
 
-    /// Acquires a permit for a request. `length` is the `Content-Length`, if there is one; memory for the body is reserved
-    /// as it arrives, by [`RequestPermit::reserve`].
+    /// Acquires a permit for a request. `length` is the `Content-Length`, if there is one; memory for the body is
+    /// reserved as it arrives, by [`RequestPermit::reserve`].
     ///
     /// # Errors
     /// [`LimitExceeded`], immediately.

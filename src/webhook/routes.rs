@@ -123,8 +123,8 @@ async fn answer(state: Arc<WebhookState>, stage: Stage, request: Request<Body>) 
     response
 }
 
-/// The response, which keeps the unread rest of the request until it is sent. Over HTTP/2, dropping the rest earlier resets the
-/// stream, so that the client never sees the response.
+/// The response, which keeps the unread rest of the request until it is sent. Over HTTP/2, dropping the rest earlier
+/// resets the stream, so that the client never sees the response.
 fn until_answered(response: Response<Body>, unread: Body) -> Response<Body> {
     response.map(|answer| Body::new(KeepsUnread { answer, _unread: unread }))
 }
@@ -248,8 +248,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.eq_ignore_ascii_case("application/json")
 }
 
-/// Logs a decision with names, but without contents: rejections at level info, also those that the mode `warn` prevents;
-/// others at level debug.
+/// Logs a decision with names, but without contents: rejections at level info, also those that the mode `warn`
+/// prevents; others at level debug.
 fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration) {
     let is_rejection = answer.is_rejection();
     if !(is_rejection || tracing::enabled!(tracing::Level::DEBUG)) {

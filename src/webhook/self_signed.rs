@@ -1,5 +1,5 @@
-//! `--self-signed`: a CA and a serving certificate that the replicas share through a Secret. The CA bundle is published in
-//! the webhook configurations.
+//! `--self-signed`: a CA and a serving certificate that the replicas share through a Secret. The CA bundle is published
+//! in the webhook configurations.
 //!
 //! | file | contents |
 //! |---|---|
@@ -8,9 +8,9 @@
 //! | `service` | the Service and its DNS names |
 //! | `secret`, `configurations`, `api` | the objects on the API server |
 //!
-//! The account needs `create` on Secrets in the namespace, `get` and `update` on the one Secret, and `get` and `patch` on
-//! the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration. Each replica reads these objects regularly,
-//! without a watch, and restores them after changes by others.
+//! The account needs `create` on Secrets in the namespace, `get` and `update` on the one Secret, and `get` and `patch`
+//! on the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration. Each replica reads these objects
+//! regularly, without a watch, and restores them after changes by others.
 
 mod api;
 mod ca;
@@ -125,8 +125,8 @@ pub struct SelfSigned {
 }
 
 impl SelfSigned {
-    /// Will keep `certificate` valid for a Service, and its CA published in the two webhook configurations with the name
-    /// `configuration`. Does nothing before [`SelfSigned::reconcile`] or [`SelfSigned::run`].
+    /// Will keep `certificate` valid for a Service, and its CA published in the two webhook configurations with the
+    /// name `configuration`. Does nothing before [`SelfSigned::reconcile`] or [`SelfSigned::run`].
     pub fn new(client: Client, service: Service, configuration: &str, certificate: Arc<Certificate>) -> Self {
         SelfSigned {
             client,

@@ -46,8 +46,8 @@ pub struct WorkerContext {
     pub metrics: Arc<Metrics>,
 }
 
-/// The settings of each stage as JSON text. In the validating stage, the mode is `validate`, unless the settings say that
-/// it is `warn`.
+/// The settings of each stage as JSON text. In the validating stage, the mode is `validate`, unless the settings say
+/// that it is `warn`.
 #[derive(Clone, Debug)]
 pub struct StageSettings {
     mutate: String,

@@ -1,5 +1,5 @@
-//! Not a fuzz target: libFuzzer passes it manifests, and it writes admission requests for the target `module` to the folder
-//! `$SEEDS`, one for each object, with all objects of the file as answers of the host.
+//! Not a fuzz target: libFuzzer passes it manifests, and it writes admission requests for the target `module` to the
+//! folder `$SEEDS`, one for each object, with all objects of the file as answers of the host.
 
 #![no_main]
 

@@ -166,7 +166,8 @@ fn with_your_own_certificate_the_webhook_has_look_up_permissions_only() {
     }
 }
 
-/// The fields of a PodMonitor that the chart uses: prometheus-operator/prometheus-operator, `pkg/apis/monitoring/v1/podmonitor_types.go`.
+/// The fields of a PodMonitor that the chart uses: prometheus-operator/prometheus-operator,
+/// `pkg/apis/monitoring/v1/podmonitor_types.go`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PodMonitorSpec {

@@ -134,7 +134,8 @@ impl Verdict {
         }
     }
 
-    /// The outcome of an update of an object that was stored with these findings, for the first time in this mode or again.
+    /// The outcome of an update of an object that was stored with these findings, for the first time in this mode or
+    /// again.
     pub(super) fn outcome_of_update(&self, mode: Mode, is_first: bool) -> Outcome {
         match mode {
             Mode::Enforce if is_first && !self.mutating.is_empty() => Outcome::Mutated(self.all()),

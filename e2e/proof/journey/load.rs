@@ -22,7 +22,8 @@ pub(super) const NAMESPACES: [&str; 2] = ["shop", "quarry"];
 /// The part of the journey: an even number, or an odd one while the cluster changes to the next part.
 pub(super) const PARTS: usize = 5;
 
-/// What the webhook does in a namespace in a part: it is absent, warns, is enforced by label, is enforced, and is removed.
+/// What the webhook does in a namespace in a part: it is absent, warns, is enforced by label, is enforced, and is
+/// removed.
 pub(super) fn mode(part: usize, namespace: &str) -> Mode {
     match part / 2 {
         1 => Mode::Warn,

@@ -60,8 +60,8 @@ fn groupings(expression: &str) -> BTreeSet<&str> {
     groups.flatten().collect()
 }
 
-/// A webhook that has all metrics: after a mutation, an HTTP error, a look-up that failed, and a client that does not trust
-/// the certificate.
+/// A webhook that has all metrics: after a mutation, an HTTP error, a look-up that failed, and a client that does not
+/// trust the certificate.
 pub(crate) fn server_with_all_metrics(cluster: &Cluster) -> Server {
     let server = Server::start_in(cluster.kubeconfig(), &["--events"]);
     server.wait_until_ready();

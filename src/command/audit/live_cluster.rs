@@ -16,7 +16,7 @@ use crate::audit::report::prometheus;
 use crate::cli::{AuditCommand, ClusterConnection};
 use crate::cluster_client::connect_as_kubectl;
 use crate::escape::escape;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::message::describe_io_error;
 
 /// A cluster that is read, and that reports are written into.
@@ -27,17 +27,17 @@ pub(super) struct LiveCluster {
 }
 
 impl LiveCluster {
-    pub(super) fn connect(connection: &ClusterConnection) -> Result<Self, Failure> {
+    pub(super) fn connect(connection: &ClusterConnection) -> Result<Self, CommandError> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime =
-            runtime.map_err(|error| Failure::usage(format!("cannot start threads: {}", describe_io_error(&error))))?;
+        let runtime = runtime
+            .map_err(|error| CommandError::usage(format!("cannot start threads: {}", describe_io_error(&error))))?;
         let connecting = connect_as_kubectl(connection.kubeconfig.as_deref(), connection.context.as_deref());
-        let (client, address) = runtime.block_on(connecting).map_err(|error| Failure::usage(error.to_string()))?;
+        let (client, address) = runtime.block_on(connecting).map_err(|error| CommandError::usage(error.to_string()))?;
         Ok(LiveCluster { runtime, client, address })
     }
 
     /// Reads the cluster, and shows the progress if standard error is a terminal.
-    pub(super) fn read(&self, namespaces: &[String], settings: &Settings) -> Result<Inventory, Failure> {
+    pub(super) fn read(&self, namespaces: &[String], settings: &Settings) -> Result<Inventory, CommandError> {
         let is_shown = io::stderr().is_terminal();
         let progress = |resource: &str, objects: usize| {
             if is_shown {
@@ -48,7 +48,8 @@ impl LiveCluster {
         if is_shown {
             let _ = write!(anstream::stderr(), "\r\x1b[K");
         }
-        let inventory = read.map_err(|error| Failure::unreadable(format!("{}: {error}", escape(&self.address))))?;
+        let inventory =
+            read.map_err(|error| CommandError::unreadable(format!("{}: {error}", escape(&self.address))))?;
         Ok(Inventory { source: self.address.clone(), ..inventory })
     }
 

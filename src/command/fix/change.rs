@@ -40,7 +40,8 @@ fn name(object: &Value) -> String {
     format!("{} {}", text(object.get("kind")), text(object.pointer("/metadata/name")))
 }
 
-/// The reference to a value of the chart, e.g. `.Values.replicas`, with which a template writes the key that `pointer` ends with.
+/// The reference to a value of the chart, e.g. `.Values.replicas`, with which a template writes the key that `pointer`
+/// ends with.
 fn value_reference(file: &LintedFile, located: &LocatedFinding, pointer: &str) -> Option<String> {
     let (origin, _) = file.rendered.as_ref()?.origin(located.span.start)?;
     let key = pointer.rsplit('/').next()?;

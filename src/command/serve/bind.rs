@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::message::describe_io_error;
 
 /// The maximum number of connections that wait for `accept`.
 const BACKLOG: u32 = 1024;
 
-/// A socket that is bound, but does not listen yet: the kernel rejects connections. This finds wrong addresses before the
-/// module is loaded.
+/// A socket that is bound, but does not listen yet: the kernel rejects connections. This finds wrong addresses before
+/// the module is loaded.
 pub(super) struct BoundSocket {
     socket: TcpSocket,
     address: SocketAddr,
@@ -24,8 +24,8 @@ impl BoundSocket {
     /// Binds an address.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 2 if the address is not available.
-    pub(super) fn new(address: SocketAddr, purpose: &'static str) -> Result<Self, Failure> {
+    /// [`CommandError`] with exit code 2 if the address is not available.
+    pub(super) fn new(address: SocketAddr, purpose: &'static str) -> Result<Self, CommandError> {
         let bound = bind(address).or_else(|error| bind(without_ipv6(address, &error).ok_or(error)?));
         let (socket, address) = bound.map_err(|error| cannot_listen(purpose, address, &error))?;
         Ok(BoundSocket { socket, address, purpose })
@@ -34,8 +34,8 @@ impl BoundSocket {
     /// Starts to listen, and logs the address.
     ///
     /// # Errors
-    /// [`Failure`] with exit code 2 if another process has started to listen there.
-    pub(super) fn listen(self) -> Result<TcpListener, Failure> {
+    /// [`CommandError`] with exit code 2 if another process has started to listen there.
+    pub(super) fn listen(self) -> Result<TcpListener, CommandError> {
         let BoundSocket { socket, address, purpose } = self;
         let listener = socket.listen(BACKLOG).map_err(|error| cannot_listen(purpose, address, &error))?;
         tracing::info!(%address, "listening for {purpose}");
@@ -62,8 +62,8 @@ fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
     (is_any && error.raw_os_error() == Some(EAFNOSUPPORT)).then_some(any)
 }
 
-fn cannot_listen(purpose: &str, address: SocketAddr, error: &io::Error) -> Failure {
-    Failure::usage(format!("cannot listen for {purpose} on {address}: {}", describe_io_error(error)))
+fn cannot_listen(purpose: &str, address: SocketAddr, error: &io::Error) -> CommandError {
+    CommandError::usage(format!("cannot listen for {purpose} on {address}: {}", describe_io_error(error)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::settings::{self, SettingsFile};
 use crate::cli::{ModuleRegistry, Serve};
 use crate::cluster_client::Platform;
 use crate::command::policy::{parse_reference, read_module};
-use crate::exit::Failure;
+use crate::exit::CommandError;
 use crate::registry::{ArtifactReference, Cache, Digest, SCHEME, pull};
 use crate::wasm_host::{CompiledModule, EMBEDDED, Limits, NoLookups, REVISION, metadata, with_causes};
 use crate::webhook::active_settings::ActiveSettings;
@@ -30,12 +30,12 @@ pub(super) struct LoadedModule {
 
 impl LoadedModule {
     /// Loads the module and the settings in the flags, on another thread.
-    pub(super) async fn load(flags: &Serve, platform: Platform) -> Result<Self, Failure> {
+    pub(super) async fn load(flags: &Serve, platform: Platform) -> Result<Self, CommandError> {
         let flags = flags.clone();
         run_blocking(move || LoadedModule::load_blocking(&flags, platform)).await
     }
 
-    fn load_blocking(flags: &Serve, platform: Platform) -> Result<Self, Failure> {
+    fn load_blocking(flags: &Serve, platform: Platform) -> Result<Self, CommandError> {
         let limits = &flags.limits;
         let limits = Limits { deadline: limits.deadline, memory: usize::from(limits.module_memory) << 20 };
         // An error in the file is reported before a module is pulled.
@@ -101,7 +101,7 @@ struct ModuleSource {
 }
 
 /// Finds the module in the flags: from a registry, from a file, or the embedded one.
-fn find_module(flags: &Serve) -> Result<ModuleSource, Failure> {
+fn find_module(flags: &Serve) -> Result<ModuleSource, CommandError> {
     let Some(path) = &flags.module else { return Ok(ModuleSource { wasm: Cow::Borrowed(EMBEDDED), cached: None }) };
     if let Some(reference) = path.to_str().filter(|path| path.starts_with(SCHEME)) {
         return pull_module(&parse_reference(reference)?, &flags.registry);
@@ -109,7 +109,7 @@ fn find_module(flags: &Serve) -> Result<ModuleSource, Failure> {
     Ok(ModuleSource { wasm: Cow::Owned(read_module(path)?), cached: None })
 }
 
-fn pull_module(module: &ArtifactReference, flags: &ModuleRegistry) -> Result<ModuleSource, Failure> {
+fn pull_module(module: &ArtifactReference, flags: &ModuleRegistry) -> Result<ModuleSource, CommandError> {
     let cache = flags.module_cache.as_deref().map(Cache::new).or_else(Cache::for_user);
     if cache.is_none() {
         tracing::info!("no home directory, so the module is not cached; select a directory with --module-cache");
@@ -124,14 +124,14 @@ fn pull_module(module: &ArtifactReference, flags: &ModuleRegistry) -> Result<Mod
     Ok(ModuleSource { wasm: Cow::Owned(pulled.module), cached: cache.map(|cache| (cache, pulled.digests)) })
 }
 
-fn unusable(flags: &Serve, problem: &str) -> Failure {
+fn unusable(flags: &Serve, problem: &str) -> CommandError {
     let module = flags.module.as_deref().map_or("the embedded module".into(), Path::to_string_lossy);
-    Failure::usage(format!("{module}: {problem}"))
+    CommandError::usage(format!("{module}: {problem}"))
 }
 
 /// Starts an instance of the module to check the settings.
 pub(super) fn check_settings(module: &CompiledModule, settings: &StageSettings) -> Result<(), String> {
-    let instance = module.instance(Arc::new(NoLookups)).map_err(|error| with_causes(&error))?;
+    let mut instance = module.instance(Arc::new(NoLookups)).map_err(|error| with_causes(&error))?;
     for stage in Stage::ALL {
         let answer = instance.validate_settings_text(settings.get(stage)).map_err(|error| with_causes(&error))?;
         if !answer.valid {

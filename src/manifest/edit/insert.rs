@@ -111,8 +111,8 @@ fn append(
     Ok(TextEdit::insert(after_comments(tree, tree.line_end(end), indent), on_new_lines(tree, indent, lines)))
 }
 
-/// The end of the comments after the line that ends at `byte` that are deeper than `indent`: uncommented, they belong to
-/// the last child.
+/// The end of the comments after the line that ends at `byte` that are deeper than `indent`: uncommented, they belong
+/// to the last child.
 fn after_comments(tree: &DocumentTree<'_>, byte: usize, indent: usize) -> usize {
     let (mut end, mut next) = (byte, byte);
     while let Some(feed) = tree.text.get(next..).and_then(|rest| rest.find('\n')) {

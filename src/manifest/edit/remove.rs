@@ -44,8 +44,8 @@ fn whole_lines(tree: &DocumentTree<'_>, line: usize, end: usize) -> TextEdit {
     }
 }
 
-/// Removes an entry with one adjacent comma. Comments next to that comma stay; in that case the comma after the entry is removed,
-/// because YAML allows a trailing comma before a bracket.
+/// Removes an entry with one adjacent comma. Comments next to that comma stay; in that case the comma after the entry
+/// is removed, because YAML allows a trailing comma before a bracket.
 fn from_flow(tree: &DocumentTree<'_>, node: NodeId, neighbours: (Option<NodeId>, Option<NodeId>)) -> TextEdit {
     let (start, end) = (tree.start(node), tree.end(node));
     let (start, end) = match neighbours {

@@ -58,8 +58,8 @@ impl AuthFile {
         }
     }
 
-    /// Finds the login for a reference: the helper for its registry, else the entry with the longest matching path, else
-    /// the default helper.
+    /// Finds the login for a reference: the helper for its registry, else the entry with the longest matching path,
+    /// else the default helper.
     ///
     /// # Errors
     /// What is wrong with the entry.

@@ -13,7 +13,8 @@ use crate::report::location::{SourceFiles, may_contain_secret};
 use crate::report::path::ReportPath;
 use crate::report::text::{level_name, message_and_help_in};
 
-/// The maximum number of bytes to read again for the fixes of one document. A larger document with many findings gets no fixes.
+/// The maximum number of bytes to read again for the fixes of one document. A larger document with many findings gets
+/// no fixes.
 const MAX_FIX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The results of findings in the same text.
@@ -71,8 +72,8 @@ impl<'m> Fixes<'m> {
         (!counts.is_empty()).then(|| Fixes { text: SingleFix::new(file), counts })
     }
 
-    /// The replacements of a finding's fix; `None` if there is no fix, if it cannot be applied, or if the new text may contain a
-    /// secret.
+    /// The replacements of a finding's fix; `None` if there is no fix, if it cannot be applied, or if the new text may
+    /// contain a secret.
     fn replacements(&self, located: &LocatedFinding) -> Option<Vec<fixer::Replacement>> {
         let fix = located.finding.fix.as_ref()?;
         let count = self.counts.get(&located.document)?;

@@ -1,5 +1,5 @@
-//! The SARIF 2.1.0 objects that the report contains, with the names of the specification (OASIS, *Static Analysis Results
-//! Interchange Format Version 2.1.0 Plus Errata 01*).
+//! The SARIF 2.1.0 objects that the report contains, with the names of the specification (OASIS, *Static Analysis
+//! Results Interchange Format Version 2.1.0 Plus Errata 01*).
 
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! The caches as the module sees them: before an object counts as missing, the API server is asked.
 //!
-//! A watch is a moment behind. `kubectl apply` creates a claim and the Deployment that mounts it at once, so that the claim
-//! can be missing from its cache when the Deployment is checked.
+//! A watch is a moment behind. `kubectl apply` creates a claim and the Deployment that mounts it at once, so that the
+//! claim can be missing from its cache when the Deployment is checked.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::{Caches, resource};
 use crate::wasm_host::{Get, List, LookupSource, ObjectIter};
 
 /// How long the API server may take to answer. A user waits for it, and so does the request's thread.
-const PATIENCE: Duration = Duration::from_millis(250);
+const CONFIRM_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// The caches, and the API server where an object is missing from them. Look-ups block, so they must not run on a thread of
-/// the tokio runtime.
+/// The caches, and the API server where an object is missing from them. Look-ups block, so they must not run on a
+/// thread of the tokio runtime.
 pub struct ConfirmedCaches {
     caches: Arc<Caches>,
     client: Client,
@@ -50,7 +50,7 @@ impl ConfirmedCaches {
         };
         // The account may list and watch, but not get.
         let is_called = ListParams::default().fields(&format!("metadata.name={name}"));
-        match timeout(PATIENCE, api.list(&is_called)).await {
+        match timeout(CONFIRM_TIMEOUT, api.list(&is_called)).await {
             Ok(Ok(found)) => found.items.first().map(|object| cache.parse(&object.text)).transpose(),
             // The kind is not installed.
             Ok(Err(Error::Api(status))) if status.code == 404 => Ok(None),

@@ -126,7 +126,7 @@ impl KindCache {
         let KindCache { api_version, kind, .. } = self;
         match state.error {
             Some((ErrorClass::Forbidden, _)) => {
-                Err(format!("{api_version}/{kind} is forbidden: the account may not list and watch it"))
+                Err(format!("{api_version}/{kind} is forbidden: no permission to list and watch it"))
             }
             Some((class, since)) if since.elapsed() > MAX_OUTAGE => {
                 Err(format!("{api_version}/{kind} is out of date: {}", class.as_str()))
@@ -195,8 +195,8 @@ impl KindCache {
         self.mark_healthy();
     }
 
-    /// Prepares an object for the cache: applies the stub filter, and shares the text with an equal object in the cache, so
-    /// that a new list needs little memory.
+    /// Prepares an object for the cache: applies the stub filter, and shares the text with an equal object in the
+    /// cache, so that a new list needs little memory.
     pub(super) fn prepare(&self, mut object: CachedObject) -> CachedObject {
         if let Some(stub_filter) = &self.stub_filter {
             object = stub_filter.apply(object);

@@ -21,8 +21,8 @@ const PAGE_SIZE: u32 = 200;
 /// The timeout of a watch, after which it is started again, in case its connection is broken.
 const WATCH_SECONDS: u32 = 120;
 
-/// A watch without an error for this time, which is longer than the connect timeout, works. It has no event until an object
-/// changes.
+/// A watch without an error for this time, which is longer than the connect timeout, works. It has no event until an
+/// object changes.
 const HEALTHY_AFTER: Duration = Duration::from_secs(15);
 
 const MAX_BACKOFF: Duration = Duration::from_secs(30);

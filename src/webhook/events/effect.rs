@@ -19,9 +19,9 @@ pub(super) enum Effect {
 impl Effect {
     /// The effect of an action in an answer; `None` if this stage does not report it.
     ///
-    /// The API server asks two stages about an allowed request, and only the first about a rejected one. What happened is
-    /// reported by the stage that did it. What would happen in another mode is the same in both; the last stage reports it,
-    /// because it sees the final object with its name and UID.
+    /// The API server asks two stages about an allowed request, and only the first about a rejected one. What happened
+    /// is reported by the stage that did it. What would happen in another mode is the same in both; the last stage
+    /// reports it, because it sees the final object with its name and UID.
     pub(super) fn new(stage: Stage, action: &str) -> Option<Self> {
         match (action, stage) {
             ("rejected", Stage::Mutate | Stage::Validate) => Some(Effect::Rejected),
@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn exactly_one_stage_reports_an_effect() {
         let stages = |action| Stage::ALL.into_iter().filter(|stage| Effect::new(*stage, action).is_some()).count();
-        // The warning stage gets the requests of other namespaces, and a request that is rejected reaches no other stage.
+        // The warning stage gets the requests of other namespaces, and a request that is rejected reaches no other
+        // stage.
         assert_eq!(["mutated", "rejected", "would_mutate", "would_reject", "warned"].map(stages), [1, 2, 2, 2, 0]);
         assert_eq!(Effect::new(Stage::Mutate, "would_reject"), None);
     }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::recent::Recent;
+use crate::cluster_client;
 use crate::wasm_host::{Get, LookupSource};
 use crate::webhook::metrics::{EventResult, Metrics};
 
@@ -67,8 +68,8 @@ impl Publisher {
         std::future::pending().await
     }
 
-    /// Adds the object's UID, by which `kubectl describe` finds its Events, if the object is in a cache. Returns whether it
-    /// can exist.
+    /// Adds the object's UID, by which `kubectl describe` finds its Events, if the object is in a cache. Returns
+    /// whether it can exist.
     fn add_uid(&self, event: &mut Event) -> bool {
         let Some(regarding) = &mut event.regarding else { return false };
         let ObjectReference { api_version, kind, namespace, name, .. } = regarding.clone();
@@ -100,7 +101,7 @@ impl Publisher {
             // Another replica, or this one before it restarted, has reported the same.
             Ok(Err(Error::Api(status))) if status.code == 409 => EventResult::Repeated,
             Ok(Err(Error::Api(status))) => failures.log(&format!("{}: {}", status.code, status.reason)),
-            Ok(Err(_)) => failures.log("the API server cannot be reached"),
+            Ok(Err(error)) => failures.log(&cluster_client::describe(&error)),
             Err(_) => failures.log("timeout"),
         }
     }

@@ -45,7 +45,8 @@ impl Subject {
         let Object { api_version, metadata } = serde_json::from_str(request.object?).ok()?;
         let Metadata { name, generate_name, uid } = metadata;
         let scaled = scalable(&info.resource).filter(|_| info.sub_resource == "scale");
-        // In the last stage, an object that is created has a UID and a generated name, but it will not exist if it is rejected.
+        // In the last stage, an object that is created has a UID and a generated name, but it will not exist if it is
+        // rejected.
         let is_new = info.operation == "CREATE" && matches!(effect, Effect::Rejected | Effect::Mutated);
         let requested = Some(info.name.clone()).filter(|name| !name.is_empty());
         let is_prefix = is_new && requested.is_none() && generate_name.is_some();
@@ -61,7 +62,8 @@ impl Subject {
         (!subject.name.is_empty() && !subject.namespace.is_empty()).then_some(subject)
     }
 
-    /// What an Event is unique by in an hour. The UID is no part of it, because a new object has none in the first stage.
+    /// What an Event is unique by in an hour. The UID is no part of it, because a new object has none in the first
+    /// stage.
     pub(super) fn key(&self, rule: &str, reason: &str) -> String {
         let Subject { api_version, kind, namespace, name, .. } = self;
         format!("{api_version}/{kind}/{namespace}/{name}/{rule}/{reason}")

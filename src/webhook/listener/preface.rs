@@ -12,8 +12,8 @@ use tokio::time::{Sleep, sleep};
 /// The length of the client's connection preface (RFC 9113, section 3.4) in bytes.
 const PREFACE_LEN: usize = 24;
 
-/// An HTTP/2 connection that fails to read if the client's preface does not arrive in time. hyper sends PINGs only after
-/// the preface.
+/// An HTTP/2 connection that fails to read if the client's preface does not arrive in time. hyper sends PINGs only
+/// after the preface.
 pub(super) struct PrefaceTimeout<S> {
     stream: S,
     missing: usize,

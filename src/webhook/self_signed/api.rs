@@ -9,6 +9,8 @@ use hyper::{Method, Request};
 use kube::Client;
 use serde_json::Value;
 
+use crate::cluster_client;
+
 pub(super) const JSON: &str = "application/json";
 pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 
@@ -18,7 +20,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// The API server rejected it, or could not be reached.
-    #[error("{}", describe(.0))]
+    #[error("{}", cluster_client::describe(.0))]
     Kube(#[from] Box<kube::Error>),
     /// There was no answer in time.
     #[error("timeout while waiting for the API server")]
@@ -26,22 +28,6 @@ pub enum RequestError {
     /// The answer is not JSON.
     #[error("the API server's answer is not JSON")]
     NotJson,
-}
-
-/// The API server's message, without the debug output of the status around it.
-fn describe(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        kube::Error::Service(source) => chain(source.as_ref()),
-        other => other.to_string(),
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
 }
 
 impl RequestError {

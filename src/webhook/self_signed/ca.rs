@@ -2,7 +2,8 @@
 //!
 //! No certificate is replaced before all clients trust the new one:
 //! 1. When a third of a CA's lifetime is left, the next CA is created and added to the CA bundle.
-//! 2. After [`Lifetimes::publish_before_use`], the next CA signs. The previous one stays in the bundle until it expires.
+//! 2. After [`Lifetimes::publish_before_use`], the next CA signs. The previous one stays in the bundle until it
+//!    expires.
 //! 3. When a third of a serving certificate's lifetime is left, the current CA signs a new one.
 //!
 //! Only if there is neither a CA nor a certificate, a new CA signs immediately.

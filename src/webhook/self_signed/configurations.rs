@@ -122,8 +122,8 @@ impl WebhookConfiguration {
     }
 }
 
-/// The JSON Patch that writes the bundle into each webhook of the Service; `None` if there is no such webhook. The patch
-/// fails if the webhooks have moved since the configuration was read.
+/// The JSON Patch that writes the bundle into each webhook of the Service; `None` if there is no such webhook. The
+/// patch fails if the webhooks have moved since the configuration was read.
 fn patch(configuration: &Value, service: &Service, bundle: &[CaCertificate]) -> Option<Vec<Value>> {
     let webhooks = configuration.get("webhooks").and_then(Value::as_array).into_iter().flatten().enumerate();
     let mut ours = webhooks.filter(|(_, webhook)| calls(webhook, service)).peekable();

@@ -92,8 +92,8 @@ impl Step<'_> {
         (self.key_line(start), line_end(brackets.map(|brackets| brackets.end).max().unwrap_or_default().max(end)))
     }
 
-    /// The line of the key whose value begins at a byte, if the value has a line of its own: what stands between them goes
-    /// with both. Else the byte.
+    /// The line of the key whose value begins at a byte, if the value has a line of its own: what stands between them
+    /// goes with both. Else the byte.
     fn key_line(&self, value: usize) -> usize {
         let line_start = |byte: usize| self.before[..byte].rfind('\n').map_or(0, |feed| feed + 1);
         let mut line = line_start(value);

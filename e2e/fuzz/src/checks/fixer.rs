@@ -17,8 +17,8 @@ pub fn check(bytes: &[u8]) {
     let prefilter = Prefilter::new(&settings).with_texts();
     let before = lint_texts(vec![("a.yaml".into(), text.into())], &prefilter, partial);
     let after = fix(&before, &prefilter, partial, unsafe_too);
-    // The errors themselves can differ, because the last line gets a line ending. A fix can make a document matter that was not
-    // parsed before, so all are parsed here.
+    // The errors themselves can differ, because the last line gets a line ending. A fix can make a document matter that
+    // was not parsed before, so all are parsed here.
     let unreadable = |result: &LintResult| {
         let texts = vec![("a.yaml".into(), text_of(result).to_owned())];
         lint_texts(texts, &Prefilter::disabled(&settings), partial).errors.len()

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// The text of an input, and the bytes that choose what is done with it: those behind the last zero byte, or, so that any
-/// text is a seed, what follows from the text.
+/// The text of an input, and the bytes that choose what is done with it: those behind the last zero byte, or, so that
+/// any text is a seed, what follows from the text.
 pub fn text_and_choices(bytes: &[u8]) -> Option<(&str, Vec<u8>)> {
     let zero = bytes.iter().rposition(|byte| *byte == 0);
     let (text, choices) = match zero {

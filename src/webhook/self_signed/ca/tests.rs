@@ -82,8 +82,8 @@ fn a_certificate_is_renewed_when_a_third_of_its_lifetime_is_left() {
     assert_eq!(renewed.bundle, first.bundle);
 }
 
-/// Four CAs: a client with a bundle that is some minutes old accepts the current certificate, and a client with the current
-/// bundle accepts a certificate that is some minutes old.
+/// Four CAs: a client with a bundle that is some minutes old accepts the current certificate, and a client with the
+/// current bundle accepts a certificate that is some minutes old.
 #[test]
 fn clients_accept_all_certificates_during_the_rotation_of_cas() {
     let lifetimes =
