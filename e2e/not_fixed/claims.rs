@@ -88,6 +88,10 @@ fn claim(name: &str, spec: &str) -> String {
 
 const ONE_NODE: &str = "accessModes: [ReadWriteOnce]";
 
+/// A PersistentVolume, after a document separator.
+const ON_NODE: &str = "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: disk}\nspec: \
+    {storageClassName: manual, hostPath: {path: /srv}}\n";
+
 /// The claims that the pods of the first object mount, and all claims.
 fn claims(objects: &[Value]) -> (Vec<&str>, Vec<String>) {
     let pod = objects[0].pointer("/spec/template/spec").unwrap();
@@ -126,6 +130,8 @@ fn a_claim_that_is_not_for_the_database_is_not_used() {
         ("another namespace", claim("files, namespace: web", ONE_NODE)),
         ("mounted", web("persistentVolumeClaim: {claimName: files}") + &claim("files", ONE_NODE)),
         ("that of another workload", web("emptyDir: {}") + &claim("web-files", ONE_NODE)),
+        ("on one node by its class", claim("files", &format!("{ONE_NODE}, storageClassName: manual")) + ON_NODE),
+        ("on one node by its volume", claim("files", &format!("{ONE_NODE}, volumeName: disk")) + ON_NODE),
     ] {
         let (stderr, objects) = fixed_for_good(&(ON_EMPTY_DIR.to_owned() + &others));
         assert_eq!(claims(&objects).0, ["sql-data"], "{case}: {stderr}");

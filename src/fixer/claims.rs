@@ -24,8 +24,7 @@ pub(super) struct Claims {
     claims: HashSet<Id>,
     /// Those that can hold the files of a database, with how they choose their volumes.
     writable: Vec<(Id, VolumeChoice)>,
-    /// The PersistentVolumes that stay on one node.
-    node_volumes: Vec<NodeVolume>,
+    node_volumes: NodeVolumes,
     mounted: HashSet<Id>,
     workloads: HashSet<Id>,
 }
@@ -38,21 +37,32 @@ struct VolumeChoice {
     class: Option<String>,
 }
 
-/// A PersistentVolume that stays on one node.
-#[derive(Debug)]
-struct NodeVolume {
-    name: String,
-    class: String,
-    /// The only claim that can have it.
-    reserved_for: Option<Id>,
+/// The PersistentVolumes that stay on one node.
+#[derive(Debug, Default)]
+struct NodeVolumes {
+    names: HashSet<String>,
+    /// The claims that some of them are reserved for.
+    reserved: HashSet<Id>,
+    /// The StorageClasses of the others; empty for none.
+    classes: HashSet<String>,
 }
 
-impl NodeVolume {
-    fn can_be_of(&self, claim: &Id, choice: &VolumeChoice) -> bool {
-        match (&choice.volume, &self.reserved_for) {
-            (Some(volume), _) => *volume == self.name,
-            (None, Some(reserved)) => reserved == claim,
-            (None, None) => choice.class.as_ref() == Some(&self.class),
+impl NodeVolumes {
+    fn add(&mut self, volume: &Volume<'_>, name: &str) {
+        self.names.insert(name.to_owned());
+        match volume.reserved_for() {
+            Some((namespace, name)) => drop(self.reserved.insert([namespace, name].map(str::to_owned))),
+            None => drop(self.classes.insert(volume.class_name().to_owned())),
+        }
+    }
+
+    /// Whether a claim can be bound to one of them.
+    fn fit(&self, claim: &Id, choice: &VolumeChoice) -> bool {
+        match &choice.volume {
+            Some(name) => self.names.contains(name),
+            None => {
+                self.reserved.contains(claim) || choice.class.as_ref().is_some_and(|class| self.classes.contains(class))
+            }
         }
     }
 }
@@ -90,11 +100,9 @@ impl Claims {
             }
             Some(Kind::Volume) => {
                 let volume = Volume::read(object);
-                self.node_volumes.extend(volume.node().map(|_| NodeVolume {
-                    name: name(object).to_owned(),
-                    class: volume.class_name().to_owned(),
-                    reserved_for: volume.reserved_for().map(|(namespace, name)| [namespace, name].map(str::to_owned)),
-                }));
+                if volume.node().is_some() {
+                    self.node_volumes.add(&volume, name(object));
+                }
             }
             Some(Kind::Workload(_)) => {
                 let Some(pods) = Pods::read(object) else { return };
@@ -150,11 +158,9 @@ impl Claims {
             let others = self.workloads.iter().filter(|[other, name]| other == namespace && name != own);
             !contains_name(claim, own) && { others }.any(|[_, name]| contains_name(claim, name))
         };
-        let stays_on_node = |id: &Id, choice| self.node_volumes.iter().any(|volume| volume.can_be_of(id, choice));
-        let in_namespace = self
-            .writable
-            .iter()
-            .filter(|(id, choice)| id[0] == namespace && !self.mounted.contains(id) && !stays_on_node(id, choice));
+        let in_namespace = self.writable.iter().filter(|(id, choice)| {
+            id[0] == namespace && !self.mounted.contains(id) && !self.node_volumes.fit(id, choice)
+        });
         let free: Vec<&str> = in_namespace.map(|(id, _)| id[1].as_str()).filter(|claim| !is_of_other(claim)).collect();
         match free.iter().filter(|claim| contains_name(claim, own)).collect::<Vec<_>>().as_slice() {
             [one] => vec![one],

@@ -12,6 +12,10 @@ const PROGRAM_DIRECTORIES: [&str; 7] =
 const PREFIXES: [&str; 12] =
     ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "sudo", "time", "busybox"];
 
+/// How many assignments of a script are looked at, and how long they can be, in bytes. A script can have thousands.
+const MAX_ASSIGNMENTS: usize = 32;
+const MAX_ASSIGNMENT: usize = 120;
+
 /// One command with its arguments, without quotes. Of variables, only those are expanded that the same script sets and
 /// that name the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,25 +46,23 @@ impl Command {
             || self.words.iter().any(|word| word.ends_with(".sh"))
     }
 
-    /// Replaces a variable in place of the program by what the script sets it to. Of several values, one that names a
-    /// script that the manifest does not show comes first.
+    /// Replaces a variable in place of the program by the program that the script sets it to, unless that can be a
+    /// script that the manifest does not show.
     fn expand_program(&mut self, assignments: &[String]) {
         let Some(variable) = self.words.first().and_then(|word| word.strip_prefix('$')) else { return };
         let name = variable.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(variable);
-        let mut seen: Option<Command> = None;
+        let mut known = None;
         for assignment in assignments {
             let value = assignment.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
             let Some(value) = value else { continue };
-            let value = Command { words: value.split(' ').map(str::to_owned).collect() };
-            if seen.is_none() || value.runs_unseen_script() {
-                seen = Some(value);
+            let program = Command { words: vec![value.split(' ').next().unwrap_or_default().to_owned()] };
+            if program.runs_unseen_script() || value.contains(".sh") {
+                return;
             }
+            known = Some(program);
         }
-        if let Some(mut seen) = seen {
-            for word in std::mem::take(&mut self.words).into_iter().skip(1) {
-                seen.words.push(word);
-            }
-            *self = seen;
+        if let (Some(program), Some(first)) = (known.and_then(|mut known| known.words.pop()), self.words.first_mut()) {
+            *first = program;
         }
     }
 }
@@ -147,7 +149,9 @@ fn push_command(commands: &mut Vec<Command>, assignments: &mut Vec<String>, word
         if !rest.is_empty() {
             rest.push(word);
         } else if is_assignment(&word) {
-            assignments.push(word);
+            if assignments.len() < MAX_ASSIGNMENTS && word.len() <= MAX_ASSIGNMENT {
+                assignments.push(word);
+            }
         } else if !PREFIXES.contains(&word.as_str()) {
             rest.push(word);
         }
@@ -204,8 +208,11 @@ mod tests {
             script("RUN=/usr/bin/bcp; $RUN in; \"${RUN}\" out; ${RUN} x"),
             ["/usr/bin/bcp in", "/usr/bin/bcp out", "/usr/bin/bcp x"]
         );
-        assert_eq!(script("RUN='sqlcmd -C'\nuntil $RUN -Q x; do sleep 1; done"), ["sqlcmd -C -Q x", "sleep 1", "done"]);
-        assert_eq!(script("if a; then RUN=sqlcmd; else RUN=/own/start; fi; $RUN"), ["a", "fi", "/own/start"]);
+        assert_eq!(script("RUN='sqlcmd -C'\nuntil $RUN -Q x; do sleep 1; done"), ["sqlcmd -Q x", "sleep 1", "done"]);
+        assert_eq!(script("if a; then RUN=sqlcmd; else RUN=/own/start; fi; $RUN"), ["a", "fi", "$RUN"]);
+        assert_eq!(script("RUN='bash /x.sh'; $RUN"), ["$RUN"]);
         assert_eq!(script("RUNNER=a; $RUN; echo ${RUNNER}"), ["$RUN", "echo ${RUNNER}"]);
+        let many = ["A=1; ".repeat(MAX_ASSIGNMENTS), "RUN=sqlcmd; $RUN".to_owned()].concat();
+        assert_eq!(script(&many), ["$RUN"]);
     }
 }

@@ -103,7 +103,10 @@ fn missing_verb(context: &CheckContext<'_>, services: &[Service<'_>], workload: 
     let leads = |service: &Service<'_>| !ports_to(service, workload).is_empty();
     let mut verb = "selects";
     for service in services.iter().filter(|service| is_wanted(context, service)) {
-        verb = if leads(service) { "leads only to" } else { "leads to" };
+        if leads(service) {
+            return "leads only to";
+        }
+        verb = "leads to";
     }
     verb
 }
