@@ -13,7 +13,6 @@ use crate::cli::Webhook;
 use crate::cli::{Cli, Command, TableFormat};
 use crate::config::schema;
 use crate::exit::{CommandError, ExitStatus};
-use crate::settings_schema;
 use crate::terminal::{Layout, TextOutput, wrap_markdown};
 
 #[cfg(feature = "audit")]
@@ -94,7 +93,7 @@ fn policy(command: &Policy) -> Result<ExitStatus, CommandError> {
     match command {
         Policy::Wasm { output } => policy::wasm(output),
         Policy::Metadata => policy::metadata(),
-        Policy::SettingsSchema => print(&settings_schema::text()),
+        Policy::SettingsSchema => print(&crate::settings_schema::text()),
         #[cfg(feature = "serve")]
         Policy::Manifest(flags) => print(&policy_manifest::text(flags)?),
         #[cfg(feature = "serve")]
