@@ -32,7 +32,7 @@ pub mod publish;
 pub mod read;
 pub mod remediation;
 pub mod report;
-mod resources;
+pub(crate) mod resources;
 mod retry;
 pub mod storage;
 pub mod timers;

@@ -1,10 +1,12 @@
-//! `sqledge-ha recover` at a terminal, where it asks.
+//! `sqledge-ha recover` at a terminal, where it asks, and with a cluster that can no longer be read.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
 use super::cluster::create_database;
+use super::stand_in::{Answer, Received, StandIn, deployments};
 use crate::ran::{Ran, with_input};
 use crate::webhook_cluster::cluster;
 
@@ -53,4 +55,45 @@ fn a_person_confirms_that_the_machine_is_off() {
     assert!(ran.output.contains("1 database not back"), "{}", ran.output);
     assert_eq!((ran.code, taints().contains("out-of-service")), (1, true), "{}", ran.output);
     cluster().must(&["delete", "node", NODE], "");
+}
+
+/// A node that is silent, with the pod of a database, on a server that hides the pods once the node is tainted.
+fn answer_until_tainted(request: &Received, is_tainted: &AtomicBool) -> Option<Answer> {
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}, "status": {"conditions": [
+        {"type": "Ready", "status": "Unknown", "lastHeartbeatTime": "2026-01-01T00:00:00Z"}]}});
+    let pod = json!({"metadata": {"name": "sql-1-x", "namespace": "shop",
+            "labels": {"app": "sql", "pod-template-hash": "1"}, "ownerReferences": [{"apiVersion": "apps/v1",
+                "kind": "ReplicaSet", "name": "sql-1", "uid": "7", "controller": true}]},
+        "spec": {"nodeName": "n1", "containers": [{"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge:2.0.0"}]}});
+    let path = request.path.split('?').next()?;
+    match (path, request.method.as_str()) {
+        ("/api/v1/nodes/n1", "PATCH") => {
+            is_tainted.store(true, Ordering::Relaxed);
+            Some(Answer::json(&node))
+        }
+        ("/api/v1/nodes/n1", _) => Some(Answer::json(&node)),
+        (path, _) if path.contains("/leases/") => Some(Answer::json(&json!({"metadata": {"name": "n1"}}))),
+        (path, _) if path.ends_with("/deployments") => Some(deployments(&["sql"], "")),
+        (path, _) if path.ends_with("/pods") && is_tainted.load(Ordering::Relaxed) => {
+            Some(Answer::error(403, "pods is forbidden", &json!({})))
+        }
+        (path, _) if path.ends_with("/pods") => {
+            Some(Answer::json(&json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]})))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_cluster_that_cannot_be_read_any_more_is_no_database_that_is_not_back() {
+    let is_tainted = AtomicBool::new(false);
+    let server = StandIn::answering(move |request| answer_until_tainted(request, &is_tainted));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
+    command.args(["recover", "n1", "--no-config", "--machine-is-off", "--grace=1s", "--timeout=3s", "--kubeconfig"]);
+    let ran = with_input(command.arg(server.kubeconfig()), "");
+    let reason = "cannot read the cluster: pods: forbidden: no permission to list it; trying again";
+    assert_eq!(ran.output.matches(reason).count(), 1, "said once: {ran:?}");
+    let error = "error: cannot read the cluster: pods: forbidden: no permission to list it; whether the databases are \
+        back is not known\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (4, error), "{}", ran.output);
 }

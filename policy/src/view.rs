@@ -14,7 +14,7 @@ use serde_json::Value;
 use self::cluster::{Cluster, Lookup, Query};
 use crate::kubernetes::claim::{Claim, claim_names};
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, TcpRoute, Volume};
+use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, TcpRoute};
 use crate::kubernetes::resources::RESOURCES;
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::service::Service;
@@ -132,12 +132,6 @@ impl<'a> View<'a> {
     /// The claim `name`; `Known(None)` if it does not exist.
     pub fn claim(&self, name: &str) -> Lookup<Option<Claim<'a>>> {
         self.get(Kind::Claim, name).map(|claim| claim.map(Claim::read))
-    }
-
-    /// The PersistentVolume that a claim is bound to; `Known(None)` if it is not bound, or the volume does not exist.
-    pub fn volume_of(&self, claim: &Claim<'_>) -> Lookup<Option<Volume<'a>>> {
-        let Some(name) = claim.volume_name() else { return Lookup::Known(None) };
-        self.get(Kind::Volume, name).map(|volume| volume.map(Volume::read))
     }
 
     /// The StorageClass that a claim names; `Known(None)` if it names none, or the class does not exist.

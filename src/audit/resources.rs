@@ -85,7 +85,7 @@ pub(super) fn is_of_rules(full_name: &str) -> bool {
 }
 
 /// Whether the resource with this full name has databases.
-pub(super) fn has_databases(full_name: &str) -> bool {
+pub(crate) fn has_databases(full_name: &str) -> bool {
     workloads().into_iter().chain(pods()).any(|resource| resource.full_name() == full_name)
 }
 

@@ -211,6 +211,10 @@ async fn follow(
             return Ok(ExitStatus::Clean);
         }
         if started.elapsed() > flags.timeout {
+            if let Some(error) = known_error {
+                let message = format!("cannot read the cluster: {error}; whether the databases are back is not known");
+                return Err(CommandError::unreadable(message));
+            }
             let missing = waiting.len() - seen.iter().filter(|database| database.is_back).count();
             say(&format!("{} not back; see `sqledge-ha audit --details`", counted(missing, "database")))?;
             return Ok(ExitStatus::Findings);

@@ -7,9 +7,9 @@ use sqledge_ha_policy::finding::Fix;
 use sqledge_ha_policy::json::edit::Edit;
 use sqledge_ha_policy::kubernetes::claim::{Claim, claim_names};
 use sqledge_ha_policy::kubernetes::kind::Kind;
-use sqledge_ha_policy::kubernetes::namespace_of;
 use sqledge_ha_policy::kubernetes::objects::Volume;
 use sqledge_ha_policy::kubernetes::selector::Pods;
+use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
 
 use crate::linter::list_items::objects_in;
 use crate::linter::{LintedFile, ObjectId};
@@ -50,9 +50,10 @@ struct NodeVolumes {
 impl NodeVolumes {
     fn add(&mut self, volume: &Volume<'_>, name: &str) {
         self.names.insert(name.to_owned());
-        match volume.reserved_for() {
-            Some((namespace, name)) => drop(self.reserved.insert([namespace, name].map(str::to_owned))),
-            None => drop(self.classes.insert(volume.class_name().to_owned())),
+        if let Some((namespace, claim)) = volume.reserved_for() {
+            self.reserved.insert([namespace, claim].map(str::to_owned));
+        } else {
+            self.classes.insert(volume.class_name().to_owned());
         }
     }
 
@@ -89,7 +90,7 @@ impl Claims {
         let namespace = namespace_of(object).unwrap_or(default_namespace).to_owned();
         match Kind::from_object(object) {
             Some(Kind::Claim) => {
-                let id = [namespace, name(object).to_owned()];
+                let id = [namespace, name_of(object).to_owned()];
                 if is_writable(object) && self.claims.insert(id.clone()) {
                     let claim = Claim::read(object);
                     let [volume, class] = [claim.volume_name(), claim.class_name()].map(|name| name.map(str::to_owned));
@@ -101,13 +102,13 @@ impl Claims {
             Some(Kind::Volume) => {
                 let volume = Volume::read(object);
                 if volume.node().is_some() {
-                    self.node_volumes.add(&volume, name(object));
+                    self.node_volumes.add(&volume, name_of(object));
                 }
             }
             Some(Kind::Workload(_)) => {
                 let Some(pods) = Pods::read(object) else { return };
                 self.mounted.extend(claim_names(&pods).into_iter().map(|claim| [namespace.clone(), claim]));
-                self.workloads.insert([namespace, name(object).to_owned()]);
+                self.workloads.insert([namespace, name_of(object).to_owned()]);
             }
             _ => {}
         }
@@ -127,7 +128,7 @@ impl Claims {
         };
         let mut taken: HashSet<Id> = HashSet::new();
         for document in fix.documents.clone() {
-            let id = [namespace_of(&document).unwrap_or(default_namespace), name(&document)].map(str::to_owned);
+            let id = [namespace_of(&document).unwrap_or(default_namespace), name_of(&document)].map(str::to_owned);
             let is_free = |id: &Id| ![&self.claims, &self.mounted, &taken].iter().any(|ids| ids.contains(id));
             let numbered = |number: usize| [id[0].clone(), format!("{}-{number}", id[1])];
             let own = std::iter::once(id.clone()).chain((2..).map(numbered)).find(is_free).unwrap_or_default();
@@ -169,10 +170,6 @@ impl Claims {
     }
 }
 
-fn name(object: &Value) -> &str {
-    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
-}
-
 /// Whether the words of a name, between dashes and dots, are in another one.
 fn contains_name(name: &str, part: &str) -> bool {
     let with_ends = |name: &str| format!("-{}-", name.replace(['.', '_'], "-"));
@@ -184,7 +181,7 @@ fn is_writable(claim: &Value) -> bool {
     let modes = claim.pointer("/spec/accessModes").and_then(Value::as_array);
     let is_exclusive = |mode: &Value| matches!(mode.as_str(), Some("ReadWriteOnce" | "ReadWriteOncePod"));
     let is_block = claim.pointer("/spec/volumeMode").and_then(Value::as_str) == Some("Block");
-    !name(claim).is_empty()
+    !name_of(claim).is_empty()
         && !is_block
         && modes.is_some_and(|modes| !modes.is_empty() && modes.iter().all(is_exclusive))
 }

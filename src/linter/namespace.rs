@@ -56,3 +56,31 @@ fn only<'n>(mut names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let first = names.next()?;
     names.all(|name| name == first).then_some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqledge_ha_policy::settings::Settings;
+
+    use crate::linter::lint_texts;
+    use crate::prefilter::Prefilter;
+
+    #[test]
+    fn objects_without_a_namespace_are_where_the_others_are() {
+        let set = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: sql}\nspec:\n  template:\n    metadata: \
+             {labels: {app: sql}}\n    spec:\n      containers: [{name: sql, image: azure-sql-edge, \
+             volumeMounts: [{name: data, mountPath: /var/opt/mssql}]}]\n      volumes: \
+             [{name: data, persistentVolumeClaim: {claimName: data}}]\n---\n";
+        let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: db}\n---\n";
+        let other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: sql-2, namespace: db-2}\nspec:\n  \
+             template: {spec: {containers: [{name: sql, image: azure-sql-edge}]}}\n---\n";
+        let namespace = |text: &str| {
+            let texts = vec![("a.yaml".to_owned(), text.to_owned())];
+            let result = lint_texts(texts, &Prefilter::new(&Settings::default()), false);
+            let is_missing = result.findings.iter().any(|located| located.finding.rule == "existing-claim");
+            (result.files[0].namespace.clone(), is_missing)
+        };
+        assert_eq!(namespace(set), ("default".to_owned(), true));
+        assert_eq!(namespace(&[set, claim].concat()), ("db".to_owned(), false));
+        assert_eq!(namespace(&[set, claim, other].concat()), ("db-2".to_owned(), true), "a database comes first");
+    }
+}

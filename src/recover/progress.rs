@@ -4,8 +4,9 @@ use kube::Client;
 use sqledge_ha_policy::settings::Settings;
 
 use crate::audit::database::{Database, Pod, State};
-use crate::audit::inventory::{Inventory, Objects};
+use crate::audit::inventory::{Inventory, Objects, Unread};
 use crate::audit::read::{ClusterReadError, read};
+use crate::audit::resources::has_databases;
 
 /// A database on its way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Returning {
 /// The databases of some namespaces as they are now, away from `node`.
 ///
 /// # Errors
-/// [`ClusterReadError`] if the API server cannot be asked.
+/// [`ClusterReadError`] if the API server cannot be asked, or does not show the databases.
 pub async fn look(
     client: &Client,
     settings: &Settings,
@@ -29,7 +30,10 @@ pub async fn look(
     node: &str,
 ) -> Result<Vec<Returning>, ClusterReadError> {
     let inventory = read(client, namespaces, settings, &|_, _| {}).await?;
-    Ok(states(&inventory, settings, node))
+    match inventory.unread.iter().find(|unread| has_databases(&unread.resource)) {
+        Some(Unread { resource, reason, .. }) => Err(ClusterReadError(format!("{resource}: {reason}"))),
+        None => Ok(states(&inventory, settings, node)),
+    }
 }
 
 /// The databases of an inventory, away from `node`.

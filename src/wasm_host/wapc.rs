@@ -53,7 +53,7 @@ impl LinkedModule {
         Ok(LinkedModule(host_functions(engine)?.instantiate_pre(&module)?))
     }
 
-    /// Creates an instance. Each of its calls may last for `ticks` epochs of the engine.
+    /// Creates an instance. This, and each of its calls, may last for `ticks` epochs of the engine.
     ///
     /// # Errors
     /// [`CallError`] if a start function fails, or the function that answers calls does not exist.
@@ -70,7 +70,6 @@ impl LinkedModule {
         let instance = self.0.instantiate(&mut store)?;
         for name in START_FUNCTIONS {
             if instance.get_export(&mut store, name).is_some() {
-                store.set_epoch_deadline(ticks);
                 instance.get_typed_func::<(), ()>(&mut store, name)?.call(&mut store, ())?;
             }
         }
@@ -161,20 +160,24 @@ fn host_functions(engine: &Engine) -> Result<Linker<State>, wasmtime::Error> {
     linker.func_wrap(NAMESPACE, "__host_response_len", |caller: Caller<'_, State>| {
         caller.data().call.host_response().len() as u32
     })?;
-    linker.func_wrap(NAMESPACE, "__host_response", |mut caller: Caller<'_, State>, start: u32| {
-        let (mut memory, State { call, .. }) = memory_and_state(&mut caller)?;
-        memory.write(start, call.host_response())
+    linker.func_wrap(NAMESPACE, "__host_response", |caller: Caller<'_, State>, start: u32| {
+        write_to_module(caller, start, Call::host_response)
     })?;
     linker.func_wrap(NAMESPACE, "__host_error_len", |caller: Caller<'_, State>| {
         caller.data().call.host_error().len() as u32
     })?;
-    linker.func_wrap(NAMESPACE, "__host_error", |mut caller: Caller<'_, State>, start: u32| {
-        let (mut memory, State { call, .. }) = memory_and_state(&mut caller)?;
-        memory.write(start, call.host_error())
+    linker.func_wrap(NAMESPACE, "__host_error", |caller: Caller<'_, State>, start: u32| {
+        write_to_module(caller, start, Call::host_error)
     })?;
     // A module may log what it likes: nobody reads it.
     linker.func_wrap(NAMESPACE, "__console_log", |_: u32, _: u32| ())?;
     Ok(linker)
+}
+
+/// Writes a part of the call into the module's memory.
+fn write_to_module(mut caller: Caller<'_, State>, start: u32, part: fn(&Call) -> &[u8]) -> Result<(), wasmtime::Error> {
+    let (mut memory, State { call, .. }) = memory_and_state(&mut caller)?;
+    memory.write(start, part(call))
 }
 
 /// Answers a call to the host. Returns whether it succeeded.

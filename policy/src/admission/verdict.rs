@@ -182,7 +182,8 @@ fn wrap(rule: &str, text: &str, lines: &mut Vec<String>) {
     let max_word = MAX_WARNING - rule.len() - 2;
     let mut line = format!("{rule}:");
     for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > MAX_WARNING {
+        let is_empty = line.len() == rule.len() + 1;
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > MAX_WARNING {
             lines.push(std::mem::replace(&mut line, format!("{rule}:")));
         }
         line.push(' ');
@@ -228,6 +229,6 @@ mod tests {
     fn a_word_longer_than_a_warning_is_cut() {
         let mut lines = Vec::new();
         wrap("some-rule", &"x".repeat(500), &mut lines);
-        assert_eq!(lines, ["some-rule:".to_owned(), format!("some-rule: {}", "x".repeat(MAX_WARNING - 11))]);
+        assert_eq!(lines, [format!("some-rule: {}", "x".repeat(MAX_WARNING - 11))]);
     }
 }

@@ -37,34 +37,36 @@ impl Command {
 
     /// Whether it runs a script whose text is not in the manifest.
     pub fn runs_unseen_script(&self) -> bool {
-        let first = self.words.first().map_or("", String::as_str);
-        let is_elsewhere =
-            first.rsplit_once('/').is_some_and(|(directory, _)| !PROGRAM_DIRECTORIES.contains(&directory));
-        is_elsewhere
-            || first.contains('$')
-            || matches!(first, "." | "source" | "eval")
+        self.words.first().is_some_and(|program| is_unseen(program))
             || self.words.iter().any(|word| word.ends_with(".sh"))
     }
 
     /// Replaces a variable in place of the program by the program that the script sets it to, unless that can be a
     /// script that the manifest does not show.
     fn expand_program(&mut self, assignments: &[String]) {
-        let Some(variable) = self.words.first().and_then(|word| word.strip_prefix('$')) else { return };
+        let Some(first) = self.words.first_mut() else { return };
+        let Some(variable) = first.strip_prefix('$') else { return };
         let name = variable.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(variable);
         let mut known = None;
         for assignment in assignments {
             let value = assignment.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
             let Some(value) = value else { continue };
-            let program = Command { words: vec![value.split(' ').next().unwrap_or_default().to_owned()] };
-            if program.runs_unseen_script() || value.contains(".sh") {
+            let program = value.split(' ').next().unwrap_or_default();
+            if is_unseen(program) || value.contains(".sh") {
                 return;
             }
             known = Some(program);
         }
-        if let (Some(program), Some(first)) = (known.and_then(|mut known| known.words.pop()), self.words.first_mut()) {
-            *first = program;
+        if let Some(program) = known {
+            *first = program.to_owned();
         }
     }
+}
+
+/// Whether a program can be a script whose text is not in the manifest.
+fn is_unseen(program: &str) -> bool {
+    let is_elsewhere = program.rsplit_once('/').is_some_and(|(directory, _)| !PROGRAM_DIRECTORIES.contains(&directory));
+    is_elsewhere || program.contains('$') || matches!(program, "." | "source" | "eval")
 }
 
 /// The script of a shell with `-c`.

@@ -80,7 +80,7 @@ fn check(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Findings)
             .help("for a new claim, set `accessModes: [ReadWriteOncePod]`")
             .for_reports(|finding| {
                 let finding = finding.label(format!("{} keeps its files on this claim", database.describe()));
-                match context.view.volume_for(claim) {
+                match context.view.volume_of(claim) {
                     // Kubernetes would not bind the claim to it.
                     Some(volume) if !volume.allows("ReadWriteOncePod") => finding.help(HELP_VOLUME),
                     _ => finding.fix(Fix::unsafe_edits([Edit::set(&mode, &[], "ReadWriteOncePod")])),

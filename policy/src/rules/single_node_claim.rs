@@ -75,7 +75,7 @@ fn check_claim(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Fin
     let Some(finding) = finding_on(claim, database.product()) else { return };
     findings.push(finding.for_reports(|finding| {
         let finding = finding.label(format!("{} keeps its files on this claim", database.describe()));
-        match context.view.volume_for(claim) {
+        match context.view.volume_of(claim) {
             // Kubernetes would not bind the claim to it.
             Some(volume) if !volume.allows("ReadWriteOnce") => Finding { fix: None, ..finding }.help(HELP_VOLUME),
             _ => finding,

@@ -105,7 +105,7 @@ fn volume_finding<'a>(
     let VolumeSource::Claim(source) = &mount.source else { return None };
     let name = source.at("claimName");
     let claim = context.view.claim(name.str()?).known()??;
-    let volume = context.view.volume_for(&claim)?;
+    let volume = context.view.volume_of(&claim)?;
     let at = volume.source_without_ownership()?;
     let Engine { product, uid, .. } = engine.engine;
     let message = format!("{product} runs as uid {uid}, and `fsGroup` does not give it the files of this volume");

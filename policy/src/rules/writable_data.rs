@@ -118,7 +118,7 @@ fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '
         let Some(Some(claim)) = name.str().and_then(|name| context.view.claim(name).known()) else { continue };
         let modes = claim.object.path(&["spec", "accessModes"]);
         let of_claim = modes.items().find(|mode| mode.str() == Some("ReadOnlyMany"));
-        let volume = context.view.volume_of(&claim).known().flatten();
+        let volume = context.view.volume_of(&claim);
         let of_volume = volume.and_then(|volume| Some((volume.object, volume.read_only()?)));
         let Some((object, at)) = of_claim.map(|mode| (claim.object, mode)).or(of_volume) else { continue };
         if !findings.iter().any(|known| known.pointer == name.pointer()) {

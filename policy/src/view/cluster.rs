@@ -54,8 +54,6 @@ pub enum Query<'q> {
         /// The claim's name.
         claim: &'q str,
     },
-    /// The PodDisruptionBudgets of a namespace.
-    BudgetsIn(&'q str),
     /// The autoscalers of a namespace, of every kind.
     AutoscalersIn(&'q str),
     /// The TCPRoutes of a namespace.
@@ -83,7 +81,6 @@ impl<'q> Query<'q> {
         match self {
             Query::ServicesSelecting(_) | Query::IdleLoadBalancers => "services",
             Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => "workloads",
-            Query::BudgetsIn(_) => "poddisruptionbudgets",
             Query::AutoscalersIn(_) => "autoscalers",
             Query::RoutesIn(_) => "tcproutes",
             Query::VolumesFor { .. } => "persistentvolumes",
@@ -98,7 +95,6 @@ impl<'q> Query<'q> {
             Query::ServicesSelecting(pods) => pods.namespace,
             Query::PodsSelectedBy { namespace, .. }
             | Query::UsersOfClaim { namespace, .. }
-            | Query::BudgetsIn(namespace)
             | Query::AutoscalersIn(namespace)
             | Query::RoutesIn(namespace) => namespace,
             // PersistentVolumes have no namespace.
@@ -111,7 +107,6 @@ impl<'q> Query<'q> {
         let is_meant: fn(Kind) -> bool = match self {
             Query::ServicesSelecting(_) | Query::IdleLoadBalancers => |kind| kind == Kind::Service,
             Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => |kind| kind.workload().is_some(),
-            Query::BudgetsIn(_) => |kind| kind == Kind::DisruptionBudget,
             Query::AutoscalersIn(_) => is_autoscaler,
             Query::RoutesIn(_) => |kind| kind == Kind::TcpRoute,
             Query::VolumesFor { .. } => |kind| kind == Kind::Volume,

@@ -95,7 +95,6 @@ impl<'a> IndexEntry<'a> {
                 None => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
             },
             Kind::Claim => Some(IndexEntry { object, kind: EntryKind::Claim, bucket_keys: Vec::new() }),
-            Kind::DisruptionBudget => in_bucket(Bucket::DisruptionBudgets { namespace }),
             Kind::TcpRoute => in_bucket(Bucket::Routes { namespace }),
             Kind::Node => in_bucket(Bucket::Nodes),
             Kind::Volume => in_bucket(volume_bucket(&Volume::read(object))),
@@ -323,7 +322,6 @@ impl Cluster for ObjectIndex<'_> {
             Query::UsersOfClaim { namespace, claim } => {
                 self.take_limited(self.workloads.bucket(&Bucket::Claim { namespace, claim }).map(|pods| pods.object))
             }
-            Query::BudgetsIn(namespace) => in_bucket(Bucket::DisruptionBudgets { namespace }),
             Query::AutoscalersIn(namespace) => in_bucket(Bucket::Autoscalers { namespace }),
             Query::RoutesIn(namespace) => in_bucket(Bucket::Routes { namespace }),
             Query::IdleLoadBalancers => self.idle_load_balancers().to_vec(),
@@ -347,7 +345,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kubernetes::objects::DisruptionBudget;
     use crate::testing::test;
 
     /// Services and workloads with these labels, several of each, in two namespaces.
@@ -440,7 +437,6 @@ mod tests {
             named("v1", "PersistentVolume", "pv", json!({})),
             named("v1", "Pod", "user", json!({"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]})),
             named("apps/v1", "StatefulSet", "set", json!({"volumeClaimTemplates": [{"metadata": {"name": "data"}}]})),
-            named("policy/v1", "PodDisruptionBudget", "budget", json!({"selector": {}})),
             named("autoscaling/v2", "HorizontalPodAutoscaler", "scaler", json!({})),
             named("keda.sh/v1alpha1", "ScaledObject", "keda", json!({})),
             named("v1", "Node", "node", json!({})),
@@ -453,15 +449,13 @@ mod tests {
         let namespace = DEFAULT_NAMESPACE;
         assert_eq!(names(Query::UsersOfClaim { namespace, claim: "data" }), ["user"]);
         assert_eq!(names(Query::UsersOfClaim { namespace, claim: "data-set-0" }), ["set"]);
-        assert_eq!(names(Query::BudgetsIn(namespace)), ["budget"]);
-        assert_eq!(names(Query::BudgetsIn("other")), [""; 0]);
         assert_eq!(names(Query::AutoscalersIn(namespace)), ["scaler", "keda"]);
+        assert_eq!(names(Query::AutoscalersIn("other")), [""; 0]);
         assert_eq!(names(Query::Nodes), ["node"]);
         let get = |kind: Kind, namespace: &str, name: &str| {
             index.get(kind.resource().unwrap(), namespace, name).known().unwrap().is_some()
         };
         assert!(get(Kind::Claim, namespace, "data") && !get(Kind::Claim, "other", "data"));
         assert!(get(Kind::Volume, "", "pv") && !get(Kind::Volume, "", "none"));
-        assert!(DisruptionBudget::read(&objects[4]).selector().is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! The storage behind the claims of a workload: claims, PersistentVolumes and StorageClasses.
 
 use super::View;
-use super::cluster::{Lookup, Query};
+use super::cluster::Query;
 use crate::finding::{Finding, Related, Text};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::claim::Claim;
@@ -93,7 +93,7 @@ impl<'a> View<'a> {
     }
 
     /// The PersistentVolume that a claim is bound to, or can be bound to. At admission they are not looked up.
-    pub fn volume_for(&self, claim: &Claim<'_>) -> Option<Volume<'a>> {
+    pub fn volume_of(&self, claim: &Claim<'_>) -> Option<Volume<'a>> {
         if self.scope() == Scope::Request {
             return None;
         }
@@ -111,8 +111,9 @@ impl<'a> View<'a> {
 
     /// The volume that a claim names, that is reserved for it, or that has its class if no plugin makes volumes of it.
     fn volume_behind(&self, claim: &Claim<'_>, name: &str, class: Option<&StorageClass<'a>>) -> Option<Volume<'a>> {
-        if let Lookup::Known(Some(volume)) = self.volume_of(claim) {
-            return Some(volume);
+        let named = claim.volume_name().and_then(|name| self.get(Kind::Volume, name).known().flatten());
+        if let Some(volume) = named {
+            return Some(Volume::read(volume));
         }
         let class_name = claim.class_name().unwrap_or_default();
         let volumes = self.find(&Query::VolumesFor { namespace: self.namespace, claim: name, class: class_name });

@@ -26,9 +26,6 @@ pub(super) enum Bucket<'b> {
         namespace: &'b str,
         claim: &'b str,
     },
-    DisruptionBudgets {
-        namespace: &'b str,
-    },
     Autoscalers {
         namespace: &'b str,
     },
