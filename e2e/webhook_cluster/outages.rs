@@ -113,6 +113,8 @@ impl Site {
         cluster().must(&["delete", kinds, self.name], "");
         let mut settings = snapshots("../snapshots/outages");
         settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:[port]");
+        // The API server leaves the address out if the deadline comes before the request is sent.
+        settings.add_filter(r#"Post "\S+": context deadline exceeded"#, "context deadline exceeded");
         settings.add_filter(r"current time \S+", "current time [now]");
         settings.add_filter(r#""duration_us":\d+"#, r#""duration_us":[time]"#);
         settings.add_filter(r"/[^ :]*/\.tmp\w+", "[folder]");
