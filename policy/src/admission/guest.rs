@@ -88,7 +88,7 @@ fn written(value: &impl Serialize, length: usize) -> Vec<u8> {
 /// once, and none that the settings do not name: Kubewarden never answers a list that its ServiceAccount may not read.
 struct HostCluster {
     look_ups: Vec<&'static Resource>,
-    lists: Chain<(Kind, Result<Vec<Value>, String>)>,
+    lists: Chain<(Kind, Result<Vec<Value>, LookupError>)>,
     objects: Chain<Got>,
 }
 
@@ -96,7 +96,46 @@ struct HostCluster {
 struct Got {
     kind: Kind,
     name: String,
-    answer: Result<Option<Value>, String>,
+    answer: Result<Option<Value>, LookupError>,
+}
+
+/// Why the host answers a look-up with an error. Its errors can contain a stack trace, and are reduced to a few words.
+#[derive(Clone)]
+enum LookupError {
+    /// There is no object of that name.
+    NotFound,
+    /// There are no objects of such a kind.
+    NotInstalled,
+    /// The answer is not known, and why.
+    Failed(String),
+}
+
+impl LookupError {
+    fn new(error: &str) -> Self {
+        let failed = |reason: &str| LookupError::Failed(reason.to_owned());
+        let says = |words| error.contains(words);
+        if says("Cannot find") {
+            LookupError::NotFound
+        } else if says("is forbidden") {
+            failed("the policy server's ServiceAccount has no permission to read it")
+        } else if says("has not been granted access") {
+            failed("the policy has no permission to look it up")
+        } else if says("404") {
+            LookupError::NotInstalled
+        } else if says("too much for the module") {
+            failed("the namespace has too many objects")
+        } else {
+            failed("the look-up failed")
+        }
+    }
+
+    fn reason(&self) -> String {
+        match self {
+            LookupError::NotFound => "it does not exist".to_owned(),
+            LookupError::NotInstalled => "the kind is not installed".to_owned(),
+            LookupError::Failed(reason) => reason.clone(),
+        }
+    }
 }
 
 /// A list that grows behind a shared reference, so that look-ups can return references.
@@ -134,13 +173,14 @@ impl HostCluster {
         HostCluster { look_ups: settings.look_ups.clone(), lists: Chain::default(), objects: Chain::default() }
     }
 
-    fn may_look_up(&self, resource: &Resource) -> Result<(), String> {
+    fn may_look_up(&self, resource: &Resource) -> Result<(), LookupError> {
         let is_named = self.look_ups.iter().any(|named| named.kind == resource.kind);
-        is_named.then_some(()).ok_or_else(|| format!("the setting lookUps does not name {}", resource.name))
+        let error = || LookupError::Failed(format!("the setting lookUps does not name {}", resource.name));
+        is_named.then_some(()).ok_or_else(error)
     }
 
     /// The objects of a resource in a namespace. One request asks about one namespace only.
-    fn list(&self, resource: &'static Resource, namespace: &str) -> Result<&[Value], String> {
+    fn list(&self, resource: &'static Resource, namespace: &str) -> Result<&[Value], LookupError> {
         self.may_look_up(resource)?;
         let is_meant = |(kind, _): &(Kind, _)| *kind == resource.kind;
         let (_, objects) = match self.lists.find(is_meant) {
@@ -163,8 +203,8 @@ impl Cluster for HostCluster {
             is_listed = true;
             match self.list(resource, query.namespace()) {
                 Ok(objects) => found.extend(objects),
-                Err(reason) if reason.ends_with(NOT_INSTALLED) => {}
-                Err(reason) => return Lookup::Unavailable(reason),
+                Err(LookupError::NotInstalled) => {}
+                Err(error) => return Lookup::Unavailable(error.reason()),
             }
         }
         if is_listed {
@@ -175,8 +215,8 @@ impl Cluster for HostCluster {
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
-        if let Err(reason) = self.may_look_up(resource) {
-            return Lookup::Unavailable(reason);
+        if let Err(error) = self.may_look_up(resource) {
+            return Lookup::Unavailable(error.reason());
         }
         // Several rules ask for the same claim. One request asks about one namespace only.
         let is_meant = |got: &Got| got.kind == resource.kind && got.name == name;
@@ -186,7 +226,7 @@ impl Cluster for HostCluster {
         });
         match &got.answer {
             Ok(object) => Lookup::Known(object.as_ref()),
-            Err(reason) => Lookup::Unavailable(reason.clone()),
+            Err(error) => Lookup::Unavailable(error.reason()),
         }
     }
 
@@ -228,7 +268,7 @@ struct Get<'q> {
 }
 
 /// Lists a resource, sorted by name: the host's order changes.
-fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, String> {
+fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, LookupError> {
     let api_version = resource.api_version();
     let mut answer = call(
         "list_resources_by_namespace",
@@ -252,7 +292,7 @@ fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, Stri
 }
 
 /// One object; `None` if it does not exist.
-fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, String> {
+fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, LookupError> {
     let api_version = resource.api_version();
     let query = Get {
         api_version: &api_version,
@@ -267,8 +307,8 @@ fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>
             set_type(&mut object, &api_version, resource.name);
             Ok(Some(object))
         }
-        Err(reason) if reason == NOT_FOUND => Ok(None),
-        Err(reason) => Err(reason),
+        Err(LookupError::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -285,29 +325,14 @@ fn set_type(object: &mut Value, api_version: &str, kind: &str) {
     }
 }
 
-const NOT_FOUND: &str = "does not exist";
-
-/// There are no objects of such a kind.
-const NOT_INSTALLED: &str = "the kind is not installed";
-
 /// About the longest text of a look-up, in bytes.
 const QUERY_LENGTH: usize = 2048;
 
-/// Calls the host. Its errors can contain a stack trace, and are reduced to a few words.
-fn call(operation: &str, query: &impl Serialize) -> Result<Value, String> {
+/// Calls the host.
+fn call(operation: &str, query: &impl Serialize) -> Result<Value, LookupError> {
     let query = written(query, QUERY_LENGTH);
-    let answer =
-        host_call("kubewarden", "kubernetes", operation, &query).map_err(|error| reason(&error.to_string()))?;
-    utf8(&answer, "the answer").and_then(|text| parse_value(text, "the answer")).map_err(|error| error.to_string())
-}
-
-fn reason(error: &str) -> &'static str {
-    let known = [
-        ("Cannot find", NOT_FOUND),
-        ("is forbidden", "the policy server's ServiceAccount has no permission to read it"),
-        ("has not been granted access", "the policy has no permission to look it up"),
-        ("404", NOT_INSTALLED),
-        ("too much for the module", "the namespace has too many objects"),
-    ];
-    known.iter().find(|(text, _)| error.contains(text)).map_or("the look-up failed", |(_, reason)| reason)
+    let answer = host_call("kubewarden", "kubernetes", operation, &query)
+        .map_err(|error| LookupError::new(&error.to_string()))?;
+    let parsed = utf8(&answer, "the answer").and_then(|text| parse_value(text, "the answer"));
+    parsed.map_err(|error| LookupError::Failed(error.to_string()))
 }
