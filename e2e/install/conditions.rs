@@ -236,6 +236,13 @@ fn images_in_the_settings_are_sent() {
 }
 
 #[test]
+fn a_rollout_that_runs_other_pods_is_sent() {
+    let spec = json!({"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"}});
+    let rollout = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "spec": spec});
+    assert!(creation_is_sent(&Settings::default(), &rollout));
+}
+
+#[test]
 fn missing_and_null_fields_are_no_errors() {
     let settings = Settings::default();
     for spec in [
@@ -243,7 +250,6 @@ fn missing_and_null_fields_are_no_errors() {
         json!({}),
         json!({"template": null}),
         json!({"template": {"metadata": {"creationTimestamp": null}, "spec": {"containers": null}}}),
-        json!({"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"}}),
         json!({"template": {"spec": {"containers": [{"image": null, "env": null}, {}, null]}}}),
         json!({"template": {"spec": {"containers": [{"env": [{}, {"name": null}]}], "initContainers": []}}}),
     ] {

@@ -153,13 +153,15 @@ fn without_a_webhook_only_requests_for_databases_are_rejected() {
     custom["spec"]["template"]["spec"]["containers"][0]["env"] = by_environment;
     assert!(!creates(custom));
     for (name, spec) in [
-        ("no-template", json!({"workloadRef": {"name": "web"}})),
+        ("no-template", json!({})),
         ("null-containers", json!({"template": {"spec": {"containers": null}}})),
         ("null-template", json!({"template": null})),
         ("null-fields", json!({"template": {"spec": {"containers": [{"image": null, "env": null}, null]}}})),
     ] {
         assert!(creates(named("argoproj.io/v1alpha1", "Rollout", name, spec)), "{name}");
     }
+    let other_pods = json!({"workloadRef": {"kind": "Deployment", "name": "old-web"}});
+    assert!(!creates(named("argoproj.io/v1alpha1", "Rollout", "other-pods", other_pods)));
 
     // Scaling.
     assert!(!runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=2"]));

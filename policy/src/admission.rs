@@ -11,5 +11,6 @@ pub mod prefilter;
 mod ratchet;
 pub mod request;
 pub mod review;
+mod rollout;
 mod scale;
 pub mod verdict;

@@ -34,7 +34,10 @@ pub fn match_conditions(requests: Requests, settings: &Settings) -> Value {
         Requests::All => vec![
             not_being_deleted,
             no_checked_owner,
-            ("may-run-database", format!("{} ||\n{}", other_kinds().join(" ||\n"), may_run_database(settings))),
+            (
+                "may-run-database",
+                format!("{} ||\n{RUNS_OTHER_PODS} ||\n{}", other_kinds().join(" ||\n"), may_run_database(settings)),
+            ),
             for_kind(IS_SCALE, scales_above_one),
             for_kind(IS_SERVICE, service_changed),
             for_kind(&related_kinds(), related_changed),
@@ -44,7 +47,10 @@ pub fn match_conditions(requests: Requests, settings: &Settings) -> Value {
         }
         Requests::Services => vec![not_being_deleted, service_changed],
         Requests::Scale => vec![scales_above_one],
-        Requests::Related => vec![not_being_deleted, related_changed],
+        Requests::Related => {
+            let other_pods = format!("request.kind.kind != 'Rollout' || {RUNS_OTHER_PODS}");
+            vec![not_being_deleted, related_changed, ("runs-other-pods", other_pods)]
+        }
     };
     conditions.into_iter().map(|(name, expression)| json!({"name": name, "expression": expression})).collect()
 }
@@ -73,6 +79,9 @@ fn service_changed() -> String {
         names.join(",\n  ")
     )
 }
+
+/// A Rollout that runs the pods of another workload has no pod template.
+const RUNS_OTHER_PODS: &str = "object.?spec.?workloadRef.orValue(null) != null";
 
 /// Controllers often write the `status` of these objects, which no rule reads. Nearly all claims are for one node.
 const RELATED_CHANGED: &str = "\

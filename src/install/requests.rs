@@ -14,14 +14,14 @@ pub enum Requests {
     Services,
     /// For the sub-resource `scale`.
     Scale,
-    /// For claims, autoscalers and disruption budgets.
+    /// For claims, autoscalers, disruption budgets, and Argo Rollouts that run the pods of a Deployment.
     Related,
 }
 
 impl Requests {
     /// The kinds that together are [`Requests::All`].
     pub const SEPARATE: [Requests; 4] = [Requests::Workloads, Requests::Services, Requests::Scale, Requests::Related];
-    /// Those for the mutating stage. Rules mutate no claim, autoscaler or disruption budget.
+    /// Those for the mutating stage. Rules mutate no related object.
     pub const MUTATED: [Requests; 3] = [Requests::Workloads, Requests::Services, Requests::Scale];
 
     /// The name in names of webhooks and templates.
@@ -44,7 +44,9 @@ impl Requests {
             false if resource == "services" => Requests::Services,
             false => Requests::Related,
         };
-        self == Requests::All || self == of_resource
+        // A Rollout that runs the pods of a Deployment does not show whether they are a database's.
+        let may_run_other_pods = || resource == "rollouts";
+        self == Requests::All || self == of_resource || (self == Requests::Related && may_run_other_pods())
     }
 }
 

@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use sqledge_ha_policy::json::cursor::{Cursor, get_path};
+use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve};
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
-use sqledge_ha_policy::kubernetes::rollout::{referenced_deployment, workload_reference};
+use sqledge_ha_policy::kubernetes::rollout::{
+    is_of_deployment, referenced_deployment, with_pods_of, workload_reference,
+};
 use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
 
@@ -61,7 +63,7 @@ pub fn check_rollout_of_deployment<'o>(
 
 fn check_rollout(object: &Value, settings: &Settings) -> Vec<ObjectFinding> {
     let mut findings = check_object(object, Kind::Workload(WorkloadKind::Rollout), settings);
-    findings.retain(|found| !found.finding.pointer.starts_with("/spec/template"));
+    findings.retain(|found| !is_of_deployment(&found.finding.pointer));
     findings
 }
 
@@ -130,13 +132,4 @@ impl<'o> Sources<'o> {
     fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'o Value> {
         self.objects.get(&(kind, namespace, name)).copied()
     }
-}
-
-fn with_pods_of(rollout: &Value, deployment: &Value) -> Value {
-    let mut rollout = rollout.clone();
-    let template = get_path(deployment, &["spec", "template"]).cloned().unwrap_or_default();
-    if let Some(spec) = rollout.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.insert("template".to_owned(), template);
-    }
-    rollout
 }

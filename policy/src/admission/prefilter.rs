@@ -3,8 +3,9 @@
 use memchr::memchr3_iter;
 
 use crate::engine::ENGINE_SUBSTRINGS;
-use crate::kubernetes::kind::Kind;
+use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::resources::LookUp;
+use crate::kubernetes::rollout;
 use crate::settings::Settings;
 
 /// Bytes that are rare in manifests. Every substring contains one of the first two.
@@ -14,6 +15,11 @@ const RARE_BYTES: [u8; 3] = *b"q_\\";
 /// text.
 pub fn may_run_engine(object: &str, settings: &Settings) -> bool {
     names_known_engine(object) || settings.images.iter().any(|image| object.contains(&image.repository))
+}
+
+/// Whether the pods of an object may be those of another one, which may run a database.
+pub(super) fn may_run_other_pods(kind: Kind, object: &str) -> bool {
+    kind == Kind::Workload(WorkloadKind::Rollout) && object.contains(rollout::REFERENCE)
 }
 
 /// Whether the JSON text of settings may contain images: a name without escapes is in it as it is.

@@ -3,16 +3,17 @@
 use serde_json::Value;
 
 use super::exit::Reason;
-use super::prefilter::{may_run_engine, may_set_images, names_known_engine};
+use super::prefilter::{may_run_engine, may_run_other_pods, may_set_images, names_known_engine};
 use super::ratchet::{Update, apply_ratchet};
 use super::request::{Request, parse_payload};
-use super::scale;
 use super::verdict::Verdict;
+use super::{rollout, scale};
 use crate::finding::Finding;
-use crate::json::cursor::get_path;
+use crate::json::cursor::{Cursor, get_path};
 use crate::json::parse::{Members, ParseError, parse_value};
 use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner, is_mirror_pod, is_of_operator};
 use crate::kubernetes::resources::Resource;
+use crate::kubernetes::rollout::workload_reference;
 use crate::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use crate::rules::check::{CheckContext, CheckedObject};
 use crate::rules::{apply_mutations, check_all, exemption, parse_settings};
@@ -78,8 +79,10 @@ fn passes_with_any_settings(request: &Request<'_>, settings: Option<&str>) -> Op
         Ok(checked) => checked,
         Err(reason) => return Some(reason),
     };
-    let may_run_engine =
-        checked.kind.workload().is_none() || names_known_engine(checked.raw) || settings.is_some_and(may_set_images);
+    let may_run_engine = checked.kind.workload().is_none()
+        || names_known_engine(checked.raw)
+        || may_run_other_pods(checked.kind, checked.raw)
+        || settings.is_some_and(may_set_images);
     (!may_run_engine).then_some(Reason::NoDatabase)
 }
 
@@ -107,6 +110,9 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
     }
     Ok(match kind {
         Kind::Scale => scale::review(request, &object, old.as_ref(), &settings, &cluster),
+        Kind::Workload(WorkloadKind::Rollout) if workload_reference(&Cursor::root(&object)).is_some() => {
+            rollout::review(request, &object, old.as_ref(), &settings, &cluster)
+        }
         _ => review_object(request, kind, object, old.as_ref(), &settings, &cluster),
     })
 }
@@ -140,7 +146,8 @@ impl<'a> CheckedRequest<'a> {
             Ok(checked) => checked,
             Err(reason) => return Ok(Err(reason)),
         };
-        if checked.kind.workload().is_some() && !may_run_engine(checked.raw, settings) {
+        let may_run_engine = may_run_engine(checked.raw, settings) || may_run_other_pods(checked.kind, checked.raw);
+        if checked.kind.workload().is_some() && !may_run_engine {
             return Ok(Err(Reason::NoDatabase));
         }
         let is_unchanged = match checked.raw_old {
