@@ -210,7 +210,7 @@ fn the_module_and_the_library_agree_on_generated_objects() {
 
 /// The objects and rules of the linter's errors.
 fn lint_errors(path: &Path, settings: &Settings) -> BTreeSet<(Option<String>, Option<String>, String)> {
-    let result = lint_file(path, settings, false);
+    let result = lint_file(path, settings, Scope::Application);
     let errors = result.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors
         .map(|located| (located.object.kind.clone(), located.object.name.clone(), located.finding.rule.to_owned()))

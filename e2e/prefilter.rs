@@ -12,6 +12,7 @@ use sqledge_ha::report::{json, junit, sarif};
 use sqledge_ha_policy::engine::{SQL_EDGE, SQL_SERVER};
 use sqledge_ha_policy::rules::RULES;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 
 use crate::corpus::cases;
 use crate::shared::{manifests, real_manifests, root};
@@ -69,12 +70,12 @@ fn texts() -> impl Strategy<Value = String> {
     })
 }
 
-fn lint(texts: &[String], prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
+fn lint(texts: &[String], prefilter: &Prefilter<'_>, scope: Scope) -> LintResult {
     let names = (0..texts.len()).map(|index| format!("{index}.yaml"));
-    let mut result = lint_texts(names.zip(texts.iter().cloned()).collect(), prefilter, partial);
+    let mut result = lint_texts(names.zip(texts.iter().cloned()).collect(), prefilter, scope);
     let ignores = Ignores { today: parse_date("2027-03-01").unwrap(), entries: Vec::new(), has_all_paths: false };
     result.apply_ignores(&ignores);
-    result.note_ignores(prefilter.settings(), partial);
+    result.note_ignores(prefilter.settings());
     result
 }
 
@@ -95,20 +96,20 @@ fn errors(result: &LintResult) -> Vec<String> {
     result.errors.iter().map(|error| format!("{error:?}")).collect()
 }
 
-fn fixed(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool) -> Vec<String> {
-    fix(result, prefilter, partial, true).result.files.into_iter().map(|file| file.text).collect()
+fn fixed(result: &LintResult, prefilter: &Prefilter<'_>) -> Vec<String> {
+    fix(result, prefilter, true).result.files.into_iter().map(|file| file.text).collect()
 }
 
-fn check(texts: &[String], partial: bool) -> Result<(), TestCaseError> {
+fn check(texts: &[String], scope: Scope) -> Result<(), TestCaseError> {
     let settings = Settings { engines: vec![&SQL_EDGE, &SQL_SERVER], ..Settings::default() };
     let (prefilter, disabled) = (Prefilter::new(&settings), Prefilter::disabled(&settings));
-    let (with, without) = (lint(texts, &prefilter, partial), lint(texts, &disabled, partial));
+    let (with, without) = (lint(texts, &prefilter, scope), lint(texts, &disabled, scope));
     prop_assert_eq!(findings(&with), findings(&without), "{:?}", texts);
     if without.errors.is_empty() {
         prop_assert_eq!(reports(&with), reports(&without), "{:?}", texts);
         let keeping = Prefilter::new(&settings).with_texts();
-        let with = fixed(&lint(texts, &keeping, partial), &keeping, partial);
-        prop_assert_eq!(with, fixed(&without, &disabled, partial), "{:?}", texts);
+        let with = fixed(&lint(texts, &keeping, scope), &keeping);
+        prop_assert_eq!(with, fixed(&without, &disabled), "{:?}", texts);
     } else {
         // A document that is not parsed has no parse errors.
         let all = errors(&without);
@@ -120,9 +121,9 @@ fn check(texts: &[String], partial: bool) -> Result<(), TestCaseError> {
 #[test]
 fn reports_and_fixes_are_the_same_without_the_prefilter() {
     for text in real_texts() {
-        check(&[text], false).unwrap();
+        check(&[text], Scope::Application).unwrap();
     }
     let mut runner = TestRunner::new(Config { cases: 3000, failure_persistence: None, ..Config::default() });
-    let applications = (prop::collection::vec(texts(), 1..4), any::<bool>());
-    runner.run(&applications, |(texts, partial)| check(&texts, partial)).unwrap();
+    let applications = (prop::collection::vec(texts(), 1..4), select(vec![Scope::Part, Scope::Application]));
+    runner.run(&applications, |(texts, scope)| check(&texts, scope)).unwrap();
 }

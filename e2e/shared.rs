@@ -12,6 +12,7 @@ use sqledge_ha::linter::LintResult;
 use sqledge_ha::manifest::read;
 use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 
 /// The root of this repository.
 pub(crate) fn root() -> &'static Path {
@@ -30,10 +31,10 @@ pub(crate) fn objects(text: &str) -> Vec<Value> {
 }
 
 /// Lints a file.
-pub(crate) fn lint_file(path: &Path, settings: &Settings, partial: bool) -> LintResult {
+pub(crate) fn lint_file(path: &Path, settings: &Settings, scope: Scope) -> LintResult {
     let prefilter = Prefilter::new(settings);
     let found = find_and_read(&[path.to_owned()], &Exclusion::default(), &scanner(&prefilter));
-    lint(found, &prefilter, partial)
+    lint(found, &prefilter, scope)
 }
 
 /// The digest of bytes, as `sha256sum` prints it.

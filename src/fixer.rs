@@ -50,9 +50,9 @@ const MAX_PASSES: usize = 4;
 
 /// Makes all safe edits; with `unsafe_too`, also the unsafe ones. Findings that result from the edits are fixed in
 /// turn, so that a second run changes nothing. `result` must have the texts of all files ([`Prefilter::with_texts`]).
-pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, partial: bool, unsafe_too: bool) -> FixResult {
+pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, unsafe_too: bool) -> FixResult {
     let check = |texts| {
-        let mut checked = lint_again(texts, &result.files, prefilter, partial);
+        let mut checked = lint_again(texts, result, prefilter);
         for (after, before) in checked.files.iter_mut().zip(&result.files) {
             after.path.clone_from(&before.path);
             after.rendered = match &before.rendered {

@@ -152,6 +152,8 @@ pub struct LintResult {
     pub findings: Vec<LocatedFinding>,
     /// Unreadable inputs and parse errors.
     pub errors: Vec<InputError>,
+    /// How much of the application the files are: a part, or all.
+    pub scope: Scope,
     /// Notes for the user.
     pub notes: Vec<String>,
     /// The selected products.
@@ -185,8 +187,8 @@ impl LintResult {
 
     /// Whether nothing was checked: there is no workload. A part of an application may have none, unless the databases
     /// in it are not selected.
-    pub fn is_nothing_to_check(&self, partial: bool) -> bool {
-        self.workloads == 0 && (!partial || self.unselected_workloads > 0)
+    pub fn is_nothing_to_check(&self) -> bool {
+        self.workloads == 0 && (self.scope.is_complete() || self.unselected_workloads > 0)
     }
 }
 
@@ -224,31 +226,26 @@ impl LintedFile {
     }
 }
 
-/// Checks texts with their names as one application; with `partial`, as a part of one.
-pub fn lint_texts(texts: Vec<(String, String)>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
+/// Checks texts with their names as an application, or a part of one.
+pub fn lint_texts(texts: Vec<(String, String)>, prefilter: &Prefilter<'_>, scope: Scope) -> LintResult {
     let scans = parallel::map(texts, 1, |(name, text)| scan(name, text, prefilter));
-    lint(scans, Vec::new(), prefilter, partial)
+    lint(scans, Vec::new(), prefilter, scope)
 }
 
-/// Checks texts that take the place of `files`, each in the same application.
-pub fn lint_again(
-    texts: Vec<(String, String)>,
-    files: &[LintedFile],
-    prefilter: &Prefilter<'_>,
-    partial: bool,
-) -> LintResult {
-    let texts: Vec<_> = texts.into_iter().zip(files).collect();
+/// Checks texts that take the place of the files of `before`, each in the same application.
+pub fn lint_again(texts: Vec<(String, String)>, before: &LintResult, prefilter: &Prefilter<'_>) -> LintResult {
+    let texts: Vec<_> = texts.into_iter().zip(&before.files).collect();
     let again = |((name, text), file): ((String, String), &LintedFile)| {
         scan(name, text, prefilter).in_application(file.application)
     };
-    lint(parallel::map(texts, 1, again), Vec::new(), prefilter, partial)
+    lint(parallel::map(texts, 1, again), Vec::new(), prefilter, before.scope)
 }
 
-/// Checks scanned files as one application; with `partial`, as a part of one. `errors` are those of the files that
-/// could not be scanned.
-pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter<'_>, partial: bool) -> LintResult {
+/// Checks scanned files as an application, or a part of one. `errors` are those of the files that could not be scanned.
+pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter<'_>, scope: Scope) -> LintResult {
     let mut files = scan::scan_related(scans, prefilter);
-    let mut result = LintResult { errors, engines: prefilter.settings().engines.to_vec(), ..LintResult::default() };
+    let mut result =
+        LintResult { errors, engines: prefilter.settings().engines.to_vec(), scope, ..LintResult::default() };
     for (index, file) in files.iter_mut().enumerate() {
         result.objects += file.objects;
         result.workloads += file.workloads;
@@ -263,7 +260,6 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
             error,
         }));
     }
-    let scope = if partial { Scope::Part } else { Scope::Application };
     for application in Application::all(&files, std::mem::take(&mut result.findings)) {
         let checked = application.check(&files, prefilter, scope);
         result.findings.extend(checked.findings);
@@ -277,6 +273,6 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
         key(one).cmp(&key(other))
     });
     result.files = files;
-    result.notes = notes(&result, partial);
+    result.notes = notes(&result);
     result
 }

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use sqledge_ha::linter::lint_texts;
 use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 
 /// A pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub(crate) fn run(argument: &str, path: &Path) {
             let texts: Vec<(String, String)> = files(path).into_iter().map(text).collect();
             let mut outcome = None;
             // Dropping the result is not measured.
-            time(|| outcome = Some(lint_texts(texts, &Prefilter::new(&Settings::default()), false)))
+            time(|| outcome = Some(lint_texts(texts, &Prefilter::new(&Settings::default()), Scope::Application)))
         }
     };
     println!("{}", took.as_nanos());

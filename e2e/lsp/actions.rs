@@ -8,6 +8,7 @@ use sqledge_ha::linter::lint_texts;
 use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha_policy::rules::RULES;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 
 use super::editor::{Editor, uri_of};
 use super::text::edited;
@@ -26,8 +27,8 @@ fn failing_texts() -> Vec<String> {
 fn fixed(text: &str) -> String {
     let settings = Settings::default();
     let prefilter = Prefilter::new(&settings).with_texts();
-    let result = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &prefilter, true);
-    fix(&result, &prefilter, true, false).result.files.remove(0).text
+    let result = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &prefilter, Scope::Part);
+    fix(&result, &prefilter, false).result.files.remove(0).text
 }
 
 fn whole(text: &str) -> Value {

@@ -12,6 +12,7 @@ use sqledge_ha::linter::Level;
 use sqledge_ha::manifest::Lines;
 use sqledge_ha_policy::rules::RULES;
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 
 use super::editor::{Editor, SOON, uri_of};
 use super::rules;
@@ -24,7 +25,7 @@ const URI: &str = "file:///nowhere/sql.yaml";
 
 /// What `lint --partial` prints for a file: level, rule and text, and parse errors.
 fn printed(path: &Path, text: &str) -> Vec<(u64, String, String)> {
-    let result = lint_file(path, &Settings::default(), true);
+    let result = lint_file(path, &Settings::default(), Scope::Part);
     let lines = Lines::new(text);
     let errors = result.errors.iter().map(|error| {
         let line = lines.position(error.error.byte).line as u64;

@@ -12,6 +12,7 @@ use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::resources::LookUp;
 use sqledge_ha_policy::rules::{RULES, Rule, find};
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::view::Scope;
 
 use self::cases::right;
 use crate::application::Application;
@@ -74,7 +75,7 @@ fn errors(application: &Application) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("application.json");
     std::fs::write(&path, list(&application.objects)).unwrap();
-    let outcome = lint_file(&path, &Settings::default(), false);
+    let outcome = lint_file(&path, &Settings::default(), Scope::Application);
     let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors.map(|located| located.finding.rule.to_owned()).collect()
 }

@@ -118,7 +118,7 @@ fn linted(object: &Value, settings: &Value) -> BTreeSet<String> {
     fs::write(&path, object.to_string()).unwrap();
     let mut settings = settings.clone();
     settings["mode"] = json!("mutate");
-    let outcome = lint_file(&path, &parse_settings(&settings).unwrap(), true);
+    let outcome = lint_file(&path, &parse_settings(&settings).unwrap(), Scope::Part);
     let errors = outcome.findings.into_iter().filter(|located| located.level() == Level::Error);
     errors.map(|located| located.finding.rule.to_owned()).collect()
 }

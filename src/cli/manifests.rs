@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sqledge_ha_policy::engine::{Engine, SQL_EDGE, SQL_SERVER};
+use sqledge_ha_policy::view::Scope;
 
 use super::rendering::Rendering;
 use crate::escape::escape;
@@ -94,6 +95,13 @@ pub struct Inputs {
     /// more under `exclude:`, relative to its own directory. Standard input and rendered manifests are not excluded.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+}
+
+impl Inputs {
+    /// How much of the application the paths are.
+    pub fn scope(&self) -> Scope {
+        if self.partial { Scope::Part } else { Scope::Application }
+    }
 }
 
 /// The reports.

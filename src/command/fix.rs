@@ -32,16 +32,16 @@ pub fn run(flags: &Fix) -> Result<ExitStatus, CommandError> {
     let config_flags =
         ConfigFlags { checks, paths: &inputs.paths, exclude: &inputs.exclude, rendering, no_ignores: flags.no_ignores };
     let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
-    let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
+    let namespace = flags.inputs.namespace.as_deref();
     let prefilter = Prefilter::new(&settings).with_texts().in_namespace(namespace);
     let rendering = flags.rendering.in_namespace(namespace);
     let found = input::collect(&flags.inputs.paths, &rendering, &exclusion, &sources::scanner(&prefilter));
     let excluded = found.excluded;
-    let mut before = sources::lint(found, &prefilter, partial);
+    let mut before = sources::lint(found, &prefilter, flags.inputs.scope());
     if let Some(ignores) = &ignores {
         before.apply_ignores(ignores);
     }
-    let after = fix(&before, &prefilter, partial, flags.unsafe_fixes);
+    let after = fix(&before, &prefilter, flags.unsafe_fixes);
     let mut writer = FixWriter { flags, changed: 0, fixed: 0, failed: 0, is_unchanged: Vec::new() };
     for ((before, after), fixed) in before.files.iter().zip(&after.result.files).zip(&after.fixed) {
         writer.write(before, &after.text, *fixed)?;
@@ -52,7 +52,7 @@ pub fn run(flags: &Fix) -> Result<ExitStatus, CommandError> {
     print_summary(&writer, &before, &after);
     note.iter().chain(&before.notes).for_each(|note| print_message("note", note));
     if ignores.is_some() {
-        let is_complete = before.is_complete(partial) && after.result.is_complete(partial);
+        let is_complete = before.is_complete() && after.result.is_complete();
         let notes = comment_notes(&writer.final_files(&before, &after), &settings, is_complete);
         let unused_entries = before.unused_entries_note(&settings, is_complete);
         notes.iter().chain(&unused_entries).for_each(|note| print_message("note", note));
@@ -139,7 +139,7 @@ fn outcome(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) -> Ex
         ExitStatus::Unreadable
     } else if would_change || after.result.count(Level::Error) > 0 {
         ExitStatus::Findings
-    } else if before.is_nothing_to_check(writer.flags.inputs.partial) {
+    } else if before.is_nothing_to_check() {
         ExitStatus::NothingToCheck
     } else {
         ExitStatus::Clean

@@ -22,16 +22,16 @@ pub fn run(flags: &Lint) -> Result<ExitStatus, CommandError> {
     let LintConfig { settings, exclusion, ignores, note } = config::lint_config(&config_flags)?;
     flags.reporting.links.choose();
     report_output::reject_duplicates(flags.reporting.output.iter().map(|file| &file.path))?;
-    let (namespace, partial) = (flags.inputs.namespace.as_deref(), flags.inputs.partial);
+    let namespace = flags.inputs.namespace.as_deref();
     let prefilter = Prefilter::new(&settings).in_namespace(namespace);
     let rendering = flags.rendering.in_namespace(namespace);
     let found = input::collect(&flags.inputs.paths, &rendering, &exclusion, &sources::scanner(&prefilter));
     let excluded = found.excluded;
-    let mut result = sources::lint(found, &prefilter, partial);
+    let mut result = sources::lint(found, &prefilter, flags.inputs.scope());
     result.notes.splice(0..0, note);
     if let Some(ignores) = &ignores {
         result.apply_ignores(ignores);
-        result.note_ignores(&settings, partial);
+        result.note_ignores(&settings);
     }
     if result.workloads == 0 {
         result.notes.extend(excluded.note());
@@ -66,7 +66,7 @@ fn exit_status(result: &LintResult, flags: &Lint) -> ExitStatus {
         ExitStatus::Unreadable
     } else if !flags.exit_zero && result.findings.iter().any(|located| located.level() >= flags.fail_on) {
         ExitStatus::Findings
-    } else if result.is_nothing_to_check(flags.inputs.partial) {
+    } else if result.is_nothing_to_check() {
         ExitStatus::NothingToCheck
     } else {
         ExitStatus::Clean

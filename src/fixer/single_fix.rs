@@ -122,6 +122,7 @@ fn difference(old: &str, new: &str, start: usize) -> Replacement {
 mod tests {
     use sqledge_ha_policy::rules::{RULES, set_action};
     use sqledge_ha_policy::settings::Settings;
+    use sqledge_ha_policy::view::Scope;
 
     use super::*;
     use crate::fixer::fix;
@@ -137,7 +138,7 @@ mod tests {
     }
 
     fn lint(text: &str, prefilter: &Prefilter<'_>) -> LintResult {
-        lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], prefilter, false)
+        lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], prefilter, Scope::Application)
     }
 
     #[test]
@@ -152,7 +153,7 @@ mod tests {
         let [located] = result.findings.as_slice() else { panic!("{:?}", result.findings) };
         let single = SingleFix::new(&result.files[0]);
         let replacements = single.replacements(located, located.finding.fix.as_ref().unwrap()).unwrap();
-        let fixed = fix(&result, &prefilter, false, true);
+        let fixed = fix(&result, &prefilter, true);
         assert_ne!(fixed.result.files[0].text, text);
         assert_eq!(replaced(text, &replacements), fixed.result.files[0].text);
     }

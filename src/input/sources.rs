@@ -7,6 +7,7 @@ use crate::input_name::path_name;
 use crate::linter::{self, FileScan, InputError, LintResult, scan};
 use crate::manifest::ReadError;
 use crate::prefilter::Prefilter;
+use sqledge_ha_policy::view::Scope;
 
 /// Reads sources and scans their texts.
 pub fn scanner<'p>(
@@ -39,11 +40,11 @@ impl Surroundings {
     }
 }
 
-/// Checks the scanned sources as one application; with `partial`, as a part of one.
+/// Checks the scanned sources as an application, or a part of one.
 pub fn lint(
     found: FoundInputs<Result<Box<FileScan>, ReadError>>,
     prefilter: &Prefilter<'_>,
-    partial: bool,
+    scope: Scope,
 ) -> LintResult {
     let missing = found.missing.into_iter();
     let mut errors: Vec<InputError> = missing
@@ -59,7 +60,7 @@ pub fn lint(
             Err(error) => errors.push(InputError { name: source.name(), file: None, is_directory: false, error }),
         }
     }
-    let mut result = linter::lint(scans, errors, prefilter, partial);
+    let mut result = linter::lint(scans, errors, prefilter, scope);
     result.notes.splice(0..0, found.notes);
     result
 }

@@ -109,6 +109,7 @@ fn remove_replaced(findings: &mut Vec<LocatedFinding>, found: &[LocatedFinding])
 #[cfg(test)]
 mod tests {
     use sqledge_ha_policy::settings::Settings;
+    use sqledge_ha_policy::view::Scope;
 
     use crate::linter::{lint, scan};
     use crate::prefilter::Prefilter;
@@ -125,7 +126,7 @@ mod tests {
         let scans = texts.map(|(name, text, application)| {
             scan(name.to_owned(), text.to_owned(), &prefilter).in_application(application)
         });
-        let result = lint(scans.into(), Vec::new(), &prefilter, false);
+        let result = lint(scans.into(), Vec::new(), &prefilter, Scope::Application);
         let found = result.findings.iter().filter(|located| located.finding.rule == "volume-ownership");
         assert_eq!(found.map(|located| located.file).collect::<Vec<_>>(), [0]);
     }

@@ -88,19 +88,19 @@ impl LintResult {
     }
 
     /// Adds notes on errors in ignore comments and, if the check is complete, on unused comments and entries.
-    pub fn note_ignores(&mut self, settings: &Settings, partial: bool) {
+    pub fn note_ignores(&mut self, settings: &Settings) {
         let files: Vec<&LintedFile> = self.files.iter().collect();
-        let is_complete = self.is_complete(partial);
+        let is_complete = self.is_complete();
         let notes = comment_notes(&files, settings, is_complete);
         self.notes.extend(notes);
         self.notes.extend(self.unused_entries_note(settings, is_complete));
     }
 
     /// Whether everything was checked that an ignore comment can apply to.
-    pub fn is_complete(&self, partial: bool) -> bool {
+    pub fn is_complete(&self) -> bool {
         // The object that Kustomize makes with a patch can need the comment in its base.
         let has_patches = self.files.iter().any(|file| file.is_patch);
-        let is_read = !partial && self.errors.is_empty() && self.unselected_workloads == 0;
+        let is_read = self.scope.is_complete() && self.errors.is_empty() && self.unselected_workloads == 0;
         is_read && !has_patches && !self.is_truncated
     }
 }
@@ -214,6 +214,7 @@ fn has_no_content(text: &str, range: Range<usize>) -> bool {
 #[cfg(test)]
 mod tests {
     use sqledge_ha_policy::rules::set_action;
+    use sqledge_ha_policy::view::Scope;
 
     use super::*;
     use crate::linter::lint_texts;
@@ -252,16 +253,16 @@ spec: #3
         Ignores { today: parse_date(today).unwrap(), entries, has_all_paths: true }
     }
 
-    fn lint_with(text: &str, settings: &Settings, partial: bool) -> LintResult {
+    fn lint_with(text: &str, settings: &Settings, scope: Scope) -> LintResult {
         let texts = vec![("sql.yaml".to_owned(), text.to_owned())];
-        let mut outcome = lint_texts(texts, &Prefilter::new(settings), partial);
+        let mut outcome = lint_texts(texts, &Prefilter::new(settings), scope);
         outcome.apply_ignores(&ignores("2027-03-01", Vec::new()));
-        outcome.note_ignores(settings, partial);
+        outcome.note_ignores(settings);
         outcome
     }
 
     fn lint(comments: &[(usize, &str)]) -> LintResult {
-        lint_with(&deployment(comments), &Settings::default(), false)
+        lint_with(&deployment(comments), &Settings::default(), Scope::Application)
     }
 
     fn rules(outcome: &LintResult) -> Vec<&str> {
@@ -285,9 +286,9 @@ spec: #3
     fn an_expired_comment_hides_nothing_and_the_finding_says_so() {
         let with = |comment: &str, today: &str| {
             let texts = vec![("sql.yaml".to_owned(), deployment(&[(3, comment)]))];
-            let mut outcome = lint_texts(texts, &Prefilter::new(&Settings::default()), false);
+            let mut outcome = lint_texts(texts, &Prefilter::new(&Settings::default()), Scope::Application);
             outcome.apply_ignores(&ignores(today, Vec::new()));
-            outcome.note_ignores(&Settings::default(), false);
+            outcome.note_ignores(&Settings::default());
             outcome
         };
         let comment = "[recreate-strategy] until: 2027-03-01, moves to Azure";
@@ -319,9 +320,9 @@ spec: #3
                 location: "sqledge-ha.yaml:2:5".to_owned(),
             };
             let texts = vec![("sql.yaml".to_owned(), deployment(comments))];
-            let mut outcome = lint_texts(texts, &Prefilter::new(&settings), false);
+            let mut outcome = lint_texts(texts, &Prefilter::new(&settings), Scope::Application);
             outcome.apply_ignores(&ignores("2027-03-01", until.iter().map(entry).collect()));
-            outcome.note_ignores(&settings, false);
+            outcome.note_ignores(&settings);
             let located = outcome.findings.iter().find(|located| located.finding.rule == "recreate-strategy");
             (located.map(|located| located.expired_ignore.clone().unwrap_or_default()), outcome.notes)
         };
@@ -349,7 +350,7 @@ spec: #3
             .replace("#1\n", "#sqledge-ha:ignore[single-replica]\n")
             .replace("#8\n", "# SQLEDGE-HA: DISABLE[single-replica]\n          args: [\"# sqledge-ha:ignore\"]\n");
         let near_miss = "this is not an ignore comment; write `# sqledge-ha: ignore[RULE]`";
-        let notes = lint_with(&text, &Settings::default(), false).notes;
+        let notes = lint_with(&text, &Settings::default(), Scope::Application).notes;
         assert_eq!(notes, [format!("sql.yaml:2:1: {near_miss}"), format!("sql.yaml:16:11: {near_miss}")]);
     }
 
@@ -379,18 +380,18 @@ spec: #3
     #[test]
     fn comments_are_not_unused_if_something_was_not_checked() {
         let text = deployment(&[(4, "[single-replica]")]);
-        assert_eq!(lint_with(&text, &Settings::default(), false).notes.len(), 1);
-        assert!(lint_with(&text, &Settings::default(), true).notes.is_empty(), "partial");
+        assert_eq!(lint_with(&text, &Settings::default(), Scope::Application).notes.len(), 1);
+        assert!(lint_with(&text, &Settings::default(), Scope::Part).notes.is_empty(), "partial");
         let mut off = Settings::default();
         set_action(&mut off, "single-replica", "off").unwrap();
-        assert!(lint_with(&text, &off, false).notes.is_empty(), "the rule is off");
+        assert!(lint_with(&text, &off, Scope::Application).notes.is_empty(), "the rule is off");
         assert!(
-            lint_with(&format!("{text}---\nkind: [\n"), &Settings::default(), false).notes.is_empty(),
+            lint_with(&format!("{text}---\nkind: [\n"), &Settings::default(), Scope::Application).notes.is_empty(),
             "a parse error"
         );
         let other = "---\nkind: ConfigMap\ndata:\n  # sqledge-ha: ignore[single-replica]\n  a: b\n";
         assert!(
-            lint_with(&[DEPLOYMENT, other].concat(), &Settings::default(), false).notes.is_empty(),
+            lint_with(&[DEPLOYMENT, other].concat(), &Settings::default(), Scope::Application).notes.is_empty(),
             "not in a checked object"
         );
     }
@@ -400,10 +401,10 @@ spec: #3
         let notes = |text: &str, change: fn(&mut LintedFile)| {
             let settings = Settings::default();
             let texts = vec![("sql.yaml".to_owned(), text.to_owned())];
-            let mut outcome = lint_texts(texts, &Prefilter::new(&settings), false);
+            let mut outcome = lint_texts(texts, &Prefilter::new(&settings), Scope::Application);
             outcome.files.iter_mut().for_each(change);
             outcome.apply_ignores(&ignores("2027-03-01", Vec::new()));
-            outcome.note_ignores(&settings, false);
+            outcome.note_ignores(&settings);
             outcome.notes.len()
         };
         let text = deployment(&[(4, "[single-replica]")]);
@@ -416,7 +417,7 @@ spec: #3
 
     /// The notes on unused comments.
     fn unused(text: &str) -> Vec<String> {
-        let mut notes = lint_with(text, &Settings::default(), false).notes;
+        let mut notes = lint_with(text, &Settings::default(), Scope::Application).notes;
         notes.retain(|note| note.contains("unused"));
         notes
     }
@@ -469,7 +470,7 @@ spec: #3
             let comments = "# sqledge-ha: ignore[single-replica]\n# another\n\n".repeat(3);
             let last = "# sqledge-ha: ignore[recreate-strategy]\n";
             let text = DEPLOYMENT.replace(&format!("#{number}\n"), &format!("{last}{comments}{more}"));
-            lint_with(&text, &Settings::default(), false)
+            lint_with(&text, &Settings::default(), Scope::Application)
         };
         for number in [1, 2] {
             assert!(!rules(&run(number, "")).contains(&"recreate-strategy"), "{number}");

@@ -60,6 +60,7 @@ fn only<'n>(mut names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
 #[cfg(test)]
 mod tests {
     use sqledge_ha_policy::settings::Settings;
+    use sqledge_ha_policy::view::Scope;
 
     use crate::linter::lint_texts;
     use crate::prefilter::Prefilter;
@@ -75,7 +76,7 @@ mod tests {
              template: {spec: {containers: [{name: sql, image: azure-sql-edge}]}}\n---\n";
         let namespace = |text: &str| {
             let texts = vec![("a.yaml".to_owned(), text.to_owned())];
-            let result = lint_texts(texts, &Prefilter::new(&Settings::default()), false);
+            let result = lint_texts(texts, &Prefilter::new(&Settings::default()), Scope::Application);
             let is_missing = result.findings.iter().any(|located| located.finding.rule == "existing-claim");
             (result.files[0].namespace.clone(), is_missing)
         };

@@ -8,8 +8,8 @@ use sqledge_ha_policy::view::index::MAX_RELATED;
 
 use super::LintResult;
 
-/// The notes on a result; with `partial`, on a part of an application.
-pub(super) fn notes(result: &LintResult, partial: bool) -> Vec<String> {
+/// The notes on a result.
+pub(super) fn notes(result: &LintResult) -> Vec<String> {
     let mut notes = Vec::new();
     for engine in ENGINES {
         let engines = result.files.iter().flat_map(|file| &file.unselected_engines);
@@ -52,7 +52,7 @@ pub(super) fn notes(result: &LintResult, partial: bool) -> Vec<String> {
             quoted(chart)
         ));
     }
-    let is_complete = !partial && result.errors.is_empty() && charts.is_empty();
+    let is_complete = result.scope.is_complete() && result.errors.is_empty() && charts.is_empty();
     if is_complete && result.workloads == 0 && result.unselected_workloads == 0 && patches == 0 {
         let advice = if result.objects > 0 { "; an image of another name needs the setting `images`" } else { "" };
         notes.push(format!("found no SQL Edge or SQL Server workload{advice}"));
@@ -69,13 +69,14 @@ pub(super) fn notes(result: &LintResult, partial: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use sqledge_ha_policy::settings::Settings;
+    use sqledge_ha_policy::view::Scope;
 
     use crate::linter::lint_texts;
     use crate::prefilter::Prefilter;
 
     fn notes_of(text: &str) -> Vec<String> {
         let texts = vec![("a.yaml".to_owned(), text.to_owned())];
-        lint_texts(texts, &Prefilter::new(&Settings::default()), true).notes
+        lint_texts(texts, &Prefilter::new(&Settings::default()), Scope::Part).notes
     }
 
     #[test]

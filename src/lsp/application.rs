@@ -22,6 +22,7 @@ use crate::input_name::path_name;
 use crate::linter::{FileScan, lint};
 use crate::parallel;
 use crate::prefilter::Prefilter;
+use sqledge_ha_policy::view::Scope;
 
 /// The files of a workspace folder, or one text alone.
 pub(super) struct Application {
@@ -158,8 +159,9 @@ impl Application {
     }
 
     /// A file outside of every folder may be a part of anything.
-    fn is_partial(&self, options: &Options) -> bool {
-        options.partial || matches!(self.kind, Kind::Alone { .. })
+    fn scope(&self, options: &Options) -> Scope {
+        let is_part = options.partial || matches!(self.kind, Kind::Alone { .. });
+        if is_part { Scope::Part } else { Scope::Application }
     }
 
     /// Checks the files with the open texts in place of those on disk, unless it has, or none is open. Stops and
@@ -180,7 +182,7 @@ impl Application {
         let prefilter = self.prefilter();
         let (scans, files): (Vec<Arc<FileScan>>, Vec<CheckedFile>) = self.texts(buffers).into_iter().unzip();
         let scans = parallel::map(scans, 16, |scan| FileScan::clone(&scan));
-        let mut result = lint(scans, Vec::new(), &prefilter, self.is_partial(options));
+        let mut result = lint(scans, Vec::new(), &prefilter, self.scope(options));
         if let Some(ignores) = &self.config.ignores {
             result.apply_ignores(ignores);
         }

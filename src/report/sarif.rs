@@ -151,6 +151,7 @@ fn location(file_location: &FileLocation<'_>, directory: &Path, object: &ObjectI
 mod tests {
     use serde_json::Value;
     use sqledge_ha_policy::settings::Settings;
+    use sqledge_ha_policy::view::Scope;
 
     use super::*;
     use crate::linter::lint_texts;
@@ -159,8 +160,11 @@ mod tests {
     #[test]
     fn above_the_limit_warnings_are_omitted_first() {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: sql}\nspec: {containers: [{image: azure-sql-edge}]}\n";
-        let mut result =
-            lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Prefilter::new(&Settings::default()), true);
+        let mut result = lint_texts(
+            vec![("a.yaml".to_owned(), text.to_owned())],
+            &Prefilter::new(&Settings::default()),
+            Scope::Part,
+        );
         let of_level = |level| result.findings.iter().find(|located| located.level() == level).unwrap();
         let (error, warning) = (of_level(Level::Error), of_level(Level::Warning));
         let copy = |located: &LocatedFinding| LocatedFinding {

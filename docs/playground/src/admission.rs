@@ -218,7 +218,7 @@ mod tests {
 
     fn checked(text: &str, settings: &str) -> Checked {
         let settings = read_settings(settings).unwrap();
-        Checked::new(Input { text: text.to_owned(), settings, partial: false, today: "2026-11-30" })
+        Checked::new(Input { text: text.to_owned(), settings, scope: Scope::Application, today: "2026-11-30" })
     }
 
     #[test]

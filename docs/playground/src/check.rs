@@ -10,6 +10,7 @@ use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha::quick_fix::{fix_title, rest_of_line};
 use sqledge_ha::report::{level_name, object_name, summary};
 use sqledge_ha::utf16::Utf16Index;
+use sqledge_ha_policy::view::Scope;
 
 /// The name of the text in messages.
 pub(crate) const NAME: &str = "manifest.yaml";
@@ -22,8 +23,8 @@ const MAX_FINDINGS: usize = 500;
 pub(crate) struct Input<'i> {
     pub(crate) text: String,
     pub(crate) settings: PolicySettings,
-    /// Whether the text is a part of an application.
-    pub(crate) partial: bool,
+    /// How much of an application the text is.
+    pub(crate) scope: Scope,
     /// The date for ignore comments that expire.
     pub(crate) today: &'i str,
 }
@@ -32,7 +33,6 @@ pub(crate) struct Input<'i> {
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) settings: PolicySettings,
-    pub(crate) partial: bool,
     pub(crate) result: LintResult,
     units: Utf16Index,
     is_too_large: bool,
@@ -126,18 +126,18 @@ const TOO_LARGE: &str = "not checked: the text is larger than 4 MiB";
 impl Checked {
     /// Checks a text, unless it is too large.
     pub(crate) fn new(input: Input<'_>) -> Self {
-        let Input { text, settings, partial, today } = input;
+        let Input { text, settings, scope, today } = input;
         let is_too_large = text.len() > MAX_BYTES;
         let text = if is_too_large { String::new() } else { text };
         let units = Utf16Index::new(&text);
         let prefilter = Prefilter::new(&settings.settings).with_texts();
-        let mut result = lint_texts(vec![(NAME.to_owned(), text)], &prefilter, partial);
+        let mut result = lint_texts(vec![(NAME.to_owned(), text)], &prefilter, scope);
         result.note_retirement(&settings.settings);
         if let Ok(today) = parse_date(today) {
             result.apply_ignores(&Ignores { today, entries: Vec::new(), has_all_paths: false });
-            result.note_ignores(&settings.settings, partial);
+            result.note_ignores(&settings.settings);
         }
-        Checked { settings, partial, result, units, is_too_large }
+        Checked { settings, result, units, is_too_large }
     }
 
     /// The text; empty if it is too large.
@@ -214,7 +214,7 @@ mod tests {
 
     fn check(text: &str) -> Checked {
         let settings = PolicySettings::default();
-        Checked::new(Input { text: text.to_owned(), settings, partial: false, today: "2026-11-30" })
+        Checked::new(Input { text: text.to_owned(), settings, scope: Scope::Application, today: "2026-11-30" })
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn edits(checked: &Checked, fix: &QuickFix) -> Change {
 /// The text after all safe fixes; with `unsafe_too`, also after those that can move or delete data.
 pub(crate) fn all(checked: &Checked, unsafe_too: bool) -> Fixed {
     let prefilter = Prefilter::new(&checked.settings.settings).with_texts();
-    let fixed = fixer::fix(&checked.result, &prefilter, checked.partial, unsafe_too);
+    let fixed = fixer::fix(&checked.result, &prefilter, unsafe_too);
     let text = fixed.result.files.first().map(|file| file.text.clone()).unwrap_or_default();
     let positions = Lines::new(&text);
     let remaining = fixed.result.findings.iter().zip(&fixed.outcomes).filter_map(|(located, outcome)| {
@@ -157,6 +157,7 @@ fn diff(old: &str, new: &str) -> (Vec<Hunk>, bool) {
 #[cfg(test)]
 mod tests {
     use sqledge_ha::policy_settings::PolicySettings;
+    use sqledge_ha_policy::view::Scope;
 
     use super::*;
     use crate::check::Input;
@@ -164,7 +165,7 @@ mod tests {
 
     fn check(text: &str) -> Checked {
         let settings = PolicySettings::default();
-        Checked::new(Input { text: text.to_owned(), settings, partial: false, today: "2026-11-30" })
+        Checked::new(Input { text: text.to_owned(), settings, scope: Scope::Application, today: "2026-11-30" })
     }
 
     /// The text after a change, as the page applies it.

@@ -31,6 +31,7 @@ mod rules;
 
 use serde::Serialize;
 use sqledge_ha::policy_settings::PolicySettings;
+use sqledge_ha_policy::view::Scope;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use self::check::{Checked, Input};
@@ -57,7 +58,8 @@ impl Playground {
     /// of an application. `today` is the date (YYYY-MM-DD) for ignore comments that expire.
     pub fn check(&mut self, text: String, settings: &str, partial: bool, today: &str) -> String {
         let settings_error = check::change_settings(&mut self.settings, settings);
-        let checked = Checked::new(Input { text, settings: self.settings.clone(), partial, today });
+        let scope = if partial { Scope::Part } else { Scope::Application };
+        let checked = Checked::new(Input { text, settings: self.settings.clone(), scope, today });
         let report = checked.report(settings_error);
         self.checked = Some(checked);
         json(&report)

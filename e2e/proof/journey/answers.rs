@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sqledge_ha::linter::Level;
 use sqledge_ha_policy::finding::Action;
 use sqledge_ha_policy::rules::{self, parse_settings};
+use sqledge_ha_policy::view::Scope;
 
 use crate::shared::lint_file;
 use crate::webhook_configurations::list;
@@ -106,7 +107,7 @@ impl Verdict {
         std::fs::write(&path, list(objects)).unwrap();
         let settings = parse_settings(&json!({"exposure": "internal"})).unwrap();
         let mut verdict = Verdict::default();
-        for located in lint_file(&path, &settings, false).findings {
+        for located in lint_file(&path, &settings, Scope::Application).findings {
             let rule = rules::find(located.finding.rule).unwrap();
             match rule.action_of(&located.finding, &settings) {
                 _ if located.level() != Level::Error => {}

@@ -51,6 +51,7 @@ fn values(text: &str) -> Option<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use sqledge_ha_policy::settings::Settings;
+    use sqledge_ha_policy::view::Scope;
 
     use super::*;
     use crate::linter::ignores::{Ignores, parse_date};
@@ -59,7 +60,8 @@ mod tests {
 
     fn lint(text: &str) -> LintResult {
         let settings = Settings::default();
-        let mut result = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Prefilter::new(&settings), false);
+        let mut result =
+            lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &Prefilter::new(&settings), Scope::Application);
         let today = parse_date("2027-03-01").unwrap();
         result.apply_ignores(&Ignores { today, entries: Vec::new(), has_all_paths: true });
         result
