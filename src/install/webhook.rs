@@ -30,12 +30,12 @@ Printed by `sqledge-ha webhook manifests`, which has options.",
         CommentedObject {
             comment: if options.events {
                 "\
-Permissions to look up the Services and workloads that a request is related to, to publish the CA bundle in the two webhook
-configurations below, and to create Kubernetes Events."
+Permissions to look up the workloads, Services, PersistentVolumeClaims and TCPRoutes that a request is related to, to publish
+the CA bundle in the two webhook configurations below, and to create Kubernetes Events."
             } else {
                 "\
-Permissions to look up the Services and workloads that a request is related to, and to publish the CA bundle in the two
-webhook configurations below."
+Permissions to look up the workloads, Services, PersistentVolumeClaims and TCPRoutes that a request is related to, and to
+publish the CA bundle in the two webhook configurations below."
             },
             object: cluster_role,
         },
