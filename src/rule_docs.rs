@@ -89,7 +89,8 @@ pub fn page() -> String {
 pub fn overview_page(target: impl Fn(&str) -> String) -> String {
     let mut text =
         "# Rules\n\nEach rule prevents one cause of data loss or downtime. `sqledge-ha explain RULE` prints the same \
-        text.\n\n| rule | requirement | lost without it | default action | fix |\n|---|---|---|---|---|\n"
+        text. The fix of `load-balancer-service` is safe only if the setting `exposure` is set, and `finite-tolerations` \
+        has a fix only if `failoverSeconds` is set.\n\n| rule | requirement | lost without it | default action | fix |\n|---|---|---|---|---|\n"
             .to_owned();
     for Rule { id, summary, loss, default_action, fixable, .. } in RULES {
         let (loss, action, fix) = (loss.name(), default_action.name(), fixable.name());

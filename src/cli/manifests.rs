@@ -62,7 +62,7 @@ pub struct Fix {
     /// Do not write changes; exit with code 1 if there are changes or unfixed errors
     #[arg(long)]
     pub check: bool,
-    /// Also apply fixes that can move or delete data
+    /// Also apply fixes that can move or delete data, publish a database or stop it
     #[arg(long = "unsafe")]
     pub unsafe_fixes: bool,
     /// Fix findings even if an ignore comment or an ignore entry covers them: # sqledge-ha: ignore[RULE, RULE]
