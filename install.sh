@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the program of the release to which this checkout belongs: downloads it, and verifies its checksum. If there is no
 # release or no program for this platform, builds it from this checkout, which needs a Rust toolchain from https://rustup.rs.
-# The program has `lint`, `fix`, `explain` and `rules`.
+# The program has `lint`, `fix`, `explain`, `rules`, `config-schema`, `lsp`, `completions` and `man`.
 #
 #   sh install.sh DIRECTORY [REF]
 #
