@@ -20,7 +20,7 @@ fn the_pod_that_tests_an_installation_is_warned_about_or_rejected() {
     let warnings = answer(&cluster, &server, "warn", 0);
     let lines: Vec<&str> = warnings.lines().filter(|line| line.contains("steady-controller")).collect();
     assert!(
-        text_of("docs/install-webhook.md").contains(&format!("\n```text\n{}\n```\n", lines.join("\n"))),
+        text_of("docs/install-webhook.md").contains(&format!("\n```text\n{}\n…\n```\n", lines.join("\n"))),
         "{lines:?}"
     );
     let rejection = answer(&cluster, &server, "enforce", 1);
