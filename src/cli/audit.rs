@@ -6,7 +6,7 @@ use std::time::Duration;
 #[cfg(feature = "serve")]
 use clap::Subcommand;
 use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, ValueEnum};
 
 use super::manifests::{CheckOptions, Links, format_and_file};
 use super::time::duration;
@@ -18,7 +18,7 @@ use crate::linter::Level;
 
 /// `audit`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, mut_arg("config", describe_config))]
 pub struct AuditCommand {
     /// What to do instead of an audit.
     #[cfg(feature = "serve")]
@@ -98,6 +98,16 @@ pub struct AuditManifests {
     pub config: Option<PathBuf>,
 }
 
+/// Describes `--config` of commands without paths.
+fn describe_config(flag: Arg) -> Arg {
+    const SEARCH: &str =
+        "The configuration [default: the nearest sqledge-ha.yaml in the current directory, or above it]";
+    const CONTENTS: &str = "A YAML file with settings under `policy:`, globs under `exclude:`, and ignore entries \
+        under `ignore:`. `sqledge-ha config-schema` prints its JSON schema. The search for sqledge-ha.yaml ends at \
+        the root of the Git repository.";
+    flag.help(SEARCH).long_help(format!("{SEARCH}\n\n{CONTENTS}"))
+}
+
 /// Where an audit of a cluster leaves its results.
 #[derive(Debug, Args)]
 pub struct Publishing {
@@ -125,6 +135,7 @@ impl Publishing {
 
 /// `recover`.
 #[derive(Debug, Args)]
+#[command(mut_arg("config", describe_config))]
 pub struct Recover {
     /// The failed node
     pub node: String,
