@@ -268,7 +268,8 @@ fn outage_table(cluster: &Cluster) -> Vec<(&'static str, &'static str, bool)> {
                 && runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=3"]),
         ),
         (
-            "a claim for several nodes, an autoscaler or a disruption budget is created, or its `spec` is changed",
+            "a claim for several nodes, an autoscaler, a disruption budget or a Rollout that runs the pods of a Deployment \
+             is created, or its `spec` is changed",
             "`related`",
             creates(claim("new", &["ReadWriteMany"])) && creates(autoscaler("new")) && creates(budget("new")),
         ),

@@ -36,7 +36,7 @@ pub struct FailurePolicies {
     #[arg(long = "scale-failure-policy", value_enum, ignore_case = true, value_name = "FAILURE_POLICY",
         default_value_t = FailurePolicy::Ignore)]
     pub scale: FailurePolicy,
-    /// The same for claims, autoscalers, disruption budgets, and Rollouts with a `workloadRef`
+    /// The same for claims, autoscalers, disruption budgets, and Rollouts that run the pods of a Deployment
     #[arg(long = "related-failure-policy", value_enum, ignore_case = true, value_name = "FAILURE_POLICY",
         default_value_t = FailurePolicy::Ignore)]
     pub related: FailurePolicy,

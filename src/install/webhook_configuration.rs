@@ -30,9 +30,10 @@ allows it unchecked. The API server sends requests that
 - workloads: create or change a workload that may run a database,
 - services: create or change a Service with a selector,
 - scale: scale a workload above one replica, also by a HorizontalPodAutoscaler,
-- related: create or change a claim for several nodes, an autoscaler or a disruption budget.
-Related requests are only checked, not mutated. The API server does not send other requests: other workloads, objects that are being deleted, and objects that a checked controller
-creates, such as the replacement pod of a database.",
+- related: create or change a claim for several nodes, an autoscaler, a disruption budget or a Rollout that runs the pods of
+  a Deployment.
+Related requests are only checked, not mutated. The API server does not send other requests: other workloads, objects that
+are being deleted, and objects that a checked controller creates, such as the replacement pod of a database.",
             object: configuration("MutatingWebhookConfiguration", &mutating),
         },
         CommentedObject {
