@@ -89,8 +89,9 @@ pub fn page() -> String {
 pub fn overview_page(target: impl Fn(&str) -> String) -> String {
     let mut text =
         "# Rules\n\nEach rule prevents one cause of data loss or downtime. `sqledge-ha explain RULE` prints the same \
-        text. The fix of `load-balancer-service` is safe only if the setting `exposure` is set, and `finite-tolerations` \
-        has a fix only if `failoverSeconds` is set.\n\n| rule | requirement | lost without it | default action | fix |\n|---|---|---|---|---|\n"
+        text.\n\nThe fix of `load-balancer-service` is safe only if the setting `exposure` is set, and \
+        `finite-tolerations` has a fix only if `failoverSeconds` is set.\n\n\
+        | rule | requirement | lost without it | default action | fix |\n|---|---|---|---|---|\n"
             .to_owned();
     for Rule { id, summary, loss, default_action, fixable, .. } in RULES {
         let (loss, action, fix) = (loss.name(), default_action.name(), fixable.name());
@@ -104,6 +105,10 @@ pub fn body(rule: &Rule, level: &str) -> String {
     let Rule { id, summary, .. } = rule;
     let (loss, action, fix) = (rule.loss.name(), rule.default_action.name(), rule.fixable.name());
     let text = nest_headings(&format!("{}\n{}", documentation(rule).trim_end(), other_tools::section(id)), level);
+    let mut summary = (*summary).to_owned();
+    if let Some(initial) = summary.get_mut(..1) {
+        initial.make_ascii_uppercase();
+    }
     format!("{summary}. Lost without it: {loss}. Default action: {action}. Fix: {fix}.\n\n{}\n", text.trim())
 }
 

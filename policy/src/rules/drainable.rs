@@ -4,7 +4,7 @@
 //!
 //! # Why
 //! There is only one pod. A budget that always wants one available forbids every eviction: `kubectl drain` does not
-//! end, and so do upgrades of the cluster.
+//! end, and neither do upgrades of the cluster.
 //!
 //! # Example
 //! ```yaml

@@ -37,7 +37,8 @@
 //! - Microsoft, *Installation guidance for SQL Server on Linux*: at least 2 GB of memory
 //! - Microsoft, *Configure SQL Server settings with environment variables on Linux*: `MSSQL_MEMORY_LIMIT_MB`
 //! - Microsoft, *Deploy SQL Server Linux containers on Kubernetes with StatefulSets*: the class Guaranteed
-//! - Azure/AKS#3457, microsoft/mssql-docker#814: databases killed at their limit
+//! - <https://github.com/Azure/AKS/issues/3457>, <https://github.com/microsoft/mssql-docker/issues/814>: databases
+//!   killed at their limit
 //! - Kubernetes documentation, *Node-pressure Eviction*: the order of evictions
 
 use super::check::{Check, CheckContext};

@@ -23,7 +23,8 @@
 //!
 //! # Sources
 //! - Kubernetes documentation, *Configure a Security Context for a Pod or Container*
-//! - microsoft/mssql-docker#732: "image has non-numeric user (mssql), cannot verify user is non-root"
+//! - <https://github.com/microsoft/mssql-docker/issues/732>: "image has non-numeric user (mssql), cannot verify user is
+//!   non-root"
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};

@@ -39,7 +39,7 @@
 //!
 //! # Sources
 //! - Kubernetes documentation, *Configure Liveness, Readiness and Startup Probes*
-//! - microsoft/mssql-docker#892: images without `/opt/mssql-tools`
+//! - <https://github.com/microsoft/mssql-docker/issues/892>: images without `/opt/mssql-tools`
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
