@@ -88,7 +88,7 @@ pub struct Tls {
     /// Name of the MutatingWebhookConfiguration and the ValidatingWebhookConfiguration that get the `caBundle`
     #[arg(long, value_name = "NAME", requires = "self_signed", default_value = "sqledge-ha")]
     pub webhook_configuration: String,
-    /// Serve plain HTTP, on a loopback address only; for benchmarks
+    /// Serve plain HTTP, on a loopback address only; to try it out
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key", "self_signed"])]
     pub insecure_http: bool,
 }
