@@ -18,7 +18,7 @@ use crate::linter::Level;
 
 /// `audit`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, mut_arg("config", describe_config))]
+#[command(args_conflicts_with_subcommands = true, mut_args(describe_config))]
 pub struct AuditCommand {
     /// What to do instead of an audit.
     #[cfg(feature = "serve")]
@@ -98,13 +98,16 @@ pub struct AuditManifests {
     pub config: Option<PathBuf>,
 }
 
-/// Describes `--config` of commands without paths.
+/// Describes `--config` for commands without paths. Other flags stay as they are.
 fn describe_config(flag: Arg) -> Arg {
     const SEARCH: &str =
         "The configuration [default: the nearest sqledge-ha.yaml in the current directory, or above it]";
     const CONTENTS: &str = "A YAML file with settings under `policy:`, globs under `exclude:`, and ignore entries \
         under `ignore:`. `sqledge-ha config-schema` prints its JSON schema. The search for sqledge-ha.yaml ends at \
         the root of the Git repository.";
+    if flag.get_id() != "config" {
+        return flag;
+    }
     flag.help(SEARCH).long_help(format!("{SEARCH}\n\n{CONTENTS}"))
 }
 
@@ -135,7 +138,7 @@ impl Publishing {
 
 /// `recover`.
 #[derive(Debug, Args)]
-#[command(mut_arg("config", describe_config))]
+#[command(mut_args(describe_config))]
 pub struct Recover {
     /// The failed node
     pub node: String,
