@@ -82,7 +82,7 @@ async fn recover(
     node: &FailedNode,
 ) -> Result<ExitStatus, CommandError> {
     let grace = flags.grace.map_or(GRACE_SECONDS, |grace| grace.as_secs_f64());
-    node.check_silent(grace).map_err(|refusal| CommandError::usage(refusal.to_string()))?;
+    node.check_silent(grace).map_err(|reason| CommandError::usage(reason.to_string()))?;
     let inventory = read::read(client, &[], settings, &|_, _| {}).await;
     let inventory = inventory.map_err(|error| CommandError::unreadable(error.to_string()))?;
     let what_if = WhatIf::Node(node.name.clone());
@@ -110,7 +110,7 @@ async fn recover(
         // The node may have come back while the question was read.
         let again = FailedNode::read(client, &node.name, clock::now()).await.map_err(|error| failed(&error))?;
         let again = again.ok_or_else(|| CommandError::usage(format!("node {} is gone", quoted(&node.name))))?;
-        again.check_silent(grace).map_err(|refusal| CommandError::usage(format!("{refusal}; nothing was changed")))?;
+        again.check_silent(grace).map_err(|reason| CommandError::usage(format!("{reason}; nothing was changed")))?;
         again.taint(client).await.map_err(|error| failed(&error))?;
         say(&format!("tainted node {} with {OUT_OF_SERVICE}", quoted(&node.name)))?;
     }

@@ -10,19 +10,29 @@ use serde_json::json;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::kubernetes::scheduling::OUT_OF_SERVICE;
 
-/// A node that answered this recently may still run: the grace period of Kubernetes, and some seconds for clocks that
-/// differ.
+/// By default, a node that answered this recently may still run: the grace period of Kubernetes, and some seconds for
+/// clocks that differ.
 pub const GRACE_SECONDS: f64 = 60.0;
 
-/// Why a node must not be released.
+/// Why a node must not be released: its databases may run on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum MayStillRun {
     /// The node is ready.
     #[error("node {} is Ready: its machine runs, and its databases with it", quoted(_0))]
     Ready(String),
     /// The node answered a moment ago.
-    #[error("node {} gave a sign of life {_1:.0} s ago: wait until it is silent for {GRACE_SECONDS:.0} s", quoted(_0))]
-    Recent(String, f64),
+    #[error(
+        "node {} gave a sign of life {silent_for:.0} s ago: wait until it is silent for {grace:.0} s",
+        quoted(node)
+    )]
+    Recent {
+        /// Its name.
+        node: String,
+        /// The seconds since its last sign of life.
+        silent_for: f64,
+        /// The seconds after which it may be released.
+        grace: f64,
+    },
     /// Nothing tells when the node answered for the last time.
     #[error("node {} does not show when it answered for the last time", quoted(_0))]
     Unknown(String),
@@ -67,18 +77,20 @@ impl FailedNode {
         }))
     }
 
-    /// Whether it may be released.
+    /// Checks that it has been silent for `grace` seconds.
     ///
     /// # Errors
-    /// [`Refusal`] if it is ready, or was a moment ago.
-    pub fn check_silent(&self, grace: f64) -> Result<(), Refusal> {
+    /// [`MayStillRun`] if it is ready, or has answered since then.
+    pub fn check_silent(&self, grace: f64) -> Result<(), MayStillRun> {
         if self.is_ready {
-            return Err(Refusal::Ready(self.name.clone()));
+            return Err(MayStillRun::Ready(self.name.clone()));
         }
         match self.silent_for {
-            None => Err(Refusal::Unknown(self.name.clone())),
+            None => Err(MayStillRun::Unknown(self.name.clone())),
             // A sign of life from the future is one of a clock that is ahead.
-            Some(seconds) if seconds < grace => Err(Refusal::Recent(self.name.clone(), seconds.max(0.0))),
+            Some(seconds) if seconds < grace => {
+                Err(MayStillRun::Recent { node: self.name.clone(), silent_for: seconds.max(0.0), grace })
+            }
             Some(_) => Ok(()),
         }
     }
@@ -170,7 +182,10 @@ mod tests {
     #[test]
     fn a_node_that_may_run_is_not_released() {
         assert!(node(true, Some(900.0)).check_silent(60.0).unwrap_err().to_string().contains("is Ready"));
-        assert!(node(false, Some(20.0)).check_silent(60.0).unwrap_err().to_string().contains("20 s ago"));
+        assert_eq!(
+            node(false, Some(20.0)).check_silent(90.0).unwrap_err().to_string(),
+            "node `n1` gave a sign of life 20 s ago: wait until it is silent for 90 s"
+        );
         assert!(node(false, Some(-5.0)).check_silent(60.0).is_err() && node(false, None).check_silent(60.0).is_err());
         assert!(node(false, Some(61.0)).check_silent(60.0).is_ok());
     }
