@@ -237,29 +237,42 @@ struct Draft {
     evidence: Vec<Evidence>,
 }
 
+/// Whether something happens in any case, or depends on what the cluster decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Certainty {
+    Possible,
+    Certain,
+}
+
+impl Certainty {
+    fn certain_if(condition: bool) -> Self {
+        if condition { Certainty::Certain } else { Certainty::Possible }
+    }
+}
+
 /// Something that can happen.
 #[derive(Debug)]
 struct Risk {
     outcome: Outcome,
-    is_certain: bool,
+    certainty: Certainty,
     message: String,
     help: Option<String>,
 }
 
 impl Draft {
-    /// Adds what happens.
-    fn risk(&mut self, outcome: Outcome, message: impl Into<String>, help: impl Into<String>) {
-        self.add(outcome, true, message.into(), help.into());
+    /// Adds what happens in any case.
+    fn certainly(&mut self, outcome: Outcome, message: impl Into<String>, help: impl Into<String>) {
+        self.add(outcome, Certainty::Certain, message, help);
     }
 
     /// Adds what can happen.
-    fn chance(&mut self, outcome: Outcome, message: impl Into<String>, help: impl Into<String>) {
-        self.add(outcome, false, message.into(), help.into());
+    fn possibly(&mut self, outcome: Outcome, message: impl Into<String>, help: impl Into<String>) {
+        self.add(outcome, Certainty::Possible, message, help);
     }
 
-    fn add(&mut self, outcome: Outcome, is_certain: bool, message: String, help: String) {
-        let help = Some(help).filter(|help| !help.is_empty());
-        self.risks.push(Risk { outcome, is_certain, message, help });
+    fn add(&mut self, outcome: Outcome, certainty: Certainty, message: impl Into<String>, help: impl Into<String>) {
+        let help = Some(help.into()).filter(|help| !help.is_empty());
+        self.risks.push(Risk { outcome, certainty, message: message.into(), help });
     }
 
     fn step(&mut self, what: impl Into<String>, (seconds, source): Sourced) {
@@ -277,14 +290,13 @@ impl Draft {
     /// The forecast: the worst risk, or what happens `otherwise`, with its message.
     fn finish(mut self, failure: Failure, otherwise: Outcome, message: &str) -> Forecast {
         let mut possible: Vec<Outcome> = self.risks.iter().map(|risk| risk.outcome).collect();
-        if !self.risks.iter().any(|risk| risk.is_certain) {
-            self.risks.push(Risk { outcome: otherwise, is_certain: true, message: message.to_owned(), help: None });
+        if !self.risks.iter().any(|risk| risk.certainty == Certainty::Certain) {
+            self.certainly(otherwise, message, "");
             possible.push(otherwise);
         }
         possible.sort_by_key(|outcome| Reverse(*outcome));
         possible.dedup();
-        let worst =
-            self.risks.iter().enumerate().max_by_key(|(at, risk)| (risk.outcome, risk.is_certain, Reverse(*at)));
+        let worst = self.risks.iter().enumerate().max_by_key(|(at, risk)| (risk.outcome, risk.certainty, Reverse(*at)));
         let at = worst.map(|(at, _)| at).unwrap_or_default();
         let chosen = self.risks.remove(at);
         let others =
@@ -295,7 +307,7 @@ impl Draft {
         Forecast {
             failure,
             outcome: chosen.outcome,
-            certain: chosen.is_certain,
+            certain: chosen.certainty == Certainty::Certain,
             possible,
             message: chosen.message,
             help: chosen.help,

@@ -29,7 +29,7 @@ fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
     check_budgets(situation, draft);
     situation.lose_files_of_the_pod(draft, false);
     if !situation.is_controlled() {
-        draft.risk(
+        draft.certainly(
             Outcome::Waits,
             "`kubectl drain` refuses to delete a pod without a controller, and nothing would create it again",
             "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
@@ -42,7 +42,7 @@ fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let is_attached = situation.storage.attached().next().is_some();
     if database.controller == Controller::AtOnce && situation.storage.is_shared() && !is_attached && !targets.is_empty()
     {
-        draft.chance(
+        draft.possibly(
             Outcome::TwoServers,
             "the replacement pod starts on another node while the old pod stops, with the same database files",
             "use a claim with ReadWriteOncePod, or a StatefulSet; see `sqledge-ha explain pod-exclusive-claim`",
@@ -75,7 +75,7 @@ fn check_budgets(situation: &Situation<'_, '_>, draft: &mut Draft) {
             },
         );
         if allowed == Some(0) {
-            draft.risk(
+            draft.certainly(
                 Outcome::Waits,
                 format!("PodDisruptionBudget {} rejects the eviction, and the drain does not end", quoted(name)),
                 "set `maxUnavailable: 1`; see `sqledge-ha explain drainable`",
@@ -83,7 +83,7 @@ fn check_budgets(situation: &Situation<'_, '_>, draft: &mut Draft) {
         }
     }
     if selecting.len() > 1 {
-        draft.risk(
+        draft.certainly(
             Outcome::Waits,
             format!("{} disruption budgets select the pod: the API server refuses to evict it", selecting.len()),
             "leave one budget; see `sqledge-ha explain drainable`",
@@ -97,7 +97,7 @@ pub(super) fn reboot(situation: &Situation<'_, '_>) -> Forecast {
     situation.lose_files_of_the_pod(&mut draft, true);
     for home in &situation.storage.homes {
         if let Home::PodVolume { name, is_in_memory: true } = home {
-            draft.risk(
+            draft.certainly(
                 Outcome::LosesData,
                 format!("volume {} is in the node's memory", quoted(name)),
                 "keep all database files on a claim; see `sqledge-ha explain persistent-data`",
@@ -116,7 +116,7 @@ pub(super) fn reboot(situation: &Situation<'_, '_>) -> Forecast {
                 "if the node is away longer than {limit}, the pod is deleted and starts again, perhaps on another node"
             ));
         } else {
-            draft.chance(
+            draft.possibly(
                 Outcome::Waits,
                 format!("if the node is away longer than {limit}, the pod is deleted, and nothing creates it again"),
                 "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
@@ -127,7 +127,7 @@ pub(super) fn reboot(situation: &Situation<'_, '_>) -> Forecast {
         let own = situation.targets(|other| other.name() == node.name());
         if let Some((_, unfit)) = own.bad.first() {
             let message = format!("it does not start on its node again: {}", unfit.reason());
-            draft.risk(Outcome::NeverStarts, message, unfit.help());
+            draft.certainly(Outcome::NeverStarts, message, unfit.help());
         }
     }
     draft.step("the node restarts", reboot);
@@ -148,7 +148,7 @@ pub(super) fn zone_failure(situation: &Situation<'_, '_>) -> Forecast {
     let mut draft = Draft::default();
     let zone = situation.node.and_then(|node| node.zone());
     let Some(zone) = zone else {
-        draft.risk(Outcome::Unknown, format!("node {} has no zone label", quoted(situation.node_name())), "");
+        draft.certainly(Outcome::Unknown, format!("node {} has no zone label", quoted(situation.node_name())), "");
         return draft.finish(Failure::ZoneFailure, Outcome::Unknown, "");
     };
     let nodes = situation.objects.of_kind("Node").iter().map(|object| ClusterNode { object: Cursor::root(object) });
@@ -217,7 +217,7 @@ fn release(situation: &Situation<'_, '_>, draft: &mut Draft) -> Release {
         return Release::NotNeeded;
     };
     if !situation.is_controlled() {
-        draft.risk(
+        draft.certainly(
             Outcome::Waits,
             "nothing creates the pod again: no controller owns it",
             "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
@@ -249,14 +249,14 @@ fn release(situation: &Situation<'_, '_>, draft: &mut Draft) -> Release {
     let help = format!("make sure that the machine is off, then run `sqledge-ha recover {node}`");
     match situation.node.as_ref().and_then(cloud_of) {
         Some(cloud) => {
-            draft.risk(
+            draft.certainly(
                 Outcome::Unknown,
                 format!("{held} until the cloud ({cloud}) deletes the machine, or a person acts"),
                 help,
             );
             draft.shows("Node", "", node, format!("belongs to the cloud {}", quoted(cloud)));
         }
-        None => draft.risk(Outcome::Waits, held, help),
+        None => draft.certainly(Outcome::Waits, held, help),
     }
     Release::ByNobody
 }
@@ -300,7 +300,7 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
         None if targets.is_empty() => situation.check_targets(&mut draft, &targets),
         None => {
             situation.check_targets(&mut draft, &targets);
-            draft.risk(
+            draft.certainly(
                 Outcome::TwoServers,
                 "a replacement pod starts on another node while the old one runs on, and both can write the same database files",
                 "use storage that is attached to one node at a time; see `sqledge-ha explain single-node-claim`",
@@ -316,7 +316,7 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
             situation.add_start(&mut draft, &targets, Move::Certain);
         }
         Some(held) => {
-            draft.risk(
+            draft.certainly(
                 Outcome::Waits,
                 format!("clients cannot reach it until the network is back: {held}"),
                 format!(
@@ -336,14 +336,14 @@ pub(super) fn replacement(situation: &Situation<'_, '_>) -> Forecast {
     situation.lose_files_of_the_pod(&mut draft, false);
     situation.lose_files_of_the_node(&mut draft, Move::Certain);
     for claim in situation.storage.claims().filter(|claim| claim.is_on_one_node()) {
-        draft.risk(
+        draft.certainly(
             Outcome::LosesData,
             format!("{} is on the disk of its node, which is replaced", claim.describe()),
             "use storage that moves with the pod; see `sqledge-ha explain portable-storage`",
         );
     }
     if !situation.is_controlled() {
-        draft.risk(
+        draft.certainly(
             Outcome::Waits,
             "nothing creates the pod again: no controller owns it",
             "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
@@ -369,8 +369,8 @@ fn check_kernels(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let help =
         format!("keep node images with Linux {major}.{minor} or older; see `sqledge-ha explain kernel-compatible`");
     if has_newer {
-        draft.risk(Outcome::NeverStarts, format!("{message}, as some nodes already have"), help);
+        draft.certainly(Outcome::NeverStarts, format!("{message}, as some nodes already have"), help);
     } else {
-        draft.chance(Outcome::Unknown, message, help);
+        draft.possibly(Outcome::Unknown, message, help);
     }
 }

@@ -4,7 +4,7 @@ use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
 
 use super::situation::{Move, Situation};
-use super::{Draft, Failure, Forecast, Outcome};
+use super::{Certainty, Draft, Failure, Forecast, Outcome};
 use crate::audit::database::Controller;
 use crate::audit::timers::Seconds;
 
@@ -13,7 +13,7 @@ pub(super) fn container_exit(situation: &Situation<'_, '_>) -> Forecast {
     let mut draft = Draft::default();
     let policy = situation.pod.spec().at("restartPolicy").str().unwrap_or("Always");
     if policy != "Always" {
-        draft.risk(
+        draft.certainly(
             Outcome::Waits,
             format!("the kubelet may not start the container again: `restartPolicy` is {policy}"),
             "set `restartPolicy: Always`",
@@ -50,7 +50,7 @@ fn replace(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let database = situation.database;
     situation.lose_files_of_the_pod(draft, false);
     if !situation.is_controlled() {
-        draft.risk(
+        draft.certainly(
             Outcome::Waits,
             "nothing creates the pod again: no controller owns it",
             "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
@@ -77,7 +77,7 @@ fn replace(situation: &Situation<'_, '_>, draft: &mut Draft) {
 /// Adds that two pods run for as long as the old one takes to stop.
 fn overlap(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let grace = situation.stop().0;
-    draft.chance(
+    draft.possibly(
         Outcome::TwoServers,
         format!(
             "the replacement pod starts while the old pod stops, for up to {}, with the same database files",
@@ -123,7 +123,7 @@ pub(super) fn rollout(situation: &Situation<'_, '_>) -> Forecast {
             nothing(draft, "a new template changes no running pod")
         }
         kind => {
-            draft.risk(Outcome::Unknown, format!("rollouts of a {} are not forecast", kind.name()), "");
+            draft.certainly(Outcome::Unknown, format!("rollouts of a {} are not forecast", kind.name()), "");
             draft.finish(Failure::Rollout, Outcome::Unknown, "")
         }
     }
@@ -166,23 +166,23 @@ fn rolling_update(situation: &Situation<'_, '_>, draft: &mut Draft) {
     if situation.can_overlap(&targets) {
         draft.add(
             Outcome::TwoServers,
-            !can_hang,
-            "the new pod starts beside the old one, with the same database files".to_owned(),
-            HELP.to_owned(),
+            Certainty::certain_if(!can_hang),
+            "the new pod starts beside the old one, with the same database files",
+            HELP,
         );
     }
     let is_for_one_pod = situation.storage.claims().any(|claim| claim.is_for_one_pod);
     let reason = if is_for_one_pod { "its claim is for one pod" } else { "its volume is attached to another node" };
     if unavailable == 0 && (is_for_one_pod || can_hang) {
-        let is_certain = is_for_one_pod || !targets.contains(situation.node_name());
-        let hangs = if is_certain { "hangs" } else { "can hang" };
+        let certainty = Certainty::certain_if(is_for_one_pod || !targets.contains(situation.node_name()));
+        let hangs = if certainty == Certainty::Certain { "hangs" } else { "can hang" };
         draft.add(
             Outcome::Waits,
-            is_certain,
+            certainty,
             format!(
                 "the rollout {hangs}: the new pod cannot start ({reason}), and the old pod stays until it is ready"
             ),
-            HELP.to_owned(),
+            HELP,
         );
     }
     draft.shows(

@@ -13,7 +13,7 @@ use super::super::inventory::{NodeUsage, Objects, Requests};
 use super::super::placement::{ClusterNode, Scheduling, Targets, Verdicts};
 use super::super::storage::{Home, Storage};
 use super::super::timers::{Seconds, Sourced, Timer};
-use super::{Conditions, Draft, Outcome};
+use super::{Certainty, Conditions, Draft, Outcome};
 
 /// A database with a pod on a node, and the rest of the cluster.
 #[derive(Debug)]
@@ -89,14 +89,14 @@ impl<'s, 'a> Situation<'s, 'a> {
         for home in &self.storage.homes {
             match home {
                 Home::Container { directory } => {
-                    draft.risk(
+                    draft.certainly(
                         Outcome::LosesData,
                         format!("{directory} is in the container filesystem, which ends with the container"),
                         HELP,
                     );
                 }
                 Home::PodVolume { name, .. } if !of_container_only => {
-                    draft.risk(Outcome::LosesData, format!("volume {} ends with the pod", quoted(name)), HELP);
+                    draft.certainly(Outcome::LosesData, format!("volume {} ends with the pod", quoted(name)), HELP);
                 }
                 _ => {}
             }
@@ -107,7 +107,7 @@ impl<'s, 'a> Situation<'s, 'a> {
     /// Says that the place of some files is not known.
     fn doubt_about_files(&self, draft: &mut Draft) {
         if self.storage.homes.iter().any(|home| matches!(home, Home::Unknown)) {
-            draft.risk(Outcome::Unknown, "the manifest does not show where all database files are", "");
+            draft.certainly(Outcome::Unknown, "the manifest does not show where all database files are", "");
         }
     }
 
@@ -117,17 +117,17 @@ impl<'s, 'a> Situation<'s, 'a> {
             if let Home::NodePath { name } = home
                 && movement != Move::No
             {
-                let is_certain = movement == Move::Certain;
-                let starts = if is_certain { "starts" } else { "can start" };
+                let certainty = Certainty::certain_if(movement == Move::Certain);
+                let starts = if certainty == Certainty::Certain { "starts" } else { "can start" };
                 let node = quoted(self.node_name());
                 draft.add(
                     Outcome::LosesData,
-                    is_certain,
+                    certainty,
                     format!(
                         "it {starts} empty on another node: the files of volume {} stay on node {node}",
                         quoted(name)
                     ),
-                    "use storage that moves with the pod; see `sqledge-ha explain portable-storage`".to_owned(),
+                    "use storage that moves with the pod; see `sqledge-ha explain portable-storage`",
                 );
             }
         }
@@ -141,7 +141,11 @@ impl<'s, 'a> Situation<'s, 'a> {
         if targets.is_empty() {
             let why = targets.why_none();
             let why = if why.is_empty() { "there is no other node".to_owned() } else { why };
-            draft.risk(Outcome::Waits, format!("no node can take the pod: {why}"), "add a node that fits, or free one");
+            draft.certainly(
+                Outcome::Waits,
+                format!("no node can take the pod: {why}"),
+                "add a node that fits, or free one",
+            );
             return;
         }
         for node in targets.good.iter().take(SHOWN_NODES) {
@@ -159,7 +163,8 @@ impl<'s, 'a> Situation<'s, 'a> {
                 }
                 (false, _) => format!("the scheduler may choose node {name}: {reason}"),
             };
-            draft.add(Outcome::NeverStarts, targets.good.is_empty(), message, unfit.help().to_owned());
+            let certainty = Certainty::certain_if(targets.good.is_empty());
+            draft.add(Outcome::NeverStarts, certainty, message, unfit.help());
             for (node, unfit) in targets.bad.iter().take(SHOWN_NODES) {
                 draft.shows("Node", "", node.name(), unfit.reason());
             }
@@ -187,7 +192,7 @@ impl<'s, 'a> Situation<'s, 'a> {
             let is_full = |(key, need): &(&str, f64)| matches!((amount(&hard, key), amount(&used, key)), (Some(hard), Some(used)) if used + need > hard);
             if let Some((key, _)) = needs.iter().find(|need| is_full(need)) {
                 let name = quota.path(&["metadata", "name"]).str().unwrap_or_default();
-                draft.risk(
+                draft.certainly(
                     Outcome::Waits,
                     format!("ResourceQuota {} leaves no room for a pod beside the old one", quoted(name)),
                     "raise the quota by what one pod needs",
