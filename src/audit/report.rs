@@ -32,13 +32,20 @@ pub enum AuditFormat {
     Prometheus,
 }
 
-/// Writes a report. `details` adds findings, steps and evidence to the one for people.
+/// What the report for people contains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReportOptions {
+    /// Whether it has all forecasts with their steps and evidence, and the help of findings.
+    pub details: bool,
+}
+
+/// Writes a report.
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(format: AuditFormat, audit: &Audit, details: bool, output: &mut impl Write) -> io::Result<()> {
+pub fn write(format: AuditFormat, audit: &Audit, options: ReportOptions, output: &mut impl Write) -> io::Result<()> {
     match format {
-        AuditFormat::Human => human::write(audit, details, output),
+        AuditFormat::Human => human::write(audit, options, output),
         AuditFormat::Json => json::write(audit, output),
         AuditFormat::Sarif => sarif::write(audit, output),
         AuditFormat::Junit => junit::write(audit, output),

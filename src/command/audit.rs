@@ -14,7 +14,7 @@ use crate::atomic_write::atomic_write;
 use crate::audit::forecast::Outcome;
 use crate::audit::inventory::Inventory;
 use crate::audit::publish::gateway::Gateway;
-use crate::audit::report::{self, AuditFormat, count};
+use crate::audit::report::{self, AuditFormat, ReportOptions, count};
 use crate::audit::timers::Timers;
 use crate::audit::{Audit, audit};
 use crate::cli::{AuditCommand, TimerFlag};
@@ -89,15 +89,19 @@ fn ignore(audit: &mut Audit, ignores: &Ignores) {
     }
 }
 
+fn report_options(flags: &AuditCommand) -> ReportOptions {
+    ReportOptions { details: flags.report.details }
+}
+
 fn print(flags: &AuditCommand, audit: &Audit) -> io::Result<()> {
-    let report = &flags.report;
-    if report.format == AuditFormat::Human {
+    let (format, options) = (flags.report.format, report_options(flags));
+    if format == AuditFormat::Human {
         let output = &mut TextOutput::new(BufWriter::new(anstream::stdout().lock()), Layout::of_stdout());
-        report::write(report.format, audit, report.details, output)?;
+        report::write(format, audit, options, output)?;
         output.flush()
     } else {
         let output = &mut BufWriter::new(io::stdout().lock());
-        report::write(report.format, audit, report.details, output)?;
+        report::write(format, audit, options, output)?;
         output.flush()
     }
 }
@@ -106,7 +110,7 @@ fn print(flags: &AuditCommand, audit: &Audit) -> io::Result<()> {
 fn write_files(flags: &AuditCommand, audit: &Audit) -> bool {
     let mut is_complete = true;
     for (format, path) in &flags.report.output {
-        if let Err(error) = write_file(*format, path, flags.report.details, audit) {
+        if let Err(error) = write_file(*format, path, report_options(flags), audit) {
             let path = escape(&path.to_string_lossy());
             print_message("error", &format!("--output: cannot write {path}: {}", describe_io_error(&error)));
             is_complete = false;
@@ -116,10 +120,10 @@ fn write_files(flags: &AuditCommand, audit: &Audit) -> bool {
 }
 
 /// The file is replaced atomically, or stays unchanged.
-fn write_file(format: AuditFormat, path: &Path, details: bool, audit: &Audit) -> io::Result<()> {
+fn write_file(format: AuditFormat, path: &Path, options: ReportOptions, audit: &Audit) -> io::Result<()> {
     atomic_write(&real_path(path)?, |target| {
         let mut output = BufWriter::new(StripStream::new(target));
-        report::write(format, audit, details, &mut output)?;
+        report::write(format, audit, options, &mut output)?;
         output.flush()
     })
 }

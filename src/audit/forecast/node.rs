@@ -4,7 +4,7 @@ use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::objects::DisruptionBudget;
 
-use super::situation::{Move, Situation};
+use super::situation::{Ended, Move, Situation};
 use super::{Draft, Failure, Forecast, Outcome};
 use crate::audit::database::{Controller, as_selected};
 use crate::audit::placement::{ClusterNode, Targets, Unfit, toleration_seconds};
@@ -27,7 +27,7 @@ pub(super) fn drain(situation: &Situation<'_, '_>) -> Forecast {
 fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let database = situation.database;
     check_budgets(situation, draft);
-    situation.lose_files_of_the_pod(draft, false);
+    situation.lose_files_of_the_pod(draft, Ended::Pod);
     if !situation.is_controlled() {
         draft.certainly(
             Outcome::Waits,
@@ -94,7 +94,7 @@ fn check_budgets(situation: &Situation<'_, '_>, draft: &mut Draft) {
 /// The node restarts and comes back.
 pub(super) fn reboot(situation: &Situation<'_, '_>) -> Forecast {
     let mut draft = Draft::default();
-    situation.lose_files_of_the_pod(&mut draft, true);
+    situation.lose_files_of_the_pod(&mut draft, Ended::Container);
     for home in &situation.storage.homes {
         if let Home::PodVolume { name, is_in_memory: true } = home {
             draft.certainly(
@@ -173,7 +173,7 @@ fn node_is_lost<'a>(situation: &Situation<'_, 'a>, draft: &mut Draft, targets: &
             (Seconds::new(0.0, last), "default of --node-eviction-rate".to_owned()),
         );
     }
-    situation.lose_files_of_the_pod(draft, false);
+    situation.lose_files_of_the_pod(draft, Ended::Pod);
     situation.lose_files_of_the_node(draft, Move::Certain);
     situation.check_targets(draft, targets);
     let remedy = release(situation, draft);
@@ -305,7 +305,7 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
                 "a replacement pod starts on another node while the old one runs on, and both can write the same database files",
                 "use storage that is attached to one node at a time; see `sqledge-ha explain single-node-claim`",
             );
-            situation.lose_files_of_the_pod(&mut draft, false);
+            situation.lose_files_of_the_pod(&mut draft, Ended::Pod);
             situation.lose_files_of_the_node(&mut draft, Move::Certain);
             if let Some(seconds) = toleration {
                 draft.step(
@@ -333,7 +333,7 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
 pub(super) fn replacement(situation: &Situation<'_, '_>) -> Forecast {
     let mut draft = Draft::default();
     check_budgets(situation, &mut draft);
-    situation.lose_files_of_the_pod(&mut draft, false);
+    situation.lose_files_of_the_pod(&mut draft, Ended::Pod);
     situation.lose_files_of_the_node(&mut draft, Move::Certain);
     for claim in situation.storage.claims().filter(|claim| claim.is_on_one_node()) {
         draft.certainly(

@@ -1,9 +1,10 @@
 //! The container ends, the pod is deleted, the pod template changes.
 
 use sqledge_ha_policy::finding::quoted;
+use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
 
-use super::situation::{Move, Situation};
+use super::situation::{Ended, Move, Situation};
 use super::{Certainty, Draft, Failure, Forecast, Outcome};
 use crate::audit::database::Controller;
 use crate::audit::timers::Seconds;
@@ -19,7 +20,7 @@ pub(super) fn container_exit(situation: &Situation<'_, '_>) -> Forecast {
             "set `restartPolicy: Always`",
         );
     }
-    situation.lose_files_of_the_pod(&mut draft, true);
+    situation.lose_files_of_the_pod(&mut draft, Ended::Container);
     // The first restart is immediate; each further one within ten minutes waits twice as long, up to five minutes.
     draft.step(
         "the kubelet restarts the container",
@@ -48,7 +49,7 @@ fn replaced_message(controller: Controller) -> &'static str {
 /// Adds what happens if the pod is deleted and may start again on any node.
 fn replace(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let database = situation.database;
-    situation.lose_files_of_the_pod(draft, false);
+    situation.lose_files_of_the_pod(draft, Ended::Pod);
     if !situation.is_controlled() {
         draft.certainly(
             Outcome::Waits,
@@ -131,7 +132,7 @@ pub(super) fn rollout(situation: &Situation<'_, '_>) -> Forecast {
 
 /// The old pod is gone before the new one starts.
 fn one_after_the_other(situation: &Situation<'_, '_>, mut draft: Draft) -> Forecast {
-    situation.lose_files_of_the_pod(&mut draft, false);
+    situation.lose_files_of_the_pod(&mut draft, Ended::Pod);
     let stays = situation.database.controller == Controller::OnEachNode;
     let targets = situation.targets(|node| !stays || node.name() == situation.node_name());
     situation.check_targets(&mut draft, &targets);
@@ -148,14 +149,14 @@ fn one_after_the_other(situation: &Situation<'_, '_>, mut draft: Draft) -> Forec
 fn rolling_update(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let rolling = situation.database.workload.object.path(&["spec", "strategy", "rollingUpdate"]);
     let replicas = situation.database.workload.object.path(&["spec", "replicas"]).int().unwrap_or(1);
-    let surge = share(&rolling.at("maxSurge"), replicas, true);
-    let unavailable = share(&rolling.at("maxUnavailable"), replicas, false);
+    let surge = share(&rolling.at("maxSurge"), replicas, Rounding::Up);
+    let unavailable = share(&rolling.at("maxUnavailable"), replicas, Rounding::Down);
     if surge == 0 {
         replace(situation, draft);
         return;
     }
     const HELP: &str = "set `strategy.type: Recreate`; see `sqledge-ha explain recreate-strategy`";
-    situation.lose_files_of_the_pod(draft, false);
+    situation.lose_files_of_the_pod(draft, Ended::Pod);
     situation.check_quota(draft);
     let targets = situation.targets(|_| true);
     situation.check_targets(draft, &targets);
@@ -194,12 +195,22 @@ fn rolling_update(situation: &Situation<'_, '_>, draft: &mut Draft) {
     draft.step(format!("{} starts beside the old pod", situation.product()), situation.start());
 }
 
+/// How a part of a pod counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rounding {
+    Up,
+    Down,
+}
+
 /// A number of pods that is given as one, or as a share of the replicas; 25 % if it is not set.
-fn share(value: &sqledge_ha_policy::json::cursor::Cursor<'_>, replicas: i64, up: bool) -> i64 {
+fn share(value: &Cursor<'_>, replicas: i64, rounding: Rounding) -> i64 {
     if let Some(number) = value.int() {
         return number;
     }
     let percent = value.str().and_then(|text| text.strip_suffix('%')?.parse::<i64>().ok()).unwrap_or(25);
     let hundredths = percent.saturating_mul(replicas);
-    if up { hundredths.saturating_add(99) / 100 } else { hundredths / 100 }
+    match rounding {
+        Rounding::Up => hundredths.saturating_add(99) / 100,
+        Rounding::Down => hundredths / 100,
+    }
 }

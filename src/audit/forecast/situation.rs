@@ -48,6 +48,15 @@ pub(super) enum Move {
     No,
 }
 
+/// What a failure ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The container; the pod stays, with its volumes.
+    Container,
+    /// The pod.
+    Pod,
+}
+
 impl<'s, 'a> Situation<'s, 'a> {
     /// The situation of a database for one of its pods; `None` if the pod is on no node.
     pub fn new(
@@ -84,7 +93,7 @@ impl<'s, 'a> Situation<'s, 'a> {
     }
 
     /// Adds what becomes of files in the container's own filesystem, or in volumes of the pod.
-    pub(super) fn lose_files_of_the_pod(&self, draft: &mut Draft, of_container_only: bool) {
+    pub(super) fn lose_files_of_the_pod(&self, draft: &mut Draft, ended: Ended) {
         const HELP: &str = "keep all database files on a claim; see `sqledge-ha explain persistent-data`";
         for home in &self.storage.homes {
             match home {
@@ -95,7 +104,7 @@ impl<'s, 'a> Situation<'s, 'a> {
                         HELP,
                     );
                 }
-                Home::PodVolume { name, .. } if !of_container_only => {
+                Home::PodVolume { name, .. } if ended == Ended::Pod => {
                     draft.certainly(Outcome::LosesData, format!("volume {} ends with the pod", quoted(name)), HELP);
                 }
                 _ => {}

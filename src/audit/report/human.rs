@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Color, Style};
 
-use super::{Group, cell, condition, count, risks, time_of};
+use super::{Group, ReportOptions, cell, condition, count, risks, time_of};
 use crate::audit::forecast::{Failure, Forecast, Outcome};
 use crate::audit::{Audit, DatabaseReport};
 use crate::escape::escape;
@@ -17,7 +17,7 @@ const BOLD: Style = Style::new().bold();
 ///
 /// # Errors
 /// Errors of `output`.
-pub fn write(audit: &Audit, details: bool, output: &mut impl Write) -> io::Result<()> {
+pub fn write(audit: &Audit, options: ReportOptions, output: &mut impl Write) -> io::Result<()> {
     write_table(audit, output)?;
     if audit.is_what_if {
         let is_affected = |report: &&DatabaseReport| report.worst() > Some(Outcome::StaysUp);
@@ -27,8 +27,8 @@ pub fn write(audit: &Audit, details: bool, output: &mut impl Write) -> io::Resul
             writeln!(output)?;
         }
     } else {
-        audit.databases.iter().try_for_each(|report| write_database(report, details, output))?;
-        write_others(audit, details, output)?;
+        audit.databases.iter().try_for_each(|report| write_database(report, options, output))?;
+        write_others(audit, options, output)?;
     }
     for unread in &audit.unread {
         let place = unread.namespace.as_deref().map(|name| format!(" in namespace {name}")).unwrap_or_default();
@@ -48,13 +48,13 @@ pub fn write(audit: &Audit, details: bool, output: &mut impl Write) -> io::Resul
 }
 
 /// The findings that belong to no database.
-fn write_others(audit: &Audit, details: bool, output: &mut impl Write) -> io::Result<()> {
+fn write_others(audit: &Audit, options: ReportOptions, output: &mut impl Write) -> io::Result<()> {
     if audit.findings.is_empty() {
         return Ok(());
     }
     writeln!(output, "{BOLD}other objects{BOLD:#}")?;
     for found in &audit.findings {
-        write_finding(found, None, details, output)?;
+        write_finding(found, None, options, output)?;
     }
     writeln!(output)
 }
@@ -111,9 +111,9 @@ fn write_title(report: &DatabaseReport, output: &mut impl Write) -> io::Result<(
     writeln!(output, "{BOLD}{}{BOLD:#}", escape(&title))
 }
 
-fn write_database(report: &DatabaseReport, details: bool, output: &mut impl Write) -> io::Result<()> {
+fn write_database(report: &DatabaseReport, options: ReportOptions, output: &mut impl Write) -> io::Result<()> {
     write_title(report, output)?;
-    if details {
+    if options.details {
         for forecast in &report.forecasts {
             write_forecast(forecast, output)?;
         }
@@ -123,7 +123,7 @@ fn write_database(report: &DatabaseReport, details: bool, output: &mut impl Writ
         }
     }
     for found in &report.findings {
-        write_finding(found, Some(&report.object), details, output)?;
+        write_finding(found, Some(&report.object), options, output)?;
     }
     for note in &report.notes {
         writeln!(output, "  note: {}", escape(note))?;
@@ -166,11 +166,11 @@ fn write_forecast(forecast: &Forecast, output: &mut impl Write) -> io::Result<()
     Ok(())
 }
 
-/// One line; with `details`, the help on a second one. The object is named unless it is the `known` one.
+/// One line; with details, the help on a second one. The object is named unless it is the `known` one.
 fn write_finding(
     found: &ObjectFinding,
     known: Option<&ObjectId>,
-    details: bool,
+    options: ReportOptions,
     output: &mut impl Write,
 ) -> io::Result<()> {
     let finding = &found.finding;
@@ -188,7 +188,7 @@ fn write_finding(
         escape(&finding.message),
         escape(&finding.pointer)
     )?;
-    if details {
+    if options.details {
         writeln!(output, "    help: {}", escape(&finding.help))?;
     }
     Ok(())
