@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `pod` | the container ends, the pod is deleted, the pod template changes |
 //! | `node` | the node is drained, restarted, fails, loses its network, or is replaced; the zone fails |
+//! | `help` | what to do about risks that several failures have |
 //! | `situation` | what the failures have in common: the pod, its storage, the nodes that can take it |
 
+mod help;
 mod node;
 mod pod;
 mod situation;

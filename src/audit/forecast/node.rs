@@ -5,10 +5,10 @@ use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::objects::DisruptionBudget;
 
 use super::situation::{Ended, Move, Situation};
-use super::{Draft, Failure, Forecast, Outcome};
+use super::{Draft, Failure, Forecast, Outcome, help};
 use crate::audit::database::{Controller, as_selected};
 use crate::audit::placement::{ClusterNode, Targets, Unfit, toleration_seconds};
-use crate::audit::remediation::{Effect, cloud_of};
+use crate::audit::remediation::{Effect, Remediator, cloud_of};
 use crate::audit::storage::Home;
 use crate::audit::timers::{Seconds, Timer};
 
@@ -32,7 +32,7 @@ fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
         draft.certainly(
             Outcome::Waits,
             "`kubectl drain` refuses to delete a pod without a controller, and nothing would create it again",
-            "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
+            help::USE_CONTROLLER,
         );
         return;
     }
@@ -45,7 +45,7 @@ fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
         draft.possibly(
             Outcome::TwoServers,
             "the replacement pod starts on another node while the old pod stops, with the same database files",
-            "use a claim with ReadWriteOncePod, or a StatefulSet; see `sqledge-ha explain pod-exclusive-claim`",
+            help::USE_EXCLUSIVE_CLAIM,
         );
     }
     draft.step("the old pod stops", situation.stop());
@@ -100,7 +100,7 @@ pub(super) fn reboot(situation: &Situation<'_, '_>) -> Forecast {
             draft.certainly(
                 Outcome::LosesData,
                 format!("volume {} is in the node's memory", quoted(name)),
-                "keep all database files on a claim; see `sqledge-ha explain persistent-data`",
+                help::KEEP_FILES_ON_CLAIM,
             );
         }
     }
@@ -119,7 +119,7 @@ pub(super) fn reboot(situation: &Situation<'_, '_>) -> Forecast {
             draft.possibly(
                 Outcome::Waits,
                 format!("if the node is away longer than {limit}, the pod is deleted, and nothing creates it again"),
-                "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
+                help::USE_CONTROLLER,
             );
         }
     }
@@ -197,68 +197,65 @@ enum Release {
 
 /// Adds who releases the pod and the volume of a failed node.
 fn release(situation: &Situation<'_, '_>, draft: &mut Draft) -> Release {
-    let spec = situation.pod.spec();
-    let timers = &situation.conditions.timers;
-    let acts = |node: &ClusterNode<'_>| {
-        situation
-            .conditions
-            .remediators
-            .iter()
-            .find(|remediator| remediator.acts_on(node, situation.database.controller, &situation.storage))
-    };
-    let remediator = situation.node.as_ref().and_then(acts);
-    let toleration = toleration_seconds(&spec);
-    let held = held_by(situation, toleration);
-    let Some(held) = held else {
+    let toleration = toleration_seconds(&situation.pod.spec());
+    let Some(held) = held_by(situation, toleration) else {
         if let Some(seconds) = toleration {
             let source = format!("`tolerationSeconds` of pod {}", quoted(situation.pod.name()));
             draft.step("the pod is evicted", (Seconds::new(seconds, seconds), source));
         }
         return Release::NotNeeded;
     };
-    if !situation.is_controlled() {
-        draft.certainly(
-            Outcome::Waits,
-            "nothing creates the pod again: no controller owns it",
-            "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
-        );
+    if !situation.check_controller(draft) {
         return Release::ByNobody;
     }
-    if let Some(remediator) = remediator {
-        draft.shows(
-            &remediator.kind,
-            &remediator.namespace,
-            &remediator.name,
-            "releases pods and volumes of failed nodes",
-        );
-        let observed = remediator.after.map(|after| (after, remediator.describe()));
-        draft.step("the node is remediated", timers.get(Timer::Remediation, observed));
-        if remediator.effect == Effect::Removes {
-            // The collector waits 40 s more for the pods of a removed node.
-            let cleanup = (Seconds::new(40.0, 65.0), "pod garbage collector".to_owned());
-            draft.step("its pods are removed", timers.get(Timer::Cleanup, Some(cleanup)));
-            if situation.storage.attached().next().is_some() {
-                draft.step("its volumes are detached by force", timers.get(Timer::ForceDetach, None));
-            }
-        } else {
-            draft.step("its pods are removed", timers.get(Timer::Cleanup, None));
+    match remediator_of(situation) {
+        Some(remediator) => {
+            remediate(situation, draft, remediator);
+            Release::ByRemediator
         }
-        return Release::ByRemediator;
+        None => {
+            wait_for_person(situation, draft, held);
+            Release::ByNobody
+        }
     }
+}
+
+/// The remediator that acts when the pod's node fails.
+fn remediator_of<'s>(situation: &Situation<'s, '_>) -> Option<&'s Remediator> {
+    let node = situation.node.as_ref()?;
+    let mut remediators = situation.conditions.remediators.iter();
+    remediators.find(|remediator| remediator.acts_on(node, situation.database.controller, &situation.storage))
+}
+
+/// Adds what a remediator does to a failed node.
+fn remediate(situation: &Situation<'_, '_>, draft: &mut Draft, remediator: &Remediator) {
+    let timers = &situation.conditions.timers;
+    draft.shows(&remediator.kind, &remediator.namespace, &remediator.name, "releases pods and volumes of failed nodes");
+    let observed = remediator.after.map(|after| (after, remediator.describe()));
+    draft.step("the node is remediated", timers.get(Timer::Remediation, observed));
+    if remediator.effect != Effect::Removes {
+        draft.step("its pods are removed", timers.get(Timer::Cleanup, None));
+        return;
+    }
+    // The collector waits 40 s more for the pods of a removed node.
+    let cleanup = (Seconds::new(40.0, 65.0), "pod garbage collector".to_owned());
+    draft.step("its pods are removed", timers.get(Timer::Cleanup, Some(cleanup)));
+    if situation.storage.attached().next().is_some() {
+        draft.step("its volumes are detached by force", timers.get(Timer::ForceDetach, None));
+    }
+}
+
+/// Adds that the database is down until a person or the cloud acts, because of what it is `held` by.
+fn wait_for_person(situation: &Situation<'_, '_>, draft: &mut Draft, held: String) {
     let node = situation.node_name();
     let help = format!("make sure that the machine is off, then run `sqledge-ha recover {node}`");
-    match situation.node.as_ref().and_then(cloud_of) {
-        Some(cloud) => {
-            draft.certainly(
-                Outcome::Unknown,
-                format!("{held} until the cloud ({cloud}) deletes the machine, or a person acts"),
-                help,
-            );
-            draft.shows("Node", "", node, format!("belongs to the cloud {}", quoted(cloud)));
-        }
-        None => draft.certainly(Outcome::Waits, held, help),
-    }
-    Release::ByNobody
+    let Some(cloud) = situation.node.as_ref().and_then(cloud_of) else {
+        draft.certainly(Outcome::Waits, held, help);
+        return;
+    };
+    let message = format!("{held} until the cloud ({cloud}) deletes the machine, or a person acts");
+    draft.certainly(Outcome::Unknown, message, help);
+    draft.shows("Node", "", node, format!("belongs to the cloud {}", quoted(cloud)));
 }
 
 /// What holds the replacement back until the failed node is released; `None` if nothing does.
@@ -339,16 +336,10 @@ pub(super) fn replacement(situation: &Situation<'_, '_>) -> Forecast {
         draft.certainly(
             Outcome::LosesData,
             format!("{} is on the disk of its node, which is replaced", claim.describe()),
-            "use storage that moves with the pod; see `sqledge-ha explain portable-storage`",
+            help::USE_PORTABLE_STORAGE,
         );
     }
-    if !situation.is_controlled() {
-        draft.certainly(
-            Outcome::Waits,
-            "nothing creates the pod again: no controller owns it",
-            "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
-        );
-    }
+    situation.check_controller(&mut draft);
     check_kernels(situation, &mut draft);
     draft.step("the old pod stops", situation.stop());
     situation.add_start(&mut draft, &situation.targets(|_| true), Move::Certain);

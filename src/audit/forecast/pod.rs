@@ -5,7 +5,7 @@ use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
 
 use super::situation::{Ended, Move, Situation};
-use super::{Certainty, Draft, Failure, Forecast, Outcome};
+use super::{Certainty, Draft, Failure, Forecast, Outcome, help};
 use crate::audit::database::Controller;
 use crate::audit::timers::Seconds;
 
@@ -50,12 +50,7 @@ fn replaced_message(controller: Controller) -> &'static str {
 fn replace(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let database = situation.database;
     situation.lose_files_of_the_pod(draft, Ended::Pod);
-    if !situation.is_controlled() {
-        draft.certainly(
-            Outcome::Waits,
-            "nothing creates the pod again: no controller owns it",
-            "run it in a StatefulSet or a Deployment; see `sqledge-ha explain steady-controller`",
-        );
+    if !situation.check_controller(draft) {
         return;
     }
     let stays = database.controller == Controller::OnEachNode;
@@ -84,7 +79,7 @@ fn overlap(situation: &Situation<'_, '_>, draft: &mut Draft) {
             "the replacement pod starts while the old pod stops, for up to {}, with the same database files",
             Seconds::new(grace.max, grace.max)
         ),
-        "use a claim with ReadWriteOncePod, or a StatefulSet; see `sqledge-ha explain pod-exclusive-claim`",
+        help::USE_EXCLUSIVE_CLAIM,
     );
     for claim in situation.storage.claims() {
         draft.shows(

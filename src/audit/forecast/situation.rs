@@ -13,7 +13,7 @@ use super::super::inventory::{NodeUsage, Objects, Requests};
 use super::super::placement::{ClusterNode, Scheduling, Targets, Verdicts};
 use super::super::storage::{Home, Storage};
 use super::super::timers::{Seconds, Sourced, Timer};
-use super::{Certainty, Conditions, Draft, Outcome};
+use super::{Certainty, Conditions, Draft, Outcome, help};
 
 /// A database with a pod on a node, and the rest of the cluster.
 #[derive(Debug)]
@@ -94,18 +94,21 @@ impl<'s, 'a> Situation<'s, 'a> {
 
     /// Adds what becomes of files in the container's own filesystem, or in volumes of the pod.
     pub(super) fn lose_files_of_the_pod(&self, draft: &mut Draft, ended: Ended) {
-        const HELP: &str = "keep all database files on a claim; see `sqledge-ha explain persistent-data`";
         for home in &self.storage.homes {
             match home {
                 Home::Container { directory } => {
                     draft.certainly(
                         Outcome::LosesData,
                         format!("{directory} is in the container filesystem, which ends with the container"),
-                        HELP,
+                        help::KEEP_FILES_ON_CLAIM,
                     );
                 }
                 Home::PodVolume { name, .. } if ended == Ended::Pod => {
-                    draft.certainly(Outcome::LosesData, format!("volume {} ends with the pod", quoted(name)), HELP);
+                    draft.certainly(
+                        Outcome::LosesData,
+                        format!("volume {} ends with the pod", quoted(name)),
+                        help::KEEP_FILES_ON_CLAIM,
+                    );
                 }
                 _ => {}
             }
@@ -136,7 +139,7 @@ impl<'s, 'a> Situation<'s, 'a> {
                         "it {starts} empty on another node: the files of volume {} stay on node {node}",
                         quoted(name)
                     ),
-                    "use storage that moves with the pod; see `sqledge-ha explain portable-storage`",
+                    help::USE_PORTABLE_STORAGE,
                 );
             }
         }
@@ -302,6 +305,15 @@ impl<'s, 'a> Situation<'s, 'a> {
     /// Whether the workload creates pods again.
     pub(super) fn is_controlled(&self) -> bool {
         self.database.controller != Controller::Nothing
+    }
+
+    /// Adds that nothing creates the pod again, unless a controller owns it. Returns whether one does.
+    pub(super) fn check_controller(&self, draft: &mut Draft) -> bool {
+        if !self.is_controlled() {
+            let message = "nothing creates the pod again: no controller owns it";
+            draft.certainly(Outcome::Waits, message, help::USE_CONTROLLER);
+        }
+        self.is_controlled()
     }
 }
 
