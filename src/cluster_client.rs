@@ -14,6 +14,7 @@ use std::time::Duration;
 use hyper::header::{HeaderValue, USER_AGENT};
 use kube::client::AuthError;
 use kube::config::InClusterError;
+use kube::core::Status;
 use kube::{Client, Config};
 use sqledge_ha_policy::finding::quoted;
 
@@ -145,6 +146,11 @@ pub(crate) fn describe(error: &kube::Error) -> String {
     }
 }
 
+/// Whether the API server rejected a request because the namespace does not exist.
+pub(crate) fn is_namespace_missing(status: &Status) -> bool {
+    status.code == 404 && status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
+}
+
 /// The kind of a cluster, as far as settings depend on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Platform {
@@ -180,5 +186,16 @@ mod tests {
         assert!(error.starts_with("cannot use the kubeconfig /missing/config: "), "{error}");
         let error = connect(None).await.err().unwrap().to_string();
         assert!(error.contains("not running in a pod"), "{error}");
+    }
+
+    #[test]
+    fn a_namespace_that_is_missing_is_not_a_secret_that_is_missing() {
+        let not_found = |kind: &str| {
+            let answer =
+                serde_json::json!({"code": 404, "reason": "NotFound", "details": {"name": "sql", "kind": kind}});
+            serde_json::from_value::<Status>(answer).unwrap()
+        };
+        assert!(is_namespace_missing(&not_found("namespaces")));
+        assert!(!is_namespace_missing(&not_found("secrets")));
     }
 }

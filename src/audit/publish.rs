@@ -65,7 +65,7 @@ async fn served_apis(client: &Client) -> Result<Vec<ReportApi>, String> {
         match retry(|| client.list_api_group_resources(&version)).await {
             Ok(list) if list.resources.iter().any(|resource| resource.name == api.plural) => served.push(api),
             Ok(_) => {}
-            Err(error) if error.code() == 404 => {}
+            Err(error) if error.code() == Some(404) => {}
             Err(error) => return Err(format!("{version}: {}", error.describe())),
         }
     }

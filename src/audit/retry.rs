@@ -24,14 +24,14 @@ pub(super) enum RequestError {
 }
 
 impl RequestError {
-    /// The HTTP status; 0 without one.
-    pub(super) fn code(&self) -> u16 {
-        if let RequestError::Rejected(status) = self { status.code } else { 0 }
+    /// The HTTP status of the API server's answer, if there is one.
+    pub(super) fn code(&self) -> Option<u16> {
+        if let RequestError::Rejected(status) = self { Some(status.code) } else { None }
     }
 
     /// Whether other requests would fail as well: the API server does not answer, is busy, or rejects the credentials.
     pub(super) fn concerns_all_requests(&self) -> bool {
-        matches!(self, RequestError::NoAnswer(_)) || matches!(self.code(), 401 | 429 | 500..)
+        matches!(self, RequestError::NoAnswer(_)) || matches!(self.code(), Some(401 | 429 | 500..))
     }
 
     /// The error in a sentence.

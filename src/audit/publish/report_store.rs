@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
-use kube::core::{ApiResource, PartialObjectMeta, Status};
+use kube::core::{ApiResource, PartialObjectMeta};
 use serde_json::Value;
 
 use crate::audit::report::namespaces::{MANAGED_BY, NAME, NamespaceReport, ReportApi};
 use crate::audit::retry::{RequestError, retry};
+use crate::cluster_client::is_namespace_missing;
 
 /// How often a report is written if something else writes it at the same time.
 const MAX_ATTEMPTS: usize = 4;
@@ -82,7 +83,7 @@ impl<'s> ReportStore<'s> {
             match written {
                 Ok(_) => return Ok(true),
                 Err(error) if is_namespace_gone(&error) => return Ok(false),
-                Err(error) if !matches!(error.code(), 404 | 409) => return Err(error),
+                Err(error) if !matches!(error.code(), Some(404 | 409)) => return Err(error),
                 Err(_) if attempts < MAX_ATTEMPTS => {
                     self.versions.remove(&report.namespace);
                     self.find(Some(&report.namespace)).await?;
@@ -93,7 +94,7 @@ impl<'s> ReportStore<'s> {
     }
 
     fn conflict(&self, namespace: &str, error: RequestError) -> RequestError {
-        let is_foreign = error.code() == 409 && !self.versions.contains_key(namespace);
+        let is_foreign = error.code() == Some(409) && !self.versions.contains_key(namespace);
         if !is_foreign {
             return error;
         }
@@ -104,7 +105,7 @@ impl<'s> ReportStore<'s> {
     pub(super) async fn remove(&self, namespace: &str) -> Result<(), RequestError> {
         let (api, params) = (self.in_namespace(namespace), DeleteParams::default());
         match retry(|| api.delete(NAME, &params)).await {
-            Err(error) if error.code() != 404 => Err(error),
+            Err(error) if error.code() != Some(404) => Err(error),
             _ => Ok(()),
         }
     }
@@ -126,9 +127,6 @@ fn object(value: Value, version: Option<&str>) -> Result<DynamicObject, RequestE
 /// Whether the namespace does not exist any more, or is being deleted.
 fn is_namespace_gone(error: &RequestError) -> bool {
     let RequestError::Rejected(status) = error else { return false };
-    let Status { code, details, .. } = &**status;
-    details.as_ref().is_some_and(|details| {
-        let is_terminating = details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating");
-        is_terminating || (*code == 404 && details.kind == "namespaces")
-    })
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    is_namespace_missing(status) || causes.any(|cause| cause.reason == "NamespaceTerminating")
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
 use kube::Client;
+use kube::core::Status;
 use serde_json::Value;
 
 use crate::cluster_client;
@@ -31,15 +32,25 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The HTTP status of the API server's answer, if there is one.
-    pub(super) fn code(&self) -> Option<u16> {
+    /// The API server's answer, if it rejected the request.
+    fn status(&self) -> Option<&Status> {
         match self {
             RequestError::Kube(error) => match error.as_ref() {
-                kube::Error::Api(status) => Some(status.code),
+                kube::Error::Api(status) => Some(status),
                 _ => None,
             },
             _ => None,
         }
+    }
+
+    /// The HTTP status of the API server's answer, if there is one.
+    pub(super) fn code(&self) -> Option<u16> {
+        self.status().map(|status| status.code)
+    }
+
+    /// Whether it is the namespace that does not exist.
+    pub(super) fn is_namespace_missing(&self) -> bool {
+        self.status().is_some_and(cluster_client::is_namespace_missing)
     }
 }
 

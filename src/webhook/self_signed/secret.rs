@@ -47,9 +47,7 @@ pub(super) async fn write(
     match written {
         Ok(_) => Ok(true),
         // Another client has changed or deleted it.
-        Err(error) if matches!(error.code(), Some(404 | 409)) && !error.to_string().contains("namespaces ") => {
-            Ok(false)
-        }
+        Err(error) if matches!(error.code(), Some(404 | 409)) && !error.is_namespace_missing() => Ok(false),
         Err(error) => Err(failure(service, "write", error)),
     }
 }
