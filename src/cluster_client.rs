@@ -6,8 +6,6 @@
 
 mod kubeconfig;
 
-use std::error::Error as _;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,7 +18,8 @@ use sqledge_ha_policy::finding::quoted;
 
 pub use self::kubeconfig::Unusable;
 use self::kubeconfig::{Files, default_paths};
-use crate::message::describe_io_error;
+use crate::crypto;
+use crate::message::{describe_io_error, describe_root_cause};
 
 /// Why no connection to the API server is configured.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +78,7 @@ fn missing() -> Error {
 }
 
 fn client(mut config: Config) -> Result<Client, Error> {
-    // Without it, the first connection fails: rustls cannot choose between two providers.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crypto::select_provider();
     config.connect_timeout = Some(Duration::from_secs(5));
     // Longer than the timeout of a watch. Other requests have their own timeouts.
     config.read_timeout = Some(Duration::from_secs(300));
@@ -133,16 +131,12 @@ pub(crate) fn describe(error: &kube::Error) -> String {
         kube::Error::Auth(error) => return describe_auth(error, "the program"),
         _ => {}
     }
-    let mut cause = error.source();
-    while let Some(next) = cause.and_then(std::error::Error::source) {
-        cause = Some(next);
-    }
-    let Some(cause) = cause else { return error.to_string() };
-    match cause.to_string().as_str() {
+    let cause = describe_root_cause(error);
+    match cause.as_str() {
         "end of file before message length reached" | "connection closed before message completed" => {
             "the connection was closed in the middle of the answer".to_owned()
         }
-        text => cause.downcast_ref::<io::Error>().map_or_else(|| text.to_owned(), describe_io_error),
+        _ => cause,
     }
 }
 

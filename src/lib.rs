@@ -16,6 +16,7 @@
 //! | with the feature `review` | `admission_review`, also for wasm32 |
 //! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message`, `settings_schema`, `terminal` |
 //! | with the feature `audit` | `audit`, `recover`, `cluster_client`: a live cluster |
+//! | with the feature `audit` or `registry` | `crypto` |
 //! | with the feature `registry` | `inspection`, `registry`, the embedded module in `wasm_host` |
 //! | with the feature `serve` | `artifact_hub`, `install`, `webhook`, the rest of `wasm_host` |
 
@@ -77,6 +78,8 @@ pub mod terminal;
 pub mod audit;
 #[cfg(feature = "audit")]
 pub mod cluster_client;
+#[cfg(any(feature = "audit", feature = "registry"))]
+pub mod crypto;
 #[cfg(feature = "registry")]
 pub mod inspection;
 #[cfg(feature = "audit")]

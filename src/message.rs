@@ -1,6 +1,7 @@
 //! Messages on standard error, next to the report on standard output.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::io::{self, Write};
 
 use crate::escape::escape;
@@ -23,6 +24,16 @@ pub fn describe_io_error(error: &io::Error) -> String {
     let message = message.strip_suffix(&format!(" (os error {number})")).unwrap_or(&message);
     let mut characters = message.chars();
     characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
+/// The message of an error's innermost cause, which can be the error itself. The outer ones often only say that a
+/// request failed.
+pub fn describe_root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.downcast_ref::<io::Error>().map_or_else(|| innermost.to_string(), describe_io_error)
 }
 
 #[cfg(test)]

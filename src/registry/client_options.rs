@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::runtime::Builder;
 
 use super::error::{FlagNames, RegistryError};
+use crate::crypto;
 use crate::input::{CONFIG_LIMIT, read_limited};
 
 /// How to connect to a registry: with or without TLS, which authorities to trust, and how long to wait.
@@ -76,7 +77,7 @@ impl ClientOptions {
 
     /// The client for downloads.
     pub(super) fn http_client(&self) -> Result<reqwest::Client, RegistryError> {
-        use_ring();
+        crypto::select_provider();
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .https_only(!self.plain_http)
@@ -95,7 +96,7 @@ impl ClientOptions {
 
     /// The client for tokens and uploads.
     pub(super) fn oci_client(&self) -> Result<oci_client::Client, RegistryError> {
-        use_ring();
+        crypto::select_provider();
         // The library also builds a client with default options, and panics if that fails.
         reqwest::Client::builder().build().map_err(|_| RegistryError::NoAuthorities)?;
         let encode = |authority: &CertificateDer<'_>| Certificate {
@@ -112,11 +113,6 @@ impl ClientOptions {
         };
         oci_client::Client::try_from(config).map_err(|_| RegistryError::NoAuthorities)
     }
-}
-
-/// Selects the crypto provider of the process, which the HTTP client uses. It may be selected already.
-fn use_ring() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, InvalidCertificates> {

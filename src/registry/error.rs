@@ -12,7 +12,7 @@ use super::credentials::CredentialsError;
 use super::digest::Digest;
 use super::reference::ArtifactReference;
 use crate::exit::{CommandError, ExitStatus};
-use crate::message;
+use crate::message::describe_root_cause;
 
 /// The names of a command's flags for registries, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -154,8 +154,8 @@ impl RegistryError {
             Some(rustls::Error::InvalidMessage(_)) => RegistryError::NoTls,
             Some(other) => RegistryError::Interrupted(other.to_string()),
             None if error.is_timeout() => RegistryError::TimedOut(timeout),
-            None if error.is_connect() => RegistryError::Unreachable(root(error)),
-            None => RegistryError::Interrupted(root(error)),
+            None if error.is_connect() => RegistryError::Unreachable(describe_root_cause(error)),
+            None => RegistryError::Interrupted(describe_root_cause(error)),
         }
     }
 
@@ -214,15 +214,6 @@ fn cause<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Opti
         next = wrapped.or_else(|| error.source());
     }
     None
-}
-
-/// The innermost cause. The outer ones only say that a request failed.
-fn root(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn StdError = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.downcast_ref().map_or_else(|| innermost.to_string(), message::describe_io_error)
 }
 
 /// A [`RegistryError`] with the reference and a help text.

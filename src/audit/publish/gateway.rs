@@ -2,15 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 
+use crate::crypto;
 use crate::escape::escape;
-use crate::message::describe_io_error;
+use crate::message::describe_root_cause;
 
 /// The job of the metrics, unless the address names one.
 const JOB: &str = "/metrics/job/sqledge-ha-audit";
@@ -86,8 +86,7 @@ impl Gateway {
     }
 
     fn client(&self) -> Result<Client, reqwest::Error> {
-        // It may be selected already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crypto::select_provider();
         let builder = Client::builder().timeout(TIMEOUT);
         // Without TLS no authorities are needed, which may not be installed.
         if self.0.scheme() == "http" { builder.tls_certs_only([]).build() } else { builder.build() }
@@ -99,14 +98,7 @@ fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", TIMEOUT.as_secs());
     }
-    let mut cause = error.source();
-    while let Some(next) = cause.and_then(Error::source) {
-        cause = Some(next);
-    }
-    let text = |cause: &(dyn Error + 'static)| {
-        cause.downcast_ref::<io::Error>().map_or_else(|| cause.to_string(), describe_io_error)
-    };
-    cause.map_or_else(|| "no valid HTTP request".to_owned(), text)
+    error.source().map_or_else(|| "no valid HTTP request".to_owned(), describe_root_cause)
 }
 
 #[cfg(test)]
