@@ -1,5 +1,6 @@
 //! Exit codes, and how the command ends.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -42,6 +43,11 @@ impl CommandError {
     /// An input cannot be read, or an output cannot be written.
     pub fn unreadable(message: impl Into<String>) -> Self {
         CommandError { status: ExitStatus::Unreadable, message: message.into() }
+    }
+
+    /// A bug in this program.
+    pub fn bug(error: impl Display) -> Self {
+        CommandError { status: ExitStatus::Bug, message: error.to_string() }
     }
 }
 

@@ -39,7 +39,7 @@ impl From<Error> for CommandError {
             Error::File { path, source } => {
                 CommandError::unreadable(format!("cannot write {}: {}", path.display(), describe_io_error(&source)))
             }
-            other => CommandError { status: ExitStatus::Bug, message: other.to_string() },
+            other => CommandError::bug(other),
         }
     }
 }

@@ -63,7 +63,7 @@ fn cannot_start_threads(error: &io::Error) -> CommandError {
 
 impl From<ServerError> for CommandError {
     fn from(error: ServerError) -> Self {
-        CommandError { status: ExitStatus::Bug, message: error.to_string() }
+        CommandError::bug(error)
     }
 }
 

@@ -5,7 +5,7 @@ use sqledge_ha_policy::settings::{Exposure, Settings};
 use crate::cli::{WebhookGitops, WebhookManifests};
 use crate::command::policy::parse_reference;
 use crate::config;
-use crate::exit::{CommandError, ExitStatus};
+use crate::exit::CommandError;
 use crate::install::gitops;
 use crate::install::module::ModuleMetadata;
 use crate::install::options::{NAME, Options, published_image};
@@ -28,13 +28,13 @@ exposure: internal
 
 impl From<metadata::Error> for CommandError {
     fn from(error: metadata::Error) -> Self {
-        CommandError { status: ExitStatus::Bug, message: error.to_string() }
+        CommandError::bug(error)
     }
 }
 
 impl From<InvalidManifest> for CommandError {
     fn from(error: InvalidManifest) -> Self {
-        CommandError { status: ExitStatus::Bug, message: error.to_string() }
+        CommandError::bug(error)
     }
 }
 

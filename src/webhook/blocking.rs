@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 
 use tokio::task::spawn_blocking;
 
-use crate::exit::{CommandError, ExitStatus};
+use crate::exit::CommandError;
 
 /// Runs blocking work on another thread, so that the caller can stop waiting for it.
 ///
@@ -16,6 +16,6 @@ pub async fn run_blocking<T: Send + 'static>(
     let done = spawn_blocking(work).await;
     done.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
-        Err(error) => Err(CommandError { status: ExitStatus::Bug, message: error.to_string() }),
+        Err(error) => Err(CommandError::bug(error)),
     })
 }
