@@ -46,7 +46,7 @@ use self::distrust::DistrustLog;
 use self::preface::PrefaceTimeout;
 use self::socket::Socket;
 use self::streams::StreamExecutor;
-use super::metrics::Metrics;
+use super::metrics::{CloseReason, Metrics};
 
 pub use self::connection_limit::{ConnectionLimit, OverflowPolicy};
 
@@ -132,7 +132,7 @@ impl Listener {
 
 /// Counts a failed `accept`, and waits, unless it was the client that closed the connection.
 async fn retry_accept(metrics: &Metrics, error: &io::Error) {
-    metrics.count_rejected_connection("accept");
+    metrics.count_rejected_connection(CloseReason::Accept);
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         tracing::warn!("cannot accept a connection: {error}");
         sleep(ACCEPT_RETRY_DELAY).await;
@@ -172,8 +172,8 @@ impl ConnectionHandler {
     fn accept(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
         match self.open.acquire(peer.ip()) {
             Ok(permit) => drop(tokio::spawn(Arc::clone(self).serve_until_evicted(stream, permit, shutdown))),
-            Err(LimitReached::Total) => self.metrics.count_rejected_connection("limit"),
-            Err(LimitReached::Address) => self.metrics.count_rejected_connection("peer"),
+            Err(LimitReached::Total) => self.metrics.count_rejected_connection(CloseReason::Limit),
+            Err(LimitReached::Address) => self.metrics.count_rejected_connection(CloseReason::Peer),
         }
     }
 
@@ -197,7 +197,7 @@ impl ConnectionHandler {
             }
             Ok(Ok(stream)) => self.serve_http1(stream, shutdown).await,
             Ok(Err(reason)) => self.metrics.count_rejected_connection(reason),
-            Err(_) => self.metrics.count_rejected_connection("timeout"),
+            Err(_) => self.metrics.count_rejected_connection(CloseReason::Timeout),
         }
     }
 
@@ -241,7 +241,7 @@ async fn tls_handshake(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     distrust: &DistrustLog,
-) -> Result<TlsStream<Socket>, &'static str> {
+) -> Result<TlsStream<Socket>, CloseReason> {
     let mut first = [0];
     let _ = stream.peek(&mut first).await;
     let mut stream = Socket::new(stream, WRITE_TIMEOUT);
@@ -251,8 +251,8 @@ async fn tls_handshake(
             this port speaks HTTPS\n";
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
-        return Err("plain_http");
+        return Err(CloseReason::PlainHttp);
     }
     let accepted = acceptor.accept(stream).await;
-    accepted.map_err(|error| if distrust.record(&error) { "untrusted" } else { "handshake" })
+    accepted.map_err(|error| if distrust.record(&error) { CloseReason::Untrusted } else { CloseReason::Handshake })
 }

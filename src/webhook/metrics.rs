@@ -78,15 +78,105 @@ impl EventResult {
         EventResult::Failed,
     ];
 
-    fn label(self) -> ResultLabel {
-        let result = match self {
+    fn name(self) -> &'static str {
+        match self {
             EventResult::Created => "created",
             EventResult::Repeated => "repeated",
             EventResult::NotStored => "not_stored",
             EventResult::Dropped => "dropped",
             EventResult::Failed => "failed",
-        };
-        ResultLabel { result }
+        }
+    }
+
+    fn label(self) -> ResultLabel {
+        ResultLabel { result: self.name() }
+    }
+}
+
+/// Why a check failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureReason {
+    /// The module ended the call with an error.
+    Trap,
+    /// The module ran for too long.
+    Timeout,
+    /// The module cannot be started.
+    Start,
+    /// The module's answer cannot be used.
+    Answer,
+    /// The host of the module panicked.
+    Panic,
+}
+
+impl FailureReason {
+    const ALL: [FailureReason; 5] = [
+        FailureReason::Trap,
+        FailureReason::Timeout,
+        FailureReason::Start,
+        FailureReason::Answer,
+        FailureReason::Panic,
+    ];
+
+    /// The name in the log and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureReason::Trap => "trap",
+            FailureReason::Timeout => "timeout",
+            FailureReason::Start => "start",
+            FailureReason::Answer => "answer",
+            FailureReason::Panic => "panic",
+        }
+    }
+
+    fn label(self) -> ReasonLabel {
+        ReasonLabel { reason: self.name() }
+    }
+}
+
+/// Why a connection was closed before its first request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Too many connections are open.
+    Limit,
+    /// Too many connections of the client's address are open.
+    Peer,
+    /// The TLS handshake failed.
+    Handshake,
+    /// The client does not trust the certificate.
+    Untrusted,
+    /// The client sent a request without TLS.
+    PlainHttp,
+    /// The TLS handshake took too long.
+    Timeout,
+    /// The operating system did not accept the connection.
+    Accept,
+}
+
+impl CloseReason {
+    const ALL: [CloseReason; 7] = [
+        CloseReason::Limit,
+        CloseReason::Peer,
+        CloseReason::Handshake,
+        CloseReason::Untrusted,
+        CloseReason::PlainHttp,
+        CloseReason::Timeout,
+        CloseReason::Accept,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            CloseReason::Limit => "limit",
+            CloseReason::Peer => "peer",
+            CloseReason::Handshake => "handshake",
+            CloseReason::Untrusted => "untrusted",
+            CloseReason::PlainHttp => "plain_http",
+            CloseReason::Timeout => "timeout",
+            CloseReason::Accept => "accept",
+        }
+    }
+
+    fn label(self) -> ReasonLabel {
+        ReasonLabel { reason: self.name() }
     }
 }
 
@@ -157,21 +247,22 @@ impl Metrics {
         );
         let not_checked = "Failed look-ups that rules need, by reason";
         registry.register("not_checked", not_checked, self.not_checked.clone());
-        let failures = "Failed checks by reason: trap, timeout, start, answer, panic";
+        let failures = format!("Failed checks by reason: {}", FailureReason::ALL.map(FailureReason::name).join(", "));
         registry.register("module_failures", failures, self.module_failures.clone());
         registry.register("http_errors", "Requests with an HTTP error, by status", self.http_errors.clone());
         registry.register("requests_in_flight", "Requests without an answer yet", self.in_flight.clone());
         registry.register("connections", "Open connections", self.connections.clone());
-        let rejected = "Connections closed before a request, by reason: limit, peer, handshake, untrusted, plain_http, timeout, accept";
+        let reasons = CloseReason::ALL.map(CloseReason::name).join(", ");
+        let rejected = format!("Connections closed before a request, by reason: {reasons}");
         registry.register("connections_rejected", rejected, self.connections_rejected.clone());
-        let events = "Kubernetes Events by result: created, repeated, not_stored, dropped, failed";
+        let events = format!("Kubernetes Events by result: {}", EventResult::ALL.map(EventResult::name).join(", "));
         registry.register("events", events, self.events.clone());
         // A counter that starts at zero makes the first failure visible as an increase.
-        for reason in ["trap", "timeout", "start", "answer", "panic"] {
-            self.module_failures.get_or_create_owned(&ReasonLabel { reason });
+        for reason in FailureReason::ALL {
+            self.module_failures.get_or_create_owned(&reason.label());
         }
         self.http_errors.get_or_create_owned(&ReasonLabel { reason: "429" });
-        self.connections_rejected.get_or_create_owned(&ReasonLabel { reason: "untrusted" });
+        self.connections_rejected.get_or_create_owned(&CloseReason::Untrusted.label());
         self
     }
 
@@ -217,13 +308,13 @@ impl Metrics {
     }
 
     /// Counts a failed check.
-    pub fn count_module_failure(&self, reason: &'static str) {
-        self.module_failures.get_or_create(&ReasonLabel { reason }).inc();
+    pub fn count_module_failure(&self, reason: FailureReason) {
+        self.module_failures.get_or_create(&reason.label()).inc();
     }
 
     /// Counts a connection that was closed before its first request.
-    pub fn count_rejected_connection(&self, reason: &'static str) {
-        self.connections_rejected.get_or_create(&ReasonLabel { reason }).inc();
+    pub fn count_rejected_connection(&self, reason: CloseReason) {
+        self.connections_rejected.get_or_create(&reason.label()).inc();
     }
 
     /// All metrics in the OpenMetrics text format.

@@ -16,7 +16,7 @@ use self::failure::ModuleFailure;
 use super::active_settings::ActiveSettings;
 use super::decision::{Answer, Stage};
 use super::log::non_empty;
-use super::metrics::Metrics;
+use super::metrics::{FailureReason, Metrics};
 use crate::wasm_host::{
     AdmissionReview, CompiledModule, Error, Instance, LookupSource, RequestInfo, Response, with_look_ups,
 };
@@ -109,7 +109,7 @@ impl Workers {
             let run = move || {
                 let worker = || Worker { context: Arc::clone(&context), instance: None }.run(&queue);
                 while catch_unwind(AssertUnwindSafe(worker)).is_err() {
-                    context.metrics.count_module_failure("panic");
+                    context.metrics.count_module_failure(FailureReason::Panic);
                     tracing::error!("a worker panicked and is replaced");
                 }
             };
@@ -189,7 +189,7 @@ impl Worker {
             [group, sub_resource, namespace, name, user].map(|text| non_empty(text));
         let (path, causes) = (stage.path(), failure.causes());
         tracing::error!(
-            reason,
+            reason = reason.name(),
             kind,
             namespace,
             name,
@@ -201,7 +201,10 @@ impl Worker {
             uid,
             "the check failed: {causes}"
         );
-        let cause = if reason == "timeout" { "the module ran for too long" } else { "the module failed" };
+        let cause = match reason {
+            FailureReason::Timeout => "the module ran for too long",
+            _ => "the module failed",
+        };
         if stage == Stage::Warn { Ok(Answer::not_checked(review, cause)) } else { Err(NoAnswer::ModuleFailed(cause)) }
     }
 }

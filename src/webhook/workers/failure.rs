@@ -1,6 +1,7 @@
 //! Why the module failed, in messages that quote nothing of the request.
 
 use crate::wasm_host::{CallError, Error, PatchError, with_causes};
+use crate::webhook::metrics::FailureReason;
 
 /// Why the module failed.
 #[derive(Debug, thiserror::Error)]
@@ -14,14 +15,14 @@ pub(super) enum ModuleFailure {
 }
 
 impl ModuleFailure {
-    /// The name in the log and in metrics.
-    pub(super) fn reason(&self) -> &'static str {
+    /// The reason in the log and in metrics.
+    pub(super) fn reason(&self) -> FailureReason {
         match self {
-            ModuleFailure::Module(error) if error.is_timeout() => "timeout",
-            ModuleFailure::Module(Error::Call { .. }) => "trap",
-            ModuleFailure::Module(Error::Answer { .. }) | ModuleFailure::Patch(_) => "answer",
-            ModuleFailure::Module(_) => "start",
-            ModuleFailure::Panic => "panic",
+            ModuleFailure::Module(error) if error.is_timeout() => FailureReason::Timeout,
+            ModuleFailure::Module(Error::Call { .. }) => FailureReason::Trap,
+            ModuleFailure::Module(Error::Answer { .. }) | ModuleFailure::Patch(_) => FailureReason::Answer,
+            ModuleFailure::Module(_) => FailureReason::Start,
+            ModuleFailure::Panic => FailureReason::Panic,
         }
     }
 
@@ -55,28 +56,28 @@ mod tests {
         let cases = [
             (
                 call(CallError::Trap(Trap::UnreachableCodeReached)),
-                "trap",
+                FailureReason::Trap,
                 "failed in `validate`: wasm trap: wasm `unreachable` instruction executed",
             ),
             (
                 call(CallError::Message("s3cret".to_owned())),
-                "trap",
+                FailureReason::Trap,
                 "failed in `validate`: the module returned an error",
             ),
-            (call(CallError::Deadline), "timeout", "failed in `validate`: its deadline passed"),
+            (call(CallError::Deadline), FailureReason::Timeout, "failed in `validate`: its deadline passed"),
             (
                 Error::Answer { operation: "validate", source: answer }.into(),
-                "answer",
+                FailureReason::Answer,
                 "answer of the Wasm module to `validate` cannot be read: line 1, column 8",
             ),
             (
                 Error::Start(CallError::Protocol("no memory\nmore".to_owned())).into(),
-                "start",
+                FailureReason::Start,
                 "cannot be started: no memory",
             ),
             (
                 ModuleFailure::Patch(PatchError::NoObject),
-                "answer",
+                FailureReason::Answer,
                 "the module changed the object of a request that has none",
             ),
         ];
