@@ -1,8 +1,10 @@
 //! Blocking work on a thread of its own.
 
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::exit::CommandError;
 
@@ -18,4 +20,19 @@ pub async fn run_blocking<T: Send + 'static>(
         Ok(panic) => resume_unwind(panic),
         Err(error) => Err(CommandError::bug(error)),
     })
+}
+
+/// Calls `poll` after each `interval`, on another thread because a file system can hang. Ends only if `poll` panics.
+pub async fn poll_repeatedly<T: Send + 'static>(mut polled: T, interval: Duration, poll: fn(&mut T)) {
+    loop {
+        sleep(interval).await;
+        let polling = spawn_blocking(move || {
+            poll(&mut polled);
+            polled
+        });
+        match polling.await {
+            Ok(returned) => polled = returned,
+            Err(_) => return,
+        }
+    }
 }

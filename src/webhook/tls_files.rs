@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blocking::poll_repeatedly;
 use super::certificate::{self, Certificate, CertificateAndKey, date};
 use crate::input::{SizeLimit, read_limited};
 
@@ -65,21 +66,11 @@ impl TlsFiles {
         Ok(files)
     }
 
-    /// Polls the files, and replaces the certificate when they change. Unusable contents leave the
-    /// certificate unchanged.
-    pub async fn watch(mut self, poll: Duration) {
-        loop {
-            tokio::time::sleep(poll).await;
-            // A file system can hang.
-            let polled = tokio::task::spawn_blocking(move || {
-                self.poll_and_log();
-                self
-            });
-            match polled.await {
-                Ok(files) => self = files,
-                Err(_) => return tracing::error!("the certificate files are no longer watched"),
-            }
-        }
+    /// Polls the files, and replaces the certificate when they change. Unusable contents leave the certificate
+    /// unchanged.
+    pub async fn watch(self, interval: Duration) {
+        poll_repeatedly(self, interval, TlsFiles::poll_and_log).await;
+        tracing::error!("the certificate files are no longer watched");
     }
 
     fn poll_and_log(&mut self) {

@@ -14,6 +14,7 @@ use crate::cluster_client::Platform;
 use crate::config::{self, ConfigError};
 use crate::wasm_host::CompiledModule;
 use crate::webhook::active_settings::{ActiveSettings, LoadedSettings};
+use crate::webhook::blocking::poll_repeatedly;
 
 /// How often the file is read.
 const POLL: Duration = Duration::from_secs(5);
@@ -54,19 +55,9 @@ pub(super) struct SettingsFile {
 
 impl SettingsFile {
     /// Loads the file again whenever it has changed.
-    pub(super) async fn watch(mut self) {
-        loop {
-            tokio::time::sleep(POLL).await;
-            // A file system can hang, and the module takes a moment.
-            let polled = tokio::task::spawn_blocking(move || {
-                self.poll();
-                self
-            });
-            match polled.await {
-                Ok(file) => self = file,
-                Err(_) => return tracing::error!("the settings file is no longer watched"),
-            }
-        }
+    pub(super) async fn watch(self) {
+        poll_repeatedly(self, POLL, SettingsFile::poll).await;
+        tracing::error!("the settings file is no longer watched");
     }
 
     fn poll(&mut self) {
