@@ -13,8 +13,8 @@
 //! | `caches` | caches of the objects that the module looks up |
 //! | `dependencies` | certificate and caches, created from the command line |
 //! | `events` | Kubernetes Events on the objects |
-//! | `blocking` | blocking work at startup |
-//! | `lifecycle`, `health`, `metrics`, `collectors`, `log` | startup and shutdown, probes, metrics, the log |
+//! | `blocking` | work that can block: at startup, and reading files again |
+//! | `lifecycle`, `health`, `metrics`, `collectors`, `log`, `warning_limit` | startup and shutdown, probes, metrics, the log |
 
 pub mod active_settings;
 pub mod blocking;
@@ -34,4 +34,5 @@ pub mod review_request;
 pub mod routes;
 pub mod self_signed;
 pub mod tls_files;
+mod warning_limit;
 pub mod workers;

@@ -15,6 +15,7 @@ use super::recent::Recent;
 use crate::cluster_client;
 use crate::wasm_host::{Get, LookupSource};
 use crate::webhook::metrics::{EventResult, Metrics};
+use crate::webhook::warning_limit::WarningLimit;
 
 /// The timeout for creating an Event.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,9 +25,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long after its mutation an object is looked up. By then it is stored, or a later webhook has rejected it.
 const UNTIL_STORED: Duration = Duration::from_secs(3);
-
-/// The shortest time between two warnings.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An Event that waits for the API server.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) async fn run(mut self) {
-        let mut failures = Failures::default();
+        let mut failures = WarningLimit::default();
         while let Some(QueuedEvent { mut event, key, is_new, queued }) = self.queue.recv().await {
             if is_new {
                 sleep_until((queued + UNTIL_STORED).into()).await;
@@ -91,7 +89,7 @@ impl Publisher {
         }
     }
 
-    async fn create(&self, event: &Event, failures: &mut Failures) -> EventResult {
+    async fn create(&self, event: &Event, failures: &mut WarningLimit) -> EventResult {
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let events = Api::<Event>::namespaced(self.client.clone(), namespace);
         let created = timeout(TIMEOUT, events.create(&PostParams::default(), event)).await;
@@ -100,29 +98,17 @@ impl Publisher {
             Ok(Ok(_)) => EventResult::Created,
             // Another replica, or this one before it restarted, has reported the same.
             Ok(Err(Error::Api(status))) if status.code == 409 => EventResult::Repeated,
-            Ok(Err(Error::Api(status))) => failures.log(&format!("{}: {}", status.code, status.reason)),
-            Ok(Err(error)) => failures.log(&cluster_client::describe(&error)),
-            Err(_) => failures.log("timeout"),
+            Ok(Err(Error::Api(status))) => log_failure(failures, &format!("{}: {}", status.code, status.reason)),
+            Ok(Err(error)) => log_failure(failures, &cluster_client::describe(&error)),
+            Err(_) => log_failure(failures, "timeout"),
         }
     }
 }
 
-/// The Events that the API server did not accept, which are logged at most once a minute.
-#[derive(Default)]
-struct Failures {
-    last: Option<Instant>,
-    /// Since the last warning.
-    count: u64,
-}
-
-impl Failures {
-    fn log(&mut self, reason: &str) -> EventResult {
-        self.count += 1;
-        if self.last.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL) {
-            let events = std::mem::take(&mut self.count);
-            self.last = Some(Instant::now());
-            tracing::warn!(events, reason, "cannot create Kubernetes Events; requests are not affected");
-        }
-        EventResult::Failed
+/// Logs that the API server did not accept an Event.
+fn log_failure(limit: &mut WarningLimit, reason: &str) -> EventResult {
+    if let Some(events) = limit.count(Instant::now()) {
+        tracing::warn!(events, reason, "cannot create Kubernetes Events; requests are not affected");
     }
+    EventResult::Failed
 }
