@@ -1,11 +1,14 @@
-//! What was read of a cluster.
+//! What was read of a cluster, or of files.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use sqledge_ha_policy::json::cursor::Cursor;
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::quantity::quantity;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
+
+use super::resources;
 
 /// The objects of a cluster that decide about its databases, and what could not be read.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,64 @@ pub struct Inventory {
     pub objects_read: usize,
     /// What could not be read.
     pub unread: Vec<Unread>,
+}
+
+impl Inventory {
+    /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them.
+    /// Objects that name no namespace are in the default one.
+    pub fn from_objects(source: String, mut objects: Vec<Value>) -> Self {
+        let of_cluster: Vec<&str> = resources::of_whole_cluster()
+            .iter()
+            .filter(|resource| !resource.is_namespaced)
+            .map(|resource| resource.kind)
+            .collect();
+        objects.iter_mut().for_each(|object| set_default_namespace(object, &of_cluster));
+        let mut usage: BTreeMap<String, NodeUsage> = BTreeMap::new();
+        let pods = objects.iter().filter(|object| Kind::from_object(object) == Some(Kind::Workload(WorkloadKind::Pod)));
+        pods.for_each(|pod| add_usage(&mut usage, pod));
+        let is_openshift = objects.iter().any(|object| {
+            object.get("apiVersion").and_then(Value::as_str).is_some_and(|version| version.contains(".openshift.io/"))
+        });
+        Inventory {
+            source,
+            is_openshift,
+            usage: Some(usage),
+            objects_read: objects.len(),
+            objects,
+            ..Inventory::default()
+        }
+    }
+
+    /// The same without the namespaced objects of other namespaces; with all if `namespaces` is empty.
+    #[must_use]
+    pub fn in_namespaces(mut self, namespaces: &[String]) -> Self {
+        if !namespaces.is_empty() {
+            let is_there = |object: &Value| {
+                let namespace = namespace_of(object);
+                namespace.is_none_or(|own| namespaces.iter().any(|name| name == own))
+            };
+            self.objects.retain(is_there);
+        }
+        self
+    }
+}
+
+/// Sets the namespace of an object that names none, unless its kind is one of the whole cluster.
+fn set_default_namespace(object: &mut Value, of_cluster: &[&str]) {
+    let is_of_cluster = object.get("kind").and_then(Value::as_str).is_none_or(|kind| of_cluster.contains(&kind));
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| !is_of_cluster) {
+        metadata.entry("namespace").or_insert_with(|| Value::from(DEFAULT_NAMESPACE));
+    }
+}
+
+/// Adds what a pod requests to the usage of its node.
+pub(super) fn add_usage(usage: &mut BTreeMap<String, NodeUsage>, pod: &Value) {
+    let pod = Cursor::root(pod);
+    let has_ended = matches!(pod.path(&["status", "phase"]).str(), Some("Succeeded" | "Failed"));
+    let Some(node) = pod.path(&["spec", "nodeName"]).str().filter(|name| !name.is_empty() && !has_ended) else {
+        return;
+    };
+    usage.entry(node.to_owned()).or_default().add(&pod.at("spec"));
 }
 
 /// Objects that could not be read.

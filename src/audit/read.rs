@@ -22,7 +22,7 @@ use sqledge_ha_policy::view::pruning::prune;
 use sqledge_ha_policy::workload::Workload;
 
 use self::list::{ListError, list};
-use super::inventory::{Inventory, NodeUsage, Unread, controller_of};
+use super::inventory::{Inventory, NodeUsage, Unread, add_usage, controller_of};
 use super::resources::{self, ApiResource};
 use crate::cluster_client::Platform;
 use crate::linter::runs_other_pods;
@@ -264,23 +264,6 @@ fn with_few_images(mut object: Value, images: &[String]) -> Value {
     object
 }
 
-/// Sets the namespace of an object that names none, unless its kind is one of the whole cluster.
-fn set_default_namespace(object: &mut Value, of_cluster: &[&str]) {
-    let is_of_cluster = object.get("kind").and_then(Value::as_str).is_none_or(|kind| of_cluster.contains(&kind));
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| !is_of_cluster) {
-        metadata.entry("namespace").or_insert_with(|| Value::from(DEFAULT_NAMESPACE));
-    }
-}
-
-fn add_usage(usage: &mut BTreeMap<String, NodeUsage>, pod: &Value) {
-    let pod = Cursor::root(pod);
-    let has_ended = matches!(pod.path(&["status", "phase"]).str(), Some("Succeeded" | "Failed"));
-    let Some(node) = pod.path(&["spec", "nodeName"]).str().filter(|name| !name.is_empty() && !has_ended) else {
-        return;
-    };
-    usage.entry(node.to_owned()).or_default().add(&pod.at("spec"));
-}
-
 /// Whether an object runs a database of a selected product.
 fn runs_database(object: &Value, settings: &Settings) -> bool {
     let kind = Kind::from_object(object).and_then(Kind::workload);
@@ -370,44 +353,4 @@ fn has_anti_affinity(workload: &Value) -> bool {
     let Some(kind) = Kind::from_object(workload).and_then(Kind::workload) else { return false };
     let pod = Cursor::root(workload).path(kind.template_path()).at("spec");
     pod.path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]).exists()
-}
-
-impl Inventory {
-    /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them.
-    /// Objects that name no namespace are in the default one.
-    pub fn from_objects(source: String, mut objects: Vec<Value>) -> Self {
-        let of_cluster: Vec<&str> = resources::of_whole_cluster()
-            .iter()
-            .filter(|resource| !resource.is_namespaced)
-            .map(|resource| resource.kind)
-            .collect();
-        objects.iter_mut().for_each(|object| set_default_namespace(object, &of_cluster));
-        let mut usage: BTreeMap<String, NodeUsage> = BTreeMap::new();
-        let pods = objects.iter().filter(|object| Kind::from_object(object) == Some(Kind::Workload(WorkloadKind::Pod)));
-        pods.for_each(|pod| add_usage(&mut usage, pod));
-        let is_openshift = objects.iter().any(|object| {
-            object.get("apiVersion").and_then(Value::as_str).is_some_and(|version| version.contains(".openshift.io/"))
-        });
-        Inventory {
-            source,
-            is_openshift,
-            usage: Some(usage),
-            objects_read: objects.len(),
-            objects,
-            ..Inventory::default()
-        }
-    }
-
-    /// The same without the namespaced objects of other namespaces; with all if `namespaces` is empty.
-    #[must_use]
-    pub fn in_namespaces(mut self, namespaces: &[String]) -> Self {
-        if !namespaces.is_empty() {
-            let is_there = |object: &Value| {
-                let namespace = namespace_of(object);
-                namespace.is_none_or(|own| namespaces.iter().any(|name| name == own))
-            };
-            self.objects.retain(is_there);
-        }
-        self
-    }
 }
