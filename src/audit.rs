@@ -38,7 +38,6 @@ pub mod storage;
 pub mod timers;
 
 use sqledge_ha_policy::finding::Related;
-use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::name_of;
 use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget};
 use sqledge_ha_policy::settings::Settings;
@@ -161,11 +160,7 @@ impl WhatIf {
 
     /// Whether the cluster has such a node or zone.
     pub fn exists_in(&self, inventory: &Inventory) -> bool {
-        let objects = Objects::new(inventory);
-        objects.of_kind("Node").iter().any(|object| {
-            let node = ClusterNode { object: Cursor::root(object) };
-            self.concerns(Some(&node), node.name())
-        })
+        ClusterNode::find_all(&Objects::new(inventory)).any(|node| self.concerns(Some(&node), node.name()))
     }
 }
 
@@ -226,7 +221,7 @@ fn forecasts<'a>(
 ) -> Vec<Forecast> {
     let is_affected = |pod: &&Pod<'a>| {
         let node = pod.node().unwrap_or_default();
-        what_if.is_none_or(|what_if| what_if.concerns(ClusterNode::of(objects, node).as_ref(), node))
+        what_if.is_none_or(|what_if| what_if.concerns(ClusterNode::find(objects, node).as_ref(), node))
     };
     let usage = inventory.usage.as_ref();
     let affected = database.placed_pods().filter(is_affected).take(MAX_PODS);

@@ -64,6 +64,11 @@ pub struct Pod<'a> {
 }
 
 impl<'a> Pod<'a> {
+    /// From its object.
+    pub fn read(object: &'a Value) -> Self {
+        Pod { object: Cursor::root(object) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &'a str {
         self.object.path(&["metadata", "name"]).str().unwrap_or_default()
@@ -96,13 +101,18 @@ impl<'a> Pod<'a> {
 
     /// Whether its containers have ended for good.
     pub fn has_ended(&self) -> bool {
-        matches!(self.object.path(&["status", "phase"]).str(), Some("Succeeded" | "Failed"))
+        is_final_phase(self.object.path(&["status", "phase"]).str())
     }
 
     /// The state of its containers, in the order of the status.
     pub fn container_statuses(&self) -> impl Iterator<Item = Cursor<'a>> + use<'a> {
         self.object.path(&["status", "containerStatuses"]).items()
     }
+}
+
+/// Whether a pod in this phase has ended for good.
+pub fn is_final_phase(phase: Option<&str>) -> bool {
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// A condition in the status of an object.
@@ -222,7 +232,7 @@ impl<'a> Database<'a> {
 /// The pods of a workload, directly or through a ReplicaSet or ReplicationController. Those that are ready come first.
 fn pods_of<'a>(object: &'a Value, kind: WorkloadKind, namespace: &str, objects: &Objects<'a>) -> Vec<Pod<'a>> {
     if kind == WorkloadKind::Pod {
-        return vec![Pod { object: Cursor::root(object) }];
+        return vec![Pod::read(object)];
     }
     let own_name = name_of(object);
     let is_own = |(_, owner_kind, owner_name): (&str, &str, &str)| {
@@ -239,11 +249,11 @@ fn pods_of<'a>(object: &'a Value, kind: WorkloadKind, namespace: &str, objects: 
         }
         match objects.get(owner_kind, namespace, owner_name) {
             Some(owner) => controller_of(owner).is_some_and(is_own),
-            None => kind == WorkloadKind::Deployment && deployment_of_replica_set(pod, owner_name) == Some(own_name),
+            None => kind == WorkloadKind::Deployment && deployment_of_pod(pod, owner_name) == Some(own_name),
         }
     };
     let pods = objects.in_namespace("Pod", namespace).filter(|pod| is_owned_by(pod));
-    let mut pods: Vec<Pod<'a>> = pods.map(|pod| Pod { object: Cursor::root(pod) }).collect();
+    let mut pods: Vec<Pod<'a>> = pods.map(Pod::read).collect();
     pods.sort_by_key(|pod| (pod.has_ended(), pod.is_stopping(), !pod.is_ready(), pod.name()));
     pods
 }
@@ -254,9 +264,17 @@ fn deployment_behind<'a>(objects: &Objects<'a>, namespace: &str, kind: &str, nam
     referenced_deployment(&Cursor::root(rollout))
 }
 
-/// The Deployment of a pod whose ReplicaSet is not known: a ReplicaSet is named after the Deployment and a hash.
-fn deployment_of_replica_set<'p>(pod: &Value, replica_set: &'p str) -> Option<&'p str> {
-    let hash = Cursor::root(pod).path(&["metadata", "labels"]).at("pod-template-hash").str()?;
+/// The Deployment of a pod whose ReplicaSet is not known.
+fn deployment_of_pod<'p>(pod: &Value, replica_set: &'p str) -> Option<&'p str> {
+    let hash = Cursor::root(pod).path(&["metadata", "labels"]).at(TEMPLATE_HASH).str()?;
+    deployment_of_replica_set(replica_set, hash)
+}
+
+/// The label of pods that has the hash in the name of their ReplicaSet.
+pub const TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// The name of a Deployment: its ReplicaSets are named after it and the hash of the pod template.
+pub fn deployment_of_replica_set<'r>(replica_set: &'r str, hash: &str) -> Option<&'r str> {
     replica_set.strip_suffix(hash)?.strip_suffix('-')
 }
 

@@ -8,6 +8,7 @@ use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::quantity::quantity;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 
+use super::database::Pod;
 use super::resources;
 
 /// The objects of a cluster that decide about its databases, and what could not be read.
@@ -79,12 +80,10 @@ fn set_default_namespace(object: &mut Value, of_cluster: &[&str]) {
 
 /// Adds what a pod requests to the usage of its node.
 pub(super) fn add_usage(usage: &mut BTreeMap<String, NodeUsage>, pod: &Value) {
-    let pod = Cursor::root(pod);
-    let has_ended = matches!(pod.path(&["status", "phase"]).str(), Some("Succeeded" | "Failed"));
-    let Some(node) = pod.path(&["spec", "nodeName"]).str().filter(|name| !name.is_empty() && !has_ended) else {
-        return;
-    };
-    usage.entry(node.to_owned()).or_default().add(&pod.at("spec"));
+    let pod = Pod::read(pod);
+    if let Some(node) = pod.node().filter(|_| !pod.has_ended()) {
+        usage.entry(node.to_owned()).or_default().add(&pod.spec());
+    }
 }
 
 /// Objects that could not be read.

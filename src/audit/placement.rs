@@ -24,9 +24,19 @@ pub struct ClusterNode<'a> {
 }
 
 impl<'a> ClusterNode<'a> {
+    /// From its object.
+    pub fn read(object: &'a Value) -> Self {
+        ClusterNode { object: Cursor::root(object) }
+    }
+
+    /// All nodes that are known.
+    pub fn find_all(objects: &Objects<'a>) -> impl Iterator<Item = Self> {
+        objects.of_kind("Node").iter().copied().map(ClusterNode::read)
+    }
+
     /// The node with this name; `None` if it is not known.
-    pub fn of(objects: &Objects<'a>, name: &str) -> Option<Self> {
-        objects.get("Node", "", name).map(|object| ClusterNode { object: Cursor::root(object) })
+    pub fn find(objects: &Objects<'a>, name: &str) -> Option<Self> {
+        objects.get("Node", "", name).map(ClusterNode::read)
     }
 
     /// Its name.
@@ -213,8 +223,7 @@ pub struct Scheduling<'q, 'a> {
 impl<'a> Scheduling<'_, 'a> {
     /// The verdicts on all nodes.
     pub fn verdicts(&self) -> Verdicts<'a> {
-        let nodes = self.objects.of_kind("Node").iter().map(|object| ClusterNode { object: Cursor::root(object) });
-        let nodes = nodes.map(|node| (node, self.verdict(&node))).collect();
+        let nodes = ClusterNode::find_all(self.objects).map(|node| (node, self.verdict(&node))).collect();
         Verdicts { nodes, doubt: self.doubt() }
     }
 
@@ -299,14 +308,12 @@ impl<'a> Scheduling<'_, 'a> {
             let key = term.at("topologyKey").str().unwrap_or(HOST_NAME);
             let domain = if key == HOST_NAME { Some(node.name()) } else { node.label(key) };
             let Some(selector) = Selector::from_label_selector(&term.at("labelSelector")) else { return false };
-            let others =
-                self.objects.in_namespace("Pod", self.database.namespace).map(|pod| Pod { object: Cursor::root(pod) });
+            let others = self.objects.in_namespace("Pod", self.database.namespace).map(Pod::read);
             let mut others = others.filter(|other| other.name() != self.pod.name() && !other.has_ended());
             others.any(|other| {
-                let its_node = other.node().and_then(|name| self.objects.get("Node", "", name));
-                let its_domain = its_node.map(|object| ClusterNode { object: Cursor::root(object) });
+                let its_node = other.node().and_then(|name| ClusterNode::find(self.objects, name));
                 let its_domain =
-                    its_domain.and_then(|node| if key == HOST_NAME { Some(node.name()) } else { node.label(key) });
+                    its_node.and_then(|node| if key == HOST_NAME { Some(node.name()) } else { node.label(key) });
                 its_domain.is_some()
                     && its_domain == domain
                     && as_selected(&other, self.database.namespace).is_some_and(|pods| selector.matches(&pods))

@@ -187,7 +187,7 @@ mod tests {
     fn a_node_belongs_to_a_cloud_by_its_provider() {
         let cloud = |provider: &str| {
             let node = json!({"spec": {"providerID": provider}});
-            cloud_of(&ClusterNode { object: Cursor::root(&node) }).map(str::to_owned)
+            cloud_of(&ClusterNode::read(&node)).map(str::to_owned)
         };
         assert_eq!(cloud("azure:///subscriptions/1"), Some("azure".to_owned()));
         assert_eq!((cloud("k3s://node"), cloud("")), (None, None));

@@ -10,6 +10,8 @@ use serde_json::json;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::kubernetes::scheduling::OUT_OF_SERVICE;
 
+use crate::audit::database::{TEMPLATE_HASH, deployment_of_replica_set, is_final_phase};
+
 /// By default, a node that answered this recently may still run: the grace period of Kubernetes, and some seconds for
 /// clocks that differ.
 pub const GRACE_SECONDS: f64 = 60.0;
@@ -143,7 +145,7 @@ pub async fn pods_on(client: &Client, node: &str) -> Result<BTreeMap<String, usi
         let page = api.list(&parameters).await?;
         for pod in &page.items {
             let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-            if !matches!(phase, Some("Succeeded" | "Failed")) {
+            if !is_final_phase(phase) {
                 *owners.entry(owner_of(pod)).or_default() += 1;
             }
         }
@@ -161,8 +163,8 @@ fn owner_of(pod: &Pod) -> String {
     match controller {
         None => format!("Pod {namespace}/{}", pod.name_any()),
         Some(owner) => {
-            let hash = pod.labels().get("pod-template-hash").map(|hash| format!("-{hash}"));
-            let deployment = hash.and_then(|hash| owner.name.strip_suffix(&hash).map(str::to_owned));
+            let hash = pod.labels().get(TEMPLATE_HASH);
+            let deployment = hash.and_then(|hash| deployment_of_replica_set(&owner.name, hash));
             match (owner.kind.as_str(), deployment) {
                 ("ReplicaSet", Some(name)) => format!("Deployment {namespace}/{name}"),
                 (kind, _) => format!("{kind} {namespace}/{}", owner.name),

@@ -1,7 +1,6 @@
 //! The node is drained, restarted, fails, loses its network, or is replaced; the zone fails.
 
 use sqledge_ha_policy::finding::quoted;
-use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::objects::DisruptionBudget;
 
 use super::situation::{Ended, Move, Situation};
@@ -151,8 +150,7 @@ pub(super) fn zone_failure(situation: &Situation<'_, '_>) -> Forecast {
         draft.certainly(Outcome::Unknown, format!("node {} has no zone label", quoted(situation.node_name())), "");
         return draft.finish(Failure::ZoneFailure, Outcome::Unknown, "");
     };
-    let nodes = situation.objects.of_kind("Node").iter().map(|object| ClusterNode { object: Cursor::root(object) });
-    let in_zone = nodes.filter(|node| node.zone() == Some(zone)).count();
+    let in_zone = ClusterNode::find_all(situation.objects).filter(|node| node.zone() == Some(zone)).count();
     let targets = situation.targets(|node| node.zone() != Some(zone));
     draft.shows("Node", "", situation.node_name(), format!("is in zone {}", quoted(zone)));
     node_is_lost(situation, &mut draft, &targets, Some(in_zone));

@@ -66,7 +66,7 @@ impl<'s, 'a> Situation<'s, 'a> {
         usage: Option<&'s BTreeMap<String, NodeUsage>>,
         conditions: &'s Conditions,
     ) -> Option<Self> {
-        let node = ClusterNode::of(objects, pod.node()?);
+        let node = ClusterNode::find(objects, pod.node()?);
         let storage = Storage::of(database, pod, objects);
         let verdicts = Scheduling { database, pod, storage: &storage, objects, usage }.verdicts();
         Some(Situation { database, pod, node, storage, objects, verdicts, conditions })
