@@ -217,7 +217,7 @@ impl<'a> Database<'a> {
         controller_of(self.object).map(|(_, kind, name)| format!("{kind} {}", quoted(name)))
     }
 
-    /// The tag or digest of its image.
+    /// The image of its container; empty if the container names none.
     pub fn image(&self) -> &'a str {
         let container = self.workload.engines.first();
         container.and_then(|engine| engine.container.at("image").str()).unwrap_or_default()

@@ -132,8 +132,7 @@ impl FailedNode {
     }
 }
 
-/// The pods on a node that have not ended, by what controls them: `NAMESPACE/NAME` with the kind and the number of
-/// pods.
+/// What controls the pods on a node that have not ended, as `KIND NAMESPACE/NAME`, with the number of these pods.
 ///
 /// # Errors
 /// Errors of the API server.
@@ -156,7 +155,8 @@ pub async fn pods_on(client: &Client, node: &str) -> Result<BTreeMap<String, usi
     }
 }
 
-/// What controls a pod: a Deployment's ReplicaSet counts as the Deployment.
+/// What controls a pod, as `KIND NAMESPACE/NAME`; the pod itself if nothing does. A Deployment's ReplicaSet counts as
+/// the Deployment.
 fn owner_of(pod: &Pod) -> String {
     let namespace = pod.namespace().unwrap_or_default();
     let controller = pod.owner_references().iter().find(|owner| owner.controller == Some(true));

@@ -1,4 +1,4 @@
-//! Metrics whose values are collected at each scrape: of the certificate and of the caches.
+//! Metrics whose values are collected at each scrape: of the certificate, the settings and the caches.
 
 use std::fmt::{Debug, Error, Formatter};
 use std::sync::Arc;
