@@ -141,7 +141,7 @@ fn targets(nodes: &Inventory, pod: &Value) -> Vec<String> {
     let databases = Database::find_all(&objects, &world.objects, &Settings::default());
     let database = databases.iter().find(|database| database.object == pod).expect("the pod is a database");
     let own = &database.pods[0];
-    let storage = Storage::of(database, own, &objects);
+    let storage = Storage::new(database, own, &objects);
     let scheduling =
         Scheduling { database, pod: own, storage: &storage, objects: &objects, usage: world.usage.as_ref() };
     let found = scheduling.verdicts().targets(|_| true);

@@ -46,7 +46,7 @@ pub enum Controller {
 }
 
 impl Controller {
-    fn of(kind: WorkloadKind) -> Self {
+    fn from_kind(kind: WorkloadKind) -> Self {
         match kind {
             WorkloadKind::Pod => Controller::Nothing,
             WorkloadKind::StatefulSet => Controller::AfterTheOldPod,
@@ -198,7 +198,7 @@ impl<'a> Database<'a> {
         let pods = pods_of(object, workload_kind, namespace, objects);
         let services = services_of(&workload, &pods, namespace, objects);
         let now = now(&workload, &pods);
-        let controller = Controller::of(workload_kind);
+        let controller = Controller::from_kind(workload_kind);
         Some(Database { workload, object, namespace, controller, pods, services, now })
     }
 

@@ -113,7 +113,7 @@ pub struct NodeUsage {
 impl NodeUsage {
     /// Adds what a pod requests.
     pub fn add(&mut self, pod_spec: &Cursor<'_>) {
-        let requests = Requests::of(pod_spec);
+        let requests = Requests::from_pod_spec(pod_spec);
         self.pods += 1.0;
         self.cpu += requests.cpu;
         self.memory += requests.memory;
@@ -134,13 +134,13 @@ impl Requests {
     /// The requests of a pod's `spec`, as the scheduler adds them up: the containers and sidecars together, or the
     /// largest init container, and the overhead. Requests of the pod itself replace those of its containers
     /// (<https://kubernetes.io/docs/concepts/workloads/pods/init-containers/#resource-sharing-within-containers>).
-    pub fn of(pod_spec: &Cursor<'_>) -> Self {
+    pub fn from_pod_spec(pod_spec: &Cursor<'_>) -> Self {
         let of = |resource| total(pod_spec, resource, &["requests", "limits"]);
         Requests { cpu: of("cpu"), memory: of("memory") }
     }
 
     /// The limits, added up in the same way.
-    pub fn limits_of(pod_spec: &Cursor<'_>) -> Self {
+    pub fn limits_from_pod_spec(pod_spec: &Cursor<'_>) -> Self {
         let of = |resource| total(pod_spec, resource, &["limits"]);
         Requests { cpu: of("cpu"), memory: of("memory") }
     }
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn requests_add_up_as_the_scheduler_adds_them() {
-        let cpu = |spec: Value| Requests::of(&Cursor::root(&spec)).cpu;
+        let cpu = |spec: Value| Requests::from_pod_spec(&Cursor::root(&spec)).cpu;
         let container = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
         assert!((cpu(json!({"containers": [container("500m"), container("1")]})) - 1.5).abs() < 1e-9);
         let with_init = json!({"containers": [container("1")], "initContainers": [container("2")]});

@@ -13,7 +13,7 @@ use super::storage::{ClaimHome, Storage};
 
 /// The notes on a database.
 pub(super) fn notes<'a>(database: &Database<'a>, objects: &Objects<'a>, inventory: &Inventory) -> Vec<String> {
-    let storage = database.pods.first().map(|pod| Storage::of(database, pod, objects));
+    let storage = database.pods.first().map(|pod| Storage::new(database, pod, objects));
     let mut notes = Vec::new();
     if let Some(reason) = &database.now.reason {
         notes.push(format!("it is {}: {reason}", database.now.state.word()));

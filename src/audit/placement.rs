@@ -262,7 +262,7 @@ impl<'a> Scheduling<'_, 'a> {
     fn too_full(&self, node: &ClusterNode<'_>) -> Option<String> {
         let usage = self.usage?;
         let spec = self.pod.spec();
-        let (needed, ports) = (Requests::of(&spec), host_ports(&spec));
+        let (needed, ports) = (Requests::from_pod_spec(&spec), host_ports(&spec));
         let nothing = NodeUsage::default();
         let used = usage.get(node.name()).unwrap_or(&nothing);
         let is_own = self.pod.node() == Some(node.name());

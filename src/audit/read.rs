@@ -23,7 +23,7 @@ use sqledge_ha_policy::workload::Workload;
 
 use self::list::{ListError, list};
 use super::inventory::{Inventory, NodeUsage, Unread, add_usage, controller_of};
-use super::resources::{self, ApiResource};
+use super::resources::{self, ListedResource};
 use crate::cluster_client::Platform;
 use crate::linter::runs_other_pods;
 
@@ -93,7 +93,7 @@ struct Stored {
 }
 
 impl Reader<'_> {
-    fn is_served(&self, resource: &ApiResource) -> bool {
+    fn is_served(&self, resource: &ListedResource) -> bool {
         resource.group.is_empty() || self.groups.as_ref().is_none_or(|groups| groups.contains(resource.group))
     }
 
@@ -209,7 +209,7 @@ impl Reader<'_> {
                 wanted.extend(config_map_names(object, kind).into_iter().map(|name| (namespace.to_owned(), name)));
             }
         }
-        let Some(resource) = Kind::ConfigMap.resource().map(ApiResource::from) else { return };
+        let Some(resource) = Kind::ConfigMap.resource().map(ListedResource::from) else { return };
         for (namespace, name) in wanted {
             match list::get(self.client, &resource, &namespace, &name).await {
                 Ok(object) => self.inventory.objects.extend(object),
@@ -219,7 +219,7 @@ impl Reader<'_> {
     }
 
     /// Records how a list ended. An API that is not installed has no objects.
-    fn finish(&mut self, resource: &ApiResource, namespace: Option<&str>, answer: Result<usize, ListError>) {
+    fn finish(&mut self, resource: &ListedResource, namespace: Option<&str>, answer: Result<usize, ListError>) {
         match answer {
             Ok(count) => {
                 self.inventory.objects_read += count;
@@ -237,7 +237,7 @@ impl Reader<'_> {
 
 /// Whether a namespaced object is in a namespace without a database. Objects that configure the whole cluster count
 /// everywhere.
-fn is_in_other_namespace(resource: &ApiResource, object: &Value, databases: &BTreeSet<String>) -> bool {
+fn is_in_other_namespace(resource: &ListedResource, object: &Value, databases: &BTreeSet<String>) -> bool {
     let is_for_all = matches!(resource.kind, "MachineHealthCheck" | "Setting") || resource.group == "velero.io";
     !is_for_all && !namespace_of(object).is_some_and(|namespace| databases.contains(namespace))
 }

@@ -8,7 +8,7 @@ use sqledge_ha_policy::view::pruning::remove_large_metadata;
 
 /// A resource of the API, and how much of it is read.
 #[derive(Clone, Debug)]
-pub(super) struct ApiResource {
+pub(super) struct ListedResource {
     /// The API group; empty for the core group.
     pub(super) group: &'static str,
     /// The served versions, the preferred one first.
@@ -39,16 +39,16 @@ struct Extra {
     is_namespaced: bool,
 }
 
-impl From<&Extra> for ApiResource {
+impl From<&Extra> for ListedResource {
     fn from(extra: &Extra) -> Self {
         let Extra { group, version, kind, plural, is_namespaced } = *extra;
-        ApiResource { group, versions: vec![version], kind, plural, is_namespaced }
+        ListedResource { group, versions: vec![version], kind, plural, is_namespaced }
     }
 }
 
-impl From<&'static Resource> for ApiResource {
+impl From<&'static Resource> for ListedResource {
     fn from(row: &'static Resource) -> Self {
-        ApiResource {
+        ListedResource {
             group: row.group,
             versions: row.versions.to_vec(),
             kind: row.name,
@@ -81,7 +81,7 @@ const NAMESPACED: &[Extra] = &[
 
 /// Whether rules read the resource with this full name.
 pub(super) fn is_of_rules(full_name: &str) -> bool {
-    RESOURCES.iter().map(ApiResource::from).any(|resource| resource.full_name() == full_name)
+    RESOURCES.iter().map(ListedResource::from).any(|resource| resource.full_name() == full_name)
 }
 
 /// Whether the resource with this full name has databases.
@@ -90,41 +90,41 @@ pub(crate) fn has_databases(full_name: &str) -> bool {
 }
 
 /// Everything that is listed.
-pub(super) fn all_lists() -> Vec<ApiResource> {
+pub(super) fn all_lists() -> Vec<ListedResource> {
     workloads().into_iter().chain(pods()).chain(of_namespaces()).chain(of_whole_cluster()).collect()
 }
 
 /// The workloads, without pods.
-pub(super) fn workloads() -> Vec<ApiResource> {
+pub(super) fn workloads() -> Vec<ListedResource> {
     let is_read = |row: &&Resource| {
         row.kind.workload().is_some_and(|kind| {
             !matches!(kind, WorkloadKind::Pod | WorkloadKind::PodTemplate | WorkloadKind::KnativeService)
         })
     };
-    RESOURCES.iter().filter(is_read).map(ApiResource::from).collect()
+    RESOURCES.iter().filter(is_read).map(ListedResource::from).collect()
 }
 
 /// Pods.
-pub(super) fn pods() -> Option<ApiResource> {
-    Kind::Workload(WorkloadKind::Pod).resource().map(ApiResource::from)
+pub(super) fn pods() -> Option<ListedResource> {
+    Kind::Workload(WorkloadKind::Pod).resource().map(ListedResource::from)
 }
 
 /// The other namespaced resources.
-pub(super) fn of_namespaces() -> Vec<ApiResource> {
+pub(super) fn of_namespaces() -> Vec<ListedResource> {
     let is_read = |row: &&Resource| {
         row.is_namespaced && row.kind.workload().is_none() && !matches!(row.kind, Kind::Scale | Kind::ConfigMap)
     };
-    let rows = RESOURCES.iter().filter(is_read).map(ApiResource::from);
-    rows.chain(NAMESPACED.iter().map(ApiResource::from)).collect()
+    let rows = RESOURCES.iter().filter(is_read).map(ListedResource::from);
+    rows.chain(NAMESPACED.iter().map(ListedResource::from)).collect()
 }
 
 /// The resources of the whole cluster.
-pub(super) fn of_whole_cluster() -> Vec<ApiResource> {
-    let rows = RESOURCES.iter().filter(|row| !row.is_namespaced).map(ApiResource::from);
-    rows.chain(CLUSTER.iter().map(ApiResource::from)).collect()
+pub(super) fn of_whole_cluster() -> Vec<ListedResource> {
+    let rows = RESOURCES.iter().filter(|row| !row.is_namespaced).map(ListedResource::from);
+    rows.chain(CLUSTER.iter().map(ListedResource::from)).collect()
 }
 
-impl ApiResource {
+impl ListedResource {
     /// Its name for messages: with the group, unless it is the core group.
     pub(super) fn full_name(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }

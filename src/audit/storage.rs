@@ -101,7 +101,7 @@ impl ClaimHome<'_> {
 
 impl<'a> Storage<'a> {
     /// The places of the files of a database in `pod`.
-    pub fn of(database: &Database<'a>, pod: &Pod<'a>, objects: &Objects<'a>) -> Self {
+    pub fn new(database: &Database<'a>, pod: &Pod<'a>, objects: &Objects<'a>) -> Self {
         let mut homes: Vec<Home<'a>> = Vec::new();
         for container in database.workload.containers() {
             let storage = container.storage();

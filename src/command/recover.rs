@@ -20,7 +20,7 @@ use crate::escape::escape;
 use crate::exit::{CommandError, ExitStatus};
 use crate::message::describe_io_error;
 use crate::recover::node::{FailedNode, GRACE_SECONDS, pods_on};
-use crate::recover::progress::{Returning, look};
+use crate::recover::progress::{Returning, read_progress};
 use crate::report::counted;
 use crate::terminal::{Layout, TextOutput};
 
@@ -67,11 +67,11 @@ fn failed(error: &kube::Error) -> CommandError {
 /// Takes the taint off, when the machine is back.
 async fn undo(client: &Client, node: &FailedNode) -> Result<ExitStatus, CommandError> {
     if !node.is_out_of_service() {
-        say(&format!("node {} has no taint {OUT_OF_SERVICE}: nothing to undo", quoted(&node.name)))?;
+        print_line(&format!("node {} has no taint {OUT_OF_SERVICE}: nothing to undo", quoted(&node.name)))?;
         return Ok(ExitStatus::Clean);
     }
     node.remove_taint(client).await.map_err(|error| failed(&error))?;
-    say(&format!("removed the taint {OUT_OF_SERVICE} from node {}", quoted(&node.name)))?;
+    print_line(&format!("removed the taint {OUT_OF_SERVICE} from node {}", quoted(&node.name)))?;
     Ok(ExitStatus::Clean)
 }
 
@@ -90,7 +90,7 @@ async fn recover(
     let pods = pods_on(client, &node.name).await.map_err(|error| failed(&error))?;
     let waiting = show(&plan, node, &pods)?;
     for unread in &plan.unread {
-        say(&format!("not read: {}: {}", unread.resource, unread.reason))?;
+        print_line(&format!("not read: {}: {}", unread.resource, unread.reason))?;
     }
     if waiting.is_empty() && !plan.unread.is_empty() {
         return Err(CommandError::unreadable(
@@ -98,11 +98,11 @@ async fn recover(
         ));
     }
     if waiting.is_empty() {
-        say("no database waits for this node; nothing was changed")?;
+        print_line("no database waits for this node; nothing was changed")?;
         return Ok(ExitStatus::NothingToCheck);
     }
     if flags.dry_run {
-        say("dry run: nothing was changed")?;
+        print_line("dry run: nothing was changed")?;
         return Ok(ExitStatus::Clean);
     }
     confirm(flags, node)?;
@@ -112,7 +112,7 @@ async fn recover(
         let again = again.ok_or_else(|| CommandError::usage(format!("node {} is gone", quoted(&node.name))))?;
         again.check_silent(grace).map_err(|reason| CommandError::usage(format!("{reason}; nothing was changed")))?;
         again.taint(client).await.map_err(|error| failed(&error))?;
-        say(&format!("tainted node {} with {OUT_OF_SERVICE}", quoted(&node.name)))?;
+        print_line(&format!("tainted node {} with {OUT_OF_SERVICE}", quoted(&node.name)))?;
     }
     follow(client, flags, settings, node, &waiting).await
 }
@@ -121,7 +121,7 @@ async fn recover(
 /// namespaces.
 fn show(plan: &Audit, node: &FailedNode, pods: &BTreeMap<String, usize>) -> io::Result<BTreeMap<String, String>> {
     let silence = node.silent_for.map_or(String::new(), |seconds| format!(", silent for {seconds:.0} s"));
-    say(&format!("node {}: not ready{silence}", quoted(&node.name)))?;
+    print_line(&format!("node {}: not ready{silence}", quoted(&node.name)))?;
     let mut waiting = BTreeMap::new();
     let mut own = Vec::new();
     for report in &plan.databases {
@@ -131,7 +131,7 @@ fn show(plan: &Audit, node: &FailedNode, pods: &BTreeMap<String, usize>) -> io::
         if forecast.outcome == Outcome::StaysUp {
             continue;
         }
-        say(&format!(
+        print_line(&format!(
             "  database {}: {}: {}",
             report.full_name(),
             forecast.outcome.words(forecast.certain),
@@ -143,9 +143,9 @@ fn show(plan: &Audit, node: &FailedNode, pods: &BTreeMap<String, usize>) -> io::
     }
     let others: Vec<(&String, &usize)> = pods.iter().filter(|(owner, _)| !own.contains(owner)).collect();
     if !others.is_empty() {
-        say("the release also removes these pods of the node:")?;
+        print_line("the release also removes these pods of the node:")?;
         for (owner, count) in others {
-            say(&format!("  {owner} ({})", counted(*count, "pod")))?;
+            print_line(&format!("  {owner} ({})", counted(*count, "pod")))?;
         }
     }
     Ok(waiting)
@@ -186,24 +186,27 @@ async fn follow(
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut known_error = None;
     loop {
-        let (seen, error) = match look(client, settings, &namespaces, &node.name).await {
+        let (seen, error) = match read_progress(client, settings, &namespaces, &node.name).await {
             Ok(seen) => (seen, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         if let Some(error) = error.as_ref().filter(|error| known_error.as_ref() != Some(*error)) {
             // Perhaps the API server restarts.
-            say(&format!("{:>4} s  cannot read the cluster: {error}; trying again", started.elapsed().as_secs()))?;
+            print_line(&format!(
+                "{:>4} s  cannot read the cluster: {error}; trying again",
+                started.elapsed().as_secs()
+            ))?;
         }
         known_error = error;
         let seen: Vec<Returning> = seen.into_iter().filter(|database| waiting.contains_key(&database.name)).collect();
         for database in &seen {
             if known.get(&database.name) != Some(&database.state) {
-                say(&format!("{:>4} s  {}: {}", started.elapsed().as_secs(), database.name, database.state))?;
+                print_line(&format!("{:>4} s  {}: {}", started.elapsed().as_secs(), database.name, database.state))?;
                 known.insert(database.name.clone(), database.state.clone());
             }
         }
         if seen.len() == waiting.len() && seen.iter().all(|database| database.is_back) {
-            say(&format!(
+            print_line(&format!(
                 "all databases are back after {} s. When the machine is repaired, run: sqledge-ha recover {} --undo",
                 started.elapsed().as_secs(),
                 node.name
@@ -216,14 +219,14 @@ async fn follow(
                 return Err(CommandError::unreadable(message));
             }
             let missing = waiting.len() - seen.iter().filter(|database| database.is_back).count();
-            say(&format!("{} not back; see `sqledge-ha audit --details`", counted(missing, "database")))?;
+            print_line(&format!("{} not back; see `sqledge-ha audit --details`", counted(missing, "database")))?;
             return Ok(ExitStatus::Findings);
         }
         tokio::time::sleep(INTERVAL).await;
     }
 }
 
-fn say(line: &str) -> io::Result<()> {
+fn print_line(line: &str) -> io::Result<()> {
     let mut output = TextOutput::new(anstream::stdout().lock(), Layout::of_stdout());
     writeln!(output, "{}", escape(line))?;
     output.flush()

@@ -23,7 +23,7 @@ pub struct Returning {
 ///
 /// # Errors
 /// [`ClusterReadError`] if the API server cannot be asked, or does not show the databases.
-pub async fn look(
+pub async fn read_progress(
     client: &Client,
     settings: &Settings,
     namespaces: &[String],

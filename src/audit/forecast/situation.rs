@@ -67,7 +67,7 @@ impl<'s, 'a> Situation<'s, 'a> {
         conditions: &'s Conditions,
     ) -> Option<Self> {
         let node = ClusterNode::find(objects, pod.node()?);
-        let storage = Storage::of(database, pod, objects);
+        let storage = Storage::new(database, pod, objects);
         let verdicts = Scheduling { database, pod, storage: &storage, objects, usage }.verdicts();
         Some(Situation { database, pod, node, storage, objects, verdicts, conditions })
     }
@@ -185,8 +185,8 @@ impl<'s, 'a> Situation<'s, 'a> {
 
     /// Adds that the cluster has no room in a quota of the namespace for a pod beside the old one.
     pub(super) fn check_quota(&self, draft: &mut Draft) {
-        let Requests { cpu, memory } = Requests::of(&self.pod.spec());
-        let limits = Requests::limits_of(&self.pod.spec());
+        let Requests { cpu, memory } = Requests::from_pod_spec(&self.pod.spec());
+        let limits = Requests::limits_from_pod_spec(&self.pod.spec());
         let needs = [
             ("pods", 1.0),
             ("count/pods", 1.0),

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ClusterReadError;
-use crate::audit::resources::ApiResource;
+use crate::audit::resources::ListedResource;
 use crate::audit::retry::{RequestError, retry};
 use crate::cluster_client::describe;
 
@@ -80,7 +80,7 @@ pub(super) async fn groups(client: &Client) -> Option<BTreeSet<String>> {
 /// Lists a resource, in a namespace or everywhere, and gives each object to `take`. Returns their number.
 pub(super) async fn list(
     client: &Client,
-    resource: &ApiResource,
+    resource: &ListedResource,
     namespace: Option<&str>,
     take: &mut (dyn FnMut(Value) + Send),
 ) -> Result<usize, ListError> {
@@ -96,7 +96,7 @@ pub(super) async fn list(
 
 async fn list_version(
     client: &Client,
-    resource: &ApiResource,
+    resource: &ListedResource,
     version: &str,
     namespace: Option<&str>,
     take: &mut (dyn FnMut(Value) + Send),
@@ -130,7 +130,7 @@ async fn list_version(
 /// One object; `None` if it does not exist.
 pub(super) async fn get(
     client: &Client,
-    resource: &ApiResource,
+    resource: &ListedResource,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Value>, ListError> {
