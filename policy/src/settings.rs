@@ -217,8 +217,8 @@ impl Settings {
     }
 }
 
-/// Whether a value is the same as none.
-fn is_unset(value: &Value) -> bool {
+/// Whether a value means that a setting is unset, as forms submit it.
+pub fn is_unset(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

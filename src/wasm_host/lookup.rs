@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, group_of, namespace_of};
-use sqledge_ha_policy::settings::looked_up_kinds;
+use sqledge_ha_policy::settings::{is_unset, looked_up_kinds};
 
 use crate::admission_review::null_is_empty;
 
@@ -52,8 +52,6 @@ pub struct List {
 pub fn with_look_ups(settings: &Value) -> Value {
     const KEY: &str = "lookUps";
     let mut settings = if settings.is_null() { json!({}) } else { settings.clone() };
-    let is_unset =
-        |value: &Value| value.is_null() || value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty);
     if let Some(members) = settings.as_object_mut()
         && members.get(KEY).is_none_or(is_unset)
     {
