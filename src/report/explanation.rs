@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqledge_ha_policy::admission::exit::Reason;
 use sqledge_ha_policy::admission::request::Request;
 use sqledge_ha_policy::admission::review::{Outcome, review};
+use sqledge_ha_policy::admission::verdict::UNCHECKED;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::parse::parse_value;
 use sqledge_ha_policy::rules;
@@ -49,7 +50,7 @@ pub fn text(review: &AdmissionReview, answer: &Value, settings: &Settings, objec
     section(&mut text, "message", message.lines().map(str::to_owned));
     section(&mut text, "patch", patch);
     section(&mut text, "warnings", warnings.iter().filter_map(Value::as_str).map(str::to_owned));
-    section(&mut text, "not checked", annotation(response, "unchecked").split("; ").map(str::to_owned));
+    section(&mut text, "not checked", annotation(response, UNCHECKED).split("; ").map(str::to_owned));
     text
 }
 

@@ -11,12 +11,25 @@ pub(super) struct Update<'a> {
     pub(super) kind: Kind,
     pub(super) object: &'a Value,
     pub(super) old: &'a Value,
+    /// The findings on the old object.
+    pub(super) before: Findings,
+}
+
+/// Turns the findings into warnings that the request is not held to: all of them if `only_warn`, otherwise those that
+/// the ratchet covers.
+pub(super) fn turn_into_warnings(findings: &mut Findings, update: Option<&Update<'_>>, only_warn: bool) {
+    if let Some(update) = update {
+        apply_ratchet(findings, update);
+    }
+    if only_warn {
+        findings.iter_mut().for_each(Finding::only_warn);
+    }
 }
 
 /// Turns two kinds of findings into warnings: those that the old object has, too, instead of rejecting them; and those
 /// whose mutation the API server would reject, or would restart a pod that the request leaves alone.
-pub(super) fn apply_ratchet(findings: &mut Findings, before: &[Finding], update: &Update<'_>) {
-    let (old, new) = (Tally::new(before), Tally::new(&*findings));
+fn apply_ratchet(findings: &mut Findings, update: &Update<'_>) {
+    let (old, new) = (Tally::new(&update.before), Tally::new(&*findings));
     let only_warns = |finding: &Finding| match finding.enforced_action {
         Action::Reject => old.covers(finding, &new),
         Action::Mutate => !update.may_mutate(finding),
@@ -34,8 +47,8 @@ struct Key<'f> {
     rule: &'static str,
     kind: FindingKind,
     problem: u8,
-    /// The keys that lead to the place, without positions in arrays, which change when an item is inserted before.
-    place: Vec<&'f str>,
+    /// The keys that lead to the location, without positions in arrays, which change when an item is inserted before.
+    location: Vec<&'f str>,
 }
 
 impl<'f> Key<'f> {
@@ -46,7 +59,7 @@ impl<'f> Key<'f> {
             rule: finding.rule,
             kind: finding.kind,
             problem: finding.problem,
-            place: existing.chain(finding.missing.as_deref()).collect(),
+            location: existing.chain(finding.missing.as_deref()).collect(),
         }
     }
 }

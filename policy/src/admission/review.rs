@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::exit::Reason;
 use super::prefilter::{may_run_engine, may_run_other_pods, may_set_images, names_known_engine};
-use super::ratchet::{Update, apply_ratchet};
+use super::ratchet::{Update, turn_into_warnings};
 use super::request::{Request, parse_payload};
-use super::verdict::Verdict;
+use super::verdict::{UNCHECKED, Verdict};
 use super::{rollout, scale};
-use crate::finding::Finding;
+use crate::finding::Findings;
 use crate::json::cursor::{Cursor, get_path};
 use crate::json::parse::{Members, ParseError, parse_value};
 use crate::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner, is_mirror_pod, is_of_operator};
@@ -37,6 +37,12 @@ impl Outcome {
         if verdict == Verdict::allow() { Outcome::Passed(Reason::NoFindings) } else { Outcome::Decided(verdict) }
     }
 
+    /// The request is allowed, but not checked: `resource` cannot be looked up.
+    pub(super) fn unchecked(resource: &str, reason: &str, warnings: Vec<String>) -> Self {
+        let audit_annotations = vec![(UNCHECKED, format!("{resource}: {reason}"))];
+        Outcome::Decided(Verdict { audit_annotations, warnings, ..Verdict::allow() })
+    }
+
     /// The verdict.
     pub fn into_verdict(self) -> Verdict {
         match self {
@@ -59,7 +65,7 @@ pub fn validate_in<C: Cluster>(payload: &[u8], cluster: impl FnOnce(&Settings) -
 fn outcome<C: Cluster>(payload: &[u8], cluster: impl FnOnce(&Settings) -> C) -> Result<Outcome, String> {
     let message = |error: ParseError| error.to_string();
     let (request, settings) = parse_payload(payload).map_err(message)?;
-    if let Some(reason) = passes_with_any_settings(&request, settings) {
+    if let Some(reason) = reason_for_any_settings(&request, settings) {
         return Ok(Outcome::Passed(reason));
     }
     let settings = match settings {
@@ -74,7 +80,7 @@ fn outcome<C: Cluster>(payload: &[u8], cluster: impl FnOnce(&Settings) -> C) -> 
 }
 
 /// Why a request is allowed whatever the settings say, if it is. Parsing them takes longer than such a request.
-fn passes_with_any_settings(request: &Request<'_>, settings: Option<&str>) -> Option<Reason> {
+fn reason_for_any_settings(request: &Request<'_>, settings: Option<&str>) -> Option<Reason> {
     let checked = match CheckedRequest::by_kind(request) {
         Ok(checked) => checked,
         Err(reason) => return Some(reason),
@@ -97,7 +103,7 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
     };
     let object = parse_value(raw, "the object")?;
     let old = raw_old.map(|raw| parse_value(raw, "the old object")).transpose()?;
-    if let Some(reason) = skips_checks(kind, &object, old.as_ref()) {
+    if let Some(reason) = reason_to_skip(kind, &object, old.as_ref()) {
         return Ok(Outcome::Passed(reason));
     }
     // Only an existing object has a resourceVersion when it is created: the audit scanner sends it. Everything can
@@ -188,7 +194,7 @@ fn raw_annotations<'a>(object: &Members<'a>) -> Option<&'a str> {
 }
 
 /// Why an object is not checked, if it is not.
-fn skips_checks(kind: Kind, object: &Value, old: Option<&Value>) -> Option<Reason> {
+fn reason_to_skip(kind: Kind, object: &Value, old: Option<&Value>) -> Option<Reason> {
     let is_unchanged = |old: &Value| {
         kind.resource().is_none_or(|resource| {
             let annotation = |object| move |name| get_path(object, &["metadata", "annotations", name]);
@@ -211,8 +217,10 @@ fn skips_checks(kind: Kind, object: &Value, old: Option<&Value>) -> Option<Reaso
 }
 
 /// Whether findings on an object are warnings only, because something else than the request decides about it.
-pub(super) fn only_warns(kind: Kind, object: &Value, settings: &Settings) -> bool {
-    is_mirror_pod(kind, object) || (settings.operators == Operators::Warn && is_of_operator(object))
+/// The audit scanner reports them as they are.
+pub(super) fn only_warns(kind: Kind, object: &Value, settings: &Settings, cluster: &RequestCluster<'_>) -> bool {
+    cluster.scope != Scope::LiveCluster
+        && (is_mirror_pod(kind, object) || (settings.operators == Operators::Warn && is_of_operator(object)))
 }
 
 fn review_object(
@@ -223,18 +231,17 @@ fn review_object(
     settings: &Settings,
     cluster: &RequestCluster<'_>,
 ) -> Outcome {
-    let Some(context) = context(request, kind, &object, settings, cluster) else {
+    let Some(context) = check_context(request, kind, &object, settings, cluster) else {
         return Outcome::Passed(unchecked_reason(kind, &object, settings));
     };
     let context = context.with_old_object(old);
     let mut findings = check_all(&context);
-    if let Some(old) = old {
-        let before = self::context(request, kind, old, settings, cluster).map(|context| check_all(&context));
-        apply_ratchet(&mut findings, &before.unwrap_or_default(), &Update { kind, object: &object, old });
-    }
-    if only_warns(kind, &object, settings) && context.scope() != Scope::LiveCluster {
-        findings.iter_mut().for_each(Finding::only_warn);
-    }
+    let update = old.map(|old| {
+        let before = check_context(request, kind, old, settings, cluster);
+        let before = before.map_or_else(Findings::new, |context| check_all(&context));
+        Update { kind, object: &object, old, before }
+    });
+    turn_into_warnings(&mut findings, update.as_ref(), only_warns(kind, &object, settings, cluster));
     let unchecked = context.view.unchecked();
     let mistakes = if settings.exemptions { exemption::mistakes(&object) } else { Vec::new() };
     let mutated = apply_mutations(object, &findings);
@@ -243,7 +250,7 @@ fn review_object(
     Outcome::from_verdict(verdict)
 }
 
-fn context<'a>(
+fn check_context<'a>(
     request: &'a Request<'_>,
     kind: Kind,
     object: &'a Value,

@@ -2,18 +2,17 @@
 
 use serde_json::Value;
 
-use super::ratchet::{Update, apply_ratchet};
+use super::ratchet::{Update, turn_into_warnings};
 use super::request::Request;
 use super::review::{Outcome, RequestCluster, only_warns, request_namespace};
 use super::verdict::Verdict;
-use crate::finding::{Finding, Findings};
+use crate::finding::Findings;
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::rollout::{is_of_deployment, referenced_deployment, with_pods_of};
 use crate::rules::check::{CheckContext, CheckedObject};
 use crate::rules::check_object;
 use crate::settings::Settings;
-use crate::view::Scope;
 use crate::view::cluster::{Cluster, Lookup};
 
 const ROLLOUT: Kind = Kind::Workload(WorkloadKind::Rollout);
@@ -32,15 +31,13 @@ pub(super) fn review(
     let findings_on = |rollout| findings_on(rollout, namespace, settings, cluster);
     let mut findings = match findings_on(rollout) {
         Lookup::Known(findings) => findings,
-        Lookup::Unavailable(reason) => return unchecked(&reason),
+        Lookup::Unavailable(reason) => return Outcome::unchecked("deployments", &reason, Vec::new()),
     };
-    if let Some(old) = old {
+    let update = old.map(|old| {
         let before = findings_on(old).known().unwrap_or_default();
-        apply_ratchet(&mut findings, &before, &Update { kind: ROLLOUT, object: rollout, old });
-    }
-    if only_warns(ROLLOUT, rollout, settings) && cluster.scope() != Scope::LiveCluster {
-        findings.iter_mut().for_each(Finding::only_warn);
-    }
+        Update { kind: ROLLOUT, object: rollout, old, before }
+    });
+    turn_into_warnings(&mut findings, update.as_ref(), only_warns(ROLLOUT, rollout, settings, cluster));
     Outcome::from_verdict(Verdict::from_findings(&findings, None, &[], settings.announce))
 }
 
@@ -57,13 +54,6 @@ fn findings_on(rollout: &Value, namespace: &str, settings: &Settings, cluster: &
     })
 }
 
-fn unchecked(reason: &str) -> Outcome {
-    Outcome::Decided(Verdict {
-        audit_annotations: vec![("unchecked", format!("deployments: {reason}"))],
-        ..Verdict::allow()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -71,6 +61,7 @@ mod tests {
     use super::*;
     use crate::admission::review::validate;
     use crate::testing::{IMAGE, deployment, test};
+    use crate::view::Scope;
     use crate::view::cluster::NoCluster;
     use crate::view::index::ObjectIndex;
 

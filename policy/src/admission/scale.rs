@@ -3,11 +3,10 @@
 use serde_json::Value;
 
 use super::exit::Reason;
-use super::ratchet::{Update, apply_ratchet};
+use super::ratchet::{Update, turn_into_warnings};
 use super::request::Request;
 use super::review::{Outcome, RequestCluster, only_warns, request_namespace};
 use super::verdict::Verdict;
-use crate::finding::Finding;
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, has_checked_owner};
 use crate::kubernetes::name_of;
@@ -60,19 +59,12 @@ pub(super) fn review(
     };
     let current = context(scale);
     let mut findings = check_all(&current);
-    if let Some(old) = old {
-        apply_ratchet(&mut findings, &check_all(&context(old)), &Update { kind: Kind::Scale, object: scale, old });
-    }
-    if only_warns(resource.kind, parent, settings) {
-        findings.iter_mut().for_each(Finding::only_warn);
-    }
+    let update = old.map(|old| Update { kind: Kind::Scale, object: scale, old, before: check_all(&context(old)) });
+    turn_into_warnings(&mut findings, update.as_ref(), only_warns(resource.kind, parent, settings, cluster));
     Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked(), settings.announce))
 }
 
 fn unreadable_parent(resource: &Resource, reason: &str) -> Outcome {
-    Outcome::Decided(Verdict {
-        warnings: vec![format!("single-replica was not checked: the {} cannot be read", resource.name)],
-        audit_annotations: vec![("unchecked", format!("{}: {reason}", resource.plural))],
-        ..Verdict::allow()
-    })
+    let warning = format!("single-replica was not checked: the {} cannot be read", resource.name);
+    Outcome::unchecked(resource.plural, reason, vec![warning])
 }

@@ -17,11 +17,14 @@ pub struct Verdict {
     /// The object after all mutations, if there are any.
     pub mutated_object: Option<Value>,
     /// For the audit log, each key once: `mutated`, `rejected` and `warned` list rule ids, `would-mutate` and
-    /// `would-reject` those that only the mode `warn` makes warnings, `unchecked` the look-ups that failed.
+    /// `would-reject` those that only the mode `warn` makes warnings, [`UNCHECKED`] the look-ups that failed.
     pub audit_annotations: Vec<(&'static str, String)>,
     /// For the user who sent the request; each at most [`MAX_WARNING`] characters.
     pub warnings: Vec<String>,
 }
+
+/// The key of the audit annotation that lists the look-ups that failed.
+pub const UNCHECKED: &str = "unchecked";
 
 /// The longest warning, in characters. The Kubernetes documentation asks for at most 120, and API servers truncate
 /// longer ones.
@@ -50,7 +53,7 @@ impl Verdict {
         verdict.annotate("would-reject", ids(findings, |finding| would(finding, Action::Reject)));
         let mut lines = String::new();
         unchecked.iter().for_each(|line| push_separated(&mut lines, "; ", line));
-        verdict.annotate("unchecked", lines);
+        verdict.annotate(UNCHECKED, lines);
         if findings.iter().any(|finding| finding.action == Action::Reject) {
             verdict.allowed = false;
             verdict.code = Some(403);
@@ -138,7 +141,7 @@ fn warn(finding: &Finding, lines: &mut Vec<String>) {
 }
 
 /// How much of a name stays, in bytes.
-const MIN_NAME: usize = 20;
+const MIN_NAME_BYTES: usize = 20;
 
 /// A text with the middle of its longest names, which are between backquotes, left out, so that it has at most `max`
 /// characters if possible.
@@ -148,11 +151,11 @@ fn shortened(text: &str, max: usize) -> String {
     for _ in 0..4 {
         let excess = text.chars().count().saturating_sub(max);
         let (start, length) = longest_name(&text);
-        if excess == 0 || length <= MIN_NAME + 1 {
+        if excess == 0 || length <= MIN_NAME_BYTES + 1 {
             break;
         }
         // The ellipsis is one character.
-        let cut = (excess + 1).min(length - MIN_NAME);
+        let cut = (excess + 1).min(length - MIN_NAME_BYTES);
         let from = text.floor_char_boundary(start + (length - cut) / 2);
         let to = text.ceil_char_boundary(from + cut);
         text.replace_range(from..to, "…");
