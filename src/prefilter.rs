@@ -21,7 +21,7 @@ use memchr::memmem::{self, Finder};
 use memchr::{memchr, memchr_iter};
 use sqledge_ha_policy::admission::prefilter::may_run_engine;
 use sqledge_ha_policy::engine::ENGINES;
-use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
+use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::resources::Resource;
 use sqledge_ha_policy::rules::used_resources;
 use sqledge_ha_policy::settings::Settings;
@@ -202,9 +202,6 @@ fn names_image(document: &str) -> bool {
         .any(|image| memmem::find_iter(bytes, image).any(|start| is_whole(start, start + image.len())))
 }
 
-/// A Rollout may name the Deployment whose pods it runs.
-pub(crate) const ROLLOUT: Kind = Kind::Workload(WorkloadKind::Rollout);
-
 /// No rule looks up ConfigMaps, but workloads are read with them.
 fn with_config_maps(mut resources: Vec<&'static Resource>) -> Vec<&'static Resource> {
     resources.extend(Kind::ConfigMap.resource());
@@ -225,11 +222,10 @@ fn can_hide_words(escaped: Option<&u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
     use sqledge_ha_policy::rules::parse_settings;
 
     use super::*;
-
-    const DEPLOYMENT: Kind = Kind::Workload(WorkloadKind::Deployment);
 
     fn relevance(document: &str) -> Relevance {
         Prefilter::new(&Settings::default()).relevance(document)
@@ -241,10 +237,10 @@ mod tests {
         let cases = [
             ("kind: ConfigMap\ndata: {x: mssql}\n", Relevance::Related(Kind::ConfigMap)),
             ("kind: PersistentVolumeClaim\nmetadata: {name: mssql-data}\n", Relevance::Related(Kind::Claim)),
-            ("kind: Deployment\nspec: {image: web}\n", Relevance::Related(DEPLOYMENT)),
+            ("kind: Deployment\nspec: {image: web}\n", Relevance::Related(Kind::DEPLOYMENT)),
             (
                 "kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n",
-                Relevance::Related(DEPLOYMENT),
+                Relevance::Related(Kind::DEPLOYMENT),
             ),
             ("name: values\n", Relevance::Irrelevant { objects: 0 }),
             ("name: values\nobject: {kind: \"\\x50od\", image: mssql}\n", Relevance::Irrelevant { objects: 0 }),
@@ -258,7 +254,7 @@ mod tests {
             ("kind: Deployment\nspec: {image: {{ .image }}}\n", Relevance::Relevant),
             ("kind: Deployment\nspec: {image: \"azure\\x2dsql-edge\"}\n", Relevance::Relevant),
             ("kind: Deployment\nspec: {image: \"azure-\\\n  sql-edge\"}\n", Relevance::Relevant),
-            ("kind: Deployment\nspec: {image: web, line: '^\\d+ \\w'}\n", Relevance::Related(DEPLOYMENT)),
+            ("kind: Deployment\nspec: {image: web, line: '^\\d+ \\w'}\n", Relevance::Related(Kind::DEPLOYMENT)),
             ("kind: Deployment\nspec: {image: !!binary bXNzcWw=}\n", Relevance::Relevant),
             ("kind: List\nitems: []\n", Relevance::Relevant),
             (r#"{"kind": "ConfigMap", "data": {"a": "\u006dssql {{ b }}"}}"#, Relevance::Related(Kind::ConfigMap)),

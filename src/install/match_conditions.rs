@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sqledge_ha_policy::engine::{EULA_VARIABLE, IMAGE_SUBSTRINGS};
 use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource, pod_paths};
+use sqledge_ha_policy::kubernetes::rollout;
 use sqledge_ha_policy::kubernetes::service::INTERNAL_ANNOTATIONS;
 use sqledge_ha_policy::settings::Settings;
 
@@ -36,7 +37,7 @@ pub fn match_conditions(requests: Requests, settings: &Settings) -> Value {
             no_checked_owner,
             (
                 "may-run-database",
-                format!("{} ||\n{RUNS_OTHER_PODS} ||\n{}", other_kinds().join(" ||\n"), may_run_database(settings)),
+                [other_kinds().join(" ||\n"), runs_other_pods(), may_run_database(settings)].join(" ||\n"),
             ),
             for_kind(IS_SCALE, scales_above_one),
             for_kind(IS_SERVICE, service_changed),
@@ -48,7 +49,7 @@ pub fn match_conditions(requests: Requests, settings: &Settings) -> Value {
         Requests::Services => vec![not_being_deleted, service_changed],
         Requests::Scale => vec![scales_above_one],
         Requests::Related => {
-            let other_pods = format!("request.kind.kind != 'Rollout' || {RUNS_OTHER_PODS}");
+            let other_pods = format!("request.kind.kind != 'Rollout' || {}", runs_other_pods());
             vec![not_being_deleted, related_changed, ("runs-other-pods", other_pods)]
         }
     };
@@ -81,7 +82,9 @@ fn service_changed() -> String {
 }
 
 /// A Rollout that runs the pods of another workload has no pod template.
-const RUNS_OTHER_PODS: &str = "object.?spec.?workloadRef.orValue(null) != null";
+fn runs_other_pods() -> String {
+    format!("object.?spec.?{}.orValue(null) != null", rollout::REFERENCE)
+}
 
 /// Controllers often write the `status` of these objects, which no rule reads. Nearly all claims are for one node.
 const RELATED_CHANGED: &str = "\

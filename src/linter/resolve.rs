@@ -62,7 +62,7 @@ pub fn check_rollout_of_deployment<'o>(
 }
 
 fn check_rollout(object: &Value, settings: &Settings) -> Vec<ObjectFinding> {
-    let mut findings = check_object(object, Kind::Workload(WorkloadKind::Rollout), settings);
+    let mut findings = check_object(object, Kind::ROLLOUT, settings);
     findings.retain(|found| !is_of_deployment(&found.finding.pointer));
     findings
 }
@@ -93,15 +93,13 @@ fn resolve_one(object: &Value, sources: &Sources<'_>) -> Option<Resolved> {
     let kind = Kind::from_object(object)?.workload()?;
     let namespace = sources.namespace_of(object);
     if runs_other_pods(object, kind) {
-        let deployment = sources.find(DEPLOYMENT, namespace, referenced_deployment(&Cursor::root(object))?)?;
+        let deployment = sources.find(Kind::DEPLOYMENT, namespace, referenced_deployment(&Cursor::root(object))?)?;
         return Some(Resolved::Rollout(with_pods_of(object, deployment)));
     }
     let mut copy = object.clone();
     resolve(&mut copy, kind, &mut |name| sources.find(Kind::ConfigMap, namespace, name));
     Some(Resolved::Configured(kind, copy))
 }
-
-const DEPLOYMENT: Kind = Kind::Workload(WorkloadKind::Deployment);
 
 /// The objects that workloads are read with, by kind, namespace and name.
 struct Sources<'o> {
@@ -113,7 +111,7 @@ impl<'o> Sources<'o> {
     fn new(objects: &'o [ObjectLocation<'_>], default_namespace: &'o str) -> Self {
         let mut sources = Sources { objects: HashMap::new(), default_namespace };
         for object in objects.iter().map(ObjectLocation::object) {
-            let kind = Kind::from_object(object).filter(|kind| matches!(*kind, Kind::ConfigMap | DEPLOYMENT));
+            let kind = Kind::from_object(object).filter(|kind| matches!(*kind, Kind::ConfigMap | Kind::DEPLOYMENT));
             if let Some(kind) = kind {
                 let namespace = sources.namespace_of(object);
                 sources.objects.entry((kind, namespace, name_of(object))).or_insert(object);

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 use sqledge_ha_policy::kubernetes::claim::claim_names;
 use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::rollout;
 use sqledge_ha_policy::kubernetes::selector::ADDED_BY_CONTROLLERS;
 use sqledge_ha_policy::workload::Workload;
-
-use super::ROLLOUT;
 
 /// A name by which an object can be related to a database. Its text contains the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +93,7 @@ impl RelatedMatcher {
             Kind::Service => self.labels.are_in(text) || text.contains("LoadBalancer") && self.ports.are_in(text),
             Kind::Claim => self.claims.are_in(text),
             Kind::ConfigMap => self.config_maps.are_in(text),
-            ROLLOUT if text.contains("workloadRef") && self.workloads.are_in(text) => true,
+            Kind::ROLLOUT if text.contains(rollout::REFERENCE) && self.workloads.are_in(text) => true,
             Kind::Workload(_) => text.contains(CLAIM_NAME) && self.claims.are_in(text) || self.labels.are_in(text),
             Kind::DisruptionBudget => self.labels.are_in(text) || !text.contains("matchLabels"),
             Kind::Autoscaler | Kind::ScaledObject | Kind::VerticalAutoscaler => self.workloads.are_in(text),

@@ -3,7 +3,7 @@
 use memchr::memchr3_iter;
 
 use crate::engine::ENGINE_SUBSTRINGS;
-use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::kind::Kind;
 use crate::kubernetes::resources::LookUp;
 use crate::kubernetes::rollout;
 use crate::settings::Settings;
@@ -17,16 +17,6 @@ pub fn may_run_engine(object: &str, settings: &Settings) -> bool {
     names_known_engine(object) || settings.images.iter().any(|image| object.contains(&image.repository))
 }
 
-/// Whether the pods of an object may be those of another one, which may run a database.
-pub(super) fn may_run_other_pods(kind: Kind, object: &str) -> bool {
-    kind == Kind::Workload(WorkloadKind::Rollout) && object.contains(rollout::REFERENCE)
-}
-
-/// Whether the JSON text of settings may contain images: a name without escapes is in it as it is.
-pub(super) fn may_set_images(settings: &str) -> bool {
-    settings.contains("images") || settings.contains('\\')
-}
-
 /// The same for databases that are known without settings.
 pub(super) fn names_known_engine(object: &str) -> bool {
     let bytes = object.as_bytes();
@@ -38,6 +28,16 @@ pub(super) fn names_known_engine(object: &str) -> bool {
         None => false,
     };
     memchr3_iter(q, underscore, backslash, bytes).any(is_hit)
+}
+
+/// Whether the pods of an object may be those of another one, which may run a database.
+pub(super) fn may_run_other_pods(kind: Kind, object: &str) -> bool {
+    kind == Kind::ROLLOUT && object.contains(rollout::REFERENCE)
+}
+
+/// Whether the JSON text of settings may contain images: a name without escapes is in it as it is.
+pub(super) fn may_set_images(settings: &str) -> bool {
+    settings.contains("images") || settings.contains('\\')
 }
 
 /// Whether rules that look up an object of `kind` can read more in it than its name and its owners. `is_owned`: its

@@ -116,7 +116,7 @@ pub fn review(request: &Request<'_>, mut settings: Settings, cluster: &dyn Clust
     }
     Ok(match kind {
         Kind::Scale => scale::review(request, &object, old.as_ref(), &settings, &cluster),
-        Kind::Workload(WorkloadKind::Rollout) if workload_reference(&Cursor::root(&object)).is_some() => {
+        Kind::ROLLOUT if workload_reference(&Cursor::root(&object)).is_some() => {
             rollout::review(request, &object, old.as_ref(), &settings, &cluster)
         }
         _ => review_object(request, kind, object, old.as_ref(), &settings, &cluster),

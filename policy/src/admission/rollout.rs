@@ -8,15 +8,12 @@ use super::review::{Outcome, RequestCluster, only_warns, request_namespace};
 use super::verdict::Verdict;
 use crate::finding::Findings;
 use crate::json::cursor::Cursor;
-use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::kind::Kind;
 use crate::kubernetes::rollout::{is_of_deployment, referenced_deployment, with_pods_of};
 use crate::rules::check::{CheckContext, CheckedObject};
 use crate::rules::check_object;
 use crate::settings::Settings;
 use crate::view::cluster::{Cluster, Lookup};
-
-const ROLLOUT: Kind = Kind::Workload(WorkloadKind::Rollout);
-const DEPLOYMENT: Kind = Kind::Workload(WorkloadKind::Deployment);
 
 /// Reviews a Rollout together with the pod template of the Deployment, which is looked up. What is wrong with the
 /// template, and with its Service and claims, is reported on the Deployment.
@@ -35,19 +32,19 @@ pub(super) fn review(
     };
     let update = old.map(|old| {
         let before = findings_on(old).known().unwrap_or_default();
-        Update { kind: ROLLOUT, object: rollout, old, before }
+        Update { kind: Kind::ROLLOUT, object: rollout, old, before }
     });
-    turn_into_warnings(&mut findings, update.as_ref(), only_warns(ROLLOUT, rollout, settings, cluster));
+    turn_into_warnings(&mut findings, update.as_ref(), only_warns(Kind::ROLLOUT, rollout, settings, cluster));
     Outcome::from_verdict(Verdict::from_findings(&findings, None, &[], settings.announce))
 }
 
 /// The findings on a Rollout itself. A Deployment that does not exist runs no database.
 fn findings_on(rollout: &Value, namespace: &str, settings: &Settings, cluster: &dyn Cluster) -> Lookup<Findings> {
     let name = referenced_deployment(&Cursor::root(rollout));
-    let Some((name, resource)) = name.zip(DEPLOYMENT.resource()) else { return Lookup::Known(Findings::new()) };
+    let Some((name, resource)) = name.zip(Kind::DEPLOYMENT.resource()) else { return Lookup::Known(Findings::new()) };
     cluster.get(resource, namespace, name).map(|deployment| {
         let rollout = with_pods_of(rollout, deployment.unwrap_or(&Value::Null));
-        let Some(object) = CheckedObject::read(&rollout, ROLLOUT, settings) else { return Findings::new() };
+        let Some(object) = CheckedObject::read(&rollout, Kind::ROLLOUT, settings) else { return Findings::new() };
         let mut findings = check_object(&CheckContext::new(object, namespace, settings, cluster));
         findings.retain(|finding| !is_of_deployment(&finding.pointer));
         findings

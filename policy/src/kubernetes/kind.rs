@@ -9,6 +9,9 @@ use super::group_of;
 use super::resources::{RESOURCES, Resource};
 use crate::json::cursor::get_path;
 
+/// The API group of Knative.
+pub const KNATIVE: &str = "serving.knative.dev";
+
 /// A kind of object that the rules know. Each has a row in [`RESOURCES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -64,6 +67,11 @@ pub enum WorkloadKind {
 }
 
 impl Kind {
+    /// Deployment.
+    pub const DEPLOYMENT: Kind = Kind::Workload(WorkloadKind::Deployment);
+    /// Rollout of Argo Rollouts.
+    pub const ROLLOUT: Kind = Kind::Workload(WorkloadKind::Rollout);
+
     /// The kind with this API group (empty for the core group) and name.
     pub fn from_group(group: &str, name: &str) -> Option<Kind> {
         let is_meant = |resource: &&Resource| resource.name == name && resource.groups().any(|known| known == group);
@@ -167,12 +175,7 @@ impl WorkloadKind {
     pub fn is_long_running(self) -> bool {
         !self.runs_to_completion() && !matches!(self, WorkloadKind::PodTemplate | WorkloadKind::KnativeService)
     }
-}
 
-/// The API group of Knative.
-pub const KNATIVE: &str = "serving.knative.dev";
-
-impl WorkloadKind {
     /// The kinds whose controllers make objects of this kind, as API group and name. They are checked in its place.
     pub fn owners(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let kinds: &[WorkloadKind] = match self {

@@ -63,7 +63,7 @@ pub const RULE: Rule = Rule {
     loss: Loss::Data,
     default_action: Action::Reject,
     fixable: Fixable::No,
-    sees: &[Kind::Workload(WorkloadKind::Deployment), Kind::Workload(WorkloadKind::StatefulSet)],
+    sees: &[Kind::DEPLOYMENT, Kind::Workload(WorkloadKind::StatefulSet)],
     checks: &[],
     relations: &[Check::Workload(check)],
 };

@@ -46,7 +46,7 @@ pub const RULE: Rule = Rule {
     loss: Loss::Availability,
     default_action: Action::Warn,
     fixable: Fixable::No,
-    sees: &[Kind::Workload(WorkloadKind::Deployment), Kind::Workload(WorkloadKind::StatefulSet)],
+    sees: &[Kind::DEPLOYMENT, Kind::Workload(WorkloadKind::StatefulSet)],
     checks: &[],
     relations: &[Check::Service(check)],
 };

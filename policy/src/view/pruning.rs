@@ -40,8 +40,6 @@ mod tests {
     use crate::view::Scope;
     use crate::view::index::ObjectIndex;
 
-    const DEPLOYMENT: Kind = Kind::Workload(WorkloadKind::Deployment);
-
     #[test]
     fn fields_that_no_rule_looks_up_are_removed() {
         let mut object = json!({"kind": "Pod", "metadata": {"labels": {}}, "status": {}, "spec": {"hostNetwork": true,
@@ -51,7 +49,7 @@ mod tests {
             {"name": "sql", "ports": []}, "no container"]}});
         assert_eq!(object, expected);
         let mut odd = json!({"spec": 5});
-        prune(&mut odd, DEPLOYMENT);
+        prune(&mut odd, Kind::DEPLOYMENT);
         assert_eq!(odd, json!({"spec": 5}));
     }
 
@@ -92,11 +90,11 @@ mod tests {
             let change: Vec<(&str, Value)> = change.iter().map(|(at, value)| (at.as_str(), value.clone())).collect();
             let whole = deployment(&change);
             let (mut pruned, mut pruned_service) = (whole.clone(), service.clone());
-            prune(&mut pruned, DEPLOYMENT);
+            prune(&mut pruned, Kind::DEPLOYMENT);
             prune(&mut pruned_service, Kind::Service);
             let findings = |workload: &Value, service: &Value| {
                 let index = ObjectIndex::new(Scope::Application, [workload, service]);
-                [(workload, DEPLOYMENT), (service, Kind::Service)].map(|(object, kind)| {
+                [(workload, Kind::DEPLOYMENT), (service, Kind::Service)].map(|(object, kind)| {
                     CheckContext::read(object, kind, &settings, &index).map(|context| check_relations(&context))
                 })
             };
