@@ -190,9 +190,7 @@ impl LintResult {
     pub fn is_nothing_to_check(&self) -> bool {
         self.workloads == 0 && (self.scope.is_complete() || self.unselected_workloads > 0)
     }
-}
 
-impl LintResult {
     /// Adds a note if a database is of a product that is retired, unless the settings have an action for the rule
     /// `retired-engine`.
     pub fn note_retirement(&mut self, settings: &Settings) {

@@ -136,7 +136,7 @@ impl<'a> View<'a> {
 
     /// The StorageClass that a claim names; `Known(None)` if it names none, or the class does not exist.
     pub fn class_of(&self, claim: &Claim<'_>) -> Lookup<Option<StorageClass<'a>>> {
-        let Some(name) = claim.class_name().filter(|name| !name.is_empty()) else { return Lookup::Known(None) };
+        let Some(name) = claim.named_class() else { return Lookup::Known(None) };
         self.get(Kind::StorageClass, name).map(|class| class.map(StorageClass::read))
     }
 

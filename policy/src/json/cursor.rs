@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(selector.at("kubernetes.io/arch").pointer(), "/nodeSelector/kubernetes.io~1arch");
         assert_eq!(selector.at("a~b").pointer(), "/nodeSelector/a~0b");
         assert_eq!(keys("/nodeSelector/kubernetes.io~1arch").last().as_deref(), Some("kubernetes.io/arch"));
-        assert_eq!(keys("/a~01").next().as_deref(), Some("a~1"));
+        assert_eq!(keys("/a~1b~0c~01").next().as_deref(), Some("a/b~c~1"));
     }
 
     #[test]

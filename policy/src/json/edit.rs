@@ -47,9 +47,7 @@ impl Edit {
             Edit::Set { pointer, .. } | Edit::Remove { pointer } => pointer,
         }
     }
-}
 
-impl Edit {
     /// The path of the edited value, for messages: `spec.strategy.type`.
     pub fn path(&self) -> String {
         let mut path = String::new();

@@ -24,11 +24,21 @@ impl<'a> Claim<'a> {
         self.object.path(&["spec", "volumeName"]).str().filter(|name| !name.is_empty())
     }
 
-    /// The name of its StorageClass; `None` if the cluster's default applies. The annotation is the former field.
+    /// The name of its StorageClass; `None` if the cluster's default applies, empty if no class does.
     pub fn class_name(&self) -> Option<&'a str> {
-        let annotation = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
-        self.object.path(&annotation).str().or_else(|| self.object.path(&["spec", "storageClassName"]).str())
+        class_name(&self.object)
     }
+
+    /// The name of the StorageClass that it names.
+    pub fn named_class(&self) -> Option<&'a str> {
+        self.class_name().filter(|name| !name.is_empty())
+    }
+}
+
+/// The StorageClass of a claim or PersistentVolume. The annotation is the former field.
+pub(super) fn class_name<'a>(object: &Cursor<'a>) -> Option<&'a str> {
+    let annotation = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
+    object.path(&annotation).str().or_else(|| object.path(&["spec", "storageClassName"]).str())
 }
 
 /// The names of the claims that pods mount. A claim template makes one claim for each replica; those of the first

@@ -101,23 +101,16 @@ fn read(entry: &Cursor<'_>, preceding: &PrecedingVariables) -> Variable {
 fn expand(text: &str, preceding: &PrecedingVariables) -> Variable {
     let mut expanded = String::new();
     let mut rest = text;
-    while let Some((literal, reference)) = rest.split_once('$') {
+    while let Some((literal, name, after)) = split_reference(rest) {
         expanded.push_str(literal);
-        rest = if let Some(escaped) = reference.strip_prefix('$') {
-            expanded.push('$');
-            escaped
-        } else if let Some((name, after)) = reference.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            match preceding.get(name) {
-                Some(Value::String(value)) => expanded.push_str(value),
-                Some(Value::Bool(_)) => ["$(", name, ")"].iter().for_each(|part| expanded.push_str(part)),
-                // It is outside of the manifest, e.g. the address of a Service.
-                _ => return Variable::Unresolved,
-            }
-            after
-        } else {
-            expanded.push('$');
-            reference
-        };
+        match name.map(|name| (name, preceding.get(name))) {
+            None => expanded.push('$'),
+            Some((_, Some(Value::String(value)))) => expanded.push_str(value),
+            Some((name, Some(Value::Bool(_)))) => ["$(", name, ")"].iter().for_each(|part| expanded.push_str(part)),
+            // It is outside of the manifest, e.g. the address of a Service.
+            Some(_) => return Variable::Unresolved,
+        }
+        rest = after;
         // Values that refer to values can double with every entry.
         if expanded.len() > MAX_VALUE_LENGTH {
             return Variable::Unresolved;
@@ -134,17 +127,21 @@ const MAX_VALUE_LENGTH: usize = 4096;
 pub fn references(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     let mut rest = text;
-    while let Some((_, reference)) = rest.split_once('$') {
-        rest = if let Some(escaped) = reference.strip_prefix('$') {
-            escaped
-        } else if let Some((name, after)) = reference.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            names.push(name);
-            after
-        } else {
-            reference
-        };
+    while let Some((_, name, after)) = split_reference(rest) {
+        names.extend(name);
+        rest = after;
     }
     names
+}
+
+/// Splits a text at its first `$`: what is before it, the variable that `$(NAME)` refers to, and what follows. Without
+/// a variable, `$` and `$$` stand for the character.
+fn split_reference(text: &str) -> Option<(&str, Option<&str>, &str)> {
+    let (before, rest) = text.split_once('$')?;
+    Some(match rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+        Some((name, after)) => (before, Some(name), after),
+        None => (before, None, rest.strip_prefix('$').unwrap_or(rest)),
+    })
 }
 
 #[cfg(test)]

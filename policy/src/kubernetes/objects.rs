@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::claim::class_name;
 use super::scheduling::{HOST_NAME, Placement, Taint};
 use super::selector::Selector;
 use crate::json::cursor::Cursor;
@@ -80,11 +81,9 @@ impl<'a> Volume<'a> {
         Volume { object: Cursor::root(object) }
     }
 
-    /// The name of its StorageClass; empty for none. The annotation is the former field.
+    /// The name of its StorageClass; empty for none.
     pub fn class_name(&self) -> &'a str {
-        let annotation = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
-        let field = self.object.path(&["spec", "storageClassName"]);
-        self.object.path(&annotation).str().or_else(|| field.str()).unwrap_or_default()
+        class_name(&self.object).unwrap_or_default()
     }
 
     /// The namespace and name of the only claim that can be bound to it; `None` for any claim.
@@ -116,9 +115,7 @@ impl<'a> Volume<'a> {
 
     /// The `readOnly: true` of its source, if there is one.
     pub fn read_only(&self) -> Option<Cursor<'a>> {
-        let spec = self.object.at("spec");
-        let flags = spec.map().into_iter().flatten().map(|(source, _)| spec.at(source).at("readOnly"));
-        flags.into_iter().find(Cursor::is_true)
+        self.object.at("spec").members().map(|(_, source)| source.at("readOnly")).find(Cursor::is_true)
     }
 
     /// Its source, if the kubelet does not change the group of the files in it: a path of a node, or an in-tree NFS

@@ -37,7 +37,7 @@ impl<'a> DataStorage<'a> {
 
     /// The name of its StorageClass; `None` if it names none.
     pub fn class_name(&self) -> Option<&'a str> {
-        self.claim.class_name().filter(|name| !name.is_empty())
+        self.claim.named_class()
     }
 }
 
@@ -72,7 +72,7 @@ impl<'a> View<'a> {
 
     fn storage_of<'s>(&'s self, data_claim: &DataClaim<'s>, workload: &Workload<'_>) -> Option<DataStorage<'s>> {
         let name = data_claim.name(workload);
-        let is_template = matches!(data_claim, DataClaim::Template(_));
+        let is_template = data_claim.is_template();
         // At admission, the claims of a new StatefulSet do not exist yet.
         let existing = match (is_template, self.scope()) {
             (true, Scope::Request) => None,

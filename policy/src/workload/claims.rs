@@ -23,6 +23,11 @@ impl<'a> DataClaim<'a> {
         }
     }
 
+    /// Whether the claim is made of a template of the workload.
+    pub fn is_template(&self) -> bool {
+        matches!(self, DataClaim::Template(_))
+    }
+
     /// The name of the claim. The one of the first replica stands for all that are made of a template.
     pub fn name(&self, workload: &Workload<'_>) -> String {
         let own = self.location().str().unwrap_or_default();
@@ -57,10 +62,8 @@ impl<'a> Workload<'a> {
                 VolumeSource::ClaimTemplate(template) => DataClaim::Template(Claim { object: *template }),
                 VolumeSource::Other(_) | VolumeSource::NoSource | VolumeSource::NoSuchVolume => continue,
             };
-            let (name, is_template) = (claim.location().str(), matches!(claim, DataClaim::Template(_)));
-            let is_known = |known: &DataClaim<'_>| {
-                known.location().str() == name && matches!(known, DataClaim::Template(_)) == is_template
-            };
+            let (name, is_template) = (claim.location().str(), claim.is_template());
+            let is_known = |known: &DataClaim<'_>| known.location().str() == name && known.is_template() == is_template;
             if name.is_some_and(|name| !name.is_empty()) && !claims.iter().any(is_known) {
                 claims.push(claim);
             }

@@ -17,12 +17,7 @@ pub fn ports_to<'s>(service: &Service<'s>, workload: &Workload<'_>) -> Vec<Curso
 
 /// The ports of `service` that lead to a port of another container, which may be a proxy in front of the database.
 pub fn proxied_ports<'s>(service: &Service<'s>, workload: &Workload<'_>) -> Vec<Cursor<'s>> {
-    let is_same = |one: &Cursor<'_>, other: &Cursor<'_>| match (one.value(), other.value()) {
-        (Some(one), Some(other)) => std::ptr::eq(one, other),
-        _ => false,
-    };
-    let is_engine =
-        |container: &Cursor<'_>| workload.engines.iter().any(|engine| is_same(&engine.container, container));
+    let is_engine = |container: &Cursor<'_>| workload.engines.iter().any(|engine| engine.container.is_same(container));
     let others: Vec<Cursor<'_>> =
         long_running_containers(&workload.pod).filter(|container| !is_engine(container)).collect();
     let declares = |target: i64| {

@@ -1,5 +1,7 @@
 //! A document's text with its spans, as edits need them.
 
+use sqledge_ha_policy::json::cursor::keys;
+
 use super::super::spans::{Node, NodeId, NodeKind, Spans};
 use super::EditError;
 use super::render::Indentation;
@@ -32,20 +34,18 @@ impl<'t> DocumentTree<'t> {
     /// Resolves a pointer as far as nodes exist.
     pub(super) fn resolve(&self, pointer: &str) -> Result<PathMatch, EditError> {
         let mut found = PathMatch { node: 0, parent: None, rest: Vec::new() };
-        let tokens = pointer.strip_prefix('/').map(|tokens| tokens.split('/'));
-        for token in tokens.into_iter().flatten() {
-            let token = token.replace("~1", "/").replace("~0", "~");
+        for key in keys(pointer) {
             if !found.rest.is_empty() {
-                found.rest.push(token);
+                found.rest.push(key.into_owned());
                 continue;
             }
             if let NodeKind::Alias(target) = self.node(found.node)?.kind {
                 return Err(EditError::Aliased(self.start(target)));
             }
-            match self.spans.child_named(found.node, &token) {
+            match self.spans.child_named(found.node, &key) {
                 Some(child) if !self.is_own(found.node, child) => return Err(EditError::Aliased(self.start(child))),
                 Some(child) => found = PathMatch { node: child, parent: Some(found.node), rest: Vec::new() },
-                None => found.rest.push(token),
+                None => found.rest.push(key.into_owned()),
             }
         }
         Ok(found)
