@@ -5,7 +5,7 @@ use std::fs;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
-use sqledge_ha::fixer::fix;
+use sqledge_ha::fixer::{AllowedFixes, fix};
 use sqledge_ha::linter::{Ignores, LintResult, lint_texts, parse_date};
 use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha::report::{json, junit, sarif};
@@ -97,7 +97,7 @@ fn errors(result: &LintResult) -> Vec<String> {
 }
 
 fn fixed(result: &LintResult, prefilter: &Prefilter<'_>) -> Vec<String> {
-    fix(result, prefilter, true).result.files.into_iter().map(|file| file.text).collect()
+    fix(result, prefilter, AllowedFixes::UnsafeToo).result.files.into_iter().map(|file| file.text).collect()
 }
 
 fn check(texts: &[String], scope: Scope) -> Result<(), TestCaseError> {

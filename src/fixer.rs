@@ -19,6 +19,15 @@ use crate::manifest::{EditError, edit, read_span, yaml};
 use crate::prefilter::Prefilter;
 use crate::rendered::Rendered;
 
+/// Which fixes may be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllowedFixes {
+    /// The safe ones.
+    SafeOnly,
+    /// Also those that can move or delete data.
+    UnsafeToo,
+}
+
 /// What happened to a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FixOutcome {
@@ -48,9 +57,9 @@ pub struct FixResult {
 /// The maximum number of passes. A second one is needed for claims that the first one adds: they need an owner.
 const MAX_PASSES: usize = 4;
 
-/// Makes all safe edits; with `unsafe_too`, also the unsafe ones. Findings that result from the edits are fixed in
-/// turn, so that a second run changes nothing. `result` must have the texts of all files ([`Prefilter::with_texts`]).
-pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, unsafe_too: bool) -> FixResult {
+/// Makes all edits of the allowed fixes. Findings that result from the edits are fixed in turn, so that a second run
+/// changes nothing. `result` must have the texts of all files ([`Prefilter::with_texts`]).
+pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, allowed: AllowedFixes) -> FixResult {
     let check = |texts| {
         let mut checked = lint_again(texts, result, prefilter);
         for (after, before) in checked.files.iter_mut().zip(&result.files) {
@@ -67,12 +76,16 @@ pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, unsafe_too: bool) -> 
         checked
     };
     let mut fixed = vec![0; result.files.len()];
-    let mut claims = if unsafe_too { Claims::in_files(&result.files) } else { Claims::default() };
-    let (mut texts, mut outcomes) = apply_fixes(result, unsafe_too, &mut claims);
+    // Only unsafe fixes need a claim.
+    let mut claims = match allowed {
+        AllowedFixes::SafeOnly => Claims::default(),
+        AllowedFixes::UnsafeToo => Claims::in_files(&result.files),
+    };
+    let (mut texts, mut outcomes) = apply_fixes(result, allowed, &mut claims);
     count_fixed(result, &outcomes, &mut fixed);
     let mut checked = check(texts);
     for pass in 1.. {
-        (texts, outcomes) = apply_fixes(&checked, unsafe_too, &mut claims);
+        (texts, outcomes) = apply_fixes(&checked, allowed, &mut claims);
         if pass == MAX_PASSES || !outcomes.contains(&FixOutcome::Applied) {
             break;
         }
@@ -89,7 +102,11 @@ fn count_fixed(result: &LintResult, outcomes: &[FixOutcome], fixed: &mut [usize]
 }
 
 /// One pass: the texts with all edits, and what happened to each finding.
-fn apply_fixes(result: &LintResult, unsafe_too: bool, claims: &mut Claims) -> (Vec<(String, String)>, Vec<FixOutcome>) {
+fn apply_fixes(
+    result: &LintResult,
+    allowed: AllowedFixes,
+    claims: &mut Claims,
+) -> (Vec<(String, String)>, Vec<FixOutcome>) {
     let mut texts: Vec<(String, String)> =
         result.files.iter().map(|file| (file.name.clone(), file.text.clone())).collect();
     let mut outcomes = Vec::with_capacity(result.findings.len());
@@ -97,7 +114,7 @@ fn apply_fixes(result: &LintResult, unsafe_too: bool, claims: &mut Claims) -> (V
         let index = findings.first().map_or(0, |located| located.file);
         let Some((file, (_, text))) = result.files.get(index).zip(texts.get_mut(index)) else { continue };
         let mut edited = EditedText::new(file);
-        outcomes.extend(findings.iter().map(|located| edited.apply(located, unsafe_too, claims)));
+        outcomes.extend(findings.iter().map(|located| edited.apply(located, allowed, claims)));
         *text = edited.text();
     }
     (texts, outcomes)
@@ -116,9 +133,9 @@ impl<'f> EditedText<'f> {
         EditedText { file, edited: BTreeMap::new(), added: Vec::new() }
     }
 
-    fn apply(&mut self, located: &LocatedFinding, unsafe_too: bool, claims: &mut Claims) -> FixOutcome {
+    fn apply(&mut self, located: &LocatedFinding, allowed: AllowedFixes, claims: &mut Claims) -> FixOutcome {
         let Some(fix) = &located.finding.fix else { return FixOutcome::NoFix };
-        if fix.safety == Safety::Unsafe && !unsafe_too {
+        if fix.safety == Safety::Unsafe && allowed == AllowedFixes::SafeOnly {
             return FixOutcome::NeedsUnsafe;
         }
         if self.file.is_rendered_by_tool() {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use sqledge_ha::fixer::fix;
+use sqledge_ha::fixer::{AllowedFixes, fix};
 use sqledge_ha::linter::lint_texts;
 use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha_policy::rules::RULES;
@@ -28,7 +28,7 @@ fn fixed(text: &str) -> String {
     let settings = Settings::default();
     let prefilter = Prefilter::new(&settings).with_texts();
     let result = lint_texts(vec![("a.yaml".to_owned(), text.to_owned())], &prefilter, Scope::Part);
-    fix(&result, &prefilter, false).result.files.remove(0).text
+    fix(&result, &prefilter, AllowedFixes::SafeOnly).result.files.remove(0).text
 }
 
 fn whole(text: &str) -> Value {

@@ -14,7 +14,7 @@ use crate::cli::Fix;
 use crate::config::{self, ConfigFlags, LintConfig};
 use crate::escape::escape;
 use crate::exit::{CommandError, ExitStatus};
-use crate::fixer::{FixResult, fix};
+use crate::fixer::{AllowedFixes, FixResult, fix};
 use crate::input::{self, sources};
 use crate::linter::{Level, LintResult, LintedFile, comment_notes};
 use crate::message::{describe_io_error, print_message};
@@ -41,7 +41,8 @@ pub fn run(flags: &Fix) -> Result<ExitStatus, CommandError> {
     if let Some(ignores) = &ignores {
         before.apply_ignores(ignores);
     }
-    let after = fix(&before, &prefilter, flags.unsafe_fixes);
+    let allowed = if flags.unsafe_fixes { AllowedFixes::UnsafeToo } else { AllowedFixes::SafeOnly };
+    let after = fix(&before, &prefilter, allowed);
     let mut writer = FixWriter { flags, changed: 0, fixed: 0, failed: 0, is_unchanged: Vec::new() };
     for ((before, after), fixed) in before.files.iter().zip(&after.result.files).zip(&after.fixed) {
         writer.write(before, &after.text, *fixed)?;

@@ -8,7 +8,7 @@ use similar::{DiffOp, TextDiff};
 use sqledge_ha_policy::finding::Fix;
 
 use super::claims::Claims;
-use super::{EditedText, appended, edited, line_ending};
+use super::{AllowedFixes, EditedText, appended, edited, line_ending};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::EditError;
 
@@ -84,7 +84,7 @@ pub fn safe_fixes(result: &LintResult, file: usize) -> Vec<Replacement> {
     let (mut edited, mut claims) = (EditedText::new(linted), Claims::default());
     for located in result.findings.iter().filter(|located| located.file == file) {
         // A finding that is not fixed stays a finding.
-        let _ = edited.apply(located, false, &mut claims);
+        let _ = edited.apply(located, AllowedFixes::SafeOnly, &mut claims);
     }
     changes(&linted.text, &edited.text(), 0)
 }
@@ -153,7 +153,7 @@ mod tests {
         let [located] = result.findings.as_slice() else { panic!("{:?}", result.findings) };
         let single = SingleFix::new(&result.files[0]);
         let replacements = single.replacements(located, located.finding.fix.as_ref().unwrap()).unwrap();
-        let fixed = fix(&result, &prefilter, true);
+        let fixed = fix(&result, &prefilter, AllowedFixes::UnsafeToo);
         assert_ne!(fixed.result.files[0].text, text);
         assert_eq!(replaced(text, &replacements), fixed.result.files[0].text);
     }

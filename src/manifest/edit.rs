@@ -126,7 +126,7 @@ fn single_document(document: &str) -> Result<Document, EditError> {
 
 /// Formats a value as a YAML document.
 pub fn yaml(value: &serde_json::Value) -> String {
-    let lines =
-        render::nested(value, render::Indentation::DEFAULT).unwrap_or_else(|| vec![render::inline(value, false)]);
+    let lines = render::nested(value, render::Indentation::DEFAULT)
+        .unwrap_or_else(|| vec![render::inline(value, render::Syntax::Yaml)]);
     lines.iter().map(|line| format!("{line}\n")).collect()
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
-use sqledge_ha::fixer::{self, FixOutcome, SingleFix};
+use sqledge_ha::fixer::{self, AllowedFixes, FixOutcome, SingleFix};
 use sqledge_ha::linter::LocatedFinding;
 use sqledge_ha::manifest::Lines;
 use sqledge_ha::prefilter::Prefilter;
@@ -100,10 +100,10 @@ fn edits(checked: &Checked, fix: &QuickFix) -> Change {
     Change::Edits(fix.replacements.iter().map(|part| edit(&part.range, &part.text)).collect())
 }
 
-/// The text after all safe fixes; with `unsafe_too`, also after those that can move or delete data.
-pub(crate) fn all(checked: &Checked, unsafe_too: bool) -> Fixed {
+/// The text after all allowed fixes.
+pub(crate) fn all(checked: &Checked, allowed: AllowedFixes) -> Fixed {
     let prefilter = Prefilter::new(&checked.settings.settings).with_texts();
-    let fixed = fixer::fix(&checked.result, &prefilter, unsafe_too);
+    let fixed = fixer::fix(&checked.result, &prefilter, allowed);
     let text = fixed.result.files.first().map(|file| file.text.clone()).unwrap_or_default();
     let positions = Lines::new(&text);
     let remaining = fixed.result.findings.iter().zip(&fixed.outcomes).filter_map(|(located, outcome)| {
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_diff_leads_from_the_text_to_the_fixed_one() {
         let checked = check(EXAMPLES[0].text);
-        let fixed = all(&checked, false);
+        let fixed = all(&checked, AllowedFixes::SafeOnly);
         assert!(fixed.fixed > 0 && fixed.text.contains("type: Recreate"), "{fixed:?}");
         let added = fixed.diff.iter().flat_map(|hunk| &hunk.lines).filter(|line| line.tag == '+');
         assert!(added.into_iter().all(|line| fixed.text.contains(&line.text)));

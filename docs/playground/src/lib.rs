@@ -30,6 +30,7 @@ mod panics;
 mod rules;
 
 use serde::Serialize;
+use sqledge_ha::fixer::AllowedFixes;
 use sqledge_ha::policy_settings::PolicySettings;
 use sqledge_ha_policy::view::Scope;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -78,7 +79,8 @@ impl Playground {
     /// Fixes the text, and returns a `fix::Fixed` as JSON; with `unsafe_too`, also by fixes that can move or delete
     /// data.
     pub fn fix(&self, unsafe_too: bool) -> String {
-        json(&self.checked.as_ref().map(|checked| fix::all(checked, unsafe_too)))
+        let allowed = if unsafe_too { AllowedFixes::UnsafeToo } else { AllowedFixes::SafeOnly };
+        json(&self.checked.as_ref().map(|checked| fix::all(checked, allowed)))
     }
 
     /// Returns the `admission::Answers` for the objects in the text as JSON.

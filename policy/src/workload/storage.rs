@@ -50,11 +50,11 @@ impl DataDirectory {
 /// The directories of the database files of `engine` with this environment, each path once.
 pub fn data_directories(environment: &Environment<'_>, engine: &Engine) -> Vec<DataDirectory> {
     let default = || DataDirectory { path: Some(engine.data_directory.to_owned()), variable: None };
-    let data = directory(environment, "MSSQL_DATA_DIR", false);
-    let log = directory(environment, "MSSQL_LOG_DIR", false);
+    let data = directory(environment, "MSSQL_DATA_DIR", PathOf::Directory);
+    let log = directory(environment, "MSSQL_LOG_DIR", PathOf::Directory);
     let candidates = [
-        directory(environment, "MSSQL_MASTER_DATA_FILE", true).unwrap_or_else(default),
-        directory(environment, "MSSQL_MASTER_LOG_FILE", true).unwrap_or_else(default),
+        directory(environment, "MSSQL_MASTER_DATA_FILE", PathOf::File).unwrap_or_else(default),
+        directory(environment, "MSSQL_MASTER_LOG_FILE", PathOf::File).unwrap_or_else(default),
         log.or_else(|| data.clone()).unwrap_or_else(default),
         data.unwrap_or_else(default),
     ];
@@ -71,13 +71,22 @@ pub fn data_directories(environment: &Environment<'_>, engine: &Engine) -> Vec<D
     directories
 }
 
-fn directory(environment: &Environment<'_>, variable: &'static str, is_file: bool) -> Option<DataDirectory> {
+/// What a variable is the path of.
+enum PathOf {
+    Directory,
+    File,
+}
+
+fn directory(environment: &Environment<'_>, variable: &'static str, path_of: PathOf) -> Option<DataDirectory> {
     let path = match environment.value(variable) {
         Variable::Absent => return None,
         Variable::Unresolved => None,
         Variable::Known(value) => {
             let path = normalized(&value);
-            Some(if is_file { parent(&path).to_owned() } else { path })
+            Some(match path_of {
+                PathOf::Directory => path,
+                PathOf::File => parent(&path).to_owned(),
+            })
         }
     };
     Some(DataDirectory { path, variable: Some(variable) })

@@ -4,7 +4,7 @@ use sqledge_ha_policy::json::cursor::keys;
 
 use super::super::spans::{Node, NodeId, NodeKind, Spans};
 use super::EditError;
-use super::render::Indentation;
+use super::render::{Indentation, Syntax};
 
 /// The text and the spans of a document.
 pub(super) struct DocumentTree<'t> {
@@ -151,12 +151,13 @@ impl<'t> DocumentTree<'t> {
         self.text.get(start..)?.starts_with('-').then_some(start)
     }
 
-    /// Whether keys are quoted, as in JSON.
-    pub(super) fn is_json(&self, id: NodeId) -> bool {
+    /// The syntax of a flow collection: JSON if its keys are quoted.
+    pub(super) fn syntax(&self, id: NodeId) -> Syntax {
         let quoted = |id: NodeId| self.text.as_bytes().get(self.start(id)) == Some(&b'"');
-        match self.children(id).first() {
+        let is_json = match self.children(id).first() {
             Some(first) if self.node(*first).is_ok_and(|node| node.key.is_some()) => quoted(*first),
             _ => self.children(0).first().is_some_and(|first| self.is_flow(0) && quoted(*first)),
-        }
+        };
+        if is_json { Syntax::Json } else { Syntax::Yaml }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::spans::{NodeId, NodeKind};
 use super::document_tree::{DocumentTree, PathMatch};
-use super::render::{block_entry, block_item, entry, inline, nested, scalar};
+use super::render::{Syntax, block_entry, block_item, entry, inline, nested};
 use super::{EditError, TextEdit};
 
 /// Sets the value at a pointer.
@@ -38,19 +38,18 @@ fn replace(tree: &DocumentTree<'_>, id: NodeId, value: &Value) -> Result<TextEdi
         NodeKind::Alias(target) => Err(EditError::Aliased(tree.start(target))),
         NodeKind::Scalar if start == end => below_key(tree, id, value),
         NodeKind::Scalar if value.is_object() || value.is_array() => {
-            Ok(TextEdit { start, end, text: inline(value, tree.is_json(id)) })
+            Ok(TextEdit { start, end, text: inline(value, tree.syntax(id)) })
         }
         NodeKind::Scalar => {
             let text = match (tree.text.as_bytes().get(start), value) {
                 // A string keeps its quotes.
                 (Some(b'"'), Value::String(_)) => value.to_string(),
                 (Some(b'\''), Value::String(text)) => format!("'{}'", text.replace('\'', "''")),
-                _ if tree.is_json(0) => value.to_string(),
-                _ => scalar(value),
+                _ => inline(value, tree.syntax(0)),
             };
             Ok(TextEdit { start, end, text })
         }
-        _ if tree.is_flow(id) => Ok(TextEdit { start, end, text: inline(value, tree.is_json(id)) }),
+        _ if tree.is_flow(id) => Ok(TextEdit { start, end, text: inline(value, tree.syntax(id)) }),
         _ => Err(EditError::UnsupportedLayout),
     }
 }
@@ -61,7 +60,7 @@ fn below_key(tree: &DocumentTree<'_>, id: NodeId, value: &Value) -> Result<TextE
     let colon = tree.colon(key.end as usize) + 1;
     let style = tree.style();
     let Some(lines) = nested(value, style) else {
-        return Ok(TextEdit::insert(colon, format!(" {}", inline(value, false))));
+        return Ok(TextEdit::insert(colon, format!(" {}", inline(value, Syntax::Yaml))));
     };
     let indent = tree.column(key.start as usize) + style.below_key(value);
     Ok(TextEdit::insert(tree.line_end(colon), on_new_lines(tree, indent, &lines)))
@@ -82,8 +81,7 @@ fn fill(tree: &DocumentTree<'_>, id: NodeId, key: &str, value: Value) -> Result<
 fn add_entry(tree: &DocumentTree<'_>, id: NodeId, key: &str, value: &Value) -> Result<TextEdit, EditError> {
     let children = tree.children(id);
     if tree.is_flow(id) {
-        let json = tree.is_json(id);
-        return add_inline(tree, id, &children, entry(key, value, json));
+        return add_inline(tree, id, &children, entry(key, value, tree.syntax(id)));
     }
     // Without own children, all entries are merged.
     let first = *children.first().ok_or(EditError::Aliased(tree.start(id)))?;
@@ -94,7 +92,7 @@ fn add_entry(tree: &DocumentTree<'_>, id: NodeId, key: &str, value: &Value) -> R
 fn add_item(tree: &DocumentTree<'_>, id: NodeId, value: &Value) -> Result<TextEdit, EditError> {
     let children = tree.children(id);
     if tree.is_flow(id) {
-        return add_inline(tree, id, &children, inline(value, tree.is_json(id)));
+        return add_inline(tree, id, &children, inline(value, tree.syntax(id)));
     }
     let dash = tree.dash(id).ok_or(EditError::UnsupportedLayout)?;
     append(tree, &children, tree.column(dash), &block_item(value, tree.style()))

@@ -25,26 +25,37 @@ fn reads_as_itself(text: &str) -> bool {
     matches!(documents.as_slice(), [Ok(document)] if document.value == *text)
 }
 
-/// Formats a value on one line, as JSON or as a YAML flow collection.
-pub(super) fn inline(value: &Value, json: bool) -> String {
+/// How a value is written on one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Syntax {
+    /// As JSON.
+    Json,
+    /// As a YAML flow collection.
+    Yaml,
+}
+
+/// Formats a value on one line.
+pub(super) fn inline(value: &Value, syntax: Syntax) -> String {
     match value {
         Value::Object(members) => {
-            let members: Vec<String> = members.iter().map(|(name, value)| entry(name, value, json)).collect();
+            let members: Vec<String> = members.iter().map(|(name, value)| entry(name, value, syntax)).collect();
             format!("{{{}}}", members.join(", "))
         }
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| inline(item, json)).collect();
+            let items: Vec<String> = items.iter().map(|item| inline(item, syntax)).collect();
             format!("[{}]", items.join(", "))
         }
-        other if json => other.to_string(),
-        other => scalar(other),
+        other => match syntax {
+            Syntax::Json => other.to_string(),
+            Syntax::Yaml => scalar(other),
+        },
     }
 }
 
 /// Formats a key and its value on one line.
-pub(super) fn entry(key: &str, value: &Value, json: bool) -> String {
+pub(super) fn entry(key: &str, value: &Value, syntax: Syntax) -> String {
     let key = Value::from(key);
-    format!("{}: {}", inline(&key, json), inline(value, json))
+    format!("{}: {}", inline(&key, syntax), inline(value, syntax))
 }
 
 /// The indentation of a document.
@@ -70,7 +81,7 @@ impl Indentation {
 pub(super) fn block_entry(key: &str, value: &Value, style: Indentation) -> Vec<String> {
     let key = scalar(&Value::from(key));
     match nested(value, style) {
-        None => vec![format!("{key}: {}", inline(value, false))],
+        None => vec![format!("{key}: {}", inline(value, Syntax::Yaml))],
         Some(lines) => {
             let indent = style.below_key(value);
             let lines = lines.into_iter().map(|line| format!("{:indent$}{line}", ""));
@@ -81,7 +92,7 @@ pub(super) fn block_entry(key: &str, value: &Value, style: Indentation) -> Vec<S
 
 /// Formats an item of a block sequence; returns the lines.
 pub(super) fn block_item(value: &Value, style: Indentation) -> Vec<String> {
-    let lines = nested(value, style).unwrap_or_else(|| vec![inline(value, false)]);
+    let lines = nested(value, style).unwrap_or_else(|| vec![inline(value, Syntax::Yaml)]);
     lines
         .into_iter()
         .enumerate()
@@ -127,7 +138,7 @@ mod tests {
         let value = json!({"name": "data", "volumes": [{"name": "x", "claim": {"name": "w"}}], "empty": {}});
         let lines = nested(&value, Indentation::DEFAULT).unwrap().join("\n");
         assert_eq!(lines, "name: data\nvolumes:\n- name: x\n  claim:\n    name: w\nempty: {}");
-        assert_eq!(inline(&value, false), "{name: data, volumes: [{name: x, claim: {name: w}}], empty: {}}");
-        assert_eq!(serde_json::from_str::<Value>(&inline(&value, true)).unwrap(), value);
+        assert_eq!(inline(&value, Syntax::Yaml), "{name: data, volumes: [{name: x, claim: {name: w}}], empty: {}}");
+        assert_eq!(serde_json::from_str::<Value>(&inline(&value, Syntax::Json)).unwrap(), value);
     }
 }

@@ -5,7 +5,7 @@ use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::Scope;
 
 use crate::checks::text::text_and_choices;
-use sqledge_ha::fixer::{FixOutcome, fix};
+use sqledge_ha::fixer::{AllowedFixes, FixOutcome, fix};
 use sqledge_ha::linter::{LintResult, lint_texts};
 use sqledge_ha::prefilter::Prefilter;
 
@@ -14,11 +14,11 @@ pub fn check(bytes: &[u8]) {
     let Some((text, choices)) = text_and_choices(bytes) else { return };
     let choice = choices.first().copied().unwrap_or_default();
     let scope = if choice & 1 != 0 { Scope::Part } else { Scope::Application };
-    let unsafe_too = choice & 2 != 0;
+    let allowed = if choice & 2 != 0 { AllowedFixes::UnsafeToo } else { AllowedFixes::SafeOnly };
     let settings = settings(choice);
     let prefilter = Prefilter::new(&settings).with_texts();
     let before = lint_texts(vec![("a.yaml".into(), text.into())], &prefilter, scope);
-    let after = fix(&before, &prefilter, unsafe_too);
+    let after = fix(&before, &prefilter, allowed);
     // The errors themselves can differ, because the last line gets a line ending. A fix can make a document matter that
     // was not parsed before, so all are parsed here.
     let unreadable = |result: &LintResult| {
@@ -33,7 +33,7 @@ pub fn check(bytes: &[u8]) {
         let is_safe = located.finding.safe_edits().is_some();
         assert!(!is_safe || matches!(outcome, FixOutcome::Failed(_)), "{outcome:?}: {located:?}");
     }
-    let again = fix(&after.result, &prefilter, unsafe_too);
+    let again = fix(&after.result, &prefilter, allowed);
     assert_eq!(text_of(&after.result), text_of(&again.result), "a second run changes nothing");
     assert_eq!((again.fixed, text_of(&before) == text_of(&after.result)), (vec![0], after.fixed == [0]));
 }
