@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `check` | the rules applied to an object, without any text |
 //! | `scan` | texts -> objects and the findings on each object alone |
+//! | `contents` | the numbers of objects, and facts for notes |
 //! | `application` | the findings on the objects of an application, seen together |
 //! | `list_items` | the objects in a document |
 //! | `namespace` | the namespace of objects that name none |
@@ -17,6 +18,7 @@
 
 mod application;
 mod check;
+mod contents;
 mod ignores;
 pub(crate) mod list_items;
 mod locate;
@@ -39,6 +41,7 @@ use sqledge_ha_policy::view::Scope;
 
 use self::application::Application;
 pub use self::check::{Level, ObjectFinding, ObjectId, check_object, check_relations};
+use self::contents::Contents;
 pub use self::ignores::{
     IgnoreEntry, Ignores, ObjectPattern, PathFilter, Validity, comment_notes, ignore_insertion, parse_date,
 };
@@ -77,28 +80,17 @@ pub struct LintedFile {
     used_comments: BTreeSet<usize>,
     /// Findings on single objects, until [`lint`] collects them.
     findings: Vec<LocatedFinding>,
-    objects: usize,
-    workloads: usize,
+    contents: Contents,
     /// Whether any of its objects is a Service or a workload with a selected database, or has a parse error.
     is_relevant: bool,
-    /// The number of workloads with a database and an API version that no API server accepts.
-    former_versions: usize,
-    /// The number of workloads with an image whose name resembles SQL Edge.
-    resembling_images: usize,
-    /// Whether a database is of a product that is retired.
-    has_retired_engine: bool,
     /// The number of objects that are no workloads, but name an image of a database.
     image_names: usize,
-    /// Whether one of its workloads is read together with other objects.
-    has_late_workloads: bool,
     /// Whether one of its objects is of one of OpenShift's groups.
     is_for_openshift: bool,
     /// Whether it is a Kustomize patch.
     is_patch: bool,
     /// The directory of the chart that it is a template of, if it cannot be read without rendering it.
     chart: Option<String>,
-    /// The databases that are not selected.
-    unselected_engines: Vec<&'static Engine>,
     errors: Vec<ReadError>,
 }
 
@@ -195,7 +187,7 @@ impl LintResult {
     /// `retired-engine`.
     pub fn note_retirement(&mut self, settings: &Settings) {
         let is_news = settings.rules.action(retired_engine::RULE.id).is_none();
-        if is_news && self.files.iter().any(|file| file.has_retired_engine) {
+        if is_news && self.files.iter().any(|file| file.contents.has_retired_engine) {
             let note = "Microsoft retired SQL Edge on 2025-09-30; see `sqledge-ha explain retired-engine`";
             self.notes.push(note.to_owned());
         }
@@ -210,7 +202,7 @@ impl LintResult {
 impl LintedFile {
     /// Whether it has a workload with a selected database.
     pub fn has_workloads(&self) -> bool {
-        self.workloads > 0
+        self.contents.workloads > 0
     }
 
     /// Whether a tool rendered it in this run, so that there is no file to write it to.
@@ -220,7 +212,7 @@ impl LintedFile {
 
     /// Whether it has any objects.
     pub fn has_objects(&self) -> bool {
-        self.objects > 0
+        self.contents.objects > 0
     }
 }
 
@@ -245,9 +237,9 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
     let mut result =
         LintResult { errors, engines: prefilter.settings().engines.to_vec(), scope, ..LintResult::default() };
     for (index, file) in files.iter_mut().enumerate() {
-        result.objects += file.objects;
-        result.workloads += file.workloads;
-        result.unselected_workloads += file.unselected_engines.len() + file.resembling_images;
+        result.objects += file.contents.objects;
+        result.workloads += file.contents.workloads;
+        result.unselected_workloads += file.contents.unselected_workloads();
         let findings = std::mem::take(&mut file.findings).into_iter();
         result.findings.extend(findings.map(|located| LocatedFinding { file: index, ..located }));
         let errors = std::mem::take(&mut file.errors).into_iter();

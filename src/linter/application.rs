@@ -68,7 +68,7 @@ impl Application {
             .collect();
         let own_namespace = prefilter.namespace().or_else(|| only_namespace(&objects, &settings));
         let namespace = own_namespace.unwrap_or(DEFAULT_NAMESPACE);
-        let may_be_late = |file: usize| files.get(file).is_some_and(|file| file.has_late_workloads);
+        let may_be_late = |file: usize| files.get(file).is_some_and(|file| file.contents.has_late_workloads);
         let resolved = resolve_all(&objects, namespace, may_be_late);
         let numbered = || objects.iter().enumerate().collect::<Vec<_>>();
         let for_look_ups = |at: usize| resolved.get(&at).and_then(Resolved::for_look_ups);

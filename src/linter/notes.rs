@@ -10,60 +10,84 @@ use super::LintResult;
 
 /// The notes on a result.
 pub(super) fn notes(result: &LintResult) -> Vec<String> {
-    let mut notes = Vec::new();
-    for engine in ENGINES {
-        let engines = result.files.iter().flat_map(|file| &file.unselected_engines);
-        let count = engines.filter(|other| ***other == *engine).count();
-        if count > 0 {
-            let runs = if count == 1 { "workload runs" } else { "workloads run" };
-            let Engine { name, product, .. } = engine;
-            notes
-                .push(format!("not checked: {count} {runs} {product}; select it with --engine {name} or --engine all"));
-        }
+    let mut notes: Vec<String> = ENGINES.iter().filter_map(|engine| unselected_engine(result, engine)).collect();
+    notes.extend(resembling_images(result));
+    notes.extend(image_names(result));
+    notes.extend(former_versions(result));
+    notes.extend(patches(result));
+    notes.extend(charts(result).into_iter().map(chart));
+    notes.extend(no_workload(result));
+    notes.extend(truncated(result));
+    notes
+}
+
+/// A count of things and what they do, e.g. `1 workload runs`; `None` if there are none.
+fn counted(count: usize, singular: &str, plural: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {singular}")),
+        _ => Some(format!("{count} {plural}")),
     }
-    let resembling: usize = result.files.iter().map(|file| file.resembling_images).sum();
-    if resembling > 0 {
-        let runs = if resembling == 1 { "workload runs an image" } else { "workloads run images" };
-        notes.push(format!(
-            "not checked: {resembling} {runs} whose name resembles SQL Edge; add the repository to the setting `images`"
-        ));
+}
+
+fn unselected_engine(result: &LintResult, engine: &Engine) -> Option<String> {
+    let engines = result.files.iter().flat_map(|file| &file.contents.unselected_engines);
+    let count = engines.filter(|other| **other == engine).count();
+    let workloads = counted(count, "workload runs", "workloads run")?;
+    let Engine { name, product, .. } = engine;
+    Some(format!("not checked: {workloads} {product}; select it with --engine {name} or --engine all"))
+}
+
+fn resembling_images(result: &LintResult) -> Option<String> {
+    let count = result.files.iter().map(|file| file.contents.resembling_images).sum();
+    let workloads = counted(count, "workload runs an image", "workloads run images")?;
+    Some(format!("not checked: {workloads} whose name resembles SQL Edge; add the repository to the setting `images`"))
+}
+
+fn image_names(result: &LintResult) -> Option<String> {
+    let count = result.files.iter().map(|file| file.image_names).sum();
+    let objects = counted(count, "object names", "objects name")?;
+    Some(format!("not checked: {objects} a database image without being a workload; check what is rendered from it"))
+}
+
+fn former_versions(result: &LintResult) -> Option<String> {
+    let count = result.files.iter().map(|file| file.contents.former_versions).sum();
+    let workloads = counted(count, "workload has", "workloads have")?;
+    Some(format!("{workloads} an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"))
+}
+
+fn patches(result: &LintResult) -> Option<String> {
+    let count = result.files.iter().filter(|file| file.is_patch).count();
+    let patches = counted(count, "Kustomize patch", "Kustomize patches")?;
+    Some(format!("skipped {patches}; use --kustomize DIR to check the result"))
+}
+
+/// The charts whose templates were skipped.
+fn charts(result: &LintResult) -> BTreeSet<&str> {
+    result.files.iter().filter_map(|file| file.chart.as_deref()).collect()
+}
+
+fn chart(directory: &str) -> String {
+    format!("skipped the templates of the chart {}; check it with --render, or with --helm DIR", quoted(directory))
+}
+
+fn no_workload(result: &LintResult) -> Option<String> {
+    let is_complete = result.scope.is_complete() && result.errors.is_empty();
+    let has_skipped = result.files.iter().any(|file| file.is_patch || file.chart.is_some());
+    if !is_complete || has_skipped || result.workloads > 0 || result.unselected_workloads > 0 {
+        return None;
     }
-    let image_names: usize = result.files.iter().map(|file| file.image_names).sum();
-    if image_names > 0 {
-        let names = if image_names == 1 { "object names" } else { "objects name" };
-        notes.push(format!(
-            "not checked: {image_names} {names} a database image without being a workload; check what is rendered from it"
-        ));
-    }
-    let former_versions: usize = result.files.iter().map(|file| file.former_versions).sum();
-    if former_versions > 0 {
-        let have = if former_versions == 1 { "workload has" } else { "workloads have" };
-        notes.push(format!("{former_versions} {have} an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"));
-    }
-    let patches = result.files.iter().filter(|file| file.is_patch).count();
-    if patches > 0 {
-        let noun = if patches == 1 { "patch" } else { "patches" };
-        notes.push(format!("skipped {patches} Kustomize {noun}; use --kustomize DIR to check the result"));
-    }
-    let charts: BTreeSet<&str> = result.files.iter().filter_map(|file| file.chart.as_deref()).collect();
-    for chart in &charts {
-        notes.push(format!(
-            "skipped the templates of the chart {}; check it with --render, or with --helm DIR",
-            quoted(chart)
-        ));
-    }
-    let is_complete = result.scope.is_complete() && result.errors.is_empty() && charts.is_empty();
-    if is_complete && result.workloads == 0 && result.unselected_workloads == 0 && patches == 0 {
-        let advice = if result.objects > 0 { "; an image of another name needs the setting `images`" } else { "" };
-        notes.push(format!("found no SQL Edge or SQL Server workload{advice}"));
-    }
-    if result.is_truncated {
-        notes.push(format!(
+    let advice = if result.objects > 0 { "; an image of another name needs the setting `images`" } else { "" };
+    Some(format!("found no SQL Edge or SQL Server workload{advice}"))
+}
+
+fn truncated(result: &LintResult) -> Option<String> {
+    result.is_truncated.then(|| {
+        format!(
             "not all Services were checked: more than {MAX_RELATED} select the same database, or one selects more than \
              {MAX_RELATED} databases"
-        ));
-    }
-    notes
+        )
+    })
 }
 
 #[cfg(test)]

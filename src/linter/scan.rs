@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memmem;
-use serde_json::Value;
-use sqledge_ha_policy::engine::{Engine, SQL_EDGE};
 use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
-use sqledge_ha_policy::workload::{EngineContainer, Workload};
+use sqledge_ha_policy::workload::Workload;
 
 use super::check::check_object;
-use super::list_items::{complete, objects_in};
+use super::contents::Contents;
+use super::list_items::{ListItem, complete, objects_in};
 use super::locate::ObjectLocation;
 use super::resolve::runs_other_pods;
 use super::{LintedFile, LocatedFinding};
@@ -65,14 +64,19 @@ struct DocumentScan {
     findings: Vec<LocatedFinding>,
     errors: Vec<ReadError>,
     documents: usize,
-    objects: usize,
-    workloads: usize,
-    unselected_engines: Vec<&'static Engine>,
-    former_versions: usize,
-    resembling_images: usize,
-    has_retired_engine: bool,
-    has_late_workloads: bool,
+    contents: Contents,
     names: DatabaseNames,
+}
+
+/// What the first check of an object leaves to do.
+#[derive(Default)]
+struct ScannedObject {
+    /// Its kind, if it is kept because it has relations.
+    kept: Option<Kind>,
+    /// Whether it is checked again when all files are known, which needs the whole document.
+    is_late: bool,
+    /// Whether every rule for it is checked, now or later.
+    is_checked: bool,
 }
 
 /// The first pass over the text of one file.
@@ -124,13 +128,13 @@ impl FileScan {
     /// Adds the result for a document that starts with document number `index`. Returns the number of documents in it.
     fn add(&mut self, step: ScanStep, span: Range<usize>, index: usize) -> usize {
         match step {
-            ScanStep::Irrelevant { objects } => self.file.objects += objects,
+            ScanStep::Irrelevant { objects } => self.file.contents.objects += objects,
             ScanStep::NamesImage => {
-                self.file.objects += 1;
+                self.file.contents.objects += 1;
                 self.file.image_names += 1;
             }
             ScanStep::Deferred(kind) => {
-                self.file.objects += 1;
+                self.file.contents.objects += 1;
                 self.deferred.push(DeferredDocument { kind, span, index });
             }
             ScanStep::Scanned(document) => {
@@ -144,8 +148,8 @@ impl FileScan {
 
     /// Whether the file has a workload with a database, and no errors.
     pub fn has_database(&self) -> bool {
-        let LintedFile { workloads, unselected_engines, errors, .. } = &self.file;
-        errors.is_empty() && (*workloads > 0 || !unselected_engines.is_empty())
+        let LintedFile { contents, errors, .. } = &self.file;
+        errors.is_empty() && (contents.workloads > 0 || !contents.unselected_engines.is_empty())
     }
 
     /// Whether it cannot be read in full.
@@ -156,8 +160,9 @@ impl FileScan {
     /// The same file, known to be a Kustomize patch: only Kustomize knows the objects that result from it.
     #[must_use]
     pub fn into_patch(self) -> Self {
-        let LintedFile { name, objects, .. } = self.file;
-        let file = LintedFile { name, objects, is_patch: true, ..LintedFile::default() };
+        let LintedFile { name, contents, .. } = self.file;
+        let contents = Contents { objects: contents.objects, ..Contents::default() };
+        let file = LintedFile { name, contents, is_patch: true, ..LintedFile::default() };
         FileScan { file, deferred: Vec::new(), names: DatabaseNames::default() }
     }
 
@@ -204,9 +209,10 @@ impl FileScan {
         let scans = parallel::map(deferred, BATCH, |document| {
             (DocumentScan::new(text, document.span, prefilter), document.index)
         });
-        for (scan, index) in scans {
+        for (mut scan, index) in scans {
             // The first pass has counted it.
-            file.add(DocumentScan { objects: 0, ..scan }, index);
+            scan.contents.objects = 0;
+            file.add(scan, index);
         }
         file.kept_documents.sort_by_key(|document| document.index);
         file.checked_spans.sort_by_key(|span| span.start);
@@ -224,13 +230,7 @@ impl LintedFile {
         let findings = scan.findings.into_iter();
         self.findings.extend(findings.map(|located| LocatedFinding { document: located.document + index, ..located }));
         self.errors.extend(scan.errors);
-        self.unselected_engines.extend(scan.unselected_engines);
-        self.resembling_images += scan.resembling_images;
-        self.has_retired_engine |= scan.has_retired_engine;
-        self.objects += scan.objects;
-        self.workloads += scan.workloads;
-        self.former_versions += scan.former_versions;
-        self.has_late_workloads |= scan.has_late_workloads;
+        self.contents += scan.contents;
         scan.names
     }
 }
@@ -267,74 +267,59 @@ impl DocumentScan {
 
     /// Checks the objects of a document, and keeps it if they have relations. Returns whether it checked every object.
     fn check(&mut self, text: &str, document: Document, prefilter: &Prefilter<'_>) -> bool {
-        let settings = prefilter.settings();
-        let (mut kept, mut is_complete) = (Vec::new(), false);
-        let objects = objects_in(&document.value);
-        let (count, mut checked) = (objects.len(), 0);
-        for item in objects {
-            let object = item.value;
-            self.objects += usize::from(object.get("kind").is_some_and(|kind| !kind.is_null()));
-            let Some(kind) = Kind::from_object(object) else { continue };
-            // The rules report on the controller that owns the object.
-            let is_checked = !has_checked_owner(kind, object);
-            let Some(workload_kind) = kind.workload() else {
-                if prefilter.uses(kind) {
-                    kept.push((item.prefix, kind));
-                }
-                checked += usize::from(is_checked && kind.is_checked());
-                continue;
-            };
-            let Some(workload) = Workload::read(object, workload_kind, settings) else {
-                // It can have the same claim or labels as a database.
-                kept.push((item.prefix, kind));
-                if runs_other_pods(object, workload_kind) {
-                    self.has_late_workloads = true;
-                    is_complete = true;
-                }
-                continue;
-            };
-            if !workload.has_selected_engine() {
-                let first = workload.unselected_engines.first().filter(|_| is_checked);
-                match first {
-                    Some(container) if resembles_sql_edge(container) => self.resembling_images += 1,
-                    _ => self.unselected_engines.extend(first.map(|container| container.engine)),
-                }
-                continue;
-            }
-            self.names.add(&workload);
-            self.workloads += usize::from(is_checked);
-            self.former_versions += usize::from(is_checked && has_former_version(object));
-            let is_retired = |container: &EngineContainer<'_>| container.engine == &SQL_EDGE;
-            self.has_retired_engine |= is_checked && workload.engines.iter().any(is_retired);
-            checked += usize::from(is_checked && workload.unselected_engines.is_empty());
-            let config_maps = config_map_names(object, workload_kind);
-            if !config_maps.is_empty() {
-                // It is checked, in full, when all files are known.
-                self.names.add_config_maps(&config_maps);
-                self.has_late_workloads = true;
-                is_complete = true;
-            }
-            kept.push((item.prefix.clone(), kind));
-            if is_checked && config_maps.is_empty() {
-                let findings = check_object(object, kind, settings);
-                self.findings.extend(ObjectLocation { file: 0, document: &document, item }.locate(findings, text));
-            }
+        let (mut kept, mut keeps_all, mut is_checked) = (Vec::new(), false, true);
+        for item in objects_in(&document.value) {
+            let object = self.scan_object(text, &document, &item, prefilter);
+            kept.extend(object.kept.map(|kind| (item.prefix, kind)));
+            keeps_all |= object.is_late;
+            is_checked &= object.is_checked;
         }
+        self.contents.has_late_workloads |= keeps_all;
         if !kept.is_empty() {
-            self.kept_documents.push(if is_complete { document } else { prefilter.reduce(document, &kept) });
+            self.kept_documents.push(if keeps_all { document } else { prefilter.reduce(document, &kept) });
         }
-        checked == count
+        is_checked
     }
-}
 
-/// Whether an object has an API version that Kubernetes 1.16 removed.
-fn has_former_version(object: &Value) -> bool {
-    let version = object.get("apiVersion").and_then(Value::as_str);
-    matches!(version, Some("apps/v1beta1" | "apps/v1beta2" | "extensions/v1beta1"))
-}
-
-/// Whether a container that counts as SQL Server by its environment has an image whose name resembles SQL Edge.
-fn resembles_sql_edge(container: &EngineContainer<'_>) -> bool {
-    let image = container.container.at("image").str().unwrap_or_default();
-    !container.by_image && ["sql-edge", "sqledge"].iter().any(|name| image.contains(name))
+    /// Counts an object, and checks it alone if it is a workload with a selected database.
+    fn scan_object(
+        &mut self,
+        text: &str,
+        document: &Document,
+        item: &ListItem<'_>,
+        prefilter: &Prefilter<'_>,
+    ) -> ScannedObject {
+        let object = item.value;
+        self.contents.objects += usize::from(object.get("kind").is_some_and(|kind| !kind.is_null()));
+        let Some(kind) = Kind::from_object(object) else { return ScannedObject::default() };
+        // The rules report on the controller that owns the object.
+        let is_checked = !has_checked_owner(kind, object);
+        let Some(workload_kind) = kind.workload() else {
+            let kept = Some(kind).filter(|kind| prefilter.uses(*kind));
+            return ScannedObject { kept, is_late: false, is_checked: is_checked && kind.is_checked() };
+        };
+        let Some(workload) = Workload::read(object, workload_kind, prefilter.settings()) else {
+            // It can have the same claim or labels as a database.
+            let is_late = runs_other_pods(object, workload_kind);
+            return ScannedObject { kept: Some(kind), is_late, is_checked: false };
+        };
+        if !workload.has_selected_engine() {
+            if is_checked {
+                self.contents.add_unselected(&workload);
+            }
+            return ScannedObject::default();
+        }
+        let config_maps = config_map_names(object, workload_kind);
+        let is_late = !config_maps.is_empty();
+        self.names.add(&workload);
+        self.names.add_config_maps(&config_maps);
+        if is_checked {
+            self.contents.add_workload(&workload);
+        }
+        if is_checked && !is_late {
+            let findings = check_object(object, kind, prefilter.settings());
+            self.findings.extend(ObjectLocation { file: 0, document, item: item.clone() }.locate(findings, text));
+        }
+        ScannedObject { kept: Some(kind), is_late, is_checked: is_checked && workload.unselected_engines.is_empty() }
+    }
 }
