@@ -70,8 +70,8 @@ fn commit() -> Option<Commit> {
     }
 }
 
-/// Makes cargo watch the files that change with the checked-out commit: `HEAD`, its log, its branch, and the packed
-/// branches.
+/// The checked-out commit, if this package is the root of a Git repository. Makes cargo watch the files that change with
+/// it: `HEAD`, its log, its branch, and the packed branches.
 fn commit_of_repository() -> Option<Commit> {
     let root = fs::canonicalize(variable("CARGO_MANIFEST_DIR").ok()?).ok()?;
     if fs::canonicalize(ask_git(&["rev-parse", "--show-toplevel"])?).ok()? != root {

@@ -213,7 +213,7 @@ impl Finding {
     }
 }
 
-/// The findings of one rule on one object.
+/// Findings on one object: of one rule, or of all in their order.
 pub type Findings = Vec<Finding>;
 
 /// Whether a fix may be applied without asking.

@@ -72,10 +72,10 @@ impl LintResult {
         let mut entries = EntryMatcher::new(ignores, &self.files);
         self.findings.retain_mut(|located| {
             let by_comment =
-                texts.get_mut(located.file).map_or(IgnoreEffect::No, |text| text.verdict(located, ignores.today));
-            let verdict = by_comment.or(entries.verdict(located));
-            let is_hidden = matches!(verdict, IgnoreEffect::Yes);
-            located.expired_ignore = if let IgnoreEffect::Expired(message) = verdict { Some(message) } else { None };
+                texts.get_mut(located.file).map_or(IgnoreEffect::No, |text| text.effect(located, ignores.today));
+            let effect = by_comment.or(entries.effect(located));
+            let is_hidden = matches!(effect, IgnoreEffect::Yes);
+            located.expired_ignore = if let IgnoreEffect::Expired(message) = effect { Some(message) } else { None };
             !is_hidden
         });
         self.used_entries = entries.into_used();
@@ -122,8 +122,8 @@ impl<'t> FileIgnores<'t> {
         FileIgnores { text, comments, rules, used: BTreeSet::new() }
     }
 
-    /// Whether a comment hides the finding. Every one that does counts as used.
-    fn verdict(&mut self, located: &LocatedFinding, today: Date) -> IgnoreEffect {
+    /// The effect of the comments on the finding. Every one that hides it counts as used.
+    fn effect(&mut self, located: &LocatedFinding, today: Date) -> IgnoreEffect {
         let rule = located.finding.rule;
         if !self.rules.contains(rule) {
             return IgnoreEffect::No;
@@ -136,17 +136,17 @@ impl<'t> FileIgnores<'t> {
             document_ignores(text, comments, &located.document_span),
         ];
         let naming = applying.iter().flatten().filter(|comment| comment.names().any(|name| name == rule));
-        let mut verdict = IgnoreEffect::No;
+        let mut effect = IgnoreEffect::No;
         for comment in naming {
             let Ok(validity) = &comment.validity else { continue };
             self.used.insert(comment.byte);
-            verdict = verdict.or(if validity.has_expired(today) {
+            effect = effect.or(if validity.has_expired(today) {
                 IgnoreEffect::Expired(validity.describe_expiry("the ignore comment"))
             } else {
                 IgnoreEffect::Yes
             });
         }
-        verdict
+        effect
     }
 }
 

@@ -89,11 +89,11 @@ fn written(value: &impl Serialize, length: usize) -> Vec<u8> {
 struct HostCluster {
     look_ups: Vec<&'static Resource>,
     lists: Chain<(Kind, Result<Vec<Value>, LookupError>)>,
-    objects: Chain<Got>,
+    objects: Chain<LookedUpObject>,
 }
 
 /// The answer about one object.
-struct Got {
+struct LookedUpObject {
     kind: Kind,
     name: String,
     answer: Result<Option<Value>, LookupError>,
@@ -219,12 +219,12 @@ impl Cluster for HostCluster {
             return Lookup::Unavailable(error.reason());
         }
         // Several rules ask for the same claim. One request asks about one namespace only.
-        let is_meant = |got: &Got| got.kind == resource.kind && got.name == name;
-        let got = self.objects.find(is_meant).unwrap_or_else(|| {
+        let is_meant = |known: &LookedUpObject| known.kind == resource.kind && known.name == name;
+        let looked_up = self.objects.find(is_meant).unwrap_or_else(|| {
             let answer = get(resource, namespace, name);
-            self.objects.push(Got { kind: resource.kind, name: name.to_owned(), answer })
+            self.objects.push(LookedUpObject { kind: resource.kind, name: name.to_owned(), answer })
         });
-        match &got.answer {
+        match &looked_up.answer {
             Ok(object) => Lookup::Known(object.as_ref()),
             Err(error) => Lookup::Unavailable(error.reason()),
         }
@@ -275,7 +275,7 @@ fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, Look
         &List {
             api_version: &api_version,
             kind: resource.name,
-            namespace: some(namespace),
+            namespace: non_empty(namespace),
             label_selector: (),
             field_selector: (),
             field_masks: FieldMasks(resource),
@@ -297,7 +297,7 @@ fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>
     let query = Get {
         api_version: &api_version,
         kind: resource.name,
-        namespace: some(namespace),
+        namespace: non_empty(namespace),
         name,
         disable_cache: false,
         field_masks: [],
@@ -312,8 +312,8 @@ fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>
     }
 }
 
-/// A cluster-scoped object has no namespace.
-fn some(namespace: &str) -> Option<&str> {
+/// The namespace of a look-up; `None` for cluster-scoped objects, which have none.
+fn non_empty(namespace: &str) -> Option<&str> {
     Some(namespace).filter(|namespace| !namespace.is_empty())
 }
 

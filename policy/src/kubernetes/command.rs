@@ -12,9 +12,11 @@ const PROGRAM_DIRECTORIES: [&str; 7] =
 const PREFIXES: [&str; 12] =
     ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "sudo", "time", "busybox"];
 
-/// How many assignments of a script are looked at, and how long they can be, in bytes. A script can have thousands.
+/// The number of assignments of a script that are read. A script can have thousands.
 const MAX_ASSIGNMENTS: usize = 32;
-const MAX_ASSIGNMENT: usize = 120;
+
+/// The longest assignment that is read, in bytes.
+const MAX_ASSIGNMENT_LENGTH: usize = 120;
 
 /// One command with its arguments, without quotes. Of variables, only those are expanded that the same script sets and
 /// that name the program.
@@ -151,7 +153,7 @@ fn push_command(commands: &mut Vec<Command>, assignments: &mut Vec<String>, word
         if !rest.is_empty() {
             rest.push(word);
         } else if is_assignment(&word) {
-            if assignments.len() < MAX_ASSIGNMENTS && word.len() <= MAX_ASSIGNMENT {
+            if assignments.len() < MAX_ASSIGNMENTS && word.len() <= MAX_ASSIGNMENT_LENGTH {
                 assignments.push(word);
             }
         } else if !PREFIXES.contains(&word.as_str()) {

@@ -87,17 +87,17 @@ impl<'i> EntryMatcher<'i> {
         EntryMatcher { ignores, files, last: None, used: BTreeSet::new() }
     }
 
-    /// Whether an entry hides the finding. Every one that does counts as used.
-    pub(super) fn verdict(&mut self, located: &LocatedFinding) -> IgnoreEffect {
+    /// The effect of the entries on the finding. Every one that hides it counts as used.
+    pub(super) fn effect(&mut self, located: &LocatedFinding) -> IgnoreEffect {
         let Ignores { today, entries, .. } = self.ignores;
         let namespace = self.files.get(located.file).map_or(DEFAULT_NAMESPACE, |file| file.namespace.as_str());
-        let mut verdict = IgnoreEffect::No;
+        let mut effect = IgnoreEffect::No;
         for (index, entry) in entries.iter().enumerate() {
             if !entry.names(located.finding.rule, &located.object, namespace) || !self.is_in_paths(index, located) {
                 continue;
             }
             self.used.insert(index);
-            verdict = verdict.or(if entry.validity.has_expired(*today) {
+            effect = effect.or(if entry.validity.has_expired(*today) {
                 IgnoreEffect::Expired(
                     entry.validity.describe_expiry(&format!("the ignore entry at {}", entry.location)),
                 )
@@ -105,7 +105,7 @@ impl<'i> EntryMatcher<'i> {
                 IgnoreEffect::Yes
             });
         }
-        verdict
+        effect
     }
 
     /// The indices of the entries that hide a finding, or would if they had not expired.
