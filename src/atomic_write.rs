@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::Builder;
 
 use crate::escape::escape;
+use crate::input_name::directory_of;
 use crate::message::describe_io_error;
 
 /// Creates or replaces the file at `path` with the content that `write` writes. A replaced file keeps its permissions
@@ -20,7 +21,7 @@ pub fn atomic_write(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>
     if before.as_ref().is_some_and(|before| !before.is_file()) {
         return Err(io::Error::other("not a regular file"));
     }
-    let directory = path.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let mut temporary = Builder::new();
     #[cfg(unix)]
     {

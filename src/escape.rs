@@ -10,3 +10,8 @@ pub fn escape(text: &str) -> String {
     }
     text.chars().map(|character| if is_control_or_bidi(character) { '\u{fffd}' } else { character }).collect()
 }
+
+/// Like [`escape`], but keeps the line breaks.
+pub fn escape_lines(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}

@@ -13,6 +13,11 @@ pub fn path_name(path: &Path) -> String {
     escape(name.strip_prefix("./").unwrap_or(&name))
 }
 
+/// The directory of a file: the current one for a bare name.
+pub fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Removes `.` and `..` from a path. A relative path keeps a leading `..`.
 pub(crate) fn normalize(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();

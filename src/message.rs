@@ -4,15 +4,14 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, Write};
 
-use crate::escape::escape;
+use crate::escape::escape_lines;
 use crate::terminal::Layout;
 
 /// Prints `LABEL: MESSAGE` on standard error.
 pub fn print_message(label: &str, message: &str) {
-    let message: String = message.split('\n').map(escape).collect::<Vec<_>>().join("\n");
     // One write for a message: several processes can share standard error. If it is closed, the message is lost.
     let layout = Layout::of_stderr();
-    let text = format!("{label}: {message}");
+    let text = format!("{label}: {}", escape_lines(message));
     let lines: Vec<Cow<'_, str>> = text.split('\n').map(|line| layout.line(line)).collect();
     let _ = writeln!(anstream::stderr(), "{}", lines.join("\n"));
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::exit::CommandError;
 use crate::input::{CONFIG_LIMIT, read_limited};
-use crate::input_name::path_name;
+use crate::input_name::{directory_of, path_name};
 use crate::manifest::{Document, Lines, decode};
 use crate::policy_settings::{Mistake, SettingsError, single_document};
 use crate::report::human::excerpt;
@@ -77,7 +77,7 @@ impl ConfigFile {
 
     /// The directory to which globs in it are relative.
     pub(super) fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        directory_of(&self.path)
     }
 
     /// The bytes of the value or key that a mistake is about.

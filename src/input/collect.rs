@@ -34,7 +34,7 @@ impl Source {
             Source::StandardInput => bounded_read::read_stream(io::stdin().lock()),
             Source::File(path) => read_path(path),
         };
-        decode(bytes.map_err(|error| read_error(error.to_string()))?)
+        decode(bytes.map_err(|error| ReadError::new(error.to_string()))?)
     }
 }
 
@@ -47,10 +47,6 @@ pub struct MissingInput {
     pub is_directory: bool,
     /// The reason.
     pub error: ReadError,
-}
-
-pub(super) fn read_error(message: String) -> ReadError {
-    ReadError { message, help: None, byte: 0 }
 }
 
 /// Finds the texts below `paths` except excluded ones, renders charts and kustomizations, and reads every text with

@@ -9,7 +9,7 @@ use super::charts::{self, is_library};
 use super::kustomization::{Kustomization, KustomizationTree, NAMES, kustomization_file};
 use super::rendering::Renderable;
 use super::{HelmChart, Renderer};
-use crate::input_name::{normalize, path_name};
+use crate::input_name::{directory_of, normalize, path_name};
 use crate::report::counted;
 
 /// The charts and kustomizations below the paths that are no part of another one.
@@ -27,7 +27,7 @@ impl Discovered {
         named: &[Renderable],
         namespace: Option<&OsString>,
     ) -> Self {
-        let directories: BTreeSet<PathBuf> = files.filter_map(|file| Some(directory_of(file)?.to_owned())).collect();
+        let directories: BTreeSet<PathBuf> = files.map(|file| directory_of(file).to_owned()).collect();
         let named: HashSet<PathBuf> = named.iter().map(|renderable| real(renderable.path())).collect();
         let is_new = |directory: &&PathBuf| !named.contains(&real(directory));
         let mut discovered = Discovered::default();
@@ -84,7 +84,7 @@ pub(super) fn not_rendered_note<'f>(files: impl Iterator<Item = &'f Path>, named
     let mut rendered = RenderedFiles::default();
     named.iter().for_each(|renderable| rendered.add(renderable));
     let has_changes = |file: &&Path| {
-        let Some(directory) = directory_of(file) else { return false };
+        let directory = directory_of(file);
         let Some(kustomization) = Kustomization::read(directory) else { return false };
         let is_remote = |name: &String| !directory.join(name).exists();
         !kustomization.is_component && (kustomization.has_changes || kustomization.resources.iter().any(is_remote))
@@ -97,12 +97,6 @@ pub(super) fn not_rendered_note<'f>(files: impl Iterator<Item = &'f Path>, named
             counted(count, "kustomization")
         )
     })
-}
-
-/// The directory of a file; the current one for a bare name.
-fn directory_of(file: &Path) -> Option<&Path> {
-    let directory = file.parent()?;
-    Some(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
 }
 
 /// Whether a chart is below the `charts` directory of another one, which renders it.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::input_name::directory_of;
+
 /// A file, and how it was found.
 pub(super) struct FoundFile {
     pub(super) path: PathBuf,
@@ -50,8 +52,7 @@ impl<'r> RealDirectories<'r> {
     fn beside(&mut self, path: &Path) -> Option<PathBuf> {
         let (directory, name) = (path.parent()?, path.file_name()?);
         if !self.argument_directories.contains_key(directory) {
-            let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-            self.argument_directories.insert(directory.to_owned(), real_or_same(here));
+            self.argument_directories.insert(directory.to_owned(), real_or_same(directory_of(path)));
         }
         Some(self.argument_directories.get(directory)?.join(name))
     }

@@ -96,6 +96,6 @@ impl Renderer {
                 "install one of them, or pipe the rendered manifests: kubectl kustomize … | sqledge-ha lint -"
             }
         };
-        ReadError { message: format!("{} not in PATH", self.programs()), help: Some(help.into()), byte: 0 }
+        ReadError { help: Some(help.into()), ..ReadError::new(format!("{} not in PATH", self.programs())) }
     }
 }

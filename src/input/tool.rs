@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::collect::read_error;
 use crate::escape::escape;
 use crate::manifest::ReadError;
 use crate::message::{describe_io_error, print_message};
@@ -39,7 +38,7 @@ pub(super) fn run(program: &str, call: &str, arguments: &[OsString]) -> Result<S
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| cannot_start(program, &error))?;
     let ToolOutput { stdout, stderr_tail } = read_output(&mut child, call);
-    let failed = |message: String| ToolError::Failed(read_error(message));
+    let failed = |message: String| ToolError::Failed(ReadError::new(message));
     let output = match stdout {
         Stdout::Complete(output) => output,
         Stdout::TooLarge => {
@@ -70,7 +69,7 @@ fn cannot_start(program: &str, error: &io::Error) -> ToolError {
     if error.kind() == io::ErrorKind::NotFound && !is_in_path(program) {
         return ToolError::NotInstalled;
     }
-    ToolError::Failed(read_error(format!("cannot start `{program}`: {}", describe_io_error(error))))
+    ToolError::Failed(ReadError::new(format!("cannot start `{program}`: {}", describe_io_error(error))))
 }
 
 /// Whether a directory of `PATH` has a file of this name. A file that cannot be executed is not missing.

@@ -11,11 +11,12 @@ use std::sync::mpsc::{self, Sender};
 use ignore::{DirEntry, WalkBuilder};
 use rayon::prelude::*;
 
-use super::collect::{STANDARD_INPUT, read_error};
+use super::collect::STANDARD_INPUT;
 use super::found_file::{FoundBy, FoundFile, RealDirectories};
 use super::{Exclusion, MissingInput, Source};
 use crate::escape::escape;
 use crate::input_name::path_name;
+use crate::manifest::ReadError;
 use crate::message::describe_io_error;
 
 /// The file name extensions of manifests.
@@ -161,7 +162,7 @@ impl<'e> Search<'e> {
     }
 
     fn add_missing(&mut self, path: &Path, error: &io::Error) {
-        let error = read_error(describe_io_error(error));
+        let error = ReadError::new(describe_io_error(error));
         self.missing.push(MissingInput { name: escape(&path.to_string_lossy()), is_directory: path.is_dir(), error });
     }
 
@@ -189,7 +190,7 @@ impl<'e> Search<'e> {
                 Ok(_) => {}
                 Err(error) => {
                     let (path, message) = describe_walk_error(&error);
-                    let (path, error) = (path.unwrap_or(root), read_error(message));
+                    let (path, error) = (path.unwrap_or(root), ReadError::new(message));
                     self.missing.push(MissingInput { name: path_name(path), is_directory: path.is_dir(), error });
                 }
             }

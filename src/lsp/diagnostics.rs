@@ -12,7 +12,7 @@ use super::buffer::{Buffer, MAX_BYTES};
 use super::checked::Checked;
 use super::options::{Capabilities, NAME};
 use crate::config::find_mistake;
-use crate::escape::escape;
+use crate::escape::{escape, escape_lines};
 use crate::linter::{InputError, Level, LocatedFinding};
 use crate::policy_settings::SettingsError;
 use crate::quick_fix::rest_of_line;
@@ -81,7 +81,7 @@ pub(super) fn finding(checked: &Checked, located: &LocatedFinding, capabilities:
         code: Some(rule.into()),
         code_description: capabilities.has_code_description.then(link),
         source: Some(NAME.to_owned()),
-        message: lines(&message_and_help(located)).into(),
+        message: escape_lines(&message_and_help(located)).into(),
         related_information: (capabilities.has_related_information && !located.related.is_empty())
             .then(|| related().collect()),
         ..Diagnostic::default()
@@ -95,7 +95,7 @@ fn parse_error(checked: &Checked, file: usize, error: &InputError, capabilities:
         range: checked.range(file, &span, capabilities.encoding)?,
         severity: Some(DiagnosticSeverity::Error),
         source: Some(NAME.to_owned()),
-        message: lines(&error_and_help(error)).into(),
+        message: escape_lines(&error_and_help(error)).into(),
         ..Diagnostic::default()
     })
 }
@@ -108,7 +108,7 @@ pub(super) fn configuration(buffer: &Buffer, path: &Path, capabilities: Capabili
             range: buffer.lines.range(&buffer.text, &span, capabilities.encoding),
             severity: Some(DiagnosticSeverity::Error),
             source: Some(NAME.to_owned()),
-            message: lines(&message).into(),
+            message: escape_lines(&message).into(),
             ..Diagnostic::default()
         }
     });
@@ -130,9 +130,4 @@ fn note(message: String) -> Diagnostic {
         message: message.into(),
         ..Diagnostic::default()
     }
-}
-
-/// The message without characters that could change the order of the text in an editor.
-fn lines(message: &str) -> String {
-    message.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }

@@ -6,7 +6,8 @@ use sqledge_ha_policy::rules::find;
 use super::checked::Checked;
 use super::options::Capabilities;
 use crate::escape::escape;
-use crate::linter::{Level, LocatedFinding};
+use crate::linter::LocatedFinding;
+use crate::report::level_name;
 use crate::rule_docs;
 
 /// The findings at a position of an open text; `None` if there are none.
@@ -23,13 +24,6 @@ pub(super) fn hover(checked: &Checked, uri: &str, position: Position, capabiliti
         contents: Contents::MarkupContent(MarkupContent { kind, value: sections.join("\n\n---\n\n") }),
         range: checked.range(file, &first.span, capabilities.encoding),
     })
-}
-
-fn level(located: &LocatedFinding) -> &'static str {
-    match located.level() {
-        Level::Error => "error",
-        Level::Warning => "warning",
-    }
 }
 
 /// The parts of a finding's text, with their labels.
@@ -49,7 +43,7 @@ fn plain(located: &LocatedFinding) -> String {
     let parts: String =
         parts(located).into_iter().map(|(label, text)| format!("{label}: {}\n", escape(text))).collect();
     let message = escape(&located.finding.message);
-    format!("{} {rule}: {message}\n{parts}\n{}", level(located), documentation(rule))
+    format!("{} {rule}: {message}\n{parts}\n{}", level_name(located.level()), documentation(rule))
 }
 
 fn markdown(located: &LocatedFinding) -> String {
@@ -57,7 +51,7 @@ fn markdown(located: &LocatedFinding) -> String {
     let parts: String =
         parts(located).into_iter().map(|(label, text)| format!("\n\n{label}: {}", inert_markdown(text))).collect();
     let message = inert_markdown(&located.finding.message);
-    format!("**{} `{rule}`**: {message}{parts}\n\n---\n\n{}", level(located), documentation(rule))
+    format!("**{} `{rule}`**: {message}{parts}\n\n---\n\n{}", level_name(located.level()), documentation(rule))
 }
 
 /// A text as Markdown that is shown as it is, except that the parts in backquotes are code: it can contain names from a

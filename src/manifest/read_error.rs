@@ -14,6 +14,13 @@ pub struct ReadError {
     pub byte: usize,
 }
 
+impl ReadError {
+    /// An error of the whole text, without help.
+    pub fn new(message: impl Into<String>) -> Self {
+        ReadError { message: message.into(), help: None, byte: 0 }
+    }
+}
+
 /// Decodes a file's bytes as UTF-8, the only encoding that both `kubectl` and the API server read.
 ///
 /// The text keeps a byte-order mark, so that offsets in the text are offsets in the file. [`read`](super::read) skips

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::location::{LineRange, Location, SourceFiles};
 use super::path::ReportPath;
 use super::text::{counted, error_and_help, error_file, level_name, message_and_help_in, object_name, summary};
-use crate::escape::escape;
+use crate::escape::escape_lines;
 use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 
 /// The number of annotations of one level that GitHub shows for a step.
@@ -75,8 +75,7 @@ fn error_command(error: &InputError, files: &mut SourceFiles<'_>, directory: &Pa
 
 /// Escapes the message of a workflow command.
 fn escape_data(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(escape).collect();
-    lines.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    escape_lines(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// Escapes a property of a workflow command.

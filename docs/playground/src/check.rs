@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde::Serialize;
-use sqledge_ha::escape::escape;
+use sqledge_ha::escape::escape_lines;
 use sqledge_ha::linter::{Ignores, Level, LintResult, LocatedFinding, lint_texts, parse_date};
 use sqledge_ha::policy_settings::{PolicySettings, SettingsError, read_settings};
 use sqledge_ha::prefilter::Prefilter;
@@ -99,7 +99,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     fn new(span: Span, message: &str) -> Self {
-        Mark { span, message: lines(message) }
+        Mark { span, message: escape_lines(message) }
     }
 }
 
@@ -168,7 +168,7 @@ impl Checked {
             findings: findings.iter().take(MAX_FINDINGS).map(|located| self.finding(located)).collect(),
             omitted: findings.len().saturating_sub(MAX_FINDINGS),
             problems: too_large.into_iter().chain(problems).take(MAX_FINDINGS).collect(),
-            notes: self.result.notes.iter().map(|note| lines(note)).collect(),
+            notes: self.result.notes.iter().map(|note| escape_lines(note)).collect(),
             settings_error,
         }
     }
@@ -179,15 +179,15 @@ impl Checked {
         Finding {
             rule: finding.rule,
             level: level_name(located.level()),
-            message: lines(&finding.message),
-            details: details.map(lines).collect(),
-            help: lines(&finding.help),
+            message: escape_lines(&finding.message),
+            details: details.map(escape_lines).collect(),
+            help: escape_lines(&finding.help),
             object: object_name(&located.object),
             span: self.span(&located.span),
             fix: finding
                 .fix
                 .as_ref()
-                .map(|_| FixChoice { title: lines(&fix_title(finding)), safe: finding.safe_edits().is_some() }),
+                .map(|_| FixChoice { title: escape_lines(&fix_title(finding)), safe: finding.safe_edits().is_some() }),
             related: located
                 .related
                 .iter()
@@ -201,11 +201,6 @@ fn to_utf16(units: &Utf16Index, text: &str, bytes: &Range<usize>) -> Span {
     let start = text.floor_char_boundary(bytes.start);
     let end = text.floor_char_boundary(bytes.end.max(start));
     Span { from: units.units_before(text, start), to: units.units_before(text, end) }
-}
-
-/// A message without characters that could change the order of the text on the page.
-pub(crate) fn lines(message: &str) -> String {
-    message.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
+use sqledge_ha::escape::escape_lines;
 use sqledge_ha::fixer::{self, AllowedFixes, FixOutcome, SingleFix};
 use sqledge_ha::linter::LocatedFinding;
 use sqledge_ha::manifest::Lines;
 use sqledge_ha::prefilter::Prefilter;
 use sqledge_ha::quick_fix::QuickFix;
 
-use crate::check::{Checked, Span, lines};
+use crate::check::{Checked, Span};
 
 /// The most lines of a diff that are shown.
 const MAX_DIFF_LINES: usize = 5000;
@@ -122,7 +123,7 @@ fn reason(located: &LocatedFinding, outcome: FixOutcome) -> Option<String> {
         FixOutcome::Failed(error) => Some(error.to_string()),
         FixOutcome::NeedsUnsafe => Some("the fix can move or delete data".to_owned()),
         FixOutcome::Rendered => Some("the text is rendered from a chart or a kustomization".to_owned()),
-        FixOutcome::NoFix => Some(format!("no automatic fix: {}", lines(&located.finding.help))),
+        FixOutcome::NoFix => Some(format!("no automatic fix: {}", escape_lines(&located.finding.help))),
     }
 }
 
