@@ -1,5 +1,8 @@
 //! The database products that the rules check, and the containers that run them.
 
+pub mod variables;
+
+use self::variables::{EULA, FORMER_PASSWORD, PASSWORD, TCP_PORT};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::command::{Command, argv, commands, shell_script};
 use crate::kubernetes::image::ImageReference;
@@ -94,15 +97,12 @@ pub static SQL_SERVER: Engine = Engine {
     ],
     has_product_keys: true,
     has_availability_groups: true,
-    marking_variables: &[&[EULA_VARIABLE], &["MSSQL_SA_PASSWORD", "SA_PASSWORD"]],
+    marking_variables: &[&[EULA], &[PASSWORD, FORMER_PASSWORD]],
     ..COMMON
 };
 
 /// Every product, in the order of the documentation.
 pub static ENGINES: [&Engine; 2] = [&SQL_EDGE, &SQL_SERVER];
-
-/// The variable that every product requires; it also marks containers with unknown images.
-pub const EULA_VARIABLE: &str = "ACCEPT_EULA";
 
 /// Substrings of which each image above contains one, as few as possible: API servers search every pod for them.
 pub const IMAGE_SUBSTRINGS: [&str; 2] = ["azure-sql-edge", "mssql"];
@@ -110,7 +110,7 @@ pub const IMAGE_SUBSTRINGS: [&str; 2] = ["azure-sql-edge", "mssql"];
 /// Substrings of which each object with a database container contains one, apart from the images in the settings: an
 /// object without them need not be parsed. Most clients, which name `mssql` in many places, contain none.
 pub const ENGINE_SUBSTRINGS: [&str; 5] =
-    ["azure-sql-edge", "mssql/server", "mssql/rhel/server", "mssql-server-linux", EULA_VARIABLE];
+    ["azure-sql-edge", "mssql/server", "mssql/rhel/server", "mssql-server-linux", EULA];
 
 /// An image repository of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ fn is_marked(container: &Cursor<'_>, engine: &Engine) -> bool {
     };
     !engine.marking_variables.is_empty()
         && engine.marking_variables.iter().all(is_set)
-        && (sets(&["MSSQL_TCP_PORT"]) || listens() || has_files() || names_server(container))
+        && (sets(&[TCP_PORT]) || listens() || has_files() || names_server(container))
 }
 
 /// The Service Bus emulator, a client that has the variables of its database.

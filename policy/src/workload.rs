@@ -11,13 +11,14 @@ use serde_json::{Map, Value};
 
 use self::claims::DataClaim;
 use self::storage::{ContainerStorage, data_directories};
+use crate::engine::variables::{HADR, TCP_PORT};
 use crate::engine::{DetectedEngine, Engine, detect};
 use crate::finding::quoted;
 use crate::json::cursor::Cursor;
 use crate::kubernetes::environment::{Environment, Variable};
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::scheduling::{BETA_OS, OS};
-use crate::kubernetes::selector::{HADR, Pods};
+use crate::kubernetes::selector::Pods;
 use crate::kubernetes::volumes::mounts;
 use crate::settings::Settings;
 
@@ -180,7 +181,7 @@ impl<'a> EngineContainer<'a> {
     /// The TCP port on which the database listens; `None` if it is outside the manifest. No message quotes it, because
     /// it may come from the environment.
     pub fn port(&self) -> Option<i64> {
-        *self.port.get_or_init(|| match self.environment().value("MSSQL_TCP_PORT") {
+        *self.port.get_or_init(|| match self.environment().value(TCP_PORT) {
             Variable::Absent => Some(self.engine.port),
             Variable::Known(text) => text.trim().parse().ok().or(Some(self.engine.port)),
             Variable::Unresolved => None,

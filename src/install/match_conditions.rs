@@ -10,7 +10,8 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions>
 
 use serde_json::{Value, json};
-use sqledge_ha_policy::engine::{EULA_VARIABLE, IMAGE_SUBSTRINGS};
+use sqledge_ha_policy::engine::IMAGE_SUBSTRINGS;
+use sqledge_ha_policy::engine::variables::EULA;
 use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource, pod_paths};
 use sqledge_ha_policy::kubernetes::rollout;
@@ -153,7 +154,7 @@ fn may_run_database(settings: &Settings) -> String {
       container.env.exists(variable, variable.?name.orValue('') == {variable}))))",
         pod_specs = pod_specs.join(",\n  "),
         names = names.join(", "),
-        variable = text(EULA_VARIABLE),
+        variable = text(EULA),
     )
 }
 

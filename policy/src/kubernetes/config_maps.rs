@@ -5,22 +5,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::environment::CONF_FILE;
 use super::kind::WorkloadKind;
+use crate::engine::variables::{self, CONF_FILE};
 use crate::json::cursor::{Cursor, get_path, push_key};
 
 /// The settings of `mssql.conf` that rules read, by section and name, and the variables with the same effect
 /// (Microsoft, *Configure SQL Server settings with environment variables on Linux*, and *Configure with mssql-conf*).
 const CONF_SETTINGS: [(&str, &str, &str); 9] = [
-    ("eula", "accepteula", "ACCEPT_EULA"),
-    ("filelocation", "defaultdatadir", "MSSQL_DATA_DIR"),
-    ("filelocation", "defaultlogdir", "MSSQL_LOG_DIR"),
-    ("filelocation", "masterdatafile", "MSSQL_MASTER_DATA_FILE"),
-    ("filelocation", "masterlogfile", "MSSQL_MASTER_LOG_FILE"),
-    ("hadr", "hadrenabled", "MSSQL_ENABLE_HADR"),
-    ("memory", "memorylimitmb", "MSSQL_MEMORY_LIMIT_MB"),
-    ("network", "ipaddress", "MSSQL_IP_ADDRESS"),
-    ("network", "tcpport", "MSSQL_TCP_PORT"),
+    ("eula", "accepteula", variables::EULA),
+    ("filelocation", "defaultdatadir", variables::DATA_DIRECTORY),
+    ("filelocation", "defaultlogdir", variables::LOG_DIRECTORY),
+    ("filelocation", "masterdatafile", variables::MASTER_DATA_FILE),
+    ("filelocation", "masterlogfile", variables::MASTER_LOG_FILE),
+    ("hadr", "hadrenabled", variables::HADR),
+    ("memory", "memorylimitmb", variables::MEMORY_LIMIT),
+    ("network", "ipaddress", variables::IP_ADDRESS),
+    ("network", "tcpport", variables::TCP_PORT),
 ];
 
 const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];

@@ -2,10 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::engine::variables::CONF_FILE;
 use crate::json::cursor::Cursor;
-
-/// The configuration file of SQL Server, whose settings some variables override.
-pub const CONF_FILE: &str = "/var/opt/mssql/mssql.conf";
 
 /// The value of a variable, as far as a manifest shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

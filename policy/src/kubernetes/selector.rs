@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::kind::{Kind, WorkloadKind, has_checked_owner};
 use super::{DEFAULT_NAMESPACE, name_of, namespace_of};
+use crate::engine::variables::HADR;
 use crate::json::cursor::{Cursor, get_field, get_path};
 
 /// The label by which a Deployment distinguishes its ReplicaSets: it changes with every rollout.
@@ -14,9 +15,6 @@ pub const CONTROLLER_REVISION_HASH: &str = "controller-revision-hash";
 pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// The label of a StatefulSet's pod with its ordinal.
 pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
-
-/// The variable that switches availability groups on.
-pub const HADR: &str = "MSSQL_ENABLE_HADR";
 
 /// The labels that controllers add to pods, so that no pod template contains them.
 pub const ADDED_BY_CONTROLLERS: [&str; 4] = [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, POD_NAME, POD_INDEX];

@@ -46,11 +46,11 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
-use crate::engine::{EULA_VARIABLE, writes_configuration};
+use crate::engine::variables::{EDITION, EULA, FORMER_PASSWORD, HADR, PASSWORD};
+use crate::engine::writes_configuration;
 use crate::finding::{Action, Finding, Findings, push_separated};
 use crate::kubernetes::command::argv;
 use crate::kubernetes::environment::{Environment, Variable};
-use crate::kubernetes::selector::HADR;
 use crate::workload::{DatabaseContainer, Workload};
 
 /// The rule.
@@ -64,9 +64,6 @@ pub const RULE: Rule = Rule {
     checks: &[Check::Workload(check_pod), Check::Container(check)],
     relations: &[],
 };
-
-const PASSWORD: &str = "MSSQL_SA_PASSWORD";
-const FORMER_PASSWORD: &str = "SA_PASSWORD";
 
 fn check_pod(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let env = workload.pod.at("env");
@@ -83,8 +80,8 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     let (environment, engine) = (container.environment(), container.engine);
     let product = engine.product;
     let is_misplaced = container.workload.pod.at("env").exists();
-    let accepts = |word: &&str| word.contains("accept-eula") || word.contains(EULA_VARIABLE);
-    if environment.value(EULA_VARIABLE) == Variable::Absent
+    let accepts = |word: &&str| word.contains("accept-eula") || word.contains(EULA);
+    if environment.value(EULA) == Variable::Absent
         && !environment.may_have_more()
         && !writes_configuration(&container.container)
         && !is_misplaced
@@ -93,25 +90,25 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
         let message = format!("{product} does not start unless its license is accepted");
         let env = container.container.at("env");
         let finding = Finding::contradiction(&env, message)
-            .reason(format!("{EULA_VARIABLE} is not set"))
-            .help(format!("set {EULA_VARIABLE}, if you accept it"));
+            .reason(format!("{EULA} is not set"))
+            .help(format!("set {EULA}, if you accept it"));
         // The API server rejects such a value.
-        let value = environment.entry(EULA_VARIABLE).map(|entry| entry.at("value"));
+        let value = environment.entry(EULA).map(|entry| entry.at("value"));
         let is_no_text = || value.is_some_and(|value| value.exists() && value.str().is_none());
         findings.push(finding.for_reports(|finding| match is_no_text() {
-            true => finding.reason(format!("the value of {EULA_VARIABLE} is not a text")).help("quote it: `\"Y\"`"),
+            true => finding.reason(format!("the value of {EULA} is not a text")).help("quote it: `\"Y\"`"),
             false => finding,
         }));
     }
     findings.extend(check_password(&environment));
-    if let (Variable::Known(edition), Some(entry)) = (environment.value(PID), environment.entry(PID)) {
+    if let (Variable::Known(edition), Some(entry)) = (environment.value(EDITION), environment.entry(EDITION)) {
         let is_edition = |known: &&str| known.eq_ignore_ascii_case(edition.trim());
         let is_key = engine.has_product_keys && is_product_key(edition.trim());
         if !engine.editions.iter().any(is_edition) && !is_key {
             let mut editions = String::new();
             engine.editions.iter().for_each(|known| push_separated(&mut editions, ", ", known));
             findings.push(
-                Finding::contradiction(&entry.at("name"), format!("{PID} names no edition of {product}"))
+                Finding::contradiction(&entry.at("name"), format!("{EDITION} names no edition of {product}"))
                     .reason(format!("its editions are {editions}"))
                     .help("set an edition, or remove it"),
             );
@@ -128,9 +125,6 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
         );
     }
 }
-
-/// The variable with the edition.
-const PID: &str = "MSSQL_PID";
 
 /// A finding on the password of `sa`. It names the variable, and never its value.
 fn check_password(environment: &Environment<'_>) -> Option<Finding> {

@@ -43,6 +43,7 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
+use crate::engine::variables::MEMORY_LIMIT;
 use crate::engine::writes_configuration;
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
@@ -62,9 +63,6 @@ pub const RULE: Rule = Rule {
     relations: &[],
 };
 
-/// The variable with the memory that the database may take, in MiB.
-const OWN_LIMIT: &str = "MSSQL_MEMORY_LIMIT_MB";
-
 const MIB: f64 = 1_048_576.0;
 
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
@@ -82,8 +80,8 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
             let message = format!("{} may be killed at this limit", container.engine.product);
             findings.push(
                 Finding::contradiction(&limit, message)
-                    .reason(format!("it takes that much, unless {OWN_LIMIT} is less"))
-                    .help(format!("set {OWN_LIMIT} to about 80 % of the limit")),
+                    .reason(format!("it takes that much, unless {MEMORY_LIMIT} is less"))
+                    .help(format!("set {MEMORY_LIMIT} to about 80 % of the limit")),
             );
         }
     }
@@ -113,11 +111,11 @@ fn mib(number: i64) -> f64 {
 /// Whether the database may take as much memory as the limit of its container, or more.
 fn may_exceed(container: &DatabaseContainer<'_, '_>, limit: f64) -> bool {
     let environment = container.environment();
-    match environment.value(OWN_LIMIT) {
+    match environment.value(MEMORY_LIMIT) {
         Variable::Absent => !environment.may_have_more() && !writes_configuration(&container.container),
         Variable::Known(text) => text.trim().parse().is_ok_and(|own: i64| mib(own) >= limit),
         Variable::Unresolved => {
-            let field = environment.entry(OWN_LIMIT).map(|entry| entry.path(&["valueFrom", "resourceFieldRef"]));
+            let field = environment.entry(MEMORY_LIMIT).map(|entry| entry.path(&["valueFrom", "resourceFieldRef"]));
             let text = |name| field.and_then(|field| field.at(name).str());
             // The field is read as a number of MiB; without a divisor it is the limit in bytes.
             text("resource") == Some("limits.memory")
@@ -145,7 +143,7 @@ mod tests {
     }
 
     fn own(value: &str) -> Value {
-        json!({"name": OWN_LIMIT, "value": value})
+        json!({"name": MEMORY_LIMIT, "value": value})
     }
 
     fn limit() -> [String; 1] {
@@ -179,7 +177,7 @@ mod tests {
         for value in ["2047", "1536", "a lot", "99999999999999999999", "-1"] {
             assert!(limited(&[own(value)]).is_empty(), "{value}");
         }
-        let from = |source: Value| limited(&[json!({"name": OWN_LIMIT, "valueFrom": source})]);
+        let from = |source: Value| limited(&[json!({"name": MEMORY_LIMIT, "valueFrom": source})]);
         assert_eq!(from(json!({"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}})), limit());
         for source in [
             json!({"resourceFieldRef": {"resource": "requests.memory", "divisor": "1Mi"}}),

@@ -38,6 +38,7 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
+use crate::engine::variables::IP_ADDRESS;
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::environment::Variable;
@@ -60,9 +61,6 @@ pub const RULE: Rule = Rule {
     checks: &[],
     relations: &[Check::Service(check_service), Check::Workload(check_workload)],
 };
-
-/// The variable with the address on which the database listens, every one by default.
-const ADDRESS: &str = "MSSQL_IP_ADDRESS";
 
 const REASON: &str = "clients cannot connect through this Service";
 
@@ -184,8 +182,8 @@ fn check_selector(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
 /// A finding if the database listens for connections from its own pod only.
 fn check_loopback(service: &Service<'_>, workload: &Workload<'_>) -> Option<Finding> {
     let is_loopback = |text: &str| text.trim().starts_with("127.") || text.trim() == "::1";
-    let entry = workload.engines.iter().find_map(|engine| match engine.environment().value(ADDRESS) {
-        Variable::Known(text) if is_loopback(&text) => engine.environment().entry(ADDRESS),
+    let entry = workload.engines.iter().find_map(|engine| match engine.environment().value(IP_ADDRESS) {
+        Variable::Known(text) if is_loopback(&text) => engine.environment().entry(IP_ADDRESS),
         _ => None,
     })?;
     let (product, ports) = (workload.product(), service.spec.at("ports"));
@@ -196,7 +194,7 @@ fn check_loopback(service: &Service<'_>, workload: &Workload<'_>) -> Option<Find
         Finding::contradiction(&location, message)
             .problem(Problem::LoopbackAddress as u8)
             .reason("it listens only on a loopback address of its pod")
-            .help(format!("remove {ADDRESS}"))
+            .help(format!("remove {IP_ADDRESS}"))
             .for_reports(|finding| finding.related([related()])),
     )
 }

@@ -39,6 +39,7 @@
 
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
+use crate::engine::variables::{DATA_DIRECTORY, LOG_DIRECTORY, MASTER_DATA_FILE, MASTER_LOG_FILE};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::kubernetes::environment::{Environment, references};
 use crate::kubernetes::kind::WorkloadKind;
@@ -57,8 +58,7 @@ pub const RULE: Rule = Rule {
 };
 
 /// The variables that move the database files.
-const DIRECTORY_VARIABLES: [&str; 4] =
-    ["MSSQL_DATA_DIR", "MSSQL_LOG_DIR", "MSSQL_MASTER_DATA_FILE", "MSSQL_MASTER_LOG_FILE"];
+const DIRECTORY_VARIABLES: [&str; 4] = [DATA_DIRECTORY, LOG_DIRECTORY, MASTER_DATA_FILE, MASTER_LOG_FILE];
 
 /// Labels with another value in each revision or on each node.
 const CHANGING_LABELS: [&str; 3] = ["pod-template-hash", "controller-revision-hash", "topology.kubernetes.io/"];

@@ -1,6 +1,7 @@
 //! The directories of the database files, and the mounts that they are in.
 
 use crate::engine::Engine;
+use crate::engine::variables::{DATA_DIRECTORY, LOG_DIRECTORY, MASTER_DATA_FILE, MASTER_LOG_FILE};
 use crate::kubernetes::environment::{Environment, Variable};
 use crate::kubernetes::volumes::{Mount, effective_mount, normalized};
 
@@ -50,11 +51,11 @@ impl DataDirectory {
 /// The directories of the database files of `engine` with this environment, each path once.
 pub fn data_directories(environment: &Environment<'_>, engine: &Engine) -> Vec<DataDirectory> {
     let default = || DataDirectory { path: Some(engine.data_directory.to_owned()), variable: None };
-    let data = directory(environment, "MSSQL_DATA_DIR", PathOf::Directory);
-    let log = directory(environment, "MSSQL_LOG_DIR", PathOf::Directory);
+    let data = directory(environment, DATA_DIRECTORY, PathOf::Directory);
+    let log = directory(environment, LOG_DIRECTORY, PathOf::Directory);
     let candidates = [
-        directory(environment, "MSSQL_MASTER_DATA_FILE", PathOf::File).unwrap_or_else(default),
-        directory(environment, "MSSQL_MASTER_LOG_FILE", PathOf::File).unwrap_or_else(default),
+        directory(environment, MASTER_DATA_FILE, PathOf::File).unwrap_or_else(default),
+        directory(environment, MASTER_LOG_FILE, PathOf::File).unwrap_or_else(default),
         log.or_else(|| data.clone()).unwrap_or_else(default),
         data.unwrap_or_else(default),
     ];
