@@ -57,6 +57,7 @@ impl Conditions {
                     | "VerticalPodAutoscaler",
                 ),
             ) => Requests::Related,
+            ("argoproj.io", _) if request["object"]["spec"]["workloadRef"].is_object() => Requests::Related,
             _ => Requests::Workloads,
         };
         let of_kind = self.0.iter().filter(|(requests, _)| [Requests::All, kind].contains(requests));

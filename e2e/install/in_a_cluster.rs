@@ -68,6 +68,11 @@ fn budget(name: &str) -> Value {
     named("policy/v1", "PodDisruptionBudget", name, spec)
 }
 
+/// The `spec` of a Rollout that runs the pods of a Deployment.
+fn runs_old_web() -> Value {
+    json!({"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "old-web"}})
+}
+
 /// The CustomResourceDefinition of Argo Rollouts, without its schema.
 fn rollouts() -> Value {
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -160,8 +165,7 @@ fn without_a_webhook_only_requests_for_databases_are_rejected() {
     ] {
         assert!(creates(named("argoproj.io/v1alpha1", "Rollout", name, spec)), "{name}");
     }
-    let other_pods = json!({"workloadRef": {"kind": "Deployment", "name": "old-web"}});
-    assert!(!creates(named("argoproj.io/v1alpha1", "Rollout", "other-pods", other_pods)));
+    assert!(!creates(named("argoproj.io/v1alpha1", "Rollout", "other-pods", runs_old_web())));
 
     // Scaling.
     assert!(!runs(&["scale", "-n", "shop", "deployment/old-web", "--replicas=2"]));
@@ -271,7 +275,10 @@ fn outage_table(cluster: &Cluster) -> Vec<(&'static str, &'static str, bool)> {
             "a claim for several nodes, an autoscaler, a disruption budget or a Rollout that runs the pods of a Deployment \
              is created, or its `spec` is changed",
             "`related`",
-            creates(claim("new", &["ReadWriteMany"])) && creates(autoscaler("new")) && creates(budget("new")),
+            creates(claim("new", &["ReadWriteMany"]))
+                && creates(autoscaler("new"))
+                && creates(budget("new"))
+                && creates(named("argoproj.io/v1alpha1", "Rollout", "new", runs_old_web())),
         ),
         (
             "all of these, in a namespace whose mode is `warn`",

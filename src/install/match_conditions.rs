@@ -93,13 +93,13 @@ const RELATED_CHANGED: &str = "\
 (request.kind.kind != 'PersistentVolumeClaim' || object.?spec.?accessModes.orValue(null) != null &&
   object.spec.accessModes.exists(mode, !(mode in ['ReadWriteOnce', 'ReadWriteOncePod'])))";
 
-/// Whether a request is for a claim, an autoscaler or a disruption budget.
+/// Whether a request is for a claim, an autoscaler, a disruption budget, or a Rollout that runs other pods.
 fn related_kinds() -> String {
     let is_related = |row: &&Resource| {
         row.is_checked && row.kind.workload().is_none() && !matches!(row.kind, Kind::Service | Kind::Scale)
     };
     let names: Vec<String> = RESOURCES.iter().filter(is_related).map(|row| text(row.name)).collect();
-    format!("request.kind.kind in [{}]", names.join(", "))
+    format!("request.kind.kind in [{}] || {}", names.join(", "), runs_other_pods())
 }
 
 /// The objects that a controller makes were checked together with the object that it makes them for.
