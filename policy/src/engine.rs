@@ -38,9 +38,8 @@ pub struct Engine {
     pub editions: &'static [&'static str],
     /// Whether `MSSQL_PID` can be a product key (<https://learn.microsoft.com/azure/azure-sql-edge/configure>).
     pub has_product_keys: bool,
-    /// The last Linux kernel, major and minor version, on which it works; `None` if current builds work on all
-    /// (<https://github.com/microsoft/mssql-docker/issues/893>).
-    pub last_working_kernel: Option<(u32, u32)>,
+    /// Whether its current builds work on kernels after 6.6.
+    pub works_on_new_kernels: bool,
     /// Whether it has availability groups, so that several replicas can hold the same data.
     pub has_availability_groups: bool,
     /// Variables by which a container with an unknown image counts as this product: one of each group.
@@ -61,7 +60,7 @@ const COMMON: Engine = Engine {
     memory_floor_mib: 0,
     editions: &[],
     has_product_keys: false,
-    last_working_kernel: None,
+    works_on_new_kernels: true,
     has_availability_groups: false,
     marking_variables: &[],
 };
@@ -73,7 +72,7 @@ pub static SQL_EDGE: Engine = Engine {
     images: &["azure-sql-edge", "azure-sql-edge/developer", "azure-sql-edge/premium", "azure-sql-edge-developer"],
     memory_floor_mib: 1024,
     editions: &["Developer", "Premium"],
-    last_working_kernel: Some((6, 6)),
+    works_on_new_kernels: false,
     ..COMMON
 };
 
@@ -180,15 +179,51 @@ const MOVED_TOOLS: [(&str, i64); 3] = [("2019", 28), ("2022", 14), ("2025", 0)];
 /// Whether an image has, or may have, `sqlcmd` in [`FORMER_TOOLS`].
 pub fn has_former_tools(image: &str) -> bool {
     let image = ImageReference::parse(image);
-    let (release, build) = match image.tag {
-        None | Some("latest") => ("2025", "latest"),
-        Some(tag) => tag.split_once('-').unwrap_or((tag, "")),
-    };
-    let update = || build.strip_prefix("CU")?.split('-').next()?.parse::<i64>().ok();
+    let (release, build) = release_and_build(&image);
     let has_moved = |(moved, since): &(&str, i64)| {
-        release == *moved && (build == "latest" || update().is_some_and(|update| update >= *since))
+        release == *moved && (build == "latest" || cumulative_update(build).is_some_and(|update| update >= *since))
     };
     image.digest.is_some() || !image.repository_ends_with("mssql/server") || !MOVED_TOOLS.iter().any(has_moved)
+}
+
+/// The release and the build in the tag of an image of SQL Server, such as `2022` and `CU12-ubuntu-22.04`.
+fn release_and_build<'a>(image: &ImageReference<'a>) -> (&'a str, &'a str) {
+    match image.tag {
+        None | Some("latest") => ("2025", "latest"),
+        Some(tag) => tag.split_once('-').unwrap_or((tag, "")),
+    }
+}
+
+/// The number of the cumulative update of a build.
+fn cumulative_update(build: &str) -> Option<i64> {
+    build.strip_prefix("CU")?.split('-').next()?.parse().ok()
+}
+
+/// The first cumulative update of SQL Server 2022 that works on newer kernels than [`LAST_KERNEL`]
+/// (<https://github.com/bitwarden/server/issues/3904>). No build of 2017 does
+/// (<https://github.com/microsoft/mssql-docker/issues/899>).
+const FIRST_UPDATE_OF_2022: i64 = 12;
+
+/// The last kernel on which SQL Edge, and old builds of SQL Server, work
+/// (<https://github.com/microsoft/mssql-docker/issues/893>).
+const LAST_KERNEL: (u32, u32) = (6, 6);
+
+impl Engine {
+    /// The last Linux kernel, major and minor version, on which an image of it works; `None` if it works on all, or is
+    /// not known to fail.
+    pub fn last_working_kernel(&self, image: &str) -> Option<(u32, u32)> {
+        let image = ImageReference::parse(image);
+        let (release, build) = release_and_build(&image);
+        let is_old = match release {
+            "2017" => true,
+            "2022" => {
+                build.starts_with("RTM") || cumulative_update(build).is_some_and(|update| update < FIRST_UPDATE_OF_2022)
+            }
+            _ => false,
+        };
+        let fails = !self.works_on_new_kernels || (is_old && image.repository_ends_with("mssql/server"));
+        fails.then_some(LAST_KERNEL)
+    }
 }
 
 /// Whether the command of a container changes `mssql.conf`, so that more may be configured than its environment shows.

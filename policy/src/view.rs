@@ -12,10 +12,12 @@ use std::cell::RefCell;
 use serde_json::Value;
 
 use self::cluster::{Cluster, Lookup, Query};
+use crate::json::cursor::Cursor;
 use crate::kubernetes::claim::{Claim, claim_names};
-use crate::kubernetes::kind::Kind;
+use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, TcpRoute};
 use crate::kubernetes::resources::RESOURCES;
+use crate::kubernetes::rollout::referenced_deployment;
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::service::Service;
 use crate::settings::Settings;
@@ -153,9 +155,20 @@ impl<'a> View<'a> {
     /// The autoscalers of every kind that target `workload`.
     pub fn autoscalers_of(&self, workload: &Workload<'_>) -> Lookup<Vec<Autoscaler<'a>>> {
         let (kind, name) = (workload.kind.name(), workload.name());
-        let targets = |autoscaler: &Autoscaler<'_>| autoscaler.target() == Some((kind, name));
+        let targets = |autoscaler: &Autoscaler<'_>| {
+            autoscaler.target().is_some_and(|target| target == (kind, name) || self.runs_pods_of(target, workload))
+        };
         let autoscalers = self.find(&Query::AutoscalersIn(self.namespace));
         autoscalers.map(|autoscalers| autoscalers.into_iter().map(Autoscaler::read).filter(targets).collect())
+    }
+
+    /// Whether the target of an autoscaler is a Rollout that runs the pods of `workload`, a Deployment.
+    fn runs_pods_of(&self, (kind, name): (&str, &str), workload: &Workload<'_>) -> bool {
+        if kind != WorkloadKind::Rollout.name() || workload.kind != WorkloadKind::Deployment {
+            return false;
+        }
+        let rollout = self.get(Kind::ROLLOUT, name).known().flatten();
+        rollout.is_some_and(|rollout| referenced_deployment(&Cursor::root(rollout)) == Some(workload.name()))
     }
 
     /// The workload of a selected product that an autoscaler scales.

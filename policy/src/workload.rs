@@ -19,7 +19,7 @@ use crate::kubernetes::environment::{Environment, Variable};
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::scheduling::{BETA_OS, OS};
 use crate::kubernetes::selector::Pods;
-use crate::kubernetes::volumes::mounts;
+use crate::kubernetes::volumes::{VolumeSource, effective_mount, mounts};
 use crate::settings::Settings;
 
 /// A workload with at least one database container.
@@ -111,6 +111,18 @@ impl<'a> Workload<'a> {
         !self.engines.is_empty()
     }
 
+    /// Whether its pods can be the replicas of an availability group: each has files of its own.
+    pub fn can_be_availability_group(&self) -> bool {
+        self.containers().all(|container| {
+            let storage = container.storage();
+            let has_own_files = storage.directories.iter().all(|directory| {
+                let mount = directory.path.as_deref().and_then(|path| effective_mount(&storage.mounts, path));
+                mount.is_some_and(|mount| matches!(mount.source, VolumeSource::ClaimTemplate(_)))
+            });
+            container.uses_availability_groups() && has_own_files
+        })
+    }
+
     /// Its database containers of selected products.
     pub fn containers(&self) -> impl Iterator<Item = DatabaseContainer<'_, 'a>> {
         self.engines.iter().map(|engine_container| DatabaseContainer { workload: self, engine_container })
@@ -186,6 +198,11 @@ impl<'a> EngineContainer<'a> {
             Variable::Known(text) => text.trim().parse().ok().or(Some(self.engine.port)),
             Variable::Unresolved => None,
         })
+    }
+
+    /// The last Linux kernel, major and minor version, on which its image works; `None` if it is not known to fail.
+    pub fn last_working_kernel(&self) -> Option<(u32, u32)> {
+        self.engine.last_working_kernel(self.container.at("image").str().unwrap_or_default())
     }
 
     /// Whether availability groups are switched on, so that there may be several replicas.

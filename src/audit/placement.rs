@@ -354,7 +354,8 @@ impl<'a> Scheduling<'_, 'a> {
         if self.database.pods.iter().any(works_there) {
             return None;
         }
-        let engine = self.database.workload.engines.first()?.engine;
+        let container = self.database.workload.engines.first()?;
+        let engine = container.engine;
         if let Some(architecture) = node.label(ARCH)
             && architecture != engine.architecture
         {
@@ -362,7 +363,7 @@ impl<'a> Scheduling<'_, 'a> {
                 format!("its architecture is {architecture}, and {} needs {}", engine.product, engine.architecture);
             return Some(Unfit::Architecture(reason));
         }
-        let (kernel, last) = (node.kernel()?, engine.last_working_kernel?);
+        let (kernel, last) = (node.kernel()?, container.last_working_kernel()?);
         let is_newer = kernel_version(kernel).is_some_and(|version| version > last);
         is_newer.then(|| Unfit::Kernel(format!("{} crashes on its kernel, {kernel}", engine.product)))
     }

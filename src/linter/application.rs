@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 use sqledge_ha_policy::rules::volume_ownership;
 use sqledge_ha_policy::view::Scope;
@@ -80,6 +81,9 @@ impl Application {
         let found = parallel::map(numbered(), 16, |(at, object): (usize, &ObjectLocation<'_>)| {
             let mut findings = resolved.get(&at).map(|resolved| resolved.check(&settings)).unwrap_or_default();
             findings.extend(check_relations(for_look_ups(at).unwrap_or(object.item.value), &settings, &index));
+            if for_look_ups(at).is_some() {
+                findings.iter_mut().for_each(|found| shorten(&mut found.finding.pointer, object.item.value));
+            }
             object.locate(findings, text(object.file))
         });
         let found: Vec<LocatedFinding> = found.into_iter().flatten().collect();
@@ -91,6 +95,13 @@ impl Application {
             namespace: namespace.to_owned(),
             is_truncated: index.is_truncated(),
         }
+    }
+}
+
+/// Shortens a JSON Pointer to a value that the object in the file has: ConfigMaps add variables.
+fn shorten(pointer: &mut String, object: &Value) {
+    while !pointer.is_empty() && object.pointer(pointer).is_none() {
+        pointer.truncate(pointer.rfind('/').unwrap_or_default());
     }
 }
 

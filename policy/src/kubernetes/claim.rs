@@ -1,8 +1,11 @@
 //! PersistentVolumeClaims, and the claims that the pods of a workload use.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use super::kind::WorkloadKind;
+use super::name_of;
 use super::selector::Pods;
 use crate::json::cursor::{Cursor, get_path};
 
@@ -41,8 +44,24 @@ pub(super) fn class_name<'a>(object: &Cursor<'a>) -> Option<&'a str> {
     object.path(&annotation).str().or_else(|| object.path(&["spec", "storageClassName"]).str())
 }
 
-/// The names of the claims that pods mount. A claim template makes one claim for each replica; those of the first
-/// replica stand for all.
+/// The most replicas of a StatefulSet whose claims are looked at.
+const MAX_REPLICAS: i64 = 10;
+
+/// The ordinals of the pods of a StatefulSet. A stopped one is started again.
+pub fn ordinals(stateful_set: &Value) -> Range<i64> {
+    let number = |path: &[&str], default| get_path(stateful_set, path).and_then(Value::as_i64).unwrap_or(default);
+    let start = number(&["spec", "ordinals", "start"], 0);
+    start..start.saturating_add(number(&["spec", "replicas"], 1).max(1))
+}
+
+/// The names of the claims that a StatefulSet makes of a template, for its first replicas.
+pub fn claims_of_template(template: &str, stateful_set: &Value) -> impl Iterator<Item = String> {
+    let Range { start, end } = ordinals(stateful_set);
+    let name = name_of(stateful_set);
+    (start..end.min(start.saturating_add(MAX_REPLICAS))).map(move |ordinal| format!("{template}-{name}-{ordinal}"))
+}
+
+/// The names of the claims that pods mount. A claim template makes one claim for each replica.
 pub fn claim_names(pods: &Pods<'_>) -> Vec<String> {
     let template = get_path(pods.object, pods.kind.template_path());
     let volumes = template.and_then(|template| get_path(template, &["spec", "volumes"])).and_then(Value::as_array);
@@ -52,9 +71,6 @@ pub fn claim_names(pods: &Pods<'_>) -> Vec<String> {
         .filter_map(|volume| get_path(volume, &["persistentVolumeClaim", "claimName"])?.as_str().map(str::to_owned));
     let templates = get_path(pods.object, &["spec", "volumeClaimTemplates"]).and_then(Value::as_array);
     let templates = templates.into_iter().flatten().filter(|_| pods.kind == WorkloadKind::StatefulSet);
-    let made = templates.filter_map(|template| {
-        let name = get_path(template, &["metadata", "name"])?.as_str()?;
-        Some(format!("{name}-{}-0", pods.name))
-    });
-    named.chain(made).collect()
+    let names = templates.filter_map(|template| get_path(template, &["metadata", "name"])?.as_str());
+    named.chain(names.flat_map(|name| claims_of_template(name, pods.object))).collect()
 }

@@ -8,9 +8,9 @@ const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "ksh", "zsh"];
 const PROGRAM_DIRECTORIES: [&str; 7] =
     ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/mssql-tools/bin", "/opt/mssql-tools18/bin"];
 
-/// Words of a shell that come before a command.
-const PREFIXES: [&str; 12] =
-    ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "sudo", "time", "busybox"];
+/// Words that come before a command: of a shell, and programs that run it.
+const PREFIXES: [&str; 14] =
+    ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "nohup", "setsid", "sudo", "time", "busybox"];
 
 /// The number of assignments of a script that are read. A script can have thousands.
 const MAX_ASSIGNMENTS: usize = 32;
@@ -186,6 +186,7 @@ mod tests {
             ["umask 0", "true", "chmod 777 /x", "fi"]
         );
         assert_eq!(script("a \\\n  b & wait"), ["a b", "wait"]);
+        assert_eq!(script("nohup setsid /opt/mssql/bin/sqlservr &"), ["/opt/mssql/bin/sqlservr"]);
         assert_eq!(script("echo 'open"), ["echo open"]);
         assert_eq!(script("' '\n"), [" "]);
         assert!(script("").is_empty());

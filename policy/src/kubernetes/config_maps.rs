@@ -89,10 +89,18 @@ fn resolve_references<'m>(container: &mut Value, find: &mut dyn FnMut(&str) -> O
     for entry in container.get_mut("env").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(reference) = get_path(entry, &["valueFrom", "configMapKeyRef"]) else { continue };
         let text = |key| reference.get(key).and_then(Value::as_str).unwrap_or_default();
-        let value = find(text("name")).and_then(|map| data(map)?.get(text("key"))).cloned();
-        if let (Some(value), Some(members)) = (value, entry.as_object_mut()) {
-            members.remove("valueFrom");
-            members.insert("value".to_owned(), value);
+        let is_optional = reference.get("optional").and_then(Value::as_bool) == Some(true);
+        let Some(map) = find(text("name")) else { continue };
+        match data(map).and_then(|data| data.get(text("key"))).cloned() {
+            Some(value) => {
+                if let Some(members) = entry.as_object_mut() {
+                    members.remove("valueFrom");
+                    members.insert("value".to_owned(), value);
+                }
+            }
+            // The variable is not set.
+            None if is_optional => *entry = Value::Null,
+            None => {}
         }
     }
 }
@@ -170,7 +178,10 @@ fn conf_variables(text: &str) -> impl Iterator<Item = (&'static str, &str)> {
         let is_meant = |known: &&(&str, &str, &str)| {
             known.0.eq_ignore_ascii_case(section) && known.1.eq_ignore_ascii_case(name.trim())
         };
-        CONF_SETTINGS.iter().find(is_meant).map(|(_, _, variable)| (*variable, value.trim()))
+        let (_, _, variable) = CONF_SETTINGS.iter().find(is_meant)?;
+        // A license that is rejected is as good as none.
+        let is_rejected = *variable == variables::EULA && !value.trim().eq_ignore_ascii_case("y");
+        (!is_rejected).then_some((*variable, value.trim()))
     })
 }
 
@@ -231,6 +242,27 @@ mod tests {
             assert_eq!(value_of(&container, "MSSQL_DATA_DIR"), Some("/slow"), "`env` overrides the file");
             assert_eq!(container["volumeMounts"][1]["mountPath"], Value::Null);
         }
+    }
+
+    #[test]
+    fn a_rejected_license_and_a_missing_optional_key_are_unset() {
+        let conf = |answer: &str| {
+            let changes = [
+                (&*format!("{CONTAINER}/volumeMounts/-"), json!({"name": "conf", "mountPath": "/var/opt/mssql"})),
+                ("/spec/template/spec/volumes/-", json!({"name": "conf", "configMap": {"name": "conf"}})),
+                (&*format!("{CONTAINER}/env"), json!([])),
+            ];
+            resolved(&changes, json!({"mssql.conf": format!("[EULA]\naccepteula = {answer}\n")}))
+        };
+        assert_eq!(value_of(&conf("Y"), "ACCEPT_EULA"), Some("Y"));
+        assert_eq!(value_of(&conf("N"), "ACCEPT_EULA"), None);
+        let reference = |optional: bool| {
+            let source = json!({"configMapKeyRef": {"name": "conf", "key": "missing", "optional": optional}});
+            let changes = [(&*format!("{CONTAINER}/env/0"), json!({"name": "MSSQL_DATA_DIR", "valueFrom": source}))];
+            resolved(&changes, json!({}))["env"][0].clone()
+        };
+        assert_eq!(reference(true), Value::Null);
+        assert_eq!(reference(false)["name"], "MSSQL_DATA_DIR");
     }
 
     #[test]

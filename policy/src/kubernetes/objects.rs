@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::claim::class_name;
+use super::claim::{Claim, class_name};
+use super::quantity::quantity;
 use super::scheduling::{HOST_NAME, Placement, Taint};
 use super::selector::Selector;
 use crate::json::cursor::Cursor;
@@ -95,6 +96,22 @@ impl<'a> Volume<'a> {
     /// Whether a claim with this access mode can be bound to it.
     pub fn allows(&self, mode: &str) -> bool {
         self.object.path(&["spec", "accessModes"]).items().any(|allowed| allowed.str() == Some(mode))
+    }
+
+    /// Whether it has what a claim asks for: its access modes, its size, and the labels that it selects.
+    pub fn can_hold(&self, claim: &Claim<'_>) -> bool {
+        let spec = claim.object.at("spec");
+        let modes = spec.at("accessModes");
+        let has_modes = self.object.path(&["spec", "accessModes"]).exists();
+        let size = |field: Cursor<'_>| quantity(&field.at("storage"));
+        let own_size = size(self.object.path(&["spec", "capacity"]));
+        let is_large_enough =
+            !own_size.zip(size(spec.path(&["resources", "requests"]))).is_some_and(|(own, requested)| own < requested);
+        let labels = self.object.path(&["metadata", "labels"]);
+        let mut selected = spec.path(&["selector", "matchLabels"]).members();
+        modes.items().filter_map(|mode| mode.str()).all(|mode| !has_modes || self.allows(mode))
+            && is_large_enough
+            && selected.all(|(key, value)| labels.at(key).value() == value.value())
     }
 
     /// What binds it to one node: a path or disk of a node, or a node affinity to a host name.

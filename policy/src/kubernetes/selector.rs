@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::claim::ordinals;
 use super::kind::{Kind, WorkloadKind, has_checked_owner};
 use super::{DEFAULT_NAMESPACE, name_of, namespace_of};
 use crate::engine::variables::HADR;
@@ -16,8 +17,12 @@ pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// The label of a StatefulSet's pod with its ordinal.
 pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
+/// The label with the name of the DeploymentConfig that made a pod.
+const DEPLOYMENT_CONFIG: &str = "deploymentconfig";
+
 /// The labels that controllers add to pods, so that no pod template contains them.
-pub const ADDED_BY_CONTROLLERS: [&str; 4] = [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, POD_NAME, POD_INDEX];
+pub const ADDED_BY_CONTROLLERS: [&str; 5] =
+    [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, POD_NAME, POD_INDEX, DEPLOYMENT_CONFIG];
 
 /// Whether controllers add this label to pods.
 pub fn is_added_by_controllers(label: &str) -> bool {
@@ -60,11 +65,12 @@ impl<'a> Pods<'a> {
 
     /// Whether the controller adds this label, with a value that the template does not show.
     fn gets(&self, label: &str) -> bool {
-        use WorkloadKind::{DaemonSet, Deployment, ReplicaSet, Rollout, StatefulSet};
+        use WorkloadKind::{DaemonSet, Deployment, DeploymentConfig, ReplicaSet, Rollout, StatefulSet};
         match label {
             POD_TEMPLATE_HASH => matches!(self.kind, Deployment | ReplicaSet | Rollout),
             CONTROLLER_REVISION_HASH => matches!(self.kind, StatefulSet | DaemonSet),
             POD_INDEX | POD_NAME => self.kind == StatefulSet,
+            DEPLOYMENT_CONFIG => self.kind == DeploymentConfig,
             _ => false,
         }
     }
@@ -73,6 +79,7 @@ impl<'a> Pods<'a> {
     fn may_get(&self, label: &str, value: &str) -> bool {
         let is_possible = match label {
             POD_INDEX => self.has_ordinal(value),
+            DEPLOYMENT_CONFIG => value == self.name,
             POD_NAME => {
                 let ordinal = value.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('-'));
                 ordinal.is_some_and(|ordinal| self.has_ordinal(ordinal))
@@ -82,14 +89,10 @@ impl<'a> Pods<'a> {
         is_possible && self.gets(label)
     }
 
-    /// Whether one of its pods has this ordinal: they are counted from `ordinals.start`. A stopped one is started
-    /// again.
+    /// Whether one of its pods has this ordinal.
     fn has_ordinal(&self, text: &str) -> bool {
-        let number = |path: &[&str], default| get_path(self.object, path).and_then(Value::as_i64).unwrap_or(default);
-        let start = number(&["spec", "ordinals", "start"], 0);
-        let end = start.saturating_add(number(&["spec", "replicas"], 1).max(1));
         let ordinal = text.parse::<i64>().ok().filter(|ordinal| ordinal.to_string() == text);
-        ordinal.is_some_and(|ordinal| (start..end).contains(&ordinal))
+        ordinal.is_some_and(|ordinal| ordinals(self.object).contains(&ordinal))
     }
 
     /// Whether the pods get labels while they run: the agent of an availability group marks the primary replica.

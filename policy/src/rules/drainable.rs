@@ -35,6 +35,7 @@ use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::objects::DisruptionBudget;
+use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -57,7 +58,10 @@ fn check(context: &CheckContext<'_>, budget: &DisruptionBudget<'_>, findings: &m
         return;
     }
     let databases = context.view.databases_in_budget(budget);
-    let Some(database) = databases.iter().find(|workload| !context.exempts(&RULE, &workload.object)) else { return };
+    let is_blocked = |workload: &&Workload<'_>| {
+        !context.exempts(&RULE, &workload.object) && !(is_positive && keeps_enough_replicas(workload, &least))
+    };
+    let Some(database) = databases.iter().find(is_blocked) else { return };
     let fix = || {
         let remove = least.exists().then(|| Edit::remove(&least));
         Fix::unsafe_edits(remove.into_iter().chain([Edit::set(&spec, &["maxUnavailable"], 1)]).collect::<Vec<_>>())
@@ -69,6 +73,16 @@ fn check(context: &CheckContext<'_>, budget: &DisruptionBudget<'_>, findings: &m
                 finding.label(format!("this protects the only pod of {}", database.describe())).fix(fix())
             }),
     );
+}
+
+/// Whether one of the replicas of an availability group can be evicted while `least` are available.
+fn keeps_enough_replicas(workload: &Workload<'_>, least: &Cursor<'_>) -> bool {
+    let replicas = workload.object.path(&["spec", "replicas"]).int().unwrap_or(1);
+    let amount = amount(least).unwrap_or_default();
+    let is_percentage = least.str().is_some_and(|text| text.ends_with('%'));
+    // Percentages are rounded up.
+    let needed = if is_percentage { (amount.saturating_mul(replicas).saturating_add(99)) / 100 } else { amount };
+    needed < replicas && workload.can_be_availability_group()
 }
 
 /// A number of pods or a percentage, without its unit.
@@ -83,7 +97,7 @@ mod tests {
     use super::*;
     use crate::json::edit::apply;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, closed, deployment, findings_of, test};
+    use crate::testing::{ask_in, closed, deployment, findings_of, settings, stateful_set, test};
 
     fn found(spec: Value) -> Vec<String> {
         let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "sql"},
@@ -102,6 +116,23 @@ mod tests {
         let mut fixed = budget.clone();
         assert_eq!(apply(&mut fixed, &fix.edits), Ok(()));
         assert_eq!(fixed["spec"], json!({"selector": budget["spec"]["selector"], "maxUnavailable": 1}));
+    }
+
+    #[test]
+    fn one_replica_of_an_availability_group_can_be_evicted() {
+        const CONTAINER: &str = "/spec/template/spec/containers/0";
+        let group = stateful_set(&[
+            ("/spec/replicas", json!(3)),
+            (&format!("{CONTAINER}/image"), json!("mcr.microsoft.com/mssql/server:2022-latest")),
+            (&format!("{CONTAINER}/env/-"), json!({"name": "MSSQL_ENABLE_HADR", "value": "1"})),
+        ]);
+        let found = |least: Value| {
+            let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "sql"},
+                "spec": {"minAvailable": least, "selector": {"matchLabels": {"app": "sql"}}}});
+            ask_in(&RULE, &budget, &closed([&group, &budget]), &settings(json!({"engines": ["sql-server"]}))).len()
+        };
+        assert_eq!((found(json!(2)), found(json!("50%"))), (0, 0));
+        assert_eq!((found(json!(3)), found(json!("67%"))), (1, 1));
     }
 
     #[test]

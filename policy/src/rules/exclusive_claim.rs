@@ -77,11 +77,14 @@ struct OtherUser<'a> {
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for claim in workload.data_claims() {
-        let name = claim.name(workload);
-        let Some(users) = context.view.users_of_claim(&name).known() else { return };
-        let others = users.into_iter().filter(|pods| !is_same(pods, workload)).map(|pods| OtherUser::new(pods, &name));
+        let mut others = Vec::new();
+        for name in claim.names(workload) {
+            let Some(users) = context.view.users_of_claim(&name).known() else { return };
+            let users = users.into_iter().filter(|pods| !is_same(pods, workload));
+            others.extend(users.filter_map(|pods| OtherUser::read(pods, &name)));
+        }
         // One that writes is worse than one that reads.
-        let Some(other) = others.min_by_key(|other| other.only_reads) else { continue };
+        let Some(other) = others.into_iter().min_by_key(|other| other.only_reads) else { continue };
         let described = format!("{} {}", other.pods.kind.name(), quoted(other.pods.name));
         let at = claim.location();
         let finding = if other.only_reads {
@@ -113,21 +116,29 @@ fn is_same(pods: &Pods<'_>, workload: &Workload<'_>) -> bool {
 }
 
 impl<'a> OtherUser<'a> {
-    fn new(pods: Pods<'a>, claim: &str) -> Self {
+    /// Reads the pods that use a claim; `None` if no container mounts it.
+    fn read(pods: Pods<'a>, claim: &str) -> Option<Self> {
         let object = Cursor::root(pods.object);
         let pod = object.path(pods.kind.template_path()).at("spec");
         let source = |volume: &Cursor<'a>| volume.at("persistentVolumeClaim");
         let volume = pod.at("volumes").items().find(|volume| source(volume).at("claimName").str() == Some(claim));
         let Some(volume) = volume else {
             // A claim template made it.
-            return OtherUser { pods, location: object.path(&["spec", "volumeClaimTemplates"]), only_reads: false };
+            return Some(OtherUser {
+                pods,
+                location: object.path(&["spec", "volumeClaimTemplates"]),
+                only_reads: false,
+            });
         };
         let name = volume.at("name").str();
         let containers = ["containers", "initContainers"].into_iter().flat_map(|list| pod.at(list).items());
-        let mut mounts = containers.flat_map(|container| container.at("volumeMounts").items());
-        let writes = mounts.any(|mount| mount.at("name").str() == name && !mount.at("readOnly").is_true());
-        let only_reads = source(&volume).at("readOnly").is_true() || !writes;
-        OtherUser { pods, location: source(&volume).at("claimName"), only_reads }
+        let mounts = containers.flat_map(|container| {
+            ["volumeMounts", "volumeDevices"].into_iter().flat_map(move |list| container.at(list).items())
+        });
+        let of_claim: Vec<Cursor<'_>> = mounts.filter(|mount| mount.at("name").str() == name).collect();
+        let only_reads =
+            source(&volume).at("readOnly").is_true() || of_claim.iter().all(|mount| mount.at("readOnly").is_true());
+        (!of_claim.is_empty()).then(|| OtherUser { pods, location: source(&volume).at("claimName"), only_reads })
     }
 }
 
@@ -165,6 +176,22 @@ mod tests {
             ask_in(&RULE, &set, &closed([&set, &made]), &Settings::default()),
             ["reject /spec/volumeClaimTemplates/0/metadata/name"]
         );
+    }
+
+    #[test]
+    fn each_replica_has_claims_of_its_own() {
+        let set = stateful_set(&[("/spec/ordinals", json!({"start": 5})), ("/spec/replicas", json!(2))]);
+        let found =
+            |claim: &str| ask_in(&RULE, &set, &closed([&set, &job(claim, json!({}))]), &Settings::default()).len();
+        assert_eq!((found("data-sql-5"), found("data-sql-6")), (1, 1));
+        assert_eq!((found("data-sql-0"), found("data-sql-7")), (0, 0));
+    }
+
+    #[test]
+    fn a_claim_that_no_container_mounts_is_not_used() {
+        let (database, mut unused) = (deployment(&[]), job("sql-data", json!({})));
+        unused["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = json!([]);
+        assert!(ask_in(&RULE, &database, &closed([&database, &unused]), &Settings::default()).is_empty());
     }
 
     #[test]

@@ -54,8 +54,9 @@ pub const RULE: Rule = Rule {
 fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findings) {
     let Some(selected) = context.view.pods_selected_by(service).known() else { return };
     let is_rollout = |pods: &Pods<'_>| workload_reference(&Cursor::root(pods.object)).is_some();
-    let selected: Vec<Pods<'_>> =
-        selected.into_iter().filter(|pods| pods.kind.is_long_running() && !is_rollout(pods)).collect();
+    // Pods that run to completion get connections, too, while they run.
+    let has_pods = |pods: &Pods<'_>| pods.kind.is_long_running() || pods.kind.runs_to_completion();
+    let selected: Vec<Pods<'_>> = selected.into_iter().filter(|pods| has_pods(pods) && !is_rollout(pods)).collect();
     if selected.len() < 2 {
         return;
     }
@@ -94,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, closed, deployment, open_index, service, test};
+    use crate::testing::{ask_in, closed, deployment, open_index, other_kind, service, test};
 
     #[test]
     fn a_service_leads_to_one_database() {
@@ -113,6 +114,9 @@ mod tests {
         assert!(found(&own, &[&database]).is_empty());
         assert_eq!(found(&own, &[&database, &other]), ["reject /spec/selector"]);
         assert_eq!(found(&own, &[&database, &web]), ["warn /spec/selector"]);
+        let containers = json!([{"name": "backup", "image": "backup"}]);
+        let job = other_kind("batch/v1", "Job", &[("/spec/template/spec/containers", containers)]);
+        assert_eq!(found(&own, &[&database, &job]), ["warn /spec/selector"]);
         assert!(found(&own, &[&web]).is_empty(), "no database");
         let metrics = service(&[("/spec/ports", json!([{"port": 9187}]))]);
         assert!(found(&metrics, &[&database, &web]).is_empty(), "it does not lead to the database");

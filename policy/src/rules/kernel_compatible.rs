@@ -37,7 +37,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::objects::Node;
-use crate::workload::Workload;
+use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -55,11 +55,9 @@ pub const RULE: Rule = Rule {
 pub type KernelVersion = (u32, u32);
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    let last_of = |container: &crate::workload::EngineContainer<'_>| container.engine.last_working_kernel;
-    let Some((container, last)) = workload.engines.iter().find_map(|container| Some((container, last_of(container)?)))
-    else {
-        return;
-    };
+    let limit = |container: &EngineContainer<'_>| container.last_working_kernel();
+    let limited = workload.engines.iter().find_map(|container| Some((container, limit(container)?)));
+    let Some((container, last)) = limited else { return };
     let nodes: Vec<Node<'_>> = context.view.nodes().known().unwrap_or_default();
     let candidates = nodes.iter().filter(|node| node.admits(&workload.pod));
     let known: Vec<(&Node<'_>, KernelVersion)> =
@@ -130,6 +128,29 @@ mod tests {
         let unknown = [node("c", "unknown", json!(null)), node("d", "", json!(null))];
         assert!(found(&unknown).is_empty());
         assert_eq!(found(&[unknown[0].clone(), new]), [format!("reject {IMAGE}")]);
+    }
+
+    #[test]
+    fn old_builds_of_sql_server_fail_on_new_kernels() {
+        let new = node("b", "6.8.0-1021-azure", json!(null));
+        let found = |tag: &str| {
+            let image = json!(format!("mcr.microsoft.com/mssql/server:{tag}"));
+            let database = deployment(&[("/spec/template/spec/containers/0/image", image)]);
+            let engines = settings(json!({"engines": ["sql-server"]}));
+            ask_in(&RULE, &database, &closed([&database, &new]), &engines).len()
+        };
+        for (tag, expected) in [
+            ("2017-latest", 1),
+            ("2017-CU31-ubuntu-18.04", 1),
+            ("2022-RTM-ubuntu-20.04", 1),
+            ("2022-CU11-ubuntu-20.04", 1),
+            ("2022-CU12-ubuntu-22.04", 0),
+            ("2022-latest", 0),
+            ("2019-latest", 0),
+            ("latest", 0),
+        ] {
+            assert_eq!(found(tag), expected, "{tag}");
+        }
     }
 
     #[test]

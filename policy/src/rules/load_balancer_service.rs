@@ -156,8 +156,9 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
         // Where only this object is checked, others need not be told apart.
         let mut services = context.view.services_beside(service, &workload).known()?;
         if context.scope() == Scope::Request {
-            services
-                .retain(|other| other.is_load_balancer() || context.view.is_behind_route(other).known() == Some(true));
+            services.retain(|other| {
+                other.is_load_balancer() || context.view.is_behind_route(other, &workload).known() == Some(true)
+            });
         }
         services.push(*service);
         let address = context.view.client_address(&workload, &services).known()?;
@@ -409,6 +410,10 @@ mod tests {
         assert!(in_application(&cluster_ip, &[database.clone(), route("sql")]).is_empty());
         assert!(at_admission(&cluster_ip, &[database.clone(), route("sql")]).is_empty());
         let gateway = || json!([{"kind": "Gateway", "name": "edge"}]);
+        let mut with_metrics = cluster_ip.clone();
+        with_metrics["spec"]["ports"] = json!([{"port": 1433, "name": "sql"}, {"port": 9399, "name": "metrics"}]);
+        let to_metrics = route_with("sql", gateway(), json!({"port": 9399}));
+        assert_eq!(in_application(&with_metrics, &[database.clone(), to_metrics]), ["reject /spec/type"]);
         for wrong in [
             route("web"),
             route_with("sql", json!([]), json!({"port": 1433})),

@@ -105,7 +105,7 @@ fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
     let name = quoted(object.path(&["metadata", "name"]).str().unwrap_or_default());
     if kind == "VerticalPodAutoscaler" {
         let field = spec.path(&["updatePolicy", "updateMode"]);
-        return matches!(field.str(), None | Some("Auto" | "Recreate")).then(|| Problem {
+        return matches!(field.str(), None | Some("Auto" | "Recreate" | "InPlaceOrRecreate")).then(|| Problem {
             field,
             message: format!("VerticalPodAutoscaler {name} restarts the pod to resize it"),
             help: "set `updateMode: Off` and read its recommendations",
@@ -125,11 +125,12 @@ fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
             quantity: Some(count),
         });
     }
-    let least = spec.at("minReplicaCount");
-    (is_of_keda && least.int().unwrap_or(0) < 1).then(|| Problem {
-        field: least,
+    let (least, idle) = (spec.at("minReplicaCount"), spec.at("idleReplicaCount"));
+    let field = if idle.int() == Some(0) { idle } else { least };
+    (is_of_keda && field.int().unwrap_or(0) < 1).then(|| Problem {
+        field,
         message: format!("ScaledObject {name} stops the database when there is no load"),
-        help: "set `minReplicaCount: 1`",
+        help: "set `minReplicaCount: 1`, without `idleReplicaCount`",
         is_advice: true,
         quantity: None,
     })
@@ -152,6 +153,22 @@ mod tests {
         let found = ask_in(&RULE, &database, &closed([&database, &autoscaler]), &Settings::default());
         assert!(ask_in(&RULE, &database, &open_index([&autoscaler]), &Settings::default()).is_empty());
         found
+    }
+
+    #[test]
+    fn the_autoscaler_of_a_rollout_counts_for_the_deployment_whose_pods_it_runs() {
+        let database = deployment(&[]);
+        let rollout = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "roll"},
+            "spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sql"}}});
+        let target = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "roll"});
+        let autoscaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "scale"}, "spec": {"scaleTargetRef": target, "maxReplicas": 3}});
+        let found = |others: &[&Value]| {
+            let all = others.iter().copied().chain([&database, &autoscaler]);
+            ask_in(&RULE, &database, &closed(all), &Settings::default())
+        };
+        assert_eq!(found(&[&rollout]), ["reject /metadata/name"]);
+        assert!(found(&[]).is_empty());
     }
 
     #[test]
@@ -185,6 +202,7 @@ mod tests {
         assert_eq!(keda(json!({"scaleTargetRef": {"name": "sql"}})), REJECT);
         assert_eq!(keda(json!({"maxReplicaCount": 1})), WARN);
         assert!(keda(json!({"maxReplicaCount": 1, "minReplicaCount": 1})).is_empty());
+        assert_eq!(keda(json!({"maxReplicaCount": 1, "minReplicaCount": 1, "idleReplicaCount": 0})), WARN);
         let target = json!({"kind": "Deployment", "name": "sql"});
         let vertical = |mode: Value| {
             let spec = json!({"targetRef": target, "updatePolicy": {"updateMode": mode}});
@@ -192,6 +210,7 @@ mod tests {
         };
         assert_eq!(vertical(json!("Auto")), WARN);
         assert_eq!(vertical(json!("Recreate")), WARN);
+        assert_eq!(vertical(json!("InPlaceOrRecreate")), WARN);
         assert_eq!(vertical(json!(null)), WARN);
         assert!(vertical(json!("Off")).is_empty() && vertical(json!("Initial")).is_empty());
     }

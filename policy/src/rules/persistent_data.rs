@@ -283,7 +283,8 @@ fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {
         }
         Some((VolumeSource::Other(kind @ ("configMap" | "secret" | "projected" | "downwardAPI" | "image")), _)) => {
             let consequence = format!("{product} cannot write its database files");
-            return DataLoss { consequence, location: format!("on a {kind} volume") };
+            let article = if *kind == "image" { "an" } else { "a" };
+            return DataLoss { consequence, location: format!("on {article} {kind} volume") };
         }
         Some((VolumeSource::Other(kind), _)) => {
             let kind = quoted(kind);

@@ -165,6 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn an_unbound_claim_does_not_get_a_volume_that_lacks_what_it_asks_for() {
+        let selector = json!({"matchLabels": {"disk": "fast"}});
+        let manual = claim("sql-data", &[("/spec/storageClassName", json!("manual")), ("/spec/selector", selector)]);
+        let found = |capacity: &str, mode: &str, disk: &str| {
+            let mut volume = volume(json!({"storageClassName": "manual", "hostPath": {"path": "/data"},
+                "capacity": {"storage": capacity}, "accessModes": [mode]}));
+            volume["metadata"]["labels"] = json!({"disk": disk});
+            found(&manual, &[&volume]).len()
+        };
+        assert_eq!(found("8Gi", "ReadWriteOnce", "fast"), 1);
+        assert_eq!(found("1Gi", "ReadWriteOnce", "fast"), 0, "too small");
+        assert_eq!(found("8Gi", "ReadOnlyMany", "fast"), 0, "another access mode");
+        assert_eq!(found("8Gi", "ReadWriteOnce", "slow"), 0, "another label");
+    }
+
+    #[test]
     fn an_unbound_claim_gets_a_volume_of_its_class_or_the_one_reserved_for_it() {
         let manual = claim("sql-data", &[("/spec/storageClassName", json!("manual"))]);
         let of_class = |class: &str| volume(json!({"storageClassName": class, "hostPath": {"path": "/data"}}));

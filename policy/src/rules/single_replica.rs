@@ -41,9 +41,9 @@ use crate::json::edit::Edit;
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::selector::{POD_INDEX, POD_NAME, Selector};
 use crate::kubernetes::service::Service;
-use crate::kubernetes::volumes::{VolumeSource, effective_mount};
+use crate::kubernetes::volumes::VolumeSource;
 use crate::view::Scope;
-use crate::workload::{EngineContainer, Workload};
+use crate::workload::Workload;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -118,7 +118,7 @@ fn check(object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) 
             .problem(Problem::NoWholeNumber as u8)
             .help("write a whole number without quotes: `replicas: 1`")
             .for_reports(unsafe_fix),
-        Some(_) if workload.engines.iter().all(|engine| is_own_replica(workload, engine)) => {
+        Some(_) if workload.can_be_availability_group() => {
             Finding::advice(&replicas, "several replicas hold the same data only in an availability group")
                 .help("make sure that an operator manages the availability group, or set `replicas: 1`")
         }
@@ -127,16 +127,6 @@ fn check(object: &Cursor<'_>, workload: &Workload<'_>, findings: &mut Findings) 
             ..several_replicas(&replicas, workload, count).reason(reason(workload)).help(HELP).for_reports(unsafe_fix)
         },
     });
-}
-
-/// Whether each pod has files of its own, and can be a replica of an availability group.
-fn is_own_replica<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
-    let storage = workload.storage(engine);
-    let has_own_files = storage.directories.iter().all(|directory| {
-        let mount = directory.path.as_deref().and_then(|path| effective_mount(&storage.mounts, path));
-        mount.is_some_and(|mount| matches!(mount.source, VolumeSource::ClaimTemplate(_)))
-    });
-    engine.uses_availability_groups() && has_own_files
 }
 
 fn several_replicas(replicas: &Cursor<'_>, workload: &Workload<'_>, count: i64) -> Finding {

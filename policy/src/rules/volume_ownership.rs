@@ -47,8 +47,10 @@ use crate::json::edit::Edit;
 use crate::kubernetes::command::{Command, argv, commands};
 use crate::kubernetes::image::ImageReference;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
-use crate::kubernetes::volumes::{Mount, VolumeSource, is_within, normalized};
+use crate::kubernetes::volumes::{Mount, is_within, normalized};
 use crate::view::Scope;
+use crate::view::storage::DataStorage;
+use crate::workload::claims::DataClaim;
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
@@ -102,10 +104,9 @@ fn volume_finding<'a>(
     engine: &EngineContainer<'a>,
 ) -> Option<Finding> {
     let mount = lacks_ownership(workload, engine)?;
-    let VolumeSource::Claim(source) = &mount.source else { return None };
-    let name = source.at("claimName");
-    let claim = context.view.claim(name.str()?).known()??;
-    let volume = context.view.volume_of(&claim)?;
+    let claim = DataClaim::from_source(&mount.source)?;
+    let DataStorage { location: name, volume, .. } = context.view.storage_of(&claim, workload)?;
+    let volume = volume?;
     let at = volume.source_without_ownership()?;
     let Engine { product, uid, .. } = engine.engine;
     let message = format!("{product} runs as uid {uid}, and `fsGroup` does not give it the files of this volume");
@@ -369,6 +370,9 @@ mod tests {
         assert_eq!(found("manual", &without_group(&[])), warning, "in place of the advice to set a group");
         assert_eq!(found("manual", &deployment(&[])), warning);
         assert!(found("other", &deployment(&[])).is_empty());
+        let class = ("/spec/volumeClaimTemplates/0/spec/storageClassName", json!("manual"));
+        let of_template = ["warn /spec/volumeClaimTemplates/0/metadata/name"];
+        assert_eq!(found("manual", &stateful_set(&[class])), of_template);
     }
 
     #[test]

@@ -39,7 +39,9 @@ use crate::json::edit::Edit;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount};
 use crate::view::Scope;
+use crate::view::storage::DataStorage;
 use crate::workload::DatabaseContainer;
+use crate::workload::claims::DataClaim;
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -113,12 +115,12 @@ fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '
     }
     let product = container.engine.product;
     for mount in written_mounts(container) {
-        let VolumeSource::Claim(source) = &mount.source else { continue };
-        let name = source.at("claimName");
-        let Some(Some(claim)) = name.str().and_then(|name| context.view.claim(name).known()) else { continue };
+        let claim = DataClaim::from_source(&mount.source);
+        let storage = claim.as_ref().and_then(|claim| context.view.storage_of(claim, container.workload));
+        let Some(DataStorage { location: name, claim, is_template, volume, .. }) = storage else { continue };
         let modes = claim.object.path(&["spec", "accessModes"]);
-        let of_claim = modes.items().find(|mode| mode.str() == Some("ReadOnlyMany"));
-        let volume = context.view.volume_of(&claim);
+        // Those of a template are checked alone.
+        let of_claim = modes.items().find(|mode| mode.str() == Some("ReadOnlyMany")).filter(|_| !is_template);
         let of_volume = volume.and_then(|volume| Some((volume.object, volume.read_only()?)));
         let Some((object, at)) = of_claim.map(|mode| (claim.object, mode)).or(of_volume) else { continue };
         if !findings.iter().any(|known| known.pointer == name.pointer()) {

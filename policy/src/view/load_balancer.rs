@@ -50,7 +50,7 @@ impl<'a> View<'a> {
         }
         let mut candidates = Vec::new();
         for service in leading {
-            match (self.is_behind_route(&service), self.selects_one_workload(&service)) {
+            match (self.is_behind_route(&service, workload), self.selects_one_workload(&service)) {
                 (Lookup::Known(true), _) => return Lookup::Known(ClientAddress::Stable),
                 (Lookup::Known(false), Lookup::Known(true)) => candidates.push(service),
                 (Lookup::Known(false), Lookup::Known(false)) => {}
@@ -76,9 +76,10 @@ impl<'a> View<'a> {
         selected.map(|selected| selected.iter().filter(|pods| pods.kind.is_long_running()).count() <= 1)
     }
 
-    /// Whether a Service is behind a TCPRoute of the Gateway API, whose Gateway has an address that stays.
-    pub fn is_behind_route(&self, service: &Service<'_>) -> Lookup<bool> {
-        let ports: Vec<i64> = service.spec.at("ports").items().filter_map(|port| port.at("port").int()).collect();
+    /// Whether a TCPRoute of the Gateway API, whose Gateway has an address that stays, leads through a Service to
+    /// `workload`.
+    pub fn is_behind_route(&self, service: &Service<'_>, workload: &Workload<'_>) -> Lookup<bool> {
+        let ports: Vec<i64> = ports_to(service, workload).iter().filter_map(|port| port.at("port").int()).collect();
         let routes = self.tcp_routes();
         routes.map(|routes| routes.iter().any(|route| route.leads_to(service.name(), self.namespace(), &ports)))
     }

@@ -48,7 +48,8 @@ impl<'a> View<'a> {
         let users = self.users_of_claim(name).known().unwrap_or_default();
         let workloads = users.into_iter().filter_map(|pods| Workload::read(pods.object, pods.kind, self.settings));
         workloads.filter(move |workload| {
-            workload.has_selected_engine() && workload.data_claims().iter().any(|claim| claim.name(workload) == name)
+            workload.has_selected_engine()
+                && workload.data_claims().iter().any(|claim| claim.names(workload).iter().any(|own| own == name))
         })
     }
 
@@ -70,7 +71,8 @@ impl<'a> View<'a> {
         workload.data_claims().iter().filter_map(|claim| self.storage_of(claim, workload)).collect()
     }
 
-    fn storage_of<'s>(&'s self, data_claim: &DataClaim<'s>, workload: &Workload<'_>) -> Option<DataStorage<'s>> {
+    /// The storage behind a claim of `workload`; `None` if the claim is not known.
+    pub fn storage_of<'s>(&'s self, data_claim: &DataClaim<'s>, workload: &Workload<'_>) -> Option<DataStorage<'s>> {
         let name = data_claim.name(workload);
         let is_template = data_claim.is_template();
         // At admission, the claims of a new StatefulSet do not exist yet.
@@ -83,6 +85,7 @@ impl<'a> View<'a> {
             DataClaim::Template(template) => *template,
         };
         let (volume, class) = match self.scope() {
+            _ if cfg!(feature = "guest") => (None, None),
             Scope::Request => (None, None),
             Scope::Part | Scope::Application | Scope::LiveCluster => {
                 let class = self.class_or_default(&claim);
@@ -94,7 +97,7 @@ impl<'a> View<'a> {
 
     /// The PersistentVolume that a claim is bound to, or can be bound to. At admission they are not looked up.
     pub fn volume_of(&self, claim: &Claim<'_>) -> Option<Volume<'a>> {
-        if self.scope() == Scope::Request {
+        if cfg!(feature = "guest") || self.scope() == Scope::Request {
             return None;
         }
         let name = claim.object.path(&["metadata", "name"]).str().unwrap_or_default();
@@ -120,7 +123,9 @@ impl<'a> View<'a> {
         let volumes: Vec<Volume<'a>> = volumes.known()?.into_iter().map(Volume::read).collect();
         let reserved = volumes.iter().find(|volume| volume.reserved_for() == Some((self.namespace, name)));
         let makes_volumes = class.is_some_and(|class| class.provisioner().str() != Some(NO_PROVISIONER));
-        let is_match = |volume: &&Volume<'_>| volume.reserved_for().is_none() && volume.class_name() == class_name;
+        let is_match = |volume: &&Volume<'_>| {
+            volume.reserved_for().is_none() && volume.class_name() == class_name && volume.can_hold(claim)
+        };
         reserved.or_else(|| volumes.iter().find(is_match).filter(|_| !makes_volumes)).copied()
     }
 

@@ -1,8 +1,10 @@
 //! The claims that hold the files of a workload's databases.
 
+use serde_json::Value;
+
 use super::Workload;
 use crate::json::cursor::Cursor;
-use crate::kubernetes::claim::Claim;
+use crate::kubernetes::claim::{Claim, claims_of_template};
 use crate::kubernetes::volumes::VolumeSource;
 
 /// A claim that holds database files, as the workload refers to it.
@@ -28,13 +30,29 @@ impl<'a> DataClaim<'a> {
         matches!(self, DataClaim::Template(_))
     }
 
-    /// The name of the claim. The one of the first replica stands for all that are made of a template.
-    pub fn name(&self, workload: &Workload<'_>) -> String {
+    /// The claim that a volume of a pod is; `None` if it is none.
+    pub fn from_source(source: &VolumeSource<'a>) -> Option<Self> {
+        match source {
+            VolumeSource::Claim(source) => Some(DataClaim::Named(source.at("claimName"))),
+            VolumeSource::ClaimTemplate(template) => Some(DataClaim::Template(Claim { object: *template })),
+            VolumeSource::Other(_) | VolumeSource::NoSource | VolumeSource::NoSuchVolume => None,
+        }
+    }
+
+    /// The names of the claims: one, or one for each replica.
+    pub fn names(&self, workload: &Workload<'_>) -> Vec<String> {
         let own = self.location().str().unwrap_or_default();
         match self {
-            DataClaim::Named(_) => own.to_owned(),
-            DataClaim::Template(_) => format!("{own}-{}-0", workload.name()),
+            DataClaim::Named(_) => vec![own.to_owned()],
+            DataClaim::Template(_) => {
+                claims_of_template(own, workload.object.value().unwrap_or(&Value::Null)).collect()
+            }
         }
+    }
+
+    /// The name of the claim. The one of the first replica stands for all that are made of a template.
+    pub fn name(&self, workload: &Workload<'_>) -> String {
+        self.names(workload).into_iter().next().unwrap_or_default()
     }
 }
 
@@ -57,11 +75,7 @@ impl<'a> Workload<'a> {
     fn read_data_claims(&self) -> Vec<DataClaim<'a>> {
         let mut claims: Vec<DataClaim<'a>> = Vec::new();
         for mount in self.containers().flat_map(|container| container.storage().data_mounts()) {
-            let claim = match &mount.source {
-                VolumeSource::Claim(source) => DataClaim::Named(source.at("claimName")),
-                VolumeSource::ClaimTemplate(template) => DataClaim::Template(Claim { object: *template }),
-                VolumeSource::Other(_) | VolumeSource::NoSource | VolumeSource::NoSuchVolume => continue,
-            };
+            let Some(claim) = DataClaim::from_source(&mount.source) else { continue };
             let (name, is_template) = (claim.location().str(), claim.is_template());
             let is_known = |known: &DataClaim<'_>| known.location().str() == name && known.is_template() == is_template;
             if name.is_some_and(|name| !name.is_empty()) && !claims.iter().any(is_known) {

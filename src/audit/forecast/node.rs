@@ -346,13 +346,13 @@ pub(super) fn replacement(situation: &Situation<'_, '_>) -> Forecast {
 
 /// Adds whether the database works on the kernel of a new image, which the cluster does not show.
 fn check_kernels(situation: &Situation<'_, '_>, draft: &mut Draft) {
-    let Some(engine) = situation.database.workload.engines.first().map(|container| container.engine) else { return };
-    let Some((major, minor)) = engine.last_working_kernel else { return };
+    let Some(container) = situation.database.workload.engines.first() else { return };
+    let Some((major, minor)) = container.last_working_kernel() else { return };
     let kernel = situation.node.and_then(|node| node.kernel());
     if let Some(kernel) = kernel {
         draft.shows("Node", "", situation.node_name(), format!("has the kernel {kernel}"));
     }
-    let product = engine.product;
+    let product = container.engine.product;
     let has_newer = situation.targets(|_| true).bad.iter().any(|(_, unfit)| matches!(unfit, Unfit::Kernel(_)));
     let message = format!("{product} crashes if the new image has a kernel after {major}.{minor}");
     let help =

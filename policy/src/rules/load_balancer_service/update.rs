@@ -21,10 +21,12 @@ pub(super) fn check(context: &CheckContext<'_>, service: &Service<'_>, old: &Ser
 
 /// A finding if an UPDATE takes the last stable address of a workload away.
 fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    let is_address = |service: &Service<'_>| is_wanted(context, service);
     let mut workloads = Vec::new();
     for workload in databases(context, old)? {
-        let is_kept = is_address(service) && service.selects(&workload.pods(context.view.namespace()));
+        let is_address = |service: &Service<'_>| {
+            is_wanted(context, service) || context.view.is_behind_route(service, &workload).known() == Some(true)
+        };
+        let is_kept = service.selects(&workload.pods(context.view.namespace())) && is_address(service);
         let others = context.view.services_beside(service, &workload).known()?;
         if !is_kept && !others.iter().any(is_address) {
             workloads.push(workload);
