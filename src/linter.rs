@@ -22,6 +22,7 @@ mod contents;
 mod ignores;
 pub(crate) mod list_items;
 mod locate;
+mod misplaced;
 mod namespace;
 mod notes;
 mod related;

@@ -16,6 +16,7 @@ use super::check::check_object;
 use super::contents::Contents;
 use super::list_items::{ListItem, complete, objects_in};
 use super::locate::ObjectLocation;
+use super::misplaced::misplaced_image;
 use super::resolve::runs_other_pods;
 use super::{LintedFile, LocatedFinding};
 use crate::manifest::{Document, ReadError, document_spans, read_span};
@@ -301,6 +302,8 @@ impl DocumentScan {
         let Some(workload) = Workload::read(object, workload_kind, prefilter.settings()) else {
             // It can have the same claim or labels as a database.
             let is_late = runs_other_pods(object, workload_kind);
+            let misplaced = misplaced_image(document, &item.prefix, object, workload_kind, prefilter.settings());
+            self.errors.extend(misplaced);
             return ScannedObject { kept: Some(kind), is_late, is_checked: false };
         };
         if !workload.has_selected_engine() {
