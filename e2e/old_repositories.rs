@@ -73,6 +73,9 @@ fn a_baseline_that_cannot_be_used_is_an_error() {
         insta::assert_snapshot!(shown(&lint(folder.path(), &["--baseline", file, "a.yaml"])));
     }
     assert_eq!(lint(folder.path(), &["--write-baseline"]).code, 2);
+    let overwriting = lint(folder.path(), &["--baseline", "a.yaml", "--write-baseline", "a.yaml"]);
+    assert!(overwriting.code == 2 && overwriting.output.contains("a.yaml: not a baseline"), "{}", overwriting.output);
+    assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), EXAMPLE);
     // It would be incomplete.
     let unread = write_baseline(folder.path());
     assert!(unread.code == 4 && !folder.path().join("baseline.json").exists(), "{}", unread.output);

@@ -19,6 +19,8 @@ use crate::report::fingerprint::fingerprint;
 /// The version of the file format.
 const VERSION: u32 = 1;
 
+const NOT_A_BASELINE: &str = "not a baseline; name another file, or remove it";
+
 /// The findings that are not reported, as a file has them.
 #[derive(Debug)]
 pub struct Baseline {
@@ -53,8 +55,7 @@ impl Baseline {
             ErrorKind::NotFound => failure("no such file; create it with --write-baseline".to_owned()),
             _ => failure(describe_io_error(&error)),
         })?;
-        let content: Content = serde_json::from_slice(&text)
-            .map_err(|error| failure(format!("no baseline: {error}; replace it with --write-baseline")))?;
+        let content: Content = serde_json::from_slice(&text).map_err(|_| failure(NOT_A_BASELINE.to_owned()))?;
         if content.version != VERSION {
             return Err(failure(format!("version {} is not known; replace it with --write-baseline", content.version)));
         }
@@ -79,8 +80,13 @@ impl Baseline {
     /// Writes the file, or leaves the old one unchanged.
     ///
     /// # Errors
-    /// [`CommandError`] with exit code 4 if it cannot be written.
+    /// [`CommandError`] with exit code 2 if it would replace a file that is no baseline, and 4 if it cannot be written.
     pub fn write(&self) -> Result<(), CommandError> {
+        let is_other = |text: Vec<u8>| serde_json::from_slice::<Content>(&text).is_err();
+        if fs::read(&self.path).is_ok_and(is_other) {
+            let path = escape(&self.path.to_string_lossy());
+            return Err(CommandError::usage(format!("--write-baseline: {path}: {NOT_A_BASELINE}")));
+        }
         let content = serde_json::json!({"version": VERSION, "findings": self.entries});
         let written = atomic_write(&self.path, |file| writeln!(file, "{content:#}"));
         written.map_err(|error| {

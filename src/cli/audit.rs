@@ -85,7 +85,7 @@ pub struct AuditManifests {
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
     /// When to audit, as a CronJob has it
-    #[arg(long, value_name = "SCHEDULE", default_value = "17 * * * *")]
+    #[arg(long, value_name = "SCHEDULE", default_value = "17 * * * *", value_parser = schedule)]
     pub schedule: String,
     /// Write no reports into the cluster
     #[arg(long, requires = "push_gateway")]
@@ -229,6 +229,14 @@ fn parse_what_if(text: &str) -> Result<WhatIf, String> {
         Some(("zone", name)) => Ok(WhatIf::Zone(name.to_owned())),
         Some(_) => Err(FORMS.to_owned()),
     }
+}
+
+/// A schedule of a CronJob, whose fields the API server checks.
+fn schedule(text: &str) -> Result<String, String> {
+    if text.starts_with('@') || text.split_whitespace().count() == 5 {
+        return Ok(text.to_owned());
+    }
+    Err("write five fields, such as `17 * * * *`, or a name such as @hourly".to_owned())
 }
 
 fn parse_output(text: &str) -> Result<(AuditFormat, PathBuf), String> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::exit::CommandError;
 use crate::input;
 use crate::linter::list_items::{complete, objects_in};
-use crate::manifest::{ReadError, read};
+use crate::manifest::{Lines, ReadError, read};
 
 /// The objects in files and directories.
 ///
@@ -20,9 +20,14 @@ pub(super) fn read_objects(paths: &[PathBuf]) -> Result<Vec<Value>, CommandError
     }
     let mut objects = Vec::new();
     for source in sources {
-        let failed = |error: ReadError| unreadable(&source.name(), &error);
-        for document in read(&source.read().map_err(failed)?) {
-            let mut value = document.map_err(failed)?.value;
+        let name = source.name();
+        let text = source.read().map_err(|error| unreadable(&name, &error))?;
+        let at = |error: ReadError| {
+            let position = Lines::new(&text).position(error.byte);
+            unreadable(&format!("{name}:{}:{}", position.line, position.column), &error)
+        };
+        for document in read(&text) {
+            let mut value = document.map_err(at)?.value;
             complete(&mut value);
             objects.extend(objects_in(&value).into_iter().map(|part| part.value.clone()));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sqledge_ha_policy::rules::{self, RULES};
-use sqledge_ha_policy::settings::{Settings, unknown};
+use sqledge_ha_policy::settings::{SETTINGS, Settings, unknown};
 
 #[cfg(feature = "serve")]
 use super::file::read_text;
@@ -47,6 +47,7 @@ pub fn find_mistake(path: &Path, text: &str) -> Option<SettingsError> {
 }
 
 fn read_value(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configuration, Mistake> {
+    reject_settings_at_top(file.value())?;
     let file_members = members(file.value(), "", "the configuration", &KEYS)?;
     let member = |key: &str| file_members.and_then(|members| members.get(key)).unwrap_or(&Value::Null);
     let settings = settings(member("policy"), "/policy")?;
@@ -59,6 +60,15 @@ fn read_value(file: &ConfigFile, exclusion: &mut Exclusion) -> Result<Configurat
         entries.push(entry(file, item, &pointer, location)?);
     }
     Ok(Configuration { settings, entries })
+}
+
+/// A file of settings alone, as the webhook reads it, does not say that they are settings.
+fn reject_settings_at_top(value: &Value) -> Result<(), Mistake> {
+    let is_setting = |key: &&String| SETTINGS.iter().any(|setting| setting.key == key.as_str());
+    match value.as_object().and_then(|members| members.keys().find(is_setting)) {
+        Some(key) => Err(Mistake::key(format!("/{key}"), format!("`{key}` is a setting; write it below `policy:`"))),
+        None => Ok(()),
+    }
 }
 
 fn entry(file: &ConfigFile, value: &Value, pointer: &str, location: String) -> Result<IgnoreEntry, Mistake> {

@@ -77,6 +77,10 @@ fn no_workload(result: &LintResult) -> Option<String> {
     if !is_complete || has_skipped || result.workloads > 0 || result.unselected_workloads > 0 {
         return None;
     }
+    if result.files.is_empty() {
+        let note = "found no manifests: directories are searched for .yaml, .yml and .json files that are not ignored";
+        return Some(note.to_owned());
+    }
     let advice = if result.objects > 0 { "; an image of another name needs the setting `images`" } else { "" };
     Some(format!("found no SQL Edge or SQL Server workload{advice}"))
 }

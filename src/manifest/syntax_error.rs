@@ -84,6 +84,18 @@ impl SyntaxError {
             SyntaxErrorKind::TooDeep | SyntaxErrorKind::Parser(ErrorKind::RecursionLimitExceeded) => {
                 format!("nesting is deeper than {MAX_DEPTH} levels")
             }
+            SyntaxErrorKind::Parser(ErrorKind::ExpectedBlockMappingKey) => {
+                "expected a key, indented like the other keys of its mapping".into()
+            }
+            SyntaxErrorKind::Parser(ErrorKind::ExpectedBlockSequenceEntry) => {
+                "expected `- `, indented like the other items of its list".into()
+            }
+            SyntaxErrorKind::Parser(ErrorKind::SimpleKeyExpected) => "expected `: ` after this key".into(),
+            SyntaxErrorKind::Parser(ErrorKind::ExpectedFlowMappingSeparator) => "expected `,` or `}`".into(),
+            SyntaxErrorKind::Parser(ErrorKind::ExpectedFlowSequenceSeparator) => "expected `,` or `]`".into(),
+            SyntaxErrorKind::Parser(ErrorKind::UnexpectedCharacter { character }) => {
+                format!("a value cannot begin with `{}`", character.escape_default())
+            }
             SyntaxErrorKind::Parser(kind) => kind.to_string(),
             SyntaxErrorKind::ControlCharacter => "control characters are not allowed in YAML or JSON".into(),
             SyntaxErrorKind::Yaml11LineBreak => {
@@ -122,6 +134,10 @@ impl SyntaxError {
             SyntaxErrorKind::Parser(
                 ErrorKind::TabInPlainScalar | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation,
             ) => "indent with spaces",
+            SyntaxErrorKind::Parser(ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry) => {
+                "check the indentation of this line, and of the lines above it"
+            }
+            SyntaxErrorKind::Parser(ErrorKind::UnexpectedCharacter { .. }) => "quote the value",
             SyntaxErrorKind::DuplicateKey { .. } => "remove one of them: Kubernetes silently uses the last one",
             SyntaxErrorKind::Yaml11LineBreak => "remove it; in double quotes, write \\N, \\L or \\P",
             SyntaxErrorKind::QuestionMark => "quote the value, or add a space after `?`",

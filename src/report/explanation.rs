@@ -50,8 +50,21 @@ pub fn text(review: &AdmissionReview, answer: &Value, settings: &Settings, objec
     section(&mut text, "message", message.lines().map(str::to_owned));
     section(&mut text, "patch", patch);
     section(&mut text, "warnings", warnings.iter().filter_map(Value::as_str).map(str::to_owned));
-    section(&mut text, "not checked", annotation(response, UNCHECKED).split("; ").map(str::to_owned));
+    section(&mut text, "not checked", unchecked(response, objects.is_some()));
     text
+}
+
+/// The look-ups that failed, and why.
+fn unchecked(response: &Value, has_objects: bool) -> Vec<String> {
+    let lines = annotation(response, UNCHECKED).split("; ").filter(|line| !line.is_empty());
+    if has_objects {
+        return lines.map(str::to_owned).collect();
+    }
+    let subjects: Vec<&str> = lines.filter_map(|line| line.split(':').next()).collect();
+    if subjects.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("what depends on {}: give their manifests with --cluster PATH", subjects.join(", "))]
 }
 
 /// Adds lines under a heading, unless there are none.
