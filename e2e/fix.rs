@@ -79,11 +79,7 @@ fn unsafe_fixes_need_a_flag() {
     let (folder, path) = folder_with_a_manifest();
     let ran = fix(folder.path(), &["sql.yaml"], "");
     assert_eq!(ran.code, 1);
-    assert!(
-        ran.stderr.contains("not fixed: sql.yaml:18:13: single-replica: the fix can move or delete data"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("not fixed: sql.yaml:18:13: single-replica: the fix is unsafe"), "{}", ran.stderr);
     assert!(fs::read_to_string(&path).unwrap().contains("replicas: 2"));
 }
 

@@ -3,7 +3,7 @@
 mod claims;
 mod single_fix;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
@@ -24,7 +24,7 @@ use crate::rendered::Rendered;
 pub enum AllowedFixes {
     /// The safe ones.
     SafeOnly,
-    /// Also those that can move or delete data.
+    /// Also those that can move or delete data, publish a database or stop it.
     UnsafeToo,
 }
 
@@ -35,7 +35,7 @@ pub enum FixOutcome {
     Applied,
     /// Its edits cannot be made in this text.
     Failed(EditError),
-    /// Its edits are unsafe: they can move or delete data.
+    /// Its edits are unsafe.
     NeedsUnsafe,
     /// Its edits belong in the sources of a chart or kustomization.
     Rendered,
@@ -52,6 +52,8 @@ pub struct FixResult {
     pub outcomes: Vec<FixOutcome>,
     /// The number of fixed findings in each file.
     pub fixed: Vec<usize>,
+    /// The findings that other fixes caused, and that were fixed in turn: the index of the file, and the rule.
+    pub follow_ups: BTreeSet<(usize, &'static str)>,
 }
 
 /// The maximum number of passes. A second one is needed for claims that the first one adds: they need an owner.
@@ -84,20 +86,30 @@ pub fn fix(result: &LintResult, prefilter: &Prefilter<'_>, allowed: AllowedFixes
     let (mut texts, mut outcomes) = apply_fixes(result, allowed, &mut claims);
     count_fixed(result, &outcomes, &mut fixed);
     let mut checked = check(texts);
+    let mut follow_ups = BTreeSet::new();
     for pass in 1.. {
         (texts, outcomes) = apply_fixes(&checked, allowed, &mut claims);
         if pass == MAX_PASSES || !outcomes.contains(&FixOutcome::Applied) {
             break;
         }
         count_fixed(&checked, &outcomes, &mut fixed);
+        follow_ups.extend(applied(&checked, &outcomes).map(|located| (located.file, located.finding.rule)));
         checked = check(texts);
     }
-    FixResult { result: checked, outcomes, fixed }
+    FixResult { result: checked, outcomes, fixed, follow_ups }
+}
+
+/// The findings whose fixes were applied.
+fn applied<'r>(result: &'r LintResult, outcomes: &[FixOutcome]) -> impl Iterator<Item = &'r LocatedFinding> {
+    let both = result.findings.iter().zip(outcomes);
+    both.filter(|(_, outcome)| **outcome == FixOutcome::Applied).map(|(located, _)| located)
 }
 
 fn count_fixed(result: &LintResult, outcomes: &[FixOutcome], fixed: &mut [usize]) {
-    for (located, _) in result.findings.iter().zip(outcomes).filter(|(_, outcome)| **outcome == FixOutcome::Applied) {
-        fixed.get_mut(located.file).into_iter().for_each(|count| *count += 1);
+    for located in applied(result, outcomes) {
+        if let Some(count) = fixed.get_mut(located.file) {
+            *count += 1;
+        }
     }
 }
 

@@ -39,7 +39,7 @@ impl QuickFix {
 
 /// The title of a finding's fix.
 pub fn fix_title(finding: &Finding) -> String {
-    let warning = if finding.safe_edits().is_some() { "" } else { " (unsafe: it can move or delete data)" };
+    let warning = if finding.safe_edits().is_some() { "" } else { " (unsafe)" };
     format!("Fix {}{warning}: {}", finding.rule, finding.help)
 }
 

@@ -104,7 +104,7 @@ fn unsafe_fixes_say_so_and_are_not_preferred() {
     assert_eq!(
         titles,
         [
-            "Fix persistent-data (unsafe: it can move or delete data): mount the claim at /var/opt/mssql",
+            "Fix persistent-data (unsafe): mount the claim at /var/opt/mssql",
             "Ignore persistent-data with a comment on this line",
         ]
     );

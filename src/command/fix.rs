@@ -43,9 +43,9 @@ pub fn run(flags: &Fix) -> Result<ExitStatus, CommandError> {
     }
     let allowed = if flags.unsafe_fixes { AllowedFixes::UnsafeToo } else { AllowedFixes::SafeOnly };
     let after = fix(&before, &prefilter, allowed);
-    let mut writer = FixWriter { flags, changed: 0, fixed: 0, failed: 0, is_unchanged: Vec::new() };
-    for ((before, after), fixed) in before.files.iter().zip(&after.result.files).zip(&after.fixed) {
-        writer.write(before, &after.text, *fixed)?;
+    let mut writer = FixWriter { flags, changed: 0, failed: 0, is_unchanged: Vec::new() };
+    for (before, after) in before.files.iter().zip(&after.result.files) {
+        writer.write(before, &after.text)?;
     }
     let mut errors = TextOutput::new(anstream::stderr().lock(), Layout::of_stderr());
     report::human::write_errors(&before, &mut errors)?;
@@ -67,9 +67,8 @@ pub fn run(flags: &Fix) -> Result<ExitStatus, CommandError> {
 /// Writes or shows the fixed texts.
 struct FixWriter<'f> {
     flags: &'f Fix,
-    /// The number of files that changed, or would change, and of the findings that this fixes.
+    /// The number of files that changed, or would change.
     changed: usize,
-    fixed: usize,
     /// The number of files that could not be written.
     failed: usize,
     /// Whether each file still has its old text.
@@ -81,7 +80,7 @@ impl FixWriter<'_> {
         self.flags.diff || self.flags.check
     }
 
-    fn write(&mut self, before: &LintedFile, after: &str, fixed: usize) -> io::Result<()> {
+    fn write(&mut self, before: &LintedFile, after: &str) -> io::Result<()> {
         let path = before.path.as_deref();
         self.is_unchanged.push(self.is_dry_run() || before.text == after);
         if before.is_rendered_by_tool() {
@@ -108,7 +107,6 @@ impl FixWriter<'_> {
             return Ok(());
         }
         self.changed += 1;
-        self.fixed += fixed;
         Ok(())
     }
 

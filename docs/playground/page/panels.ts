@@ -96,7 +96,7 @@ export function fixed(result: Fixed, unsafeToo: boolean, actions: Actions): Node
     'div',
     { class: 'toolbar' },
     element('p', {}, hasChanges ? `${count} fixed` : 'Nothing to fix'),
-    element('label', {}, box, ' also fixes that can move or delete data'),
+    element('label', {}, box, ' also unsafe fixes'),
     hasChanges && button('Apply to the manifest', actions.applyFixed, { class: 'primary' }),
     hasChanges && button('Copy the fixed manifest', () => actions.copy(result.text, 'fixed manifest')),
   );

@@ -121,7 +121,7 @@ fn reason(located: &LocatedFinding, outcome: FixOutcome) -> Option<String> {
     match outcome {
         FixOutcome::Applied => None,
         FixOutcome::Failed(error) => Some(error.to_string()),
-        FixOutcome::NeedsUnsafe => Some("the fix can move or delete data".to_owned()),
+        FixOutcome::NeedsUnsafe => Some("the fix is unsafe: see the rule".to_owned()),
         FixOutcome::Rendered => Some("the text is rendered from a chart or a kustomization".to_owned()),
         FixOutcome::NoFix => Some(format!("no automatic fix: {}", escape_lines(&located.finding.help))),
     }

@@ -14,8 +14,9 @@ use crate::report::{counted, rendered_position};
 /// Prints what was fixed, and what was not, with the location in the final text and the reason.
 pub(super) fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
     let verb = if writer.is_dry_run() { "would fix" } else { "fixed" };
-    print_message(verb, &format!("{} in {}", counted(writer.fixed, "finding"), counted(writer.changed, "file")));
-    print_fixed(verb, writer, before, after);
+    let fixed = fixed(writer, before, after);
+    print_message(verb, &format!("{} in {}", counted(fixed.len(), "finding"), counted(writer.changed, "file")));
+    fixed.iter().for_each(|line| print_message(verb, line));
     let is_unchanged = |located: &&LocatedFinding| writer.is_unchanged.get(located.file) == Some(&true);
     // Of several findings with the same key, the first one counts: it is inserted last.
     let unchanged: HashMap<Key<'_>, &LocatedFinding> =
@@ -36,16 +37,19 @@ pub(super) fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: 
                 ("not fixed", format!("{error}{}", shared_value(&mut positions, file, located, *error)))
             }
             FixOutcome::NeedsUnsafe => {
-                ("not fixed", "the fix can move or delete data; apply it with --unsafe".to_owned())
+                ("not fixed", format!("the fix is unsafe: see `sqledge-ha explain {rule}`, and apply it with --unsafe"))
             }
-            FixOutcome::NoFix => ("not fixed", format!("no automatic fix; see `sqledge-ha explain {rule}`")),
+            FixOutcome::NoFix if located.finding.help.is_empty() => {
+                ("not fixed", format!("no automatic fix; see `sqledge-ha explain {rule}`"))
+            }
+            FixOutcome::NoFix => ("not fixed", format!("no automatic fix: {}", escape(&located.finding.help))),
         };
         print_message(label, &format!("{}: {rule}: {text}", positions.position(file, &located.span)));
     }
 }
 
-/// Prints each finding that is gone, with its location in the old text.
-fn print_fixed(verb: &str, writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
+/// Each finding that is gone, with its location in the old text, and those that other fixes caused.
+fn fixed(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) -> Vec<String> {
     let left: HashSet<Key<'_>> = after.result.findings.iter().map(key).collect();
     let files = before.files.iter().zip(&after.result.files).zip(&writer.is_unchanged);
     let has_changed: Vec<bool> = files
@@ -54,10 +58,22 @@ fn print_fixed(verb: &str, writer: &FixWriter<'_>, before: &LintResult, after: &
     let is_fixed =
         |located: &&LocatedFinding| has_changed.get(located.file) == Some(&true) && !left.contains(&key(located));
     let mut positions = Positions { last: None };
+    let mut lines = Vec::new();
     for located in before.findings.iter().filter(is_fixed) {
         let Some(file) = before.files.get(located.file) else { continue };
-        print_message(verb, &format!("{}: {}", positions.position(file, &located.span), located.finding.rule));
+        lines.push(format!("{}: {}", positions.position(file, &located.span), located.finding.rule));
     }
+    for (index, rule) in &after.follow_ups {
+        let is_same = |located: &LocatedFinding| located.file == *index && located.finding.rule == *rule;
+        let is_listed = before.findings.iter().filter(is_fixed).any(is_same);
+        if has_changed.get(*index) == Some(&true)
+            && !is_listed
+            && let Some(file) = before.files.get(*index)
+        {
+            lines.push(format!("{}: {rule}, because of another fix", escape(&file.name)));
+        }
+    }
+    lines
 }
 
 /// Identifies a finding before and after fixing: file, document, rule and pointer.

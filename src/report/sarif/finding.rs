@@ -94,7 +94,7 @@ fn fix(
     directory: &Path,
 ) -> Fix {
     let is_safe = located.finding.safe_edits().is_some();
-    let warning = if is_safe { "" } else { " (unsafe: it can move or delete data)" };
+    let warning = if is_safe { "" } else { " (unsafe)" };
     let replacements = replacements.into_iter().map(|replacement| {
         let (start, end) = (lines.position(replacement.range.start), lines.position(replacement.range.end));
         let content = Some(replacement.text).filter(|text| !text.is_empty());
