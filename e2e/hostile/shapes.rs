@@ -24,7 +24,7 @@ fn values_of_the_wrong_type_are_handled() {
         apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: [a, b]}\nspec:\n  - replicas: 3\n---\n\
         apiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec: {selector: app, ports: 1433, type: [LoadBalancer]}\n---\n\
         [a, list]\n---\ntext\n---\n5\n---\nkind: {a: b}\napiVersion: [v1]\n";
-    file("no-workload-of-the-right-type.yaml", wrong, 3);
+    file("no-workload-of-the-right-type.yaml", wrong, 4);
     let engine = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b, labels: 5, namespace: 7}\nspec:\n  replicas: \"3\"\n  \
         strategy: [Recreate]\n  selector: yes\n  template:\n    metadata: {labels: [a]}\n    spec:\n      nodeSelector: amd64\n      \
         affinity: none\n      tolerations: {key: x}\n      securityContext: root\n      terminationGracePeriodSeconds: \"30\"\n      \

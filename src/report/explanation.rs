@@ -229,8 +229,7 @@ message
   - single-replica: two
 
 not checked
-  services: a
-  workloads: b
+  what depends on services, workloads: give their manifests with --cluster PATH
 ";
         assert_eq!(explained(&request, &response), expected);
     }

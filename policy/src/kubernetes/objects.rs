@@ -98,19 +98,20 @@ impl<'a> Volume<'a> {
         self.object.path(&["spec", "accessModes"]).items().any(|allowed| allowed.str() == Some(mode))
     }
 
-    /// Whether it has what a claim asks for: its access modes, its size, and the labels that it selects.
+    /// Whether it has the access modes that a claim asks for.
+    pub fn allows_modes_of(&self, claim: &Claim<'_>) -> bool {
+        let modes = claim.object.path(&["spec", "accessModes"]);
+        modes.items().filter_map(|mode| mode.str()).all(|mode| self.allows(mode))
+    }
+
+    /// Whether it has the size that a claim asks for, and the labels that it selects.
     pub fn can_hold(&self, claim: &Claim<'_>) -> bool {
         let spec = claim.object.at("spec");
-        let modes = spec.at("accessModes");
-        let has_modes = self.object.path(&["spec", "accessModes"]).exists();
         let size = |field: Cursor<'_>| quantity(&field.at("storage"));
-        let own_size = size(self.object.path(&["spec", "capacity"]));
-        let is_large_enough =
-            !own_size.zip(size(spec.path(&["resources", "requests"]))).is_some_and(|(own, requested)| own < requested);
+        let sizes = size(self.object.path(&["spec", "capacity"])).zip(size(spec.path(&["resources", "requests"])));
         let labels = self.object.path(&["metadata", "labels"]);
         let mut selected = spec.path(&["selector", "matchLabels"]).members();
-        modes.items().filter_map(|mode| mode.str()).all(|mode| !has_modes || self.allows(mode))
-            && is_large_enough
+        sizes.is_none_or(|(own, requested)| own >= requested)
             && selected.all(|(key, value)| labels.at(key).value() == value.value())
     }
 

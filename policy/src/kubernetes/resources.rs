@@ -230,7 +230,14 @@ pub static RESOURCES: &[Resource] = &[
         plural: "persistentvolumeclaims",
         is_checked: true,
         look_up: LookUp::Get,
-        fields: &["spec.accessModes", "spec.storageClassName", "spec.volumeMode", "spec.volumeName"],
+        fields: &[
+            "spec.accessModes",
+            "spec.resources.requests.storage",
+            "spec.selector.matchLabels",
+            "spec.storageClassName",
+            "spec.volumeMode",
+            "spec.volumeName",
+        ],
         ..UNUSED
     },
     Resource {

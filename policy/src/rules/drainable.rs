@@ -1,6 +1,6 @@
 //! # What must hold
 //! A PodDisruptionBudget that selects the pods of a database lets them be evicted: `maxUnavailable` is at least 1, and
-//! `minAvailable` is 0.
+//! `minAvailable` is 0, or below the number of replicas of an availability group.
 //!
 //! # Why
 //! There is only one pod. A budget that always wants one available forbids every eviction: `kubectl drain` does not

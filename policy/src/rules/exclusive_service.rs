@@ -1,6 +1,7 @@
 //! # What must hold
 //! A Service in front of a database selects the pods of one workload only. In front of two databases it is rejected,
-//! unless the settings say otherwise. Services without a port that leads to a database are not checked.
+//! unless the settings say otherwise. The pods of Jobs count, too. Services without a port that leads to a database are
+//! not checked.
 //!
 //! # Why
 //! A Service sends each connection to any of the pods that it selects: every connection reaches another database, and

@@ -1,10 +1,11 @@
 //! # What must hold
-//! The nodes that the pod can run on have a Linux kernel that the database works on: for SQL Edge, one below 6.7.
+//! The nodes that the pod can run on have a Linux kernel that the database works on: one below 6.7 for SQL Edge, SQL
+//! Server 2017, and SQL Server 2022 before its cumulative update 12. Other builds of SQL Server are not checked.
 //! Checked where Nodes are in view, with their `kernelVersion`: in files and in audits. If no such node is left, it is
 //! an error; if there are others, a warning.
 //!
 //! # Why
-//! SQL Edge crashes at start on Linux 6.7 and later, and gets no more fixes. A routine upgrade of the node images can
+//! These builds crash at start on Linux 6.7 and later, and SQL Edge gets no more fixes. A routine upgrade of the node images can
 //! bring a newer kernel: the database then stays down after its next restart.
 //!
 //! # Example
@@ -26,11 +27,13 @@
 //! ```
 //!
 //! # Fix
-//! None: keep nodes with an older kernel and select them by a label, or move to SQL Server.
+//! None: keep nodes with an older kernel and select them by a label, or move to a current SQL Server.
 //!
 //! # Sources
 //! - <https://github.com/microsoft/mssql-docker/issues/893>: crashes on Linux 6.7
 //! - <https://github.com/microsoft/mssql-docker/issues/868>: the same
+//! - <https://github.com/bitwarden/server/issues/3904>: SQL Server 2022 works from its cumulative update 12 on
+//! - <https://github.com/microsoft/mssql-docker/issues/899>: SQL Server 2017 does not
 
 use super::check::{Check, CheckContext, offline};
 use super::{Fixable, Loss, Rule};

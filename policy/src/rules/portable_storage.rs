@@ -176,8 +176,20 @@ mod tests {
         };
         assert_eq!(found("8Gi", "ReadWriteOnce", "fast"), 1);
         assert_eq!(found("1Gi", "ReadWriteOnce", "fast"), 0, "too small");
-        assert_eq!(found("8Gi", "ReadOnlyMany", "fast"), 0, "another access mode");
+        assert_eq!(found("8Gi", "ReadOnlyMany", "fast"), 1, "it is probably meant");
         assert_eq!(found("8Gi", "ReadWriteOnce", "slow"), 0, "another label");
+        let by_mode = |mode: &str, source: Value| {
+            let mut volume = volume(json!({"storageClassName": "free", "accessModes": [mode]}));
+            volume["metadata"]["name"] = json!(mode);
+            volume["spec"].as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+            volume
+        };
+        let free = claim("sql-data", &[("/spec/storageClassName", json!("free"))]);
+        let (local, disk) = (
+            by_mode("ReadOnlyMany", json!({"hostPath": {"path": "/data"}})),
+            by_mode("ReadWriteOnce", json!({"csi": {"driver": "disk.csi.azure.com"}})),
+        );
+        assert!(self::found(&free, &[&local, &disk]).is_empty(), "the claim gets the other one");
     }
 
     #[test]

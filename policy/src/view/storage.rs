@@ -126,7 +126,10 @@ impl<'a> View<'a> {
         let is_match = |volume: &&Volume<'_>| {
             volume.reserved_for().is_none() && volume.class_name() == class_name && volume.can_hold(claim)
         };
-        reserved.or_else(|| volumes.iter().find(is_match).filter(|_| !makes_volumes)).copied()
+        let mut matching = volumes.iter().filter(is_match).filter(|_| !makes_volumes);
+        // One with other access modes is probably meant, even if the claim cannot be bound to it.
+        let chosen = || matching.clone().find(|volume| volume.allows_modes_of(claim)).or_else(|| matching.next());
+        reserved.or_else(chosen).copied()
     }
 
     /// Whether claims are checked themselves, so that a finding that a claim and a workload have in common is reported
