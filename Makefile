@@ -112,6 +112,7 @@ test-browser: setup $(TOOLS)/browser site test-wasm-browser
 
 # WASM_BINDGEN_USE_BROWSER replaces Node.js.
 test-wasm-browser: setup $(TOOLS)/bin/wasm-bindgen-test-runner
+	@command -v "$${CHROMEDRIVER:-chromedriver}" > /dev/null || { echo "chromedriver is missing: install Chromium's driver" >&2; exit 1; }
 	CHROMEDRIVER="$${CHROMEDRIVER:-$$(command -v chromedriver)}" WASM_BINDGEN_USE_BROWSER=1 \
 		CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$(CURDIR)/$(TOOLS)/bin/wasm-bindgen-test-runner" \
 		$(CARGO) test --release --locked -p sqledge-ha-policy --lib --target wasm32-unknown-unknown

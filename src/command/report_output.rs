@@ -11,6 +11,7 @@ use crate::atomic_write::{atomic_write, missing_directory};
 use crate::cli::ReportFile;
 use crate::escape::escape;
 use crate::exit::CommandError;
+use crate::input_name::directory_of;
 use crate::linter::LintResult;
 use crate::message::{describe_io_error, print_message};
 use crate::report::human::{self, HumanOptions};
@@ -130,7 +131,7 @@ pub(super) fn real_path(path: &Path) -> io::Result<PathBuf> {
         return path.canonicalize();
     }
     let name = path.file_name().ok_or_else(|| io::Error::other("is a directory"))?;
-    let directory = path.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     Ok(directory.canonicalize().map_err(|error| directory_error(&error, directory))?.join(name))
 }
 

@@ -1,7 +1,7 @@
 //! The decision about an AdmissionReview, and the answer that carries it.
 
 use bytes::Bytes;
-use sqledge_ha_policy::admission::verdict::MAX_WARNING;
+use sqledge_ha_policy::admission::verdict::{MAX_WARNING, UNCHECKED};
 use sqledge_ha_policy::finding::push_separated;
 
 use crate::wasm_host::{AdmissionReview, PatchError, Response};
@@ -127,7 +127,7 @@ impl Answer {
     fn new(review: &AdmissionReview, response: Response, patch: Option<String>, decision: Decision) -> Self {
         let ids = |key| response.audit_annotations.get(key).cloned();
         let rules = ACTIONS.into_iter().filter_map(|(key, action)| Some((action, ids(key)?))).collect();
-        let unchecked = ids("unchecked");
+        let unchecked = ids(UNCHECKED);
         let body = Bytes::from(review.answer(response, patch).to_string());
         Answer { body, decision, rules, unchecked }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::atomic_write::atomic_write;
 use crate::input;
+use crate::input_name::directory_of;
 
 /// Replaces the content of a file, unless it changed since it was read.
 pub(super) fn write_back(path: &Path, roots: &[PathBuf], before: &str, after: &str) -> io::Result<()> {
@@ -30,11 +31,7 @@ fn real_path(path: &Path, roots: &[PathBuf]) -> io::Result<PathBuf> {
     let here = [PathBuf::from(".")];
     let roots = if roots.is_empty() { &here } else { roots };
     let contains = |root: &PathBuf| {
-        let directory = if root.is_dir() {
-            root.as_path()
-        } else {
-            root.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
-        };
+        let directory = if root.is_dir() { root.as_path() } else { directory_of(root) };
         directory.canonicalize().is_ok_and(|directory| real.starts_with(directory))
     };
     if roots.iter().any(contains) {
