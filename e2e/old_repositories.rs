@@ -74,7 +74,7 @@ fn a_baseline_that_cannot_be_used_is_an_error() {
     }
     assert_eq!(lint(folder.path(), &["--write-baseline"]).code, 2);
     let overwriting = lint(folder.path(), &["--baseline", "a.yaml", "--write-baseline", "a.yaml"]);
-    assert!(overwriting.code == 2 && overwriting.output.contains("a.yaml: not a baseline"), "{}", overwriting.output);
+    assert!(overwriting.code == 2 && overwriting.stderr.contains("a.yaml: not a baseline"), "{}", overwriting.stderr);
     assert_eq!(fs::read_to_string(folder.path().join("a.yaml")).unwrap(), EXAMPLE);
     // It would be incomplete.
     let unread = write_baseline(folder.path());

@@ -232,6 +232,7 @@ fn parse_what_if(text: &str) -> Result<WhatIf, String> {
 }
 
 /// A schedule of a CronJob, whose fields the API server checks.
+#[cfg(feature = "serve")]
 fn schedule(text: &str) -> Result<String, String> {
     if text.starts_with('@') || text.split_whitespace().count() == 5 {
         return Ok(text.to_owned());

@@ -87,8 +87,9 @@ The matchConditions depend on the settings: the API server does not send a workl
             "\
 For one namespace: kubectl apply --namespace NAMESPACE -f FILE
 A namespaced policy cannot look up other objects, so it does not check Services, scale requests and related objects. Since
-Kubewarden 1.38 it can name only the resources in `namespacedPoliciesAllowedResources` of Kubewarden's chart. By default this excludes pod
-templates, Argo Rollouts, DeploymentConfigs and Knative Services; only the policies for the whole cluster check them.
+Kubewarden 1.38 it can name only the resources in `namespacedPoliciesAllowedResources` of Kubewarden's chart. By default this
+excludes pod templates, Argo Rollouts, DeploymentConfigs and Knative Services; only the policies for the whole cluster check
+them.
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode namespaced --settings FILE` again.",
             vec![namespaced(options)],

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use sqledge_ha_policy::kubernetes::claim::claim_names;
 use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget};
 use sqledge_ha_policy::kubernetes::selector::Pods;
 use sqledge_ha_policy::kubernetes::service::Service;
 use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
@@ -15,7 +16,7 @@ use sqledge_ha_policy::workload::Workload;
 use super::locate::ObjectLocation;
 
 /// The namespace that the databases name, if all that name one name the same. If none does, that of the objects that
-/// belong to them; if none of these does, that of all objects.
+/// belong to them. Others do not count: the prefilter leaves them out.
 pub(super) fn only_namespace<'d>(objects: &[ObjectLocation<'d>], settings: &Settings) -> Option<&'d str> {
     let is_database = |object: &&ObjectLocation<'d>| {
         let kind = Kind::from_object(object.item.value).and_then(Kind::workload);
@@ -30,14 +31,11 @@ pub(super) fn only_namespace<'d>(objects: &[ObjectLocation<'d>], settings: &Sett
         databases.iter().take(MAX_RELATED).filter_map(|object| Pods::read(object.item.value)).collect();
     let claims: BTreeSet<String> = pods.iter().flat_map(claim_names).collect();
     let belongs = |object: &&ObjectLocation<'d>| belongs(object.item.value, &pods, &claims);
-    let mut related = objects.iter().filter(belongs).filter_map(named).peekable();
-    if related.peek().is_some() {
-        return only(related);
-    }
-    only(objects.iter().filter_map(named))
+    only(objects.iter().filter(belongs).filter_map(named))
 }
 
-/// Whether an object is a Service of some pods, one of their claims, or a workload that mounts one of them.
+/// Whether an object is a Service, a disruption budget or an autoscaler of some pods, one of their claims, or a
+/// workload that mounts one of them.
 fn belongs(object: &Value, pods: &[Pods<'_>], claims: &BTreeSet<String>) -> bool {
     match Kind::from_object(object) {
         Some(Kind::Service) => {
@@ -45,6 +43,14 @@ fn belongs(object: &Value, pods: &[Pods<'_>], claims: &BTreeSet<String>) -> bool
             pods.iter().any(|pods| service.selects(pods))
         }
         Some(Kind::Claim) => claims.contains(name_of(object)),
+        Some(Kind::DisruptionBudget) => {
+            let budget = DisruptionBudget::read(object);
+            budget.selector().is_some_and(|selector| pods.iter().any(|pods| selector.matches(pods)))
+        }
+        Some(Kind::Autoscaler | Kind::ScaledObject | Kind::VerticalAutoscaler) => {
+            let target = Autoscaler::read(object).target();
+            pods.iter().any(|pods| target == Some((pods.kind.name(), pods.name)))
+        }
         Some(Kind::Workload(_)) => {
             Pods::read(object).is_some_and(|other| claim_names(&other).iter().any(|claim| claims.contains(claim)))
         }

@@ -356,6 +356,7 @@
     request.kind.group == 'autoscaling.k8s.io' && request.kind.kind == 'VerticalPodAutoscaler' ||
     request.kind.group == 'policy' && request.kind.kind == 'PodDisruptionBudget' ||
     request.kind.group == 'autoscaling' && request.kind.kind == 'Scale' ||
+    object.?spec.?workloadRef.orValue(null) != null ||
     [
       object.?spec.?template.?spec,
       object.?spec,
@@ -389,7 +390,7 @@
     ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))
 - name: related-changed
   expression: |-
-    !(request.kind.kind in ['PersistentVolumeClaim', 'HorizontalPodAutoscaler', 'ScaledObject', 'VerticalPodAutoscaler', 'PodDisruptionBudget']) ||
+    !(request.kind.kind in ['PersistentVolumeClaim', 'HorizontalPodAutoscaler', 'ScaledObject', 'VerticalPodAutoscaler', 'PodDisruptionBudget'] || object.?spec.?workloadRef.orValue(null) != null) ||
     (oldObject == null || object.?spec != oldObject.?spec) &&
     (request.kind.kind != 'PersistentVolumeClaim' || object.?spec.?accessModes.orValue(null) != null &&
       object.spec.accessModes.exists(mode, !(mode in ['ReadWriteOnce', 'ReadWriteOncePod'])))
@@ -589,6 +590,15 @@
   resources:
   - poddisruptionbudgets
 - apiGroups:
+  - argoproj.io
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - rollouts
+- apiGroups:
   - keda.sh
   apiVersions:
   - v1alpha1
@@ -616,4 +626,8 @@
     (oldObject == null || object.?spec != oldObject.?spec) &&
     (request.kind.kind != 'PersistentVolumeClaim' || object.?spec.?accessModes.orValue(null) != null &&
       object.spec.accessModes.exists(mode, !(mode in ['ReadWriteOnce', 'ReadWriteOncePod'])))
+- name: runs-other-pods
+  expression: >-
+    request.kind.kind != 'Rollout' || object.?spec.?workloadRef.orValue(null) !=
+    null
 {{- end }}

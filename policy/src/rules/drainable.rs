@@ -59,7 +59,8 @@ fn check(context: &CheckContext<'_>, budget: &DisruptionBudget<'_>, findings: &m
     }
     let databases = context.view.databases_in_budget(budget);
     let is_blocked = |workload: &&Workload<'_>| {
-        !context.exempts(&RULE, &workload.object) && !(is_positive && keeps_enough_replicas(workload, &least))
+        let is_enough = is_positive && keeps_enough_replicas(workload, &least);
+        !is_enough && !context.exempts(&RULE, &workload.object)
     };
     let Some(database) = databases.iter().find(is_blocked) else { return };
     let fix = || {
