@@ -12,6 +12,9 @@ use crate::manifest::{Document, ReadError};
 /// The lists of containers of a pod.
 const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
+/// Fields with labels and annotations, in which `image` is a name like any other.
+const LABELS: [&str; 3] = ["metadata", "nodeSelector", "selector"];
+
 /// The error for a workload in `document`, below `prefix`, without a database container; `None` if it names no database
 /// elsewhere.
 pub(super) fn misplaced_image(
@@ -50,7 +53,10 @@ fn find_image(value: &Value, pointer: &mut String, lists: &[String], settings: &
         found
     };
     match value {
-        Value::Object(members) => members.iter().find_map(|(key, child)| find_below(key, child)),
+        Value::Object(members) => {
+            let mut parts = members.iter().filter(|(key, _)| !LABELS.contains(&key.as_str()));
+            parts.find_map(|(key, child)| find_below(key, child))
+        }
         Value::Array(items) => items.iter().enumerate().find_map(|(at, child)| find_below(&at.to_string(), child)),
         _ => None,
     }
@@ -94,6 +100,7 @@ mod tests {
             format!("{{template: {{spec: {{containers: [{{name: sql, image: {IMAGE}, command: [sleep, inf]}}]}}}}}}"),
             format!("{{template: {{spec: {{initContainers: [{{name: sql, image: {IMAGE}}}], containers: [{{}}]}}}}}}"),
             "{template: {spec: {containers: {name: web, image: web}}}}".to_owned(),
+            "{template: {metadata: {labels: {image: azure-sql-edge}}, spec: {containers: []}}}".to_owned(),
         ] {
             assert_eq!(errors(&spec), [], "{spec}");
         }
