@@ -58,18 +58,15 @@ fn fixed(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) -> Vec<
     let is_fixed =
         |located: &&LocatedFinding| has_changed.get(located.file) == Some(&true) && !left.contains(&key(located));
     let mut positions = Positions { last: None };
-    let mut lines = Vec::new();
+    let (mut lines, mut listed) = (Vec::new(), HashSet::new());
     for located in before.findings.iter().filter(is_fixed) {
         let Some(file) = before.files.get(located.file) else { continue };
+        listed.insert((located.file, located.finding.rule));
         lines.push(format!("{}: {}", positions.position(file, &located.span), located.finding.rule));
     }
-    for (index, rule) in &after.follow_ups {
-        let is_same = |located: &LocatedFinding| located.file == *index && located.finding.rule == *rule;
-        let is_listed = before.findings.iter().filter(is_fixed).any(is_same);
-        if has_changed.get(*index) == Some(&true)
-            && !is_listed
-            && let Some(file) = before.files.get(*index)
-        {
+    for follow_up in after.follow_ups.iter().filter(|follow_up| !listed.contains(*follow_up)) {
+        let (index, rule) = *follow_up;
+        if let Some(file) = before.files.get(index).filter(|_| has_changed.get(index) == Some(&true)) {
             lines.push(format!("{}: {rule}, because of another fix", escape(&file.name)));
         }
     }
