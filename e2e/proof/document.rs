@@ -15,7 +15,7 @@ scheduler, `kubectl`) with the webhook installed by its own manifests, where wor
 
 Nodes, storage and load balancers are fakes, described in [`e2e/cluster`](cluster/README.md). SQL Edge itself does not run:
 a pod is ready when the fake node reports so. Long times are shortened: a node fails after 5 s without a heartbeat (40 to
-50 s in a real cluster), pods without a toleration of their own are evicted 4 s later (300 s), a container starts in 0.3 s
+55 s in a real cluster), pods without a toleration of their own are evicted 4 s later (300 s), a container starts in 0.3 s
 and stops in 1 or 2 s. The times are from one run on two cores with five scenarios in parallel. They show the order of
 events, not performance.
 

@@ -1,12 +1,14 @@
 //! What `audit` foretells is what then happens: databases of many kinds, hand-made and drawn, and one failure for all
 //! of them.
 
+mod variant;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqledge_ha::audit::audit;
 use sqledge_ha::audit::forecast::{Failure, Forecast, Outcome};
 use sqledge_ha::audit::inventory::Inventory;
@@ -15,7 +17,7 @@ use sqledge_ha::audit::timers::{Seconds, Timer, Timers};
 use sqledge_ha::cluster_client::connect_as_kubectl;
 use sqledge_ha_policy::settings::Settings;
 
-use crate::application::Application;
+use self::variant::{Controller, HAND_MADE, Variant};
 use crate::environment::{Environment, RUNTIME};
 use crate::facts::Fact;
 use crate::guarantees::{Database, Guarantee, Observations};
@@ -39,182 +41,8 @@ const WATCHED_WITH_NODES: Duration = Duration::from_secs(30);
 /// What a machine of the tests may add to any time.
 const SLACK: f64 = 6.0;
 
-/// What creates the pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Controller {
-    Recreate,
-    RollingUpdate,
-    StatefulSet,
-    Pod,
-}
-
-/// Where the database files are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Storage {
-    ReadWriteOnce,
-    ReadWriteOncePod,
-    /// A volume that is not attached, as NFS: any node can use it.
-    Shared,
-    /// On the disk of the first node.
-    Local,
-    EmptyDir,
-}
-
-/// A database of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Variant {
-    controller: Controller,
-    storage: Storage,
-    /// Whether it selects nodes of its architecture.
-    selects_amd64: bool,
-    /// Whether it tolerates failed nodes for ever.
-    is_patient: bool,
-    /// Whether a disruption budget forbids evictions.
-    has_budget: bool,
-}
-
-const BASE: Variant = Variant {
-    controller: Controller::Recreate,
-    storage: Storage::ReadWriteOncePod,
-    selects_amd64: true,
-    is_patient: false,
-    has_budget: false,
-};
-
-/// One of each kind that leads to an outcome of its own.
-const HAND_MADE: [Variant; 10] = [
-    BASE,
-    Variant { storage: Storage::ReadWriteOnce, ..BASE },
-    Variant { storage: Storage::Shared, ..BASE },
-    Variant { storage: Storage::Local, ..BASE },
-    Variant { storage: Storage::EmptyDir, ..BASE },
-    Variant { controller: Controller::RollingUpdate, ..BASE },
-    Variant { controller: Controller::RollingUpdate, storage: Storage::ReadWriteOnce, ..BASE },
-    Variant { controller: Controller::StatefulSet, storage: Storage::ReadWriteOnce, ..BASE },
-    Variant { controller: Controller::Pod, storage: Storage::ReadWriteOnce, ..BASE },
-    Variant { storage: Storage::Shared, is_patient: true, ..BASE },
-];
-
 /// The number of drawn databases beside them.
 const DRAWN: usize = 5;
-
-impl Variant {
-    /// Draws a kind with a simple generator of numbers (Knuth's constants), so that each run has the same ones.
-    fn draw(state: &mut u64) -> Self {
-        let mut below = |count: usize| {
-            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(*state >> 33).unwrap() % count
-        };
-        let controllers = [Controller::Recreate, Controller::RollingUpdate, Controller::StatefulSet, Controller::Pod];
-        let storages =
-            [Storage::ReadWriteOnce, Storage::ReadWriteOncePod, Storage::Shared, Storage::Local, Storage::EmptyDir];
-        Variant {
-            controller: controllers[below(4)],
-            storage: storages[below(5)],
-            selects_amd64: below(3) > 0,
-            is_patient: below(4) == 0,
-            has_budget: below(3) == 0,
-        }
-    }
-
-    fn describe(self) -> String {
-        let mut text = match self.controller {
-            Controller::Recreate => "Deployment, Recreate",
-            Controller::RollingUpdate => "Deployment, RollingUpdate",
-            Controller::StatefulSet => "StatefulSet",
-            Controller::Pod => "Pod",
-        }
-        .to_owned();
-        text.push_str(match self.storage {
-            Storage::ReadWriteOnce => ", ReadWriteOnce",
-            Storage::ReadWriteOncePod => ", ReadWriteOncePod",
-            Storage::Shared => ", volume without attachment",
-            Storage::Local => ", volume on a node",
-            Storage::EmptyDir => ", `emptyDir`",
-        });
-        for (is_so, what) in [
-            (!self.selects_amd64, ", any architecture"),
-            (self.is_patient, ", tolerates failed nodes"),
-            (self.has_budget, ", `minAvailable: 1`"),
-        ] {
-            text.push_str(if is_so { what } else { "" });
-        }
-        text
-    }
-
-    /// The application in a namespace, which the names of its volumes contain.
-    fn application(self, namespace: &str) -> Application {
-        let mode = match self.storage {
-            Storage::ReadWriteOncePod => "ReadWriteOncePod",
-            Storage::Shared => "ReadWriteMany",
-            Storage::ReadWriteOnce | Storage::Local | Storage::EmptyDir => "ReadWriteOnce",
-        };
-        let (kind, mut application) = match self.controller {
-            Controller::Recreate => ("Deployment", Application::deployment(mode)),
-            Controller::RollingUpdate => {
-                ("Deployment", Application::deployment(mode).with("Deployment", "/spec/strategy", json!({})))
-            }
-            Controller::StatefulSet => ("StatefulSet", Application::stateful_set()),
-            Controller::Pod => ("Pod", Application::pod()),
-        };
-        let pod = if self.controller == Controller::Pod { "/spec" } else { "/spec/template/spec" };
-        if !self.selects_amd64 {
-            application = application.without(kind, &format!("{pod}/nodeSelector"));
-        }
-        if self.is_patient {
-            let taints = ["node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"];
-            let forever = taints.map(|key| json!({"key": key, "operator": "Exists", "effect": "NoExecute"})).into();
-            application = application.with(kind, &format!("{pod}/tolerations"), Value::Array(forever));
-        }
-        let is_set = self.controller == Controller::StatefulSet;
-        if is_set {
-            application = application.with(kind, "/spec/volumeClaimTemplates/0/spec/accessModes", json!([mode]));
-        } else if self.controller == Controller::Pod {
-            application = application.with("PersistentVolumeClaim", "/spec/accessModes", json!([mode]));
-        }
-        match self.storage {
-            Storage::EmptyDir => {
-                let volumes = json!([{"name": "data", "emptyDir": {}}]);
-                application = application.with(kind, &format!("{pod}/volumes"), volumes);
-                if is_set {
-                    application = application.without(kind, "/spec/volumeClaimTemplates");
-                }
-            }
-            Storage::Shared | Storage::Local => {
-                let class = json!("by-hand");
-                let pointer = if is_set {
-                    "/spec/volumeClaimTemplates/0/spec/storageClassName"
-                } else {
-                    "/spec/storageClassName"
-                };
-                application = application.with(if is_set { kind } else { "PersistentVolumeClaim" }, pointer, class);
-                application.objects.insert(0, self.volume(namespace, mode));
-            }
-            Storage::ReadWriteOnce | Storage::ReadWriteOncePod => {}
-        }
-        if self.has_budget {
-            application.objects.push(json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-                "metadata": {"name": "ledger"},
-                "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "ledger"}}}}));
-        }
-        application
-    }
-
-    /// A volume that is made by hand.
-    fn volume(self, namespace: &str, mode: &str) -> Value {
-        let claim = if self.controller == Controller::StatefulSet { "data-ledger-0" } else { "ledger" };
-        let mut spec = json!({"capacity": {"storage": "8Gi"}, "accessModes": [mode], "storageClassName": "by-hand",
-            "claimRef": {"namespace": namespace, "name": claim}});
-        if self.storage == Storage::Shared {
-            spec["nfs"] = json!({"server": "nfs.example.com", "path": "/ledger"});
-        } else {
-            spec["local"] = json!({"path": "/disks/ledger"});
-            spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                {"key": "kubernetes.io/hostname", "operator": "In", "values": ["amd64-a"]}]}]}});
-        }
-        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("{namespace}-ledger")}, "spec": spec})
-    }
-}
 
 /// A database of a kind, started on the first node.
 struct Subject<'s> {
@@ -360,7 +188,7 @@ fn observed(observations: &Observations, failure: Failure, pods_at_end: usize) -
 }
 
 /// Causes a failure for databases of all kinds, and compares what happens with the forecast. `failed` are the nodes
-/// that it stops.
+/// that it stops. `cause` records when the failure comes to each database.
 fn compare<'e>(
     environment: &'e Environment,
     failure: Failure,
@@ -370,7 +198,6 @@ fn compare<'e>(
 ) -> Vec<(Subject<'e>, Forecast)> {
     let subjects = start(environment, failure);
     let forecasts = foretell(environment, &subjects, failure);
-    subjects.iter().for_each(|subject| subject.scenario.event());
     cause(&subjects);
     std::thread::sleep(watched);
     let mut wrong = Vec::new();
@@ -404,6 +231,20 @@ fn compare<'e>(
     subjects.into_iter().zip(forecasts).collect()
 }
 
+/// Causes a failure of all databases at once.
+fn at_once(subjects: &[Subject<'_>], cause: impl FnOnce()) {
+    subjects.iter().for_each(|subject| subject.scenario.event());
+    cause();
+}
+
+/// Causes a failure of one database after the other. The time of each counts from its own failure.
+fn one_by_one(subjects: &[Subject<'_>], cause: impl Fn(&Subject<'_>)) {
+    for subject in subjects {
+        subject.scenario.event();
+        cause(subject);
+    }
+}
+
 /// A message without the names of volumes, which differ from run to run.
 fn without_names(message: &str) -> String {
     let mut parts: Vec<&str> = message.split('`').collect();
@@ -417,51 +258,54 @@ fn without_names(message: &str) -> String {
 
 pub(crate) fn containers_end(environment: &Environment) {
     let _ = compare(environment, Failure::ContainerExit, &[], WATCHED, |subjects| {
-        for subject in subjects {
-            let scenario = &subject.scenario;
+        one_by_one(subjects, |Subject { scenario, .. }| {
             let path = format!("/pods/{}/{}/crash", scenario.database.namespace, scenario.pod());
             environment.cluster.control("POST", &path, "");
-        }
+        });
     });
 }
 
 pub(crate) fn pods_are_deleted(environment: &Environment) {
     let _ = compare(environment, Failure::PodDeletion, &[], WATCHED, |subjects| {
-        for subject in subjects {
-            subject.scenario.must(&["delete", "pod", &subject.scenario.pod(), "--wait=false"]);
-        }
+        one_by_one(subjects, |Subject { scenario, .. }| {
+            scenario.must(&["delete", "pod", &scenario.pod(), "--wait=false"]);
+        });
     });
 }
 
 pub(crate) fn templates_change(environment: &Environment) {
     let _ = compare(environment, Failure::Rollout, &[], WATCHED, |subjects| {
         let patch = json!({"spec": {"template": {"metadata": {"annotations": {"changed": "yes"}}}}}).to_string();
-        for subject in subjects.iter().filter(|subject| subject.variant.controller != Controller::Pod) {
-            subject.scenario.must(&["patch", &subject.scenario.workload, "-p", &patch]);
-        }
+        one_by_one(subjects, |Subject { scenario, variant }| {
+            if variant.controller != Controller::Pod {
+                scenario.must(&["patch", &scenario.workload, "-p", &patch]);
+            }
+        });
     });
 }
 
 pub(crate) fn node_is_drained(environment: &Environment) {
-    let _ = compare(environment, Failure::Drain, &[], WATCHED, |_| {
-        // It ends with an error where it evicts a pod that it may not.
+    let _ = compare(environment, Failure::Drain, &[], WATCHED, |subjects| {
         let drain = ["drain", "amd64-a", "--force", "--delete-emptydir-data", "--timeout=10s"];
-        environment.cluster.kubectl(&drain, "");
+        // It ends with an error where it evicts a pod that it may not.
+        at_once(subjects, || _ = environment.cluster.kubectl(&drain, ""));
     });
 }
 
 pub(crate) fn node_restarts(environment: &Environment) {
-    let _ = compare(environment, Failure::Reboot, &[], WATCHED, |_| {
-        stop_node(environment, "amd64-a");
-        std::thread::sleep(Duration::from_secs(2));
-        environment.cluster.control("POST", "/nodes/amd64-a/start", "");
+    let _ = compare(environment, Failure::Reboot, &[], WATCHED, |subjects| {
+        at_once(subjects, || {
+            stop_node(environment, "amd64-a");
+            std::thread::sleep(Duration::from_secs(2));
+            environment.cluster.control("POST", "/nodes/amd64-a/start", "");
+        });
     });
 }
 
 /// The node fails; `recover` then brings back what waits for a person, if another node can take it.
 pub(crate) fn node_fails(environment: &Environment) {
-    let compared = compare(environment, Failure::NodeFailure, &["amd64-a"], WATCHED_WITH_NODES, |_| {
-        stop_node(environment, "amd64-a")
+    let compared = compare(environment, Failure::NodeFailure, &["amd64-a"], WATCHED_WITH_NODES, |subjects| {
+        at_once(subjects, || stop_node(environment, "amd64-a"));
     });
     let recover = |flags: &[&str]| {
         let kubeconfig = format!("--kubeconfig={}", environment.cluster.kubeconfig());
@@ -522,8 +366,8 @@ pub(crate) fn node_loses_its_network(environment: &Environment) {
         let of_subject = format!("{}/", subject.scenario.database.namespace);
         environment.cluster.running_on(node).iter().filter(|pod| pod.starts_with(&of_subject)).count()
     };
-    let compared = compare(environment, Failure::NodeIsolation, &[], WATCHED_WITH_NODES, |_| {
-        environment.cluster.control("POST", "/nodes/amd64-a/isolate", "");
+    let compared = compare(environment, Failure::NodeIsolation, &[], WATCHED_WITH_NODES, |subjects| {
+        at_once(subjects, || _ = environment.cluster.control("POST", "/nodes/amd64-a/isolate", ""));
     });
     let doubled: Vec<&Subject<'_>> = compared
         .iter()
@@ -547,7 +391,7 @@ pub(crate) fn zone_fails(environment: &Environment) {
     // One node is tainted in ten seconds.
     let watched = WATCHED_WITH_NODES + Duration::from_secs(20);
     let failed = ["amd64-a", "amd64-b", "arm64-a"];
-    let _ = compare(environment, Failure::ZoneFailure, &failed, watched, |_| {
-        failed.iter().for_each(|node| stop_node(environment, node));
+    let _ = compare(environment, Failure::ZoneFailure, &failed, watched, |subjects| {
+        at_once(subjects, || failed.iter().for_each(|node| stop_node(environment, node)));
     });
 }

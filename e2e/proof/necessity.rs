@@ -129,6 +129,13 @@ impl Case {
         scenario.assert_broken(&[self.breaks.unwrap()])
     }
 
+    /// Whether the rule warns, other than about its own mutation.
+    fn is_warned_about(&self, messages: &str) -> bool {
+        let start = format!("Warning: {}: ", self.rule);
+        let warnings = messages.lines().filter_map(|line| line.strip_prefix(&start));
+        warnings.into_iter().any(|text| !["set ", "added ", "removed "].iter().any(|verb| text.starts_with(verb)))
+    }
+
     /// Applies the manifest with the webhook: it is rejected, or mutated and then survives the same event.
     fn is_rejected_or_survives(&self, environment: &Environment) -> String {
         let namespace = format!("with-{}-{}", self.rule, self.place());
@@ -139,16 +146,16 @@ impl Case {
             assert!(ran.stderr.contains(&format!("- {}: ", self.rule)), "{ran:?}");
             return "rejected".to_owned();
         }
-        if ran.stderr.contains(&format!("Warning: {}: ", self.rule)) {
+        // The API server receives the Service before the database that makes it the candidate.
+        if ran.stderr.contains("load-balancer-service: no LoadBalancer Service selects these pods") {
+            return "a warning, because the Service is created first".to_owned();
+        }
+        if self.is_warned_about(&ran.stderr) {
             return "a warning".to_owned();
         }
         // PersistentVolumes, autoscalers and users of a claim that run no database are seen in files and audits.
         if self.is_seen_offline() {
             return "reported by `lint`".to_owned();
-        }
-        // The API server receives the Service before the database that makes it the candidate.
-        if ran.stderr.contains("load-balancer-service: no LoadBalancer Service selects these pods") {
-            return "a warning, because the Service is created first".to_owned();
         }
         let scenario = Scenario::start_in(environment, &namespace, &application);
         let after = if self.stage == Stage::Pods {
