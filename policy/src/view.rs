@@ -6,6 +6,7 @@ pub mod load_balancer;
 #[cfg(not(feature = "guest"))]
 pub mod pruning;
 pub mod storage;
+pub mod unavailable;
 
 use std::cell::RefCell;
 
@@ -225,12 +226,10 @@ impl<'a> View<'a> {
     fn record<T>(&self, subject: &str, answer: Lookup<T>) -> Lookup<T> {
         if let Lookup::Unavailable(reason) = &answer {
             let mut unchecked = self.unchecked.borrow_mut();
-            let is_this = |line: &String| {
-                line.strip_prefix(subject).and_then(|rest| rest.strip_prefix(": ")) == Some(reason.as_str())
-            };
+            let line = format!("{subject}: {}", reason.words());
             // Many rules ask the same.
-            if !unchecked.iter().any(is_this) {
-                unchecked.push(format!("{subject}: {reason}"));
+            if !unchecked.contains(&line) {
+                unchecked.push(line);
             }
         }
         answer

@@ -15,6 +15,7 @@ use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::cluster::{Cluster, Lookup, Query};
 use sqledge_ha_policy::view::index::ObjectIndex;
+use sqledge_ha_policy::view::unavailable::Unavailable;
 
 use crate::check::{Checked, Span};
 
@@ -152,9 +153,9 @@ impl<'o> Neighbors<'o> {
         Neighbors { index: ObjectIndex::new(Scope::Request, others), look_ups: settings.look_ups.clone() }
     }
 
-    fn may_look_up(&self, resource: &Resource) -> Result<(), String> {
+    fn may_look_up(&self, resource: &Resource) -> Result<(), Unavailable> {
         let is_named = self.look_ups.is_empty() || self.look_ups.iter().any(|named| named.kind == resource.kind);
-        is_named.then_some(()).ok_or_else(|| format!("the setting lookUps does not name {}", resource.name))
+        is_named.then_some(()).ok_or(Unavailable::NotInSetting)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::rules::parse_settings;
 use crate::settings::Settings;
 use crate::view::Scope;
 use crate::view::cluster::{Cluster, Lookup, Query};
+use crate::view::unavailable::Unavailable;
 
 /// The host calls this once, before anything else.
 #[unsafe(no_mangle)]
@@ -88,7 +89,7 @@ fn written(value: &impl Serialize, length: usize) -> Vec<u8> {
 /// once, and none that the settings do not name: Kubewarden never answers a list that its ServiceAccount may not read.
 struct HostCluster {
     look_ups: Vec<&'static Resource>,
-    lists: Chain<(Kind, Result<Vec<Value>, LookupError>)>,
+    lists: Chain<(Kind, Result<Vec<Value>, Unavailable>)>,
     objects: Chain<LookedUpObject>,
 }
 
@@ -96,46 +97,7 @@ struct HostCluster {
 struct LookedUpObject {
     kind: Kind,
     name: String,
-    answer: Result<Option<Value>, LookupError>,
-}
-
-/// Why the host answers a look-up with an error. Its errors can contain a stack trace, and are reduced to a few words.
-#[derive(Clone)]
-enum LookupError {
-    /// There is no object of that name.
-    NotFound,
-    /// There are no objects of such a kind.
-    NotInstalled,
-    /// The answer is not known, and why.
-    Failed(String),
-}
-
-impl LookupError {
-    fn new(error: &str) -> Self {
-        let failed = |reason: &str| LookupError::Failed(reason.to_owned());
-        let says = |words| error.contains(words);
-        if says("Cannot find") {
-            LookupError::NotFound
-        } else if says("is forbidden") {
-            failed("the policy server's ServiceAccount has no permission to read it")
-        } else if says("has not been granted access") {
-            failed("the policy has no permission to look it up")
-        } else if says("404") {
-            LookupError::NotInstalled
-        } else if says("too much for the module") {
-            failed("the namespace has too many objects")
-        } else {
-            failed("the look-up failed")
-        }
-    }
-
-    fn reason(&self) -> String {
-        match self {
-            LookupError::NotFound => "it does not exist".to_owned(),
-            LookupError::NotInstalled => "the kind is not installed".to_owned(),
-            LookupError::Failed(reason) => reason.clone(),
-        }
-    }
+    answer: Result<Option<Value>, Unavailable>,
 }
 
 /// A list that grows behind a shared reference, so that look-ups can return references.
@@ -173,21 +135,20 @@ impl HostCluster {
         HostCluster { look_ups: settings.look_ups.clone(), lists: Chain::default(), objects: Chain::default() }
     }
 
-    fn may_look_up(&self, resource: &Resource) -> Result<(), LookupError> {
+    fn may_look_up(&self, resource: &Resource) -> Result<(), Unavailable> {
         let is_named = self.look_ups.iter().any(|named| named.kind == resource.kind);
-        let error = || LookupError::Failed(format!("the setting lookUps does not name {}", resource.name));
-        is_named.then_some(()).ok_or_else(error)
+        is_named.then_some(()).ok_or(Unavailable::NotInSetting)
     }
 
     /// The objects of a resource in a namespace. One request asks about one namespace only.
-    fn list(&self, resource: &'static Resource, namespace: &str) -> Result<&[Value], LookupError> {
+    fn list(&self, resource: &'static Resource, namespace: &str) -> Result<&[Value], Unavailable> {
         self.may_look_up(resource)?;
         let is_meant = |(kind, _): &(Kind, _)| *kind == resource.kind;
         let (_, objects) = match self.lists.find(is_meant) {
             Some(listed) => listed,
             None => self.lists.push((resource.kind, list(resource, namespace))),
         };
-        objects.as_deref().map_err(Clone::clone)
+        objects.as_deref().map_err(|reason| *reason)
     }
 }
 
@@ -203,20 +164,16 @@ impl Cluster for HostCluster {
             is_listed = true;
             match self.list(resource, query.namespace()) {
                 Ok(objects) => found.extend(objects),
-                Err(LookupError::NotInstalled) => {}
-                Err(error) => return Lookup::Unavailable(error.reason()),
+                Err(Unavailable::NotInstalled) => {}
+                Err(reason) => return Lookup::Unavailable(reason),
             }
         }
-        if is_listed {
-            Lookup::Known(found)
-        } else {
-            Lookup::Unavailable("the policy does not look them up".to_owned())
-        }
+        if is_listed { Lookup::Known(found) } else { Lookup::Unavailable(Unavailable::NotSupported) }
     }
 
     fn get(&self, resource: &'static Resource, namespace: &str, name: &str) -> Lookup<Option<&Value>> {
-        if let Err(error) = self.may_look_up(resource) {
-            return Lookup::Unavailable(error.reason());
+        if let Err(reason) = self.may_look_up(resource) {
+            return Lookup::Unavailable(reason);
         }
         // Several rules ask for the same claim. One request asks about one namespace only.
         let is_meant = |known: &LookedUpObject| known.kind == resource.kind && known.name == name;
@@ -226,7 +183,7 @@ impl Cluster for HostCluster {
         });
         match &looked_up.answer {
             Ok(object) => Lookup::Known(object.as_ref()),
-            Err(error) => Lookup::Unavailable(error.reason()),
+            Err(reason) => Lookup::Unavailable(*reason),
         }
     }
 
@@ -268,9 +225,9 @@ struct Get<'q> {
 }
 
 /// Lists a resource, sorted by name: the host's order changes.
-fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, LookupError> {
+fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, Unavailable> {
     let api_version = resource.api_version();
-    let mut answer = call(
+    let answer = call(
         "list_resources_by_namespace",
         &List {
             api_version: &api_version,
@@ -281,6 +238,7 @@ fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, Look
             field_masks: FieldMasks(resource),
         },
     )?;
+    let mut answer = answer.ok_or(Unavailable::Failed)?;
     let items = answer.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
     // Sorting in place would add 10 KB to the module.
     let mut by_name = BTreeMap::new();
@@ -292,7 +250,7 @@ fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, Look
 }
 
 /// One object; `None` if it does not exist.
-fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, LookupError> {
+fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, Unavailable> {
     let api_version = resource.api_version();
     let query = Get {
         api_version: &api_version,
@@ -302,14 +260,11 @@ fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>
         disable_cache: false,
         field_masks: [],
     };
-    match call("get_resource", &query) {
-        Ok(mut object) => {
-            set_type(&mut object, &api_version, resource.name);
-            Ok(Some(object))
-        }
-        Err(LookupError::NotFound) => Ok(None),
-        Err(error) => Err(error),
+    let mut object = call("get_resource", &query)?;
+    if let Some(object) = &mut object {
+        set_type(object, &api_version, resource.name);
     }
+    Ok(object)
 }
 
 /// The namespace of a look-up; `None` for cluster-scoped objects, which have none.
@@ -328,11 +283,32 @@ fn set_type(object: &mut Value, api_version: &str, kind: &str) {
 /// About the longest text of a look-up, in bytes.
 const QUERY_LENGTH: usize = 2048;
 
-/// Calls the host.
-fn call(operation: &str, query: &impl Serialize) -> Result<Value, LookupError> {
+/// Calls the host. The answer is `None` if there is no object of that name.
+fn call(operation: &str, query: &impl Serialize) -> Result<Option<Value>, Unavailable> {
     let query = written(query, QUERY_LENGTH);
-    let answer = host_call("kubewarden", "kubernetes", operation, &query)
-        .map_err(|error| LookupError::new(&error.to_string()))?;
+    let answer = match host_call("kubewarden", "kubernetes", operation, &query) {
+        Ok(answer) => answer,
+        Err(error) => {
+            let error = error.to_string();
+            return if error.contains("Cannot find") { Ok(None) } else { Err(read_error(&error)) };
+        }
+    };
     let parsed = utf8(&answer, "the answer").and_then(|text| parse_value(text, "the answer"));
-    parsed.map_err(|error| LookupError::Failed(error.to_string()))
+    parsed.map(Some).map_err(|_| Unavailable::UnreadableAnswer)
+}
+
+/// Reads the error of a host, which can contain a stack trace.
+fn read_error(error: &str) -> Unavailable {
+    let says = |words| error.contains(words);
+    if says("is forbidden") {
+        Unavailable::Forbidden
+    } else if says("has not been granted access") {
+        Unavailable::NotGranted
+    } else if says("404") {
+        Unavailable::NotInstalled
+    } else if says("too much for the module") {
+        Unavailable::TooManyObjects
+    } else {
+        Unavailable::Failed
+    }
 }

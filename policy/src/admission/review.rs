@@ -20,6 +20,7 @@ use crate::rules::{apply_mutations, check_all, exemption, parse_settings};
 use crate::settings::{Mode, Operators, Settings};
 use crate::view::Scope;
 use crate::view::cluster::{Cluster, Lookup, Query};
+use crate::view::unavailable::Unavailable;
 use crate::workload::Workload;
 
 /// The outcome of a review.
@@ -38,8 +39,8 @@ impl Outcome {
     }
 
     /// The request is allowed, but not checked: `resource` cannot be looked up.
-    pub(super) fn unchecked(resource: &str, reason: &str, warnings: Vec<String>) -> Self {
-        let audit_annotations = vec![(UNCHECKED, format!("{resource}: {reason}"))];
+    pub(super) fn unchecked(resource: &str, reason: Unavailable, warnings: Vec<String>) -> Self {
+        let audit_annotations = vec![(UNCHECKED, format!("{resource}: {}", reason.words()))];
         Outcome::Decided(Verdict { audit_annotations, warnings, ..Verdict::allow() })
     }
 

@@ -28,7 +28,7 @@ pub(super) fn review(
     let findings_on = |rollout| findings_on(rollout, namespace, settings, cluster);
     let mut findings = match findings_on(rollout) {
         Lookup::Known(findings) => findings,
-        Lookup::Unavailable(reason) => return Outcome::unchecked("deployments", &reason, Vec::new()),
+        Lookup::Unavailable(reason) => return Outcome::unchecked("deployments", reason, Vec::new()),
     };
     let update = old.map(|old| {
         let before = findings_on(old).known().unwrap_or_default();

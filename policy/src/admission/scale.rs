@@ -15,6 +15,7 @@ use crate::rules::check::{CheckContext, CheckedObject, ScaleRequest};
 use crate::rules::{check_all, checks_scaling};
 use crate::settings::Settings;
 use crate::view::cluster::{Cluster, Lookup};
+use crate::view::unavailable::Unavailable;
 use crate::workload::Workload;
 
 /// Reviews a change of the number of replicas: looks up the workload, unless the number is right for any.
@@ -37,8 +38,8 @@ pub(super) fn review(
     let name = if request.name.is_empty() { name_of(scale) } else { &request.name };
     let parent = match cluster.get(resource, namespace, name) {
         Lookup::Known(Some(parent)) => parent,
-        Lookup::Known(None) => return unreadable_parent(resource, "it does not exist"),
-        Lookup::Unavailable(reason) => return unreadable_parent(resource, &reason),
+        Lookup::Known(None) => return unreadable_parent(resource, Unavailable::NoParent),
+        Lookup::Unavailable(reason) => return unreadable_parent(resource, reason),
     };
     // The owner sets the replicas of an owned ReplicaSet, and scaling the owner is checked.
     if has_checked_owner(resource.kind, parent) {
@@ -64,7 +65,7 @@ pub(super) fn review(
     Outcome::from_verdict(Verdict::from_findings(&findings, None, &current.view.unchecked(), settings.announce))
 }
 
-fn unreadable_parent(resource: &Resource, reason: &str) -> Outcome {
+fn unreadable_parent(resource: &Resource, reason: Unavailable) -> Outcome {
     let warning = format!("single-replica was not checked: the {} cannot be read", resource.name);
     Outcome::unchecked(resource.plural, reason, vec![warning])
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Scope;
+use super::unavailable::Unavailable;
 use crate::kubernetes::DEFAULT_NAMESPACE;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::resources::{RESOURCES, Resource};
@@ -13,8 +14,8 @@ use crate::kubernetes::selector::{Pods, Selector};
 pub enum Lookup<T> {
     /// What exists.
     Known(T),
-    /// The look-up failed, and why, in a few words. Rules then report nothing.
-    Unavailable(String),
+    /// It is not known what exists.
+    Unavailable(Unavailable),
 }
 
 impl<T> Lookup<T> {
@@ -148,18 +149,16 @@ pub trait Cluster {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoCluster;
 
-const NO_CLUSTER: &str = "there is no cluster";
-
 impl Cluster for NoCluster {
     fn scope(&self) -> Scope {
         Scope::Request
     }
 
     fn find(&self, _: &Query<'_>) -> Lookup<Vec<&Value>> {
-        Lookup::Unavailable(NO_CLUSTER.to_owned())
+        Lookup::Unavailable(Unavailable::NoCluster)
     }
 
     fn get(&self, _: &'static Resource, _: &str, _: &str) -> Lookup<Option<&Value>> {
-        Lookup::Unavailable(NO_CLUSTER.to_owned())
+        Lookup::Unavailable(Unavailable::NoCluster)
     }
 }

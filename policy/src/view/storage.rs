@@ -42,6 +42,12 @@ impl<'a> DataStorage<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Whether PersistentVolumes and StorageClasses can be looked up. The module looks up none, to stay small.
+    #[inline(always)]
+    fn sees_storage(&self) -> bool {
+        !cfg!(feature = "guest") && self.scope() != Scope::Request
+    }
+
     /// The workloads of a selected product that keep database files on the claim `name`, one by one: most are asked for
     /// the first.
     pub fn databases_on_claim(&self, name: &str) -> impl Iterator<Item = Workload<'a>> {
@@ -56,13 +62,12 @@ impl<'a> View<'a> {
     /// The storage behind the claims of `workload`; none at admission, where PersistentVolumes and StorageClasses are
     /// not looked up.
     pub fn data_storage_offline<'s, 'w: 's>(&'s self, workload: &Workload<'w>) -> Vec<DataStorage<'s>> {
-        if self.scope() == Scope::Request { Vec::new() } else { self.data_storage(workload) }
+        if self.sees_storage() { self.data_storage(workload) } else { Vec::new() }
     }
 
     /// The claims of `workload` at admission, without the storage behind them; none where that is checked, too.
     pub fn data_storage_at_admission<'s, 'w: 's>(&'s self, workload: &Workload<'w>) -> Vec<DataStorage<'s>> {
-        let is_checked = !cfg!(feature = "guest") && self.scope() != Scope::Request;
-        if is_checked { Vec::new() } else { self.data_storage(workload) }
+        if self.sees_storage() { Vec::new() } else { self.data_storage(workload) }
     }
 
     /// The storage behind the claims that hold files of `workload`. Claims that are not known are left out, and
@@ -84,20 +89,18 @@ impl<'a> View<'a> {
             DataClaim::Named(_) => existing?,
             DataClaim::Template(template) => *template,
         };
-        let (volume, class) = match self.scope() {
-            _ if cfg!(feature = "guest") => (None, None),
-            Scope::Request => (None, None),
-            Scope::Part | Scope::Application | Scope::LiveCluster => {
-                let class = self.class_or_default(&claim);
-                (self.volume_behind(&existing.unwrap_or(claim), &name, class.as_ref()), class)
-            }
+        let (volume, class) = if self.sees_storage() {
+            let class = self.class_or_default(&claim);
+            (self.volume_behind(&existing.unwrap_or(claim), &name, class.as_ref()), class)
+        } else {
+            (None, None)
         };
         Some(DataStorage { location: data_claim.location(), claim, is_template, volume, class })
     }
 
     /// The PersistentVolume that a claim is bound to, or can be bound to. At admission they are not looked up.
     pub fn volume_of(&self, claim: &Claim<'_>) -> Option<Volume<'a>> {
-        if cfg!(feature = "guest") || self.scope() == Scope::Request {
+        if !self.sees_storage() {
             return None;
         }
         let name = claim.object.path(&["metadata", "name"]).str().unwrap_or_default();
