@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqledge_ha_policy::admission::exit::Reason;
 use sqledge_ha_policy::admission::request::Request;
 use sqledge_ha_policy::admission::review::{Outcome, review};
-use sqledge_ha_policy::admission::verdict::UNCHECKED;
+use sqledge_ha_policy::admission::verdict::{RuleAction, UNCHECKED};
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::parse::parse_value;
 use sqledge_ha_policy::rules;
@@ -106,7 +106,7 @@ fn summary(request: &Request<'_>) -> String {
 /// One line for each rule with findings: the outcome, the rule, and what must hold.
 fn findings(response: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    for outcome in ["mutated", "rejected", "would-mutate", "would-reject", "warned"] {
+    for outcome in RuleAction::ALL.map(RuleAction::annotation) {
         for id in annotation(response, outcome).split(',').filter(|id| !id.is_empty()) {
             let summary = rules::find(id).map_or("", |rule| rule.summary);
             lines.push(format!("{outcome:8}  {id}: {summary}"));

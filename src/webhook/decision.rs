@@ -1,7 +1,7 @@
 //! The decision about an AdmissionReview, and the answer that carries it.
 
 use bytes::Bytes;
-use sqledge_ha_policy::admission::verdict::{MAX_WARNING, UNCHECKED};
+use sqledge_ha_policy::admission::verdict::{MAX_WARNING, RuleAction, UNCHECKED};
 use sqledge_ha_policy::finding::push_separated;
 
 use crate::wasm_host::{AdmissionReview, PatchError, Response};
@@ -66,25 +66,31 @@ pub struct Answer {
     pub body: Bytes,
     /// The decision in it.
     pub decision: Decision,
-    /// Rule ids, separated by commas, by action: `mutated`, `rejected`, `would_mutate`, `would_reject` or `warned`.
-    pub rules: Vec<(&'static str, String)>,
+    /// Why the request is rejected.
+    pub message: Option<String>,
+    /// The warnings for the user.
+    pub warnings: Vec<String>,
+    /// Rule ids, separated by commas, by action.
+    pub rules: Vec<(RuleAction, String)>,
     /// The look-ups that failed and why, separated by semicolons.
     pub unchecked: Option<String>,
 }
 
-/// The module's audit annotations with rule ids, and the actions that they are in the log and in metrics.
-const ACTIONS: [(&str, &str); 5] = [
-    ("mutated", "mutated"),
-    ("rejected", "rejected"),
-    ("would-mutate", "would_mutate"),
-    ("would-reject", "would_reject"),
-    ("warned", "warned"),
-];
+/// The name of an action in the log and in metrics.
+pub(super) fn action_name(action: RuleAction) -> &'static str {
+    match action {
+        RuleAction::Mutated => "mutated",
+        RuleAction::Rejected => "rejected",
+        RuleAction::WouldMutate => "would_mutate",
+        RuleAction::WouldReject => "would_reject",
+        RuleAction::Warned => "warned",
+    }
+}
 
 impl Answer {
     /// Whether a rule rejects the request, or would without the mode `warn`.
     pub fn is_rejection(&self) -> bool {
-        self.decision == Decision::Rejected || self.rules.iter().any(|(action, _)| *action == "would_reject")
+        self.decision == Decision::Rejected || self.rules.iter().any(|(action, _)| *action == RuleAction::WouldReject)
     }
 
     /// Allows a request without warnings.
@@ -125,11 +131,13 @@ impl Answer {
     }
 
     fn new(review: &AdmissionReview, response: Response, patch: Option<String>, decision: Decision) -> Self {
-        let ids = |key| response.audit_annotations.get(key).cloned();
-        let rules = ACTIONS.into_iter().filter_map(|(key, action)| Some((action, ids(key)?))).collect();
-        let unchecked = ids(UNCHECKED);
+        let annotation = |key| response.audit_annotations.get(key).cloned();
+        let ids = |action: RuleAction| Some((action, annotation(action.annotation())?));
+        let rules = RuleAction::ALL.into_iter().filter_map(ids).collect();
+        let unchecked = annotation(UNCHECKED);
+        let (message, warnings) = (response.message.clone(), response.warnings.clone());
         let body = Bytes::from(review.answer(response, patch).to_string());
-        Answer { body, decision, rules, unchecked }
+        Answer { body, decision, message, warnings, rules, unchecked }
     }
 }
 
@@ -143,9 +151,11 @@ fn remove_effect(response: &mut Response) {
         let message = response.message.take().unwrap_or_default();
         response.warnings.extend(message.lines().map(|line| truncate(line.trim_start_matches("- "))));
     }
-    for (key, would) in [("mutated", "would-mutate"), ("rejected", "would-reject")] {
-        let Some(ids) = response.audit_annotations.remove(key) else { continue };
-        let all = response.audit_annotations.entry(would.to_owned()).or_default();
+    for (action, would) in
+        [(RuleAction::Mutated, RuleAction::WouldMutate), (RuleAction::Rejected, RuleAction::WouldReject)]
+    {
+        let Some(ids) = response.audit_annotations.remove(action.annotation()) else { continue };
+        let all = response.audit_annotations.entry(would.annotation().to_owned()).or_default();
         push_separated(all, ",", &ids);
     }
 }

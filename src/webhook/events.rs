@@ -75,7 +75,7 @@ impl Events {
             return;
         }
         for (action, ids) in &answer.rules {
-            let Some(effect) = Effect::new(stage, action) else { continue };
+            let Some(effect) = Effect::new(stage, *action) else { continue };
             let Some(subject) = Subject::read(review, effect) else { continue };
             for rule in ids.split(',').filter_map(rules::find) {
                 self.record_one(&subject, effect, rule, answer);
@@ -88,7 +88,7 @@ impl Events {
         if !self.recent.insert(&key, Instant::now()) {
             return self.metrics.count_event(EventResult::Repeated);
         }
-        let text = effect.text(rule.id, &answer.body).unwrap_or_else(|| rule.summary.to_owned());
+        let text = effect.text(rule.id, answer).unwrap_or_else(|| rule.summary.to_owned());
         let event = self.event(subject, effect, &key, format!("{}: {text}", rule.id));
         // An object that is created has no UID yet. If it is mutated, a later webhook can still reject it.
         let is_new = effect == Effect::Mutated && subject.uid.is_none() && !subject.is_prefix;

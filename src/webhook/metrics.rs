@@ -12,10 +12,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use sqledge_ha_policy::admission::verdict::RuleAction;
 use sqledge_ha_policy::kubernetes::resources::known_group;
 use sqledge_ha_policy::rules;
+use sqledge_ha_policy::view::unavailable::Unavailable;
 
-use super::decision::{Answer, Stage};
+use super::decision::{Answer, Stage, action_name};
 use crate::wasm_host::RequestInfo;
 
 /// Upper bounds of the duration buckets in seconds. Most answers take less than a millisecond.
@@ -180,18 +182,6 @@ impl CloseReason {
     }
 }
 
-/// Why a look-up failed, so that the rules that need it were not checked: what the audit annotation `unchecked` says,
-/// and the label.
-const NOT_CHECKED: [(&str, &str); 7] = [
-    ("ServiceAccount has no permission", "forbidden"),
-    ("the policy has no permission", "not_granted"),
-    ("the setting lookUps does not name", "look_ups_setting"),
-    ("the namespace has too many objects", "too_many_objects"),
-    ("it does not exist", "no_parent"),
-    ("the policy does not look them up", "not_supported"),
-    ("the look-up failed", "failed"),
-];
-
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -240,11 +230,8 @@ impl Metrics {
         registry.register("requests", requests, self.requests.clone());
         let durations = "Time from the head of a request to its answer";
         registry.register_with_unit("request_duration", durations, Unit::Seconds, self.durations.clone());
-        registry.register(
-            "rule_hits",
-            "Findings by rule and action: mutated, rejected, would_mutate, would_reject, warned",
-            self.rule_hits.clone(),
-        );
+        let rule_hits = format!("Findings by rule and action: {}", RuleAction::ALL.map(action_name).join(", "));
+        registry.register("rule_hits", rule_hits, self.rule_hits.clone());
         let not_checked = "Failed look-ups that rules need, by reason";
         registry.register("not_checked", not_checked, self.not_checked.clone());
         let failures = format!("Failed checks by reason: {}", FailureReason::ALL.map(FailureReason::name).join(", "));
@@ -292,12 +279,11 @@ impl Metrics {
         self.durations.get_or_create(&DurationLabels { path, decision }).observe(duration.as_secs_f64());
         for (action, ids) in &answer.rules {
             for rule in ids.split(',').filter_map(|id| rules::find(id)) {
-                self.rule_hits.get_or_create(&RuleLabels { rule: rule.id, action }).inc();
+                self.rule_hits.get_or_create(&RuleLabels { rule: rule.id, action: action_name(*action) }).inc();
             }
         }
         for line in answer.unchecked.iter().flat_map(|lines| lines.split("; ")) {
-            let known = NOT_CHECKED.iter().find(|(text, _)| line.contains(text));
-            let reason = known.map_or("other", |(_, reason)| reason);
+            let reason = Unavailable::from_line(line).map_or("other", Unavailable::name);
             self.not_checked.get_or_create(&ReasonLabel { reason }).inc();
         }
     }
@@ -324,19 +310,5 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
         text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_module_has_the_reasons_that_are_counted() {
-        let module =
-            [include_str!("../../policy/src/admission/guest.rs"), include_str!("../../policy/src/admission/scale.rs")];
-        for (text, reason) in NOT_CHECKED {
-            assert!(module.iter().any(|source| source.contains(text)), "{reason}: {text}");
-        }
     }
 }

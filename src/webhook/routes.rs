@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::active_settings::ActiveSettings;
-use super::decision::{Answer, Stage};
+use super::decision::{Answer, Stage, action_name};
 use super::events::Events;
 use super::health::{Readiness, SHUTTING_DOWN};
 use super::log::non_empty;
@@ -259,7 +259,8 @@ fn log(stage: Stage, request: &RequestInfo, answer: &Answer, duration: Duration)
     let [group, sub_resource, namespace, name, user] =
         [&request.group, &request.sub_resource, &request.namespace, &request.name, &request.user]
             .map(|text| non_empty(text));
-    let rules: Vec<String> = answer.rules.iter().map(|(action, ids)| format!("{action}: {ids}")).collect();
+    let rules: Vec<String> =
+        answer.rules.iter().map(|(action, ids)| format!("{}: {ids}", action_name(*action))).collect();
     let rules = rules.join("; ");
     let rules = non_empty(&rules);
     let dry_run = dry_run.then_some(true);

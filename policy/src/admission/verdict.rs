@@ -16,11 +16,48 @@ pub struct Verdict {
     pub code: Option<u16>,
     /// The object after all mutations, if there are any.
     pub mutated_object: Option<Value>,
-    /// For the audit log, each key once: `mutated`, `rejected` and `warned` list rule ids, `would-mutate` and
-    /// `would-reject` those that only the mode `warn` makes warnings, [`UNCHECKED`] the look-ups that failed.
+    /// For the audit log, each key once: those of [`RuleAction`] list rule ids, and [`UNCHECKED`] the look-ups that
+    /// failed.
     pub audit_annotations: Vec<(&'static str, String)>,
     /// For the user who sent the request; each at most [`MAX_WARNING`] characters.
     pub warnings: Vec<String>,
+}
+
+/// What is done because of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// The object is mutated.
+    Mutated,
+    /// The request is rejected.
+    Rejected,
+    /// The object would be mutated without the mode `warn`.
+    WouldMutate,
+    /// The request would be rejected without the mode `warn`.
+    WouldReject,
+    /// The user is warned.
+    Warned,
+}
+
+impl RuleAction {
+    /// All actions.
+    pub const ALL: [RuleAction; 5] = [
+        RuleAction::Mutated,
+        RuleAction::Rejected,
+        RuleAction::WouldMutate,
+        RuleAction::WouldReject,
+        RuleAction::Warned,
+    ];
+
+    /// The key of the audit annotation that lists the rules.
+    pub fn annotation(self) -> &'static str {
+        match self {
+            RuleAction::Mutated => "mutated",
+            RuleAction::Rejected => "rejected",
+            RuleAction::WouldMutate => "would-mutate",
+            RuleAction::WouldReject => "would-reject",
+            RuleAction::Warned => "warned",
+        }
+    }
 }
 
 /// The key of the audit annotation that lists the look-ups that failed.
@@ -48,9 +85,9 @@ impl Verdict {
         for finding in findings.iter().filter(|finding| finding.action == Action::Warn) {
             warn(finding, &mut verdict.warnings);
         }
-        verdict.annotate("warned", ids(findings, |finding| finding.action == Action::Warn));
-        verdict.annotate("would-mutate", ids(findings, |finding| would(finding, Action::Mutate)));
-        verdict.annotate("would-reject", ids(findings, |finding| would(finding, Action::Reject)));
+        verdict.list(RuleAction::Warned, findings, |finding| finding.action == Action::Warn);
+        verdict.list(RuleAction::WouldMutate, findings, |finding| would(finding, Action::Mutate));
+        verdict.list(RuleAction::WouldReject, findings, |finding| would(finding, Action::Reject));
         let mut lines = String::new();
         unchecked.iter().for_each(|line| push_separated(&mut lines, "; ", line));
         verdict.annotate(UNCHECKED, lines);
@@ -58,15 +95,20 @@ impl Verdict {
             verdict.allowed = false;
             verdict.code = Some(403);
             verdict.message = Some(rejection(findings));
-            verdict.annotate("rejected", ids(findings, |finding| finding.action == Action::Reject));
+            verdict.list(RuleAction::Rejected, findings, |finding| finding.action == Action::Reject);
         } else if mutated.is_some() {
             verdict.mutated_object = mutated;
             for finding in findings.iter().filter(|finding| announce && finding.action == Action::Mutate) {
                 announce_mutation(finding, &mut verdict.warnings);
             }
-            verdict.annotate("mutated", ids(findings, |finding| finding.action == Action::Mutate));
+            verdict.list(RuleAction::Mutated, findings, |finding| finding.action == Action::Mutate);
         }
         verdict
+    }
+
+    /// Lists the rules with some of the findings.
+    fn list(&mut self, action: RuleAction, findings: &[Finding], is_listed: fn(&Finding) -> bool) {
+        self.annotate(action.annotation(), ids(findings, is_listed));
     }
 
     fn annotate(&mut self, key: &'static str, value: String) {
@@ -119,7 +161,7 @@ fn announce_mutation(finding: &Finding, lines: &mut Vec<String>) {
     let what_is_set = edits.iter().find(|edit| matches!(edit, Edit::Set { .. })).or(edits.first());
     let mut text = what_is_set.map(Edit::describe).unwrap_or_default();
     if edits.len() > 1 {
-        text.push_str(&format!(" and {} more", edits.len() - 1));
+        text.push_str(&format!(", and {} more", edits.len() - 1));
     }
     let advice = "; put it in the manifest (sqledge-ha fix)";
     if finding.rule.len() + 2 + text.chars().count() + advice.len() <= MAX_WARNING {

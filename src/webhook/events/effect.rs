@@ -1,9 +1,8 @@
 //! What an Event reports.
 
-use bytes::Bytes;
-use serde::Deserialize;
+use sqledge_ha_policy::admission::verdict::RuleAction;
 
-use crate::webhook::decision::Stage;
+use crate::webhook::decision::{Answer, Stage};
 
 /// The effect of a rule on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +21,16 @@ impl Effect {
     /// The API server asks two stages about an allowed request, and only the first about a rejected one. What happened
     /// is reported by the stage that did it. What would happen in another mode is the same in both; the last stage
     /// reports it, because it sees the final object with its name and UID.
-    pub(super) fn new(stage: Stage, action: &str) -> Option<Self> {
+    pub(super) fn new(stage: Stage, action: RuleAction) -> Option<Self> {
         match (action, stage) {
-            ("rejected", Stage::Mutate | Stage::Validate) => Some(Effect::Rejected),
-            ("mutated", Stage::Mutate) => Some(Effect::Mutated),
-            ("would_reject", Stage::Validate | Stage::Warn) => Some(Effect::WouldReject),
-            ("would_mutate", Stage::Validate | Stage::Warn) => Some(Effect::WouldMutate),
-            _ => None,
+            (RuleAction::Rejected, Stage::Mutate | Stage::Validate) => Some(Effect::Rejected),
+            (RuleAction::Mutated, Stage::Mutate) => Some(Effect::Mutated),
+            (RuleAction::WouldReject, Stage::Validate | Stage::Warn) => Some(Effect::WouldReject),
+            (RuleAction::WouldMutate, Stage::Validate | Stage::Warn) => Some(Effect::WouldMutate),
+            (RuleAction::Rejected, Stage::Warn)
+            | (RuleAction::Mutated, Stage::Validate | Stage::Warn)
+            | (RuleAction::WouldReject | RuleAction::WouldMutate, Stage::Mutate)
+            | (RuleAction::Warned, _) => None,
         }
     }
 
@@ -56,61 +58,48 @@ impl Effect {
         }
     }
 
-    /// What the answer tells the user of a rule: the lines that start with its id.
-    pub(super) fn text(self, rule: &str, answer: &Bytes) -> Option<String> {
-        let Review { response } = serde_json::from_slice(answer).ok()?;
-        let message = response.status.unwrap_or_default().message.unwrap_or_default();
+    /// What the answer tells the user of a rule: the lines that start with its id. `None` if there are none.
+    pub(super) fn text(self, rule: &str, answer: &Answer) -> Option<String> {
         let lines: Vec<&str> = match self {
-            Effect::Rejected => message.lines().filter_map(|line| line.strip_prefix("- ")).collect(),
-            _ => response.warnings.iter().map(String::as_str).collect(),
+            Effect::Rejected => answer.message.iter().flat_map(|message| message.lines()).collect(),
+            Effect::Mutated | Effect::WouldReject | Effect::WouldMutate => {
+                answer.warnings.iter().map(String::as_str).collect()
+            }
         };
-        let texts = lines.into_iter().filter_map(|line| line.strip_prefix(rule)?.strip_prefix(": "));
-        Some(texts.collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+        let of_rule = lines.into_iter().filter_map(|line| line.trim_start_matches("- ").strip_prefix(rule));
+        let texts: Vec<&str> = of_rule.filter_map(|rest| rest.strip_prefix(": ")).collect();
+        Some(texts.join(" ")).filter(|text| !text.is_empty())
     }
-}
-
-/// The texts in an answer.
-#[derive(Deserialize)]
-struct Review {
-    response: Response,
-}
-
-#[derive(Deserialize)]
-struct Response {
-    status: Option<Status>,
-    #[serde(default)]
-    warnings: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Status {
-    message: Option<String>,
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use bytes::Bytes;
 
     use super::*;
+    use crate::webhook::decision::Decision;
 
     #[test]
     fn exactly_one_stage_reports_an_effect() {
         let stages = |action| Stage::ALL.into_iter().filter(|stage| Effect::new(*stage, action).is_some()).count();
         // The warning stage gets the requests of other namespaces, and a request that is rejected reaches no other
         // stage.
-        assert_eq!(["mutated", "rejected", "would_mutate", "would_reject", "warned"].map(stages), [1, 2, 2, 2, 0]);
-        assert_eq!(Effect::new(Stage::Mutate, "would_reject"), None);
+        assert_eq!(RuleAction::ALL.map(stages), [1, 2, 2, 2, 0]);
+        assert_eq!(Effect::new(Stage::Mutate, RuleAction::WouldReject), None);
     }
 
     #[test]
     fn the_text_is_what_the_answer_says_of_the_rule() {
-        let response = json!({"status": {"message": "bad:\n- a-rule: one\n- a-rule-too: two\n- a-rule: three"},
-            "warnings": ["a-rule: long", "a-rule: text", "other"]});
-        let answer = Bytes::from(json!({"response": response}).to_string());
-        let text = |effect: Effect, rule| effect.text(rule, &answer);
-        assert_eq!(text(Effect::Rejected, "a-rule").unwrap(), "one three");
-        assert_eq!(text(Effect::Mutated, "a-rule").unwrap(), "long text");
-        assert_eq!(text(Effect::WouldReject, "b-rule"), None);
-        assert_eq!(Effect::Mutated.text("a-rule", &Bytes::from_static(b"{\"response\":{}}")), None);
+        let answer = Answer {
+            body: Bytes::new(),
+            decision: Decision::Rejected,
+            message: Some("bad:\n- a-rule: one\n- a-rule-too: two\n- a-rule: three".to_owned()),
+            warnings: ["a-rule: long", "a-rule: text", "other"].map(str::to_owned).into(),
+            rules: Vec::new(),
+            unchecked: None,
+        };
+        assert_eq!(Effect::Rejected.text("a-rule", &answer).unwrap(), "one three");
+        assert_eq!(Effect::Mutated.text("a-rule", &answer).unwrap(), "long text");
+        assert_eq!(Effect::WouldReject.text("b-rule", &answer), None);
     }
 }
