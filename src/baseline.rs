@@ -1,7 +1,6 @@
 //! Baselines: the findings that a repository had when its team began to check it. They are not reported.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic_write::atomic_write;
 use crate::escape::escape;
 use crate::exit::CommandError;
+use crate::input::{SizeLimit, read_limited};
 use crate::input_name::{STANDARD_INPUT_NAME, normalize};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::message::describe_io_error;
@@ -18,6 +18,9 @@ use crate::report::fingerprint::fingerprint;
 
 /// The version of the file format.
 const VERSION: u32 = 1;
+
+/// The maximum size of a baseline: about a million findings.
+const LIMIT: SizeLimit = SizeLimit { bytes: 256 << 20, help: "" };
 
 const NOT_A_BASELINE: &str = "not a baseline; name another file, or remove it";
 
@@ -51,9 +54,9 @@ impl Baseline {
     pub fn read(path: &Path) -> Result<Self, CommandError> {
         let name = escape(&path.to_string_lossy());
         let failure = |problem: String| CommandError::usage(format!("--baseline: {name}: {problem}"));
-        let text = fs::read(path).map_err(|error| match error.kind() {
+        let text = read_limited(LIMIT, path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => failure("no such file; create it with --write-baseline".to_owned()),
-            _ => failure(describe_io_error(&error)),
+            _ => failure(error.to_string()),
         })?;
         let content: Content = serde_json::from_slice(&text).map_err(|_| failure(NOT_A_BASELINE.to_owned()))?;
         if content.version != VERSION {
@@ -82,8 +85,11 @@ impl Baseline {
     /// # Errors
     /// [`CommandError`] with exit code 2 if it would replace a file that is no baseline, and 4 if it cannot be written.
     pub fn write(&self) -> Result<(), CommandError> {
-        let is_other = |text: Vec<u8>| serde_json::from_slice::<Content>(&text).is_err();
-        if fs::read(&self.path).is_ok_and(is_other) {
+        let is_other = match read_limited(LIMIT, &self.path) {
+            Ok(text) => serde_json::from_slice::<Content>(&text).is_err(),
+            Err(error) => error.kind() == ErrorKind::FileTooLarge,
+        };
+        if is_other {
             let path = escape(&self.path.to_string_lossy());
             return Err(CommandError::usage(format!("--write-baseline: {path}: {NOT_A_BASELINE}")));
         }

@@ -39,9 +39,7 @@ pub mod sources;
 mod tool;
 mod walk;
 
-#[cfg(feature = "registry")]
-pub(crate) use self::bounded_read::SizeLimit;
-pub(crate) use self::bounded_read::{CONFIG_LIMIT, read_limited, read_path};
+pub(crate) use self::bounded_read::{CONFIG_LIMIT, SizeLimit, read_limited, read_path};
 pub(crate) use self::charts::Charts;
 pub(crate) use self::collect::STANDARD_INPUT;
 pub use self::collect::{MissingInput, collect};

@@ -13,6 +13,8 @@ pub(super) struct Contents {
     pub(super) objects: usize,
     /// The number of workloads with a selected database.
     pub(super) workloads: usize,
+    /// The number of workloads with a selected database that belong to another one, which is checked in their place.
+    pub(super) owned_workloads: usize,
     /// The databases that are not selected.
     pub(super) unselected_engines: Vec<&'static Engine>,
     /// The number of workloads with a database and an API version that no API server accepts.
@@ -51,6 +53,7 @@ impl AddAssign for Contents {
     fn add_assign(&mut self, other: Contents) {
         self.objects += other.objects;
         self.workloads += other.workloads;
+        self.owned_workloads += other.owned_workloads;
         self.unselected_engines.extend(other.unselected_engines);
         self.former_versions += other.former_versions;
         self.resembling_images += other.resembling_images;

@@ -81,6 +81,12 @@ fn no_workload(result: &LintResult) -> Option<String> {
         let note = "found no manifests: directories are searched for .yaml, .yml and .json files that are not ignored";
         return Some(note.to_owned());
     }
+    let owned = result.files.iter().map(|file| file.contents.owned_workloads).sum();
+    if let Some(workloads) = counted(owned, "workload belongs", "workloads belong") {
+        return Some(format!(
+            "not checked: {workloads} to another one, as a ReplicaSet to a Deployment; check that one"
+        ));
+    }
     let advice = if result.objects > 0 { "; an image of another name needs the setting `images`" } else { "" };
     Some(format!("found no SQL Edge or SQL Server workload{advice}"))
 }
@@ -122,6 +128,26 @@ mod tests {
              spec: {containers: [{name: sql, image: azure-sql-edge}]}\n";
         assert_eq!(notes_of(text), ["1 workload has an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"]);
         assert!(notes_of(&text.replace("extensions/v1beta1", "apps/v1")).is_empty());
+    }
+
+    #[test]
+    fn a_workload_without_the_one_that_it_belongs_to_is_named() {
+        let owned = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata:\n  name: sql-1\n  ownerReferences: [{apiVersion: \
+             apps/v1, kind: Deployment, name: sql, uid: u, controller: true}]\nspec:\n  template:\n    spec: {containers: \
+             [{name: sql, image: mcr.microsoft.com/azure-sql-edge}]}\n";
+        let notes = |text: &str| {
+            lint_texts(
+                vec![("a.yaml".to_owned(), text.to_owned())],
+                &Prefilter::new(&Settings::default()),
+                Scope::Application,
+            )
+            .notes
+        };
+        let expected =
+            "not checked: 1 workload belongs to another one, as a ReplicaSet to a Deployment; check that one";
+        assert_eq!(notes(owned), [expected]);
+        let owner = owned.replace("ReplicaSet", "Deployment").replace("ownerReferences", "finalizers");
+        assert!(notes(&format!("{owned}---\n{owner}")).is_empty());
     }
 
     #[test]

@@ -318,6 +318,8 @@ impl DocumentScan {
         self.names.add_config_maps(&config_maps);
         if is_checked {
             self.contents.add_workload(&workload);
+        } else {
+            self.contents.owned_workloads += 1;
         }
         if is_checked && !is_late {
             let findings = check_object(object, kind, prefilter.settings());

@@ -96,6 +96,17 @@ pub fn commands(argv: &[&str]) -> Vec<Command> {
     }
 }
 
+/// Whether `argv` is a script that starts programs in the background, so that several can run at once.
+pub fn has_background(argv: &[&str]) -> bool {
+    // `&&` is no such operator, and neither are the redirections `>&` and `&>`.
+    let script = shell_script(argv).unwrap_or_default().as_bytes();
+    let is_operator = |at: usize| {
+        let is_near = |neighbor: Option<&u8>| neighbor.is_some_and(|byte| matches!(byte, b'&' | b'>'));
+        !is_near(at.checked_sub(1).and_then(|before| script.get(before))) && !is_near(script.get(at + 1))
+    };
+    (0..script.len()).any(|at| script.get(at) == Some(&b'&') && is_operator(at))
+}
+
 /// The words of `command` and `args` of a container, or of the field `exec` of a hook.
 pub fn argv<'a>(parent: &Cursor<'a>) -> Vec<&'a str> {
     let words = ["command", "args"].into_iter().flat_map(|field| parent.at(field).items());
@@ -190,6 +201,13 @@ mod tests {
         assert_eq!(script("echo 'open"), ["echo open"]);
         assert_eq!(script("' '\n"), [" "]);
         assert!(script("").is_empty());
+    }
+
+    #[test]
+    fn an_ampersand_starts_a_program_in_the_background() {
+        let has = |script: &str| has_background(&["sh", "-c", script]);
+        assert!(has("a & b") && has("a&") && has("&& a&b"));
+        assert!(!has("a && b") && !has("a >f 2>&1; b &>g") && !has("") && !has_background(&["a", "&"]));
     }
 
     #[test]

@@ -29,19 +29,19 @@ const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
 pub fn config_map_names(workload: &Value, kind: WorkloadKind) -> Vec<String> {
     let pod = Cursor::root(workload).path(kind.template_path()).at("spec");
     let mut names = Vec::new();
-    let mut add = |name: Cursor<'_>| names.extend(name.str().map(str::to_owned));
     for container in CONTAINER_LISTS.into_iter().flat_map(|list| pod.at(list).items()) {
         for entry in container.at("env").items() {
-            add(entry.path(&["valueFrom", "configMapKeyRef", "name"]));
+            names.extend(entry.path(&["valueFrom", "configMapKeyRef", "name"]).str().map(str::to_owned));
         }
         for source in container.at("envFrom").items() {
-            add(source.path(&["configMapRef", "name"]));
+            names.extend(source.path(&["configMapRef", "name"]).str().map(str::to_owned));
         }
         for mount in container.at("volumeMounts").items() {
             let text = |key| mount.at(key).str().unwrap_or_default();
             if conf_file(text("mountPath"), text("subPath")).is_some() {
                 let volume = pod.at("volumes").items().find(|volume| volume.at("name").str() == Some(text("name")));
-                volume.into_iter().for_each(|volume| add(volume.path(&["configMap", "name"])));
+                let sources = volume.and_then(|volume| volume.value()).into_iter().flat_map(config_map_sources);
+                names.extend(sources.filter_map(name_in).map(str::to_owned));
             }
         }
     }
@@ -132,11 +132,11 @@ fn take_conf<'m>(
         let Some(file) = conf_file(text("mountPath"), text("subPath")) else { continue };
         let mut volumes = volumes.as_array().into_iter().flatten();
         let volume = volumes.find(|volume| volume.get("name").and_then(Value::as_str) == Some(text("name")));
-        let Some(source) = volume.and_then(|volume| volume.get("configMap")) else { continue };
-        let Some(data) = source.get("name").and_then(Value::as_str).and_then(&mut *find).and_then(data) else {
-            continue;
-        };
-        if let Some(conf) = data.get(&key_of(source, &file)).and_then(Value::as_str) {
+        let conf = volume.into_iter().flat_map(config_map_sources).find_map(|source| {
+            let data = name_in(source).and_then(&mut *find).and_then(data)?;
+            data.get(key_of(source, &file)?)?.as_str()
+        });
+        if let Some(conf) = conf {
             variables.extend(conf_variables(conf).map(|(name, value)| (name.to_owned(), Value::from(value))));
             if let Some(path) = mount.get_mut("mountPath") {
                 *path = Value::Null;
@@ -157,12 +157,25 @@ fn conf_file(mount_path: &str, sub_path: &str) -> Option<String> {
     }
 }
 
-/// The key of a ConfigMap that becomes a file of its volume.
-fn key_of(source: &Value, file: &str) -> String {
-    let mut items = source.get("items").and_then(Value::as_array).into_iter().flatten();
-    let item = items.find(|item| item.get("path").and_then(Value::as_str) == Some(file));
-    let key = item.and_then(|item| item.get("key")).and_then(Value::as_str);
-    key.unwrap_or(file).to_owned()
+/// The ConfigMaps of a volume, alone or projected with others.
+fn config_map_sources(volume: &Value) -> impl Iterator<Item = &Value> {
+    let projected = get_path(volume, &["projected", "sources"]).and_then(Value::as_array).into_iter().flatten();
+    std::iter::once(volume).chain(projected).filter_map(|source| source.get("configMap"))
+}
+
+fn name_in(reference: &Value) -> Option<&str> {
+    reference.get("name")?.as_str()
+}
+
+/// The key of a ConfigMap that becomes a file of its volume; `None` if none does.
+fn key_of<'a>(source: &'a Value, file: &'a str) -> Option<&'a str> {
+    match source.get("items").and_then(Value::as_array) {
+        Some(items) if !items.is_empty() => {
+            let item = items.iter().find(|item| item.get("path").and_then(Value::as_str) == Some(file))?;
+            item.get("key")?.as_str()
+        }
+        _ => Some(file),
+    }
 }
 
 /// The variables with the effect of the settings in a text of `mssql.conf`.
@@ -226,22 +239,42 @@ mod tests {
     fn a_mounted_configuration_file_is_read_like_variables() {
         let conf = "[network]\n tcpport = 1533\n# no\n[FileLocation]\ndefaultdatadir=/fast\nother = 1\n";
         let volume = |items: Value| json!({"name": "conf", "configMap": {"name": "conf", "items": items}});
+        let projected = |items: Value| {
+            let others = json!({"configMap": {"name": "others"}});
+            let sources = json!([{"secret": {"name": "tls"}}, others, {"configMap": {"name": "conf", "items": items}}]);
+            json!({"name": "conf", "projected": {"sources": sources}})
+        };
         let mount = |path: &str, file: Value| json!({"name": "conf", "mountPath": path, "subPath": file});
-        for (mount, items, key) in [
-            (mount(CONF_FILE, json!("mssql.conf")), json!(null), "mssql.conf"),
-            (mount(CONF_FILE, json!("x")), json!([{"key": "settings", "path": "x"}]), "settings"),
-            (mount("/var/opt/mssql/", json!(null)), json!(null), "mssql.conf"),
+        let renamed = json!([{"key": "settings", "path": "x"}]);
+        for (mount, volume, key) in [
+            (mount(CONF_FILE, json!("mssql.conf")), volume(json!(null)), "mssql.conf"),
+            (mount(CONF_FILE, json!("x")), volume(renamed.clone()), "settings"),
+            (mount("/var/opt/mssql/", json!(null)), volume(json!(null)), "mssql.conf"),
+            (mount(CONF_FILE, json!("mssql.conf")), projected(json!(null)), "mssql.conf"),
+            (mount(CONF_FILE, json!("x")), projected(renamed), "settings"),
         ] {
             let changes = [
                 (&*format!("{CONTAINER}/volumeMounts/-"), mount.clone()),
-                ("/spec/template/spec/volumes/-", volume(items)),
+                ("/spec/template/spec/volumes/-", volume.clone()),
                 (&*format!("{CONTAINER}/env/-"), json!({"name": "MSSQL_DATA_DIR", "value": "/slow"})),
             ];
             let container = resolved(&changes, json!({key: conf}));
-            assert_eq!(value_of(&container, "MSSQL_TCP_PORT"), Some("1533"), "{mount}");
+            assert_eq!(value_of(&container, "MSSQL_TCP_PORT"), Some("1533"), "{mount} {volume}");
             assert_eq!(value_of(&container, "MSSQL_DATA_DIR"), Some("/slow"), "`env` overrides the file");
             assert_eq!(container["volumeMounts"][1]["mountPath"], Value::Null);
         }
+    }
+
+    #[test]
+    fn a_key_that_is_not_among_the_items_is_no_file() {
+        let items = json!([{"key": "other", "path": "other"}]);
+        let changes = [
+            (&*format!("{CONTAINER}/volumeMounts/-"), json!({"name": "conf", "mountPath": "/var/opt/mssql"})),
+            ("/spec/template/spec/volumes/-", json!({"name": "conf", "configMap": {"name": "conf", "items": items}})),
+        ];
+        let container = resolved(&changes, json!({"mssql.conf": "[network]\ntcpport = 1533\n"}));
+        assert_eq!(value_of(&container, "MSSQL_TCP_PORT"), None);
+        assert_eq!(container["volumeMounts"][1]["mountPath"], "/var/opt/mssql");
     }
 
     #[test]
@@ -274,7 +307,12 @@ mod tests {
             (&format!("{CONTAINER}/env/-"), reference),
             (&format!("{CONTAINER}/volumeMounts/-"), json!({"name": "conf", "mountPath": CONF_FILE})),
             ("/spec/template/spec/volumes/-", json!({"name": "conf", "configMap": {"name": "c"}})),
+            (&format!("{CONTAINER}/volumeMounts/-"), json!({"name": "more", "mountPath": "/var/opt/mssql"})),
+            (
+                "/spec/template/spec/volumes/-",
+                json!({"name": "more", "projected": {"sources": [{"configMap": {"name": "d"}}]}}),
+            ),
         ]);
-        assert_eq!(config_map_names(&object, WorkloadKind::Deployment), ["a", "b", "c"]);
+        assert_eq!(config_map_names(&object, WorkloadKind::Deployment), ["a", "b", "c", "d"]);
     }
 }

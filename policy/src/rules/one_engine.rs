@@ -1,9 +1,9 @@
 //! # What must hold
 //! A pod has one container that runs a database. Containers count, and so do init containers that keep running
-//! (`restartPolicy: Always`). A product that the settings do not select counts only if the name of its image says
-//! what it is: by its environment alone it may be a client. No hook, and no script of the container, starts the
-//! database a second time. Two databases with a data directory in the same directory of the same claim are rejected,
-//! unless the settings say otherwise; the rest is a warning.
+//! (`restartPolicy: Always`). A product that the settings do not select counts only if the name of its image says what
+//! it is: by its environment alone it may be a client. No hook starts the database a second time, and no script of the
+//! container that starts programs in the background. Two databases with a data directory in the same directory of the
+//! same claim are rejected, unless the settings say otherwise; the rest is a warning.
 //!
 //! # Why
 //! The containers of a pod share its network, its volumes and its lifetime. Two databases listen on the same port, so
@@ -38,7 +38,7 @@ use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::Cursor;
-use crate::kubernetes::command::{argv, commands};
+use crate::kubernetes::command::{argv, commands, has_background};
 use crate::kubernetes::volumes::{effective_mount, normalized};
 use crate::workload::storage::ContainerStorage;
 use crate::workload::{EngineContainer, Workload};
@@ -79,14 +79,15 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
     }
 }
 
-/// A finding if a container starts its database twice: by a hook after its start, or in its own script.
+/// A finding if a container starts its database twice: by a hook after its start, or in its own script, unless that
+/// starts one program after the other.
 fn check_second_server(engine: &EngineContainer<'_>) -> Option<Finding> {
     let container = &engine.container;
     let starts = |parent: &Cursor<'_>| commands(&argv(parent)).iter().filter(|one| one.program() == SERVER).count();
     let hook = container.path(&["lifecycle", "postStart", "exec"]);
     let location = if starts(&hook) > 0 {
         hook.at("command")
-    } else if starts(container) > 1 {
+    } else if starts(container) > 1 && has_background(&argv(container)) {
         container.first_of(&["command", "args"])?
     } else {
         return None;
@@ -202,6 +203,8 @@ mod tests {
         let command = format!("{container}/command");
         assert!(with(&command, "setup & exec /opt/mssql/bin/sqlservr").is_empty());
         assert_eq!(with(&command, "sqlservr & sleep 9; kill $!; sqlservr"), [format!("warn {command}")]);
+        let one_of_two = "if test -e /flag; then exec sqlservr --reset >/log 2>&1; else exec sqlservr; fi";
+        assert!(with(&command, one_of_two).is_empty(), "one after the other");
     }
 
     #[test]

@@ -51,9 +51,10 @@ fn check_removed(context: &CheckContext<'_>, service: &Service<'_>, old: &Servic
             None => Finding::contradiction(&service_type, message)
                 .reason("clients lose the address they connect to")
                 .help(match context.settings.address {
-                    Address::LoadBalancer => {
+                    Address::LoadBalancer if context.settings.exposure.is_none() => {
                         "keep `type: LoadBalancer`, create another LoadBalancer Service first, or set `exposure`"
                     }
+                    Address::LoadBalancer => "keep `type: LoadBalancer`, or create another LoadBalancer Service first",
                     Address::ClusterIp => "keep the virtual IP, or create another Service with a virtual IP first",
                 }),
         });
@@ -190,6 +191,19 @@ mod tests {
         // An update is no order for a load balancer.
         let headed = service(&[("/spec/type", json!("ClusterIP")), ("/spec/sessionAffinity", json!("ClientIP"))]);
         assert_eq!(update(&to_cluster_ip, &headed, &objects[..1], &internal), ["warn /spec/type"]);
+    }
+
+    #[test]
+    fn behind_a_route_of_the_gateway_api_the_type_can_change() {
+        let (old, to_cluster_ip) = (service(&[]), named("sql", "ClusterIP"));
+        let ask = |port: u16| {
+            let route = json!({"apiVersion": "gateway.networking.k8s.io/v1alpha2", "kind": "TCPRoute",
+                "metadata": {"name": "sql"}, "spec": {"parentRefs": [{"name": "edge"}],
+                "rules": [{"backendRefs": [{"name": "sql", "port": port}]}]}});
+            update(&old, &to_cluster_ip, &[deployment(&[]), old.clone(), route], &Settings::default())
+        };
+        assert!(ask(1433).is_empty());
+        assert_eq!(ask(9399), ["reject /spec/type"], "the route leads elsewhere");
     }
 
     #[test]
