@@ -52,7 +52,7 @@ FUZZ_SECONDS := 600
 FUZZ_TARGETS := reader editor fixer module
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo site playground playground-program test test-wasm-browser test-alerts test-editors test-other-tools test-long test-rules test-native test-wasm test-browser test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
+.PHONY: help build demo site playground playground-program test test-wasm-browser test-alerts test-editors test-other-tools test-long test-rules test-native test-wasm test-browser test-fuzz test-packages test-release rule fuzz yaml-reader e2e-cluster e2e-dashboard e2e-gitops e2e-promtool e2e-pushgateway e2e-tools e2e proof bench bench-peers profile soak generate fmt lint deny advisories setup release release-tools publish policy.wasm annotated-policy.wasm image test-image
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9.-]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,26 +84,26 @@ rule: ## add the files of a new rule; NAME=some-rule
 	@sh e2e/rules/new.sh "$(NAME)"
 
 # The property tests have the same inputs each time; `cargo test` alone draws new ones.
-test-native: setup e2e-cluster e2e-dashboard e2e-tools yaml-reader $(TOOLS)/crds
+test-native: setup e2e-cluster e2e-dashboard e2e-pushgateway e2e-tools yaml-reader $(TOOLS)/crds
 	PROPTEST_RNG_SEED=1 $(CARGO) test --release --locked --workspace
 
 test-alerts: setup e2e-promtool ## run the tests of the alerts with promtool
-	$(CARGO) test --release --locked --test e2e -- --ignored serve::in_a_cluster::monitoring
+	$(CARGO) test --release --locked --workspace --test e2e -- --ignored serve::in_a_cluster::monitoring
 
 # Also with the Neovim in PATH, if there is one, such as that of Debian.
 test-editors: setup $(TOOLS)/neovim ## run the language server in Neovim; needs pip
-	$(CARGO) test --release --locked --test e2e -- --ignored lsp::neovim
+	$(CARGO) test --release --locked --workspace --test e2e -- --ignored lsp::neovim
 
 test-other-tools: setup $(TOOLS)/bin/kube-score ## run the other linters whose checks require the opposite of a rule
-	$(CARGO) test --release --locked --test e2e -- --ignored other_tools::
+	$(CARGO) test --release --locked --workspace --test e2e -- --ignored other_tools::
 
 # Builds the module three times, and makes, signs and publishes a small release.
 test-release: setup e2e-tools release-tools playground
-	$(CARGO) test --release --locked --test e2e -- --ignored release:: reproducible::three_builds
+	$(CARGO) test --release --locked --workspace --test e2e -- --ignored release:: reproducible::three_builds
 
 # Installs the packages of a release from local registries, without a compiler; needs npm.
 test-packages: setup package-program-x86_64-unknown-linux-musl $(TOOLS)/python $(TOOLS)/registries $(TOOLS)/bin/krew
-	$(CARGO) test --release --locked --test e2e -- --ignored packages::
+	$(CARGO) test --release --locked --workspace --test e2e -- --ignored packages::
 
 # Checks the report of an audit, the playground and the site with an HTML validator and in a browser, and runs the tests of the
 # rules in it; needs npm, Chromium and its driver.
@@ -157,6 +157,12 @@ e2e-promtool:
 	@mkdir -p $(TOOLS)/bin
 	cd e2e/monitoring && $(GO) build -buildvcs=false -ldflags "-s -w" -tags remove_all_sd \
 		-o "$(CURDIR)/$(TOOLS)/bin/promtool" github.com/prometheus/prometheus/cmd/promtool
+
+# The tests push metrics to it.
+e2e-pushgateway:
+	@mkdir -p $(TOOLS)/bin
+	cd e2e/pushgateway && $(GO) build -buildvcs=false -ldflags "-s -w" \
+		-o "$(CURDIR)/$(TOOLS)/bin/pushgateway" github.com/prometheus/pushgateway
 
 # The CustomResourceDefinitions of reports, as the modules of their owners have them.
 $(TOOLS)/crds: e2e/schemas/go.mod e2e/schemas/go.sum

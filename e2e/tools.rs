@@ -17,6 +17,7 @@ pub(crate) fn tool(name: &str) -> PathBuf {
         "e2e-cluster" | "e2e-gitops" | "yaml-reader" => name,
         "dashboard" => "e2e-dashboard",
         "krew" => "target/tools/bin/krew",
+        "pushgateway" => "e2e-pushgateway",
         "kube-score" => "target/tools/bin/kube-score",
         "promtool" => "e2e-promtool",
         "cosign" | "crane" => "release-tools",

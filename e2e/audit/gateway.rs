@@ -1,12 +1,17 @@
 //! Metrics: as a report, and on their way to a Pushgateway.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
+use serde_json::{Value, json};
 
 use super::stand_in::{Answer, StandIn, deployments};
 use super::{audit, printed, run};
 use crate::ran::{Ran, snapshots};
+use crate::tools::tool;
 
 /// Metrics without the time of the audit.
 fn without_time(metrics: &str) -> String {
@@ -41,6 +46,62 @@ fn metrics_replace_those_of_the_job() {
         "{request:?}"
     );
     assert!(request.body.ends_with("# EOF\n"));
+}
+
+/// A Pushgateway on a free port.
+struct Pushgateway {
+    process: Child,
+    address: String,
+}
+
+impl Pushgateway {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let mut command = Command::new(tool("pushgateway"));
+        let process = command.arg(format!("--web.listen-address={address}")).stderr(Stdio::null()).spawn().unwrap();
+        let started = Instant::now();
+        while TcpStream::connect(&address).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(30), "the Pushgateway does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Pushgateway { process, address }
+    }
+
+    /// The metrics that Prometheus collects from it, as JSON.
+    fn metrics(&self) -> Value {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = format!("GET /api/v1/metrics HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{answer}");
+        serde_json::from_str(body).unwrap()
+    }
+}
+
+impl Drop for Pushgateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_real_gateway_accepts_the_metrics() {
+    let gateway = Pushgateway::start();
+    for _ in 0..2 {
+        let ran = pushed_to(&format!("http://{}", gateway.address));
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.output);
+    }
+    let metrics = gateway.metrics();
+    // The second audit replaces the metrics of the first.
+    let [job] = &metrics["data"].as_array().unwrap()[..] else { panic!("{metrics}") };
+    assert_eq!(job["labels"], json!({"job": "sqledge-ha-audit"}));
+    let databases = &job["sqledge_ha_audit_databases"]["metrics"][0];
+    assert_eq!(databases["labels"]["product"], "SQL Edge", "{job}");
+    assert_eq!(databases["value"], "1", "{job}");
 }
 
 #[test]
