@@ -36,10 +36,10 @@ pub mod webhook_configuration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum FailurePolicy {
-    /// The API server rejects it
+    /// The API server rejects the request
     #[default]
     Fail,
-    /// The API server allows it unchecked
+    /// The API server allows the request unchecked
     Ignore,
 }
 

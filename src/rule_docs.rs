@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use sqledge_ha_policy::rules::documentation::{HEADINGS, documentation};
-use sqledge_ha_policy::rules::{RULES, Rule};
+use sqledge_ha_policy::rules::{RULES, Rule, finite_tolerations, load_balancer_service};
 
 use crate::other_tools;
 
@@ -16,12 +16,27 @@ use crate::other_tools;
 /// ```
 pub fn explanation(rule: &Rule) -> String {
     let Rule { id, summary, .. } = rule;
-    let (loss, action, fix) = (rule.loss.name(), rule.default_action.name(), rule.fixable.name());
+    let (loss, action, fix) = (rule.loss.name(), rule.default_action.name(), describe_fix(rule));
     let (text, other_tools) = (documentation(rule), other_tools::section(id));
     format!(
         "{id}: {summary}\n\nLost without it: {loss}. Default action: {action}. Fix: {fix}.\n\n{}\n{other_tools}",
         text.trim_end()
     )
+}
+
+/// The fixes that depend on settings.
+pub const CONDITIONAL_FIXES: &str = "The fix of `load-balancer-service` is safe only if the setting `exposure` is set, \
+    and `finite-tolerations` has a fix only if `failoverSeconds` is set.";
+
+/// Whether a rule has a fix, and with which setting.
+fn describe_fix(rule: &Rule) -> &'static str {
+    if rule.id == load_balancer_service::RULE.id {
+        "safe with the setting `exposure`, else unsafe"
+    } else if rule.id == finite_tolerations::RULE.id {
+        "safe with the setting `failoverSeconds`, else none"
+    } else {
+        rule.fixable.name()
+    }
 }
 
 /// The path of the page in the repository.
@@ -89,8 +104,7 @@ pub fn page() -> String {
 pub fn overview_page(target: impl Fn(&str) -> String) -> String {
     let mut text =
         "# Rules\n\nEach rule prevents one cause of data loss or downtime. `sqledge-ha explain RULE` prints the same \
-        text.\n\nThe fix of `load-balancer-service` is safe only if the setting `exposure` is set, and \
-        `finite-tolerations` has a fix only if `failoverSeconds` is set.\n\n\
+        text.\n\n{CONDITIONAL_FIXES}\n\n\
         | rule | requirement | lost without it | default action | fix |\n|---|---|---|---|---|\n"
             .to_owned();
     for Rule { id, summary, loss, default_action, fixable, .. } in RULES {
@@ -103,7 +117,7 @@ pub fn overview_page(target: impl Fn(&str) -> String) -> String {
 /// The documentation of a rule in Markdown, without its id. `level` is the start of its headings.
 pub fn body(rule: &Rule, level: &str) -> String {
     let Rule { id, summary, .. } = rule;
-    let (loss, action, fix) = (rule.loss.name(), rule.default_action.name(), rule.fixable.name());
+    let (loss, action, fix) = (rule.loss.name(), rule.default_action.name(), describe_fix(rule));
     let text = nest_headings(&format!("{}\n{}", documentation(rule).trim_end(), other_tools::section(id)), level);
     let mut summary = (*summary).to_owned();
     if let Some(initial) = summary.get_mut(..1) {

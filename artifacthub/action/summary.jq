@@ -21,6 +21,6 @@ def section($level):
     end;
 
 "## sqledge-ha\n\n\(.findings | map(select(.level == "error")) | count("error")), "
-  + "\(.findings | map(select(.level == "warning")) | count("warning")) in \(.summary.files) files",
+  + "\(.findings | map(select(.level == "warning")) | count("warning")) in \(.summary.files) file\(if .summary.files == 1 then "" else "s" end)",
 (.errors[] | "\n**\(.file | cell)** cannot be read: \(.message | cell)"),
 (.findings | section("error"), section("warning"))

@@ -79,7 +79,7 @@ pub struct WebhookManifests {
     /// How long the API server waits for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=30))]
     pub timeout_seconds: u8,
-    /// A YAML file with the policy's settings
+    /// A YAML file with the policy's settings [default: `exposure: internal`]
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
 }
@@ -103,7 +103,7 @@ pub struct PolicyManifest {
     /// How long the API server waits for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..=30))]
     pub timeout_seconds: u8,
-    /// A YAML file with the policy's settings; `mode` is set from --mode
+    /// A YAML file with the policy's settings; `mode` is set from --mode [default: `exposure: internal`]
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
 }

@@ -83,7 +83,7 @@ pub struct Inputs {
     /// line is read with any extension, unless --exclude matches it.
     pub paths: Vec<PathBuf>,
     /// The namespace of objects that name none, as for kubectl, and to render the chart with [default: the only one
-    /// that the application names]
+    /// that the databases name, else default]
     #[arg(long, short = 'n', value_name = "NAMESPACE")]
     pub namespace: Option<String>,
     /// The paths are part of an application: report missing objects as warnings, not errors

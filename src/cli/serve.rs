@@ -32,7 +32,7 @@ pub struct Review {
 /// `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// Address for AdmissionReviews (POST /mutate and POST /validate)
+    /// Address for AdmissionReviews (POST /mutate, /validate and /warn)
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
     /// Address for /livez, /readyz and /metrics over plain HTTP. The kubelet connects to the pod's IP address, not to

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqledge_ha_policy::rules::{Loss, RULES, Rule};
 
 use crate::cli::TableFormat;
-use crate::rule_docs::PAGE_PATH;
+use crate::rule_docs::{CONDITIONAL_FIXES, PAGE_PATH};
 
 /// Returns the table of all rules by what is lost without them, in the order of the documentation.
 pub fn table(format: TableFormat) -> String {
@@ -44,7 +44,7 @@ fn human() -> String {
         }
         text.push('\n');
     }
-    text.push_str("Run `sqledge-ha explain RULE` for the documentation of a rule.\n");
+    let _ = writeln!(text, "{CONDITIONAL_FIXES}\n\nRun `sqledge-ha explain RULE` for the documentation of a rule.");
     text
 }
 

@@ -21,7 +21,7 @@ pub(super) const DEFAULT_SETTINGS: &str = "\
 # All settings are optional.
 engines: [sql-edge]  # add sql-server to check SQL Server, too
 # At creation, the ClusterIP or NodePort Service of a database becomes a load balancer. `internal` keeps it inside where the
-# platform honours one of the annotations or the source ranges (see the rule load-balancer-service). Elsewhere it can be
+# platform honors one of the annotations or the source ranges (see the rule load-balancer-service). Elsewhere it can be
 # reachable from the internet: remove the line, and the Service is only warned about.
 exposure: internal
 ";

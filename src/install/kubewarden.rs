@@ -62,7 +62,7 @@ These mutate objects that lack something, and reject objects that contradict a r
 they also check the changes of webhooks that run after these, and report existing objects in audit reports. Workloads,
 Services and scale requests have a policy each, so that each has its own failurePolicy.
 The setting `exposure: internal` makes the ClusterIP or NodePort Service of a database a load balancer when it is created.
-It stays inside where the platform honours one of the annotations or the source ranges (see the rule
+It stays inside where the platform honors one of the annotations or the source ranges (see the rule
 load-balancer-service). Elsewhere it can be reachable from the internet: leave the setting out, and the Service is only
 warned about.
 
@@ -77,8 +77,8 @@ The matchConditions depend on the settings: the API server does not send a workl
             "\
 These check the final objects, after the changes of all mutating webhooks, and report existing objects in audit reports. They
 never mutate. The audit scanner skips a policy that names an unknown resource, so resources that not every cluster has (of
-Argo Rollouts, KEDA, Knative, OpenShift and the VerticalPodAutoscaler) are in a policy of their own: leave it out, or remove
-what is not installed.
+Argo Rollouts, KEDA, Knative, OpenShift and the VerticalPodAutoscaler) are in two policies of their own (`custom`): omit them,
+or remove what is not installed.
 The matchConditions depend on the settings: the API server does not send a workload whose image is added only to
 `settings.images`. To change the settings, run `sqledge-ha policy manifest --mode validate --settings FILE` again.",
             validating(options),

@@ -22,7 +22,7 @@ pub fn manifests(options: &Options<'_>) -> Vec<CommentedObject> {
     let mut objects = vec![
         CommentedObject {
             comment: "\
-The admission webhook of sqledge-ha. It does not need Kubewarden. Needs Kubernetes 1.30 or later.
+The admission webhook of sqledge-ha. It needs Kubernetes 1.30 or later, and does not need Kubewarden.
 Printed by `sqledge-ha webhook manifests`, which has options.",
             object: namespace(&options.service.namespace),
         },

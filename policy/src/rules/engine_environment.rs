@@ -91,7 +91,7 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
         let env = container.container.at("env");
         let finding = Finding::contradiction(&env, message)
             .reason(format!("{EULA} is not set"))
-            .help(format!("set {EULA}, if you accept it"));
+            .help(format!("set {EULA} to Y if you accept the license"));
         // The API server rejects such a value.
         let value = environment.entry(EULA).map(|entry| entry.at("value"));
         let is_no_text = || value.is_some_and(|value| value.exists() && value.str().is_none());

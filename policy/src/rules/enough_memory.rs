@@ -80,8 +80,8 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
             let message = format!("{} may be killed at this limit", container.engine.product);
             findings.push(
                 Finding::contradiction(&limit, message)
-                    .reason(format!("it takes that much, unless {MEMORY_LIMIT} is less"))
-                    .help(format!("set {MEMORY_LIMIT} to about 80 % of the limit")),
+                    .reason(format!("{MEMORY_LIMIT} is not below it, and the process also needs other memory"))
+                    .help(format!("set {MEMORY_LIMIT} to about 75 % of the limit")),
             );
         }
     }
@@ -91,9 +91,9 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     let requests = [own_request, own_limit, pod_request, pod_limit];
     match requests.into_iter().find(Cursor::exists) {
         None => findings.push(
-            Finding::contradiction(&own_request, "a node short of memory evicts the pod among the first")
+            Finding::contradiction(&own_request, "the pod is among the first that a node evicts when memory is short")
                 .reason("it requests no memory")
-                .help("set a memory request, best equal to the limit"),
+                .help("set a memory request, ideally equal to the limit"),
         ),
         Some(request) if quantity(&request).is_some_and(|bytes| bytes < minimum) => {
             let message = "the pod can be placed on a node without enough free memory";

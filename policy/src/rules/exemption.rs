@@ -1,5 +1,5 @@
 //! The annotation `sqledge-ha/ignore`: the rules from which an object is exempt, where the settings allow it. A rule on
-//! the relation of two objects is silent if either of them is exempt.
+//! the relation of two objects has no findings if either of them is exempt.
 
 use serde_json::Value;
 

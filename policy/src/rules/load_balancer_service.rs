@@ -242,7 +242,7 @@ fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>, w
     finding.reason(reason).help(format!("create a {} that selects these pods only", wanted(context))).for_reports(
         |finding| {
             finding
-                .label(format!("Service {} selects them, {}", quoted(service.name()), service_type.describe()))
+                .label(format!("{}, {}, selects them", service_type.describe(), quoted(service.name())))
                 .related([related()])
         },
     )

@@ -1,6 +1,6 @@
 //! # What must hold
 //! Where `runAsNonRoot` is true for the container, it also has a numeric `runAsUser` other than 0. With the setting
-//! `fsGroup: none`, for OpenShift, the rule is silent: the platform assigns a user.
+//! `fsGroup: none`, for OpenShift, the rule has no findings: the platform assigns a user.
 //!
 //! # Why
 //! The images name their user `mssql`. The kubelet cannot tell whether that is root, and does not start the container.

@@ -247,22 +247,32 @@ struct DataLoss {
 
 /// The message about the first loss, and the reason with the others.
 fn describe_losses(unprotected: &[Unprotected<'_, '_>], product: &str) -> (String, Option<String>) {
-    let mut losses: Vec<(DataLoss, String)> = Vec::new();
+    let mut losses: Vec<(DataLoss, Vec<String>)> = Vec::new();
     for (directory, mount) in unprotected {
         let loss = describe_loss(*mount, product);
         match losses.iter_mut().find(|(known, _)| *known == loss) {
-            Some((_, directories)) => push_separated(directories, " and ", &directory.describe()),
-            None => losses.push((loss, directory.describe())),
+            Some((_, directories)) => directories.push(directory.describe()),
+            None => losses.push((loss, vec![directory.describe()])),
         }
     }
     let mut sentences = losses.into_iter().map(|(DataLoss { consequence, location }, directories)| {
-        let verb = if directories.contains(" and ") { "are" } else { "is" };
-        format!("{consequence}: {directories} {verb} {location}")
+        let verb = if directories.len() > 1 { "are" } else { "is" };
+        format!("{consequence}: {} {verb} {location}", enumerated(&directories))
     });
     let message = sentences.next().unwrap_or_default();
     let mut reason = String::new();
     sentences.for_each(|sentence| push_separated(&mut reason, "; ", &sentence));
     (message, Some(reason).filter(|reason| !reason.is_empty()))
+}
+
+/// Names as in a sentence: `a, b and c`.
+fn enumerated(names: &[String]) -> String {
+    let mut text = String::new();
+    for (place, name) in names.iter().enumerate() {
+        let is_last = place + 1 == names.len();
+        push_separated(&mut text, if is_last { " and " } else { ", " }, name);
+    }
+    text
 }
 
 fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {

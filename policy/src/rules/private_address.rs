@@ -1,7 +1,7 @@
 //! # What must hold
 //! A LoadBalancer Service that leads to the database is internal, or limits its clients: by an annotation of the cloud,
 //! a load balancer class that is internal, a private address, or `loadBalancerSourceRanges` without `0.0.0.0/0`. With
-//! the setting `exposure: public`, the rule is silent.
+//! the setting `exposure: public`, the rule has no findings.
 //!
 //! # Why
 //! On most clouds, a load balancer gets a public address, where anyone can try passwords of `sa`.

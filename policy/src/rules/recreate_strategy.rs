@@ -100,7 +100,7 @@ fn check_deployment(workload: &Workload<'_>, strategy: &Cursor<'_>) -> Option<Fi
     let reason = if max_surge.int() == Some(0) || max_surge.str() == Some("0%") {
         "with `maxSurge: 0`, Kubernetes does not wait until the old pod has terminated"
     } else if workload.data_claims().is_empty() {
-        "until the first one ends, clients reach either, and each has databases of its own"
+        "meanwhile clients reach old and new pods, and each has databases of its own"
     } else {
         "on the same node both pods open the same files; on another node the rollout waits for the volume"
     };

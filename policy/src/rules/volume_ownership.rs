@@ -1,11 +1,11 @@
 //! # What must hold
 //! The database can write to a new volume. Where its files are on a claim, the pod's `securityContext.fsGroup` is set,
 //! or the container runs as root (uid 0, or an image of SQL Server 2017), or an init container that runs as root gives
-//! the mounted directory to uid 10001, or lets its group or all write to it. A new group alone does not. What a script
-//! does that is not in the manifest is believed. OpenShift assigns a group itself: nothing is checked in files with an
-//! object of one of its API groups (`*.openshift.io`), nor in its clusters by the webhook. For Kubewarden, set
-//! `fsGroup: none`. On a volume of a node's path (`hostPath`) or of in-tree NFS, `fsGroup` has no effect: a warning,
-//! where the volume is in view.
+//! the mounted directory to uid 10001, or lets its group or all write to it. A new group alone does not. If an init
+//! container runs a script that is not in the manifest, the rule assumes that the script does so. OpenShift assigns a
+//! group itself: nothing is checked in files with an object of one of its API groups (`*.openshift.io`), nor in its
+//! clusters by the webhook. For Kubewarden, set `fsGroup: none`. On a volume of a node's path (`hostPath`) or of in-tree
+//! NFS, `fsGroup` has no effect: a warning, where the volume is in view.
 //!
 //! # Why
 //! The images run as uid 10001, and root owns a new volume: the first start fails with `Permission denied`. So does

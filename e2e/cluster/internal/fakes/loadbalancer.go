@@ -13,7 +13,7 @@ import (
 // loadBalancer stands for the service controller of a cloud: every Service of type LoadBalancer gets one address, which
 // it keeps until it is deleted or changes its type.
 //
-// It does not forward traffic, does not honour spec.loadBalancerIP or a cloud's annotations, sets no clean-up finalizer
+// It does not forward traffic, does not honor spec.loadBalancerIP or a cloud's annotations, sets no clean-up finalizer
 // and leaves Services of a loadBalancerClass to others.
 type loadBalancer struct {
 	client    kubernetes.Interface
