@@ -152,7 +152,7 @@ fn github_action_writes_a_job_summary() {
     }
     let (_folder, checkout) = checkout();
     let (_, _, summary) = run_action(&checkout, &[("PATHS", "a $(touch b).yaml")]);
-    assert_eq!(summary, "## sqledge-ha\n\n0 errors, 0 warnings in 1 files\n");
+    assert_eq!(summary, "## sqledge-ha\n\n0 errors, 0 warnings in 1 file\n");
     fs::create_dir(checkout.join("k s")).unwrap();
     fs::rename(checkout.join("-c.yaml"), checkout.join("k s/_|.yaml")).unwrap();
     fs::write(checkout.join("broken.yaml"), "kind: Deployment\nspec: {image: mcr.microsoft.com/azure-sql-edge\n")
