@@ -118,7 +118,16 @@ fn may_exceed(container: &DatabaseContainer<'_, '_>, limit: f64) -> bool {
             let field = environment.entry(MEMORY_LIMIT).map(|entry| entry.path(&["valueFrom", "resourceFieldRef"]));
             let text = |name| field.and_then(|field| field.at(name).str());
             // The field is read as a number of MiB; without a divisor it is the limit in bytes.
-            text("resource") == Some("limits.memory")
+            let is_limit = match text("resource") {
+                Some("limits.memory") => true,
+                // A request that is not set is the limit.
+                Some("requests.memory") => {
+                    let request = container.container.path(&["resources", "requests", "memory"]);
+                    quantity(&request).is_none_or(|bytes| bytes >= limit)
+                }
+                _ => false,
+            };
+            is_limit
                 && text("containerName").is_none_or(|name| Some(name) == container.container.at("name").str())
         }
     }
@@ -179,8 +188,12 @@ mod tests {
         }
         let from = |source: Value| limited(&[json!({"name": MEMORY_LIMIT, "valueFrom": source})]);
         assert_eq!(from(json!({"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}})), limit());
+        // Without a request of its own, the container requests as much as its limit.
+        let of_request = json!({"resourceFieldRef": {"resource": "requests.memory", "divisor": "1Mi"}});
+        assert_eq!(from(of_request.clone()), limit());
+        let smaller = json!({"limits": {"memory": "4Gi"}, "requests": {"memory": "3Gi"}});
+        assert!(with(smaller, &[json!({"name": MEMORY_LIMIT, "valueFrom": of_request})]).is_empty());
         for source in [
-            json!({"resourceFieldRef": {"resource": "requests.memory", "divisor": "1Mi"}}),
             json!({"resourceFieldRef": {"resource": "limits.memory", "containerName": "other"}}),
             json!({"configMapKeyRef": {"name": "c", "key": "k"}}),
         ] {
