@@ -292,6 +292,12 @@ mod tests {
         assert!(runs(json!(["bash", "-c", "setup & exec /opt/mssql/bin/sqlservr"])));
         assert!(runs(json!(["bash", "-c", ". /entry; wait"])) && runs(json!(["own-server"])));
         assert!(!runs(json!(["/opt/mssql-tools/bin/sqlcmd", "-Q", "BACKUP"])) && !runs(json!(["sleep", "9"])));
+        assert!(runs(json!(["/bin/bash", "-c", "# don't wait\n/scripts/start\n"])));
+        assert!(runs(json!(["/bin/bash", "-c", "echo $'a\\'b'; /custom/run"])));
+        assert!(
+            runs(json!(["/bin/bash", "-c", "--", "/scripts/start.sh"])) && runs(json!(["bash", "/own", "-c", "x"]))
+        );
+        assert!(!runs(json!(["/bin/bash", "-ce", "sleep infinity"])));
         assert!(!runs(json!(["bash", "-c", "until sqlcmd -Q 'select 1'; do sleep 1; done"])));
         assert_eq!(
             engine_of(json!({"image": "mcr.microsoft.com/azure-messaging/servicebus-emulator", "env": [

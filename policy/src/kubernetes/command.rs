@@ -9,8 +9,10 @@ const PROGRAM_DIRECTORIES: [&str; 7] =
     ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/mssql-tools/bin", "/opt/mssql-tools18/bin"];
 
 /// Words that come before a command: of a shell, and programs that run it.
-const PREFIXES: [&str; 14] =
-    ["!", "if", "then", "else", "elif", "do", "while", "until", "exec", "nohup", "setsid", "sudo", "time", "busybox"];
+const PREFIXES: [&str; 15] = [
+    "!", "if", "then", "else", "elif", "do", "while", "until", "exec", "nohup", "setsid", "sudo", "time", "busybox",
+    "env",
+];
 
 /// The number of assignments of a script that are read. A script can have thousands.
 const MAX_ASSIGNMENTS: usize = 32;
@@ -28,8 +30,7 @@ pub struct Command {
 impl Command {
     /// The name of its program, without a directory.
     pub fn program(&self) -> &str {
-        let first = self.words.first().map_or("", String::as_str);
-        first.rsplit('/').next().unwrap_or(first)
+        file_name(self.words.first().map_or("", String::as_str))
     }
 
     /// The words after its program.
@@ -71,40 +72,55 @@ fn is_unseen(program: &str) -> bool {
     is_elsewhere || program.contains('$') || matches!(program, "." | "source" | "eval")
 }
 
-/// The script of a shell with `-c`.
+/// The name of a program, without a directory.
+fn file_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+/// Whether a word comes before a command.
+fn is_prefix(word: &str) -> bool {
+    PREFIXES.contains(&file_name(word)) && !is_unseen(word)
+}
+
+/// The script of a shell with `-c`: its first word after the options.
 pub fn shell_script<'a>(argv: &[&'a str]) -> Option<&'a str> {
-    let program = argv.first()?.rsplit('/').next()?;
-    let is_flag = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
-    let flag = argv.iter().position(is_flag).filter(|_| SHELLS.contains(&program))?;
-    argv.get(flag + 1).copied()
+    let mut words = argv.iter().copied().skip_while(|word| is_prefix(word) || is_assignment(word));
+    let mut has_script = false;
+    SHELLS.contains(&file_name(words.next()?)).then_some(())?;
+    while let Some(word) = words.next() {
+        let is_long = word.starts_with("--");
+        if !word.starts_with(['-', '+']) {
+            return has_script.then_some(word);
+        } else if word == "--" {
+            return words.next().filter(|_| has_script);
+        } else if !is_long && word.ends_with(['o', 'O']) {
+            // Such as `-o pipefail`.
+            words.next();
+        }
+        has_script |= !is_long && word.contains('c');
+    }
+    None
 }
 
 /// The commands in `argv`: those of the script of a shell with `-c`, or the one that it is.
 pub fn commands(argv: &[&str]) -> Vec<Command> {
     match shell_script(argv) {
         Some(script) => {
-            let (mut commands, assignments) = split_script(script);
+            let Script { mut commands, assignments, .. } = split_script(script);
             commands.iter_mut().for_each(|command| command.expand_program(&assignments));
             commands
         }
-        None if argv.is_empty() => Vec::new(),
         None => {
-            let mut commands = Vec::new();
-            push_command(&mut commands, &mut Vec::new(), argv.iter().map(|word| (*word).to_owned()).collect());
-            commands
+            let mut script = Script::default();
+            script.push_command(argv.iter().map(|word| (*word).to_owned()).collect());
+            script.commands
         }
     }
 }
 
 /// Whether `argv` is a script that starts programs in the background, so that several can run at once.
 pub fn has_background(argv: &[&str]) -> bool {
-    // `&&` is no such operator, and neither are the redirections `>&` and `&>`.
-    let script = shell_script(argv).unwrap_or_default().as_bytes();
-    let is_operator = |at: usize| {
-        let is_near = |neighbor: Option<&u8>| neighbor.is_some_and(|byte| matches!(byte, b'&' | b'>'));
-        !is_near(at.checked_sub(1).and_then(|before| script.get(before))) && !is_near(script.get(at + 1))
-    };
-    (0..script.len()).any(|at| script.get(at) == Some(&b'&') && is_operator(at))
+    shell_script(argv).is_some_and(|script| split_script(script).has_background)
 }
 
 /// The words of `command` and `args` of a container, or of the field `exec` of a hook.
@@ -113,17 +129,35 @@ pub fn argv<'a>(parent: &Cursor<'a>) -> Vec<&'a str> {
     words.filter_map(|word| word.str()).collect()
 }
 
-/// The commands of a shell script, in order, and what it assigns to variables. Conditions are not looked at.
-fn split_script(script: &str) -> (Vec<Command>, Vec<String>) {
-    let (mut commands, mut assignments, mut words) = (Vec::new(), Vec::new(), Vec::new());
+/// What a shell script runs.
+#[derive(Default)]
+struct Script {
+    /// Its commands, in order. Conditions are not looked at.
+    commands: Vec<Command>,
+    /// What it assigns to variables.
+    assignments: Vec<String>,
+    /// Whether a command runs in the background.
+    has_background: bool,
+}
+
+/// Splits a shell script into its commands.
+fn split_script(text: &str) -> Script {
+    let (mut script, mut words) = (Script::default(), Vec::new());
     let (mut word, mut has_word, mut quote, mut in_braces) = (String::new(), false, None, false);
-    let mut characters = script.chars();
+    // Not in '…', but in $'…'.
+    let mut has_escapes = true;
+    let mut characters = text.chars();
     // A line feed at the end finishes the last command.
     while let Some(character) = characters.next().or_else(|| (has_word || !words.is_empty()).then_some('\n')) {
         match (quote, character) {
-            (Some(open), _) if character == open => quote = None,
+            (Some(open), _) if character == open => (quote, has_escapes) = (None, true),
             (None, '\'' | '"') => {
+                has_escapes = character == '"' || word.ends_with('$');
                 (quote, has_word) = (Some(character), true);
+            }
+            (None, '#') if !has_word && word.is_empty() => {
+                let rest = characters.as_str();
+                characters = rest.trim_start_matches(|skipped| skipped != '\n').chars();
             }
             (None, '{') if word.ends_with('$') => {
                 word.push(character);
@@ -133,14 +167,22 @@ fn split_script(script: &str) -> (Vec<Command>, Vec<String>) {
                 word.push(character);
                 in_braces = false;
             }
-            (None, '\\') => word.extend(characters.next().filter(|escaped| *escaped != '\n')),
+            // The redirections `>&` and `&>`.
+            (None, '&') if word.ends_with(['<', '>']) || characters.as_str().starts_with('>') => word.push(character),
+            (_, '\\') if has_escapes => word.extend(characters.next().filter(|escaped| *escaped != '\n')),
             (None, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '{' | '}') => {
                 if has_word || !word.is_empty() {
                     words.push(std::mem::take(&mut word));
                     has_word = false;
                 }
                 if !matches!(character, ' ' | '\t' | '\r') {
-                    push_command(&mut commands, &mut assignments, std::mem::take(&mut words));
+                    script.push_command(std::mem::take(&mut words));
+                }
+                if character == '&' {
+                    match characters.as_str().strip_prefix('&') {
+                        Some(rest) => characters = rest.chars(),
+                        None => script.has_background = true,
+                    }
                 }
             }
             // An open quote ends with the script.
@@ -151,28 +193,32 @@ fn split_script(script: &str) -> (Vec<Command>, Vec<String>) {
             }
         }
     }
-    (commands, assignments)
+    script
 }
 
-/// Adds a command without the words that come before it: those of the shell, and assignments.
-fn push_command(commands: &mut Vec<Command>, assignments: &mut Vec<String>, words: Vec<String>) {
-    let is_assignment = |word: &str| {
-        word.split_once('=').is_some_and(|(name, _)| name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_'))
-    };
-    let mut rest = Vec::new();
-    for word in words {
-        if !rest.is_empty() {
-            rest.push(word);
-        } else if is_assignment(&word) {
-            if assignments.len() < MAX_ASSIGNMENTS && word.len() <= MAX_ASSIGNMENT_LENGTH {
-                assignments.push(word);
+/// Whether a word assigns a value to a variable.
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_'))
+}
+
+impl Script {
+    /// Adds a command without the words that come before it: those of the shell, and assignments.
+    fn push_command(&mut self, words: Vec<String>) {
+        let mut rest = Vec::new();
+        for word in words {
+            if !rest.is_empty() {
+                rest.push(word);
+            } else if is_assignment(&word) {
+                if self.assignments.len() < MAX_ASSIGNMENTS && word.len() <= MAX_ASSIGNMENT_LENGTH {
+                    self.assignments.push(word);
+                }
+            } else if !is_prefix(&word) {
+                rest.push(word);
             }
-        } else if !PREFIXES.contains(&word.as_str()) {
-            rest.push(word);
         }
-    }
-    if !rest.is_empty() {
-        commands.push(Command { words: rest });
+        if !rest.is_empty() {
+            self.commands.push(Command { words: rest });
+        }
     }
 }
 
@@ -200,19 +246,53 @@ mod tests {
         assert_eq!(script("nohup setsid /opt/mssql/bin/sqlservr &"), ["/opt/mssql/bin/sqlservr"]);
         assert_eq!(script("echo 'open"), ["echo open"]);
         assert_eq!(script("' '\n"), [" "]);
+        assert_eq!(script("a >f 2>&1 &>g && b"), ["a >f 2>&1 &>g", "b"]);
         assert!(script("").is_empty());
+    }
+
+    #[test]
+    fn comments_and_escapes_end_where_they_do_in_a_shell() {
+        let script = |text: &str| shown(json!({"command": ["bash", "-c", text]}));
+        assert_eq!(script("# don't\na;# \"b\nc #d"), ["a", "c"]);
+        assert_eq!(script("a#b '#c' \\#d $# ${#e} \"\"#f"), ["a#b #c #d $# ${#e} #f"]);
+        assert_eq!(script("a $'b\\'c'; d \"e\\\"f\"; g 'h\\'; i"), ["a $b'c", "d e\"f", "g h\\", "i"]);
+        assert!(script("# only").is_empty());
+    }
+
+    #[test]
+    fn the_script_of_a_shell_follows_its_options() {
+        let cases: [(&[&str], Option<&str>); 13] = [
+            (&["sh", "-c", "a"], Some("a")),
+            (&["sh", "-ce", "a"], Some("a")),
+            (&["/bin/sh", "-c", "--", "a"], Some("a")),
+            (&["bash", "-euo", "pipefail", "-c", "a"], Some("a")),
+            (&["bash", "-c", "-o", "pipefail", "--", "a"], Some("a")),
+            (&["bash", "--norc", "+x", "-c", "a"], Some("a")),
+            (&["busybox", "sh", "-c", "a"], Some("a")),
+            (&["/usr/bin/env", "A=1", "bash", "-c", "a"], Some("a")),
+            (&["/own/env", "bash", "-c", "a"], None),
+            (&["bash", "--norc", "a"], None),
+            (&["bash", "/a", "-c", "b"], None),
+            (&["bash", "-c", "--"], None),
+            (&["env"], None),
+        ];
+        for (argv, expected) in cases {
+            assert_eq!(shell_script(argv), expected, "{argv:?}");
+        }
     }
 
     #[test]
     fn an_ampersand_starts_a_program_in_the_background() {
         let has = |script: &str| has_background(&["sh", "-c", script]);
-        assert!(has("a & b") && has("a&") && has("&& a&b"));
+        assert!(has("a & b") && has("a&") && has("&& a&b") && has("(a) & b"));
+        assert!(!has("a # & b") && !has("a '&' \"&\" \\&"));
         assert!(!has("a && b") && !has("a >f 2>&1; b &>g") && !has("") && !has_background(&["a", "&"]));
     }
 
     #[test]
     fn a_program_is_one_command() {
         assert_eq!(shown(json!({"command": ["chown", "10001", "/a;b"]})), ["chown 10001 /a;b"]);
+        assert_eq!(shown(json!({"command": ["/bin/busybox", "chown", "1", "/a"]})), ["chown 1 /a"]);
         assert_eq!(shown(json!({"args": ["sleep", 5, "x"]})), ["sleep x"]);
         assert!(shown(json!({"command": "sleep"})).is_empty());
     }

@@ -205,6 +205,10 @@ mod tests {
         assert_eq!(with(&command, "sqlservr & sleep 9; kill $!; sqlservr"), [format!("warn {command}")]);
         let one_of_two = "if test -e /flag; then exec sqlservr --reset >/log 2>&1; else exec sqlservr; fi";
         assert!(with(&command, one_of_two).is_empty(), "one after the other");
+        assert!(with(&command, "setup & # then\n# (sqlservr)\nexec /opt/mssql/bin/sqlservr\n").is_empty(), "a comment");
+        assert_eq!(with(&command, "# can't wait\nsqlservr &\nsqlservr\n"), [format!("warn {command}")]);
+        let strict = json!(["/bin/bash", "-ce", "/opt/mssql/bin/sqlservr &"]);
+        assert_eq!(ask(&RULE, &deployment(&[(&hook, strict)])), [format!("warn {hook}")]);
     }
 
     #[test]
