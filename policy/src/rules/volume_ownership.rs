@@ -137,7 +137,8 @@ fn lacks_ownership<'w, 'a>(workload: &'w Workload<'a>, engine: &'w EngineContain
 fn runs_as_root<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
     let image = ImageReference::parse(engine.container.at("image").str().unwrap_or_default());
     let is_2017 = image.repository_ends_with("mssql-server-linux")
-        || (image.repository_ends_with("mssql/server") && image.tag.is_some_and(|tag| tag.starts_with("2017")));
+        || (["mssql/server", "mssql/rhel/server"].iter().any(|suffix| image.repository_ends_with(suffix))
+            && image.tag.is_some_and(|tag| tag.starts_with("2017")));
     match security(workload, &engine.container, "runAsUser").int() {
         Some(user) => user == 0,
         None => is_2017,
@@ -152,6 +153,7 @@ fn security<'a>(workload: &Workload<'a>, container: &Cursor<'a>, field: &'static
 
 /// Whether an init container that runs as root lets the database write to the volume of `mount`.
 fn is_prepared(workload: &Workload<'_>, engine: &Engine, mount: &Mount<'_>) -> bool {
+    let sub_path = sub_path(&mount.entry);
     workload.pod.at("initContainers").items().any(|container| {
         let user = security(workload, &container, "runAsUser");
         let must_not_be_root = security(workload, &container, "runAsNonRoot").is_true();
@@ -160,19 +162,39 @@ fn is_prepared(workload: &Workload<'_>, engine: &Engine, mount: &Mount<'_>) -> b
             .at("volumeMounts")
             .items()
             .filter(|other| other.at("name").str() == Some(mount.volume) && !other.at("readOnly").is_true());
-        let paths: Vec<String> = mounts.filter_map(|other| other.at("mountPath").str().map(normalized)).collect();
-        let directory = Directory { paths, may_be_below: mount.entry.at("subPath").exists() };
+        let paths: Vec<String> = mounts.filter_map(|other| path_in(&other, &sub_path)).collect();
+        let directory = Directory { paths, may_be_below: sub_path.contains('$') };
         is_root
             && !directory.paths.is_empty()
             && commands(&argv(&container)).iter().any(|one| gives_access(one, engine, &directory))
     })
 }
 
+/// The directory of the volume that a mount shows.
+fn sub_path(mount: &Cursor<'_>) -> String {
+    normalized(mount.first_of(&["subPath", "subPathExpr"]).and_then(|path| path.str()).unwrap_or_default())
+}
+
+/// The path at which a mount shows a directory of its volume, if it does: where variables name one of the two, it is
+/// assumed to.
+fn path_in(mount: &Cursor<'_>, directory: &str) -> Option<String> {
+    let (path, shown) = (mount.at("mountPath").str()?, sub_path(mount));
+    let below = if is_within(directory, &shown) {
+        directory.strip_prefix(shown.as_str()).unwrap_or_default()
+    } else if shown.contains('$') || directory.contains('$') {
+        ""
+    } else {
+        return None;
+    };
+    // What the variables stand for is not known.
+    Some(normalized(&[path, "/", below.split('$').next().unwrap_or_default()].concat()))
+}
+
 /// Where an init container finds the directory that the database uses.
 struct Directory {
-    /// The paths at which it mounts the volume.
+    /// Its paths.
     paths: Vec<String>,
-    /// Whether the database uses a directory of the volume.
+    /// Whether it can be below these.
     may_be_below: bool,
 }
 
@@ -206,9 +228,13 @@ fn changes(program: &str, words: &[&str], engine: &Engine) -> bool {
         }
         "chmod" => lets_others_write(first),
         "install" => {
-            let value = |flag: &str| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
-            value("-o").is_some_and(|user| is_user(user, engine))
-                || value("-m").is_some_and(|mode| lets_others_write(mode))
+            let mut previous = "";
+            words.iter().any(|word| {
+                let flag = std::mem::replace(&mut previous, word);
+                let value = |short: &str, long: &str| if flag == short { Some(*word) } else { word.strip_prefix(long) };
+                value("-o", "--owner=").is_some_and(|user| is_user(user, engine))
+                    || value("-m", "--mode=").is_some_and(lets_others_write)
+            })
         }
         _ => false,
     }
@@ -321,6 +347,9 @@ mod tests {
             "chmod -R 777 /v",
             "chmod -R a+rwX /v",
             "install -d -o 10001 -g 0 /v",
+            "install -d --owner=10001 --group=0 /v",
+            "install -d --mode=0775 /v",
+            "# Don't run as root\nchown -R 10001:0 /v\n",
             "/scripts/prepare.sh",
         ];
         for command in right {
@@ -339,23 +368,56 @@ mod tests {
             "chmod 755 /v",
             "chmod o-w /v",
             "install -d /v/data",
+            "install -d --owner=1000 -m 755 /v",
+            "# chown -R 10001:0 /v",
         ];
         for command in wrong {
             assert!(!init("data", command, json!({})), "{command}");
         }
-        let of_directory = |command: &str| {
-            let container = json!({"name": "own", "image": "busybox", "command": ["sh", "-c", command],
-                "volumeMounts": [{"name": "data", "mountPath": "/v"}]});
-            let sub_path = format!("{POD}/containers/0/volumeMounts/0/subPath");
-            let changes = [(format!("{POD}/initContainers"), json!([container])), (sub_path, json!("sql"))];
-            let changes: Vec<(&str, Value)> = changes.iter().map(|(at, value)| (at.as_str(), value.clone())).collect();
-            ask(&RULE, &without_group(&changes)).is_empty()
-        };
-        assert!(of_directory("mkdir -p /v/sql; chown 10001 /v/sql") && !of_directory("mkdir /v/sql"));
         assert!(!init("other", "chown -R 10001:0 /v", json!({})));
         assert!(init("data", "chown -R 10001:0 /v", json!({"runAsUser": 0})));
         assert!(!init("data", "chown -R 10001:0 /v", json!({"runAsUser": 1000})));
         assert!(!init("data", "chown -R 10001:0 /v", json!({"runAsNonRoot": true})));
+    }
+
+    #[test]
+    fn the_mounted_directory_is_prepared() {
+        let is_prepared = |engine: Value, init: Value, command: &str| {
+            let mounted = |more: &Value| {
+                let mut mount = json!({"name": "data", "mountPath": "/var/opt/mssql"});
+                more.as_object().into_iter().flatten().for_each(|(key, value)| mount[key] = value.clone());
+                json!([mount])
+            };
+            let container = json!({"image": "busybox", "command": command.split(' ').collect::<Vec<_>>(),
+                "volumeMounts": mounted(&init)});
+            let object = without_group(&[
+                (&format!("{POD}/initContainers"), json!([container])),
+                (&format!("{POD}/containers/0/volumeMounts"), mounted(&engine)),
+            ]);
+            ask(&RULE, &object).is_empty()
+        };
+        let whole = || json!({"mountPath": "/v"});
+        let part = |path: &str| json!({"mountPath": "/v", "subPath": path});
+        let named = |path: &str| json!({"mountPath": "/v", "subPathExpr": path});
+        let engine = |field: &str, path: &str| json!({field: path});
+        let cases = [
+            (json!({}), part("backups"), "chown -R 10001:0 /v", false),
+            (json!({}), part("./"), "chown 10001 /v", true),
+            (engine("subPath", "sql"), part("sql/"), "chown 10001 /v", true),
+            (engine("subPath", "sql"), part("backups"), "chown -R 10001 /v", false),
+            (engine("subPath", "sql"), whole(), "chown 10001 /v/sql", true),
+            (engine("subPath", "sql"), whole(), "chown -R 10001 /v", true),
+            (engine("subPath", "sql"), whole(), "chown -R 10001 /v/backups", false),
+            (engine("subPath", "a/sql"), part("a"), "chown 10001 /v/sql", true),
+            (engine("subPath", "sql"), named("$(X)"), "chown 10001 /v", true),
+            (engine("subPathExpr", "$(X)"), named("$(X)"), "chown 10001 /v", true),
+            (engine("subPathExpr", "$(X)"), part("a"), "chown 10001 /v", true),
+            (engine("subPathExpr", "$(X)"), whole(), "chown -R 10001:0 /v/db", true),
+            (engine("subPathExpr", "a/$(X)"), whole(), "chown -R 10001:0 /v/db", false),
+        ];
+        for (engine, init, command, right) in cases {
+            assert_eq!(is_prepared(engine.clone(), init.clone(), command), right, "{engine} {init} {command}");
+        }
     }
 
     #[test]
@@ -383,6 +445,7 @@ mod tests {
             ask_in(&RULE, &object, &ObjectIndex::default(), &all).len()
         };
         assert_eq!(with("mcr.microsoft.com/mssql/server:2017-latest"), 0);
+        assert_eq!(with("mcr.microsoft.com/mssql/rhel/server:2017-CU20"), 0);
         assert_eq!(with("mcr.microsoft.com/mssql/server:2019-latest"), 1);
     }
 }
