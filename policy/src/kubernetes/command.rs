@@ -85,21 +85,25 @@ fn is_prefix(word: &str) -> bool {
 /// The script of a shell with `-c`: its first word after the options.
 pub fn shell_script<'a>(argv: &[&'a str]) -> Option<&'a str> {
     let mut words = argv.iter().copied().skip_while(|word| is_prefix(word) || is_assignment(word));
+    words.next().filter(|program| SHELLS.contains(&file_name(program)))?;
     let mut has_script = false;
-    SHELLS.contains(&file_name(words.next()?)).then_some(())?;
-    while let Some(word) = words.next() {
-        let is_long = word.starts_with("--");
+    loop {
+        let word = words.next()?;
+        if word == "--" {
+            return words.next().filter(|_| has_script);
+        }
         if !word.starts_with(['-', '+']) {
             return has_script.then_some(word);
-        } else if word == "--" {
-            return words.next().filter(|_| has_script);
-        } else if !is_long && word.ends_with(['o', 'O']) {
-            // Such as `-o pipefail`.
+        }
+        if word.starts_with("--") {
+            continue;
+        }
+        has_script |= word.contains('c');
+        if word.ends_with(['o', 'O']) {
+            // The name of an option follows, such as `pipefail`.
             words.next();
         }
-        has_script |= !is_long && word.contains('c');
     }
-    None
 }
 
 /// The commands in `argv`: those of the script of a shell with `-c`, or the one that it is.
@@ -159,7 +163,7 @@ fn split_script(text: &str) -> Script {
                 let rest = characters.as_str();
                 characters = rest.trim_start_matches(|skipped| skipped != '\n').chars();
             }
-            (None, '{') if word.ends_with('$') => {
+            (None, '{') if !word.is_empty() => {
                 word.push(character);
                 in_braces = true;
             }
@@ -247,6 +251,7 @@ mod tests {
         assert_eq!(script("echo 'open"), ["echo open"]);
         assert_eq!(script("' '\n"), [" "]);
         assert_eq!(script("a >f 2>&1 &>g && b"), ["a >f 2>&1 &>g", "b"]);
+        assert_eq!(script("a b/{c,d}; e() { f; }"), ["a b/{c,d}", "e", "f"]);
         assert!(script("").is_empty());
     }
 

@@ -256,9 +256,12 @@ impl Directory {
     /// Whether an operand is it, or above it and `is_recursive`, or not known.
     fn is_at(&self, operand: &str, is_recursive: bool) -> bool {
         let is_known = operand.starts_with('/') && !operand.contains(['$', '`']);
+        // What a pattern such as `/data/*` matches is not known, but where.
+        let pattern = operand.split_once(['*', '?', '[', '{']);
         let operand = normalized(operand);
         let is_it = |path: &String| {
             *path == operand
+                || pattern.is_some_and(|(before, _)| path.starts_with(before))
                 || is_recursive && is_within(path, &operand)
                 || self.may_be_below && is_within(&operand, path)
         };
@@ -408,6 +411,10 @@ mod tests {
             (engine("subPath", "sql"), whole(), "chown 10001 /v/sql", true),
             (engine("subPath", "sql"), whole(), "chown -R 10001 /v", true),
             (engine("subPath", "sql"), whole(), "chown -R 10001 /v/backups", false),
+            (engine("subPath", "sql"), whole(), "chown 10001 /v/s*", true),
+            (engine("subPath", "sql"), whole(), "chown 10001 /v/b*", false),
+            (engine("subPath", "sql"), whole(), "sh -c chown\t10001\t/v/{log,sql}", true),
+            (json!({}), whole(), "chown 10001 /v/*", false),
             (engine("subPath", "a/sql"), part("a"), "chown 10001 /v/sql", true),
             (engine("subPath", "sql"), named("$(X)"), "chown 10001 /v", true),
             (engine("subPathExpr", "$(X)"), named("$(X)"), "chown 10001 /v", true),
