@@ -108,7 +108,7 @@ fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
         return matches!(field.str(), None | Some("Auto" | "Recreate" | "InPlaceOrRecreate")).then(|| Problem {
             field,
             message: format!("VerticalPodAutoscaler {name} restarts the pod to resize it"),
-            help: "set `updateMode: Off` and read its recommendations",
+            help: "set `updateMode: \"Off\"` and read its recommendations",
             is_advice: true,
             quantity: None,
         });
