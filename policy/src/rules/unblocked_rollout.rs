@@ -1,6 +1,6 @@
 //! # What must hold
 //! A change of the workload reaches its pods: a StatefulSet has no `updateStrategy` of type `OnDelete` and no
-//! `partition` above its first ordinal; a Deployment, DeploymentConfig or Rollout is not paused.
+//! `partition` of 1 or more; a Deployment, DeploymentConfig or Rollout is not paused.
 //!
 //! # Why
 //! The change is accepted, but the pod goes on with the former settings. A fix in the manifest, for example a claim or
@@ -70,8 +70,8 @@ fn stateful_set_blocker<'a>(spec: &Cursor<'a>) -> Option<(Cursor<'a>, &'static s
     if kind.str() == Some("OnDelete") {
         return Some((kind, "set `type: RollingUpdate`"));
     }
-    let first_ordinal = spec.path(&["ordinals", "start"]).int().unwrap_or(0);
-    partition.int().filter(|partition| *partition > first_ordinal)?;
+    // It counts pods from the first one, whatever `ordinals.start` says.
+    partition.int().filter(|partition| *partition > 0)?;
     Some((partition, "remove `partition`"))
 }
 
@@ -102,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_counts_from_the_first_ordinal() {
-        let with = |start: i64| {
-            let strategy = json!({"rollingUpdate": {"partition": 5}});
-            ask(&RULE, &stateful_set(&[(STRATEGY, strategy), ("/spec/ordinals", json!({"start": start}))])).len()
+    fn a_partition_counts_pods_and_not_ordinals() {
+        let with = |partition: i64| {
+            let strategy = json!({"rollingUpdate": {"partition": partition}});
+            ask(&RULE, &stateful_set(&[(STRATEGY, strategy), ("/spec/ordinals", json!({"start": 5}))])).len()
         };
-        assert_eq!((with(4), with(5)), (1, 0));
+        assert_eq!((with(0), with(1), with(5)), (0, 1, 1));
     }
 
     #[test]
