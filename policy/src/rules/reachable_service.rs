@@ -39,7 +39,7 @@
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::engine::variables::IP_ADDRESS;
-use crate::finding::{Action, Finding, Findings, Related, quoted};
+use crate::finding::{Action, Finding, Findings, Related, Text, quoted};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::environment::Variable;
 use crate::kubernetes::kind::Kind;
@@ -47,7 +47,7 @@ use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
 use crate::kubernetes::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
 use crate::kubernetes::service::Service;
 use crate::view::load_balancer::ClientAddress;
-use crate::workload::ports::{ports_to, proxied_ports};
+use crate::workload::ports::{is_tcp, ports_to, proxied_ports};
 use crate::workload::{EngineContainer, Workload};
 
 /// The rule.
@@ -141,12 +141,19 @@ fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
         let location = if ports.exists() { ports } else { engine.container.at("image") };
         Related::new(&workload.object, &location, format!("{product} runs in this container"))
     };
-    let help = format!("set `targetPort` to the port that {product} listens on");
     finding
         .problem(Problem::OtherPort as u8)
         .reason(REASON)
-        .help(help)
+        .help(port_help(service, product))
         .for_reports(|finding| finding.related(workload.engines.iter().map(related)))
+}
+
+/// How a Service without a port that leads to the database gets one.
+fn port_help(service: &Service<'_>, product: &str) -> Text {
+    match service.spec.at("ports").items().next() {
+        Some(port) if !is_tcp(&port) => "set `protocol: TCP`".into(),
+        _ => format!("set `targetPort` to the port that {product} listens on").into(),
+    }
 }
 
 fn may_be_proxy(port: &Cursor<'_>, workload: &Workload<'_>) -> Finding {
@@ -157,12 +164,11 @@ fn may_be_proxy(port: &Cursor<'_>, workload: &Workload<'_>) -> Finding {
 
 /// The field of a port that leads it elsewhere.
 fn port_location<'a>(port: &Cursor<'a>) -> Cursor<'a> {
-    let (protocol, target) = (port.at("protocol"), port.at("targetPort"));
-    match protocol.str() {
-        None | Some("" | "TCP") if target.exists() => target,
-        None | Some("" | "TCP") => port.at("port"),
-        // The database protocol (TDS) needs TCP.
-        Some(_) => protocol,
+    let target = port.at("targetPort");
+    match is_tcp(port) {
+        true if target.exists() => target,
+        true => port.at("port"),
+        false => port.at("protocol"),
     }
 }
 
@@ -217,7 +223,7 @@ fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings:
     findings.push(
         Finding::contradiction(&labels, format!("no port of Service {} leads to {product}", quoted(service.name())))
             .reason(REASON)
-            .help(format!("set its `targetPort` to the port that {product} listens on")),
+            .help(port_help(service, product)),
     );
 }
 
@@ -227,7 +233,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, closed, deployment, open_index, service, stateful_set, test};
+    use crate::testing::{ask_in, closed, deployment, findings_of, open_index, service, stateful_set, test};
     use crate::view::index::ObjectIndex;
 
     fn behind(database: &Value, changes: &[(&str, Value)]) -> Vec<String> {
@@ -248,6 +254,18 @@ mod tests {
         let two = json!([{"port": 1401}, {"port": 1433}]);
         assert!(behind(&deployment(&[]), &[("/spec/ports", two)]).is_empty());
         assert_eq!(behind(&deployment(&[]), &[("/spec/ports", json!([]))]), ["reject /spec/ports"]);
+    }
+
+    #[test]
+    fn the_help_names_the_field_that_leads_elsewhere() {
+        let help = |port: Value| {
+            let (database, service) = (deployment(&[]), service(&[("/spec/ports", json!([port]))]));
+            let index = open_index([&database, &service]);
+            [&service, &database].map(|object| findings_of(&RULE, object, &index, &Settings::default())[0].help.clone())
+        };
+        assert_eq!(help(json!({"port": 1433, "protocol": "UDP"})), ["set `protocol: TCP`"; 2]);
+        let target = "set `targetPort` to the port that SQL Edge listens on";
+        assert_eq!(help(json!({"port": 1433, "targetPort": 1401})), [target; 2]);
     }
 
     #[test]

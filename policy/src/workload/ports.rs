@@ -28,7 +28,8 @@ pub fn proxied_ports<'s>(service: &Service<'s>, workload: &Workload<'_>) -> Vec<
     service.spec.at("ports").items().filter(|port| is_tcp(port) && leads(port)).collect()
 }
 
-fn is_tcp(port: &Cursor<'_>) -> bool {
+/// Whether a port is for TCP, which the protocol of the database (TDS) needs.
+pub fn is_tcp(port: &Cursor<'_>) -> bool {
     matches!(port.at("protocol").str(), None | Some("" | "TCP"))
 }
 
