@@ -145,9 +145,15 @@ impl<'a> Service<'a> {
         has_one
     }
 
-    /// Whether an annotation limits the clients of its load balancer.
-    pub fn has_annotated_clients(&self) -> bool {
-        CLIENT_ANNOTATIONS.iter().any(|name| self.annotation(name).is_some_and(|value| !value.is_empty()))
+    /// What limits the clients of its load balancer: items of `loadBalancerSourceRanges`, or else annotations.
+    pub fn client_limits(&self) -> Vec<Cursor<'a>> {
+        let ranges: Vec<Cursor<'a>> = self.spec.at("loadBalancerSourceRanges").items().collect();
+        if !ranges.is_empty() {
+            return ranges;
+        }
+        let annotations = self.object.path(&["metadata", "annotations"]);
+        let annotations = CLIENT_ANNOTATIONS.iter().map(|name| annotations.at(name));
+        annotations.filter(|annotation| annotation.str().is_some_and(|value| !value.is_empty())).collect()
     }
 
     /// Whether clients inside the cluster can reach it at an address that stays.

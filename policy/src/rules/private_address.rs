@@ -1,7 +1,8 @@
 //! # What must hold
 //! A LoadBalancer Service that leads to the database is internal, or limits its clients: by an annotation of the cloud,
-//! a load balancer class that is internal, a private address, or `loadBalancerSourceRanges` without `0.0.0.0/0`. With
-//! the setting `exposure: public`, the rule has no findings.
+//! a load balancer class that is internal, a private address, or `loadBalancerSourceRanges` without `0.0.0.0/0`. An
+//! annotation with the ranges or the Azure service tags of the clients counts the same. With the setting
+//! `exposure: public`, the rule has no findings.
 //!
 //! # Why
 //! On most clouds, a load balancer gets a public address, where anyone can try passwords of `sa`.
@@ -65,11 +66,10 @@ fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findi
     if context.old.map(Service::read).is_some_and(|old| old.is_load_balancer() && old.is_internal()) {
         return;
     }
-    let ranges = service.spec.at("loadBalancerSourceRanges");
-    let everyone = ranges.items().find(|range| matches!(range.str(), Some("0.0.0.0/0" | "::/0")));
-    let (at, message) = match everyone {
-        Some(range) => (range, "the load balancer admits clients from everywhere"),
-        None if ranges.items().next().is_some() || service.has_annotated_clients() => return,
+    let limits = service.client_limits();
+    let (at, message) = match limits.iter().find(|limit| limit.str().is_some_and(admits_everyone)) {
+        Some(limit) => (*limit, "the load balancer admits clients from everywhere"),
+        None if !limits.is_empty() => return,
         None => (service.spec.at("type"), "the load balancer may have a public address"),
     };
     findings.push(
@@ -77,6 +77,11 @@ fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findi
             .reason("anyone can then try passwords of `sa`")
             .help("limit its source ranges, or make it internal"),
     );
+}
+
+/// Whether one of the clients in a list admits everyone. `Internet` is a service tag of Azure.
+fn admits_everyone(clients: &str) -> bool {
+    clients.split(',').any(|client| matches!(client.trim(), "0.0.0.0/0" | "::/0" | "Internet"))
 }
 
 #[cfg(test)]
@@ -125,6 +130,21 @@ mod tests {
         assert_eq!(found(&[("/metadata/annotations", scheme)]).len(), 1);
         for class in ["service.k8s.aws/nlb", "eks.amazonaws.com/nlb", "tailscale"] {
             assert!(found(&[("/spec/loadBalancerClass", json!(class))]).is_empty(), "{class}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_that_admits_everyone_limits_nothing() {
+        let cases = [
+            ("service.beta.kubernetes.io/load-balancer-source-ranges", "10.0.0.0/8, 0.0.0.0/0"),
+            ("service.beta.kubernetes.io/azure-allowed-ip-ranges", "::/0"),
+            ("service.beta.kubernetes.io/azure-allowed-service-tags", "VirtualNetwork,Internet"),
+        ];
+        for (name, value) in cases {
+            let annotations = ("/metadata/annotations", json!({name: value}));
+            let at = format!("warn /metadata/annotations/{}", name.replace('/', "~1"));
+            assert_eq!(found(std::slice::from_ref(&annotations)), [at]);
+            assert!(found(&[annotations, (RANGES, json!(["10.0.0.0/8"]))]).is_empty(), "the field wins");
         }
     }
 
