@@ -171,7 +171,16 @@ impl<'a> DisruptionBudget<'a> {
 
     /// The pods that it protects; `None` if it selects nothing.
     pub fn selector(&self) -> Option<Selector<'a>> {
-        Selector::from_label_selector(&self.object.path(&["spec", "selector"]))
+        let selector = self.object.path(&["spec", "selector"]);
+        Selector::from_label_selector(&selector).filter(|_| !self.is_empty_in_beta(&selector))
+    }
+
+    /// Whether an empty selector selects nothing, as in `policy/v1beta1`. At admission the API server has converted it.
+    fn is_empty_in_beta(&self, selector: &Cursor<'_>) -> bool {
+        !cfg!(feature = "guest")
+            && self.object.at("apiVersion").str() == Some("policy/v1beta1")
+            && selector.at("matchLabels").members().next().is_none()
+            && selector.at("matchExpressions").items().next().is_none()
     }
 }
 

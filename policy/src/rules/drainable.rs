@@ -137,6 +137,19 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_selector_of_the_beta_version_selects_nothing() {
+        let found = |selector: Value| {
+            let budget = json!({"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget",
+                "metadata": {"name": "sql"}, "spec": {"minAvailable": 1, "selector": selector}});
+            let database = deployment(&[]);
+            ask_in(&RULE, &budget, &closed([&database, &budget]), &Settings::default()).len()
+        };
+        assert_eq!((found(json!({})), found(json!({"matchLabels": {}}))), (0, 0));
+        let by_expression = json!({"matchExpressions": [{"key": "app", "operator": "Exists"}]});
+        assert_eq!((found(json!({"matchLabels": {"app": "sql"}})), found(by_expression)), (1, 1));
+    }
+
+    #[test]
     fn a_budget_allows_evictions() {
         let selector = json!({"matchLabels": {"app": "sql"}});
         for (field, value) in [
