@@ -16,6 +16,7 @@ use self::cluster::{Cluster, Lookup, Query};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::claim::{Claim, claim_names};
 use crate::kubernetes::kind::{Kind, WorkloadKind};
+use crate::kubernetes::namespace_of;
 use crate::kubernetes::objects::{Autoscaler, DisruptionBudget, Node, StorageClass, TcpRoute};
 use crate::kubernetes::resources::RESOURCES;
 use crate::kubernetes::rollout::referenced_deployment;
@@ -181,10 +182,16 @@ impl<'a> View<'a> {
         Workload::read(object, kind, self.settings).filter(Workload::has_selected_engine)
     }
 
-    /// The TCPRoutes of the namespace. Where the Gateway API is not installed, there are none.
+    /// The TCPRoutes that lead to Services of the namespace; at admission only those in it. Where the Gateway API is not
+    /// installed, there are none.
     pub fn tcp_routes(&self) -> Lookup<Vec<TcpRoute<'a>>> {
-        let routes = self.find(&Query::RoutesIn(self.namespace));
-        routes.map(|routes| routes.into_iter().map(TcpRoute::read).collect())
+        let read = |object| TcpRoute::read(object, self.cluster.default_namespace());
+        self.find(&Query::RoutesTo(self.namespace)).map(|routes| routes.into_iter().map(read).collect())
+    }
+
+    /// The namespace of an object that was looked up.
+    pub fn namespace_of(&self, object: &Cursor<'a>) -> &'a str {
+        object.value().and_then(namespace_of).unwrap_or(self.cluster.default_namespace())
     }
 
     /// The LoadBalancer Services of a whole application that select nothing in it.

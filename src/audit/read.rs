@@ -70,7 +70,7 @@ pub async fn read(
     let databases = reader.workloads(&scopes).await;
     let databases = reader.pods(&scopes, databases).await;
     if !databases.is_empty() {
-        reader.related(&databases).await;
+        reader.related(&databases, namespaces.is_empty()).await;
         reader.config_maps().await;
     }
     Ok(reader.inventory)
@@ -156,15 +156,14 @@ impl Reader<'_> {
         keeper.databases
     }
 
-    /// Reads the other objects of the namespaces with databases, and those of the cluster.
-    async fn related(&mut self, databases: &BTreeSet<String>) {
+    /// Reads the other objects of the namespaces with databases, and those of the cluster. `is_whole` says whether all
+    /// namespaces are read: a TCPRoute can be in another one than the database that it leads to.
+    async fn related(&mut self, databases: &BTreeSet<String>, is_whole: bool) {
         let of_namespaces = resources::of_namespaces().into_iter().filter(|resource| self.is_served(resource));
         let of_namespaces = of_namespaces.flat_map(|resource| {
-            let scopes: Vec<Option<String>> = if databases.len() > MAX_SINGLE_NAMESPACES {
-                vec![None]
-            } else {
-                databases.iter().cloned().map(Some).collect()
-            };
+            let is_of_all = databases.len() > MAX_SINGLE_NAMESPACES || is_whole && resource.kind == "TCPRoute";
+            let scopes: Vec<Option<String>> =
+                if is_of_all { vec![None] } else { databases.iter().cloned().map(Some).collect() };
             scopes.into_iter().map(move |scope| (resource.clone(), scope))
         });
         let of_cluster = resources::of_whole_cluster().into_iter().filter(|resource| self.is_served(resource));
@@ -235,10 +234,11 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a namespaced object is in a namespace without a database. Objects that configure the whole cluster count
-/// everywhere.
+/// Whether a namespaced object is in a namespace without a database. Objects that configure the whole cluster, and
+/// those that lead from one namespace to another, count everywhere.
 fn is_in_other_namespace(resource: &ListedResource, object: &Value, databases: &BTreeSet<String>) -> bool {
-    let is_for_all = matches!(resource.kind, "MachineHealthCheck" | "Setting") || resource.group == "velero.io";
+    let is_for_all =
+        matches!(resource.kind, "MachineHealthCheck" | "Setting" | "TCPRoute") || resource.group == "velero.io";
     !is_for_all && !namespace_of(object).is_some_and(|namespace| databases.contains(namespace))
 }
 

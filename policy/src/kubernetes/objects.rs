@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::claim::{Claim, class_name};
+use super::namespace_of;
 use super::quantity::quantity;
 use super::scheduling::{HOST_NAME, Placement, Taint};
 use super::selector::Selector;
@@ -48,28 +49,44 @@ pub struct Node<'a> {
 pub struct TcpRoute<'a> {
     /// The whole object.
     pub object: Cursor<'a>,
+    /// Its namespace.
+    pub namespace: &'a str,
 }
 
 impl<'a> TcpRoute<'a> {
-    /// Reads a TCPRoute.
-    pub fn read(object: &'a Value) -> Self {
-        TcpRoute { object: Cursor::root(object) }
+    /// Reads a TCPRoute. `default_namespace` is its namespace if it names none.
+    pub fn read(object: &'a Value, default_namespace: &'a str) -> Self {
+        TcpRoute { object: Cursor::root(object), namespace: namespace_of(object).unwrap_or(default_namespace) }
     }
 
-    /// Whether a Gateway sends connections by it to the Service `name` in `namespace`, if it is in that namespace, too,
-    /// and to one of these ports of it.
+    /// Where it leads.
+    fn backends(&self) -> impl Iterator<Item = Cursor<'a>> + use<'a> {
+        self.object.path(&["spec", "rules"]).items().flat_map(|rule| rule.at("backendRefs").items())
+    }
+
+    /// The namespace of a backend. That another namespace allows it, by a ReferenceGrant, is assumed.
+    fn namespace_of(&self, backend: &Cursor<'a>) -> &'a str {
+        backend.at("namespace").str().unwrap_or(self.namespace)
+    }
+
+    /// The namespaces that it leads to.
+    pub fn backend_namespaces(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let route = *self;
+        route.backends().map(move |backend| route.namespace_of(&backend))
+    }
+
+    /// Whether a Gateway sends connections by it to the Service `name` in `namespace`, and to one of these ports of it.
     pub fn leads_to(&self, name: &str, namespace: &str, ports: &[i64]) -> bool {
         let is_or_absent = |field: Cursor<'_>, expected: &str| !field.exists() || field.str() == Some(expected);
         let is_gateway = |parent: Cursor<'_>| is_or_absent(parent.at("kind"), "Gateway");
         if !self.object.path(&["spec", "parentRefs"]).items().any(is_gateway) {
             return false;
         }
-        let mut backends = self.object.path(&["spec", "rules"]).items().flat_map(|rule| rule.at("backendRefs").items());
-        backends.any(|backend| {
+        self.backends().any(|backend| {
             backend.at("name").str() == Some(name)
                 && is_or_absent(backend.at("group"), "")
                 && is_or_absent(backend.at("kind"), "Service")
-                && is_or_absent(backend.at("namespace"), namespace)
+                && self.namespace_of(&backend) == namespace
                 && backend.at("weight").int() != Some(0)
                 && backend.at("port").int().is_none_or(|port| ports.contains(&port))
         })

@@ -1,6 +1,7 @@
 //! # What must hold
 //! Clients reach the database at a stable address: a Service of type `LoadBalancer` in the workload's namespace
-//! selects its pods. So does a ClusterIP Service behind a TCPRoute of the Gateway API. Other Services beside it are
+//! selects its pods. So does a ClusterIP Service behind a TCPRoute of the Gateway API, which can be in another
+//! namespace; at admission, only TCPRoutes in the namespace of the Service are looked up. Other Services beside it are
 //! allowed. A Service in front of several databases counts for none of them. With the setting `address: cluster-ip` any
 //! Service with a virtual IP that leads to the database is enough.
 //!
@@ -233,9 +234,11 @@ fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Opti
 /// Adds what is said where another Service selects the pods.
 fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     let service_type = service.service_type();
+    let has_route =
+        || context.scope().reports_once() && context.view.is_behind_route(service, workload).known() == Some(true);
     let reason = match ports_to(service, workload).is_empty() {
         true => "the ports of the Service that selects them lead elsewhere",
-        false if service.is_load_balancer() => "the one that selects them leads to several databases",
+        false if service.is_load_balancer() || has_route() => "the one that selects them leads to several databases",
         false => reason(Some(service_type)),
     };
     let related = || Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
@@ -255,7 +258,7 @@ fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) 
         .view
         .idle_load_balancers()
         .into_iter()
-        .find_map(|service| Some((service, difference(&service, workload, context.view.namespace())?)));
+        .find_map(|service| Some((service, difference(context, &service, workload)?)));
     match near {
         Some((service, difference)) => {
             let related = || Related::new(&service.object, &service.spec.at("selector"), "this one selects nothing");
@@ -269,15 +272,17 @@ fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) 
 
 /// What to change in a LoadBalancer Service so that it selects a workload: its namespace, or one label. `None` if more,
 /// or if its ports do not lead to a database.
-fn difference(service: &Service<'_>, workload: &Workload<'_>, namespace: &str) -> Option<String> {
+fn difference<'a>(context: &CheckContext<'a>, service: &Service<'a>, workload: &Workload<'_>) -> Option<String> {
     if ports_to(service, workload).is_empty() {
         return None;
     }
     let (selector, labels) = (service.selector()?, workload.labels()?);
+    let namespace = context.view.namespace();
+    let is_near = context.view.namespace_of(&service.object) == namespace;
     let mut wrong = selector.pairs().filter(|(key, value)| labels.get(*key) != Some(value));
     match (wrong.next(), wrong.next()) {
         (None, _) => Some(format!("selects them, but is not in namespace {}", quoted(namespace))),
-        (Some((key, value)), None) => {
+        (Some((key, value)), None) if is_near => {
             let (written, own) = (value.as_str()?, labels.get(key)?.as_str()?);
             Some(format!("selects {}; the pods have {}", quoted(&pair(key, written)), quoted(&pair(key, own))))
         }
@@ -429,6 +434,37 @@ mod tests {
         }
     }
 
+    fn route_to(backend: Value, namespace: &str) -> Value {
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "TCPRoute",
+            "metadata": {"name": "r", "namespace": namespace},
+            "spec": {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [backend]}]}})
+    }
+
+    #[test]
+    fn a_route_in_another_namespace_names_that_of_the_service() {
+        let (database, cluster_ip) = (deployment(&[]), named("sql", "ClusterIP"));
+        let found = |backend: Value| in_application(&cluster_ip, &[database.clone(), route_to(backend, "infra")]);
+        assert!(found(json!({"name": "sql", "namespace": "default", "port": 1433})).is_empty());
+        for wrong in [json!({"name": "sql", "port": 1433}), json!({"name": "sql", "namespace": "web"})] {
+            assert_eq!(found(wrong), ["reject /spec/type"]);
+        }
+        let route = route_to(json!({"name": "sql", "namespace": "default"}), "infra");
+        assert_eq!(at_admission(&cluster_ip, &[database, route]), ["warn /spec/type"], "only one namespace is listed");
+    }
+
+    #[test]
+    fn a_route_to_several_databases_is_the_address_of_none() {
+        let (one, other) = (deployment(&[]), deployment(&[("/metadata/name", json!("sql2"))]));
+        let (both, route) = (named("sql", "ClusterIP"), route_to(json!({"name": "sql"}), "default"));
+        let index = closed([&one, &other, &both, &route]);
+        for database in [&one, &other] {
+            let findings = findings_of(&RULE, database, &index, &Settings::default());
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            assert_eq!(finding.reason.as_deref(), Some("the one that selects them leads to several databases"));
+        }
+        assert!(in_application(&one, &[both, route]).is_empty());
+    }
+
     #[test]
     fn a_virtual_ip_is_enough_if_all_clients_are_inside_the_cluster() {
         let inside = settings(json!({"address": "cluster-ip"}));
@@ -470,6 +506,8 @@ mod tests {
         let elsewhere = help(service(&[("/metadata/namespace", json!("other"))]));
         assert_eq!(elsewhere, "Service `sql` selects them, but is not in namespace `default`");
         assert!(help(service(&[("/spec/selector", json!({"app": "x", "tier": "y"}))])).starts_with("create"));
+        let wrong_twice = [("/metadata/namespace", json!("other")), ("/spec/selector/app", json!("mssql"))];
+        assert!(help(service(&wrong_twice)).starts_with("create"));
         let of_a_web_server = [("/spec/selector/app", json!("web")), ("/spec/ports/0/port", json!(80))];
         assert!(help(service(&of_a_web_server)).starts_with("create"));
     }

@@ -57,8 +57,8 @@ pub enum Query<'q> {
     },
     /// The autoscalers of a namespace, of every kind.
     AutoscalersIn(&'q str),
-    /// The TCPRoutes of a namespace.
-    RoutesIn(&'q str),
+    /// The TCPRoutes that lead to Services of a namespace. At admission, only those in it are found.
+    RoutesTo(&'q str),
     /// The LoadBalancer Services of all namespaces that select nothing. Only an index of files answers it.
     IdleLoadBalancers,
     /// The PersistentVolumes that a claim can be bound to: those reserved for it, and those of its class.
@@ -83,7 +83,7 @@ impl<'q> Query<'q> {
             Query::ServicesSelecting(_) | Query::IdleLoadBalancers => "services",
             Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => "workloads",
             Query::AutoscalersIn(_) => "autoscalers",
-            Query::RoutesIn(_) => "tcproutes",
+            Query::RoutesTo(_) => "tcproutes",
             Query::VolumesFor { .. } => "persistentvolumes",
             Query::DefaultStorageClasses => "storageclasses",
             Query::Nodes => "nodes",
@@ -97,7 +97,7 @@ impl<'q> Query<'q> {
             Query::PodsSelectedBy { namespace, .. }
             | Query::UsersOfClaim { namespace, .. }
             | Query::AutoscalersIn(namespace)
-            | Query::RoutesIn(namespace) => namespace,
+            | Query::RoutesTo(namespace) => namespace,
             // PersistentVolumes have no namespace.
             Query::IdleLoadBalancers | Query::VolumesFor { .. } | Query::DefaultStorageClasses | Query::Nodes => "",
         }
@@ -109,7 +109,7 @@ impl<'q> Query<'q> {
             Query::ServicesSelecting(_) | Query::IdleLoadBalancers => |kind| kind == Kind::Service,
             Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => |kind| kind.workload().is_some(),
             Query::AutoscalersIn(_) => is_autoscaler,
-            Query::RoutesIn(_) => |kind| kind == Kind::TcpRoute,
+            Query::RoutesTo(_) => |kind| kind == Kind::TcpRoute,
             Query::VolumesFor { .. } => |kind| kind == Kind::Volume,
             Query::DefaultStorageClasses => |kind| kind == Kind::StorageClass,
             Query::Nodes => |kind| kind == Kind::Node,

@@ -13,7 +13,7 @@ use super::Scope;
 use super::cluster::{Cluster, Lookup, Query, is_autoscaler};
 use crate::kubernetes::claim::claim_names;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
-use crate::kubernetes::objects::{StorageClass, Volume};
+use crate::kubernetes::objects::{StorageClass, TcpRoute, Volume};
 use crate::kubernetes::resources::Resource;
 use crate::kubernetes::selector::{POD_NAME, Pods, Selector, is_added_by_controllers};
 use crate::kubernetes::service::Service;
@@ -95,7 +95,7 @@ impl<'a> IndexEntry<'a> {
                 None => Some(IndexEntry { object, kind: EntryKind::Other, bucket_keys: Vec::new() }),
             },
             Kind::Claim => Some(IndexEntry { object, kind: EntryKind::Claim, bucket_keys: Vec::new() }),
-            Kind::TcpRoute => in_bucket(Bucket::Routes { namespace }),
+            Kind::TcpRoute => Some(IndexEntry::from_route(object, namespace)),
             Kind::Node => in_bucket(Bucket::Nodes),
             Kind::Volume => in_bucket(volume_bucket(&Volume::read(object))),
             Kind::StorageClass if StorageClass::read(object).is_default() => in_bucket(Bucket::DefaultStorageClasses),
@@ -118,6 +118,16 @@ impl<'a> IndexEntry<'a> {
         let kind =
             if service.is_load_balancer() { EntryKind::LoadBalancer(indexed) } else { EntryKind::Service(indexed) };
         IndexEntry { object, kind, bucket_keys }
+    }
+
+    /// A TCPRoute is in the bucket of every namespace that it leads to.
+    fn from_route(object: &'a Value, namespace: &'a str) -> Self {
+        let namespaces = TcpRoute::read(object, namespace).backend_namespaces();
+        let mut bucket_keys: Vec<BucketKey> = namespaces.map(|namespace| Bucket::Routes { namespace }.key()).collect();
+        // Two rules may lead to one namespace.
+        bucket_keys.sort_unstable();
+        bucket_keys.dedup();
+        IndexEntry { object, kind: EntryKind::Other, bucket_keys }
     }
 
     /// A workload is in the bucket of every label of its pods, of its namespace, and of every claim that it mounts.
@@ -323,7 +333,13 @@ impl Cluster for ObjectIndex<'_> {
                 self.take_limited(self.workloads.bucket(&Bucket::Claim { namespace, claim }).map(|pods| pods.object))
             }
             Query::AutoscalersIn(namespace) => in_bucket(Bucket::Autoscalers { namespace }),
-            Query::RoutesIn(namespace) => in_bucket(Bucket::Routes { namespace }),
+            Query::RoutesTo(namespace) => {
+                // At admission, those of one namespace are listed.
+                let is_listed = |route: &&Value| {
+                    self.scope != Scope::Request || namespace_of(route).unwrap_or(self.default_namespace) == namespace
+                };
+                self.others.bucket(&Bucket::Routes { namespace }).filter(is_listed).collect()
+            }
             Query::IdleLoadBalancers => self.idle_load_balancers().to_vec(),
             Query::VolumesFor { namespace, claim, class } => {
                 let reserved = self.others.bucket(&Bucket::VolumesForClaim { namespace, claim });
@@ -432,6 +448,7 @@ mod tests {
     #[test]
     fn every_query_finds_its_objects() {
         let named = |api_version: &str, kind: &str, name: &str, spec: Value| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let backends = json!([{"name": "a"}, {"name": "b", "namespace": "db"}, {"name": "c", "namespace": "db"}]);
         let objects = [
             named("v1", "PersistentVolumeClaim", "data", json!({"volumeName": "pv"})),
             named("v1", "PersistentVolume", "pv", json!({})),
@@ -440,6 +457,7 @@ mod tests {
             named("autoscaling/v2", "HorizontalPodAutoscaler", "scaler", json!({})),
             named("keda.sh/v1alpha1", "ScaledObject", "keda", json!({})),
             named("v1", "Node", "node", json!({})),
+            named("gateway.networking.k8s.io/v1", "TCPRoute", "route", json!({"rules": [{"backendRefs": backends}]})),
         ];
         let index = ObjectIndex::new(Scope::LiveCluster, &objects);
         let names = |query: Query<'_>| -> Vec<String> {
@@ -452,6 +470,9 @@ mod tests {
         assert_eq!(names(Query::AutoscalersIn(namespace)), ["scaler", "keda"]);
         assert_eq!(names(Query::AutoscalersIn("other")), [""; 0]);
         assert_eq!(names(Query::Nodes), ["node"]);
+        for (namespace, count) in [(namespace, 1), ("db", 1), ("web", 0)] {
+            assert_eq!(names(Query::RoutesTo(namespace)).len(), count, "{namespace}");
+        }
         let get = |kind: Kind, namespace: &str, name: &str| {
             index.get(kind.resource().unwrap(), namespace, name).known().unwrap().is_some()
         };

@@ -51,9 +51,11 @@ impl<'a> View<'a> {
         let mut candidates = Vec::new();
         for service in leading {
             match (self.is_behind_route(&service, workload), self.selects_one_workload(&service)) {
-                (Lookup::Known(true), _) => return Lookup::Known(ClientAddress::Stable),
+                (Lookup::Known(true), _) if !self.is_shared(&service) => {
+                    return Lookup::Known(ClientAddress::Stable);
+                }
                 (Lookup::Known(false), Lookup::Known(true)) => candidates.push(service),
-                (Lookup::Known(false), Lookup::Known(false)) => {}
+                (Lookup::Known(_), Lookup::Known(_)) => {}
                 (Lookup::Unavailable(reason), _) | (_, Lookup::Unavailable(reason)) => {
                     return Lookup::Unavailable(reason);
                 }

@@ -29,6 +29,7 @@ pub(super) enum Bucket<'b> {
     Autoscalers {
         namespace: &'b str,
     },
+    /// TCPRoutes that lead to Services of a namespace.
     Routes {
         namespace: &'b str,
     },
