@@ -189,6 +189,18 @@ impl<'a> View<'a> {
         self.find(&Query::RoutesTo(self.namespace)).map(|routes| routes.into_iter().map(read).collect())
     }
 
+    /// Whether a Rollout in files or in a live cluster runs the pods of `workload`, a Deployment.
+    pub fn is_run_by_rollout(&self, workload: &Workload<'_>) -> bool {
+        let (namespace, deployment) = (self.namespace, workload.name());
+        let rollouts = match self.scope() {
+            Scope::Part | Scope::Application | Scope::LiveCluster => {
+                self.find(&Query::RolloutsOf { namespace, deployment }).known().unwrap_or_default()
+            }
+            Scope::Request => Vec::new(),
+        };
+        rollouts.into_iter().any(|rollout| referenced_deployment(&Cursor::root(rollout)) == Some(deployment))
+    }
+
     /// The namespace of an object that was looked up.
     pub fn namespace_of(&self, object: &Cursor<'a>) -> &'a str {
         object.value().and_then(namespace_of).unwrap_or(self.cluster.default_namespace())

@@ -1,8 +1,8 @@
 //! # What must hold
 //! At most one pod runs the database: `spec.replicas` is absent, 0 or 1, and no scale request sets more. 0 is a
-//! warning, because it stops the database. More than one replica of a SQL Server with `MSSQL_ENABLE_HADR=1` is a
-//! warning, because only an availability group keeps them consistent. An update that reduces the replicas, but not to
-//! 1 yet, is also a warning.
+//! warning, because it stops the database. In files and audits, it is none for a Deployment whose pods a Rollout runs.
+//! More than one replica of a SQL Server with `MSSQL_ENABLE_HADR=1` is a warning, because only an availability group
+//! keeps them consistent. An update that reduces the replicas, but not to 1 yet, is also a warning.
 //!
 //! # Why
 //! SQL Edge does not replicate data between pods. The pods of a Deployment open the same database files: the second
@@ -38,6 +38,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix, Related, quoted};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
+use crate::kubernetes::claim::ordinals;
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::selector::{POD_INDEX, POD_NAME, Selector};
 use crate::kubernetes::service::Service;
@@ -54,13 +55,26 @@ pub const RULE: Rule = Rule {
     fixable: Fixable::Unsafe,
     sees: &[],
     checks: &[Check::Workload(check_workload), Check::Scale(check_scale)],
-    relations: offline(&[Check::Workload(check_selected_pods)]),
+    relations: offline(&[Check::Workload(check_selected_pods), Check::Workload(check_stopped_deployment)]),
 };
 
 const HELP: &str = "set `replicas: 1`; the controller replaces the pod when it fails";
 
 fn check_workload(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    check(&workload.object, workload, findings);
+    if cfg!(feature = "guest") || !is_stopped_deployment(workload) {
+        check(&workload.object, workload, findings);
+    }
+}
+
+/// The same for a stopped Deployment, unless a Rollout runs its pods.
+fn check_stopped_deployment(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    if is_stopped_deployment(workload) && !context.view.is_run_by_rollout(workload) {
+        check(&workload.object, workload, findings);
+    }
+}
+
+fn is_stopped_deployment(workload: &Workload<'_>) -> bool {
+    workload.kind == WorkloadKind::Deployment && workload.object.path(&["spec", "replicas"]).int() == Some(0)
 }
 
 /// The same without a fix, if a Service selects one of the pods that would go.
@@ -69,7 +83,9 @@ fn check_selected_pods(context: &CheckContext<'_>, workload: &Workload<'_>, find
         return;
     }
     let services = context.view.services_selecting(workload).known().unwrap_or_default();
-    let selects = |service: &&Service<'_>| service.selector().is_some_and(|selector| selects_further_pod(&selector));
+    let first = workload.object.value().map_or(0, |object| ordinals(object).start).to_string();
+    let selects =
+        |service: &&Service<'_>| service.selector().is_some_and(|selector| selects_further_pod(&selector, &first));
     let Some(service) = services.iter().find(selects) else { return };
     let mut own = Findings::new();
     check(&workload.object, workload, &mut own);
@@ -81,15 +97,15 @@ fn check_selected_pods(context: &CheckContext<'_>, workload: &Workload<'_>, find
     }
 }
 
-/// Whether a selector names a pod of a StatefulSet after the first.
-fn selects_further_pod(selector: &Selector<'_>) -> bool {
+/// Whether a selector names a pod of a StatefulSet after the first, which has the ordinal `first`.
+fn selects_further_pod(selector: &Selector<'_>, first: &str) -> bool {
     selector.pairs().any(|(key, value)| {
         let ordinal = match key {
             POD_NAME => value.as_str().and_then(|name| name.rsplit_once('-')).map(|(_, ordinal)| ordinal),
             POD_INDEX => value.as_str(),
             _ => None,
         };
-        ordinal.is_some_and(|ordinal| ordinal != "0")
+        ordinal.is_some_and(|ordinal| ordinal != first)
     })
 }
 
@@ -192,6 +208,27 @@ mod tests {
         assert!(
             is_fixed(json!({"app": "sql"})) && is_fixed(json!({"app": "other", "apps.kubernetes.io/pod-index": "1"}))
         );
+    }
+
+    #[test]
+    fn the_first_of_several_pods_stays() {
+        let set = stateful_set(&[("/spec/replicas", json!(3)), ("/spec/ordinals", json!({"start": 1}))]);
+        let is_fixed = |pod: &str| {
+            let of_pod = service(&[("/spec/selector", json!({"app": "sql", POD_NAME: pod}))]);
+            findings_of(&RULE, &set, &closed([&set, &of_pod]), &Settings::default())[0].fix.is_some()
+        };
+        assert_eq!((is_fixed("sql-1"), is_fixed("sql-2")), (true, false));
+    }
+
+    #[test]
+    fn a_deployment_whose_pods_a_rollout_runs_is_stopped() {
+        let stopped = deployment(&[("/spec/replicas", json!(0))]);
+        let found = |name: &str| {
+            let rollout = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "roll"},
+                "spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}}});
+            ask_in(&RULE, &stopped, &closed([&stopped, &rollout]), &Settings::default())
+        };
+        assert_eq!((found("sql"), found("web")), (vec![], vec!["warn /spec/replicas".to_owned()]));
     }
 
     #[test]

@@ -59,6 +59,13 @@ pub enum Query<'q> {
     AutoscalersIn(&'q str),
     /// The TCPRoutes that lead to Services of a namespace. At admission, only those in it are found.
     RoutesTo(&'q str),
+    /// The Rollouts that run the pods of a Deployment. Only an index of files or of a live cluster answers it.
+    RolloutsOf {
+        /// Their namespace.
+        namespace: &'q str,
+        /// The Deployment's name.
+        deployment: &'q str,
+    },
     /// The LoadBalancer Services of all namespaces that select nothing. Only an index of files answers it.
     IdleLoadBalancers,
     /// The PersistentVolumes that a claim can be bound to: those reserved for it, and those of its class.
@@ -81,7 +88,7 @@ impl<'q> Query<'q> {
     pub fn subject(&self) -> &'static str {
         match self {
             Query::ServicesSelecting(_) | Query::IdleLoadBalancers => "services",
-            Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => "workloads",
+            Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } | Query::RolloutsOf { .. } => "workloads",
             Query::AutoscalersIn(_) => "autoscalers",
             Query::RoutesTo(_) => "tcproutes",
             Query::VolumesFor { .. } => "persistentvolumes",
@@ -96,6 +103,7 @@ impl<'q> Query<'q> {
             Query::ServicesSelecting(pods) => pods.namespace,
             Query::PodsSelectedBy { namespace, .. }
             | Query::UsersOfClaim { namespace, .. }
+            | Query::RolloutsOf { namespace, .. }
             | Query::AutoscalersIn(namespace)
             | Query::RoutesTo(namespace) => namespace,
             // PersistentVolumes have no namespace.
@@ -107,7 +115,9 @@ impl<'q> Query<'q> {
     pub fn resources(&self) -> impl Iterator<Item = &'static Resource> + use<> {
         let is_meant: fn(Kind) -> bool = match self {
             Query::ServicesSelecting(_) | Query::IdleLoadBalancers => |kind| kind == Kind::Service,
-            Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } => |kind| kind.workload().is_some(),
+            Query::PodsSelectedBy { .. } | Query::UsersOfClaim { .. } | Query::RolloutsOf { .. } => {
+                |kind| kind.workload().is_some()
+            }
             Query::AutoscalersIn(_) => is_autoscaler,
             Query::RoutesTo(_) => |kind| kind == Kind::TcpRoute,
             Query::VolumesFor { .. } => |kind| kind == Kind::Volume,

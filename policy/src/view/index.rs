@@ -11,10 +11,12 @@ use serde_json::Value;
 use self::buckets::{Bucket, BucketKey, Buckets, volume_bucket};
 use super::Scope;
 use super::cluster::{Cluster, Lookup, Query, is_autoscaler};
+use crate::json::cursor::Cursor;
 use crate::kubernetes::claim::claim_names;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::objects::{StorageClass, TcpRoute, Volume};
 use crate::kubernetes::resources::Resource;
+use crate::kubernetes::rollout::referenced_deployment;
 use crate::kubernetes::selector::{POD_NAME, Pods, Selector, is_added_by_controllers};
 use crate::kubernetes::service::Service;
 use crate::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
@@ -130,7 +132,8 @@ impl<'a> IndexEntry<'a> {
         IndexEntry { object, kind: EntryKind::Other, bucket_keys }
     }
 
-    /// A workload is in the bucket of every label of its pods, of its namespace, and of every claim that it mounts.
+    /// A workload is in the bucket of every label of its pods, of its namespace, of every claim that it mounts, and of
+    /// the Deployment whose pods it runs.
     fn from_pods(pods: Pods<'a>) -> Self {
         let namespace = pods.namespace;
         let mut bucket_keys: Vec<BucketKey> =
@@ -140,6 +143,8 @@ impl<'a> IndexEntry<'a> {
             bucket_keys.extend(labels.map(|label| Bucket::RunTimeLabels { namespace, label }.key()));
         }
         bucket_keys.extend(claim_names(&pods).iter().map(|claim| Bucket::Claim { namespace, claim }.key()));
+        let deployment = referenced_deployment(&Cursor::root(pods.object));
+        bucket_keys.extend(deployment.map(|deployment| Bucket::Rollouts { namespace, deployment }.key()));
         // Two volumes may name one claim.
         bucket_keys.sort_unstable();
         bucket_keys.dedup();
@@ -340,6 +345,10 @@ impl Cluster for ObjectIndex<'_> {
                 };
                 self.others.bucket(&Bucket::Routes { namespace }).filter(is_listed).collect()
             }
+            Query::RolloutsOf { namespace, deployment } => {
+                let rollouts = self.workloads.bucket(&Bucket::Rollouts { namespace, deployment });
+                rollouts.map(|pods| pods.object).collect()
+            }
             Query::IdleLoadBalancers => self.idle_load_balancers().to_vec(),
             Query::VolumesFor { namespace, claim, class } => {
                 let reserved = self.others.bucket(&Bucket::VolumesForClaim { namespace, claim });
@@ -448,6 +457,7 @@ mod tests {
     #[test]
     fn every_query_finds_its_objects() {
         let named = |api_version: &str, kind: &str, name: &str, spec: Value| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let deployment = json!({"kind": "Deployment", "name": "sql"});
         let backends = json!([{"name": "a"}, {"name": "b", "namespace": "db"}, {"name": "c", "namespace": "db"}]);
         let objects = [
             named("v1", "PersistentVolumeClaim", "data", json!({"volumeName": "pv"})),
@@ -457,6 +467,7 @@ mod tests {
             named("autoscaling/v2", "HorizontalPodAutoscaler", "scaler", json!({})),
             named("keda.sh/v1alpha1", "ScaledObject", "keda", json!({})),
             named("v1", "Node", "node", json!({})),
+            named("argoproj.io/v1alpha1", "Rollout", "rollout", json!({"workloadRef": deployment})),
             named("gateway.networking.k8s.io/v1", "TCPRoute", "route", json!({"rules": [{"backendRefs": backends}]})),
         ];
         let index = ObjectIndex::new(Scope::LiveCluster, &objects);
@@ -470,6 +481,8 @@ mod tests {
         assert_eq!(names(Query::AutoscalersIn(namespace)), ["scaler", "keda"]);
         assert_eq!(names(Query::AutoscalersIn("other")), [""; 0]);
         assert_eq!(names(Query::Nodes), ["node"]);
+        assert_eq!(names(Query::RolloutsOf { namespace, deployment: "sql" }), ["rollout"]);
+        assert_eq!(names(Query::RolloutsOf { namespace, deployment: "web" }), [""; 0]);
         for (namespace, count) in [(namespace, 1), ("db", 1), ("web", 0)] {
             assert_eq!(names(Query::RoutesTo(namespace)).len(), count, "{namespace}");
         }

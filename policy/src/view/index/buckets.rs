@@ -33,6 +33,11 @@ pub(super) enum Bucket<'b> {
     Routes {
         namespace: &'b str,
     },
+    /// Rollouts that run the pods of a Deployment.
+    Rollouts {
+        namespace: &'b str,
+        deployment: &'b str,
+    },
     /// PersistentVolumes that are reserved for a claim.
     VolumesForClaim {
         namespace: &'b str,
