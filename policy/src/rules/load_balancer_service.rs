@@ -434,28 +434,32 @@ mod tests {
         }
     }
 
-    fn route_to(backend: Value, namespace: &str) -> Value {
+    fn route_to(backends: Value, namespace: &str) -> Value {
         json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "TCPRoute",
             "metadata": {"name": "r", "namespace": namespace},
-            "spec": {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [backend]}]}})
+            "spec": {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": backends}]}})
     }
 
     #[test]
     fn a_route_in_another_namespace_names_that_of_the_service() {
         let (database, cluster_ip) = (deployment(&[]), named("sql", "ClusterIP"));
-        let found = |backend: Value| in_application(&cluster_ip, &[database.clone(), route_to(backend, "infra")]);
-        assert!(found(json!({"name": "sql", "namespace": "default", "port": 1433})).is_empty());
-        for wrong in [json!({"name": "sql", "port": 1433}), json!({"name": "sql", "namespace": "web"})] {
-            assert_eq!(found(wrong), ["reject /spec/type"]);
+        let found = |backends: Value| in_application(&cluster_ip, &[database.clone(), route_to(backends, "infra")]);
+        assert!(found(json!([{"name": "sql", "namespace": "default", "port": 1433}])).is_empty());
+        for wrong in [
+            json!([{"name": "sql", "port": 1433}]),
+            json!([{"name": "sql", "namespace": "web"}]),
+            json!([{"name": "sql"}, {"name": "web", "namespace": "default"}]),
+        ] {
+            assert_eq!(found(wrong.clone()), ["reject /spec/type"], "{wrong}");
         }
-        let route = route_to(json!({"name": "sql", "namespace": "default"}), "infra");
+        let route = route_to(json!([{"name": "sql", "namespace": "default"}]), "infra");
         assert_eq!(at_admission(&cluster_ip, &[database, route]), ["warn /spec/type"], "only one namespace is listed");
     }
 
     #[test]
     fn a_route_to_several_databases_is_the_address_of_none() {
         let (one, other) = (deployment(&[]), deployment(&[("/metadata/name", json!("sql2"))]));
-        let (both, route) = (named("sql", "ClusterIP"), route_to(json!({"name": "sql"}), "default"));
+        let (both, route) = (named("sql", "ClusterIP"), route_to(json!([{"name": "sql"}]), "default"));
         let index = closed([&one, &other, &both, &route]);
         for database in [&one, &other] {
             let findings = findings_of(&RULE, database, &index, &Settings::default());
