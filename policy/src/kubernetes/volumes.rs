@@ -97,14 +97,16 @@ pub fn mounts<'a>(container: &Cursor<'a>, pod: &Cursor<'a>, templates: Option<&C
 }
 
 /// The first item of each name, so that an object with many mounts and volumes takes linear time.
-struct ByName<'a> {
+#[derive(Debug)]
+pub struct ByName<'a> {
     items: Vec<Cursor<'a>>,
     /// Positions in `items`. A map that the module has anyway.
     positions: Map<String, Value>,
 }
 
 impl<'a> ByName<'a> {
-    fn new(items: impl Iterator<Item = Cursor<'a>>, path: &[&'a str]) -> Self {
+    /// Items that have their name at `path`.
+    pub fn new(items: impl Iterator<Item = Cursor<'a>>, path: &[&'a str]) -> Self {
         let items: Vec<Cursor<'a>> = items.collect();
         let mut positions = Map::new();
         for (position, item) in items.iter().enumerate() {
@@ -115,7 +117,8 @@ impl<'a> ByName<'a> {
         ByName { items, positions }
     }
 
-    fn get(&self, name: &str) -> Option<Cursor<'a>> {
+    /// The first item with this name.
+    pub fn get(&self, name: &str) -> Option<Cursor<'a>> {
         let position = self.positions.get(name)?.as_u64()?;
         self.items.get(usize::try_from(position).ok()?).copied()
     }

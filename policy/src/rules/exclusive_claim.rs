@@ -54,6 +54,7 @@ use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::rollout::{WorkloadReference, workload_reference};
 use crate::kubernetes::selector::Pods;
+use crate::kubernetes::volumes::ByName;
 use crate::workload::Workload;
 
 /// The rule.
@@ -85,7 +86,10 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
         }
         // One that writes is worse than one that reads.
         let Some(other) = others.into_iter().min_by_key(|other| other.only_reads) else { continue };
-        let described = format!("{} {}", other.pods.kind.name(), quoted(other.pods.name));
+        let described = match other.pods.name {
+            "" => format!("another {}", other.pods.kind.name()),
+            name => format!("{} {}", other.pods.kind.name(), quoted(name)),
+        };
         let at = claim.location();
         let finding = if other.only_reads {
             Finding::advice(&at, format!("{described} reads the files of the claim that the database writes to"))
@@ -105,13 +109,16 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     }
 }
 
-/// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment.
+/// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment. Those whose name the server
+/// will generate are always others, unless they are of the same object.
 fn is_same(pods: &Pods<'_>, workload: &Workload<'_>) -> bool {
     let runs = |rollout: &Cursor<'_>, kind: WorkloadKind, name: &str| {
         workload_reference(rollout) == Some(WorkloadReference { kind: kind.name(), name })
     };
-    (pods.kind == workload.kind && pods.name == workload.name())
-        || runs(&Cursor::root(pods.object), workload.kind, workload.name())
+    let object = Cursor::root(pods.object);
+    (pods.kind == workload.kind && pods.name == workload.name() && !pods.name.is_empty())
+        || object.is_same(&workload.object)
+        || runs(&object, workload.kind, workload.name())
         || runs(&workload.object, pods.kind, pods.name)
 }
 
@@ -120,25 +127,28 @@ impl<'a> OtherUser<'a> {
     fn read(pods: Pods<'a>, claim: &str) -> Option<Self> {
         let object = Cursor::root(pods.object);
         let pod = object.path(pods.kind.template_path()).at("spec");
-        let source = |volume: &Cursor<'a>| volume.at("persistentVolumeClaim");
-        let volume = pod.at("volumes").items().find(|volume| source(volume).at("claimName").str() == Some(claim));
-        let Some(volume) = volume else {
+        let source = |volume: Cursor<'a>| volume.at("persistentVolumeClaim");
+        let is_meant = |source: &Cursor<'_>| source.at("claimName").str() == Some(claim);
+        if !pod.at("volumes").items().map(source).any(|source| is_meant(&source)) {
             // A claim template made it.
             return Some(OtherUser {
                 pods,
                 location: object.path(&["spec", "volumeClaimTemplates"]),
                 only_reads: false,
             });
-        };
-        let name = volume.at("name").str();
+        }
+        let volumes = ByName::new(pod.at("volumes").items(), &["name"]);
         let containers = ["containers", "initContainers"].into_iter().flat_map(|list| pod.at(list).items());
         let mounts = containers.flat_map(|container| {
             ["volumeMounts", "volumeDevices"].into_iter().flat_map(move |list| container.at(list).items())
         });
-        let of_claim: Vec<Cursor<'_>> = mounts.filter(|mount| mount.at("name").str() == name).collect();
-        let only_reads =
-            source(&volume).at("readOnly").is_true() || of_claim.iter().all(|mount| mount.at("readOnly").is_true());
-        (!of_claim.is_empty()).then(|| OtherUser { pods, location: source(&volume).at("claimName"), only_reads })
+        let uses = mounts.filter_map(|mount| {
+            let source = volumes.get(mount.at("name").str()?).map(source).filter(is_meant)?;
+            Some((source, [source, mount].iter().any(|field| field.at("readOnly").is_true())))
+        });
+        // Several volumes may be the same claim.
+        let (source, only_reads) = uses.min_by_key(|(_, only_reads)| *only_reads)?;
+        Some(OtherUser { pods, location: source.at("claimName"), only_reads })
     }
 }
 
@@ -176,6 +186,33 @@ mod tests {
             ask_in(&RULE, &set, &closed([&set, &made]), &Settings::default()),
             ["reject /spec/volumeClaimTemplates/0/metadata/name"]
         );
+    }
+
+    #[test]
+    fn a_claim_can_be_several_volumes() {
+        let database = deployment(&[]);
+        let found = |mounted: &[&str]| {
+            let mut other = job("sql-data", json!({}));
+            let volume = |name: &str, read_only: bool| json!({"name": name, "persistentVolumeClaim": {"claimName": "sql-data", "readOnly": read_only}});
+            let mounts: Vec<Value> = mounted.iter().map(|name| json!({"name": name, "mountPath": name})).collect();
+            let pod = &mut other["spec"]["template"]["spec"];
+            pod["volumes"] = json!([volume("a", true), volume("b", false)]);
+            pod["containers"][0]["volumeMounts"] = json!(mounts);
+            ask_in(&RULE, &database, &closed([&database, &other]), &Settings::default())
+        };
+        assert_eq!(found(&["a", "b"]), [format!("reject {NAME}")]);
+        assert_eq!(found(&["b"]), [format!("reject {NAME}")]);
+        assert_eq!(found(&["a"]), [format!("warn {NAME}")]);
+        assert!(found(&[]).is_empty());
+    }
+
+    #[test]
+    fn workloads_with_generated_names_are_not_the_same() {
+        let generated = || deployment(&[("/metadata", json!({"generateName": "sql-"}))]);
+        let (database, other) = (generated(), generated());
+        let found = |index| ask_in(&RULE, &database, &index, &Settings::default());
+        assert_eq!(found(closed([&database, &other])), [format!("reject {NAME}")]);
+        assert!(found(closed([&database])).is_empty());
     }
 
     #[test]
