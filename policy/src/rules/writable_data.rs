@@ -1,8 +1,9 @@
 //! # What must hold
-//! The database can write its files: neither the mounts of the databases, the error logs and the machine key nor their
-//! claims are `readOnly`, no claim template asks for ReadOnlyMany, and none of these directories is a Secret or
-//! ConfigMap. Single files from a Secret or ConfigMap are fine. With `readOnlyRootFilesystem`, a volume is mounted at
-//! `/var/opt/mssql`.
+//! The database can write its files: neither the mounts of the databases, the error logs and the machine key, whatever
+//! their volumes are, nor their claims are `readOnly`, no claim template asks for ReadOnlyMany, and none of these
+//! directories is a Secret or ConfigMap. The same holds for volumes that are mounted below the directory of the
+//! databases. Files from a Secret or ConfigMap below these directories are fine. With `readOnlyRootFilesystem`, a volume
+//! is mounted at `/var/opt/mssql`.
 //!
 //! # Why
 //! SQL Edge opens its system databases for writing. On a read-only volume it does not start.
@@ -37,7 +38,7 @@ use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount};
+use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount, is_within};
 use crate::view::Scope;
 use crate::view::storage::DataStorage;
 use crate::workload::DatabaseContainer;
@@ -59,10 +60,10 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     let product = container.engine.product;
     findings.extend(check_root(container));
     findings.extend(check_files_of_objects(container));
-    for mount in written_mounts(container) {
-        let of_mount = check_read_only(&mount.entry, product);
+    for (mount, effect) in written_mounts(container) {
+        let of_mount = check_read_only(&mount.entry, product, effect);
         let of_claim = match &mount.source {
-            VolumeSource::Claim(source) => check_read_only(source, product),
+            VolumeSource::Claim(source) => check_read_only(source, product, effect),
             VolumeSource::ClaimTemplate(template) => check_access_modes(template, product),
             _ => None,
         };
@@ -89,6 +90,10 @@ fn check_root(container: &DatabaseContainer<'_, '_>) -> Option<Finding> {
 /// Volumes whose files come from objects, and cannot be written.
 const READ_ONLY_SOURCES: [&str; 5] = ["configMap", "secret", "projected", "downwardAPI", "image"];
 
+fn is_made_of_object(mount: &Mount<'_>) -> bool {
+    matches!(mount.source, VolumeSource::Other(kind) if READ_ONLY_SOURCES.contains(&kind))
+}
+
 /// A finding if a whole directory that the database writes to comes from such an object. Where it is that of the
 /// databases, the files are lost, which `persistent-data` says.
 fn check_files_of_objects(container: &DatabaseContainer<'_, '_>) -> Option<Finding> {
@@ -98,7 +103,7 @@ fn check_files_of_objects(container: &DatabaseContainer<'_, '_>) -> Option<Findi
     written.chain([container.engine.data_root]).find_map(|directory| {
         let mount = effective_mount(&storage.mounts, directory)?;
         let VolumeSource::Other(kind) = mount.source else { return None };
-        let is_own = READ_ONLY_SOURCES.contains(&kind) && !data.iter().any(|data| data.path == mount.path);
+        let is_own = is_made_of_object(mount) && !data.iter().any(|data| data.path == mount.path);
         is_own.then(|| {
             let product = container.engine.product;
             Finding::contradiction(&mount.entry.at("mountPath"), format!("{product} cannot write to {directory}"))
@@ -114,7 +119,7 @@ fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '
         return;
     }
     let product = container.engine.product;
-    for mount in written_mounts(container) {
+    for (mount, _) in written_mounts(container) {
         let claim = DataClaim::from_source(&mount.source);
         let storage = claim.as_ref().and_then(|claim| context.view.storage_of(claim, container.workload));
         let Some(DataStorage { location: name, claim, is_template, volume, .. }) = storage else { continue };
@@ -135,18 +140,27 @@ fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '
     }
 }
 
-/// The mounts that the database writes to, each once: those of its files, of its error logs and of its machine key.
-fn written_mounts<'w, 'a>(container: &DatabaseContainer<'w, 'a>) -> Vec<&'w Mount<'a>> {
-    let storage = container.storage();
-    let mut written = storage.data_mounts();
-    for (directory, _) in container.engine.required_directories {
-        let mount = effective_mount(&storage.mounts, directory).filter(|mount| mount.source.is_claim());
-        written.extend(mount.filter(|mount| !written.iter().any(|known| known.path == mount.path)));
-    }
-    written
+/// The mounts that the database writes to, and what happens if it cannot: those of its files, of its error logs and of
+/// its machine key, and those below its files. One mount can be several of these.
+fn written_mounts<'w, 'a>(
+    container: &DatabaseContainer<'w, 'a>,
+) -> impl Iterator<Item = (&'w Mount<'a>, &'static str)> {
+    let (storage, engine) = (container.storage(), container.engine);
+    let required = engine.required_directories.iter();
+    let required = required.filter_map(|(directory, _)| effective_mount(&storage.mounts, directory));
+    let is_below = |path: &str| {
+        let directories = storage.directories.iter().filter_map(|directory| directory.path.as_deref());
+        // Other things than databases are below the data root.
+        directories.into_iter().any(|data| is_within(path, data) && !is_within(engine.data_root, data))
+    };
+    let below = storage.mounts.iter().filter(move |mount| is_below(&mount.path));
+    let others = required.chain(below).filter(|mount| !is_made_of_object(mount));
+    let data = storage.data_mounts().into_iter();
+    data.map(|mount| (mount, "does not start: it cannot write its system databases"))
+        .chain(others.map(|mount| (mount, "cannot write to this directory")))
 }
 
-fn check_read_only(parent: &Cursor<'_>, product: &str) -> Option<Finding> {
+fn check_read_only(parent: &Cursor<'_>, product: &str, effect: &str) -> Option<Finding> {
     let (flag, recursive) = (parent.at("readOnly"), parent.at("recursiveReadOnly"));
     flag.is_true().then(|| {
         let mut edits = vec![Edit::remove(&flag)];
@@ -154,9 +168,7 @@ fn check_read_only(parent: &Cursor<'_>, product: &str) -> Option<Finding> {
             // The API server rejects it without `readOnly`.
             edits.push(Edit::remove(&recursive));
         }
-        Finding::contradiction(&flag, format!("{product} does not start: it cannot write its system databases"))
-            .help("remove `readOnly`")
-            .fix(Fix::safe(edits))
+        Finding::contradiction(&flag, format!("{product} {effect}")).help("remove `readOnly`").fix(Fix::safe(edits))
     })
 }
 
@@ -220,6 +232,38 @@ mod tests {
         );
         assert!(with(secret(), "/var/opt/mssql/secrets/machine-key", json!("machine-key")).is_empty());
         assert!(with(json!({"name": "own", "emptyDir": {}}), "/var/opt/mssql/log", json!(null)).is_empty());
+    }
+
+    #[test]
+    fn no_mount_of_what_it_writes_is_read_only() {
+        let pod = "/spec/template/spec";
+        let flag = format!("reject {pod}/containers/0/volumeMounts/1/readOnly");
+        let (empty, path) = (|| json!({"emptyDir": {}}), json!({"hostPath": {"path": "/srv"}}));
+        let object = || json!({"configMap": {"name": "c"}});
+        let claim = || json!({"persistentVolumeClaim": {"claimName": "more"}});
+        let cases = [
+            (empty(), "log", vec![flag.clone()]),
+            (path, "secrets", vec![flag.clone()]),
+            (claim(), "data/sub", vec![flag.clone()]),
+            (object(), "data/sub", vec![]),
+            (object(), "secrets/tls", vec![]),
+            (claim(), "backup", vec![]),
+            (claim(), "database", vec![]),
+            (object(), "log", vec![format!("reject {pod}/containers/0/volumeMounts/1/mountPath")]),
+        ];
+        for (mut volume, directory, expected) in cases {
+            volume["name"] = json!("own");
+            let mount = json!({"name": "own", "mountPath": format!("/var/opt/mssql/{directory}"), "readOnly": true});
+            let (volumes, mounts) = (format!("{pod}/volumes/-"), format!("{pod}/containers/0/volumeMounts/-"));
+            let with = |directory: &str| {
+                let env = json!({"name": "MSSQL_DATA_DIR", "value": directory});
+                let env_path = format!("{pod}/containers/0/env/-");
+                let changes = [(&*volumes, volume.clone()), (&*mounts, mount.clone()), (&*env_path, env)];
+                ask(&RULE, &deployment(&changes))
+            };
+            assert_eq!(with("/var/opt/mssql/data"), expected, "{mount}");
+            assert_eq!(with("/var/opt/mssql"), expected, "{mount}");
+        }
     }
 
     #[test]
