@@ -172,7 +172,7 @@ const CLIENTS: [&str; 5] = ["sqlcmd", "bcp", "sqlpackage", "sleep", "tail"];
 /// The directory of `sqlcmd` in former images.
 pub const FORMER_TOOLS: &str = "/opt/mssql-tools/bin";
 
-/// The releases of SQL Server whose images have `sqlcmd` elsewhere, from a cumulative update on
+/// The releases of SQL Server whose images have `sqlcmd` elsewhere, from a cumulative update on; 0 for all builds
 /// (<https://github.com/microsoft/mssql-docker/issues/892>).
 const MOVED_TOOLS: [(&str, i64); 3] = [("2019", 28), ("2022", 14), ("2025", 0)];
 
@@ -181,7 +181,8 @@ pub fn has_former_tools(image: &str) -> bool {
     let image = ImageReference::parse(image);
     let (release, build) = release_and_build(&image);
     let has_moved = |(moved, since): &(&str, i64)| {
-        release == *moved && (build == "latest" || cumulative_update(build).is_some_and(|update| update >= *since))
+        let has_always = *since == 0 || build == "latest";
+        release == *moved && (has_always || cumulative_update(build).is_some_and(|update| update >= *since))
     };
     image.digest.is_some() || !image.repository_ends_with("mssql/server") || !MOVED_TOOLS.iter().any(has_moved)
 }

@@ -8,8 +8,8 @@
 //! # Why
 //! After a crash, the database recovers before it accepts connections. A probe that kills it meanwhile makes it start
 //! over again, and every restart finds as much to recover. Without a readiness probe, clients are sent to a database
-//! that does not answer. `sqlcmd` is in `/opt/mssql-tools18/bin` since SQL Server 2019 CU28 and 2022 CU14; with the
-//! former path, a probe always fails.
+//! that does not answer. `sqlcmd` is in `/opt/mssql-tools18/bin` since SQL Server 2019 CU28 and 2022 CU14, and in every
+//! image of 2025; with the former path, a probe always fails.
 //!
 //! # Example
 //! ```yaml
@@ -90,7 +90,11 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
             Finding::contradiction(&killer, message)
                 .problem(Problem::KillsEarly as u8)
                 .reason("each restart begins the recovery again")
-                .help("add a `startupProbe` that allows for some minutes"),
+                .help(if startup.exists() {
+                    "raise its `failureThreshold` so that it allows for some minutes"
+                } else {
+                    "add a `startupProbe` that allows for some minutes"
+                }),
         );
     }
     if !readiness.exists() {
@@ -123,7 +127,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{ask_in, closed, deployment, settings, test};
+    use crate::settings::Settings;
+    use crate::testing::{ask_in, closed, deployment, findings_of, settings, test};
 
     const CONTAINER: &str = "/spec/template/spec/containers/0";
     const EDGE: &str = "mcr.microsoft.com/azure-sql-edge:1.0.7";
@@ -169,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn a_short_startup_probe_is_made_longer() {
+        let probe = || json!({"tcpSocket": {"port": 1433}});
+        for (name, expected) in [("startupProbe", "raise"), ("livenessProbe", "add")] {
+            let object = deployment(&[(&format!("{CONTAINER}/{name}"), probe())]);
+            let findings = findings_of(&RULE, &object, &closed([]), &Settings::default());
+            let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+            assert!(finding.help.starts_with(expected), "{}", finding.help);
+        }
+    }
+
+    #[test]
     fn a_readiness_probe_keeps_clients_away() {
         assert_eq!(with(EDGE, &[("readinessProbe", json!(null))]), ["warn /readinessProbe"]);
         assert!(with(EDGE, &[("readinessProbe", json!({"exec": {"command": ["true"]}}))]).is_empty());
@@ -187,6 +203,9 @@ mod tests {
             ":2022-CU14-ubuntu-22.04",
             ":2019-CU28-ubuntu-20.04",
             ":2025-latest",
+            ":2025-RTM-ubuntu-22.04",
+            ":2025-CTP2.0-ubuntu-22.04",
+            ":2025-CU1-ubuntu-22.04",
         ] {
             assert_eq!(with(&server(tag), &[("livenessProbe", former.clone())]), ["warn /livenessProbe"], "{tag}");
         }
