@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 
+use super::selector::{Pods, Selector};
 use crate::json::cursor::Cursor;
 
 /// The label of a node's processor architecture.
@@ -66,14 +67,7 @@ impl<'a> Placement<'a> {
         let label = |key: &str| if key == NODE_NAME { Some(name) } else { labels.get(key).and_then(Value::as_str) };
         let selected = self.selector.members().all(|(key, value)| label(key) == value.str());
         let matches = |term: Cursor<'_>| {
-            !is_empty(&term)
-                && expressions(&term).all(|expression| {
-                    let own = expression.at("key").str().and_then(label);
-                    match (own, expression.at("operator").str()) {
-                        (None, operator) => matches!(operator, Some("NotIn" | "DoesNotExist")),
-                        (Some(own), _) => holds(&expression, own) == Some(true),
-                    }
-                })
+            !is_empty(&term) && expressions(&term).all(|expression| matches_labels(&expression, label))
         };
         selected && (!self.terms.exists() || self.terms.items().any(matches))
     }
@@ -184,6 +178,14 @@ fn on<'a>(term: &Cursor<'a>, label: &[&str]) -> impl Iterator<Item = Cursor<'a>>
     expressions(term).filter(move |expression| expression.at("key").str().is_some_and(|key| label.contains(&key)))
 }
 
+/// Whether an expression holds for an object with these labels.
+pub(super) fn matches_labels<'l>(expression: &Cursor<'_>, label: impl Fn(&str) -> Option<&'l str>) -> bool {
+    match (expression.at("key").str().and_then(label), expression.at("operator").str()) {
+        (None, operator) => matches!(operator, Some("NotIn" | "DoesNotExist")),
+        (Some(own), _) => holds(expression, own) == Some(true),
+    }
+}
+
 /// Whether an expression holds for a node whose label has `value`; `None` for an operator that does not exist.
 fn holds(expression: &Cursor<'_>, value: &str) -> Option<bool> {
     let listed = || expression.at("values").items().any(|item| item.str() == Some(value));
@@ -201,13 +203,33 @@ fn holds(expression: &Cursor<'_>, value: &str) -> Option<bool> {
     })
 }
 
+/// The label with the name of a namespace, which every namespace has.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// Whether a term of a pod anti-affinity repels other pods of the same workload, of the same revision. The API server
+/// adds the labels in `mismatchLabelKeys` that the pod has, also from its controller, as values that others must not
+/// have.
+pub fn repels_itself(term: &Cursor<'_>, pods: &Pods<'_>) -> bool {
+    let selector = Selector::from_label_selector(&term.at("labelSelector"));
+    let excludes_itself =
+        || term.at("mismatchLabelKeys").items().any(|key| key.str().is_some_and(|key| pods.has_key(key)));
+    is_in_namespace(term, pods.namespace)
+        && selector.is_some_and(|selector| selector.matches(pods))
+        && !excludes_itself()
+}
+
 /// Whether a term of a pod affinity is about the pods of `namespace`. Which namespaces a selector selects is not in the
-/// manifest.
-pub fn is_in_own_namespace(term: &Cursor<'_>, namespace: &str) -> bool {
+/// manifest, except by their names.
+fn is_in_namespace(term: &Cursor<'_>, namespace: &str) -> bool {
     let (names, selector) = (term.at("namespaces"), term.at("namespaceSelector"));
-    let selects_all = selector.map().is_some_and(serde_json::Map::is_empty);
+    let mut pairs = selector.at("matchLabels").members();
+    let is_selected = selector.map().is_some()
+        && pairs.all(|(key, value)| key == NAMESPACE_NAME && value.str() == Some(namespace))
+        && selector.at("matchExpressions").items().all(|expression| {
+            expression.at("key").str() == Some(NAMESPACE_NAME) && holds(&expression, namespace) == Some(true)
+        });
     let is_default = names.items().next().is_none() && !selector.exists();
-    selects_all || is_default || names.items().any(|name| name.str() == Some(namespace))
+    is_selected || is_default || names.items().any(|name| name.str() == Some(namespace))
 }
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ impl<'a> Pods<'a> {
         get_field(self.labels?, key)
     }
 
+    /// Whether its pods have this label, from the template or the controller.
+    pub fn has_key(&self, label: &str) -> bool {
+        self.label(label).is_some() || self.gets(label)
+    }
+
     /// Whether the controller adds this label, with a value that the template does not show.
     fn gets(&self, label: &str) -> bool {
         use WorkloadKind::{DaemonSet, Deployment, DeploymentConfig, ReplicaSet, Rollout, StatefulSet};
@@ -177,8 +182,8 @@ fn holds(expression: &Cursor<'_>, pods: &Pods<'_>) -> bool {
     match expression.at("operator").str() {
         Some("In") => values.any(|value| pods.has(key, value)),
         Some("NotIn") => own.is_none_or(|own| !values.any(|value| value == own)),
-        Some("Exists") => own.is_some() || pods.gets(key),
-        Some("DoesNotExist") => own.is_none() && !pods.gets(key),
+        Some("Exists") => pods.has_key(key),
+        Some("DoesNotExist") => !pods.has_key(key),
         _ => false,
     }
 }

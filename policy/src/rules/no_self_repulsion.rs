@@ -38,10 +38,8 @@
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
-use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
-use crate::kubernetes::scheduling::{HOST_NAME, is_in_own_namespace};
-use crate::kubernetes::selector::Selector;
+use crate::kubernetes::scheduling::{HOST_NAME, repels_itself};
 use crate::workload::Workload;
 
 /// The rule.
@@ -65,16 +63,10 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     }
     let pods = workload.pods(context.view.namespace());
     let path = ["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
-    let repels = |term: &Cursor<'_>| {
-        let selector = Selector::from_label_selector(&term.at("labelSelector"));
-        is_in_own_namespace(term, context.view.namespace())
-            && term.at("mismatchLabelKeys").items().next().is_none()
-            && selector.is_some_and(|selector| selector.matches(&pods))
-    };
     for term in workload.pod.path(&path).items() {
         let topology = term.at("topologyKey");
         let Some(key) = topology.str().filter(|key| !key.is_empty() && !HOSTNAMES.contains(key)) else { continue };
-        if repels(&term) {
+        if repels_itself(&term, &pods) {
             findings.push(
                 Finding::contradiction(&topology, "the pod of a failed node keeps its replacement Pending")
                     .reason(format!("it repels pods with its own labels in the same {}", quoted(key)))
@@ -111,6 +103,10 @@ mod tests {
 
     #[test]
     fn a_pod_does_not_repel_itself_from_a_zone() {
+        let named = |values: Value| {
+            json!({"matchExpressions": [
+                {"key": "kubernetes.io/metadata.name", "operator": "In", "values": values}]})
+        };
         let cases = [
             (ZONE, json!({}), 1),
             ("topology.kubernetes.io/region", json!({}), 1),
@@ -130,7 +126,13 @@ mod tests {
             (ZONE, json!({"namespaceSelector": {}}), 1),
             (ZONE, json!({"namespaceSelector": {"matchLabels": {"team": "db"}}}), 0),
             (ZONE, json!({"matchLabelKeys": ["pod-template-hash"]}), 1),
-            (ZONE, json!({"mismatchLabelKeys": ["tenant"]}), 0),
+            (ZONE, json!({"namespaceSelector": named(json!(["default"]))}), 1),
+            (ZONE, json!({"namespaceSelector": named(json!(["elsewhere"]))}), 0),
+            (ZONE, json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}), 1),
+            (ZONE, json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "elsewhere"}}}), 0),
+            (ZONE, json!({"mismatchLabelKeys": ["tenant"]}), 1),
+            (ZONE, json!({"mismatchLabelKeys": ["app"]}), 0),
+            (ZONE, json!({"mismatchLabelKeys": ["pod-template-hash"]}), 0),
         ];
         for (topology, more, count) in cases {
             assert_eq!(with(term(topology, more.clone())), count, "{topology} {more}");

@@ -37,8 +37,7 @@ use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::edit::Edit;
 use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
-use crate::kubernetes::scheduling::{HOST_NAME, is_in_own_namespace};
-use crate::kubernetes::selector::Selector;
+use crate::kubernetes::scheduling::{HOST_NAME, repels_itself};
 use crate::view::Scope;
 use crate::workload::Workload;
 
@@ -93,12 +92,8 @@ fn check(context: &CheckContext<'_>, claim: &Claim<'_>, findings: &mut Findings)
 fn keeps_apart(workload: &Workload<'_>, namespace: &str) -> bool {
     let anti_affinity = workload.pod.path(&["affinity", "podAntiAffinity"]);
     let pods = workload.pods(namespace);
-    anti_affinity.at("requiredDuringSchedulingIgnoredDuringExecution").items().any(|term| {
-        let selector = Selector::from_label_selector(&term.at("labelSelector"));
-        term.at("topologyKey").str() == Some(HOST_NAME)
-            && is_in_own_namespace(&term, namespace)
-            && selector.is_some_and(|selector| selector.matches(&pods))
-    })
+    let mut terms = anti_affinity.at("requiredDuringSchedulingIgnoredDuringExecution").items();
+    terms.any(|term| term.at("topologyKey").str() == Some(HOST_NAME) && repels_itself(&term, &pods))
 }
 
 #[cfg(test)]
@@ -120,6 +115,12 @@ mod tests {
             json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
                 {"topologyKey": key, "labelSelector": {"matchLabels": {"app": app}}}]}})
         };
+        let except = |key: &str| {
+            let mut affinity = anti_affinity("kubernetes.io/hostname", "sql");
+            let terms = &mut affinity["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+            terms[0]["mismatchLabelKeys"] = json!([key]);
+            affinity
+        };
         let apart = |value: Value| deployment(&[("/spec/template/spec/affinity", value)]);
         assert_eq!(found(&deployment(&[]), once()), ["warn /spec/accessModes/0"]);
         assert!(found(&deployment(&[]), json!(["ReadWriteOncePod"])).is_empty());
@@ -127,6 +128,8 @@ mod tests {
         assert!(found(&apart(anti_affinity("kubernetes.io/hostname", "sql")), once()).is_empty());
         assert_eq!(found(&apart(anti_affinity("kubernetes.io/hostname", "web")), once()).len(), 1);
         assert_eq!(found(&apart(anti_affinity("topology.kubernetes.io/zone", "sql")), once()).len(), 1);
+        assert_eq!(found(&apart(except("pod-template-hash")), once()).len(), 1, "its own revision is not repelled");
+        assert!(found(&apart(except("tenant")), once()).is_empty(), "the pod has no such label");
         let set = stateful_set(&[
             ("/spec/volumeClaimTemplates", json!([])),
             (
