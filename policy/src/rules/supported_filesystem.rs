@@ -59,8 +59,8 @@ const SOURCES: [&str; 4] = ["nfs", "azureFile", "cephfs", "glusterfs"];
 /// `file.csi.azure.com`, `efs.csi.aws.com`, `filestore.csi.storage.gke.io`
 /// (<https://kubernetes-csi.github.io/docs/drivers.html>).
 const DRIVERS: [&str; 7] = ["nfs", "smb", "cifs", "azurefile", "azure-file", "file.csi", "filestore"];
-/// Such a driver whose name is part of other words.
-const EFS: &str = "efs.csi";
+/// The same whose name is part of other words, e.g. `openshift.org/aws-efs`.
+const EFS: &str = "efs";
 /// Keys in the parameters of a StorageClass that name a file system.
 const PARAMETERS: [&str; 3] = ["csi.storage.k8s.io/fstype", "fsType", "fstype"];
 
@@ -99,7 +99,9 @@ fn check_share(storage: &DataStorage<'_>) -> Option<Finding> {
 
 /// What says that the volume is a network file system: the object, and the place in it.
 pub(super) fn network_share<'a>(storage: &DataStorage<'a>) -> Option<(Cursor<'a>, Cursor<'a>)> {
-    let is_share = |driver: &str| DRIVERS.iter().any(|part| driver.contains(part)) || driver.starts_with(EFS);
+    let is_share = |driver: &str| {
+        DRIVERS.iter().any(|part| driver.contains(part)) || driver.split(['-', '.', '/']).any(|word| word == EFS)
+    };
     if let Some(volume) = &storage.volume {
         let (name, source) = volume.source()?;
         let driver = source.at("driver");
@@ -178,11 +180,22 @@ mod tests {
         assert_eq!(on_volume(json!({"nfs": {"server": "s", "path": "/p"}})), warning);
         assert_eq!(on_volume(json!({"capacity": {"storage": "1Gi"}, "csi": {"driver": "smb.csi.k8s.io"}})), warning);
         assert!(on_volume(json!({"capacity": {"storage": "1Gi"}, "csi": {"driver": "disk.csi.azure.com"}})).is_empty());
-        for provisioner in ["file.csi.azure.com", "efs.csi.aws.com", "filestore.csi.storage.gke.io", "k8s-sigs.io/nfs"]
-        {
+        for provisioner in [
+            "file.csi.azure.com",
+            "efs.csi.aws.com",
+            "openshift.org/aws-efs",
+            "filestore.csi.storage.gke.io",
+            "k8s-sigs.io/nfs",
+        ] {
             assert_eq!(of_class(json!({"provisioner": provisioner})), warning, "{provisioner}");
         }
-        for provisioner in ["disk.csi.azure.com", "ebs.csi.aws.com", "driver.longhorn.io", "kubernetes.io/azure-disk"] {
+        for provisioner in [
+            "disk.csi.azure.com",
+            "ebs.csi.aws.com",
+            "driver.longhorn.io",
+            "kubernetes.io/azure-disk",
+            "example.com/prefs",
+        ] {
             assert!(of_class(json!({"provisioner": provisioner})).is_empty(), "{provisioner}");
         }
     }
