@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::claim::{Claim, class_name};
 use super::namespace_of;
 use super::quantity::quantity;
-use super::scheduling::{HOST_NAME, Placement, Taint};
+use super::scheduling::{HOST_NAME, Placement, Taint, matches_labels};
 use super::selector::Selector;
 use crate::json::cursor::Cursor;
 
@@ -104,10 +104,12 @@ impl<'a> Volume<'a> {
         class_name(&self.object).unwrap_or_default()
     }
 
-    /// The namespace and name of the only claim that can be bound to it; `None` for any claim.
+    /// The namespace and name of the only claim that can be bound to it; `None` for any claim. Without a namespace, no
+    /// claim can.
     pub fn reserved_for(&self) -> Option<(&'a str, &'a str)> {
         let claim = self.object.path(&["spec", "claimRef"]);
-        Some((claim.at("namespace").str()?, claim.at("name").str()?))
+        let text = |name: &'static str| claim.at(name).str().unwrap_or_default();
+        claim.exists().then(|| (text("namespace"), text("name")))
     }
 
     /// Whether a claim with this access mode can be bound to it.
@@ -121,23 +123,29 @@ impl<'a> Volume<'a> {
         modes.items().filter_map(|mode| mode.str()).all(|mode| self.allows(mode))
     }
 
-    /// Whether it has the size that a claim asks for, and the labels that it selects.
+    /// Whether it has the size and the mode that a claim asks for, and the labels that it selects.
     pub fn can_hold(&self, claim: &Claim<'_>) -> bool {
         let spec = claim.object.at("spec");
         let size = |field: Cursor<'_>| quantity(&field.at("storage"));
         let sizes = size(self.object.path(&["spec", "capacity"])).zip(size(spec.path(&["resources", "requests"])));
         let labels = self.object.path(&["metadata", "labels"]);
+        let label = |key: &str| labels.get(key).and_then(Value::as_str);
         let mut selected = spec.path(&["selector", "matchLabels"]).members();
+        let mut expressions = spec.path(&["selector", "matchExpressions"]).items();
+        let mode = |spec: &Cursor<'_>| spec.at("volumeMode").str() == Some("Block");
         sizes.is_none_or(|(own, requested)| own >= requested)
-            && selected.all(|(key, value)| labels.at(key).value() == value.value())
+            && mode(&self.object.at("spec")) == mode(&spec)
+            && selected.all(|(key, value)| label(key) == value.str())
+            && expressions.all(|expression| matches_labels(&expression, label))
     }
 
-    /// What binds it to one node: a path or disk of a node, or a node affinity to a host name.
+    /// What binds it to one node: a path or disk of a node, or a node affinity to one host name.
     pub fn node(&self) -> Option<Cursor<'a>> {
         let spec = self.object.at("spec");
         let terms = spec.path(&["nodeAffinity", "required", "nodeSelectorTerms"]);
-        let mut expressions = terms.items().flat_map(|term| term.at("matchExpressions").items());
-        let by_name = expressions.find(|expression| expression.at("key").str() == Some(HOST_NAME));
+        let placement = Placement { selector: spec.at("nodeSelector"), terms };
+        let is_one = placement.affinity_values(&[HOST_NAME]).is_some_and(|names| names.len() == 1);
+        let by_name = placement.listing(&[HOST_NAME]).filter(|_| is_one).map(|(expression, _)| expression);
         spec.first_of(&["hostPath", "local"]).or(by_name)
     }
 

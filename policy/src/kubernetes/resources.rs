@@ -233,7 +233,7 @@ pub static RESOURCES: &[Resource] = &[
         fields: &[
             "spec.accessModes",
             "spec.resources.requests.storage",
-            "spec.selector.matchLabels",
+            "spec.selector",
             "spec.storageClassName",
             "spec.volumeMode",
             "spec.volumeName",

@@ -151,33 +151,53 @@ mod tests {
     #[test]
     fn a_volume_of_one_node_is_rejected() {
         let bound = claim("sql-data", &[("/spec/volumeName", json!("disk"))]);
-        let by_name = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
-            {"key": "kubernetes.io/hostname", "operator": "In", "values": ["n1"]}]}]}});
+        let on_nodes = |operator: &str, names: &[&str]| {
+            json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "kubernetes.io/hostname", "operator": operator, "values": names}]}]}})
+        };
+        let with_affinity = |affinity: Value| volume(json!({"csi": {"driver": "d"}, "nodeAffinity": affinity}));
         for spec in [
             json!({"hostPath": {"path": "/data"}}),
             json!({"local": {"path": "/data"}}),
-            json!({"csi": {"driver": "d"}, "nodeAffinity": by_name}),
+            json!({"csi": {"driver": "d"}, "nodeAffinity": on_nodes("In", &["n1"])}),
         ] {
             assert_eq!(found(&bound, &[&volume(spec)]), [format!("reject {NAME}")]);
         }
         assert!(found(&bound, &[&volume(json!({"csi": {"driver": "disk.csi.azure.com"}}))]).is_empty());
         assert!(found(&bound, &[]).is_empty(), "the volume is not known");
+        assert!(found(&bound, &[&with_affinity(on_nodes("In", &["n1", "n2"]))]).is_empty());
+        assert!(found(&bound, &[&with_affinity(on_nodes("NotIn", &["n1"]))]).is_empty());
     }
 
     #[test]
     fn an_unbound_claim_does_not_get_a_volume_that_lacks_what_it_asks_for() {
         let selector = json!({"matchLabels": {"disk": "fast"}});
         let manual = claim("sql-data", &[("/spec/storageClassName", json!("manual")), ("/spec/selector", selector)]);
-        let found = |capacity: &str, mode: &str, disk: &str| {
+        let of_volume = |capacity: &str, mode: &str, disk: &str| {
             let mut volume = volume(json!({"storageClassName": "manual", "hostPath": {"path": "/data"},
                 "capacity": {"storage": capacity}, "accessModes": [mode]}));
             volume["metadata"]["labels"] = json!({"disk": disk});
-            found(&manual, &[&volume]).len()
+            volume
         };
+        let found = |capacity: &str, mode: &str, disk: &str| found(&manual, &[&of_volume(capacity, mode, disk)]).len();
         assert_eq!(found("8Gi", "ReadWriteOnce", "fast"), 1);
         assert_eq!(found("1Gi", "ReadWriteOnce", "fast"), 0, "too small");
         assert_eq!(found("8Gi", "ReadOnlyMany", "fast"), 1, "it is probably meant");
         assert_eq!(found("8Gi", "ReadWriteOnce", "slow"), 0, "another label");
+        let fast = || of_volume("8Gi", "ReadWriteOnce", "fast");
+        for (operator, values, count) in
+            [("In", json!(["fast"]), 1), ("In", json!(["slow"]), 0), ("NotIn", json!(["fast"]), 0)]
+        {
+            let expressions = json!({"matchExpressions": [{"key": "disk", "operator": operator, "values": values}]});
+            let changes = [("/spec/storageClassName", json!("manual")), ("/spec/selector", expressions)];
+            assert_eq!(self::found(&claim("sql-data", &changes), &[&fast()]).len(), count, "{operator} {values}");
+        }
+        let mut device = fast();
+        device["spec"]["volumeMode"] = json!("Block");
+        assert!(self::found(&manual, &[&device]).is_empty(), "a device without a file system");
+        let by_name =
+            claim("sql-data", &[("/spec/storageClassName", json!("manual")), ("/spec/volumeName", json!("b"))]);
+        assert!(self::found(&by_name, &[&fast()]).is_empty(), "another volume, which is not known");
         let by_mode = |mode: &str, source: Value| {
             let mut volume = volume(json!({"storageClassName": "free", "accessModes": [mode]}));
             volume["metadata"]["name"] = json!(mode);
@@ -203,9 +223,11 @@ mod tests {
         let reserved =
             volume(json!({"claimRef": {"namespace": "default", "name": "sql-data"}, "local": {"path": "/d"}}));
         assert_eq!(found(&manual, &[&reserved, &makes]), [format!("reject {NAME}")]);
-        let for_other = volume(json!({"storageClassName": "manual", "hostPath": {"path": "/data"},
-            "claimRef": {"namespace": "default", "name": "other"}}));
-        assert!(found(&manual, &[&for_other]).is_empty());
+        for other in [json!({"namespace": "default", "name": "other"}), json!({"name": "other"}), json!({})] {
+            let for_other =
+                volume(json!({"storageClassName": "manual", "hostPath": {"path": "/data"}, "claimRef": other}));
+            assert!(found(&manual, &[&for_other]).is_empty(), "{other}");
+        }
     }
 
     #[test]

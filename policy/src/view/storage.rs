@@ -117,9 +117,8 @@ impl<'a> View<'a> {
 
     /// The volume that a claim names, that is reserved for it, or that has its class if no plugin makes volumes of it.
     fn volume_behind(&self, claim: &Claim<'_>, name: &str, class: Option<&StorageClass<'a>>) -> Option<Volume<'a>> {
-        let named = claim.volume_name().and_then(|name| self.get(Kind::Volume, name).known().flatten());
-        if let Some(volume) = named {
-            return Some(Volume::read(volume));
+        if let Some(name) = claim.volume_name() {
+            return self.get(Kind::Volume, name).known().flatten().map(Volume::read);
         }
         let class_name = claim.class_name().unwrap_or_default();
         let volumes = self.find(&Query::VolumesFor { namespace: self.namespace, claim: name, class: class_name });
