@@ -31,7 +31,6 @@ use super::supported_filesystem::network_share;
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::Kind;
-use crate::view::storage::DataStorage;
 use crate::workload::Workload;
 
 /// The rule.
@@ -55,7 +54,7 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
             let finding = Finding::contradiction(&storage.location, message)
                 .help("use a StorageClass with `volumeBindingMode: WaitForFirstConsumer`");
             let label = "the disk is made before the pod is scheduled";
-            findings.push(DataStorage::about(finding, &class.object, &mode, label));
+            findings.push(storage.about(finding, &class.object, &mode, label));
         }
     }
 }

@@ -35,8 +35,6 @@
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, quoted};
-use crate::json::cursor::Cursor;
-use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::{DataStorage, NO_PROVISIONER};
 use crate::workload::Workload;
@@ -66,7 +64,7 @@ const WORDS: [&str; 2] = ["local", "hostpath"];
 /// At admission, where StorageClasses are not looked up, the name of the class is all that is known.
 fn check_claims(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for storage in context.view.data_storage_at_admission(workload) {
-        findings.extend(suspicious_name(context, &storage.location, &storage.claim));
+        findings.extend(suspicious_name(context, &storage));
     }
 }
 
@@ -87,24 +85,26 @@ fn finding_on(context: &CheckContext<'_>, storage: &DataStorage<'_>) -> Option<F
     let certain = || Finding::contradiction(&storage.location, MESSAGE).help(HELP);
     if let Some(volume) = &storage.volume {
         let node = volume.node()?;
-        return Some(DataStorage::about(certain(), &volume.object, &node, "this binds the volume to one node"));
+        return Some(storage.about(certain(), &volume.object, &node, "this binds the volume to one node"));
     }
     if let Some(class) = &storage.class {
         let provisioner = class.provisioner();
         if provisioner.str().is_some_and(is_of_one_node) {
             let label = "the volumes of this provisioner stay on one node";
-            return Some(DataStorage::about(certain(), &class.object, &provisioner, label));
+            return Some(storage.about(certain(), &class.object, &provisioner, label));
         }
         return None;
     }
-    suspicious_name(context, &storage.location, &storage.claim)
+    suspicious_name(context, storage)
 }
 
 /// Only the name of the class says that its volumes stay on one node.
-fn suspicious_name(context: &CheckContext<'_>, location: &Cursor<'_>, claim: &Claim<'_>) -> Option<Finding> {
-    let name = claim.class_name().filter(|name| is_local_name(name, &context.settings.local_storage_classes))?;
+fn suspicious_name(context: &CheckContext<'_>, storage: &DataStorage<'_>) -> Option<Finding> {
+    let name =
+        storage.claim.class_name().filter(|name| is_local_name(name, &context.settings.local_storage_classes))?;
     let message = format!("the name of StorageClass {} suggests that its volumes stay on one node", quoted(name));
-    Some(Finding::advice(location, message).help(HELP))
+    let finding = Finding::advice(&storage.location, message).help(HELP);
+    Some(finding.for_reports(|finding| finding.related(storage.existing_class())))
 }
 
 const HELP: &str = "use a StorageClass whose volumes other nodes can attach, and move the data";
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{ask_in, claim, closed, deployment, open_index, settings, stateful_set, test};
+    use crate::testing::{ask_in, claim, closed, deployment, findings_of, open_index, settings, stateful_set, test};
 
     const NAME: &str = "/spec/template/spec/volumes/0/persistentVolumeClaim/claimName";
 
@@ -267,6 +267,27 @@ mod tests {
             volume(json!({"claimRef": {"namespace": "default", "name": "data-sql-0"}, "local": {"path": "/d"}}));
         let found = ask_in(&RULE, &set, &closed([&set, &local]), &Settings::default());
         assert_eq!(found, ["reject /spec/volumeClaimTemplates/0/metadata/name"]);
+    }
+
+    #[test]
+    fn a_stateful_set_uses_a_claim_that_exists() {
+        let set = stateful_set(&[("/spec/volumeClaimTemplates/0/spec/storageClassName", json!("managed"))]);
+        let (local, managed) = (class("local-path", "rancher.io/local-path"), class("managed", "disk.csi.azure.com"));
+        let found = |name: &str, index: &dyn Fn(&[&Value]) -> Findings| {
+            let existing = claim("data-sql-0", &[("/spec/storageClassName", json!(name))]);
+            let findings = index(&[&set, &existing]);
+            let related = |finding: Finding| finding.related.into_iter().map(|related| related.pointer).collect();
+            findings.into_iter().map(related).collect::<Vec<Vec<String>>>()
+        };
+        let closed_with = |classes: &[&Value], all: &[&Value]| {
+            let all = all.iter().chain(classes).copied();
+            findings_of(&RULE, &set, &closed(all), &Settings::default())
+        };
+        let both = |all: &[&Value]| closed_with(&[&local, &managed], all);
+        let (provisioner, name) = ("/provisioner".to_owned(), "/spec/storageClassName".to_owned());
+        assert_eq!(found("local-path", &both), [[provisioner, name.clone()]]);
+        assert!(found("managed", &both).is_empty());
+        assert_eq!(found("local-path", &|all| closed_with(&[], all)), [[name]], "only the name is known");
     }
 
     #[test]

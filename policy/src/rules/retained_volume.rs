@@ -1,10 +1,11 @@
 //! # What must hold
 //! The PersistentVolume behind every claim that holds database files is kept when the claim is deleted: the reclaim
-//! policy of the volume, or of the StorageClass that makes it, is not `Delete`.
+//! policy of the volume, or of the StorageClass that makes it, is neither `Delete` nor `Recycle`.
 //!
 //! # Why
 //! With `Delete`, which is the default of a StorageClass, deleting the claim deletes the disk and all databases on it.
-//! That happens with the namespace, with `helm uninstall`, or when a claim that was renamed is pruned.
+//! With `Recycle`, it deletes the files on the disk. That happens with the namespace, with `helm uninstall`, or when a
+//! claim that was renamed is pruned.
 //!
 //! # Example
 //! ```yaml
@@ -31,7 +32,6 @@ use super::check::{Check, CheckContext, offline};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::Kind;
-use crate::view::storage::DataStorage;
 use crate::workload::Workload;
 
 /// The rule.
@@ -46,22 +46,34 @@ pub const RULE: Rule = Rule {
     relations: offline(&[Check::Workload(check)]),
 };
 
+/// The policy that deletes the files, and keeps the volume.
+const RECYCLE: &str = "Recycle";
+
+/// Whether a reclaim policy deletes the databases with the claim.
+fn is_loss(policy: &str) -> bool {
+    matches!(policy, "Delete" | RECYCLE)
+}
+
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for storage in context.view.data_storage_offline(workload) {
         let of_volume = storage.volume.map(|volume| {
             let policy = volume.object.path(&["spec", "persistentVolumeReclaimPolicy"]);
-            (volume.object, policy, policy.str() == Some("Delete"))
+            (volume.object, policy, policy.str().is_some_and(is_loss))
         });
         let of_class = storage.class.map(|class| {
             let policy = class.object.at("reclaimPolicy");
-            (class.object, policy, policy.str().is_none_or(|policy| policy == "Delete"))
+            (class.object, policy, policy.str().is_none_or(is_loss))
         });
-        let Some((object, policy, is_deleted)) = of_volume.or(of_class) else { continue };
-        if is_deleted {
+        let Some((object, policy, is_lost)) = of_volume.or(of_class) else { continue };
+        if is_lost {
             let message = "deleting the claim deletes all databases";
             let finding = Finding::contradiction(&storage.location, message)
                 .help("use the reclaim policy `Retain` for the volume");
-            findings.push(DataStorage::about(finding, &object, &policy, "the volume is deleted with its claim"));
+            let label = match policy.str() {
+                Some(RECYCLE) => "the files are deleted with the claim",
+                _ => "the volume is deleted with its claim",
+            };
+            findings.push(storage.about(finding, &object, &policy, label));
         }
     }
 }
@@ -93,6 +105,7 @@ mod tests {
             ask_in(&RULE, &database, &closed(all), &Settings::default()).len()
         };
         assert_eq!(found(&[&volume(json!("Delete"))]), 1);
+        assert_eq!(found(&[&volume(json!("Recycle"))]), 1);
         assert_eq!(found(&[&volume(json!("Retain"))]), 0);
         assert_eq!(found(&[&volume(json!(null))]), 0, "made by hand");
         assert_eq!(found(&[&class(json!("Delete"))]), 1);

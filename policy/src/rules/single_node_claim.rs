@@ -88,12 +88,12 @@ fn check_claims_of(context: &CheckContext<'_>, workload: &Workload<'_>, findings
     if context.view.is_reported_on_claim() {
         return;
     }
-    for DataStorage { location, claim, .. } in context.view.data_storage(workload).iter().filter(|one| !one.is_template)
-    {
+    for storage in context.view.data_storage(workload).iter().filter(|one| !one.is_template) {
+        let DataStorage { location, claim, .. } = storage;
         if let Some(mode) = wrong_mode(claim) {
             let finding = Finding::contradiction(location, message(&mode, workload.product()));
             let finding = finding.problem(problem_of(&mode) as u8).help(HELP);
-            findings.push(DataStorage::about(finding, &claim.object, &mode, "this access mode allows it"));
+            findings.push(storage.about(finding, &claim.object, &mode, "this access mode allows it"));
         }
     }
 }

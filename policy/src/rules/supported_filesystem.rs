@@ -32,7 +32,6 @@ use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings};
 use crate::json::cursor::Cursor;
-use crate::kubernetes::claim::Claim;
 use crate::kubernetes::kind::Kind;
 use crate::view::storage::DataStorage;
 use crate::workload::Workload;
@@ -67,26 +66,22 @@ const PARAMETERS: [&str; 3] = ["csi.storage.k8s.io/fstype", "fsType", "fstype"];
 /// At admission, where PersistentVolumes and StorageClasses are not looked up, the claim is all that is known.
 fn check_claims(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for storage in context.view.data_storage_at_admission(workload) {
-        findings.extend(check_mode(&storage.location, &storage.claim));
+        findings.extend(check_mode(&storage));
     }
 }
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for storage in context.view.data_storage_offline(workload) {
-        findings.extend(
-            check_mode(&storage.location, &storage.claim)
-                .or_else(|| check_share(&storage))
-                .or_else(|| check_type(&storage)),
-        );
+        findings.extend(check_mode(&storage).or_else(|| check_share(&storage)).or_else(|| check_type(&storage)));
     }
 }
 
-fn check_mode(location: &Cursor<'_>, claim: &Claim<'_>) -> Option<Finding> {
-    let mode = claim.object.path(&["spec", "volumeMode"]);
+fn check_mode(storage: &DataStorage<'_>) -> Option<Finding> {
+    let mode = storage.claim.object.path(&["spec", "volumeMode"]);
     (mode.str() == Some("Block")).then(|| {
         let message = "the pod does not start: this claim is a block device without a file system";
-        let finding = Finding::contradiction(location, message).help("set `volumeMode: Filesystem`");
-        DataStorage::about(Finding { kind: FindingKind::Severe, ..finding }, &claim.object, &mode, "set here")
+        let finding = Finding::contradiction(&storage.location, message).help("set `volumeMode: Filesystem`");
+        storage.about(Finding { kind: FindingKind::Severe, ..finding }, &storage.claim.object, &mode, "set here")
     })
 }
 
@@ -94,7 +89,7 @@ fn check_share(storage: &DataStorage<'_>) -> Option<Finding> {
     let (object, at) = network_share(storage)?;
     let message = "the database files are on a network file system, whose locks can fail after a failover";
     let finding = Finding::contradiction(&storage.location, message).help("use a volume with ext4 or XFS");
-    Some(DataStorage::about(finding, &object, &at, "this is a network file system"))
+    Some(storage.about(finding, &object, &at, "this is a network file system"))
 }
 
 /// What says that the volume is a network file system: the object, and the place in it.
@@ -125,7 +120,7 @@ fn check_type(storage: &DataStorage<'_>) -> Option<Finding> {
     (!is_right).then(|| {
         let message = "Microsoft does not support this file system for the database files";
         let finding = Finding::contradiction(&storage.location, message).help("use a volume with ext4 or XFS");
-        DataStorage::about(finding, &object, &at, "this is another file system")
+        storage.about(finding, &object, &at, "this is another file system")
     })
 }
 
@@ -172,6 +167,14 @@ mod tests {
         for index in [open_index([]), closed([&set])] {
             assert_eq!(ask_in(&RULE, &set, &index, &Settings::default()), expected);
         }
+    }
+
+    #[test]
+    fn a_stateful_set_uses_a_claim_that_exists() {
+        let (set, block) = (stateful_set(&[]), claim("data-sql-0", &[("/spec/volumeMode", json!("Block"))]));
+        let expected = ["reject /spec/volumeClaimTemplates/0/metadata/name"];
+        assert_eq!(ask_in(&RULE, &set, &closed([&set, &block]), &Settings::default()), expected);
+        assert!(ask_in(&RULE, &set, &open_index([&block]), &Settings::default()).is_empty(), "at admission");
     }
 
     #[test]

@@ -19,10 +19,12 @@ pub const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 pub struct DataStorage<'a> {
     /// Where the workload names the claim.
     pub location: Cursor<'a>,
-    /// The claim, or the template that it is made of.
+    /// The claim or, if it is not known, the template that it is made of.
     pub claim: Claim<'a>,
     /// Whether the claim is made of a template of the workload.
     pub is_template: bool,
+    /// Whether the claim has another StorageClass than the template of the StatefulSet, which uses it as it is.
+    pub has_other_class: bool,
     /// The PersistentVolume that it is bound to, or can be bound to.
     pub volume: Option<Volume<'a>>,
     /// Its StorageClass.
@@ -31,8 +33,17 @@ pub struct DataStorage<'a> {
 
 impl<'a> DataStorage<'a> {
     /// The same finding with the place in another object that it is about.
-    pub fn about(finding: Finding, object: &Cursor<'_>, at: &Cursor<'_>, label: impl Into<Text>) -> Finding {
-        finding.for_reports(|finding| finding.related([Related::new(object, at, label)]))
+    pub fn about(&self, finding: Finding, object: &Cursor<'_>, at: &Cursor<'_>, label: impl Into<Text>) -> Finding {
+        finding.for_reports(|finding| {
+            finding.related([Related::new(object, at, label)].into_iter().chain(self.existing_class()))
+        })
+    }
+
+    /// Where the claim names another StorageClass than its template.
+    pub fn existing_class(&self) -> Option<Related> {
+        let class = self.claim.object.path(&["spec", "storageClassName"]);
+        let label = "the StatefulSet uses this existing claim, not its template";
+        self.has_other_class.then(|| Related::new(&self.claim.object, &class, label))
     }
 
     /// The name of its StorageClass; `None` if it names none.
@@ -85,17 +96,19 @@ impl<'a> View<'a> {
             (true, Scope::Request) => None,
             _ => self.claim(&name).known().flatten(),
         };
-        let claim = match data_claim {
-            DataClaim::Named(_) => existing?,
-            DataClaim::Template(template) => *template,
+        // The StatefulSet uses a claim that exists as it is.
+        let (claim, has_other_class) = match (data_claim, existing) {
+            (DataClaim::Template(template), Some(claim)) => (claim, claim.class_name() != template.class_name()),
+            (DataClaim::Template(template), None) => (*template, false),
+            (DataClaim::Named(_), existing) => (existing?, false),
         };
         let (volume, class) = if self.sees_storage() {
             let class = self.class_or_default(&claim);
-            (self.volume_behind(&existing.unwrap_or(claim), &name, class.as_ref()), class)
+            (self.volume_behind(&claim, &name, class.as_ref()), class)
         } else {
             (None, None)
         };
-        Some(DataStorage { location: data_claim.location(), claim, is_template, volume, class })
+        Some(DataStorage { location: data_claim.location(), claim, is_template, has_other_class, volume, class })
     }
 
     /// The PersistentVolume that a claim is bound to, or can be bound to. At admission they are not looked up.
