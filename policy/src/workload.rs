@@ -11,15 +11,16 @@ use serde_json::{Map, Value};
 
 use self::claims::DataClaim;
 use self::storage::{ContainerStorage, data_directories};
-use crate::engine::variables::{HADR, TCP_PORT};
+use crate::engine::variables::{CONF_FILE, HADR, TCP_PORT};
 use crate::engine::{DetectedEngine, Engine, detect};
 use crate::finding::quoted;
 use crate::json::cursor::Cursor;
+use crate::kubernetes::config_maps::CONF_IS_READ;
 use crate::kubernetes::environment::{Environment, Variable};
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::scheduling::{BETA_OS, OS};
 use crate::kubernetes::selector::Pods;
-use crate::kubernetes::volumes::{VolumeSource, effective_mount, mounts};
+use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount, mounts};
 use crate::settings::Settings;
 
 /// A workload with at least one database container.
@@ -71,6 +72,16 @@ impl<'w, 'a> DatabaseContainer<'w, 'a> {
     /// Its mounts and data directories.
     pub fn storage(&self) -> &'w ContainerStorage<'a> {
         self.workload.storage(self.engine_container)
+    }
+
+    /// Whether more may be configured than `env` shows: by `envFrom`, or by an `mssql.conf` that was not read.
+    pub fn may_have_more(&self) -> bool {
+        let is_unread = |mount: &Mount<'_>| {
+            // A directory of another kind of volume has a file only if the database or its user wrote one.
+            let is_given = matches!(mount.source, VolumeSource::Other("configMap" | "secret" | "projected"));
+            (mount.path == CONF_FILE || is_given) && !mount.entry.at(CONF_IS_READ).exists()
+        };
+        self.environment().has_env_from() || effective_mount(&self.storage().mounts, CONF_FILE).is_some_and(is_unread)
     }
 }
 
@@ -290,5 +301,27 @@ mod tests {
         assert_eq!(engine(&container(set)), (Some(14330), true));
         let unseen = json!([{"name": "MSSQL_TCP_PORT", "valueFrom": {"configMapKeyRef": {}}}]);
         assert_eq!(engine(&container(unseen)), (None, false));
+    }
+
+    #[test]
+    fn more_may_be_configured_by_env_from_and_by_a_file_from_another_object() {
+        let may_have_more = |path: &str, volume: Value| {
+            let mount = json!({"name": "v", "mountPath": path});
+            let mut pod = json!({"containers": [{"image": IMAGE, "volumeMounts": [mount]}], "volumes": [volume]});
+            pod["volumes"][0]["name"] = json!("v");
+            let object = json!({"spec": pod});
+            let workload = Workload::read(&object, WorkloadKind::Pod, &Settings::default()).unwrap();
+            workload.containers().next().unwrap().may_have_more()
+        };
+        for volume in ["configMap", "secret", "projected"] {
+            for path in
+                ["/var/opt/mssql/mssql.conf", "/var/opt/mssql//mssql.conf/", "/var/opt/mssql", "/var/opt/mssql/"]
+            {
+                assert!(may_have_more(path, json!({volume: {}})), "{path} {volume}");
+            }
+            assert!(!may_have_more("/var/opt/mssql/data", json!({volume: {}})), "{volume}");
+        }
+        assert!(!may_have_more("/var/opt/mssql", json!({"persistentVolumeClaim": {"claimName": "c"}})));
+        assert!(!may_have_more("/var/opt/mssql", json!({"emptyDir": {}})));
     }
 }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::kind::WorkloadKind;
+use super::volumes::{effective_mount, mounts, normalized};
 use crate::engine::variables::{self, CONF_FILE};
 use crate::json::cursor::{Cursor, get_path, push_key};
 
@@ -23,6 +24,9 @@ const CONF_SETTINGS: [(&str, &str, &str); 9] = [
     ("network", "tcpport", variables::TCP_PORT),
 ];
 
+/// The field that [`resolve`] adds to the mount of an `mssql.conf` that it has read.
+pub const CONF_IS_READ: &str = "mssql.conf";
+
 const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
 
 /// The names of the ConfigMaps that the containers of a workload read.
@@ -36,13 +40,8 @@ pub fn config_map_names(workload: &Value, kind: WorkloadKind) -> Vec<String> {
         for source in container.at("envFrom").items() {
             names.extend(source.path(&["configMapRef", "name"]).str().map(str::to_owned));
         }
-        for mount in container.at("volumeMounts").items() {
-            let text = |key| mount.at(key).str().unwrap_or_default();
-            if conf_file(text("mountPath"), text("subPath")).is_some() {
-                let volume = pod.at("volumes").items().find(|volume| volume.at("name").str() == Some(text("name")));
-                let sources = volume.and_then(|volume| volume.value()).into_iter().flat_map(config_map_sources);
-                names.extend(sources.filter_map(name_in).map(str::to_owned));
-            }
+        if let Some(ConfMount { volume, .. }) = ConfMount::find(&container, &pod) {
+            names.extend(config_map_sources(volume).filter_map(name_in).map(str::to_owned));
         }
     }
     names.sort_unstable();
@@ -56,7 +55,7 @@ pub fn resolve<'m>(workload: &mut Value, kind: WorkloadKind, find: &mut dyn FnMu
     let mut pod = String::new();
     kind.template_path().iter().chain(&["spec"]).for_each(|key| push_key(&mut pod, key));
     let Some(pod) = workload.pointer_mut(&pod) else { return };
-    let volumes = pod.get("volumes").cloned().unwrap_or_default();
+    let volumes = json!({"volumes": pod.get("volumes")});
     for list in CONTAINER_LISTS {
         for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             resolve_container(container, &volumes, find);
@@ -127,33 +126,47 @@ fn take_conf<'m>(
     find: &mut dyn FnMut(&str) -> Option<&'m Value>,
     variables: &mut Map<String, Value>,
 ) {
-    for mount in container.get_mut("volumeMounts").and_then(Value::as_array_mut).into_iter().flatten() {
-        let text = |key: &str| mount.get(key).and_then(Value::as_str).unwrap_or_default();
-        let Some(file) = conf_file(text("mountPath"), text("subPath")) else { continue };
-        let mut volumes = volumes.as_array().into_iter().flatten();
-        let volume = volumes.find(|volume| volume.get("name").and_then(Value::as_str) == Some(text("name")));
-        let conf = volume.into_iter().flat_map(config_map_sources).find_map(|source| {
-            let data = name_in(source).and_then(&mut *find).and_then(data)?;
-            data.get(key_of(source, &file)?)?.as_str()
-        });
-        if let Some(conf) = conf {
-            variables.extend(conf_variables(conf).map(|(name, value)| (name.to_owned(), Value::from(value))));
-            if let Some(path) = mount.get_mut("mountPath") {
-                *path = Value::Null;
-            }
-        }
+    let Some(ConfMount { position, volume, file }) = ConfMount::find(&Cursor::root(container), &Cursor::root(volumes))
+    else {
+        return;
+    };
+    let conf = config_map_sources(volume).find_map(|source| {
+        let data = name_in(source).and_then(&mut *find).and_then(data)?;
+        data.get(key_of(source, &file)?)?.as_str()
+    });
+    variables.extend(conf.into_iter().flat_map(conf_variables).map(|(name, value)| (name.to_owned(), value.into())));
+    // Or there is no such file.
+    let is_read = conf.is_some() || volume.get("configMap").and_then(name_in).and_then(find).is_some();
+    let mount = container.get_mut("volumeMounts").and_then(|mounts| mounts.get_mut(position));
+    if let Some(mount) = mount.and_then(Value::as_object_mut).filter(|_| is_read) {
+        mount.insert(CONF_IS_READ.to_owned(), Value::Bool(true));
     }
 }
 
-/// The file of a volume that a mount puts at the place of `mssql.conf`.
-fn conf_file(mount_path: &str, sub_path: &str) -> Option<String> {
-    let path = mount_path.trim_end_matches('/');
-    let (directory, name) = CONF_FILE.rsplit_once('/')?;
-    match (path == CONF_FILE, path == directory, sub_path) {
-        (true, _, "") | (_, true, "") => Some(name.to_owned()),
-        (true, ..) => Some(sub_path.to_owned()),
-        (_, true, _) => Some(format!("{sub_path}/{name}")),
-        _ => None,
+/// The mount that `mssql.conf` is in.
+struct ConfMount<'a> {
+    /// Its position among the mounts of the container.
+    position: usize,
+    /// The volume of the pod.
+    volume: &'a Value,
+    /// The path of the file in the volume.
+    file: String,
+}
+
+impl<'a> ConfMount<'a> {
+    /// The mount of a container in a pod with these volumes; `None` if the file is in the container filesystem.
+    fn find(container: &Cursor<'a>, pod: &Cursor<'a>) -> Option<Self> {
+        let mounts = mounts(container, pod, None);
+        let mount = effective_mount(&mounts, CONF_FILE)?;
+        let position = container.at("volumeMounts").items().position(|entry| entry.is_same(&mount.entry))?;
+        let volume = pod.at("volumes").items().find(|volume| volume.at("name").str() == Some(mount.volume))?.value()?;
+        let below = CONF_FILE.strip_prefix(mount.path.trim_end_matches('/'))?;
+        let sub_path = mount.entry.at("subPath").str().unwrap_or_default();
+        let file = match normalized(&[sub_path, below].concat()).trim_start_matches('/') {
+            "" => "mssql.conf".to_owned(),
+            file => file.to_owned(),
+        };
+        Some(ConfMount { position, volume, file })
     }
 }
 
@@ -250,10 +263,12 @@ mod tests {
             (mount(CONF_FILE, json!("mssql.conf")), volume(json!(null)), "mssql.conf"),
             (mount(CONF_FILE, json!("x")), volume(renamed.clone()), "settings"),
             (mount("/var/opt/mssql/", json!(null)), volume(json!(null)), "mssql.conf"),
+            (mount("/var/opt/mssql//mssql.conf/", json!("x")), volume(renamed.clone()), "settings"),
             (mount(CONF_FILE, json!("mssql.conf")), projected(json!(null)), "mssql.conf"),
             (mount(CONF_FILE, json!("x")), projected(renamed), "settings"),
         ] {
             let changes = [
+                (&*format!("{CONTAINER}/volumeMounts/0/mountPath"), json!("/var/opt/mssql/data")),
                 (&*format!("{CONTAINER}/volumeMounts/-"), mount.clone()),
                 ("/spec/template/spec/volumes/-", volume.clone()),
                 (&*format!("{CONTAINER}/env/-"), json!({"name": "MSSQL_DATA_DIR", "value": "/slow"})),
@@ -261,7 +276,8 @@ mod tests {
             let container = resolved(&changes, json!({key: conf}));
             assert_eq!(value_of(&container, "MSSQL_TCP_PORT"), Some("1533"), "{mount} {volume}");
             assert_eq!(value_of(&container, "MSSQL_DATA_DIR"), Some("/slow"), "`env` overrides the file");
-            assert_eq!(container["volumeMounts"][1]["mountPath"], Value::Null);
+            assert_eq!(container["volumeMounts"][1]["mountPath"], mount["mountPath"], "the directory is still mounted");
+            assert_eq!(container["volumeMounts"][1][CONF_IS_READ], true);
         }
     }
 
@@ -274,7 +290,7 @@ mod tests {
         ];
         let container = resolved(&changes, json!({"mssql.conf": "[network]\ntcpport = 1533\n"}));
         assert_eq!(value_of(&container, "MSSQL_TCP_PORT"), None);
-        assert_eq!(container["volumeMounts"][1]["mountPath"], "/var/opt/mssql");
+        assert_eq!(container["volumeMounts"][1][CONF_IS_READ], true, "it is known that there is none");
     }
 
     #[test]
@@ -306,11 +322,9 @@ mod tests {
             (&format!("{CONTAINER}/envFrom"), sources),
             (&format!("{CONTAINER}/env/-"), reference),
             (&format!("{CONTAINER}/volumeMounts/-"), json!({"name": "conf", "mountPath": CONF_FILE})),
-            ("/spec/template/spec/volumes/-", json!({"name": "conf", "configMap": {"name": "c"}})),
-            (&format!("{CONTAINER}/volumeMounts/-"), json!({"name": "more", "mountPath": "/var/opt/mssql"})),
             (
                 "/spec/template/spec/volumes/-",
-                json!({"name": "more", "projected": {"sources": [{"configMap": {"name": "d"}}]}}),
+                json!({"name": "conf", "projected": {"sources": [{"configMap": {"name": "c"}}, {"configMap": {"name": "d"}}]}}),
             ),
         ]);
         assert_eq!(config_map_names(&object, WorkloadKind::Deployment), ["a", "b", "c", "d"]);

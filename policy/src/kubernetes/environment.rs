@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use crate::engine::variables::CONF_FILE;
 use crate::json::cursor::Cursor;
 
 /// The value of a variable, as far as a manifest shows it.
@@ -31,12 +30,6 @@ impl<'a> Environment<'a> {
     /// Whether `envFrom` adds all variables of a ConfigMap or Secret.
     pub fn has_env_from(&self) -> bool {
         self.container.at("envFrom").items().any(|source| source.exists())
-    }
-
-    /// Whether more may be configured than `env` shows: by `envFrom`, or by a mounted `mssql.conf`.
-    pub fn may_have_more(&self) -> bool {
-        let is_conf = |mount: Cursor<'_>| mount.at("mountPath").str() == Some(CONF_FILE);
-        self.has_env_from() || self.container.at("volumeMounts").items().any(is_conf)
     }
 
     /// The entry that sets `name`: the last one, as for the kubelet.

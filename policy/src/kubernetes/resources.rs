@@ -92,8 +92,12 @@ const POD_FIELDS: &[&str] = &[
     "spec.template.spec.os",
     "spec.template.spec.securityContext",
     "spec.template.spec.tolerations",
+    // Of others than claims, the kind of the volume.
+    "spec.template.spec.volumes.configMap.name",
     "spec.template.spec.volumes.name",
     "spec.template.spec.volumes.persistentVolumeClaim",
+    "spec.template.spec.volumes.projected.defaultMode",
+    "spec.template.spec.volumes.secret.secretName",
 ];
 
 /// What they start with.

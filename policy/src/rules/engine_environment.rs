@@ -82,7 +82,7 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
     let is_misplaced = container.workload.pod.at("env").exists();
     let accepts = |word: &&str| word.contains("accept-eula") || word.contains(EULA);
     if environment.value(EULA) == Variable::Absent
-        && !environment.may_have_more()
+        && !container.may_have_more()
         && !writes_configuration(&container.container)
         && !is_misplaced
         && !argv(&container.container).iter().any(accepts)

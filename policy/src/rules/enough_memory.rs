@@ -112,7 +112,7 @@ fn mib(number: i64) -> f64 {
 fn may_exceed(container: &DatabaseContainer<'_, '_>, limit: f64) -> bool {
     let environment = container.environment();
     match environment.value(MEMORY_LIMIT) {
-        Variable::Absent => !environment.may_have_more() && !writes_configuration(&container.container),
+        Variable::Absent => !container.may_have_more() && !writes_configuration(&container.container),
         Variable::Known(text) => text.trim().parse().is_ok_and(|own: i64| mib(own) >= limit),
         Variable::Unresolved => {
             let field = environment.entry(MEMORY_LIMIT).map(|entry| entry.path(&["valueFrom", "resourceFieldRef"]));

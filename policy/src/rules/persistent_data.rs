@@ -2,7 +2,9 @@
 //! Every directory with database files is on a persistent volume claim. The directories are those of
 //! `MSSQL_MASTER_DATA_FILE` and `MSSQL_MASTER_LOG_FILE`, `MSSQL_DATA_DIR` and `MSSQL_LOG_DIR`, or else
 //! `/var/opt/mssql/data`. The deepest mount at or above a directory counts: it must name a volume with a
-//! `persistentVolumeClaim`, or a claim template of the StatefulSet. `tempdb` may be elsewhere.
+//! `persistentVolumeClaim`, or a claim template of the StatefulSet. `tempdb` may be
+//! elsewhere. A mounted `mssql.conf` can set the directories, too. While the contents of this file or of `envFrom` are
+//! not known, a default directory outside the mounted claim is a warning.
 //!
 //! # Why
 //! Files outside a claim are lost with the pod. The replacement pod starts without databases, and it starts without
@@ -87,13 +89,17 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
     let (at, place) = location(container, mounts, directory, *mount);
     let (message, reason) = describe_losses(&unprotected, container.engine.product);
     let problem = Problem::new(*mount);
-    // Variables from `envFrom` may move the default directories to a mounted claim.
-    let may_be_moved = container.environment().may_have_more()
+    // Variables from `envFrom`, or an `mssql.conf`, may move the default directories to a mounted claim.
+    let may_be_moved = container.may_have_more()
+        && !matches!(problem, Problem::ReadOnlyVolume)
         && mounts.iter().any(|mount| mount.source.is_claim())
         && unprotected.iter().all(|(directory, _)| directory.variable.is_none());
     let finding = if may_be_moved {
-        Finding::advice(&at, message)
-            .help("make sure that variables from `envFrom` move them to the claim, and name them in `env`")
+        Finding::advice(&at, message).help(if container.environment().has_env_from() {
+            "make sure that variables from `envFrom` move them to the claim, and name them in `env`"
+        } else {
+            "make sure that `mssql.conf` moves them to the claim, and name the directories in `env`"
+        })
     } else {
         let fix = claim_fix(context, container, &unprotected);
         Finding { fix, ..Finding::contradiction(&at, message).help(help(container, &unprotected)) }
@@ -410,6 +416,26 @@ mod tests {
         assert_eq!(ask(&RULE, &deployment(&[source.clone(), elsewhere])), [format!("warn {MOUNTS}/0/mountPath")]);
         let unmounted = (MOUNTS, json!([]));
         assert_eq!(ask(&RULE, &deployment(&[source, unmounted])).len(), 1);
+    }
+
+    #[test]
+    fn files_that_a_mounted_configuration_may_move_are_only_a_warning() {
+        let with = |path: &str| {
+            let mount = json!({"name": "conf", "mountPath": path});
+            let volume = json!({"name": "conf", "secret": {"secretName": "c"}});
+            deployment(&[
+                (&format!("{MOUNTS}/0/mountPath"), json!("/sqldata")),
+                (&format!("{MOUNTS}/-"), mount),
+                (&format!("{VOLUMES}/-"), volume),
+            ])
+        };
+        for path in ["/var/opt/mssql/mssql.conf", "/var/opt//mssql/mssql.conf/"] {
+            let findings = findings_of(&RULE, &with(path), &ObjectIndex::default(), &Settings::default());
+            let [finding] = findings.as_slice() else { panic!("one finding for {path}") };
+            assert_eq!(finding.action, Action::Warn);
+            assert!(finding.help.contains("`mssql.conf` moves"), "{finding:?}");
+        }
+        assert_eq!(ask(&RULE, &with("/var/opt/mssql")), reject_at(&format!("{MOUNTS}/1/mountPath")), "read-only");
     }
 
     #[test]

@@ -132,8 +132,8 @@ fn no_port(service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     let location = ports.items().next().map_or(ports, |port| port_location(&port));
     let product = workload.product();
     let message = format!("no port of this Service leads to {product} in {}", workload.describe());
-    // A variable from `envFrom` may set another port.
-    let is_sure = !workload.engines.iter().any(|engine| engine.environment().may_have_more());
+    // A variable from `envFrom`, or an `mssql.conf`, may set another port.
+    let is_sure = !workload.containers().any(|container| container.may_have_more());
     let finding =
         if is_sure { Finding::contradiction(&location, message) } else { Finding::advice(&location, message) };
     let related = |engine: &EngineContainer<'_>| {

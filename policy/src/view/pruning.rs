@@ -60,7 +60,18 @@ mod tests {
         let marked_by = |password: Value| json!([{"name": "ACCEPT_EULA", "value": "Y"}, password]);
         let secret = json!({"name": "SA_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
         let own = || (container("image"), json!("team/own"));
-        let changes: [Vec<(String, Value)>; 8] = [
+        let conf = |volume: Value| {
+            let mount = json!({"name": "conf", "mountPath": "/var/opt/mssql/"});
+            vec![
+                ("/spec/template/spec/containers/0/volumeMounts/0/mountPath".to_owned(), json!("/var/opt/mssql/data")),
+                (container("volumeMounts/-"), mount),
+                ("/spec/template/spec/volumes/-".to_owned(), volume),
+            ]
+        };
+        let changes: [Vec<(String, Value)>; 11] = [
+            conf(json!({"name": "conf", "configMap": {"name": "c", "defaultMode": 420}})),
+            conf(json!({"name": "conf", "secret": {"secretName": "c", "items": []}})),
+            conf(json!({"name": "conf", "projected": {"sources": [{"secret": {"name": "c"}}]}})),
             vec![(container("ports"), json!([{"containerPort": 5}]))],
             vec![("/spec/template/spec/nodeSelector".to_owned(), json!({"kubernetes.io/os": "windows"}))],
             vec![("/spec/template/metadata/labels".to_owned(), json!({"app": "other"}))],
