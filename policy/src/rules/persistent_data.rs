@@ -2,7 +2,7 @@
 //! Every directory with database files is on a persistent volume claim. The directories are those of
 //! `MSSQL_MASTER_DATA_FILE` and `MSSQL_MASTER_LOG_FILE`, `MSSQL_DATA_DIR` and `MSSQL_LOG_DIR`, or else
 //! `/var/opt/mssql/data`. The deepest mount at or above a directory counts: it must name a volume with a
-//! `persistentVolumeClaim`, or a claim template of the StatefulSet. `tempdb` may be
+//! `persistentVolumeClaim`, whose `claimName` is not empty, or a claim template of the StatefulSet. `tempdb` may be
 //! elsewhere. A mounted `mssql.conf` can set the directories, too. While the contents of this file or of `envFrom` are
 //! not known, a default directory outside the mounted claim is a warning.
 //!
@@ -78,7 +78,7 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
     for directory in directories {
         let Some(path) = &directory.path else { continue };
         let mount = effective_mount(mounts, path);
-        if !mount.is_some_and(|mount| mount.source.is_claim()) {
+        if !mount.is_some_and(is_named_claim) {
             unprotected.push((directory, mount));
         }
     }
@@ -92,7 +92,7 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
     // Variables from `envFrom`, or an `mssql.conf`, may move the default directories to a mounted claim.
     let may_be_moved = container.may_have_more()
         && !matches!(problem, Problem::ReadOnlyVolume)
-        && mounts.iter().any(|mount| mount.source.is_claim())
+        && mounts.iter().any(is_named_claim)
         && unprotected.iter().all(|(directory, _)| directory.variable.is_none());
     let finding = if may_be_moved {
         Finding::advice(&at, message).help(if container.environment().has_env_from() {
@@ -111,6 +111,11 @@ fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, find
         Some(place) => finding.label(place.describe()),
         None => finding,
     }));
+}
+
+/// Whether a volume is a claim; the API server rejects one without a name.
+fn is_named_claim(mount: &Mount<'_>) -> bool {
+    mount.source.is_claim() && mount.claim_name().is_some_and(|name| !name.is_empty())
 }
 
 /// The module applies safe fixes only.
@@ -200,6 +205,9 @@ where
     'a: 'm,
 {
     if let Some(mount) = mount {
+        if let VolumeSource::Claim(source) = &mount.source {
+            return (source.at("claimName"), None);
+        }
         return (mount.entry.at("mountPath"), Some(Place::Mount(mount.volume)));
     }
     if let Some(entry) = directory.variable.and_then(|variable| container.environment().entry(variable)) {
@@ -306,13 +314,18 @@ fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {
             let kind = quoted(kind);
             ("the database files are not on a claim", format!("on an inline {} volume", kind.trim_matches('`')))
         }
-        Some((VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_), _)) => ("", "on a claim".to_owned()),
+        Some((VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_), _)) => {
+            ("the API server rejects the pod", "on a claim without a name".to_owned())
+        }
     };
     DataLoss { consequence: consequence.to_owned(), location }
 }
 
 fn help(container: &DatabaseContainer<'_, '_>, unprotected: &[Unprotected<'_, '_>]) -> String {
     let data_root = container.engine.data_root;
+    if unprotected.iter().any(|(_, mount)| mount.is_some_and(|mount| mount.source.is_claim())) {
+        return "set `claimName` to the name of a claim".to_owned();
+    }
     let is_default = unprotected.iter().all(|(directory, mount)| directory.variable.is_none() && mount.is_none());
     match (is_default, declared_claims(container).len()) {
         (true, 1) => format!("mount the claim at {data_root}"),
@@ -436,6 +449,13 @@ mod tests {
             assert!(finding.help.contains("`mssql.conf` moves"), "{finding:?}");
         }
         assert_eq!(ask(&RULE, &with("/var/opt/mssql")), reject_at(&format!("{MOUNTS}/1/mountPath")), "read-only");
+    }
+
+    #[test]
+    fn a_claim_without_a_name_is_rejected() {
+        let name = format!("{VOLUMES}/0/persistentVolumeClaim/claimName");
+        assert_eq!(ask(&RULE, &deployment(&[(&name, json!(""))])), reject_at(&name));
+        assert_eq!(ask(&RULE, &deployment(&[(&name, json!(null))])), reject_at(&name));
     }
 
     #[test]
