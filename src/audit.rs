@@ -9,6 +9,7 @@
 //! | `read`, `resources` | lists from the API server, and which resources and fields are read |
 //! | `permissions` | the RBAC rules that an audit needs |
 //! | `inventory` | the objects, by kind and name; what the pods of each node request |
+//! | `configuration` | workloads with the contents of their ConfigMaps |
 //! | `database` | the databases with their pods, and what they do now |
 //! | `storage` | where the database files are |
 //! | `placement` | the nodes that can take a pod |
@@ -21,6 +22,7 @@
 //! | `retry` | requests to an API server that is busy |
 
 pub(crate) mod clock;
+mod configuration;
 pub mod database;
 mod findings;
 pub mod forecast;

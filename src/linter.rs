@@ -49,6 +49,7 @@ pub use self::ignores::{
 pub use self::list_items::{TextObject, objects_of_text};
 use self::notes::notes;
 pub use self::related::RelatedLocation;
+pub(crate) use self::resolve::possible_database;
 pub use self::resolve::{check_rollout_of_deployment, runs_other_pods};
 pub use self::scan::{FileScan, scan};
 use crate::manifest::{Document, ReadError};
@@ -238,9 +239,6 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
     let mut result =
         LintResult { errors, engines: prefilter.settings().engines.to_vec(), scope, ..LintResult::default() };
     for (index, file) in files.iter_mut().enumerate() {
-        result.objects += file.contents.objects;
-        result.workloads += file.contents.workloads;
-        result.unselected_workloads += file.contents.unselected_workloads();
         let findings = std::mem::take(&mut file.findings).into_iter();
         result.findings.extend(findings.map(|located| LocatedFinding { file: index, ..located }));
         let errors = std::mem::take(&mut file.errors).into_iter();
@@ -255,6 +253,9 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
         let checked = application.check(&files, prefilter, scope);
         result.findings.extend(checked.findings);
         result.is_truncated |= checked.is_truncated;
+        for (index, contents) in checked.new_databases {
+            files.get_mut(index).into_iter().for_each(|file| file.contents += contents.clone());
+        }
         for index in checked.files {
             files.get_mut(index).into_iter().for_each(|file| file.namespace.clone_from(&checked.namespace));
         }
@@ -263,6 +264,11 @@ pub fn lint(scans: Vec<FileScan>, errors: Vec<InputError>, prefilter: &Prefilter
         let key = |located: &LocatedFinding| (located.file, located.span.start, located.finding.rule);
         key(one).cmp(&key(other))
     });
+    for LintedFile { contents, .. } in &files {
+        result.objects += contents.objects;
+        result.workloads += contents.workloads;
+        result.unselected_workloads += contents.unselected_workloads();
+    }
     result.files = files;
     result.notes = notes(&result);
     result

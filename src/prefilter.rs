@@ -21,6 +21,7 @@ use memchr::memmem::{self, Finder};
 use memchr::{memchr, memchr_iter};
 use sqledge_ha_policy::admission::prefilter::may_run_engine;
 use sqledge_ha_policy::engine::ENGINES;
+use sqledge_ha_policy::engine::variables::TCP_PORT;
 use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::resources::Resource;
 use sqledge_ha_policy::rules::used_resources;
@@ -58,6 +59,7 @@ pub struct Prefilter<'s> {
     template: Finder<'static>,
     binary: Finder<'static>,
     kind: Finder<'static>,
+    config_map: Finder<'static>,
 }
 
 impl<'s> Prefilter<'s> {
@@ -72,6 +74,7 @@ impl<'s> Prefilter<'s> {
             template: Finder::new("{{"),
             binary: Finder::new("binary"),
             kind: Finder::new("kind"),
+            config_map: Finder::new("configMapRef"),
         }
     }
 
@@ -141,7 +144,11 @@ impl<'s> Prefilter<'s> {
         {
             return Relevance::Related(*kind);
         }
-        if is_list || self.may_hide_words(document) || may_run_engine(document, self.settings) {
+        if is_list
+            || self.may_hide_words(document)
+            || may_run_engine(document, self.settings)
+            || self.may_be_configured(document)
+        {
             return Relevance::Relevant;
         }
         // The core Service has the name of Knative's.
@@ -161,6 +168,13 @@ impl<'s> Prefilter<'s> {
             || self.binary.find(bytes).is_some()
     }
 
+    /// Whether the variables of a ConfigMap may make a workload a database. There must be another sign of one.
+    fn may_be_configured(&self, document: &str) -> bool {
+        let bytes = document.as_bytes();
+        let has = |sign: &&str| memmem::find(bytes, sign.as_bytes()).is_some();
+        self.config_map.find(bytes).is_some() && SIGNS.iter().any(|sign| has(sign))
+    }
+
     /// A document without the values that rules with look-ups do not read, once its objects alone were checked.
     /// `objects` are the pointers and kinds of the objects in it.
     pub(crate) fn reduce(&self, mut document: Document, objects: &[(String, Kind)]) -> Document {
@@ -178,6 +192,9 @@ impl<'s> Prefilter<'s> {
         if is_list { document.compact() } else { document.without_spans() }
     }
 }
+
+/// The signs of a database beside the variables that mark one: the port, a path in its directory, its program.
+const SIGNS: [&str; 4] = ["1433", TCP_PORT, "/mssql", "sqlservr"];
 
 /// Whether objects of this kind contain others.
 fn has_items(kind: &str) -> bool {
@@ -240,6 +257,14 @@ mod tests {
             ("kind: Deployment\nspec: {image: web}\n", Relevance::Related(Kind::DEPLOYMENT)),
             (
                 "kind: Deployment\nspec: {image: web, env: [{name: MSSQL_HOST, value: mssql}]}\n",
+                Relevance::Related(Kind::DEPLOYMENT),
+            ),
+            (
+                "kind: Deployment\nspec: {image: db, envFrom: [{configMapRef: {name: e}}], containerPort: 1433}\n",
+                Relevance::Relevant,
+            ),
+            (
+                "kind: Deployment\nspec: {image: web, envFrom: [{configMapRef: {name: e}}]}\n",
                 Relevance::Related(Kind::DEPLOYMENT),
             ),
             ("name: values\n", Relevance::Irrelevant { objects: 0 }),

@@ -105,8 +105,9 @@ fn reports_follow_the_databases() {
 
 /// The audit of these objects.
 fn audit_of(objects: Vec<Value>) -> Audit {
-    let inventory = Inventory::from_objects("test".to_owned(), objects);
-    library::audit(&inventory, &Settings::default(), Timers::default(), None)
+    let settings = Settings::default();
+    let inventory = Inventory::from_objects("test".to_owned(), objects, &settings);
+    library::audit(&inventory, &settings, Timers::default(), None)
 }
 
 /// Creates a report in a dry run, with every API: unknown fields and wrong values are errors. Returns what the API

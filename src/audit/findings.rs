@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::Value;
-use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve};
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use sqledge_ha_policy::settings::Settings;
@@ -12,6 +11,7 @@ use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::ObjectIndex;
 use sqledge_ha_policy::workload::Workload;
 
+use super::configuration::configured;
 use super::inventory::{Inventory, Objects};
 use super::resources::is_of_rules;
 use crate::linter::{ObjectFinding, check_object, check_relations, check_rollout_of_deployment, runs_other_pods};
@@ -34,18 +34,6 @@ pub(super) fn check_all(inventory: &Inventory, objects: &Objects<'_>, settings: 
     let scope = if is_whole { Scope::LiveCluster } else { Scope::Part };
     let index = ObjectIndex::new(scope, checked.iter().map(AsRef::as_ref));
     checked.iter().flat_map(|object| check(object, &settings, &index, objects)).collect()
-}
-
-/// A workload with the contents of the ConfigMaps that it names.
-fn configured<'o>(object: &'o Value, objects: &Objects<'o>) -> Cow<'o, Value> {
-    let Some(kind) = Kind::from_object(object).and_then(Kind::workload) else { return Cow::Borrowed(object) };
-    if config_map_names(object, kind).is_empty() {
-        return Cow::Borrowed(object);
-    }
-    let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
-    let mut copy = object.clone();
-    resolve(&mut copy, kind, &mut |name| objects.get("ConfigMap", namespace, name));
-    Cow::Owned(copy)
 }
 
 fn check(object: &Value, settings: &Settings, index: &ObjectIndex<'_>, objects: &Objects<'_>) -> Vec<ObjectFinding> {

@@ -7,7 +7,9 @@ use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::quantity::quantity;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
+use sqledge_ha_policy::settings::Settings;
 
+use super::configuration::resolve_possible_databases;
 use super::database::Pod;
 use super::resources;
 
@@ -33,7 +35,7 @@ pub struct Inventory {
 impl Inventory {
     /// The inventory of objects at hand, such as those of a file. All pods of the cluster count as being among them.
     /// Objects that name no namespace are in the default one.
-    pub fn from_objects(source: String, mut objects: Vec<Value>) -> Self {
+    pub fn from_objects(source: String, mut objects: Vec<Value>, settings: &Settings) -> Self {
         let of_cluster: Vec<&str> = resources::of_whole_cluster()
             .iter()
             .filter(|resource| !resource.is_namespaced)
@@ -46,14 +48,16 @@ impl Inventory {
         let is_openshift = objects.iter().any(|object| {
             object.get("apiVersion").and_then(Value::as_str).is_some_and(|version| version.contains(".openshift.io/"))
         });
-        Inventory {
+        let mut inventory = Inventory {
             source,
             is_openshift,
             usage: Some(usage),
             objects_read: objects.len(),
             objects,
             ..Inventory::default()
-        }
+        };
+        resolve_possible_databases(&mut inventory, settings);
+        inventory
     }
 
     /// The same without the namespaced objects of other namespaces; with all if `namespaces` is empty.

@@ -22,6 +22,7 @@ use sqledge_ha_policy::view::pruning::prune;
 use sqledge_ha_policy::workload::Workload;
 
 use self::list::{ListError, list};
+use super::configuration::{may_run_database, resolve_possible_databases};
 use super::inventory::{Inventory, NodeUsage, Unread, add_usage, controller_of};
 use super::resources::{self, ListedResource};
 use crate::cluster_client::Platform;
@@ -72,6 +73,7 @@ pub async fn read(
     if !databases.is_empty() {
         reader.related(&databases, namespaces.is_empty()).await;
         reader.config_maps().await;
+        resolve_possible_databases(&mut reader.inventory, settings);
     }
     Ok(reader.inventory)
 }
@@ -109,7 +111,7 @@ impl Reader<'_> {
                 let settings = self.settings;
                 let answer = list(self.client, &resource, *scope, &mut |object| {
                     let namespace = namespace_of(&object).unwrap_or(DEFAULT_NAMESPACE).to_owned();
-                    let is_database = runs_database(&object, settings);
+                    let is_database = may_run_database(&object, settings);
                     if is_database && !is_owned(&object) {
                         databases.insert(namespace);
                         kept.push(object);
@@ -203,7 +205,7 @@ impl Reader<'_> {
         let mut wanted = BTreeSet::new();
         for object in &self.inventory.objects {
             let Some(kind) = Kind::from_object(object).and_then(Kind::workload) else { continue };
-            if runs_database(object, self.settings) {
+            if may_run_database(object, self.settings) {
                 let namespace = namespace_of(object).unwrap_or(DEFAULT_NAMESPACE);
                 wanted.extend(config_map_names(object, kind).into_iter().map(|name| (namespace.to_owned(), name)));
             }
@@ -262,13 +264,6 @@ fn with_few_images(mut object: Value, images: &[String]) -> Value {
         });
     }
     object
-}
-
-/// Whether an object runs a database of a selected product.
-fn runs_database(object: &Value, settings: &Settings) -> bool {
-    let kind = Kind::from_object(object).and_then(Kind::workload);
-    let workload = kind.and_then(|kind| Workload::read(object, kind, settings));
-    workload.is_some_and(|workload| workload.has_selected_engine())
 }
 
 fn is_owned(object: &Value) -> bool {
@@ -334,7 +329,7 @@ impl<'k> PodKeeper<'k> {
     /// anti-affinity depends on them.
     fn keep(&mut self, mut pod: Value) {
         let namespace = namespace_of(&pod).unwrap_or(DEFAULT_NAMESPACE).to_owned();
-        if runs_database(&pod, self.settings) {
+        if may_run_database(&pod, self.settings) {
             if !is_owned(&pod) {
                 self.databases.insert(namespace);
             }

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anstream::StripStream;
+use sqledge_ha_policy::settings::Settings;
 
 use self::live_cluster::LiveCluster;
 use super::objects::read_objects;
@@ -41,7 +42,7 @@ pub fn run(flags: &AuditCommand) -> Result<ExitStatus, CommandError> {
     let cluster = flags.from.is_empty().then(|| LiveCluster::connect(&flags.connection)).transpose()?;
     let inventory = match &cluster {
         Some(cluster) => cluster.read(&flags.namespaces, &settings)?,
-        None => from_files(flags)?,
+        None => from_files(flags, &settings)?,
     };
     if let Some(what_if) = &flags.what_if
         && !what_if.exists_in(&inventory)
@@ -75,10 +76,10 @@ pub(super) fn parse_gateway(url: &str) -> Result<Gateway, CommandError> {
     url.parse().map_err(|reason| CommandError::usage(format!("--push-gateway: {reason}")))
 }
 
-fn from_files(flags: &AuditCommand) -> Result<Inventory, CommandError> {
+fn from_files(flags: &AuditCommand, settings: &Settings) -> Result<Inventory, CommandError> {
     let objects = read_objects(&flags.from)?;
     let names: Vec<String> = flags.from.iter().map(|path| path_name(path)).collect();
-    Ok(Inventory::from_objects(names.join(", "), objects).in_namespaces(&flags.namespaces))
+    Ok(Inventory::from_objects(names.join(", "), objects, settings).in_namespaces(&flags.namespaces))
 }
 
 /// Removes the findings that ignore entries hide.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
+use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
 use sqledge_ha_policy::rules::volume_ownership;
 use sqledge_ha_policy::view::Scope;
 use sqledge_ha_policy::view::index::{IndexEntry, ObjectIndex};
 
 use super::check::check_relations;
+use super::contents::Contents;
 use super::list_items::objects_in;
 use super::locate::ObjectLocation;
 use super::namespace::only_namespace;
@@ -30,6 +32,8 @@ pub(super) struct CheckedApplication {
     /// The indices of the files.
     pub(super) files: Vec<usize>,
     pub(super) findings: Vec<LocatedFinding>,
+    /// The databases in a file that ConfigMaps make of workloads, by the index of the file.
+    pub(super) new_databases: Vec<(usize, Contents)>,
     /// The namespace of objects that name none.
     pub(super) namespace: String,
     /// Whether some object has more relations than the rules compare.
@@ -70,7 +74,7 @@ impl Application {
         let own_namespace = prefilter.namespace().or_else(|| only_namespace(&objects, &settings));
         let namespace = own_namespace.unwrap_or(DEFAULT_NAMESPACE);
         let may_be_late = |file: usize| files.get(file).is_some_and(|file| file.contents.has_late_workloads);
-        let resolved = resolve_all(&objects, namespace, may_be_late);
+        let resolved = resolve_all(&objects, namespace, &settings, may_be_late);
         let numbered = || objects.iter().enumerate().collect::<Vec<_>>();
         let for_look_ups = |at: usize| resolved.get(&at).and_then(Resolved::for_look_ups);
         let entries = parallel::map(numbered(), 64, |(at, object): (usize, &ObjectLocation<'_>)| {
@@ -86,11 +90,19 @@ impl Application {
             }
             object.locate(findings, text(object.file))
         });
+        let new_database = |(at, object): (usize, &ObjectLocation<'_>)| {
+            let workload = resolved.get(&at)?.new_database(object.item.value, &settings)?;
+            let mut contents = Contents::default();
+            contents.add(&workload, !has_checked_owner(Kind::Workload(workload.kind), object.item.value));
+            Some((object.file, contents))
+        };
+        let new_databases = numbered().into_iter().filter_map(new_database).collect();
         let found: Vec<LocatedFinding> = found.into_iter().flatten().collect();
         remove_replaced(&mut findings, &found);
         findings.extend(found);
         CheckedApplication {
             files: members,
+            new_databases,
             findings: related::locate_related(&objects, &text, findings),
             namespace: namespace.to_owned(),
             is_truncated: index.is_truncated(),

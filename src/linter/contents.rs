@@ -25,18 +25,30 @@ pub(super) struct Contents {
     pub(super) has_retired_engine: bool,
     /// Whether a workload is read together with other objects.
     pub(super) has_late_workloads: bool,
+    /// Whether ConfigMaps may make a workload a database.
+    pub(super) has_possible_database: bool,
 }
 
 impl Contents {
+    /// Adds a workload with a database. `is_checked`: it belongs to no other one, which is checked in its place.
+    pub(super) fn add(&mut self, workload: &Workload<'_>, is_checked: bool) {
+        match (workload.has_selected_engine(), is_checked) {
+            (true, true) => self.add_workload(workload),
+            (true, false) => self.owned_workloads += 1,
+            (false, true) => self.add_unselected(workload),
+            (false, false) => {}
+        }
+    }
+
     /// Adds a workload with a selected database.
-    pub(super) fn add_workload(&mut self, workload: &Workload<'_>) {
+    fn add_workload(&mut self, workload: &Workload<'_>) {
         self.workloads += 1;
         self.former_versions += usize::from(workload.object.value().is_some_and(has_former_version));
         self.has_retired_engine |= workload.engines.iter().any(|container| container.engine == &SQL_EDGE);
     }
 
     /// Adds a workload without a selected database.
-    pub(super) fn add_unselected(&mut self, workload: &Workload<'_>) {
+    fn add_unselected(&mut self, workload: &Workload<'_>) {
         match workload.unselected_engines.first() {
             Some(container) if resembles_sql_edge(container) => self.resembling_images += 1,
             first => self.unselected_engines.extend(first.map(|container| container.engine)),
@@ -59,6 +71,7 @@ impl AddAssign for Contents {
         self.resembling_images += other.resembling_images;
         self.has_retired_engine |= other.has_retired_engine;
         self.has_late_workloads |= other.has_late_workloads;
+        self.has_possible_database |= other.has_possible_database;
     }
 }
 

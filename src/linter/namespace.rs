@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use sqledge_ha_policy::kubernetes::claim::claim_names;
-use sqledge_ha_policy::kubernetes::kind::Kind;
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
 use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget};
 use sqledge_ha_policy::kubernetes::selector::Pods;
 use sqledge_ha_policy::kubernetes::service::Service;
@@ -14,16 +14,25 @@ use sqledge_ha_policy::view::index::MAX_RELATED;
 use sqledge_ha_policy::workload::Workload;
 
 use super::locate::ObjectLocation;
+use super::resolve::possible_database;
 
 /// The namespace that the databases name, if all that name one name the same. If none does, that of the objects that
-/// belong to them. Others do not count: the prefilter leaves them out.
+/// belong to them. Others do not count: the prefilter leaves them out. Without databases, workloads that ConfigMaps may
+/// make some take their place.
 pub(super) fn only_namespace<'d>(objects: &[ObjectLocation<'d>], settings: &Settings) -> Option<&'d str> {
-    let is_database = |object: &&ObjectLocation<'d>| {
-        let kind = Kind::from_object(object.item.value).and_then(Kind::workload);
-        kind.is_some_and(|kind| Workload::read(object.item.value, kind, settings).is_some())
+    let workloads =
+        || objects.iter().filter_map(|object| Some((object, Kind::from_object(object.item.value)?.workload()?)));
+    let is_database = |(object, kind): &(&ObjectLocation<'d>, WorkloadKind)| {
+        Workload::read(object.item.value, *kind, settings).is_some()
+    };
+    let may_be_database = |(object, kind): &(&ObjectLocation<'d>, WorkloadKind)| {
+        possible_database(object.item.value, *kind, settings).is_some()
     };
     let named = |object: &ObjectLocation<'d>| namespace_of(object.item.value);
-    let databases: Vec<&ObjectLocation<'d>> = objects.iter().filter(is_database).collect();
+    let mut databases: Vec<&ObjectLocation<'d>> = workloads().filter(is_database).map(|(object, _)| object).collect();
+    if databases.is_empty() {
+        databases = workloads().filter(may_be_database).map(|(object, _)| object).collect();
+    }
     if databases.iter().any(|object| named(object).is_some()) {
         return only(databases.into_iter().filter_map(named));
     }

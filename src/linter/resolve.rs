@@ -5,13 +5,14 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use sqledge_ha_policy::json::cursor::Cursor;
-use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve};
+use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve, with_marking_variables};
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
 use sqledge_ha_policy::kubernetes::rollout::{
     is_of_deployment, referenced_deployment, with_pods_of, workload_reference,
 };
 use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
+use sqledge_ha_policy::workload::Workload;
 
 use super::ObjectFinding;
 use super::check::check_object;
@@ -34,6 +35,12 @@ impl Resolved {
             Resolved::Configured(kind, object) => check_object(object, Kind::Workload(*kind), settings),
             Resolved::Rollout(object) => check_rollout(object, settings),
         }
+    }
+
+    /// The database that ConfigMaps make of a workload, `object`, which is none without them.
+    pub(super) fn new_database(&self, object: &Value, settings: &Settings) -> Option<Workload<'_>> {
+        let Resolved::Configured(kind, copy) = self else { return None };
+        Workload::read(copy, *kind, settings).filter(|_| Workload::read(object, *kind, settings).is_none())
     }
 
     /// The object for look-ups, if it is another than the original. The pods of a Rollout are found as the
@@ -72,11 +79,12 @@ fn check_rollout(object: &Value, settings: &Settings) -> Vec<ObjectFinding> {
 pub(super) fn resolve_all(
     objects: &[ObjectLocation<'_>],
     namespace: &str,
+    settings: &Settings,
     may_be_late: impl Fn(usize) -> bool,
 ) -> HashMap<usize, Resolved> {
     let in_files = objects.iter().enumerate().filter(|(_, object)| may_be_late(object.file));
     let late: Vec<(usize, &Value)> =
-        in_files.map(|(at, object)| (at, object.object())).filter(|(_, object)| is_late(object)).collect();
+        in_files.map(|(at, object)| (at, object.object())).filter(|(_, object)| is_late(object, settings)).collect();
     if late.is_empty() {
         return HashMap::new();
     }
@@ -84,9 +92,20 @@ pub(super) fn resolve_all(
     late.into_iter().filter_map(|(at, object)| Some((at, resolve_one(object, &sources)?))).collect()
 }
 
-fn is_late(object: &Value) -> bool {
+fn is_late(object: &Value, settings: &Settings) -> bool {
+    let is_database = |kind: WorkloadKind| {
+        Workload::read(object, kind, settings).is_some() || possible_database(object, kind, settings).is_some()
+    };
     let kind = Kind::from_object(object).and_then(Kind::workload);
-    kind.is_some_and(|kind| runs_other_pods(object, kind) || !config_map_names(object, kind).is_empty())
+    kind.is_some_and(|kind| {
+        runs_other_pods(object, kind) || !config_map_names(object, kind).is_empty() && is_database(kind)
+    })
+}
+
+/// A copy of a workload that runs a database only if ConfigMaps have the variables that mark one, with these variables.
+pub(crate) fn possible_database(object: &Value, kind: WorkloadKind, settings: &Settings) -> Option<Value> {
+    let is_database = |object: &Value| Workload::read(object, kind, settings).is_some();
+    with_marking_variables(object, kind).filter(is_database).filter(|_| !is_database(object))
 }
 
 fn resolve_one(object: &Value, sources: &Sources<'_>) -> Option<Resolved> {

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memmem;
+use serde_json::Value;
 use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
-use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::workload::Workload;
 
 use super::check::check_object;
@@ -17,7 +19,7 @@ use super::contents::Contents;
 use super::list_items::{ListItem, complete, objects_in};
 use super::locate::ObjectLocation;
 use super::misplaced::misplaced_image;
-use super::resolve::runs_other_pods;
+use super::resolve::{possible_database, runs_other_pods};
 use super::{LintedFile, LocatedFinding};
 use crate::manifest::{Document, ReadError, document_spans, read_span};
 use crate::parallel;
@@ -147,10 +149,11 @@ impl FileScan {
         1
     }
 
-    /// Whether the file has a workload with a database, and no errors.
+    /// Whether the file has a workload with a database, or one that may be, and no errors.
     pub fn has_database(&self) -> bool {
         let LintedFile { contents, errors, .. } = &self.file;
-        errors.is_empty() && (contents.workloads > 0 || !contents.unselected_engines.is_empty())
+        let has_database = contents.workloads > 0 || !contents.unselected_engines.is_empty();
+        errors.is_empty() && (has_database || contents.has_possible_database)
     }
 
     /// Whether it cannot be read in full.
@@ -301,30 +304,34 @@ impl DocumentScan {
         };
         let Some(workload) = Workload::read(object, workload_kind, prefilter.settings()) else {
             // It can have the same claim or labels as a database.
-            let is_late = runs_other_pods(object, workload_kind);
+            let is_late = self.add_possible_database(object, workload_kind, prefilter.settings())
+                || runs_other_pods(object, workload_kind);
             let misplaced = misplaced_image(document, &item.prefix, object, workload_kind, prefilter.settings());
             self.errors.extend(misplaced);
             return ScannedObject { kept: Some(kind), is_late, is_checked: false };
         };
+        self.contents.add(&workload, is_checked);
         if !workload.has_selected_engine() {
-            if is_checked {
-                self.contents.add_unselected(&workload);
-            }
             return ScannedObject::default();
         }
         let config_maps = config_map_names(object, workload_kind);
         let is_late = !config_maps.is_empty();
         self.names.add(&workload);
         self.names.add_config_maps(&config_maps);
-        if is_checked {
-            self.contents.add_workload(&workload);
-        } else {
-            self.contents.owned_workloads += 1;
-        }
         if is_checked && !is_late {
             let findings = check_object(object, kind, prefilter.settings());
             self.findings.extend(ObjectLocation { file: 0, document, item: item.clone() }.locate(findings, text));
         }
         ScannedObject { kept: Some(kind), is_late, is_checked: is_checked && workload.unselected_engines.is_empty() }
+    }
+
+    /// Adds the names that are related to a workload that ConfigMaps may make a database. Returns whether it is one.
+    fn add_possible_database(&mut self, object: &Value, kind: WorkloadKind, settings: &Settings) -> bool {
+        let Some(copy) = possible_database(object, kind, settings) else { return false };
+        let workload = Workload::read(&copy, kind, settings);
+        workload.iter().filter(|workload| workload.has_selected_engine()).for_each(|workload| self.names.add(workload));
+        self.names.add_config_maps(&config_map_names(object, kind));
+        self.contents.has_possible_database = true;
+        true
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::kind::WorkloadKind;
 use super::volumes::{effective_mount, mounts, normalized};
+use crate::engine::ENGINES;
 use crate::engine::variables::{self, CONF_FILE};
 use crate::json::cursor::{Cursor, get_path, push_key};
 
@@ -49,12 +50,40 @@ pub fn config_map_names(workload: &Value, kind: WorkloadKind) -> Vec<String> {
     names
 }
 
+/// A copy of a workload in which the containers that take the variables of a ConfigMap have those that mark a database,
+/// too. `None` if none takes any.
+pub fn with_marking_variables(workload: &Value, kind: WorkloadKind) -> Option<Value> {
+    let takes_variables = |container: &Cursor<'_>| {
+        container.at("envFrom").items().any(|source| source.path(&["configMapRef", "name"]).exists())
+    };
+    let pod = Cursor::root(workload).path(kind.template_path()).at("spec");
+    if !CONTAINER_LISTS.into_iter().flat_map(|list| pod.at(list).items()).any(|container| takes_variables(&container)) {
+        return None;
+    }
+    let mut copy = workload.clone();
+    let pod = pod_mut(&mut copy, kind)?;
+    for list in CONTAINER_LISTS {
+        for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if takes_variables(&Cursor::root(container)) {
+                let names =
+                    ENGINES.iter().flat_map(|engine| engine.marking_variables).filter_map(|names| names.first());
+                add_variables(container, names.map(|name| ((*name).to_owned(), Value::Null)));
+            }
+        }
+    }
+    Some(copy)
+}
+
+fn pod_mut(workload: &mut Value, kind: WorkloadKind) -> Option<&mut Value> {
+    let mut pod = String::new();
+    kind.template_path().iter().chain(&["spec"]).for_each(|key| push_key(&mut pod, key));
+    workload.pointer_mut(&pod)
+}
+
 /// Writes what the ConfigMaps contain into a copy of a workload. `find` is asked for ConfigMaps by name; what it does
 /// not know stays as it is.
 pub fn resolve<'m>(workload: &mut Value, kind: WorkloadKind, find: &mut dyn FnMut(&str) -> Option<&'m Value>) {
-    let mut pod = String::new();
-    kind.template_path().iter().chain(&["spec"]).for_each(|key| push_key(&mut pod, key));
-    let Some(pod) = workload.pointer_mut(&pod) else { return };
+    let Some(pod) = pod_mut(workload, kind) else { return };
     let volumes = json!({"volumes": pod.get("volumes")});
     for list in CONTAINER_LISTS {
         for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -69,14 +98,21 @@ fn resolve_container<'m>(container: &mut Value, volumes: &Value, find: &mut dyn 
     take_conf(container, volumes, find, &mut more);
     // They override the file.
     take_env_from(container, find, &mut more);
-    let Some(members) = container.as_object_mut().filter(|_| !more.is_empty()) else { return };
+    if !more.is_empty() {
+        add_variables(container, more);
+    }
+}
+
+/// Adds the variables that `env` does not set: it overrides all others.
+fn add_variables(container: &mut Value, variables: impl IntoIterator<Item = (String, Value)>) {
+    let Some(members) = container.as_object_mut() else { return };
     let env = members.entry("env").or_insert(Value::Null);
     if env.is_null() {
         *env = json!([]);
     }
     let Some(env) = env.as_array_mut() else { return };
-    for (name, value) in more {
-        // `env` overrides both. Whatever is added stands behind, so that no entry moves.
+    for (name, value) in variables {
+        // Whatever is added stands behind, so that no entry moves.
         if !env.iter().any(|entry| entry.get("name").and_then(Value::as_str) == Some(&name)) {
             env.push(json!({"name": name, "value": value}));
         }
@@ -312,6 +348,19 @@ mod tests {
         };
         assert_eq!(reference(true), Value::Null);
         assert_eq!(reference(false)["name"], "MSSQL_DATA_DIR");
+    }
+
+    #[test]
+    fn a_container_that_takes_the_variables_of_a_config_map_may_be_marked_by_them() {
+        let marked = |sources: Value| {
+            let object =
+                deployment(&[(&format!("{CONTAINER}/envFrom"), sources), (&format!("{CONTAINER}/env"), json!([]))]);
+            let copy = with_marking_variables(&object, WorkloadKind::Deployment)?;
+            Some(copy["spec"]["template"]["spec"]["containers"][0]["env"].clone())
+        };
+        let names = json!([{"name": "ACCEPT_EULA", "value": null}, {"name": "MSSQL_SA_PASSWORD", "value": null}]);
+        assert_eq!(marked(json!([{"secretRef": {"name": "s"}}, {"configMapRef": {"name": "c"}}])), Some(names));
+        assert_eq!(marked(json!([{"secretRef": {"name": "s"}}])), None);
     }
 
     #[test]

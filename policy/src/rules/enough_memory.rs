@@ -127,8 +127,7 @@ fn may_exceed(container: &DatabaseContainer<'_, '_>, limit: f64) -> bool {
                 }
                 _ => false,
             };
-            is_limit
-                && text("containerName").is_none_or(|name| Some(name) == container.container.at("name").str())
+            is_limit && text("containerName").is_none_or(|name| Some(name) == container.container.at("name").str())
         }
     }
 }

@@ -62,7 +62,8 @@ fn audit_after(changes: &[(&str, Value)], what_if: Option<&WhatIf>) -> Audit {
         apply(&mut world, &[edit]).unwrap();
     }
     let objects = world.as_object().unwrap().values().cloned().collect();
-    audit(&Inventory::from_objects("test".to_owned(), objects), &Settings::default(), Timers::default(), what_if)
+    let settings = Settings::default();
+    audit(&Inventory::from_objects("test".to_owned(), objects, &settings), &settings, Timers::default(), what_if)
 }
 
 fn forecast_after(changes: &[(&str, Value)], failure: Failure) -> Forecast {
