@@ -11,11 +11,10 @@ use serde_json::{Map, Value};
 
 use self::claims::DataClaim;
 use self::storage::{ContainerStorage, data_directories};
-use crate::engine::variables::{CONF_FILE, HADR, TCP_PORT};
+use crate::engine::variables::{CONF_FILE, CONF_IS_READ, HADR, TCP_PORT};
 use crate::engine::{DetectedEngine, Engine, detect};
 use crate::finding::quoted;
 use crate::json::cursor::Cursor;
-use crate::kubernetes::config_maps::CONF_IS_READ;
 use crate::kubernetes::environment::{Environment, Variable};
 use crate::kubernetes::kind::WorkloadKind;
 use crate::kubernetes::scheduling::{BETA_OS, OS};

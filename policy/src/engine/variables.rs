@@ -28,3 +28,6 @@ pub const TCP_PORT: &str = "MSSQL_TCP_PORT";
 
 /// The configuration file, whose settings some variables override.
 pub const CONF_FILE: &str = "/var/opt/mssql/mssql.conf";
+
+/// The field that is added to the mount of such a file in a copy of a workload, once the file is read.
+pub const CONF_IS_READ: &str = "mssql.conf";

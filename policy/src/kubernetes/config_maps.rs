@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::kind::WorkloadKind;
 use super::volumes::{effective_mount, mounts, normalized};
 use crate::engine::ENGINES;
-use crate::engine::variables::{self, CONF_FILE};
+use crate::engine::variables::{self, CONF_FILE, CONF_IS_READ};
 use crate::json::cursor::{Cursor, get_path, push_key};
 
 /// The settings of `mssql.conf` that rules read, by section and name, and the variables with the same effect
@@ -24,9 +24,6 @@ const CONF_SETTINGS: [(&str, &str, &str); 9] = [
     ("network", "ipaddress", variables::IP_ADDRESS),
     ("network", "tcpport", variables::TCP_PORT),
 ];
-
-/// The field that [`resolve`] adds to the mount of an `mssql.conf` that it has read.
-pub const CONF_IS_READ: &str = "mssql.conf";
 
 const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
 
