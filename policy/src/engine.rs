@@ -209,22 +209,34 @@ const FIRST_UPDATE_OF_2022: i64 = 12;
 /// (<https://github.com/microsoft/mssql-docker/issues/893>).
 const LAST_KERNEL: (u32, u32) = (6, 6);
 
+/// Whether an image is of SQL Server 2017. It has a repository of its own, also without a tag.
+pub fn is_2017(image: &str) -> bool {
+    let image = ImageReference::parse(image);
+    let has_tag = || image.tag.is_some_and(|tag| tag.starts_with("2017"));
+    image.repository_ends_with("mssql-server-linux") || (is_of_releases(&image) && has_tag())
+}
+
+/// Whether an image is in one of the repositories of SQL Server whose tags name the release.
+fn is_of_releases(image: &ImageReference<'_>) -> bool {
+    ["mssql/server", "mssql/rhel/server"].iter().any(|suffix| image.repository_ends_with(suffix))
+}
+
 impl Engine {
     /// The last Linux kernel, major and minor version, on which an image of it works; `None` if it works on all, or is
     /// not known to fail.
     pub fn last_working_kernel(&self, image: &str) -> Option<(u32, u32)> {
-        let image = ImageReference::parse(image);
-        let (release, build) = release_and_build(&image);
-        let is_old = match release {
-            "2017" => true,
-            "2022" => {
-                build.starts_with("RTM") || cumulative_update(build).is_some_and(|update| update < FIRST_UPDATE_OF_2022)
-            }
-            _ => false,
-        };
-        let fails = !self.works_on_new_kernels || (is_old && image.repository_ends_with("mssql/server"));
+        let fails = !self.works_on_new_kernels || is_2017(image) || is_old_2022(image);
         fails.then_some(LAST_KERNEL)
     }
+}
+
+/// Whether an image is of a build of SQL Server 2022 before [`FIRST_UPDATE_OF_2022`].
+fn is_old_2022(image: &str) -> bool {
+    let image = ImageReference::parse(image);
+    let (release, build) = release_and_build(&image);
+    let is_old =
+        || build.starts_with("RTM") || cumulative_update(build).is_some_and(|update| update < FIRST_UPDATE_OF_2022);
+    release == "2022" && is_of_releases(&image) && is_old()
 }
 
 /// Whether the command of a container changes `mssql.conf`, so that more may be configured than its environment shows.

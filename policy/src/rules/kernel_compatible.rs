@@ -67,7 +67,7 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
         candidates.filter_map(|node| Some((node, kernel_version(node.kernel().str()?)?))).collect();
     let newer: Vec<&Node<'_>> = known.iter().filter(|(_, kernel)| *kernel > last).map(|(node, _)| *node).collect();
     let Some(first) = newer.first() else { return };
-    let product = workload.product();
+    let product = container.engine.product;
     let at = container.container.at("image");
     let names = named(&newer);
     let finding = if newer.len() == known.len() {
@@ -107,7 +107,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{ask_in, closed, deployment, settings, test};
+    use crate::testing::{ask_in, closed, deployment, findings_of, settings, test};
 
     fn node(name: &str, kernel: &str, taints: Value) -> Value {
         json!({"apiVersion": "v1", "kind": "Node",
@@ -136,24 +136,41 @@ mod tests {
     #[test]
     fn old_builds_of_sql_server_fail_on_new_kernels() {
         let new = node("b", "6.8.0-1021-azure", json!(null));
-        let found = |tag: &str| {
-            let image = json!(format!("mcr.microsoft.com/mssql/server:{tag}"));
-            let database = deployment(&[("/spec/template/spec/containers/0/image", image)]);
+        let found = |image: &str| {
+            let database = deployment(&[("/spec/template/spec/containers/0/image", json!(image))]);
             let engines = settings(json!({"engines": ["sql-server"]}));
             ask_in(&RULE, &database, &closed([&database, &new]), &engines).len()
         };
-        for (tag, expected) in [
-            ("2017-latest", 1),
-            ("2017-CU31-ubuntu-18.04", 1),
-            ("2022-RTM-ubuntu-20.04", 1),
-            ("2022-CU11-ubuntu-20.04", 1),
-            ("2022-CU12-ubuntu-22.04", 0),
-            ("2022-latest", 0),
-            ("2019-latest", 0),
-            ("latest", 0),
+        for (image, expected) in [
+            ("mssql/server:2017-latest", 1),
+            ("mssql/server:2017-CU31-ubuntu-18.04", 1),
+            ("mssql/rhel/server:2017-CU20", 1),
+            ("microsoft/mssql-server-linux", 1),
+            ("microsoft/mssql-server-linux:latest", 1),
+            ("mssql/server:2022-RTM-ubuntu-20.04", 1),
+            ("mssql/server:2022-CU11-ubuntu-20.04", 1),
+            ("mssql/rhel/server:2022-CU11-rhel-8.7", 1),
+            ("mssql/server:2022-CU12-ubuntu-22.04", 0),
+            ("mssql/server:2022-latest", 0),
+            ("mssql/server:2019-latest", 0),
+            ("mssql/server:latest", 0),
+            ("mssql/server", 0),
         ] {
-            assert_eq!(found(tag), expected, "{tag}");
+            assert_eq!(found(image), expected, "{image}");
         }
+    }
+
+    #[test]
+    fn the_product_of_the_container_is_named() {
+        let second = json!({"name": "edge", "image": "azure-sql-edge:1.0.7"});
+        let database = deployment(&[
+            ("/spec/template/spec/containers/0/image", json!("mssql/server:2022-latest")),
+            ("/spec/template/spec/containers/-", second),
+        ]);
+        let both = settings(json!({"engines": ["sql-edge", "sql-server"]}));
+        let findings = findings_of(&RULE, &database, &closed([&database, &node("b", "6.8.0", json!(null))]), &both);
+        let messages: Vec<String> = findings.iter().map(|finding| finding.message.to_string()).collect();
+        assert_eq!(messages, ["SQL Edge crashes on the kernel of every node that can run it: `b`"]);
     }
 
     #[test]

@@ -40,12 +40,11 @@
 
 use super::check::{Check, CheckContext, offline};
 use super::{Fixable, Loss, Rule};
-use crate::engine::Engine;
+use crate::engine::{Engine, is_2017};
 use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
 use crate::kubernetes::command::{Command, argv, commands};
-use crate::kubernetes::image::ImageReference;
 use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::volumes::{Mount, is_within, normalized};
 use crate::view::Scope;
@@ -135,13 +134,9 @@ fn lacks_ownership<'w, 'a>(workload: &'w Workload<'a>, engine: &'w EngineContain
 /// Whether the database runs as uid 0: by its security context, or because its image is of SQL Server 2017
 /// (<https://learn.microsoft.com/sql/linux/sql-server-linux-docker-container-security>).
 fn runs_as_root<'a>(workload: &Workload<'a>, engine: &EngineContainer<'a>) -> bool {
-    let image = ImageReference::parse(engine.container.at("image").str().unwrap_or_default());
-    let is_2017 = image.repository_ends_with("mssql-server-linux")
-        || (["mssql/server", "mssql/rhel/server"].iter().any(|suffix| image.repository_ends_with(suffix))
-            && image.tag.is_some_and(|tag| tag.starts_with("2017")));
     match security(workload, &engine.container, "runAsUser").int() {
         Some(user) => user == 0,
-        None => is_2017,
+        None => is_2017(engine.container.at("image").str().unwrap_or_default()),
     }
 }
 
