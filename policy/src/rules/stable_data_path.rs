@@ -37,12 +37,16 @@
 //! - Kubernetes documentation, *Volumes*: `subPathExpr` with expanded environment variables
 //! - Kubernetes documentation, *Downward API*: fields that differ from pod to pod
 
+use serde_json::{Map, Value};
+
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
 use crate::engine::variables::{DATA_DIRECTORY, LOG_DIRECTORY, MASTER_DATA_FILE, MASTER_LOG_FILE};
 use crate::finding::{Action, Finding, Findings, quoted};
-use crate::kubernetes::environment::{Environment, references};
+use crate::json::cursor::Cursor;
+use crate::kubernetes::environment::references;
 use crate::kubernetes::kind::WorkloadKind;
+use crate::kubernetes::selector::{CONTROLLER_REVISION_HASH, POD_TEMPLATE_HASH};
 use crate::workload::DatabaseContainer;
 
 /// The rule.
@@ -61,7 +65,7 @@ pub const RULE: Rule = Rule {
 const DIRECTORY_VARIABLES: [&str; 4] = [DATA_DIRECTORY, LOG_DIRECTORY, MASTER_DATA_FILE, MASTER_LOG_FILE];
 
 /// Labels with another value in each revision or on each node.
-const CHANGING_LABELS: [&str; 3] = ["pod-template-hash", "controller-revision-hash", "topology.kubernetes.io/"];
+const CHANGING_LABELS: [&str; 3] = [POD_TEMPLATE_HASH, CONTROLLER_REVISION_HASH, "topology.kubernetes.io/"];
 
 /// Downward API fields with another value in every pod.
 const POD_SPECIFIC_FIELDS: [&str; 7] = [
@@ -81,18 +85,19 @@ enum Problem {
 }
 
 fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
-    let environment = container.environment();
+    let variables = Variables::read(&container.container);
     for mount in container.storage().data_mounts() {
         let expression = mount.entry.at("subPathExpr");
         let Some(text) = expression.str() else { continue };
-        if let Some(field) = changing_field(references(text), &environment, container.workload.kind) {
+        if let Some(field) = changing_field(references(text), &variables, container.workload.kind) {
             findings.push(
                 Finding::contradiction(&expression, CONSEQUENCE)
                     .problem(Problem::ChangingField as u8)
                     .reason(format!("`subPathExpr` uses {field}, which changes"))
                     .help("use a fixed `subPath`, or none"),
             );
-        } else if let Some(name) = undefined(text, &environment) {
+        } else if let Some(name) = variables.undefined(text).filter(|_| !container.environment().has_env_from()) {
+            // One from `envFrom` is not in the manifest.
             findings.push(
                 Finding::contradiction(&expression, format!("the pod does not start: {} is not set", quoted(name)))
                     .problem(Problem::UndefinedVariable as u8)
@@ -101,8 +106,8 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
         }
     }
     for variable in DIRECTORY_VARIABLES {
-        let Some(entry) = environment.entry(variable) else { continue };
-        if let Some(field) = changing_field(vec![variable], &environment, container.workload.kind) {
+        let Some((_, entry)) = variables.last(variable) else { continue };
+        if let Some(field) = changing_field(vec![variable], &variables, container.workload.kind) {
             findings.push(
                 Finding::contradiction(&entry.at("name"), CONSEQUENCE)
                     .reason(format!("{variable} uses {field}, which changes"))
@@ -114,24 +119,49 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
 
 const CONSEQUENCE: &str = "every replacement pod starts with an empty directory";
 
-/// The first variable in `expression` that is not set. One from `envFrom` is not in the manifest.
-fn undefined<'a>(expression: &'a str, environment: &Environment<'a>) -> Option<&'a str> {
-    let is_set = |name: &str| environment.entry(name).is_some();
-    references(expression).into_iter().find(|name| !is_set(name)).filter(|_| !environment.has_env_from())
+/// The variables of a container by name, so that one with many references takes linear time.
+struct Variables<'a> {
+    /// The entries of `env`.
+    entries: Vec<Cursor<'a>>,
+    /// The position of the last entry of each name.
+    positions: Map<String, Value>,
+}
+
+impl<'a> Variables<'a> {
+    fn read(container: &Cursor<'a>) -> Self {
+        let entries: Vec<Cursor<'a>> = container.at("env").items().collect();
+        let mut positions = Map::new();
+        for (position, entry) in entries.iter().enumerate() {
+            if let Some(name) = entry.at("name").str() {
+                positions.insert(name.to_owned(), Value::from(position));
+            }
+        }
+        Variables { entries, positions }
+    }
+
+    /// The last entry that sets a variable, and its position.
+    fn last(&self, name: &str) -> Option<(usize, Cursor<'a>)> {
+        let position = usize::try_from(self.positions.get(name)?.as_u64()?).ok()?;
+        Some((position, *self.entries.get(position)?))
+    }
+
+    /// The first variable in `expression` that is not set.
+    fn undefined<'e>(&self, expression: &'e str) -> Option<&'e str> {
+        references(expression).into_iter().find(|name| !self.positions.contains_key(*name))
+    }
 }
 
 /// The first field with another value in each pod, revision or node that the variables `open` expand, directly or
 /// through others.
-fn changing_field<'a>(open: Vec<&'a str>, environment: &Environment<'a>, kind: WorkloadKind) -> Option<&'a str> {
-    let mut seen = Vec::new();
+fn changing_field<'a>(open: Vec<&'a str>, variables: &Variables<'a>, kind: WorkloadKind) -> Option<&'a str> {
+    let mut seen = Map::new();
     // A reference sees only the variables before its own.
     let mut open: Vec<(&str, usize)> = open.into_iter().map(|name| (name, usize::MAX)).collect();
     while let Some((name, end)) = open.pop() {
-        let Some((position, entry)) = environment.last(name).filter(|(position, _)| *position < end) else { continue };
-        if seen.contains(&name) {
+        let Some((position, entry)) = variables.last(name).filter(|(position, _)| *position < end) else { continue };
+        if seen.insert(name.to_owned(), Value::Null).is_some() {
             continue;
         }
-        seen.push(name);
         let field = entry.path(&["valueFrom", "fieldRef", "fieldPath"]).str();
         let is_stable_name = kind == WorkloadKind::StatefulSet && field == Some("metadata.name");
         let changes = |field: &&str| {
@@ -208,5 +238,33 @@ mod tests {
         assert_eq!(with("metadata.name", "/var/opt/mssql/$(OWN)"), rejected);
         assert!(with("metadata.namespace", "/var/opt/mssql/$(OWN)").is_empty());
         assert!(with("metadata.name", "/var/opt/mssql/other").is_empty());
+    }
+
+    #[test]
+    fn a_chain_of_references_takes_linear_time() {
+        let mut variables = env("metadata.name");
+        let chain = variables.as_array_mut().unwrap();
+        let names = ["OWN".to_owned()].into_iter().chain((0..100_000).map(|index| format!("V{index}")));
+        let last = names.reduce(|previous, name| {
+            chain.push(json!({"name": name, "value": format!("$({previous})")}));
+            name
+        });
+        let expression = format!("$({})", last.unwrap());
+        let object = deployment(&[
+            ("/spec/template/spec/containers/0/env", variables),
+            (&format!("{MOUNT}/subPathExpr"), json!(expression)),
+        ]);
+        assert_eq!(ask(&RULE, &object), [format!("reject {MOUNT}/subPathExpr")]);
+    }
+
+    #[test]
+    fn a_reference_sees_only_preceding_variables() {
+        let mut variables = env("metadata.name");
+        variables.as_array_mut().unwrap().reverse();
+        let object = deployment(&[
+            ("/spec/template/spec/containers/0/env", variables),
+            (&format!("{MOUNT}/subPathExpr"), json!("$(DIRECTORY)")),
+        ]);
+        assert!(ask(&RULE, &object).is_empty());
     }
 }
