@@ -95,9 +95,12 @@ fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: 
         // The API server rejects such a value.
         let value = environment.entry(EULA).map(|entry| entry.at("value"));
         let is_no_text = || value.is_some_and(|value| value.exists() && value.str().is_none());
-        findings.push(finding.for_reports(|finding| match is_no_text() {
-            true => finding.reason(format!("the value of {EULA} is not a text")).help("quote it: `\"Y\"`"),
-            false => finding,
+        findings.push(finding.for_reports(|finding| {
+            if is_no_text() {
+                finding.reason(format!("the value of {EULA} is not a text")).help("quote it: `\"Y\"`")
+            } else {
+                finding
+            }
         }));
     }
     findings.extend(check_password(&environment));

@@ -165,10 +165,12 @@ fn may_be_proxy(port: &Cursor<'_>, workload: &Workload<'_>) -> Finding {
 /// The field of a port that leads it elsewhere.
 fn port_location<'a>(port: &Cursor<'a>) -> Cursor<'a> {
     let target = port.at("targetPort");
-    match is_tcp(port) {
-        true if target.exists() => target,
-        true => port.at("port"),
-        false => port.at("protocol"),
+    if !is_tcp(port) {
+        port.at("protocol")
+    } else if target.exists() {
+        target
+    } else {
+        port.at("port")
     }
 }
 
