@@ -15,7 +15,7 @@ use sqledge_ha_policy::engine::variables::EULA;
 use sqledge_ha_policy::kubernetes::kind::Kind;
 use sqledge_ha_policy::kubernetes::resources::{RESOURCES, Resource, pod_paths};
 use sqledge_ha_policy::kubernetes::rollout;
-use sqledge_ha_policy::kubernetes::service::INTERNAL_ANNOTATIONS;
+use sqledge_ha_policy::kubernetes::service::ANNOTATIONS;
 use sqledge_ha_policy::settings::Settings;
 
 use super::requests::Requests;
@@ -68,10 +68,9 @@ const NOT_BEING_DELETED: &str = "oldObject == null || object.metadata.?deletionT
 const SCALES_ABOVE_ONE: &str = "object.?spec.?replicas.orValue(0) > 1";
 
 /// A Service without a selector, before and after the request, selects no database. Updates that change neither its
-/// `spec` nor an annotation for internal load balancers are frequent, because controllers write other annotations and
-/// finalizers.
+/// `spec` nor an annotation that rules read are frequent, because controllers write other annotations and finalizers.
 fn service_changed() -> String {
-    let names: Vec<String> = INTERNAL_ANNOTATIONS.iter().map(|(name, _)| text(name)).collect();
+    let names: Vec<String> = ANNOTATIONS.iter().map(|(name, _)| text(name)).collect();
     format!(
         "\
 [object, oldObject].exists(service, service != null && service.?spec.?selector.orValue({{}}) != {{}}) &&
@@ -176,6 +175,11 @@ fn text(value: impl AsRef<str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_is_sent_if_an_annotation_that_limits_its_clients_changes() {
+        assert!(service_changed().contains("'service.beta.kubernetes.io/azure-allowed-ip-ranges'"));
+    }
 
     #[test]
     fn quotes_and_control_characters_are_escaped() {

@@ -5,7 +5,7 @@
 //! webhook, the CEL match conditions, and the objects and fields that are kept of files.
 
 use super::kind::{Kind, WorkloadKind};
-use super::service::INTERNAL_ANNOTATIONS;
+use super::service::{ANNOTATIONS, Annotation};
 use crate::json::field_mask::FieldMask;
 
 /// One row of the table.
@@ -27,8 +27,8 @@ pub struct Resource {
     pub is_namespaced: bool,
     /// The top-level fields that the rules read: an UPDATE that leaves them unchanged is allowed unchecked.
     pub body: &'static [&'static str],
-    /// The annotations that the rules read, with the same effect, and their values that matter.
-    pub body_annotations: &'static [(&'static str, &'static str)],
+    /// The annotations that the rules read, with the same effect.
+    pub body_annotations: &'static [(&'static str, Annotation)],
     /// Whether rules check the object itself.
     pub is_checked: bool,
     /// Whether it has a `scale` sub-resource that rules check.
@@ -207,7 +207,7 @@ pub static RESOURCES: &[Resource] = &[
     },
     Resource {
         kind: Kind::Service,
-        body_annotations: &INTERNAL_ANNOTATIONS,
+        body_annotations: &ANNOTATIONS,
         name: "Service",
         plural: "services",
         is_checked: true,

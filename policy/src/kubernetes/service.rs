@@ -5,41 +5,45 @@ use serde_json::Value;
 use super::selector::{Pods, Selector};
 use crate::json::cursor::Cursor;
 
-/// Annotations for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud, OpenStack, Baidu, Alibaba, Oracle
-/// and Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last from Hetzner's controller).
-pub const INTERNAL_ANNOTATIONS: [(&str, &str); 10] = [
-    ("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
-    ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
-    ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
-    ("networking.gke.io/load-balancer-type", "Internal"),
-    ("service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type", "private"),
-    ("service.beta.kubernetes.io/openstack-internal-load-balancer", "true"),
-    ("service.beta.kubernetes.io/cce-load-balancer-internal-vpc", "true"),
-    ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type", "intranet"),
-    ("service.beta.kubernetes.io/oci-load-balancer-internal", "true"),
-    ("load-balancer.hetzner.cloud/disable-public-network", "true"),
-];
+/// What an annotation says about a load balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Annotation {
+    /// With one of these values it is internal. Mutations set the first; the others are former ones.
+    Internal(&'static [&'static str]),
+    /// The same, under a former name, which is only read.
+    FormerInternal(&'static [&'static str]),
+    /// It limits the clients.
+    Clients,
+    /// It selects the AWS Load Balancer Controller, whose load balancers are internal unless the annotation for the
+    /// scheme says otherwise.
+    AwsType,
+}
 
-/// Annotations with the same effect, which are only read: former names, and a former value.
-const FORMER_INTERNAL_ANNOTATIONS: [(&str, &str); 2] = [
-    ("cloud.google.com/load-balancer-type", "Internal"),
-    ("service.beta.kubernetes.io/aws-load-balancer-internal", "0.0.0.0/0"),
-];
-
-/// Annotations that limit the clients of a load balancer.
-const CLIENT_ANNOTATIONS: [&str; 3] = [
-    "service.beta.kubernetes.io/load-balancer-source-ranges",
-    "service.beta.kubernetes.io/azure-allowed-ip-ranges",
-    "service.beta.kubernetes.io/azure-allowed-service-tags",
+/// Every annotation that rules read: those for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud,
+/// OpenStack, Baidu, Alibaba, Oracle and Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last
+/// from Hetzner's controller), and those that limit the clients. An update of one of them is checked.
+pub static ANNOTATIONS: [(&str, Annotation); 15] = [
+    ("service.beta.kubernetes.io/azure-load-balancer-internal", Annotation::Internal(&["true"])),
+    (AWS_SCHEME, Annotation::Internal(&["internal"])),
+    ("service.beta.kubernetes.io/aws-load-balancer-internal", Annotation::Internal(&["true", "0.0.0.0/0"])),
+    ("networking.gke.io/load-balancer-type", Annotation::Internal(&["Internal"])),
+    ("service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type", Annotation::Internal(&["private"])),
+    ("service.beta.kubernetes.io/openstack-internal-load-balancer", Annotation::Internal(&["true"])),
+    ("service.beta.kubernetes.io/cce-load-balancer-internal-vpc", Annotation::Internal(&["true"])),
+    ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type", Annotation::Internal(&["intranet"])),
+    ("service.beta.kubernetes.io/oci-load-balancer-internal", Annotation::Internal(&["true"])),
+    ("load-balancer.hetzner.cloud/disable-public-network", Annotation::Internal(&["true"])),
+    ("cloud.google.com/load-balancer-type", Annotation::FormerInternal(&["Internal"])),
+    ("service.beta.kubernetes.io/load-balancer-source-ranges", Annotation::Clients),
+    ("service.beta.kubernetes.io/azure-allowed-ip-ranges", Annotation::Clients),
+    ("service.beta.kubernetes.io/azure-allowed-service-tags", Annotation::Clients),
+    ("service.beta.kubernetes.io/aws-load-balancer-type", Annotation::AwsType),
 ];
 
 /// Load balancer classes with internal addresses, the first two unless [`AWS_SCHEME`] says otherwise.
 const INTERNAL_CLASSES: [&str; 3] = ["service.k8s.aws/nlb", "eks.amazonaws.com/nlb", "tailscale"];
 
 const AWS_SCHEME: &str = "service.beta.kubernetes.io/aws-load-balancer-scheme";
-
-/// The annotation that selects the AWS Load Balancer Controller, whose load balancers are internal by default.
-const AWS_TYPE: &str = "service.beta.kubernetes.io/aws-load-balancer-type";
 
 /// How clients reach a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,21 +120,44 @@ impl<'a> Service<'a> {
         self.service_type() == ServiceType::LoadBalancer
     }
 
-    fn annotation(&self, name: &'a str) -> Option<&'a str> {
-        self.object.path(&["metadata", "annotations", name]).str()
+    /// Its annotations.
+    pub fn annotations(&self) -> Cursor<'a> {
+        self.object.path(&["metadata", "annotations"])
+    }
+
+    /// The name of the annotation, or of the first, that makes its load balancer internal.
+    pub fn internal_annotation(&self) -> Option<&'static str> {
+        let annotations = self.annotations();
+        let is_internal = |(name, meaning): &&(&'static str, Annotation)| {
+            annotations.at(name).str().is_some_and(|own| match meaning {
+                Annotation::Internal(values) | Annotation::FormerInternal(values) => {
+                    values.iter().any(|value| own.eq_ignore_ascii_case(value))
+                }
+                Annotation::AwsType => matches!(own, "external" | "nlb-ip") && !annotations.at(AWS_SCHEME).exists(),
+                Annotation::Clients => false,
+            })
+        };
+        ANNOTATIONS.iter().find(is_internal).map(|(name, _)| *name)
     }
 
     /// Whether its load balancer has, or will have, a private address: by annotation, class or known addresses.
     pub fn is_internal(&self) -> bool {
-        let is_annotated =
-            |(name, value): &(&'a str, &str)| self.annotation(name).is_some_and(|own| own.eq_ignore_ascii_case(value));
-        if INTERNAL_ANNOTATIONS.iter().any(is_annotated) || FORMER_INTERNAL_ANNOTATIONS.iter().any(is_annotated) {
-            return true;
-        }
+        self.asks_for_internal() || self.has_private_addresses()
+    }
+
+    /// Whether an annotation, its class or its own address makes its load balancer internal.
+    fn asks_for_internal(&self) -> bool {
         let class = self.spec.at("loadBalancerClass").str().unwrap_or_default();
-        let is_of_class =
-            INTERNAL_CLASSES.contains(&class) || matches!(self.annotation(AWS_TYPE), Some("external" | "nlb-ip"));
-        (is_of_class && self.annotation(AWS_SCHEME).is_none()) || self.has_private_addresses()
+        self.internal_annotation().is_some()
+            || (INTERNAL_CLASSES.contains(&class) && !self.annotations().at(AWS_SCHEME).exists())
+            || (self.spec.at("loadBalancerIP").exists() && self.has_private_addresses())
+    }
+
+    /// Whether an update of the Service `old` to this one removes what keeps its load balancer internal. The addresses
+    /// in the status do not count: they are those from before the update.
+    pub fn is_published_since(&self, old: &Service<'_>) -> bool {
+        let has_both = self.is_load_balancer() && old.is_load_balancer();
+        has_both && old.asks_for_internal() && !self.asks_for_internal()
     }
 
     fn has_private_addresses(&self) -> bool {
@@ -151,8 +178,8 @@ impl<'a> Service<'a> {
         if !ranges.is_empty() {
             return ranges;
         }
-        let annotations = self.object.path(&["metadata", "annotations"]);
-        let annotations = CLIENT_ANNOTATIONS.iter().map(|name| annotations.at(name));
+        let of_clients = ANNOTATIONS.iter().filter(|(_, meaning)| *meaning == Annotation::Clients);
+        let annotations = of_clients.map(|(name, _)| self.annotations().at(name));
         annotations.filter(|annotation| annotation.str().is_some_and(|value| !value.is_empty())).collect()
     }
 
@@ -181,6 +208,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kubernetes::kind::Kind;
     use crate::testing::test;
 
     #[test]
@@ -197,6 +225,25 @@ mod tests {
         for (spec, expected) in cases {
             let object = json!({"spec": spec});
             assert_eq!(Service::read(&object).service_type(), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn an_update_of_an_annotation_that_rules_read_is_checked() {
+        let checked = Kind::Service.resource().unwrap().body_annotations;
+        for (name, value) in [
+            ("service.beta.kubernetes.io/azure-load-balancer-internal", "True"),
+            ("cloud.google.com/load-balancer-type", "Internal"),
+            ("service.beta.kubernetes.io/aws-load-balancer-internal", "0.0.0.0/0"),
+            ("service.beta.kubernetes.io/aws-load-balancer-type", "external"),
+            ("service.beta.kubernetes.io/load-balancer-source-ranges", "10.0.0.0/8"),
+            ("service.beta.kubernetes.io/azure-allowed-ip-ranges", "10.0.0.0/8"),
+            ("service.beta.kubernetes.io/azure-allowed-service-tags", "VirtualNetwork"),
+        ] {
+            let object = json!({"metadata": {"annotations": {name: value}}});
+            let service = Service::read(&object);
+            assert!(service.is_internal() != (service.client_limits().len() == 1), "{name} is read");
+            assert!(checked.iter().any(|(known, _)| *known == name), "{name}");
         }
     }
 }

@@ -131,10 +131,10 @@ fn check_service(context: &CheckContext<'_>, service: &Service<'_>, findings: &m
         findings.extend(check_headless(context, service));
     }
     let old = context.old.map(Service::read).filter(Service::is_load_balancer);
-    findings.extend(match &old {
-        Some(old) => update::check(context, service, old),
-        None => check_candidate(context, service),
-    });
+    match &old {
+        Some(old) => update::check(context, service, old, findings),
+        None => findings.extend(check_candidate(context, service)),
+    }
 }
 
 /// A finding if a LoadBalancer Service of a database is headless, too.
@@ -299,7 +299,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::kubernetes::service::INTERNAL_ANNOTATIONS;
+    use crate::kubernetes::service::{ANNOTATIONS, Annotation};
     use crate::settings::Settings;
     use crate::testing::{ask_in, closed, deployment, findings_of, open_index, service, settings, stateful_set, test};
     use crate::view::index::ObjectIndex;
@@ -532,12 +532,20 @@ mod tests {
             };
             (count("/metadata/annotations"), count("/spec/loadBalancerSourceRanges"))
         };
-        let all = INTERNAL_ANNOTATIONS.len();
+        let all = ANNOTATIONS.iter().filter(|(_, meaning)| matches!(meaning, Annotation::Internal(_))).count();
         assert_eq!(mutated(&[], "internal"), (all, 4));
         assert_eq!(mutated(&[("/spec/ipFamilies", json!(["IPv4", "IPv6"]))], "internal"), (all, 5));
         assert_eq!(mutated(&[], "public"), (0, 0));
-        let decided = json!({INTERNAL_ANNOTATIONS[0].0: "false"});
-        assert_eq!(mutated(&[("/metadata/annotations", decided)], "internal"), (1, 0));
+        for (name, value) in [
+            ("service.beta.kubernetes.io/azure-load-balancer-internal", "false"),
+            ("cloud.google.com/load-balancer-type", "External"),
+            ("service.beta.kubernetes.io/azure-allowed-service-tags", "VirtualNetwork"),
+        ] {
+            let decided = ("/metadata/annotations", json!({name: value}));
+            assert_eq!(mutated(&[decided], "internal"), (1, 0), "{name}");
+        }
+        let empty = [("/spec/loadBalancerSourceRanges", json!([]))];
+        assert_eq!(mutated(&empty, "internal"), (all, 4), "an empty list decides nothing");
         assert_eq!(mutated(&[("/spec/loadBalancerSourceRanges", json!(["10.1.0.0/16"]))], "internal"), (0, 1));
     }
 }

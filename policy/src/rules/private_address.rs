@@ -35,7 +35,7 @@
 
 use super::check::{Check, CheckContext};
 use super::steady_routing::leads_to_database;
-use super::{Fixable, Loss, Rule};
+use super::{Fixable, Loss, Rule, load_balancer_service};
 use crate::finding::{Action, Finding, Findings};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
@@ -62,8 +62,9 @@ fn check(context: &CheckContext<'_>, service: &Service<'_>, findings: &mut Findi
     {
         return;
     }
-    // An update that publishes it is the business of `load-balancer-service`.
-    if context.old.map(Service::read).is_some_and(|old| old.is_load_balancer() && old.is_internal()) {
+    // `load-balancer-service` reports an update that publishes it.
+    let is_published = context.old.map(Service::read).is_some_and(|old| service.is_published_since(&old));
+    if is_published && !load_balancer_service::RULE.is_off(context.settings) {
         return;
     }
     let limits = service.client_limits();
@@ -148,18 +149,51 @@ mod tests {
         }
     }
 
+    fn on_update(old: &Value, new: &Value, settings: &Settings) -> Vec<&'static str> {
+        let database = deployment(&[]);
+        let index = open_index([&database]);
+        let context = CheckContext::read(new, Kind::Service, settings, &index).expect("Services are checked");
+        crate::rules::check_all(&context.with_old_object(Some(old))).iter().map(|finding| finding.rule).collect()
+    }
+
+    const ADDRESS: &str = "/status/loadBalancer/ingress";
+
     #[test]
     fn an_update_that_publishes_an_internal_one_has_one_finding() {
-        let azure = json!({"service.beta.kubernetes.io/azure-load-balancer-internal": "true"});
-        let (database, new) = (deployment(&[]), service(&[]));
-        let found = |old: &Value| {
-            let (settings, index) = (Settings::default(), open_index([&database]));
-            let context = CheckContext::read(&new, Kind::Service, &settings, &index).expect("Services are checked");
-            let findings = crate::rules::check_all(&context.with_old_object(Some(old)));
-            findings.iter().map(|finding| finding.rule).collect::<Vec<_>>()
-        };
-        assert_eq!(found(&service(&[("/metadata/annotations", azure)])), ["load-balancer-service"]);
-        assert_eq!(found(&service(&[("/spec/sessionAffinity", json!("ClientIP"))])), [RULE.id]);
+        let annotated = |name: &str, value: &str| ("/metadata/annotations", json!({name: value}));
+        let internal = [
+            annotated("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
+            annotated("service.beta.kubernetes.io/azure-load-balancer-internal", "True"),
+            annotated("service.beta.kubernetes.io/aws-load-balancer-internal", "0.0.0.0/0"),
+            annotated("service.beta.kubernetes.io/aws-load-balancer-type", "external"),
+            annotated("cloud.google.com/load-balancer-type", "Internal"),
+            ("/spec/loadBalancerClass", json!("tailscale")),
+            ("/spec/loadBalancerIP", json!("10.0.0.9")),
+        ];
+        for change in internal {
+            for address in [json!([]), json!([{"ip": "10.0.0.9"}])] {
+                let new = service(&[(ADDRESS, address.clone())]);
+                let old = service(&[(ADDRESS, address), change.clone()]);
+                assert_eq!(on_update(&old, &new, &Settings::default()), ["load-balancer-service"], "{old}");
+                assert!(on_update(&old, &old, &Settings::default()).is_empty(), "{old}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_update_of_something_else_publishes_nothing() {
+        let (plain, old) = (Settings::default(), service(&[("/spec/sessionAffinity", json!("ClientIP"))]));
+        assert_eq!(on_update(&old, &service(&[]), &plain), [RULE.id]);
+        let inside = (ADDRESS, json!([{"ip": "10.0.0.9"}]));
+        let old = service(&[inside.clone(), ("/spec/sessionAffinity", json!("ClientIP"))]);
+        assert!(on_update(&old, &service(&[inside]), &plain).is_empty(), "the platform keeps it internal");
+    }
+
+    #[test]
+    fn an_update_that_publishes_it_is_reported_without_the_other_rule_too() {
+        let settings = settings(json!({"rules": {"load-balancer-service": "off"}}));
+        let old = service(&[("/spec/loadBalancerClass", json!("tailscale"))]);
+        assert_eq!(on_update(&old, &service(&[]), &settings), [RULE.id]);
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! Updates of a LoadBalancer Service: they keep it, and who reaches it.
 
-use super::exposure::{SOURCE_RANGES, annotations, is_decided};
+use super::exposure::{SOURCE_RANGES, is_decided};
 use super::{databases, is_wanted, wanted};
-use crate::finding::{Finding, Fix, push_separated};
+use crate::finding::{Finding, Findings, Fix, push_separated};
 use crate::json::edit::Edit;
-use crate::kubernetes::service::{INTERNAL_ANNOTATIONS, Service};
+use crate::kubernetes::service::{ANNOTATIONS, Service};
 use crate::rules::check::CheckContext;
 use crate::settings::{Address, Exposure};
 use crate::workload::Workload;
 
-/// What an update keeps of a load balancer where it leaves it out.
+/// What an update keeps of a load balancer where it leaves it out, beside the annotations.
 const KEPT: [&str; 4] = ["loadBalancerClass", "allocateLoadBalancerNodePorts", "externalTrafficPolicy", SOURCE_RANGES];
 
-/// A finding if an UPDATE takes a database's load balancer away, or publishes it.
-pub(super) fn check(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    check_removed(context, service, old)
-        .or_else(|| check_left_over(context, service, old))
-        .or_else(|| check_published(context, service, old))
+/// Adds a finding if an UPDATE takes a database's load balancer away, and one if it publishes a database.
+pub(super) fn check(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>, findings: &mut Findings) {
+    findings.extend(check_removed(context, service, old).or_else(|| check_left_over(context, service, old)));
+    findings.extend(check_published(context, service, old));
 }
 
 /// A finding if an UPDATE takes the last stable address of a workload away.
@@ -90,26 +89,24 @@ fn check_left_over(context: &CheckContext<'_>, service: &Service<'_>, old: &Serv
     )
 }
 
-/// A finding if an UPDATE takes the annotations away that keep a database's load balancer inside.
+/// A finding if an UPDATE takes away what keeps a database's load balancer internal.
 fn check_published(context: &CheckContext<'_>, service: &Service<'_>, old: &Service<'_>) -> Option<Finding> {
-    let is_internal = |service: &Service<'_>| {
-        INTERNAL_ANNOTATIONS.iter().any(|(name, value)| annotations(service).at(name).str() == Some(value))
+    if !service.is_published_since(old) || databases(context, service)?.is_empty() {
+        return None;
+    }
+    let message = "this update removes what keeps the load balancer internal";
+    let Some(name) = old.internal_annotation() else {
+        let help = "keep its class or address; without it the database can be reachable from the internet";
+        return Some(Finding::advice(&service.spec.at("type"), message).help(help));
     };
-    if !service.is_load_balancer() || !is_internal(old) || is_internal(service) {
-        return None;
-    }
-    if databases(context, service)?.is_empty() {
-        return None;
-    }
-    let at = annotations(service);
-    let message = "this update removes the annotation that keeps the load balancer internal";
-    let help = "keep the annotation; without it the database can be reachable from the internet";
-    Some(match context.settings.exposure {
-        Some(Exposure::Internal) if !is_decided(service) => {
-            Finding::omission(&at, message, Fix::safe(kept(service, old))).help(help)
-        }
-        _ => Finding::advice(&at, message).help(help),
-    })
+    let at = service.annotations().at(name);
+    let is_kept = context.settings.exposure == Some(Exposure::Internal) && !at.exists() && !is_decided(service);
+    let finding = if is_kept {
+        Finding::omission(&at, message, Fix::safe(kept(service, old)))
+    } else {
+        Finding::advice(&at, message)
+    };
+    Some(finding.help("keep the annotation; without it the database can be reachable from the internet"))
 }
 
 /// The first two workloads, and the number of the others.
@@ -133,8 +130,8 @@ fn kept(service: &Service<'_>, old: &Service<'_>) -> Vec<Edit> {
             edits.push(Edit::set(&service.object, &["spec", field], value.clone()));
         }
     }
-    for (name, _) in INTERNAL_ANNOTATIONS.iter().filter(|(name, _)| !annotations(service).at(name).exists()) {
-        if let Some(value) = annotations(old).at(name).value() {
+    for (name, _) in ANNOTATIONS.iter().filter(|(name, _)| !service.annotations().at(name).exists()) {
+        if let Some(value) = old.annotations().at(name).value() {
             edits.push(Edit::set(&service.object, &["metadata", "annotations", name], value.clone()));
         }
     }
@@ -164,7 +161,7 @@ mod tests {
     fn an_update_keeps_the_load_balancer() {
         let internal = settings(json!({"exposure": "internal"}));
         let unset = Settings::default();
-        let annotated = json!({INTERNAL_ANNOTATIONS[0].0: INTERNAL_ANNOTATIONS[0].1});
+        let annotated = json!({"service.beta.kubernetes.io/azure-load-balancer-internal": "true"});
         let old = service(&[("/metadata/annotations", annotated)]);
         let database = deployment(&[]);
         let objects = [database.clone(), old.clone()];
@@ -191,6 +188,46 @@ mod tests {
         // An update is no order for a load balancer.
         let headed = service(&[("/spec/type", json!("ClusterIP")), ("/spec/sessionAffinity", json!("ClientIP"))]);
         assert_eq!(update(&to_cluster_ip, &headed, &objects[..1], &internal), ["warn /spec/type"]);
+    }
+
+    #[test]
+    fn an_update_that_publishes_the_database_is_found() {
+        let (internal, unset) = (settings(json!({"exposure": "internal"})), Settings::default());
+        let database = [deployment(&[])];
+        let ask = |old: &Value, new: &Value, settings: &Settings| update(old, new, &database, settings);
+        let annotated = |name: &str, value: &str| service(&[("/metadata/annotations", json!({name: value}))]);
+        let azure = "service.beta.kubernetes.io/azure-load-balancer-internal";
+        let at_azure = "warn /metadata/annotations/service.beta.kubernetes.io~1azure-load-balancer-internal";
+        let changed = annotated(azure, "false");
+        for settings in [&internal, &unset] {
+            assert_eq!(ask(&annotated(azure, "True"), &changed, settings), [at_azure], "somebody has decided");
+            for (field, value) in [("loadBalancerClass", "tailscale"), ("loadBalancerIP", "10.0.0.9")] {
+                let old = service(&[(&format!("/spec/{field}"), json!(value))]);
+                assert_eq!(ask(&old, &service(&[]), settings), ["warn /spec/type"], "{field}");
+            }
+        }
+        let aws = "service.beta.kubernetes.io/aws-load-balancer-type";
+        for old in [annotated("cloud.google.com/load-balancer-type", "Internal"), annotated(aws, "external")] {
+            assert_eq!(ask(&old, &service(&[]), &internal), ["mutate /metadata"], "{old}");
+        }
+        assert_eq!(ask(&annotated(aws, "external"), &annotated(aws, "nlb"), &internal).len(), 1);
+        // Beside a change of the selector.
+        let other = deployment(&[("/metadata/name", json!("b")), ("/spec/template/metadata/labels/app", json!("b"))]);
+        let retargeted = service(&[("/spec/selector/app", json!("b"))]);
+        let found = update(&annotated(azure, "true"), &retargeted, &[deployment(&[]), other], &unset);
+        assert_eq!(found, ["warn /spec/selector", "warn /metadata"]);
+    }
+
+    #[test]
+    fn a_load_balancer_that_is_kept_keeps_its_annotations() {
+        let limit = json!({"service.beta.kubernetes.io/azure-allowed-ip-ranges": "10.0.0.0/8"});
+        let (old, new) = (service(&[("/metadata/annotations", limit.clone())]), named("sql", "ClusterIP"));
+        let (settings, others) = (settings(json!({"exposure": "internal"})), [deployment(&[]), old.clone()]);
+        let index = open_index(&others);
+        let context = CheckContext::read(&new, Kind::Service, &settings, &index).expect("Services are checked");
+        let findings = crate::rules::check_all(&context.with_old_object(Some(&old)));
+        let mutated = crate::rules::apply_mutations(new.clone(), &findings).expect("there is a mutation");
+        assert_eq!(mutated["metadata"]["annotations"], limit);
     }
 
     #[test]
