@@ -51,11 +51,13 @@
 
 mod exposure;
 mod update;
+mod workload;
 
 use self::exposure::edits;
+use self::workload::check_workload;
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
-use crate::finding::{Action, Finding, Findings, Fix, Related, quoted};
+use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::kind::WorkloadKind::{Deployment, StatefulSet};
 use crate::kubernetes::service::{Service, ServiceType};
@@ -98,8 +100,8 @@ fn wanted(context: &CheckContext<'_>) -> &'static str {
     }
 }
 
-/// What no Service of the wanted type does for clients: one of `services` can select the pods and lead elsewhere, or to
-/// several databases.
+/// The verb of `no Service … the pods`: `selects` if no Service of the wanted type selects them, `leads to` if one
+/// selects them but its ports lead elsewhere, `leads only to` if one leads to them and to another database.
 fn missing_verb(context: &CheckContext<'_>, services: &[Service<'_>], workload: &Workload<'_>) -> &'static str {
     let leads = |service: &Service<'_>| !ports_to(service, workload).is_empty();
     let mut verb = "selects";
@@ -152,7 +154,36 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
     if service.is_load_balancer() {
         return None;
     }
-    let mut candidate_for = None;
+    let (workload, verb) = candidate_for(context, service)?;
+    let at = service.spec.at("type");
+    let message = format!("no LoadBalancer Service {verb} {}", workload.describe());
+    let is_part = context.scope() == Scope::Part;
+    let finding = if is_part && is_strict(context) {
+        Finding::contradiction(&at, message)
+    } else if is_part || context.old.is_some() {
+        // The LoadBalancer Service may be in another part. An update of another Service need not be about its type.
+        Finding::advice(&at, message)
+    } else if let Some(exposure) = context.settings.exposure {
+        Finding::omission(&at, message, Fix::safe(edits(service, exposure)))
+    } else if context.scope().is_complete() {
+        let fix = || Fix::unsafe_edits(edits(service, Exposure::Internal));
+        Finding::contradiction(&at, message).for_reports(|finding| finding.fix(fix()))
+    } else {
+        Finding::advice(&at, message)
+    };
+    let service_type = service.service_type();
+    let labels = workload.template.path(&["metadata", "labels"]);
+    let related = || Related::new(&workload.object, &labels, "the Service selects these pods");
+    Some(
+        finding
+            .reason(reason(Some(service_type)))
+            .help(HELP_TYPE)
+            .for_reports(|finding| finding.label(format!("this is {}", service_type.describe())).related([related()])),
+    )
+}
+
+/// The workload that has no stable address unless this Service becomes one, and the verb of the message.
+fn candidate_for<'a>(context: &CheckContext<'a>, service: &Service<'_>) -> Option<(Workload<'a>, &'static str)> {
     for workload in databases(context, service)? {
         // Where only this object is checked, others need not be told apart.
         let mut services = context.view.services_beside(service, &workload).known()?;
@@ -163,135 +194,17 @@ fn check_candidate(context: &CheckContext<'_>, service: &Service<'_>) -> Option<
         }
         services.push(*service);
         let address = context.view.client_address(&workload, &services).known()?;
-        let verb = missing_verb(context, &services, &workload);
         if matches!(address, ClientAddress::Candidate(candidate) if candidate.name() == service.name()) {
-            candidate_for = Some((workload, verb));
+            let verb = missing_verb(context, &services, &workload);
+            return Some((workload, verb));
         }
     }
-    let (workload, verb) = candidate_for?;
-    let labels = workload.template.path(&["metadata", "labels"]);
-    let related = || Related::new(&workload.object, &labels, "the Service selects these pods");
-    let service_type = service.service_type();
-    let message = format!("no LoadBalancer Service {verb} {}", workload.describe());
-    let at = service.spec.at("type");
-    let finding = match context.settings.exposure {
-        // An update is no order for a load balancer.
-        _ if context.scope() == Scope::Part && is_strict(context) => Finding::contradiction(&at, message),
-        _ if context.old.is_some() || context.scope() == Scope::Part => Finding::advice(&at, message),
-        Some(exposure) => Finding::omission(&at, message, Fix::safe(edits(service, exposure))),
-        None if context.scope().is_complete() => {
-            let fix = || Fix::unsafe_edits(edits(service, Exposure::Internal));
-            Finding::contradiction(&at, message).for_reports(|finding| finding.fix(fix()))
-        }
-        None => Finding::advice(&at, message),
-    };
-    Some(
-        finding
-            .reason(reason(Some(service_type)))
-            .help(HELP_TYPE)
-            .for_reports(|finding| finding.label(format!("this is {}", service_type.describe())).related([related()])),
-    )
-}
-
-fn check_workload(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
-    if workload.kind.is_long_running() {
-        findings.extend(workload_finding(context, workload));
-    }
+    None
 }
 
 /// Whether the settings reject also where more objects may arrive.
 fn is_strict(context: &CheckContext<'_>) -> bool {
     context.settings.rules.action(RULE.id) == Some(Action::Reject)
-}
-
-/// A finding if no Service is the stable address of a workload, and none can become it.
-fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Option<Finding> {
-    let services = context.view.services_selecting(workload).known()?;
-    if services.iter().any(|service| context.exempts(&RULE, &service.object)) {
-        return None;
-    }
-    match context.view.client_address(workload, &services).known()? {
-        ClientAddress::Stable => return None,
-        // A finding that the Service can fix is reported on the Service.
-        ClientAddress::Candidate(_) if context.view.is_reported_on_service(workload) => return None,
-        ClientAddress::Candidate(_) | ClientAddress::None => {}
-    }
-    let is_proof = match context.scope() {
-        Scope::Application | Scope::LiveCluster => true,
-        // More objects may arrive.
-        Scope::Request if services.is_empty() => return None,
-        Scope::Request | Scope::Part => !services.is_empty() && is_strict(context),
-    };
-    let labels = workload.template.path(&["metadata", "labels"]);
-    let message = format!("no {} {} these pods", wanted(context), missing_verb(context, &services, workload));
-    let finding = if is_proof { Finding::contradiction(&labels, message) } else { Finding::advice(&labels, message) };
-    Some(match services.first() {
-        Some(service) => beside(finding, context, service, workload),
-        None => alone(finding, context, workload),
-    })
-}
-
-/// Adds what is said where another Service selects the pods.
-fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>, workload: &Workload<'_>) -> Finding {
-    let service_type = service.service_type();
-    let has_route =
-        || context.scope().reports_once() && context.view.is_behind_route(service, workload).known() == Some(true);
-    let reason = match ports_to(service, workload).is_empty() {
-        true => "the ports of the Service that selects them lead elsewhere",
-        false if service.is_load_balancer() || has_route() => "the one that selects them leads to several databases",
-        false => reason(Some(service_type)),
-    };
-    let related = || Related::new(&service.object, &service.spec.at("type"), "this Service selects the pods");
-    finding.reason(reason).help(format!("create a {} that selects these pods only", wanted(context))).for_reports(
-        |finding| {
-            finding
-                .label(format!("{}, {}, selects them", service_type.describe(), quoted(service.name())))
-                .related([related()])
-        },
-    )
-}
-
-/// Adds what is said where no Service selects the pods.
-fn alone(finding: Finding, context: &CheckContext<'_>, workload: &Workload<'_>) -> Finding {
-    let finding = finding.reason(reason(None));
-    let near = context
-        .view
-        .idle_load_balancers()
-        .into_iter()
-        .find_map(|service| Some((service, difference(context, &service, workload)?)));
-    match near {
-        Some((service, difference)) => {
-            let related = || Related::new(&service.object, &service.spec.at("selector"), "this one selects nothing");
-            finding
-                .help(format!("Service {} {difference}", quoted(service.name())))
-                .for_reports(|finding| finding.related([related()]))
-        }
-        None => finding.help(format!("create a {} that selects these labels", wanted(context))),
-    }
-}
-
-/// What to change in a LoadBalancer Service so that it selects a workload: its namespace, or one label. `None` if more,
-/// or if its ports do not lead to a database.
-fn difference<'a>(context: &CheckContext<'a>, service: &Service<'a>, workload: &Workload<'_>) -> Option<String> {
-    if ports_to(service, workload).is_empty() {
-        return None;
-    }
-    let (selector, labels) = (service.selector()?, workload.labels()?);
-    let namespace = context.view.namespace();
-    let is_near = context.view.namespace_of(&service.object) == namespace;
-    let mut wrong = selector.pairs().filter(|(key, value)| labels.get(*key) != Some(value));
-    match (wrong.next(), wrong.next()) {
-        (None, _) => Some(format!("selects them, but is not in namespace {}", quoted(namespace))),
-        (Some((key, value)), None) if is_near => {
-            let (written, own) = (value.as_str()?, labels.get(key)?.as_str()?);
-            Some(format!("selects {}; the pods have {}", quoted(&pair(key, written)), quoted(&pair(key, own))))
-        }
-        _ => None,
-    }
-}
-
-fn pair(key: &str, value: &str) -> String {
-    format!("{key}: {value}")
 }
 
 #[cfg(test)]
@@ -494,26 +407,6 @@ mod tests {
         assert_eq!(ask(&cluster_ip, &[&database], &Settings::default()), ["warn /spec/type"]);
         assert_eq!(ask(&database, &[&headless()], &strict), ["reject /spec/template/metadata/labels"]);
         assert_eq!(ask(&database, &[], &strict), ["warn /spec/template/metadata/labels"], "it may be elsewhere");
-    }
-
-    #[test]
-    fn a_near_miss_is_named() {
-        let help = |other: Value| {
-            let database = deployment(&[]);
-            let findings = findings_of(&RULE, &database, &closed([&database, &other]), &Settings::default());
-            findings.first().map(|finding| finding.help.to_string()).unwrap_or_default()
-        };
-        assert_eq!(
-            help(service(&[("/spec/selector/app", json!("mssql"))])),
-            "Service `sql` selects `app: mssql`; the pods have `app: sql`"
-        );
-        let elsewhere = help(service(&[("/metadata/namespace", json!("other"))]));
-        assert_eq!(elsewhere, "Service `sql` selects them, but is not in namespace `default`");
-        assert!(help(service(&[("/spec/selector", json!({"app": "x", "tier": "y"}))])).starts_with("create"));
-        let wrong_twice = [("/metadata/namespace", json!("other")), ("/spec/selector/app", json!("mssql"))];
-        assert!(help(service(&wrong_twice)).starts_with("create"));
-        let of_a_web_server = [("/spec/selector/app", json!("web")), ("/spec/ports/0/port", json!(80))];
-        assert!(help(service(&of_a_web_server)).starts_with("create"));
     }
 
     #[test]
