@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic_write::atomic_write;
+use crate::counted::counted;
 use crate::escape::escape;
 use crate::exit::CommandError;
 use crate::input::{SizeLimit, read_limited};
 use crate::input_name::{STANDARD_INPUT_NAME, normalize};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::message::describe_io_error;
-use crate::report::counted;
 use crate::report::fingerprint::fingerprint;
 
 /// The version of the file format.

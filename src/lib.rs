@@ -12,7 +12,7 @@
 //!
 //! | built | modules |
 //! |---|---|
-//! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `quick_fix`, `policy_settings`, `rendered`, `rule_docs`, `escape`, `input_name`, `parallel`, `utf16` |
+//! | for all targets, also wasm32 | `linter`, `fixer`, `manifest`, `prefilter`, `report`: text in, findings and text out; `counted`, `quick_fix`, `policy_settings`, `rendered`, `rule_docs`, `escape`, `input_name`, `parallel`, `utf16` |
 //! | with the feature `review` | `admission_review`, also for wasm32 |
 //! | for the command | `cli`, `clock`, `command`, `config`, `input`: flags, files, threads; `lsp`: the language server; `atomic_write`, `exit`, `message`, `settings_schema`, `terminal` |
 //! | with the feature `audit` | `audit`, `recover`, `cluster_client`: a live cluster |
@@ -34,6 +34,7 @@
 
 #[cfg(feature = "review")]
 pub mod admission_review;
+mod counted;
 pub mod escape;
 pub mod fixer;
 pub mod input_name;

@@ -32,7 +32,7 @@ pub(crate) use self::location::rendered_position;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use self::path::file_uri;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use self::text::{counted, error_and_help, message_and_help};
+pub(crate) use self::text::{error_and_help, message_and_help};
 pub use self::text::{level_name, object_name, summary};
 
 /// The format of a report.

@@ -16,12 +16,12 @@ use crate::audit::{Audit, WhatIf, audit, clock, read};
 use crate::cli::Recover;
 use crate::cluster_client::{connect_as_kubectl, describe};
 use crate::config::{self, ConfigFlags};
+use crate::counted::counted;
 use crate::escape::escape;
 use crate::exit::{CommandError, ExitStatus};
 use crate::message::describe_io_error;
 use crate::recover::node::{FailedNode, GRACE_SECONDS, pods_on};
 use crate::recover::progress::{Returning, read_progress};
-use crate::report::counted;
 use crate::terminal::{Layout, TextOutput};
 
 /// How often the databases are looked at.

@@ -11,9 +11,9 @@ use super::tool::ToolError;
 use super::{
     Exclusion, FoundInputs, RenderedOutput, Renderer, Rendering, Source, bounded_read, find_and_read, read_path,
 };
+use crate::counted::counted;
 use crate::input_name::path_name;
 use crate::manifest::{ReadError, decode};
-use crate::report::counted;
 
 /// The path argument for standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";

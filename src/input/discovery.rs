@@ -9,8 +9,8 @@ use super::charts::{self, is_library};
 use super::kustomization::{Kustomization, KustomizationTree, NAMES, kustomization_file};
 use super::rendering::Renderable;
 use super::{HelmChart, Renderer};
+use crate::counted::counted;
 use crate::input_name::{directory_of, normalize, path_name};
-use crate::report::counted;
 
 /// The charts and kustomizations below the paths that are no part of another one.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::collect::STANDARD_INPUT;
 use super::found_file::{FoundBy, FoundFile, RealDirectories};
 use super::{Exclusion, MissingInput, Source};
+use crate::counted::counted;
 use crate::escape::escape;
 use crate::input_name::path_name;
 use crate::manifest::ReadError;
@@ -55,13 +56,9 @@ pub struct ExcludedCount {
 impl ExcludedCount {
     /// A note with the counts; `None` if nothing was excluded.
     pub fn note(self) -> Option<String> {
-        let counted = |count: usize, one: &str, many: &str| match count {
-            0 => None,
-            1 => Some(format!("1 {one}")),
-            _ => Some(format!("{count} {many}")),
-        };
-        let counts = [counted(self.files, "file", "files"), counted(self.directories, "directory", "directories")];
-        let counts: Vec<String> = counts.into_iter().flatten().collect();
+        let counts =
+            [(self.files, "file"), (self.directories, "directory")].into_iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts.map(|(count, noun)| counted(count, noun)).collect();
         (!counts.is_empty()).then(|| format!("excluded {}", counts.join(" and ")))
     }
 }

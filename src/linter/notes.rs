@@ -22,7 +22,7 @@ pub(super) fn notes(result: &LintResult) -> Vec<String> {
 }
 
 /// A count of things and what they do, e.g. `1 workload runs`; `None` if there are none.
-fn counted(count: usize, singular: &str, plural: &str) -> Option<String> {
+fn count_phrase(count: usize, singular: &str, plural: &str) -> Option<String> {
     match count {
         0 => None,
         1 => Some(format!("1 {singular}")),
@@ -33,32 +33,32 @@ fn counted(count: usize, singular: &str, plural: &str) -> Option<String> {
 fn unselected_engine(result: &LintResult, engine: &Engine) -> Option<String> {
     let engines = result.files.iter().flat_map(|file| &file.contents.unselected_engines);
     let count = engines.filter(|other| **other == engine).count();
-    let workloads = counted(count, "workload runs", "workloads run")?;
+    let workloads = count_phrase(count, "workload runs", "workloads run")?;
     let Engine { name, product, .. } = engine;
     Some(format!("not checked: {workloads} {product}; select it with --engine {name} or --engine all"))
 }
 
 fn resembling_images(result: &LintResult) -> Option<String> {
     let count = result.files.iter().map(|file| file.contents.resembling_images).sum();
-    let workloads = counted(count, "workload runs an image", "workloads run images")?;
+    let workloads = count_phrase(count, "workload runs an image", "workloads run images")?;
     Some(format!("not checked: {workloads} whose name resembles SQL Edge; add the repository to the setting `images`"))
 }
 
 fn image_names(result: &LintResult) -> Option<String> {
     let count = result.files.iter().map(|file| file.image_names).sum();
-    let objects = counted(count, "object names", "objects name")?;
+    let objects = count_phrase(count, "object names", "objects name")?;
     Some(format!("not checked: {objects} a database image without being a workload; check what is rendered from it"))
 }
 
 fn former_versions(result: &LintResult) -> Option<String> {
     let count = result.files.iter().map(|file| file.contents.former_versions).sum();
-    let workloads = counted(count, "workload has", "workloads have")?;
+    let workloads = count_phrase(count, "workload has", "workloads have")?;
     Some(format!("{workloads} an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"))
 }
 
 fn patches(result: &LintResult) -> Option<String> {
     let count = result.files.iter().filter(|file| file.is_patch).count();
-    let patches = counted(count, "Kustomize patch", "Kustomize patches")?;
+    let patches = count_phrase(count, "Kustomize patch", "Kustomize patches")?;
     Some(format!("skipped {patches}; use --kustomize DIR to check the result"))
 }
 
@@ -82,7 +82,7 @@ fn no_workload(result: &LintResult) -> Option<String> {
         return Some(note.to_owned());
     }
     let owned = result.files.iter().map(|file| file.contents.owned_workloads).sum();
-    if let Some(workloads) = counted(owned, "workload belongs", "workloads belong") {
+    if let Some(workloads) = count_phrase(owned, "workload belongs", "workloads belong") {
         return Some(format!(
             "not checked: {workloads} to another one, as a ReplicaSet to a Deployment; check that one"
         ));

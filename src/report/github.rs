@@ -8,7 +8,8 @@ use std::path::Path;
 
 use super::location::{LineRange, Location, SourceFiles};
 use super::path::ReportPath;
-use super::text::{counted, error_and_help, error_file, level_name, message_and_help_in, object_name, summary};
+use super::text::{error_and_help, error_file, level_name, message_and_help_in, object_name, summary};
+use crate::counted::counted;
 use crate::escape::escape_lines;
 use crate::linter::{InputError, Level, LintResult, LocatedFinding};
 

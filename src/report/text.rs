@@ -1,6 +1,7 @@
 //! Names, messages and the summary line, as all formats print them.
 
 use super::location::Location;
+use crate::counted::counted;
 use crate::escape::escape;
 use crate::linter::{InputError, Level, LintResult, LocatedFinding, ObjectId};
 
@@ -71,11 +72,6 @@ pub fn object_name(object: &ObjectId) -> String {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
         None => format!("{kind} {name}"),
     })
-}
-
-/// A number with a noun, in singular or plural.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The names of the selected products.

@@ -68,7 +68,7 @@ fn check_budgets(situation: &Situation<'_, '_>, draft: &mut Draft) {
             match allowed {
                 Some(count) => format!(
                     "allows {} now",
-                    crate::report::counted(usize::try_from(count).unwrap_or_default(), "disruption")
+                    crate::counted::counted(usize::try_from(count).unwrap_or_default(), "disruption")
                 ),
                 None => "does not say how many disruptions it allows".to_owned(),
             },

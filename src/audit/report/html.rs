@@ -7,9 +7,10 @@ use std::io::{self, Write};
 use super::{cell, count, time_of};
 use crate::audit::forecast::{Forecast, Outcome, Step};
 use crate::audit::{Audit, DatabaseReport};
+use crate::counted::counted;
 use crate::escape::escape;
 use crate::linter::{Level, ObjectFinding};
-use crate::report::{counted, level_name, object_name};
+use crate::report::{level_name, object_name};
 
 const STYLE: &str = include_str!("page.css");
 

@@ -7,9 +7,10 @@ use anstyle::{AnsiColor, Color, Style};
 use super::{Group, ReportOptions, cell, condition, count, risks, time_of};
 use crate::audit::forecast::{Failure, Forecast, Outcome};
 use crate::audit::{Audit, DatabaseReport};
+use crate::counted::counted;
 use crate::escape::escape;
 use crate::linter::{Level, ObjectFinding, ObjectId};
-use crate::report::{counted, level_name, object_name};
+use crate::report::{level_name, object_name};
 
 const BOLD: Style = Style::new().bold();
 

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::{FixWriter, change};
+use crate::counted::counted;
 use crate::escape::escape;
 use crate::fixer::{FixOutcome, FixResult};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::{EditError, Lines, edit};
 use crate::message::print_message;
-use crate::report::{counted, rendered_position};
+use crate::report::rendered_position;
 
 /// Prints what was fixed, and what was not, with the location in the final text and the reason.
 pub(super) fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::log::{Location, Message, Notification, Region};
 use super::{MAX_RESULTS, physical_location};
+use crate::counted::counted;
 use crate::linter::{InputError, LintResult};
 use crate::report::location::SourceFiles;
 use crate::report::path::ReportPath;
-use crate::report::text::{counted, error_and_help, error_file};
+use crate::report::text::{error_and_help, error_file};
 
 /// The notifications of a run. `omitted` is the number of omitted findings.
 pub(super) fn all(result: &LintResult, directory: &Path, omitted: usize) -> Vec<Notification> {
