@@ -49,12 +49,13 @@ impl Discovered {
         }
     }
 
-    /// Adds the kustomizations that no other one refers to.
+    /// Adds the kustomizations that no other one refers to. A broken one is rendered, too: the tool says what is wrong
+    /// with it.
     fn add_kustomizations(&mut self, directories: &BTreeSet<PathBuf>, is_new: impl Fn(&&PathBuf) -> bool) {
         let kustomizations: Vec<(&PathBuf, Kustomization)> = directories
             .iter()
             .filter(|directory| kustomization_file(directory).is_some())
-            .filter_map(|directory| Some((directory, Kustomization::read(directory)?)))
+            .map(|directory| (directory, Kustomization::read(directory).unwrap_or_default()))
             .collect();
         let references: HashSet<PathBuf> = kustomizations
             .iter()
@@ -142,6 +143,26 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_broken_kustomization_is_rendered_unless_another_one_does_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: [(&str, &[u8]); 4] = [
+            ("mark", b"resources: [\n"),
+            ("binary", b"a: \xff\n"),
+            ("base", b"}\n"),
+            ("top", b"resources: [../base]\n"),
+        ];
+        let files = texts.map(|(name, text)| {
+            let directory = folder.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            fs::write(directory.join("kustomization.yaml"), text).unwrap();
+            directory.join("kustomization.yaml")
+        });
+        let discovered = Discovered::among(files.iter().map(PathBuf::as_path), &[], None);
+        let names = discovered.renderables.iter().filter_map(|renderable| renderable.path().file_name()?.to_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["binary", "mark", "top"]);
+    }
 
     #[test]
     fn kustomizations_whose_result_is_not_in_their_files_are_counted() {
