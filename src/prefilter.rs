@@ -241,8 +241,10 @@ mod tests {
     use serde_json::json;
     use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
     use sqledge_ha_policy::rules::parse_settings;
+    use sqledge_ha_policy::view::Scope;
 
     use super::*;
+    use crate::linter::lint_texts;
 
     fn relevance(document: &str) -> Relevance {
         Prefilter::new(&Settings::default()).relevance(document)
@@ -303,6 +305,24 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(relevance(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_stateful_set_that_makes_the_claim_of_a_database_is_parsed() {
+        let database = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: db}\nspec:\n  template:\n    spec:\n      \
+             containers: [{name: db, image: azure-sql-edge, volumeMounts: [{name: data, mountPath: /var/opt/mssql}]}]\n      \
+             volumes: [{name: data, persistentVolumeClaim: {claimName: my-data-sql-0}}]\n";
+        let other = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: data-sql}\nspec:\n  template: {spec: \
+             {containers: [{name: web, image: nginx}]}}\n  volumeClaimTemplates: [{metadata: {name: my}}]\n";
+        let settings = Settings::default();
+        let findings = |prefilter: &Prefilter<'_>| {
+            let texts = [("a.yaml", database), ("b.yaml", other)].map(|(name, text)| (name.into(), text.into()));
+            let found = lint_texts(texts.into(), prefilter, Scope::Application).findings;
+            found.iter().map(|located| format!("{located:?}")).collect::<Vec<_>>()
+        };
+        let found = findings(&Prefilter::new(&settings));
+        assert!(found.iter().any(|located| located.contains("exclusive-claim")), "{found:?}");
+        assert_eq!(found, findings(&Prefilter::disabled(&settings)));
     }
 
     #[test]

@@ -18,6 +18,8 @@ enum Name {
     Port,
     /// The name of a claim.
     Claim,
+    /// A name of a StatefulSet that can make one of the claims.
+    ClaimMaker,
     /// The name of a ConfigMap.
     ConfigMap,
     /// The name of the workload, for Rollouts that run its pods.
@@ -36,7 +38,10 @@ impl DatabaseNames {
         for value in workload.labels().into_iter().flat_map(serde_json::Map::values) {
             self.insert(Name::Label, value.as_str().unwrap_or_default());
         }
-        claim_names(&workload.pods(DEFAULT_NAMESPACE)).iter().for_each(|claim| self.insert(Name::Claim, claim));
+        for claim in claim_names(&workload.pods(DEFAULT_NAMESPACE)) {
+            claim_makers(&claim).for_each(|set| self.insert(Name::ClaimMaker, set));
+            self.insert(Name::Claim, &claim);
+        }
         if !workload.name().is_empty() {
             self.insert(Name::Workload, workload.name());
         }
@@ -62,11 +67,18 @@ impl DatabaseNames {
     }
 }
 
+/// The names of StatefulSets that can make a claim, `TEMPLATE-SET-ORDINAL`: template and set can contain dashes, too.
+fn claim_makers(claim: &str) -> impl Iterator<Item = &str> {
+    let name = claim.rsplit_once('-').map_or("", |(name, _)| name);
+    name.match_indices('-').filter_map(|(dash, _)| name.get(dash + 1..))
+}
+
 /// Finds the objects that can be related to a database, once all names are known.
 pub(crate) struct RelatedMatcher {
     labels: Words,
     ports: Words,
     claims: Words,
+    claim_makers: Words,
     config_maps: Words,
     workloads: Words,
 }
@@ -82,6 +94,7 @@ impl RelatedMatcher {
             labels: Words::new(words(Name::Label).chain(ADDED_BY_CONTROLLERS)),
             ports: Words::new(words(Name::Port)),
             claims: Words::new(words(Name::Claim)),
+            claim_makers: Words::new(words(Name::ClaimMaker)),
             config_maps: Words::new(words(Name::ConfigMap)),
             workloads: Words::new(words(Name::Workload)),
         }
@@ -94,7 +107,11 @@ impl RelatedMatcher {
             Kind::Claim => self.claims.are_in(text),
             Kind::ConfigMap => self.config_maps.are_in(text),
             Kind::ROLLOUT if text.contains(rollout::REFERENCE) && self.workloads.are_in(text) => true,
-            Kind::Workload(_) => text.contains(CLAIM_NAME) && self.claims.are_in(text) || self.labels.are_in(text),
+            Kind::Workload(_) => {
+                text.contains(CLAIM_NAME) && self.claims.are_in(text)
+                    || text.contains(CLAIM_TEMPLATES) && self.claim_makers.are_in(text)
+                    || self.labels.are_in(text)
+            }
             Kind::DisruptionBudget => self.labels.are_in(text) || !text.contains("matchLabels"),
             Kind::Autoscaler | Kind::ScaledObject | Kind::VerticalAutoscaler => self.workloads.are_in(text),
             Kind::Volume | Kind::StorageClass | Kind::Node | Kind::Gateway | Kind::TcpRoute | Kind::Scale => true,
@@ -104,6 +121,9 @@ impl RelatedMatcher {
 
 /// The field by which pods use a claim.
 const CLAIM_NAME: &str = "claimName";
+
+/// The field by which a StatefulSet makes claims.
+const CLAIM_TEMPLATES: &str = "volumeClaimTemplates";
 
 /// Words to find in texts.
 struct Words {
