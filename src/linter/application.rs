@@ -1,7 +1,7 @@
 //! An application: the files that are applied together. Their objects are seen together by the rules that look up others.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
@@ -16,7 +16,7 @@ use super::list_items::objects_in;
 use super::locate::ObjectLocation;
 use super::namespace::only_namespace;
 use super::resolve::{Resolved, resolve_all};
-use super::{LintedFile, LocatedFinding, related};
+use super::{LintedFile, LocatedFinding, ObjectId, related};
 use crate::parallel;
 use crate::prefilter::Prefilter;
 
@@ -119,14 +119,11 @@ fn shorten(pointer: &mut String, object: &Value) {
 
 /// Removes the findings on single objects that a finding with a look-up replaces.
 fn remove_replaced(findings: &mut Vec<LocatedFinding>, found: &[LocatedFinding]) {
-    let key = |located: &LocatedFinding| (located.file, located.document_span.start, located.finding.rule);
-    let replacing: Vec<&LocatedFinding> = found.iter().filter(|located| located.finding.replaces_others).collect();
-    if !replacing.is_empty() {
-        let is_replaced = |located: &LocatedFinding| {
-            replacing.iter().any(|other| key(other) == key(located) && other.object == located.object)
-        };
-        findings.retain(|located| !is_replaced(located));
+    fn key(located: &LocatedFinding) -> (usize, usize, &str, &ObjectId) {
+        (located.file, located.document_span.start, located.finding.rule, &located.object)
     }
+    let replaced: HashSet<_> = found.iter().filter(|located| located.finding.replaces_others).map(key).collect();
+    findings.retain(|located| !replaced.contains(&key(located)));
 }
 
 #[cfg(test)]
