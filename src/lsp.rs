@@ -250,11 +250,9 @@ impl Server {
     }
 
     fn cancel(&self, parameters: &Value) {
-        let id = match parameters.get("id") {
-            Some(Value::String(id)) => RequestId::from(id.clone()),
-            Some(Value::Number(id)) => RequestId::from(id.as_i64().and_then(|id| i32::try_from(id).ok()).unwrap_or(-1)),
-            _ => return,
-        };
+        let id = parameters.get("id").cloned().unwrap_or_default();
+        // No request has an id that cannot be read.
+        let Ok(id) = serde_json::from_value::<RequestId>(id) else { return };
         if self.shared.cancel(&id) {
             self.client.fail(id, ErrorCode::RequestCanceled, "canceled");
         }
@@ -265,4 +263,23 @@ impl Server {
 fn version(parameters: &Value) -> i32 {
     let version = parameters.pointer("/textDocument/version").and_then(Value::as_i64);
     version.and_then(|version| i32::try_from(version).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_no_request_can_have_cancels_none() {
+        let capabilities = Capabilities::read(&Value::Null);
+        let server = Server { client: Client::new(|_| ()), shared: Arc::default(), capabilities, is_shut_down: false };
+        let ids = || [RequestId::from(-1), RequestId::from(7), RequestId::from("7".to_owned())];
+        ids().into_iter().for_each(|id| server.shared.request(Request::new(id, String::new(), ()), None));
+        for id in [json!(1_u64 << 40), json!(-1.5), json!(null), json!([7]), json!("7")] {
+            server.cancel(&json!({"id": id}));
+        }
+        assert_eq!(ids().map(|id| server.shared.cancel(&id)), [true, true, false]);
+    }
 }
