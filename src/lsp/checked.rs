@@ -69,7 +69,7 @@ impl Checked {
             Some(buffer) => buffer.lines.range(&buffer.text, span, encoding),
             None => {
                 let text = &self.result.files.get(file)?.text;
-                checked.lines.get_or_init(|| LineIndex::of_file(text)).range(text, span, encoding)
+                checked.lines.get_or_init(|| LineIndex::from_file(text)).range(text, span, encoding)
             }
         })
     }

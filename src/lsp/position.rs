@@ -1,6 +1,8 @@
 //! Bytes of a text and positions as editors count them.
 
-use gen_lsp_types::{Position, Range};
+use std::ops::Range;
+
+use gen_lsp_types::{self as lsp, Position};
 use memchr::memchr2_iter;
 
 use crate::manifest::BYTE_ORDER_MARK;
@@ -19,34 +21,36 @@ pub(super) enum Encoding {
 /// time.
 #[derive(Clone, Debug)]
 pub(super) struct LineIndex {
-    starts: Vec<usize>,
+    lines: Lines,
     units: Utf16Index,
 }
 
 impl LineIndex {
     /// The lines of a text as the client has it.
     pub(super) fn new(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let is_end = |at: &usize| bytes.get(*at) == Some(&b'\n') || bytes.get(at + 1) != Some(&b'\n');
-        let ends = memchr2_iter(b'\n', b'\r', bytes).filter(is_end);
-        LineIndex { starts: std::iter::once(0).chain(ends.map(|at| at + 1)).collect(), units: Utf16Index::new(text) }
+        LineIndex { lines: Lines::new(text), units: Utf16Index::new(text) }
     }
 
     /// The lines of a text on disk: a client that opens the file removes its byte-order mark.
-    pub(super) fn of_file(text: &str) -> Self {
+    pub(super) fn from_file(text: &str) -> Self {
         let mut index = LineIndex::new(text);
-        if let Some(first) = index.starts.first_mut().filter(|_| text.starts_with(BYTE_ORDER_MARK)) {
+        if let Some(first) = index.lines.starts.first_mut().filter(|_| text.starts_with(BYTE_ORDER_MARK)) {
             *first = BYTE_ORDER_MARK.len_utf8();
         }
         index
+    }
+
+    /// The lines alone.
+    pub(super) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// The position of a byte. A byte inside a character means that character, a byte in or after a line ending the end
     /// of the line.
     pub(super) fn position(&self, text: &str, byte: usize, encoding: Encoding) -> Position {
         let byte = text.floor_char_boundary(byte);
-        let line = self.starts.partition_point(|start| *start <= byte).saturating_sub(1);
-        let (start, end) = self.line(text, line);
+        let line = self.lines.starts.partition_point(|start| *start <= byte).saturating_sub(1);
+        let (start, end) = self.lines.line(text, line);
         let byte = byte.clamp(start, end);
         let character = match encoding {
             Encoding::Utf8 => byte - start,
@@ -56,11 +60,41 @@ impl LineIndex {
     }
 
     /// The range of some bytes.
-    pub(super) fn range(&self, text: &str, span: &std::ops::Range<usize>, encoding: Encoding) -> Range {
-        Range {
+    pub(super) fn range(&self, text: &str, span: &Range<usize>, encoding: Encoding) -> lsp::Range {
+        lsp::Range {
             start: self.position(text, span.start, encoding),
             end: self.position(text, span.end.max(span.start), encoding),
         }
+    }
+
+    /// The byte of a position.
+    pub(super) fn byte(&self, text: &str, position: Position, encoding: Encoding) -> usize {
+        self.lines.byte(text, position, encoding)
+    }
+}
+
+/// Where the lines of a text begin. Unlike a [`LineIndex`], it follows a change without reading the whole text.
+#[derive(Clone, Debug)]
+pub(super) struct Lines {
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    /// The lines of a text.
+    pub(super) fn new(text: &str) -> Self {
+        Lines { starts: std::iter::once(0).chain(starts_after(text, 0..text.len())).collect() }
+    }
+
+    /// Replaces a range of bytes of the text, and follows the change.
+    pub(super) fn replace(&mut self, text: &mut String, range: Range<usize>, new: &str) {
+        text.replace_range(range.clone(), new);
+        // An LF can join a CR in front of it, so that the line does not begin here any more. Line 0 always does.
+        let first = self.starts.partition_point(|start| *start < range.start).max(1);
+        let last = self.starts.partition_point(|start| *start <= range.end).max(1);
+        for start in self.starts.iter_mut().skip(last) {
+            *start = *start - range.len() + new.len();
+        }
+        self.starts.splice(first..last, starts_after(text, range.start.saturating_sub(1)..range.start + new.len()));
     }
 
     /// The byte of a position. A position after the end of a line means the end of the line, and one inside a character
@@ -71,11 +105,12 @@ impl LineIndex {
             return text.len();
         }
         let (start, end) = self.line(text, line);
-        let character = position.character as usize;
-        match encoding {
-            Encoding::Utf8 => text.floor_char_boundary(start.saturating_add(character).min(end)),
-            Encoding::Utf16 => self.units.byte(text, start..end, self.units.units_before(text, start) + character),
-        }
+        let (line, character) = (text.get(start..end).unwrap_or_default(), position.character as usize);
+        start
+            + match encoding {
+                Encoding::Utf8 => line.floor_char_boundary(character),
+                Encoding::Utf16 => Utf16Index::new(line).byte(line, 0..line.len(), character),
+            }
     }
 
     /// The bytes of a line without its ending.
@@ -87,6 +122,15 @@ impl LineIndex {
         let content = if next.is_some() { content.strip_suffix('\r').unwrap_or(content) } else { content };
         (start, start + content.len())
     }
+}
+
+/// The starts of the lines after the line endings that end in a range of bytes.
+fn starts_after(text: &str, range: Range<usize>) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let is_end = |at: &usize| bytes.get(*at) == Some(&b'\n') || bytes.get(at + 1) != Some(&b'\n');
+    let first = range.start;
+    let ends = memchr2_iter(b'\n', b'\r', bytes.get(range).unwrap_or_default()).map(move |at| first + at);
+    ends.filter(is_end).map(|at| at + 1)
 }
 
 /// Texts are far smaller than 4 GiB.
@@ -165,7 +209,7 @@ mod tests {
     fn the_byte_order_mark_of_a_file_is_no_column() {
         let text = "\u{FEFF}kind: Pod\n";
         let column = |index: LineIndex, byte| index.position(text, byte, Encoding::Utf16).character;
-        assert_eq!([0, 3, 9].map(|byte| column(LineIndex::of_file(text), byte)), [0, 0, 6]);
+        assert_eq!([0, 3, 9].map(|byte| column(LineIndex::from_file(text), byte)), [0, 0, 6]);
         assert_eq!([0, 3, 9].map(|byte| column(LineIndex::new(text), byte)), [0, 1, 7]);
     }
 }
