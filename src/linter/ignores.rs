@@ -7,6 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `comment` | one ignore comment |
+//! | `file_ignores` | the comments of a file, and which apply to a finding |
 //! | `add` | adding one to a text |
 //! | `entry` | one ignore entry |
 //! | `validity` | expiry date and reason of both |
@@ -16,23 +17,23 @@
 mod add;
 mod comment;
 mod entry;
+mod file_ignores;
 mod near_miss;
 mod unused;
 mod validity;
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use sqledge_ha_policy::settings::Settings;
 use time::Date;
 
 pub use self::add::ignore_insertion;
-use self::comment::{Comment, comments};
 use self::entry::EntryMatcher;
 pub use self::entry::{IgnoreEntry, ObjectPattern, PathFilter};
+use self::file_ignores::FileIgnores;
 pub use self::unused::comment_notes;
 pub use self::validity::{Validity, parse_date};
-use super::{LintResult, LintedFile, LocatedFinding};
+use super::{LintResult, LintedFile};
 
 /// What hides findings, beside the comments in the texts.
 #[derive(Clone, Debug)]
@@ -103,112 +104,6 @@ impl LintResult {
         let is_read = self.scope.is_complete() && self.errors.is_empty() && self.unselected_workloads == 0;
         is_read && !has_patches && !self.is_truncated
     }
-}
-
-/// The ignore comments of a text.
-struct FileIgnores<'t> {
-    text: &'t str,
-    comments: Vec<Comment<'t>>,
-    /// The rules that any of them names.
-    rules: BTreeSet<&'t str>,
-    /// The start of every comment that hides a finding, or would if it had not expired.
-    used: BTreeSet<usize>,
-}
-
-impl<'t> FileIgnores<'t> {
-    fn new(text: &'t str) -> Self {
-        let comments = comments(text);
-        let rules = comments.iter().flat_map(Comment::names).collect();
-        FileIgnores { text, comments, rules, used: BTreeSet::new() }
-    }
-
-    /// The effect of the comments on the finding. Every one that hides it counts as used.
-    fn effect(&mut self, located: &LocatedFinding, today: Date) -> IgnoreEffect {
-        let rule = located.finding.rule;
-        if !self.rules.contains(rule) {
-            return IgnoreEffect::No;
-        }
-        let (text, comments) = (self.text, self.comments.as_slice());
-        let lines = lines_of(text, &located.span);
-        let applying = [
-            on_lines(comments, &lines),
-            above(text, comments, lines.start),
-            document_ignores(text, comments, &located.document_span),
-        ];
-        let naming = applying.iter().flatten().filter(|comment| comment.names().any(|name| name == rule));
-        let mut effect = IgnoreEffect::No;
-        for comment in naming {
-            let Ok(validity) = &comment.validity else { continue };
-            self.used.insert(comment.byte);
-            effect = effect.or(if validity.has_expired(today) {
-                IgnoreEffect::Expired(validity.describe_expiry("the ignore comment"))
-            } else {
-                IgnoreEffect::Yes
-            });
-        }
-        effect
-    }
-}
-
-/// The whole lines of a span.
-fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
-    let before = text.get(..span.start).unwrap_or_default();
-    let after = text.get(span.end..).unwrap_or_default();
-    let start = before.rfind('\n').map_or(0, |feed| feed + 1);
-    start..span.end + after.find('\n').unwrap_or(after.len())
-}
-
-/// The comments before a byte, and the others.
-fn split_at<'c, 't>(comments: &'c [Comment<'t>], byte: usize) -> (&'c [Comment<'t>], &'c [Comment<'t>]) {
-    comments.split_at(comments.partition_point(|comment| comment.byte < byte))
-}
-
-/// The comments on some lines.
-fn on_lines<'c, 't>(comments: &'c [Comment<'t>], lines: &Range<usize>) -> Vec<&'c Comment<'t>> {
-    let (_, following) = split_at(comments, lines.start);
-    following.iter().take_while(|comment| comment.byte < lines.end).collect()
-}
-
-/// The comments that stand alone above a line, without content in between.
-fn above<'c, 't>(text: &str, comments: &'c [Comment<'t>], line: usize) -> Vec<&'c Comment<'t>> {
-    let (preceding, _) = split_at(comments, line);
-    let mut found = Vec::new();
-    let mut below = line;
-    for comment in preceding.iter().rev() {
-        if !has_no_content(text, comment.line.end..below) {
-            break;
-        }
-        found.extend(comment.is_alone.then_some(comment));
-        if !has_no_content(text, comment.line.clone()) {
-            break;
-        }
-        below = comment.line.start;
-    }
-    found
-}
-
-/// The comments that stand alone above all content of a document.
-fn document_ignores<'c, 't>(text: &str, comments: &'c [Comment<'t>], document: &Range<usize>) -> Vec<&'c Comment<'t>> {
-    let (_, following) = split_at(comments, document.start);
-    let mut found = Vec::new();
-    let mut above = document.start;
-    for comment in following.iter().take_while(|comment| comment.byte < document.end) {
-        if !has_no_content(text, above..comment.line.start) {
-            break;
-        }
-        found.extend(comment.is_alone.then_some(comment));
-        if !has_no_content(text, comment.line.clone()) {
-            break;
-        }
-        above = comment.line.end;
-    }
-    found
-}
-
-/// Whether a part of a text has only blanks, comments and document markers.
-fn has_no_content(text: &str, range: Range<usize>) -> bool {
-    let lines = text.get(range).unwrap_or_default().lines().map(str::trim);
-    lines.into_iter().all(|line| line.is_empty() || line.starts_with('#') || line == "---")
 }
 
 #[cfg(test)]

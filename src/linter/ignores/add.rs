@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::comment::{Comment, PREFIX, comments};
-use super::{lines_of, on_lines};
+use super::file_ignores::{lines_of, on_lines};
 use crate::linter::LocatedFinding;
 use crate::manifest::{self, read_span};
 
