@@ -66,7 +66,7 @@ impl Baseline {
     }
 
     /// The baseline of the findings of a run, for a file at `path`.
-    pub fn of(result: &LintResult, path: &Path) -> Self {
+    pub fn from_result(result: &LintResult, path: &Path) -> Self {
         let files = Files::new(path);
         let entry = |located: &LocatedFinding| {
             let object = [&located.object.kind, &located.object.namespace, &located.object.name];

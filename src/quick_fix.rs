@@ -23,7 +23,7 @@ impl QuickFix {
     ///
     /// # Errors
     /// [`EditError`] if its edits cannot be made in this text.
-    pub fn of_finding(fixes: &SingleFix<'_>, located: &LocatedFinding) -> Result<Option<Self>, EditError> {
+    pub fn from_finding(fixes: &SingleFix<'_>, located: &LocatedFinding) -> Result<Option<Self>, EditError> {
         let Some(fix) = &located.finding.fix else { return Ok(None) };
         let replacements = fixes.replacements(located, fix)?;
         Ok(Some(QuickFix { title: fix_title(&located.finding), replacements }))

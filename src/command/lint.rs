@@ -53,7 +53,7 @@ fn apply_baseline(path: &Path, is_new: bool, result: &mut LintResult) -> Result<
     if !is_new {
         Baseline::read(path)?.apply(result);
     } else if result.errors.is_empty() {
-        let baseline = Baseline::of(result, path);
+        let baseline = Baseline::from_result(result, path);
         baseline.write()?;
         baseline.apply(result);
     }

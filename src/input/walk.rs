@@ -146,8 +146,8 @@ impl<'e> Search<'e> {
             Err(error) => return self.add_missing(path, &error),
         };
         if self.exclusion.excludes(path, is_directory) {
-            let excluded = &mut self.excluded;
-            *if is_directory { &mut excluded.directories } else { &mut excluded.files } += 1;
+            self.excluded.directories += usize::from(is_directory);
+            self.excluded.files += usize::from(!is_directory);
         } else if is_directory {
             self.walk(path, read_early);
         } else {

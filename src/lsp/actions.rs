@@ -124,7 +124,7 @@ fn count_within(findings: &[&LocatedFinding], maximum: usize) -> usize {
 
 /// The action that fixes a finding; `None` if it has no fix, or one that cannot be applied.
 fn fix(fixes: &SingleFix<'_>, located: &LocatedFinding, edits: &Edits<'_>) -> Option<CodeAction> {
-    let fix = QuickFix::of_finding(fixes, located).ok()??;
+    let fix = QuickFix::from_finding(fixes, located).ok()??;
     let is_safe = located.finding.safe_edits().is_some();
     Some(CodeAction { is_preferred: is_safe.then_some(true), ..quick_fix(fix, edits)? })
 }

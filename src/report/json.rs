@@ -79,7 +79,7 @@ struct RenderedRange<'o> {
 }
 
 impl<'o> RenderedRange<'o> {
-    fn of(location: &Location<'o>) -> Option<Self> {
+    fn new(location: &Location<'o>) -> Option<Self> {
         Some(RenderedRange { by: location.by, range: location.rendered? })
     }
 }
@@ -122,7 +122,7 @@ fn finding_entry<'o>(
         document: located.document,
         start: range.map(|range| range.start),
         end: range.map(|range| range.end),
-        rendered: RenderedRange::of(&location),
+        rendered: RenderedRange::new(&location),
         fix: finding.fix.as_ref(),
         related: located.related.iter().filter_map(|related| related_entry(related, related_files)).collect(),
     })
@@ -148,7 +148,7 @@ fn related_entry<'o>(related: &'o RelatedLocation, files: &mut SourceFiles<'o>) 
         pointer: &related.pointer,
         start: range.map(|range| range.start),
         end: range.map(|range| range.end),
-        rendered: RenderedRange::of(&location),
+        rendered: RenderedRange::new(&location),
         message: &related.message,
     })
 }

@@ -78,7 +78,7 @@ struct Remaining {
 pub(crate) fn of_finding(checked: &Checked, finding: usize) -> Change {
     let fix = checked.result.findings.get(finding).and_then(|located| {
         let fixes = SingleFix::in_application(&checked.result, located.file)?;
-        QuickFix::of_finding(&fixes, located).transpose()
+        QuickFix::from_finding(&fixes, located).transpose()
     });
     match fix {
         Some(Ok(fix)) => edits(checked, &fix),

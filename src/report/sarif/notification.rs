@@ -28,16 +28,16 @@ pub(super) fn all(result: &LintResult, directory: &Path, omitted: usize) -> Vec<
 }
 
 fn error_notification(error: &InputError, files: &mut SourceFiles<'_>, directory: &Path) -> Notification {
+    if error.is_directory {
+        // SARIF locations are files, so the directory is in the message.
+        let message = format!("{}: {}", error.name, error_and_help(error));
+        return Notification { level: "error", message: Message::new(&message), locations: Vec::new() };
+    }
     let file_location = files.error(error);
     let region =
         file_location.as_ref().and_then(|file_location| file_location.range).map(|region| Region::from(region.start));
     let physical_location =
         physical_location(&ReportPath::new(error_file(error, file_location.as_ref()), directory), region);
     let location = Location { id: None, message: None, physical_location, logical_locations: Vec::new() };
-    if error.is_directory {
-        // A place is always a file.
-        let message = format!("{}: {}", error.name, error_and_help(error));
-        return Notification { level: "error", message: Message::new(&message), locations: Vec::new() };
-    }
     Notification { level: "error", message: Message::new(&error_and_help(error)), locations: vec![location] }
 }
