@@ -49,6 +49,13 @@ pub enum Home<'a> {
     Unknown,
 }
 
+impl Home<'_> {
+    /// Whether pods on other nodes can find the same files, as far as that is known.
+    fn is_on_the_network(&self) -> bool {
+        matches!(self, Home::Claim(_) | Home::Network { .. } | Home::Unknown)
+    }
+}
+
 /// A claim with the volume behind it.
 #[derive(Debug)]
 pub struct ClaimHome<'a> {
@@ -137,12 +144,19 @@ impl<'a> Storage<'a> {
         self.homes.iter().filter_map(|home| if let Home::Claim(claim) = home { Some(claim) } else { None })
     }
 
-    /// Whether two pods can use the files at the same time: some are outside of the pod, and no place is for one pod
-    /// only.
+    /// Whether two pods on the same node can use the files at the same time: some are outside of the pod, and no place
+    /// is for one pod only.
     pub fn is_shared(&self) -> bool {
-        let is_outside = |home: &Home<'_>| {
-            matches!(home, Home::Claim(_) | Home::Network { .. } | Home::NodePath { .. } | Home::Unknown)
-        };
+        self.has_home_for_several_pods(|home| home.is_on_the_network() || matches!(home, Home::NodePath { .. }))
+    }
+
+    /// Whether two pods on different nodes can: a directory of a node does not count, as it is another one there. That
+    /// a volume must be attached to one node at a time is not looked at.
+    pub fn is_shared_across_nodes(&self) -> bool {
+        self.has_home_for_several_pods(Home::is_on_the_network)
+    }
+
+    fn has_home_for_several_pods(&self, is_outside: impl Fn(&Home<'a>) -> bool) -> bool {
         self.homes.iter().any(is_outside) && !self.claims().any(|claim| claim.is_for_one_pod)
     }
 

@@ -4,7 +4,7 @@ use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::kubernetes::objects::DisruptionBudget;
 
 use super::situation::{Ended, Move, Situation};
-use super::{Draft, Failure, Forecast, Outcome, help};
+use super::{Certainty, Draft, Failure, Forecast, Outcome, help};
 use crate::audit::database::{Controller, as_selected};
 use crate::audit::placement::{ClusterNode, Targets, Unfit, toleration_seconds};
 use crate::audit::remediation::{Effect, Remediator, cloud_of};
@@ -38,9 +38,7 @@ fn evict(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let targets = situation.other_targets();
     situation.check_targets(draft, &targets);
     situation.lose_files_of_the_node(draft, Move::Certain);
-    let is_attached = situation.storage.attached().next().is_some();
-    if database.controller == Controller::AtOnce && situation.storage.is_shared() && !is_attached && !targets.is_empty()
-    {
+    if database.controller == Controller::AtOnce && situation.can_overlap(&targets) {
         draft.possibly(
             Outcome::TwoServers,
             "the replacement pod starts on another node while the old pod stops, with the same database files",
@@ -295,11 +293,14 @@ pub(super) fn isolation(situation: &Situation<'_, '_>) -> Forecast {
         None if targets.is_empty() => situation.check_targets(&mut draft, &targets),
         None => {
             situation.check_targets(&mut draft, &targets);
-            draft.certainly(
-                Outcome::TwoServers,
-                "a replacement pod starts on another node while the old one runs on, and both can write the same database files",
-                "use storage that is attached to one node at a time; see `sqledge-ha explain single-node-claim`",
-            );
+            if situation.storage.is_shared_across_nodes() {
+                draft.add(
+                    Outcome::TwoServers,
+                    Certainty::certain_if(!situation.has_unknown_files()),
+                    "a replacement pod starts on another node while the old one runs on, and both can write the same database files",
+                    "use storage that is attached to one node at a time; see `sqledge-ha explain single-node-claim`",
+                );
+            }
             situation.lose_files_of_the_pod(&mut draft, Ended::Pod);
             situation.lose_files_of_the_node(&mut draft, Move::Certain);
             if let Some(seconds) = toleration {

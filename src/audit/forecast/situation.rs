@@ -116,9 +116,14 @@ impl<'s, 'a> Situation<'s, 'a> {
         self.doubt_about_files(draft);
     }
 
+    /// Whether the place of some files is not known.
+    pub(super) fn has_unknown_files(&self) -> bool {
+        self.storage.homes.iter().any(|home| matches!(home, Home::Unknown))
+    }
+
     /// Says that the place of some files is not known.
     fn doubt_about_files(&self, draft: &mut Draft) {
-        if self.storage.homes.iter().any(|home| matches!(home, Home::Unknown)) {
+        if self.has_unknown_files() {
             draft.certainly(Outcome::Unknown, "the manifest does not show where all database files are", "");
         }
     }
@@ -222,8 +227,9 @@ impl<'s, 'a> Situation<'s, 'a> {
     /// Whether the database files could be used by two pods at once, if the replacement can start on these nodes while
     /// the old pod still runs on its own: a volume that must be attached is on one node at a time.
     pub(super) fn can_overlap(&self, targets: &Targets<'a>) -> bool {
-        self.storage.is_shared()
-            && (targets.contains(self.node_name()) || (!targets.is_empty() && self.storage.attached().next().is_none()))
+        let is_attached = self.storage.attached().next().is_some();
+        targets.contains(self.node_name()) && self.storage.is_shared()
+            || !targets.is_empty() && !is_attached && self.storage.is_shared_across_nodes()
     }
 
     /// Stopping the pod: between nothing and its grace period.

@@ -217,6 +217,39 @@ fn two_pods_run_at_once_where_the_claim_allows_it() {
 }
 
 #[test]
+fn pods_on_two_nodes_share_no_files_of_a_node_or_pod() {
+    use Failure::{Drain, NodeIsolation, PodDeletion, Rollout};
+    let empty = || both(&json!([{"name": "data", "emptyDir": {}}]));
+    let path = || both(&json!([{"name": "data", "hostPath": {"path": "/sql"}}]));
+    let other = || both(&json!([{"name": "data", "flexVolume": {"driver": "x"}}]));
+    let in_container = || vec![("/workload/spec/template/spec/containers/0/volumeMounts", json!([]))];
+    let only_on_others = |mut changes: Vec<(&'static str, Value)>| {
+        changes.push(("/a/spec", json!({"unschedulable": true})));
+        changes
+    };
+    let rolling = |mut changes: Vec<(&'static str, Value)>| {
+        changes.push(("/workload/spec/strategy", json!({"type": "RollingUpdate"})));
+        changes
+    };
+    let rows = [
+        ("container filesystem, network", in_container(), NodeIsolation, false),
+        ("emptyDir, network", empty(), NodeIsolation, false),
+        ("hostPath, network", path(), NodeIsolation, false),
+        ("hostPath, drain", path(), Drain, false),
+        ("hostPath, deletion, another node", only_on_others(path()), PodDeletion, false),
+        ("hostPath, rollout, another node", only_on_others(rolling(path())), Rollout, false),
+        ("hostPath, deletion, the same node", path(), PodDeletion, true),
+        ("not known, network", other(), NodeIsolation, true),
+        ("not known, drain", other(), Drain, true),
+    ];
+    for (name, changes, failure, is_shared) in rows {
+        let forecast = forecast_after(&changes, failure);
+        assert_eq!(forecast.possible.contains(&Outcome::TwoServers), is_shared, "{name}: {forecast:#?}");
+    }
+    assert!(!forecast_after(&other(), NodeIsolation).certain, "the files may be on a disk");
+}
+
+#[test]
 fn a_database_waits_where_nothing_and_nobody_helps() {
     use Failure::{ContainerExit, Drain, NodeFailure, PodDeletion, Rollout};
     use Outcome::{ComesBack, StaysUp, Waits};
