@@ -172,48 +172,33 @@ fn node_is_lost<'a>(situation: &Situation<'_, 'a>, draft: &mut Draft, targets: &
     situation.lose_files_of_the_pod(draft, Ended::Pod);
     situation.lose_files_of_the_node(draft, Move::Certain);
     situation.check_targets(draft, targets);
-    let remedy = release(situation, draft);
-    if remedy == Release::ByNobody {
+    if !add_release(situation, draft) {
         draft.shows("Node", "", situation.node_name(), "nothing in the cluster removes it when it fails");
         return;
     }
     situation.add_start(draft, targets, Move::Certain);
 }
 
-/// How the pod and the volume of a failed node are released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Release {
-    /// They need not be.
-    NotNeeded,
-    /// A remediator does it.
-    ByRemediator,
-    /// A person must do it, or the cloud may.
-    ByNobody,
-}
-
-/// Adds who releases the pod and the volume of a failed node.
-fn release(situation: &Situation<'_, '_>, draft: &mut Draft) -> Release {
+/// Adds who releases the pod and the volume of a failed node. Returns whether the cluster itself does, or need not: else
+/// the replacement waits for a person or the cloud.
+fn add_release(situation: &Situation<'_, '_>, draft: &mut Draft) -> bool {
     let toleration = toleration_seconds(&situation.pod.spec());
     let Some(held) = held_by(situation, toleration) else {
         if let Some(seconds) = toleration {
             let source = format!("`tolerationSeconds` of pod {}", quoted(situation.pod.name()));
             draft.step("the pod is evicted", (Seconds::new(seconds, seconds), source));
         }
-        return Release::NotNeeded;
+        return true;
     };
     if !situation.check_controller(draft) {
-        return Release::ByNobody;
+        return false;
     }
-    match remediator_of(situation) {
-        Some(remediator) => {
-            remediate(situation, draft, remediator);
-            Release::ByRemediator
-        }
-        None => {
-            wait_for_person(situation, draft, held);
-            Release::ByNobody
-        }
+    let remediator = remediator_of(situation);
+    match remediator {
+        Some(remediator) => remediate(situation, draft, remediator),
+        None => wait_for_person(situation, draft, held),
     }
+    remediator.is_some()
 }
 
 /// The remediator that acts when the pod's node fails.
