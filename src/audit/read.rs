@@ -39,7 +39,7 @@ const PARALLEL: usize = 4;
 /// With more namespaces than this, lists of all namespaces are read.
 const MAX_SINGLE_NAMESPACES: usize = 20;
 
-/// What is told about the progress: the resource, and the number of objects so far.
+/// What is told about the progress: the resource, and how many objects of it were read so far.
 pub type Progress<'p> = &'p (dyn Fn(&str, usize) + Sync);
 
 /// Reads the databases of some namespaces, or of all if `namespaces` is empty, with what decides about them.
@@ -63,6 +63,7 @@ pub async fn read(
         progress,
         groups,
         inventory: Inventory { minor_version, is_openshift, ..Inventory::default() },
+        counts: BTreeMap::new(),
     };
     let scopes: Vec<Option<&str>> = match namespaces {
         [] => vec![None],
@@ -86,6 +87,8 @@ struct Reader<'r> {
     /// and asking for it would be forbidden to most accounts.
     groups: Option<BTreeSet<String>>,
     inventory: Inventory,
+    /// The number of objects that were read, by the full name of their resource.
+    counts: BTreeMap<String, usize>,
 }
 
 /// An object that is kept only if its namespace has a database: as text, which is a fifth of the size in memory.
@@ -171,8 +174,7 @@ impl Reader<'_> {
         let of_cluster = resources::of_whole_cluster().into_iter().filter(|resource| self.is_served(resource));
         let of_cluster = of_cluster.map(|resource| (resource, None));
         let images = self.images();
-        let (client, progress) = (self.client, self.progress);
-        let images = &images;
+        let (client, images) = (self.client, &images);
         let lists = of_namespaces.chain(of_cluster).map(|(resource, scope)| async move {
             let mut objects = Vec::new();
             let answer = list(client, &resource, scope.as_deref(), &mut |object| {
@@ -183,7 +185,6 @@ impl Reader<'_> {
                 }
             })
             .await;
-            progress(resource.plural, objects.len());
             (resource, scope, objects, answer)
         });
         let mut lists = futures::stream::iter(lists.collect::<Vec<_>>()).buffered(PARALLEL);
@@ -224,7 +225,9 @@ impl Reader<'_> {
         match answer {
             Ok(count) => {
                 self.inventory.objects_read += count;
-                (self.progress)(resource.plural, self.inventory.objects_read);
+                let of_resource = self.counts.entry(resource.full_name()).or_default();
+                *of_resource += count;
+                (self.progress)(resource.plural, *of_resource);
             }
             Err(ListError::NotServed) if !resource.is_built_in() => {}
             Err(error) => self.inventory.unread.push(Unread {
