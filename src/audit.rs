@@ -39,7 +39,10 @@ mod retry;
 pub mod storage;
 pub mod timers;
 
-use sqledge_ha_policy::finding::Related;
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use sqledge_ha_policy::kubernetes::name_of;
 use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget};
 use sqledge_ha_policy::settings::Settings;
@@ -187,18 +190,17 @@ pub fn audit(inventory: &Inventory, settings: &Settings, timers: Timers, what_if
             forecasts: forecasts(database, &objects, inventory, &conditions, &failures, what_if),
         })
         .collect();
-    let members: Vec<Vec<ObjectKey>> = databases.iter().map(|database| members(database, &objects)).collect();
+    let owners = owners(&databases, &objects);
     let mut others = Vec::new();
     for found in findings::check_all(inventory, &objects, settings) {
-        let of_database = reports.iter_mut().zip(&members).find(|(_, members)| concerns(&found, members));
-        match of_database {
-            Some((report, _)) => report.findings.push(found),
+        match owner(&found, &owners).and_then(|at| reports.get_mut(at)) {
+            Some(report) => report.findings.push(found),
             None => others.push(found),
         }
     }
     reports.iter_mut().for_each(|report| sort(&mut report.findings));
     sort(&mut others);
-    reports.sort_by_key(|report| (std::cmp::Reverse((report.worst(), report.count(Level::Error))), report.full_name()));
+    reports.sort_by_key(|report| (Reverse((report.worst(), report.count(Level::Error))), report.full_name()));
     Audit {
         source: inventory.source.clone(),
         minor_version: inventory.minor_version,
@@ -246,23 +248,33 @@ fn forecasts<'a>(
 
 /// Errors first, then by rule and object.
 fn sort(findings: &mut [ObjectFinding]) {
-    findings.sort_by(|one, other| {
-        let key = |found: &ObjectFinding| {
-            (std::cmp::Reverse(Level::from_finding(&found.finding)), found.finding.rule, found.finding.pointer.clone())
-        };
-        key(one).cmp(&key(other))
-    });
+    fn key(found: &ObjectFinding) -> (Reverse<Level>, &str, &str) {
+        let finding = &found.finding;
+        (Reverse(Level::from_finding(finding)), finding.rule, &finding.pointer)
+    }
+    findings.sort_by(|one, other| key(one).cmp(&key(other)));
 }
 
 /// The kind, namespace and name of an object.
-type ObjectKey = (String, String, String);
+type ObjectKey<'k> = (&'k str, &'k str, Cow<'k, str>);
+
+/// The objects that belong to databases, with the index of the first such database.
+fn owners<'a>(databases: &[Database<'a>], objects: &Objects<'a>) -> HashMap<ObjectKey<'a>, usize> {
+    let mut owners = HashMap::new();
+    for (at, database) in databases.iter().enumerate() {
+        for member in members(database, objects) {
+            owners.entry(member).or_insert(at);
+        }
+    }
+    owners
+}
 
 /// A database and the objects that belong to it: its claims, Services, budgets and autoscalers.
-fn members(database: &Database<'_>, objects: &Objects<'_>) -> Vec<ObjectKey> {
-    let key = |kind: &str, name: &str| (kind.to_owned(), database.namespace.to_owned(), name.to_owned());
+fn members<'a>(database: &Database<'a>, objects: &Objects<'a>) -> Vec<ObjectKey<'a>> {
+    let key = |kind: &'static str, name: &'a str| (kind, database.namespace, Cow::Borrowed(name));
     let mut members = vec![key(database.workload.kind.name(), database.name())];
-    let claims = database.workload.data_claims();
-    members.extend(claims.iter().map(|claim| key("PersistentVolumeClaim", &claim.name(&database.workload))));
+    let claims = database.workload.data_claims().iter().map(|claim| claim.name(&database.workload));
+    members.extend(claims.map(|claim| ("PersistentVolumeClaim", database.namespace, Cow::Owned(claim))));
     members.extend(database.services.iter().map(|service| key("Service", service.name())));
     let pods = database.workload.pods(database.namespace);
     let budgets = objects.in_namespace("PodDisruptionBudget", database.namespace);
@@ -280,16 +292,17 @@ fn members(database: &Database<'_>, objects: &Objects<'_>) -> Vec<ObjectKey> {
     members
 }
 
-/// Whether a finding is on one of these objects, or on an object that is related to one.
-fn concerns(found: &ObjectFinding, members: &[ObjectKey]) -> bool {
-    let is_member = |kind: &Option<String>, namespace: &Option<String>, name: &Option<String>| {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
-        members.contains(&(text(kind), text(namespace), text(name)))
-    };
+/// The index of the first database that has the object of a finding, or one that is related to it.
+fn owner(found: &ObjectFinding, owners: &HashMap<ObjectKey<'_>, usize>) -> Option<usize> {
     let ObjectId { kind, namespace, name, .. } = &*found.object;
-    let is_related = |related: &Related| {
+    let related = found.finding.related.iter().map(|related| {
         let [_, kind, namespace, name] = &related.object;
-        is_member(kind, namespace, name)
-    };
-    is_member(kind, namespace, name) || found.finding.related.iter().any(is_related)
+        [kind, namespace, name]
+    });
+    let objects = std::iter::once([kind, namespace, name]).chain(related);
+    let found = objects.filter_map(|fields| {
+        let [kind, namespace, name] = fields.map(|field| field.as_deref().unwrap_or_default());
+        owners.get(&(kind, namespace, Cow::Borrowed(name)))
+    });
+    found.min().copied()
 }

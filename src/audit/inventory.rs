@@ -189,6 +189,7 @@ pub fn host_ports(pod_spec: &Cursor<'_>) -> Vec<i64> {
 #[derive(Debug)]
 pub struct Objects<'a> {
     by_kind: HashMap<&'a str, Vec<&'a Value>>,
+    by_namespace: HashMap<(&'a str, &'a str), Vec<&'a Value>>,
     by_name: HashMap<(&'a str, &'a str, &'a str), &'a Value>,
     unread: &'a [Unread],
 }
@@ -196,11 +197,17 @@ pub struct Objects<'a> {
 impl<'a> Objects<'a> {
     /// Indexes the objects of an inventory.
     pub fn new(inventory: &'a Inventory) -> Self {
-        let mut objects = Objects { by_kind: HashMap::new(), by_name: HashMap::new(), unread: &inventory.unread };
+        let mut objects = Objects {
+            by_kind: HashMap::new(),
+            by_namespace: HashMap::new(),
+            by_name: HashMap::new(),
+            unread: &inventory.unread,
+        };
         for object in &inventory.objects {
-            let kind = kind_of(object);
+            let (kind, namespace) = (kind_of(object), namespace_of(object));
             objects.by_kind.entry(kind).or_default().push(object);
-            objects.by_name.entry((kind, namespace_of(object).unwrap_or_default(), name_of(object))).or_insert(object);
+            objects.by_namespace.entry((kind, namespace.unwrap_or(DEFAULT_NAMESPACE))).or_default().push(object);
+            objects.by_name.entry((kind, namespace.unwrap_or_default(), name_of(object))).or_insert(object);
         }
         objects
     }
@@ -216,9 +223,12 @@ impl<'a> Objects<'a> {
     }
 
     /// The objects of a kind in a namespace.
-    pub fn in_namespace<'s>(&'s self, kind: &str, namespace: &'s str) -> impl Iterator<Item = &'a Value> + use<'a, 's> {
-        let is_there = move |object: &&Value| namespace_of(object).unwrap_or(DEFAULT_NAMESPACE) == namespace;
-        self.of_kind(kind).iter().copied().filter(is_there)
+    pub fn in_namespace<'s>(
+        &'s self,
+        kind: &'s str,
+        namespace: &'s str,
+    ) -> impl Iterator<Item = &'a Value> + use<'a, 's> {
+        self.by_namespace.get(&(kind, namespace)).into_iter().flatten().copied()
     }
 
     /// One object; `namespace` is empty for kinds without namespaces.
