@@ -1,6 +1,7 @@
 //! What only a live cluster shows: addresses, bindings, attachments, endpoints, images, backups.
 
 use serde_json::Value;
+use sqledge_ha_policy::engine::IMAGE_SUBSTRINGS;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
@@ -95,20 +96,12 @@ fn image_note(database: &Database<'_>) -> Option<String> {
     Some(format!("pod {} runs the image {running}, and its template has {wanted}", quoted(pod.name())))
 }
 
-/// Whether something in the cluster copies its data: a CronJob that mounts a claim of it, connects to it or names
-/// BACKUP, a snapshot of a claim, or a schedule of Velero, K8up or VolSync.
+/// Whether something in the cluster copies its data: a CronJob, a snapshot of a claim, or a schedule of Velero, K8up or
+/// VolSync.
 fn is_backed_up(database: &Database<'_>, storage: &Storage<'_>, objects: &Objects<'_>) -> bool {
     let namespace = database.namespace;
     let claims: Vec<&str> = storage.claims().map(|claim| claim.name.as_str()).collect();
-    let by_job = objects.in_namespace("CronJob", namespace).any(|job| {
-        let text = Cursor::root(job)
-            .path(WorkloadKind::CronJob.template_path())
-            .value()
-            .map(Value::to_string)
-            .unwrap_or_default();
-        text.to_ascii_lowercase().contains("backup")
-            || claims.iter().any(|claim| text.contains(&format!("\"{claim}\"")))
-    });
+    let by_job = objects.in_namespace("CronJob", namespace).any(|job| is_backup_job(job, database, &claims));
     let of_claim = |object: &Value, path: &[&'static str]| {
         Cursor::root(object).path(path).str().is_some_and(|claim| claims.contains(&claim))
     };
@@ -121,11 +114,48 @@ fn is_backed_up(database: &Database<'_>, storage: &Storage<'_>, objects: &Object
     by_job || by_snapshot || by_copy || by_schedule
 }
 
+/// Whether a CronJob backs up a database: its name or pod template contains "backup", and it mounts a claim of the
+/// database, runs an image of SQL Server, SQL Edge or their tools, or names the database where a host can be.
+fn is_backup_job(job: &Value, database: &Database<'_>, claims: &[&str]) -> bool {
+    let template = Cursor::root(job).path(WorkloadKind::CronJob.template_path());
+    let has_word = |text: &str| text.to_ascii_lowercase().contains("backup");
+    if !has_word(name_of(job)) && !template.value().is_some_and(|template| has_word(&template.to_string())) {
+        return false;
+    }
+    let spec = template.at("spec");
+    let claim_names = spec.at("volumes").items().map(|volume| volume.path(&["persistentVolumeClaim", "claimName"]));
+    let mut claim_names = claim_names.filter_map(|name| name.str());
+    let mut containers = spec.at("containers").items().chain(spec.at("initContainers").items());
+    claim_names.any(|name| claims.contains(&name))
+        || containers.any(|container| {
+            let image = container.at("image").str().unwrap_or_default();
+            let variables = container.at("env").items().map(|variable| variable.at("value"));
+            let mut texts = container.at("command").items().chain(container.at("args").items()).chain(variables);
+            IMAGE_SUBSTRINGS.iter().any(|known| image.contains(known))
+                || texts.any(|text| text.str().is_some_and(|text| names_host(text, database)))
+        })
+}
+
+/// Whether a text contains the name of a database, of a pod of it or of a Service for it, by itself or as a host name
+/// such as `sql-0.sql.db.svc`.
+fn names_host(text: &str, database: &Database<'_>) -> bool {
+    let is_own = |name: &str| {
+        name == database.name()
+            || database.pods.iter().any(|pod| pod.name() == name)
+            || database.services.iter().any(|service| service.name() == name)
+    };
+    text.split(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '-' | '.')).any(|word| {
+        let mut labels = word.split('.');
+        labels.next().is_some_and(is_own)
+            && labels.next().is_none_or(|label| label == database.namespace || is_own(label))
+    })
+}
+
 /// Whether a schedule of K8up or Velero backs up a namespace.
 fn covers(schedule: &Value, namespace: &str) -> bool {
     let object = Cursor::root(schedule);
     if object.at("apiVersion").str().is_some_and(|version| version.starts_with("k8up.io/")) {
-        return object.path(&["metadata", "namespace"]).str() == Some(namespace) && !name_of(schedule).is_empty();
+        return object.path(&["metadata", "namespace"]).str() == Some(namespace);
     }
     let template = object.path(&["spec", "template"]);
     let lists = |field: &'static str| template.at(field).items().any(|item| item.str() == Some(namespace));
@@ -134,4 +164,72 @@ fn covers(schedule: &Value, namespace: &str) -> bool {
     (is_all || lists("includedNamespaces"))
         && !lists("excludedNamespaces")
         && !object.path(&["spec", "paused"]).is_true()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sqledge_ha_policy::settings::Settings;
+
+    use super::*;
+
+    #[test]
+    fn a_cron_job_backs_up_the_database_that_it_names_mounts_or_has_the_tools_for() {
+        let tools = "mcr.microsoft.com/mssql-tools";
+        let job = |name: &str, spec: Value| {
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name, "namespace": "db"},
+                "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}})
+        };
+        let runs =
+            |image: &str, command: &str| json!({"containers": [{"image": image, "command": ["sh", "-c", command]}]});
+        let mounts = |claim: &str| {
+            json!({"containers": [{"image": "restic", "args": ["backup", "/data"]}],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]})
+        };
+        let host =
+            |value: &str| json!({"containers": [{"image": "backup", "env": [{"name": "HOST", "value": value}]}]});
+        let rows = [
+            ("tools", job("nightly-backup", runs(tools, "/run.sh")), true),
+            ("tools without a backup", job("nightly", runs(tools, "/run.sh")), false),
+            (
+                "Service",
+                job("nightly", runs("acme/tools", "set -e\nsqlcmd -S tcp:mssql,1433 -Q 'BACKUP DATABASE a'")),
+                true,
+            ),
+            ("host", job("nightly", host("mssql.db.svc.cluster.local:1433")), true),
+            ("host of the pod", job("nightly", host("sql-0.mssql")), true),
+            ("host in another namespace", job("nightly", host("mssql.other.svc")), false),
+            ("pod", job("backup", runs("kubectl", "kubectl exec pod/sql-0 -- /run.sh")), true),
+            ("claim", job("nightly", mounts("data-sql-0")), true),
+            ("another claim", job("nightly", mounts("data")), false),
+            ("PostgreSQL", job("backup", runs("postgres", "pg_dump -h pg > /backup/mssql.gz")), false),
+            ("exporter", job("nightly", runs("backup-exporter", "run")), false),
+        ];
+        for (name, job, expected) in rows {
+            assert_eq!(has_backup(&job), expected, "{name}");
+        }
+    }
+
+    /// Whether something backs up a database, with this object beside it.
+    fn has_backup(object: &Value) -> bool {
+        let labels = json!({"app": "sql"});
+        let container = json!({"name": "sql", "image": "mcr.microsoft.com/azure-sql-edge:2.0.0",
+            "volumeMounts": [{"name": "data", "mountPath": "/var/opt/mssql"}]});
+        let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "sql", "controller": true});
+        let objects = vec![
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "sql", "namespace": "db"},
+                "spec": {"selector": {"matchLabels": labels}, "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+                    "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}}),
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sql-0", "namespace": "db",
+                "labels": labels, "ownerReferences": [owner]}, "spec": {"containers": [container]}}),
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mssql", "namespace": "db"},
+                "spec": {"selector": labels}}),
+            object.clone(),
+        ];
+        let settings = Settings::default();
+        let inventory = Inventory::from_objects("test".to_owned(), objects, &settings);
+        let objects = Objects::new(&inventory);
+        let databases = Database::find_all(&objects, &inventory.objects, &settings);
+        !notes(&databases[0], &objects, &inventory).iter().any(|note| note.starts_with("nothing in the cluster backs"))
+    }
 }

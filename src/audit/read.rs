@@ -291,7 +291,8 @@ fn reduced(mut object: Value, is_database: bool, settings: &Settings) -> Option<
         return Some(object);
     }
     prune(&mut object, kind);
-    if Workload::read(&object, workload, settings).is_none() {
+    // Commands and variables of a CronJob show which database it backs up.
+    if workload != WorkloadKind::CronJob && Workload::read(&object, workload, settings).is_none() {
         remove_configuration(&mut object, workload);
     }
     Some(object)
