@@ -44,13 +44,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use sqledge_ha_policy::kubernetes::name_of;
-use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget};
+use sqledge_ha_policy::kubernetes::objects::{Autoscaler, DisruptionBudget, Node};
 use sqledge_ha_policy::settings::Settings;
 
 use self::database::{Database, Now, Pod};
 use self::forecast::{Conditions, Failure, Forecast, Outcome, Situation, forecast};
 use self::inventory::{Inventory, Objects, Unread};
-use self::placement::ClusterNode;
 use self::remediation::Remediator;
 use self::timers::Timers;
 use crate::linter::{Level, ObjectFinding, ObjectId};
@@ -156,16 +155,16 @@ impl WhatIf {
     }
 
     /// Whether it happens to a node.
-    fn concerns(&self, node: Option<&ClusterNode<'_>>, node_name: &str) -> bool {
+    fn concerns(&self, node: Option<&Node<'_>>, node_name: &str) -> bool {
         match self {
             WhatIf::Node(name) | WhatIf::Drain(name) => name == node_name,
-            WhatIf::Zone(name) => node.and_then(ClusterNode::zone) == Some(name.as_str()),
+            WhatIf::Zone(name) => node.and_then(Node::zone) == Some(name.as_str()),
         }
     }
 
     /// Whether the cluster has such a node or zone.
     pub fn exists_in(&self, inventory: &Inventory) -> bool {
-        ClusterNode::find_all(&Objects::new(inventory)).any(|node| self.concerns(Some(&node), node.name()))
+        Objects::new(inventory).nodes().any(|node| self.concerns(Some(&node), node.name()))
     }
 }
 
@@ -225,7 +224,7 @@ fn forecasts<'a>(
 ) -> Vec<Forecast> {
     let is_affected = |pod: &&Pod<'a>| {
         let node = pod.node().unwrap_or_default();
-        what_if.is_none_or(|what_if| what_if.concerns(ClusterNode::find(objects, node).as_ref(), node))
+        what_if.is_none_or(|what_if| what_if.concerns(objects.node(node).as_ref(), node))
     };
     let usage = inventory.usage.as_ref();
     let affected = database.placed_pods().filter(is_affected).take(MAX_PODS);

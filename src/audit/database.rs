@@ -3,15 +3,16 @@
 use serde_json::Value;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
-use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, controller_of, has_checked_owner};
 use sqledge_ha_policy::kubernetes::rollout::referenced_deployment;
+pub use sqledge_ha_policy::kubernetes::selector::POD_TEMPLATE_HASH as TEMPLATE_HASH;
 use sqledge_ha_policy::kubernetes::selector::Pods;
 use sqledge_ha_policy::kubernetes::service::Service;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::workload::Workload;
 
-use super::inventory::{Objects, controller_of};
+use super::inventory::Objects;
 
 /// A workload that runs a database, with its pods.
 #[derive(Debug)]
@@ -269,9 +270,6 @@ fn deployment_of_pod<'p>(pod: &Value, replica_set: &'p str) -> Option<&'p str> {
     let hash = Cursor::root(pod).path(&["metadata", "labels"]).at(TEMPLATE_HASH).str()?;
     deployment_of_replica_set(replica_set, hash)
 }
-
-/// The label of pods that has the hash in the name of their ReplicaSet.
-pub const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// The name of a Deployment: its ReplicaSets are named after it and the hash of the pod template.
 pub fn deployment_of_replica_set<'r>(replica_set: &'r str, hash: &str) -> Option<&'r str> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind};
+use sqledge_ha_policy::kubernetes::objects::Node;
 use sqledge_ha_policy::kubernetes::quantity::quantity;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
@@ -222,6 +223,16 @@ impl<'a> Objects<'a> {
         self.by_kind.get(kind).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The nodes of the cluster.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'a>> {
+        self.of_kind("Node").iter().copied().map(Node::read)
+    }
+
+    /// The node with this name; `None` if it is not known.
+    pub fn node(&self, name: &str) -> Option<Node<'a>> {
+        self.get("Node", "", name).map(Node::read)
+    }
+
     /// The objects of a kind in a namespace.
     pub fn in_namespace<'s>(
         &'s self,
@@ -240,13 +251,6 @@ impl<'a> Objects<'a> {
 /// The kind that an object names.
 pub fn kind_of(object: &Value) -> &str {
     object.get("kind").and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The owner that controls an object: its API version, kind and name.
-pub fn controller_of(object: &Value) -> Option<(&str, &str, &str)> {
-    let owners = Cursor::root(object).path(&["metadata", "ownerReferences"]);
-    let owner = owners.items().find(|owner| owner.at("controller").is_true())?;
-    Some((owner.at("apiVersion").str()?, owner.at("kind").str()?, owner.at("name").str()?))
 }
 
 #[cfg(test)]

@@ -2,88 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
+use sqledge_ha_policy::kubernetes::objects::Node;
 use sqledge_ha_policy::kubernetes::quantity::quantity;
-use sqledge_ha_policy::kubernetes::scheduling::{
-    ARCH, BETA_ZONE, HOST_NAME, Placement, Taint, UNREACHABLE, UNSCHEDULABLE, ZONE,
-};
+use sqledge_ha_policy::kubernetes::scheduling::{ARCH, HOST_NAME, Placement, Taint, UNREACHABLE, UNSCHEDULABLE};
 use sqledge_ha_policy::kubernetes::selector::Selector;
 use sqledge_ha_policy::rules::kernel_compatible::kernel_version;
 
-use super::database::{Controller, Database, Pod, as_selected, condition};
+use super::database::{Controller, Database, Pod, as_selected};
 use super::inventory::{NodeUsage, Objects, Requests, host_ports};
 use super::storage::Storage;
-
-/// A node of the cluster.
-#[derive(Clone, Copy, Debug)]
-pub struct ClusterNode<'a> {
-    /// The object.
-    pub object: Cursor<'a>,
-}
-
-impl<'a> ClusterNode<'a> {
-    /// From its object.
-    pub fn read(object: &'a Value) -> Self {
-        ClusterNode { object: Cursor::root(object) }
-    }
-
-    /// All nodes that are known.
-    pub fn find_all(objects: &Objects<'a>) -> impl Iterator<Item = Self> {
-        objects.of_kind("Node").iter().copied().map(ClusterNode::read)
-    }
-
-    /// The node with this name; `None` if it is not known.
-    pub fn find(objects: &Objects<'a>, name: &str) -> Option<Self> {
-        objects.get("Node", "", name).map(ClusterNode::read)
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &'a str {
-        self.object.path(&["metadata", "name"]).str().unwrap_or_default()
-    }
-
-    /// A label's value.
-    pub fn label(&self, name: &str) -> Option<&'a str> {
-        self.object.path(&["metadata", "labels"]).get(name)?.as_str()
-    }
-
-    /// Its zone.
-    pub fn zone(&self) -> Option<&'a str> {
-        self.label(ZONE).or_else(|| self.label(BETA_ZONE)).filter(|zone| !zone.is_empty())
-    }
-
-    /// Whether its kubelet reports that it works.
-    pub fn is_ready(&self) -> bool {
-        condition(&self.object, "Ready").is_some_and(|condition| condition.at("status").str() == Some("True"))
-    }
-
-    /// Whether it is cordoned.
-    pub fn is_cordoned(&self) -> bool {
-        self.object.path(&["spec", "unschedulable"]).is_true()
-    }
-
-    /// Its kernel, e.g. `6.8.0-1021-azure`.
-    pub fn kernel(&self) -> Option<&'a str> {
-        self.object.path(&["status", "nodeInfo", "kernelVersion"]).str()
-    }
-
-    fn labels(&self) -> Option<&'a Map<String, Value>> {
-        self.object.path(&["metadata", "labels"]).map()
-    }
-
-    /// The first taint that keeps the pod away, by its key. The taints of Kubernetes itself are conditions, which are
-    /// looked at separately.
-    fn taint_against(&self, pod_spec: &Cursor<'a>) -> Option<&'a str> {
-        let taints = self.object.path(&["spec", "taints"]);
-        let keeps_away = |taint: &Taint<'_>| {
-            let is_strict = matches!(taint.effect, "NoSchedule" | "NoExecute");
-            is_strict && !taint.is_condition() && taint.toleration(pod_spec).is_none()
-        };
-        taints.items().map(|taint| Taint::new(&taint)).find(keeps_away).map(|taint| taint.key)
-    }
-}
 
 /// The seconds that a pod stays on a failed node; `None` if Kubernetes does not evict it.
 pub fn toleration_seconds(pod_spec: &Cursor<'_>) -> Option<f64> {
@@ -97,9 +27,9 @@ pub fn toleration_seconds(pod_spec: &Cursor<'_>) -> Option<f64> {
 #[derive(Debug, Default)]
 pub struct Targets<'a> {
     /// The nodes that can take it, and on which the database works.
-    pub good: Vec<ClusterNode<'a>>,
+    pub good: Vec<Node<'a>>,
     /// The nodes that can take it, and on which the database does not work, and why.
-    pub bad: Vec<(ClusterNode<'a>, Unfit)>,
+    pub bad: Vec<(Node<'a>, Unfit)>,
     /// The other nodes, and why they cannot take it.
     pub rejected: Vec<(&'a str, String)>,
     /// Why the answer may be wrong: a constraint that is not evaluated.
@@ -186,13 +116,13 @@ pub enum NodeFit {
 /// The verdicts on all nodes, computed once: each failure asks about others of them.
 #[derive(Debug)]
 pub struct Verdicts<'a> {
-    nodes: Vec<(ClusterNode<'a>, NodeFit)>,
+    nodes: Vec<(Node<'a>, NodeFit)>,
     doubt: Option<&'static str>,
 }
 
 impl<'a> Verdicts<'a> {
     /// Where the pod can go, of the nodes that `is_there` leaves.
-    pub fn targets(&self, is_there: impl Fn(&ClusterNode<'a>) -> bool) -> Targets<'a> {
+    pub fn targets(&self, is_there: impl Fn(&Node<'a>) -> bool) -> Targets<'a> {
         let mut targets = Targets { doubt: self.doubt, ..Targets::default() };
         for (node, verdict) in self.nodes.iter().filter(|(node, _)| is_there(node)) {
             match verdict {
@@ -223,11 +153,11 @@ pub struct Scheduling<'q, 'a> {
 impl<'a> Scheduling<'_, 'a> {
     /// The verdicts on all nodes.
     pub fn verdicts(&self) -> Verdicts<'a> {
-        let nodes = ClusterNode::find_all(self.objects).map(|node| (node, self.verdict(&node))).collect();
+        let nodes = self.objects.nodes().map(|node| (node, self.verdict(&node))).collect();
         Verdicts { nodes, doubt: self.doubt() }
     }
 
-    fn verdict(&self, node: &ClusterNode<'a>) -> NodeFit {
+    fn verdict(&self, node: &Node<'a>) -> NodeFit {
         match (self.against(node), self.fails_on(node)) {
             (Some(reason), _) => NodeFit::Rejected(reason),
             (None, Some(unfit)) => NodeFit::Bad(unfit),
@@ -236,7 +166,7 @@ impl<'a> Scheduling<'_, 'a> {
     }
 
     /// Why the scheduler does not use a node, without its name.
-    fn against(&self, node: &ClusterNode<'a>) -> Option<String> {
+    fn against(&self, node: &Node<'a>) -> Option<String> {
         let spec = self.pod.spec();
         let no_labels = Map::new();
         let labels = node.labels().unwrap_or(&no_labels);
@@ -246,8 +176,8 @@ impl<'a> Scheduling<'_, 'a> {
         if node.is_cordoned() && !tolerates_cordon(&spec) {
             return Some("is cordoned".to_owned());
         }
-        if let Some(key) = node.taint_against(&spec) {
-            return Some(format!("has the taint {}", quoted(key)));
+        if let Some(taint) = node.taint_against(&spec) {
+            return Some(format!("has the taint {}", quoted(taint.key)));
         }
         if !Placement::new(&spec).admits(node.name(), labels) {
             return Some("does not match node selector and affinity".to_owned());
@@ -259,7 +189,7 @@ impl<'a> Scheduling<'_, 'a> {
     }
 
     /// Which resource a node lacks.
-    fn too_full(&self, node: &ClusterNode<'_>) -> Option<String> {
+    fn too_full(&self, node: &Node<'_>) -> Option<String> {
         let usage = self.usage?;
         let spec = self.pod.spec();
         let (needed, ports) = (Requests::from_pod_spec(&spec), host_ports(&spec));
@@ -283,7 +213,7 @@ impl<'a> Scheduling<'_, 'a> {
     }
 
     /// Whether a node has no attachment left for a volume.
-    fn no_attachment(&self, node: &ClusterNode<'_>) -> Option<String> {
+    fn no_attachment(&self, node: &Node<'_>) -> Option<String> {
         let node_drivers = Cursor::root(self.objects.get("CSINode", "", node.name())?).path(&["spec", "drivers"]);
         self.storage.attached().find_map(|claim| {
             let driver = claim.driver?;
@@ -301,7 +231,7 @@ impl<'a> Scheduling<'_, 'a> {
 
     /// Whether a required anti-affinity of the pod keeps it away from a node that runs a matching pod. Pods of other
     /// namespaces are not looked at.
-    fn repelled(&self, node: &ClusterNode<'a>) -> Option<String> {
+    fn repelled(&self, node: &Node<'a>) -> Option<String> {
         let terms =
             self.pod.spec().path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]);
         let is_matched = terms.items().any(|term| {
@@ -311,7 +241,7 @@ impl<'a> Scheduling<'_, 'a> {
             let others = self.objects.in_namespace("Pod", self.database.namespace).map(Pod::read);
             let mut others = others.filter(|other| other.name() != self.pod.name() && !other.has_ended());
             others.any(|other| {
-                let its_node = other.node().and_then(|name| ClusterNode::find(self.objects, name));
+                let its_node = other.node().and_then(|name| self.objects.node(name));
                 let its_domain =
                     its_node.and_then(|node| if key == HOST_NAME { Some(node.name()) } else { node.label(key) });
                 its_domain.is_some()
@@ -349,7 +279,7 @@ impl<'a> Scheduling<'_, 'a> {
 
     /// Why the database does not work on a node that can take its pod. A pod that is ready on such a node shows that it
     /// does.
-    fn fails_on(&self, node: &ClusterNode<'_>) -> Option<Unfit> {
+    fn fails_on(&self, node: &Node<'_>) -> Option<Unfit> {
         let works_there = |other: &Pod<'_>| other.is_ready() && other.node() == Some(node.name());
         if self.database.pods.iter().any(works_there) {
             return None;
@@ -363,7 +293,7 @@ impl<'a> Scheduling<'_, 'a> {
                 format!("its architecture is {architecture}, and {} needs {}", engine.product, engine.architecture);
             return Some(Unfit::Architecture(reason));
         }
-        let (kernel, last) = (node.kernel()?, container.last_working_kernel()?);
+        let (kernel, last) = (node.kernel().str()?, container.last_working_kernel()?);
         let is_newer = kernel_version(kernel).is_some_and(|version| version > last);
         is_newer.then(|| Unfit::Kernel(format!("{} crashes on its kernel, {kernel}", engine.product)))
     }

@@ -15,7 +15,7 @@ use sqledge_ha_policy::engine::Engine;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::json::field_mask::FieldMask;
 use sqledge_ha_policy::kubernetes::config_maps::config_map_names;
-use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
+use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, controller_of, has_checked_owner};
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, namespace_of};
 use sqledge_ha_policy::settings::Settings;
 use sqledge_ha_policy::view::pruning::prune;
@@ -23,7 +23,7 @@ use sqledge_ha_policy::workload::Workload;
 
 use self::list::{ListError, list};
 use super::configuration::{may_run_database, resolve_possible_databases};
-use super::inventory::{Inventory, NodeUsage, Unread, add_usage, controller_of};
+use super::inventory::{Inventory, NodeUsage, Unread, add_usage};
 use super::resources::{self, ListedResource};
 use crate::cluster_client::Platform;
 use crate::linter::runs_other_pods;

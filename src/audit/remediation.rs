@@ -3,13 +3,12 @@
 use serde_json::Value;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
-use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
-use sqledge_ha_policy::kubernetes::selector::{Pods, Selector};
+use sqledge_ha_policy::kubernetes::objects::Node;
+use sqledge_ha_policy::kubernetes::selector::Selector;
 use sqledge_ha_policy::kubernetes::{name_of, namespace_of};
 
 use super::database::Controller;
 use super::inventory::{Objects, kind_of};
-use super::placement::ClusterNode;
 use super::storage::Storage;
 use super::timers::Seconds;
 
@@ -60,7 +59,7 @@ impl Remediator {
     }
 
     /// Whether it releases the pods of a database on a node.
-    pub fn acts_on(&self, node: &ClusterNode<'_>, controller: Controller, storage: &Storage<'_>) -> bool {
+    pub fn acts_on(&self, node: &Node<'_>, controller: Controller, storage: &Storage<'_>) -> bool {
         match self.effect {
             Effect::Taints | Effect::Removes => self.selects(node),
             Effect::DeletesPods { of_stateful_sets, of_deployments } => {
@@ -74,13 +73,10 @@ impl Remediator {
         }
     }
 
-    fn selects(&self, node: &ClusterNode<'_>) -> bool {
+    fn selects(&self, node: &Node<'_>) -> bool {
         let Some(selector) = &self.selector else { return true };
-        let labels = node.object.path(&["metadata", "labels"]).map();
-        let object = Value::Null;
-        // A selector of nodes works like one of pods.
-        let node = Pods { object: &object, kind: WorkloadKind::Pod, namespace: "", name: node.name(), labels };
-        Selector::from_label_selector(&Cursor::root(selector)).is_some_and(|selector| selector.matches(&node))
+        let selector = Selector::from_label_selector(&Cursor::root(selector));
+        selector.is_some_and(|selector| selector.matches_labels(node.labels()))
     }
 }
 
@@ -163,7 +159,7 @@ fn go_duration(text: &str) -> Option<f64> {
 
 /// The cloud that a node belongs to, which deletes the Node when it deletes the machine. Nodes of kind, k3s and bare
 /// metal have none (<https://kubernetes.io/docs/concepts/architecture/cloud-controller/>).
-pub fn cloud_of<'a>(node: &ClusterNode<'a>) -> Option<&'a str> {
+pub fn cloud_of<'a>(node: &Node<'a>) -> Option<&'a str> {
     const WITHOUT_CLOUD: [&str; 6] = ["kind", "k3s", "rke2", "baremetal", "metal3", "minikube"];
     let (provider, _) = node.object.path(&["spec", "providerID"]).str()?.split_once("://")?;
     (!WITHOUT_CLOUD.contains(&provider)).then_some(provider)
@@ -187,7 +183,7 @@ mod tests {
     fn a_node_belongs_to_a_cloud_by_its_provider() {
         let cloud = |provider: &str| {
             let node = json!({"spec": {"providerID": provider}});
-            cloud_of(&ClusterNode::read(&node)).map(str::to_owned)
+            cloud_of(&Node::read(&node)).map(str::to_owned)
         };
         assert_eq!(cloud("azure:///subscriptions/1"), Some("azure".to_owned()));
         assert_eq!((cloud("k3s://node"), cloud("")), (None, None));

@@ -209,12 +209,12 @@ impl WorkloadKind {
 /// again: rejecting it would be an outage. Any other owner, such as an operator, excuses nothing.
 pub fn has_checked_owner(kind: Kind, object: &Value) -> bool {
     let Some(kind) = kind.workload() else { return false };
-    controller_of(object).is_some_and(|owner| kind.owners().any(|known| known == owner))
+    controller_of(object).is_some_and(|(group, name, _)| kind.owners().any(|known| known == (group, name)))
 }
 
 /// Whether an operator made the object for a custom resource. It would undo a mutation, and repeat what is rejected.
 pub fn is_of_operator(object: &Value) -> bool {
-    controller_of(object).is_some_and(|(group, name)| {
+    controller_of(object).is_some_and(|(group, name, _)| {
         let is_built_in = matches!((group, name), ("apps.openshift.io" | KNATIVE, _) | ("argoproj.io", "Rollout"));
         group.contains('.') && !is_built_in
     })
@@ -222,15 +222,15 @@ pub fn is_of_operator(object: &Value) -> bool {
 
 /// Whether it is the mirror of a Pod that the kubelet runs from a file on its node, whatever the API server says.
 pub fn is_mirror_pod(kind: Kind, object: &Value) -> bool {
-    kind == Kind::Workload(WorkloadKind::Pod) && controller_of(object) == Some(("", "Node"))
+    kind == Kind::Workload(WorkloadKind::Pod) && matches!(controller_of(object), Some(("", "Node", _)))
 }
 
-/// The API group and kind of the owner that controls an object.
-fn controller_of(object: &Value) -> Option<(&str, &str)> {
+/// The owner that controls an object: its API group, kind and name.
+pub fn controller_of(object: &Value) -> Option<(&str, &str, &str)> {
     let owners = get_path(object, &["metadata", "ownerReferences"]).and_then(Value::as_array);
     let owner = owners?.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
     let text = |key| owner.get(key).and_then(Value::as_str).unwrap_or_default();
-    Some((group_of(text("apiVersion")), text("kind")))
+    Some((group_of(text("apiVersion")), text("kind"), text("name")))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::claim::{Claim, class_name};
 use super::namespace_of;
 use super::quantity::quantity;
-use super::scheduling::{HOST_NAME, Placement, Taint, matches_labels};
+use super::scheduling::{BETA_ZONE, HOST_NAME, Placement, Taint, ZONE};
 use super::selector::Selector;
 use crate::json::cursor::Cursor;
 
@@ -128,15 +128,12 @@ impl<'a> Volume<'a> {
         let spec = claim.object.at("spec");
         let size = |field: Cursor<'_>| quantity(&field.at("storage"));
         let sizes = size(self.object.path(&["spec", "capacity"])).zip(size(spec.path(&["resources", "requests"])));
-        let labels = self.object.path(&["metadata", "labels"]);
-        let label = |key: &str| labels.get(key).and_then(Value::as_str);
-        let mut selected = spec.path(&["selector", "matchLabels"]).members();
-        let mut expressions = spec.path(&["selector", "matchExpressions"]).items();
+        let labels = self.object.path(&["metadata", "labels"]).map();
+        let selector = Selector::from_label_selector(&spec.at("selector"));
         let mode = |spec: &Cursor<'_>| spec.at("volumeMode").str() == Some("Block");
         sizes.is_none_or(|(own, requested)| own >= requested)
             && mode(&self.object.at("spec")) == mode(&spec)
-            && selected.all(|(key, value)| label(key) == value.str())
-            && expressions.all(|expression| matches_labels(&expression, label))
+            && selector.is_none_or(|selector| selector.matches_labels(labels))
     }
 
     /// What binds it to one node: a path or disk of a node, or a node affinity to one host name.
@@ -239,20 +236,50 @@ impl<'a> Node<'a> {
         self.object.path(&["metadata", "name"]).str().unwrap_or_default()
     }
 
+    /// Its labels.
+    pub fn labels(&self) -> Option<&'a Map<String, Value>> {
+        self.object.path(&["metadata", "labels"]).map()
+    }
+
+    /// A label's value.
+    pub fn label(&self, name: &str) -> Option<&'a str> {
+        self.labels()?.get(name)?.as_str()
+    }
+
+    /// Its zone.
+    pub fn zone(&self) -> Option<&'a str> {
+        self.label(ZONE).or_else(|| self.label(BETA_ZONE)).filter(|zone| !zone.is_empty())
+    }
+
+    /// Whether its kubelet reports that it works.
+    pub fn is_ready(&self) -> bool {
+        let mut conditions = self.object.path(&["status", "conditions"]).items();
+        conditions.any(|one| one.at("type").str() == Some("Ready") && one.at("status").str() == Some("True"))
+    }
+
+    /// Whether it is cordoned.
+    pub fn is_cordoned(&self) -> bool {
+        self.object.path(&["spec", "unschedulable"]).is_true()
+    }
+
     /// Where its kernel's version is written, e.g. `6.8.0-1021-azure`.
     pub fn kernel(&self) -> Cursor<'a> {
         self.object.path(&["status", "nodeInfo", "kernelVersion"])
     }
 
-    /// Whether a pod can be scheduled on it, as far as node selector, required affinity and lasting taints say. The
-    /// taints of Kubernetes itself, such as `node.kubernetes.io/not-ready`, pass.
-    pub fn admits(&self, pod: &Cursor<'_>) -> bool {
-        let no_labels = Map::new();
-        let labels = self.object.path(&["metadata", "labels"]).map().unwrap_or(&no_labels);
-        let keeps_out = |taint: Taint<'_>| {
+    /// The first taint that keeps a pod with this `spec` away. The taints of Kubernetes itself, such as
+    /// `node.kubernetes.io/not-ready`, are conditions, which pass.
+    pub fn taint_against(&self, pod: &Cursor<'_>) -> Option<Taint<'a>> {
+        let keeps_away = |taint: &Taint<'_>| {
             !taint.is_condition() && taint.effect != "PreferNoSchedule" && taint.toleration(pod).is_none()
         };
-        Placement::new(pod).admits(self.name(), labels)
-            && !self.object.path(&["spec", "taints"]).items().any(|taint| keeps_out(Taint::new(&taint)))
+        self.object.path(&["spec", "taints"]).items().map(|taint| Taint::new(&taint)).find(keeps_away)
+    }
+
+    /// Whether a pod can be scheduled on it, as far as node selector, required affinity and lasting taints say.
+    pub fn admits(&self, pod: &Cursor<'_>) -> bool {
+        let no_labels = Map::new();
+        Placement::new(pod).admits(self.name(), self.labels().unwrap_or(&no_labels))
+            && self.taint_against(pod).is_none()
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::claim::ordinals;
 use super::kind::{Kind, WorkloadKind, has_checked_owner};
+use super::scheduling::matches_labels;
 use super::{DEFAULT_NAMESPACE, name_of, namespace_of};
 use crate::engine::variables::HADR;
 use crate::json::cursor::{Cursor, get_field, get_path};
@@ -124,7 +125,7 @@ impl<'a> Pods<'a> {
     }
 }
 
-/// A selector of pods by their labels.
+/// A selector of objects by their labels, mostly of pods.
 #[derive(Clone, Copy, Debug)]
 pub struct Selector<'a> {
     labels: Option<&'a Map<String, Value>>,
@@ -172,9 +173,17 @@ impl<'a> Selector<'a> {
         (has_pairs || may_have_pairs())
             && self.expressions.is_none_or(|expressions| expressions.items().all(|expression| holds(&expression, pods)))
     }
+
+    /// Whether it selects an object with exactly these labels, such as a node.
+    pub fn matches_labels(&self, labels: Option<&Map<String, Value>>) -> bool {
+        let label = |key: &str| get_field(labels?, key);
+        let text = |key: &str| label(key)?.as_str();
+        self.pairs().all(|(key, value)| label(key) == Some(value))
+            && self.expressions.is_none_or(|expressions| expressions.items().all(|one| matches_labels(&one, text)))
+    }
 }
 
-/// Whether an expression of `matchExpressions` holds; one that the API server would reject does not.
+/// Whether an expression of `matchExpressions` holds for pods; one that the API server would reject does not.
 fn holds(expression: &Cursor<'_>, pods: &Pods<'_>) -> bool {
     let Some(key) = expression.at("key").str() else { return false };
     let own = pods.label(key);
@@ -250,6 +259,28 @@ mod tests {
         assert!(!matches(&object, json!({"app": "web", "role": "primary"})));
         object["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("0");
         assert!(!matches(&object, json!({"app": "sql", "role": "primary"})));
+    }
+
+    #[test]
+    fn labels_of_other_objects_are_all_that_counts() {
+        let labels = json!({"disk": "ssd"});
+        let expression =
+            |operator: &str| json!({"matchExpressions": [{"key": "disk", "operator": operator, "values": ["ssd"]}]});
+        let cases = [
+            (json!({}), true, true),
+            (json!({"matchLabels": {"disk": "ssd"}}), true, false),
+            (json!({"matchLabels": {"disk": "hdd"}}), false, false),
+            (json!({"matchLabels": {"pod-template-hash": "1"}}), false, false),
+            (expression("In"), true, false),
+            (expression("NotIn"), false, true),
+            (expression("DoesNotExist"), false, true),
+        ];
+        for (selector, with_labels, without) in cases {
+            let matches = |labels: Option<&Map<String, Value>>| {
+                Selector::from_label_selector(&Cursor::root(&selector)).unwrap().matches_labels(labels)
+            };
+            assert_eq!((matches(labels.as_object()), matches(None)), (with_labels, without), "{selector}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sqledge_ha_policy::kubernetes::objects::DisruptionBudget;
 use super::situation::{Ended, Move, Situation};
 use super::{Certainty, Draft, Failure, Forecast, Outcome, help};
 use crate::audit::database::{Controller, as_selected};
-use crate::audit::placement::{ClusterNode, Targets, Unfit, toleration_seconds};
+use crate::audit::placement::{Targets, Unfit, toleration_seconds};
 use crate::audit::remediation::{Effect, Remediator, cloud_of};
 use crate::audit::storage::Home;
 use crate::audit::timers::{Seconds, Timer};
@@ -148,7 +148,7 @@ pub(super) fn zone_failure(situation: &Situation<'_, '_>) -> Forecast {
         draft.certainly(Outcome::Unknown, format!("node {} has no zone label", quoted(situation.node_name())), "");
         return draft.finish(Failure::ZoneFailure, Outcome::Unknown, "");
     };
-    let in_zone = ClusterNode::find_all(situation.objects).filter(|node| node.zone() == Some(zone)).count();
+    let in_zone = situation.objects.nodes().filter(|node| node.zone() == Some(zone)).count();
     let targets = situation.targets(|node| node.zone() != Some(zone));
     draft.shows("Node", "", situation.node_name(), format!("is in zone {}", quoted(zone)));
     node_is_lost(situation, &mut draft, &targets, Some(in_zone));
@@ -334,7 +334,7 @@ pub(super) fn replacement(situation: &Situation<'_, '_>) -> Forecast {
 fn check_kernels(situation: &Situation<'_, '_>, draft: &mut Draft) {
     let Some(container) = situation.database.workload.engines.first() else { return };
     let Some((major, minor)) = container.last_working_kernel() else { return };
-    let kernel = situation.node.and_then(|node| node.kernel());
+    let kernel = situation.node.and_then(|node| node.kernel().str());
     if let Some(kernel) = kernel {
         draft.shows("Node", "", situation.node_name(), format!("has the kernel {kernel}"));
     }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::image::ImageReference;
+use sqledge_ha_policy::kubernetes::objects::Node;
 use sqledge_ha_policy::kubernetes::quantity::quantity;
 
 use super::super::clock::parse_time;
 use super::super::database::{Controller, Database, Pod};
 use super::super::inventory::{NodeUsage, Objects, Requests};
-use super::super::placement::{ClusterNode, Scheduling, Targets, Verdicts};
+use super::super::placement::{Scheduling, Targets, Verdicts};
 use super::super::storage::{Home, Storage};
 use super::super::timers::{Seconds, Sourced, Timer};
 use super::{Certainty, Conditions, Draft, Outcome, help};
@@ -23,7 +24,7 @@ pub struct Situation<'s, 'a> {
     /// Its pod.
     pub pod: &'s Pod<'a>,
     /// The pod's node; `None` if the Node cannot be read.
-    pub node: Option<ClusterNode<'a>>,
+    pub node: Option<Node<'a>>,
     /// Where its files are.
     pub storage: Storage<'a>,
     /// All objects.
@@ -66,7 +67,7 @@ impl<'s, 'a> Situation<'s, 'a> {
         usage: Option<&'s BTreeMap<String, NodeUsage>>,
         conditions: &'s Conditions,
     ) -> Option<Self> {
-        let node = ClusterNode::find(objects, pod.node()?);
+        let node = objects.node(pod.node()?);
         let storage = Storage::new(database, pod, objects);
         let verdicts = Scheduling { database, pod, storage: &storage, objects, usage }.verdicts();
         Some(Situation { database, pod, node, storage, objects, verdicts, conditions })
@@ -78,7 +79,7 @@ impl<'s, 'a> Situation<'s, 'a> {
     }
 
     /// The nodes that can take the replacement pod, of those that `is_there` leaves.
-    pub(super) fn targets(&self, is_there: impl Fn(&ClusterNode<'a>) -> bool) -> Targets<'a> {
+    pub(super) fn targets(&self, is_there: impl Fn(&Node<'a>) -> bool) -> Targets<'a> {
         self.verdicts.targets(is_there)
     }
 
@@ -284,11 +285,11 @@ impl<'s, 'a> Situation<'s, 'a> {
     /// Pulling the image, unless it is on every node that can take the pod.
     fn add_pull(&self, draft: &mut Draft, targets: &Targets<'a>) {
         let image = self.database.image();
-        let without: Vec<&ClusterNode<'_>> =
+        let without: Vec<&Node<'_>> =
             targets.good.iter().filter(|node| node.name() != self.node_name() && !has_image(node, image)).collect();
         let Some(first) = without.first() else { return };
         let (mut seconds, source) = self.conditions.timers.get(Timer::Pull, None);
-        let lists_images = |node: &&ClusterNode<'_>| node.object.path(&["status", "images"]).exists();
+        let lists_images = |node: &&Node<'_>| node.object.path(&["status", "images"]).exists();
         if without.len() < targets.good.len() || !without.iter().all(lists_images) {
             seconds.min = 0.0;
         }
@@ -324,7 +325,7 @@ impl<'s, 'a> Situation<'s, 'a> {
 }
 
 /// Whether a node lists an image among those that it has. The kubelet reports the largest 50.
-fn has_image(node: &ClusterNode<'_>, image: &str) -> bool {
+fn has_image(node: &Node<'_>, image: &str) -> bool {
     let wanted = normalized_image(image);
     let images = node.object.path(&["status", "images"]);
     images.items().any(|entry| {
