@@ -15,8 +15,29 @@ use crate::view::cluster::Cluster;
 use crate::view::{Scope, View};
 use crate::workload::{DatabaseContainer, Workload};
 
-/// The most findings of one rule on one object. Each costs a search of the object, and nobody reads more.
+/// The most findings of one rule on one object: with so many, no more containers, mounts and the like are checked. Each
+/// finding costs a search of the object, and nobody reads more.
 pub const MAX_FINDINGS: usize = 100;
+
+/// The values on which a rule has findings. Several containers may share a value, and only its first finding is made.
+#[derive(Debug, Default)]
+pub struct Reported<'a>(Vec<Cursor<'a>>);
+
+impl<'a> Reported<'a> {
+    /// Adds a value. Whether a finding on it is to be made: it is the first, and there are not [`MAX_FINDINGS`] yet.
+    pub fn insert(&mut self, at: &Cursor<'a>) -> bool {
+        let is_new = !self.is_full() && !self.0.iter().any(|known| known.is_same(at));
+        if is_new {
+            self.0.push(*at);
+        }
+        is_new
+    }
+
+    /// Whether no more findings are to be made.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= MAX_FINDINGS
+    }
+}
 
 /// A check of a rule, by what it checks. Each adds its findings; the registry fills in their rule and action.
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +208,53 @@ impl Check {
             }
             (Check::Autoscaler(check), CheckedObject::Autoscaler(autoscaler)) => check(context, autoscaler, findings),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rules::{
+        exclusive_claim, existing_claim, graceful_stop, numeric_user, single_node_claim, steady_controller,
+    };
+    use crate::testing::{IMAGE, closed, findings_of, stateful_set, test};
+
+    #[test]
+    fn a_rule_has_few_findings_on_an_object_with_many_mistakes() {
+        let container = |number: usize| {
+            json!({"image": IMAGE, "restartPolicy": "Never", "livenessProbe": {"terminationGracePeriodSeconds": 1},
+                "volumeMounts": [{"name": format!("v{number}"), "mountPath": "/var/opt/mssql"}]})
+        };
+        let volume = |number: usize| json!({"name": format!("v{number}"), "persistentVolumeClaim": {"claimName": format!("c{number}")}});
+        let template = |number: usize| json!({"metadata": {"name": format!("v{number}")}, "spec": {"accessModes": ["ReadWriteMany"]}});
+        let count = 2 * MAX_FINDINGS;
+        let list = |item: &dyn Fn(usize) -> Value| (0..count).map(item).collect::<Value>();
+        let with = |field: &str, value: Value| {
+            stateful_set(&[
+                ("/spec/template/spec/containers", list(&container)),
+                ("/spec/template/spec/securityContext/runAsNonRoot", json!(true)),
+                ("/spec/volumeClaimTemplates", json!([])),
+                (field, value),
+            ])
+        };
+        let claims = with("/spec/template/spec/volumes", list(&volume));
+        let mut other = claims.clone();
+        other["metadata"]["name"] = json!("other");
+        let templates = with("/spec/volumeClaimTemplates", list(&template));
+        let cases = [
+            (&graceful_stop::RULE, &claims, MAX_FINDINGS),
+            (&steady_controller::RULE, &claims, MAX_FINDINGS),
+            (&existing_claim::RULE, &claims, MAX_FINDINGS),
+            (&exclusive_claim::RULE, &claims, MAX_FINDINGS),
+            (&single_node_claim::RULE, &templates, MAX_FINDINGS),
+            (&numeric_user::RULE, &claims, 1),
+        ];
+        for (rule, object, expected) in cases {
+            let findings = findings_of(rule, object, &closed([object, &other]), &Settings::default());
+            assert_eq!(findings.len(), expected, "{}", rule.id);
         }
     }
 }

@@ -47,7 +47,7 @@
 //! - Kubernetes documentation, *Persistent Volumes*: `ReadWriteOnce` allows several pods on one node
 //! - <https://github.com/helm/charts/issues/22199>: a second server on the same files
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Related, quoted};
 use crate::json::cursor::Cursor;
@@ -78,6 +78,9 @@ struct OtherUser<'a> {
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for claim in workload.data_claims() {
+        if findings.len() >= MAX_FINDINGS {
+            return;
+        }
         let mut others = Vec::new();
         for name in claim.names(workload) {
             let Some(users) = context.view.users_of_claim(&name).known() else { return };

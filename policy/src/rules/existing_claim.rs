@@ -45,7 +45,7 @@
 //! # Sources
 //! - Kubernetes documentation, *Persistent Volumes*: claims must exist in the same namespace as the pod that uses them
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
 use crate::kubernetes::kind::Kind;
@@ -68,6 +68,9 @@ pub const RULE: Rule = Rule {
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for claim in workload.data_claims() {
         let DataClaim::Named(claim_name) = *claim else { continue };
+        if findings.len() >= MAX_FINDINGS {
+            return;
+        }
         let name = claim_name.str().unwrap_or_default();
         if matches!(context.view.claim(name), Lookup::Known(None)) {
             let place = match workload.object.path(&["metadata", "namespace"]).str() {

@@ -34,7 +34,7 @@
 
 use serde_json::json;
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, FindingKind, Findings, Fix, push_separated};
 use crate::json::cursor::Cursor;
@@ -63,13 +63,18 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     let tolerations = workload.pod.at("tolerations");
     let deciding = FAILED.map(|taint| tolerations.items().position(|toleration| taint.is_tolerated_by(&toleration)));
     for (position, toleration) in tolerations.items().enumerate() {
-        findings.extend(check_out_of_service(&toleration));
         if deciding.contains(&Some(position)) {
             findings.extend(check_seconds(&toleration, enforced));
         }
     }
     if let Some(seconds) = enforced {
         findings.extend(check_missing(workload, &tolerations, seconds));
+    }
+    // Last, so that many of these do not hide a finding that rejects.
+    for toleration in tolerations.items() {
+        if findings.len() < MAX_FINDINGS {
+            findings.extend(check_out_of_service(&toleration));
+        }
     }
 }
 
@@ -184,6 +189,14 @@ mod tests {
         assert_eq!(actions(named, &Settings::default()), ["warn /0/key"]);
         let all = json!([{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}]);
         assert!(actions(all, &Settings::default()).is_empty());
+    }
+
+    #[test]
+    fn many_warnings_do_not_hide_a_rejection() {
+        let mut tolerations = vec![json!({"key": OUT_OF_SERVICE, "operator": "Exists"}); 3 * MAX_FINDINGS];
+        tolerations.push(json!({"key": UNREACHABLE, "operator": "Exists", "effect": "NoExecute"}));
+        let found = actions(json!(tolerations), &Settings::default());
+        assert_eq!((found.len(), &*found[0]), (MAX_FINDINGS, "reject /300+tolerationSeconds"));
     }
 
     #[test]

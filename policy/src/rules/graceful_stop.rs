@@ -30,7 +30,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
-use crate::workload::Workload;
+use crate::workload::{DatabaseContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -40,7 +40,7 @@ pub const RULE: Rule = Rule {
     default_action: Action::Reject,
     fixable: Fixable::Safe,
     sees: &[],
-    checks: &[Check::Workload(check)],
+    checks: &[Check::Workload(check), Check::Container(check_probes)],
     relations: &[],
 };
 
@@ -68,9 +68,12 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
             .push(Finding::advice(&grace, format!("{seconds} s may be too short for a clean shutdown")).help(help)),
         _ => {}
     }
-    let probes =
-        |container: Cursor<'_>| ["livenessProbe", "startupProbe"].map(|probe| check_probe(&container.at(probe)));
-    findings.extend(workload.containers().flat_map(|container| probes(container.container)).flatten());
+}
+
+fn check_probes(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+    for probe in ["livenessProbe", "startupProbe"] {
+        findings.extend(check_probe(&container.container.at(probe)));
+    }
 }
 
 /// A finding if a probe that kills the container leaves it little time.

@@ -26,11 +26,11 @@
 //! - <https://github.com/microsoft/mssql-docker/issues/732>: "image has non-numeric user (mssql), cannot verify user is
 //!   non-root"
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, Reported};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
-use crate::workload::DatabaseContainer;
+use crate::workload::{DatabaseContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -40,30 +40,39 @@ pub const RULE: Rule = Rule {
     default_action: Action::Warn,
     fixable: Fixable::No,
     sees: &[],
-    checks: &[Check::Container(check)],
+    checks: &[Check::Workload(check)],
     relations: &[],
 };
 
-fn check(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    let mut reported = Reported::default();
+    for container in workload.containers() {
+        findings.extend(check_container(context, &container, &mut reported));
+    }
+}
+
+fn check_container<'a>(
+    context: &CheckContext<'_>,
+    container: &DatabaseContainer<'_, 'a>,
+    reported: &mut Reported<'a>,
+) -> Option<Finding> {
     let contexts = [container.container, container.workload.pod].map(|parent| parent.at("securityContext"));
     let effective = |field| contexts.iter().map(|context| context.at(field)).find(Cursor::exists);
-    let Some(flag) = effective("runAsNonRoot").filter(Cursor::is_true) else { return };
+    let flag = effective("runAsNonRoot").filter(Cursor::is_true)?;
     let user = effective("runAsUser");
     let reason = match user.and_then(|user| user.int()) {
         Some(0) => "`runAsNonRoot` forbids root",
         // A custom image may have a numeric user, and OpenShift sets one.
         None if container.by_image && context.settings.fs_group.is_some() => "the user of its image is not a number",
-        _ => return,
+        _ => return None,
     };
     let at = user.unwrap_or(flag);
     // Several containers may have the security context of the pod.
-    if !findings.iter().any(|known| known.pointer == at.pointer()) {
-        findings.push(
-            Finding::contradiction(&at, format!("{} does not start", container.engine.product))
-                .reason(reason)
-                .help(format!("set `runAsUser: {}`", container.engine.uid)),
-        );
-    }
+    reported.insert(&at).then(|| {
+        Finding::contradiction(&at, format!("{} does not start", container.engine.product))
+            .reason(reason)
+            .help(format!("set `runAsUser: {}`", container.engine.uid))
+    })
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@
 //! - Kubernetes documentation, *Persistent Volumes*: access modes
 //! - <https://github.com/microsoft/mssql-docker/issues/851>: file locks on shared file systems
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix};
 use crate::json::cursor::Cursor;
@@ -61,7 +61,9 @@ enum Problem {
 
 fn check_templates(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     for template in workload.data_claim_templates() {
-        findings.extend(finding_on(&template, workload.product()));
+        if findings.len() < MAX_FINDINGS {
+            findings.extend(finding_on(&template, workload.product()));
+        }
     }
 }
 

@@ -40,7 +40,7 @@ use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings};
 use crate::json::cursor::Cursor;
 use crate::kubernetes::kind::WorkloadKind;
-use crate::workload::Workload;
+use crate::workload::{DatabaseContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -50,7 +50,7 @@ pub const RULE: Rule = Rule {
     default_action: Action::Reject,
     fixable: Fixable::No,
     sees: &[],
-    checks: &[Check::Workload(check)],
+    checks: &[Check::Workload(check), Check::Container(check_container)],
     relations: &[],
 };
 
@@ -73,13 +73,16 @@ fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings)
                 .help("set `restartPolicy: Always`, or remove the field"),
         );
     }
-    if !workload.kind.runs_to_completion() {
-        findings.extend(workload.containers().filter_map(|container| check_container(&container.container)));
+}
+
+fn check_container(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+    if !container.workload.kind.runs_to_completion() {
+        findings.extend(check_restart(&container.container));
     }
 }
 
 /// A finding if the policy of a container, which comes before the pod's, can leave it down (Kubernetes 1.35 and later).
-fn check_container(container: &Cursor<'_>) -> Option<Finding> {
+fn check_restart(container: &Cursor<'_>) -> Option<Finding> {
     let policy = container.at("restartPolicy");
     if policy.exists() && !matches!(policy.str(), Some("Always" | "")) {
         let message = "with this `restartPolicy` the container can stay down after it exits";

@@ -32,7 +32,7 @@
 //! # Sources
 //! - Kubernetes documentation, *Persistent Volumes*: access modes, and `readOnly` of a claim's volume source
 
-use super::check::{Check, CheckContext};
+use super::check::{Check, CheckContext, MAX_FINDINGS, Reported};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
@@ -41,8 +41,8 @@ use crate::kubernetes::kind::Kind;
 use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount, is_within};
 use crate::view::Scope;
 use crate::view::storage::DataStorage;
-use crate::workload::DatabaseContainer;
 use crate::workload::claims::DataClaim;
+use crate::workload::{DatabaseContainer, Workload};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -52,26 +52,27 @@ pub const RULE: Rule = Rule {
     default_action: Action::Reject,
     fixable: Fixable::Safe,
     sees: &[Kind::Claim, Kind::Volume],
-    checks: &[Check::Container(check)],
-    relations: &[Check::Container(check_volumes)],
+    checks: &[Check::Workload(check)],
+    relations: &[Check::Workload(check_volumes)],
 };
 
-fn check(_: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
-    let product = container.engine.product;
-    findings.extend(check_root(container));
-    findings.extend(check_files_of_objects(container));
-    for (mount, effect) in written_mounts(container) {
-        let of_mount = check_read_only(&mount.entry, product, effect);
-        let of_claim = match &mount.source {
-            VolumeSource::Claim(source) => check_read_only(source, product, effect),
-            VolumeSource::ClaimTemplate(template) => check_access_modes(template, product),
-            _ => None,
-        };
-        for finding in of_mount.into_iter().chain(of_claim) {
-            // Several containers may use one claim.
-            if !findings.iter().any(|known| known.pointer == finding.pointer) {
-                findings.push(finding);
-            }
+fn check(_: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
+    // Several containers may use one claim.
+    let mut reported = Reported::default();
+    for container in workload.containers() {
+        if findings.len() >= MAX_FINDINGS {
+            return;
+        }
+        let product = container.engine.product;
+        findings.extend(check_root(&container));
+        findings.extend(check_files_of_objects(&container));
+        for (mount, effect) in written_mounts(&container) {
+            findings.extend(check_read_only(&mount.entry, product, effect, &mut reported));
+            findings.extend(match &mount.source {
+                VolumeSource::Claim(source) => check_read_only(source, product, effect, &mut reported),
+                VolumeSource::ClaimTemplate(template) => check_access_modes(template, product, &mut reported),
+                _ => None,
+            });
         }
     }
 }
@@ -114,10 +115,22 @@ fn check_files_of_objects(container: &DatabaseContainer<'_, '_>) -> Option<Findi
 }
 
 /// The same for the claims and volumes behind the mounts.
-fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '_>, findings: &mut Findings) {
+fn check_volumes(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     if context.scope() == Scope::Request {
         return;
     }
+    let mut reported = Reported::default();
+    for container in workload.containers() {
+        check_volumes_of(context, &container, findings, &mut reported);
+    }
+}
+
+fn check_volumes_of<'s, 'a: 's>(
+    context: &'s CheckContext<'_>,
+    container: &DatabaseContainer<'_, 'a>,
+    findings: &mut Findings,
+    reported: &mut Reported<'s>,
+) {
     let product = container.engine.product;
     for (mount, _) in written_mounts(container) {
         let claim = DataClaim::from_source(&mount.source);
@@ -128,7 +141,7 @@ fn check_volumes(context: &CheckContext<'_>, container: &DatabaseContainer<'_, '
         let of_claim = modes.items().find(|mode| mode.str() == Some("ReadOnlyMany")).filter(|_| !is_template);
         let of_volume = volume.and_then(|volume| Some((volume.object, volume.read_only()?)));
         let Some((object, at)) = of_claim.map(|mode| (claim.object, mode)).or(of_volume) else { continue };
-        if !findings.iter().any(|known| known.pointer == name.pointer()) {
+        if reported.insert(&name) {
             let message = format!("{product} does not start on a volume that can only be read");
             let related = || Related::new(&object, &at, "this allows reading only");
             findings.push(
@@ -160,24 +173,35 @@ fn written_mounts<'w, 'a>(
         .chain(others.map(|mount| (mount, "cannot write to this directory")))
 }
 
-fn check_read_only(parent: &Cursor<'_>, product: &str, effect: &str) -> Option<Finding> {
+fn check_read_only<'a>(
+    parent: &Cursor<'a>,
+    product: &str,
+    effect: &str,
+    reported: &mut Reported<'a>,
+) -> Option<Finding> {
     let (flag, recursive) = (parent.at("readOnly"), parent.at("recursiveReadOnly"));
-    flag.is_true().then(|| {
-        let mut edits = vec![Edit::remove(&flag)];
-        if recursive.exists() {
-            // The API server rejects it without `readOnly`.
-            edits.push(Edit::remove(&recursive));
-        }
-        Finding::contradiction(&flag, format!("{product} {effect}")).help("remove `readOnly`").fix(Fix::safe(edits))
-    })
+    if !flag.is_true() || !reported.insert(&flag) {
+        return None;
+    }
+    let finding = Finding::contradiction(&flag, format!("{product} {effect}")).help("remove `readOnly`");
+    // The others are not looked for, and a mutation would leave them.
+    if reported.is_full() {
+        return Some(finding);
+    }
+    let mut edits = vec![Edit::remove(&flag)];
+    if recursive.exists() {
+        // The API server rejects it without `readOnly`.
+        edits.push(Edit::remove(&recursive));
+    }
+    Some(finding.fix(Fix::safe(edits)))
 }
 
-fn check_access_modes(template: &Cursor<'_>, product: &str) -> Option<Finding> {
+fn check_access_modes<'a>(template: &Cursor<'a>, product: &str, reported: &mut Reported<'a>) -> Option<Finding> {
     let mode = template.path(&["spec", "accessModes"]).items().find(|mode| mode.str() == Some("ReadOnlyMany"))?;
-    Some(
+    reported.insert(&mode).then(|| {
         Finding::contradiction(&mode, format!("{product} does not start on a volume that can only be read"))
-            .help("set `accessModes: [ReadWriteOnce]`"),
-    )
+            .help("set `accessModes: [ReadWriteOnce]`")
+    })
 }
 
 #[cfg(test)]
@@ -264,6 +288,30 @@ mod tests {
             assert_eq!(with("/var/opt/mssql/data"), expected, "{mount}");
             assert_eq!(with("/var/opt/mssql"), expected, "{mount}");
         }
+    }
+
+    #[test]
+    fn a_mutation_does_not_leave_some_of_many_flags() {
+        let mount = |number: usize| json!({"name": "data", "mountPath": format!("/var/opt/mssql/data/{number}"), "readOnly": true});
+        let mounts: Vec<Value> = (0..2 * MAX_FINDINGS).map(mount).collect();
+        let mounts = ("/spec/template/spec/containers/0/volumeMounts", json!(mounts));
+        let data = (
+            "/spec/template/spec/containers/0/env/-",
+            json!({"name": "MSSQL_DATA_DIR", "value": "/var/opt/mssql/data"}),
+        );
+        let mutate = settings(json!({"rules": {"writable-data": "mutate"}}));
+        let found = ask_in(&RULE, &deployment(&[mounts, data]), &ObjectIndex::default(), &mutate);
+        assert_eq!(found.len(), MAX_FINDINGS);
+        assert!(found.last().is_some_and(|last| last.starts_with("reject ")), "{found:?}");
+    }
+
+    #[test]
+    fn a_claim_of_several_containers_has_one_finding() {
+        let pod = "/spec/template/spec";
+        let mut object = deployment(&[(SOURCE, json!(true))]);
+        let container = object.pointer(&format!("{pod}/containers/0")).cloned().unwrap();
+        object["spec"]["template"]["spec"]["containers"] = json!([container, container]);
+        assert_eq!(ask(&RULE, &object), [format!("reject {SOURCE}")]);
     }
 
     #[test]
