@@ -7,6 +7,8 @@
 pub mod exit;
 #[cfg(feature = "guest")]
 mod guest;
+#[cfg(any(feature = "guest", test))]
+mod host_error;
 pub mod prefilter;
 mod ratchet;
 pub mod request;

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use wapc_guest::{CallResult, host_call, register_function};
 
+use super::host_error::read_error;
 use super::review;
 use super::verdict::Verdict;
 use crate::json::parse::{parse_value, utf8};
@@ -237,6 +238,7 @@ fn list(resource: &'static Resource, namespace: &str) -> Result<Vec<Value>, Unav
             field_selector: (),
             field_masks: FieldMasks(resource),
         },
+        resource,
     )?;
     let mut answer = answer.ok_or(Unavailable::Failed)?;
     let items = answer.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
@@ -260,7 +262,7 @@ fn get(resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>
         disable_cache: false,
         field_masks: [],
     };
-    let mut object = call("get_resource", &query)?;
+    let mut object = call("get_resource", &query, resource)?;
     if let Some(object) = &mut object {
         set_type(object, &api_version, resource.name);
     }
@@ -284,31 +286,15 @@ fn set_type(object: &mut Value, api_version: &str, kind: &str) {
 const QUERY_LENGTH: usize = 2048;
 
 /// Calls the host. The answer is `None` if there is no object of that name.
-fn call(operation: &str, query: &impl Serialize) -> Result<Option<Value>, Unavailable> {
+fn call(operation: &str, query: &impl Serialize, resource: &Resource) -> Result<Option<Value>, Unavailable> {
     let query = written(query, QUERY_LENGTH);
     let answer = match host_call("kubewarden", "kubernetes", operation, &query) {
         Ok(answer) => answer,
         Err(error) => {
             let error = error.to_string();
-            return if error.contains("Cannot find") { Ok(None) } else { Err(read_error(&error)) };
+            return if error.contains("Cannot find") { Ok(None) } else { Err(read_error(&error, resource)) };
         }
     };
     let parsed = utf8(&answer, "the answer").and_then(|text| parse_value(text, "the answer"));
     parsed.map(Some).map_err(|_| Unavailable::UnreadableAnswer)
-}
-
-/// Reads the error of a host, which can contain a stack trace.
-fn read_error(error: &str) -> Unavailable {
-    let says = |words| error.contains(words);
-    if says("is forbidden") {
-        Unavailable::Forbidden
-    } else if says("has not been granted access") {
-        Unavailable::NotGranted
-    } else if says("404") {
-        Unavailable::NotInstalled
-    } else if says("too much for the module") {
-        Unavailable::TooManyObjects
-    } else {
-        Unavailable::Failed
-    }
 }
