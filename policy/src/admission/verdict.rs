@@ -79,15 +79,21 @@ impl Verdict {
     }
 
     /// The answer to `findings`; `mutated` is the object after their mutations, and `announce` says whether the user is
-    /// told of them.
+    /// told of them. Without such an object, they are warnings.
     pub fn from_findings(findings: &[Finding], mutated: Option<Value>, unchecked: &[String], announce: bool) -> Self {
         let mut verdict = Verdict::allow();
-        for finding in findings.iter().filter(|finding| finding.action == Action::Warn) {
+        let is_mutated = mutated.is_some();
+        let only_warns = |finding: &Finding| match finding.action {
+            Action::Warn => true,
+            Action::Mutate => !is_mutated,
+            Action::Reject | Action::Off => false,
+        };
+        for finding in findings.iter().filter(|finding| only_warns(finding)) {
             warn(finding, &mut verdict.warnings);
         }
-        verdict.list(RuleAction::Warned, findings, |finding| finding.action == Action::Warn);
-        verdict.list(RuleAction::WouldMutate, findings, |finding| would(finding, Action::Mutate));
-        verdict.list(RuleAction::WouldReject, findings, |finding| would(finding, Action::Reject));
+        verdict.list(RuleAction::Warned, findings, &only_warns);
+        verdict.list(RuleAction::WouldMutate, findings, &|finding| would(finding, Action::Mutate));
+        verdict.list(RuleAction::WouldReject, findings, &|finding| would(finding, Action::Reject));
         let mut lines = String::new();
         unchecked.iter().for_each(|line| push_separated(&mut lines, "; ", line));
         verdict.annotate(UNCHECKED, lines);
@@ -95,19 +101,19 @@ impl Verdict {
             verdict.allowed = false;
             verdict.code = Some(403);
             verdict.message = Some(rejection(findings));
-            verdict.list(RuleAction::Rejected, findings, |finding| finding.action == Action::Reject);
+            verdict.list(RuleAction::Rejected, findings, &|finding| finding.action == Action::Reject);
         } else if mutated.is_some() {
             verdict.mutated_object = mutated;
             for finding in findings.iter().filter(|finding| announce && finding.action == Action::Mutate) {
                 announce_mutation(finding, &mut verdict.warnings);
             }
-            verdict.list(RuleAction::Mutated, findings, |finding| finding.action == Action::Mutate);
+            verdict.list(RuleAction::Mutated, findings, &|finding| finding.action == Action::Mutate);
         }
         verdict
     }
 
     /// Lists the rules with some of the findings.
-    fn list(&mut self, action: RuleAction, findings: &[Finding], is_listed: fn(&Finding) -> bool) {
+    fn list(&mut self, action: RuleAction, findings: &[Finding], is_listed: &dyn Fn(&Finding) -> bool) {
         self.annotate(action.annotation(), ids(findings, is_listed));
     }
 
@@ -124,7 +130,7 @@ fn would(finding: &Finding, action: Action) -> bool {
 }
 
 /// The ids of the rules with some of the findings.
-fn ids(findings: &[Finding], is_listed: fn(&Finding) -> bool) -> String {
+fn ids(findings: &[Finding], is_listed: &dyn Fn(&Finding) -> bool) -> String {
     let mut ids = String::new();
     let mut last = "";
     for finding in findings.iter().filter(|finding| is_listed(finding)) {
@@ -182,7 +188,7 @@ fn warn(finding: &Finding, lines: &mut Vec<String>) {
     }
 }
 
-/// How much of a name stays, in bytes.
+/// The fewest bytes that shortening leaves of a name.
 const MIN_NAME_BYTES: usize = 20;
 
 /// A text with the middle of its longest names, which are between backquotes, left out, so that it has at most `max`
@@ -268,6 +274,20 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= MAX_WARNING && line.starts_with("some-rule:")));
         let all = lines.join(" ");
         assert!(words.iter().all(|word| all.contains(word)) && all.contains("do this"));
+    }
+
+    #[test]
+    fn a_mutation_that_is_not_made_is_a_warning() {
+        let object = json!({});
+        let mut finding = Finding::advice(&Cursor::root(&object), "the strategy is wrong");
+        finding.rule = "some-rule";
+        finding.action = Action::Mutate;
+        let verdict =
+            |mutated: Option<Value>| Verdict::from_findings(std::slice::from_ref(&finding), mutated, &[], false);
+        let unchanged = verdict(None);
+        assert_eq!((unchanged.allowed, unchanged.warnings.len()), (true, 1));
+        assert_eq!(unchanged.audit_annotations, [("warned", "some-rule".to_owned())]);
+        assert_eq!(verdict(Some(json!({}))).audit_annotations, [("mutated", "some-rule".to_owned())]);
     }
 
     #[test]
