@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{KnownRule, Named, is_unset, unknown, valid_values};
 use crate::engine::{ENGINES, Engine, ImageMapping};
-use crate::finding::Action;
+use crate::finding::{Action, quoted};
 use crate::kubernetes::resources::{RESOURCES, Resource};
 
 /// The type of a setting.
@@ -39,7 +39,7 @@ impl SettingType for Engines {
 
     fn read(key: &str, value: &Value, _: &[KnownRule]) -> Result<Self::Value, String> {
         let items = value.as_array().ok_or_else(|| format!("`{key}` must be a list"))?;
-        items.iter().map(engine).collect()
+        items.iter().map(|item| engine(key, item)).collect()
     }
 
     fn to_json(engines: &Self::Value) -> Value {
@@ -55,10 +55,16 @@ fn engine_names() -> Vec<&'static str> {
     ENGINES.iter().map(|engine| engine.name).collect()
 }
 
-fn engine(value: &Value) -> Result<&'static Engine, String> {
-    let name = value.as_str().unwrap_or_default();
+fn engine(key: &str, value: &Value) -> Result<&'static Engine, String> {
+    let name = read_name(key, value, &engine_names())?;
     let found = ENGINES.into_iter().find(|engine| engine.name == name);
     found.ok_or_else(|| unknown("database", name, &engine_names()))
+}
+
+/// The text of a value in the setting `key` that should be one of the names `known`.
+fn read_name<'v>(key: &str, value: &'v Value, known: &[&str]) -> Result<&'v str, String> {
+    let is_no_name = || format!("{} in `{key}` is not a name; {}", quoted(&value.to_string()), valid_values(known));
+    value.as_str().ok_or_else(is_no_name)
 }
 
 /// Image repositories with the product in each.
@@ -103,7 +109,7 @@ fn image(value: &Value) -> Result<ImageMapping, String> {
     let Some(name) = members.get("engine").filter(|engine| !is_unset(engine)) else {
         return Err(format!("`engine` in `images` is missing; {}", valid_values(&engine_names())));
     };
-    Ok(ImageMapping { repository: repository.to_owned(), engine: engine(name)? })
+    Ok(ImageMapping { repository: repository.to_owned(), engine: engine("images", name)? })
 }
 
 /// Kinds of objects that the host may list.
@@ -116,7 +122,7 @@ impl SettingType for LookUps {
     fn read(key: &str, value: &Value, _: &[KnownRule]) -> Result<Self::Value, String> {
         let items = value.as_array().ok_or_else(|| format!("`{key}` must be a list of kinds"))?;
         let resource = |item: &Value| {
-            let name = item.as_str().unwrap_or_default();
+            let name = read_name(key, item, &looked_up_kinds())?;
             let found = looked_up().find(|resource| resource.name == name);
             found.ok_or_else(|| unknown("kind", name, &looked_up_kinds()))
         };
@@ -220,7 +226,8 @@ impl SettingType for RuleActions {
         let mut chosen = ChosenActions::default();
         for (rule, action) in members.iter().filter(|(_, action)| !is_unset(action)) {
             // In YAML 1.1, which kubectl and Helm read, unquoted `off` is false.
-            let name = if *action == Value::Bool(false) { "off" } else { action.as_str().unwrap_or_default() };
+            let is_off = *action == Value::Bool(false);
+            let name = if is_off { "off" } else { read_name(key, action, &names(&Action::NAMES))? };
             chosen.set(rule, name, rules)?;
         }
         Ok(chosen)
@@ -372,4 +379,33 @@ fn is_quantity(text: &str) -> bool {
     let is_positive = number.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
     let suffixes = ["", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
     are_digits(whole) && are_digits(fraction) && is_positive && suffixes.contains(&suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::rules::parse_settings;
+    use crate::testing::test;
+
+    #[test]
+    fn a_value_that_is_no_text_is_not_called_an_unknown_name() {
+        let cases = [
+            (json!({"engines": [5]}), "`5` in `engines` is not a name; valid values: sql-edge, sql-server"),
+            (json!({"engines": [null]}), "`null` in `engines` is not a name; valid values: sql-edge, sql-server"),
+            (
+                json!({"images": [{"repository": "a", "engine": 5}]}),
+                "`5` in `images` is not a name; valid values: sql-edge, sql-server",
+            ),
+            (
+                json!({"rules": {"single-replica": 5}}),
+                "`5` in `rules` is not a name; valid values: mutate, reject, warn, off",
+            ),
+        ];
+        for (value, message) in cases {
+            assert_eq!(parse_settings(&value), Err(message.to_owned()), "{value}");
+        }
+        let message = parse_settings(&json!({"lookUps": [5]})).unwrap_err();
+        assert!(message.starts_with("`5` in `lookUps` is not a name; valid values: "), "{message}");
+    }
 }
