@@ -3,6 +3,8 @@
 //! A workload is read with them by writing them into a copy of it. No entry of the copy moves, so that a finding in the
 //! copy is one in the original.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::kind::WorkloadKind;
@@ -108,9 +110,11 @@ fn add_variables(container: &mut Value, variables: impl IntoIterator<Item = (Str
         *env = json!([]);
     }
     let Some(env) = env.as_array_mut() else { return };
+    let names = env.iter().filter_map(|entry| entry.get("name")?.as_str());
+    let mut known: HashSet<String> = names.map(str::to_owned).collect();
     for (name, value) in variables {
-        // Whatever is added stands behind, so that no entry moves.
-        if !env.iter().any(|entry| entry.get("name").and_then(Value::as_str) == Some(&name)) {
+        // Appended, because JSON Pointers of findings count the entries of the file.
+        if known.insert(name.clone()) {
             env.push(json!({"name": name, "value": value}));
         }
     }
@@ -168,7 +172,7 @@ fn take_conf<'m>(
         data.get(key_of(source, &file)?)?.as_str()
     });
     variables.extend(conf.into_iter().flat_map(conf_variables).map(|(name, value)| (name.to_owned(), value.into())));
-    // Or there is no such file.
+    // The ConfigMap may be known, but have no such key: then there is no `mssql.conf`.
     let is_read = conf.is_some() || volume.get("configMap").and_then(name_in).and_then(find).is_some();
     let mount = container.get_mut("volumeMounts").and_then(|mounts| mounts.get_mut(position));
     if let Some(mount) = mount.and_then(Value::as_object_mut).filter(|_| is_read) {
