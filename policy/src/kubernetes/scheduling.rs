@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::selector::{Pods, Selector};
+use super::volumes::ByName;
 use crate::json::cursor::Cursor;
 
 /// The label of a node's processor architecture.
@@ -81,11 +82,11 @@ impl<'a> Placement<'a> {
     /// The values of `label` that the required affinity admits, each once; `None` if a term admits any value.
     /// `metadata.name` in `label` stands for the node's name (`matchFields`).
     pub fn affinity_values(&self, label: &[&str]) -> Option<Vec<&'a str>> {
-        let mut values = Vec::new();
+        let (mut values, mut known) = (Vec::new(), Map::new());
         let mut restricted = false;
         for term in self.terms.items().filter(|term| !is_empty(term)) {
             for value in term_values(&term, label)? {
-                if !values.contains(&value) {
+                if known.insert(value.to_owned(), Value::Null).is_none() {
                     values.push(value);
                 }
             }
@@ -148,21 +149,24 @@ fn listing<'a>(term: &Cursor<'a>, label: &[&str]) -> Option<Cursor<'a>> {
     on(term, label).find(|expression| expression.at("operator").str() == Some("In"))
 }
 
+/// The most expressions of a term on one label that its values have to satisfy. One is usual, and each is compared with
+/// all values.
+const MAX_EXPRESSIONS: usize = 16;
+
 /// The values of `label` that satisfy every expression of a term, if the term lists values.
 fn term_values<'a>(term: &Cursor<'a>, label: &[&str]) -> Option<Vec<&'a str>> {
     let listing = listing(term, label)?;
-    let mut values = Vec::new();
-    for value in listing.at("values").items().filter_map(|value| value.str()) {
-        if may_be(term, label, value) {
-            values.push(value);
-        }
+    let mut values: Vec<&str> = listing.at("values").items().filter_map(|value| value.str()).collect();
+    for expression in on(term, label).take(MAX_EXPRESSIONS) {
+        let listed = ByName::new(expression.at("values").items(), &[]);
+        values.retain(|value| holds(&expression, value, |value| listed.get(value).is_some()) != Some(false));
     }
     Some(values)
 }
 
 /// Whether no expression of a term excludes `value`.
 fn may_be(term: &Cursor<'_>, label: &[&str], value: &str) -> bool {
-    on(term, label).all(|expression| holds(&expression, value) != Some(false))
+    on(term, label).all(|expression| holds_for(&expression, value) != Some(false))
 }
 
 fn is_empty(term: &Cursor<'_>) -> bool {
@@ -182,16 +186,20 @@ fn on<'a>(term: &Cursor<'a>, label: &[&str]) -> impl Iterator<Item = Cursor<'a>>
 pub(super) fn matches_labels<'l>(expression: &Cursor<'_>, label: impl Fn(&str) -> Option<&'l str>) -> bool {
     match (expression.at("key").str().and_then(label), expression.at("operator").str()) {
         (None, operator) => matches!(operator, Some("NotIn" | "DoesNotExist")),
-        (Some(own), _) => holds(expression, own) == Some(true),
+        (Some(own), _) => holds_for(expression, own) == Some(true),
     }
 }
 
 /// Whether an expression holds for a node whose label has `value`; `None` for an operator that does not exist.
-fn holds(expression: &Cursor<'_>, value: &str) -> Option<bool> {
-    let listed = || expression.at("values").items().any(|item| item.str() == Some(value));
+fn holds_for(expression: &Cursor<'_>, value: &str) -> Option<bool> {
+    holds(expression, value, |value| expression.at("values").items().any(|item| item.str() == Some(value)))
+}
+
+/// The same with a way to know whether the expression lists a value.
+fn holds(expression: &Cursor<'_>, value: &str, is_listed: impl Fn(&str) -> bool) -> Option<bool> {
     Some(match expression.at("operator").str()? {
-        "In" => listed(),
-        "NotIn" => !listed(),
+        "In" => is_listed(value),
+        "NotIn" => !is_listed(value),
         "Exists" => true,
         "DoesNotExist" => false,
         operator @ ("Gt" | "Lt") => {
@@ -226,7 +234,7 @@ fn is_in_namespace(term: &Cursor<'_>, namespace: &str) -> bool {
     let is_selected = selector.map().is_some()
         && pairs.all(|(key, value)| key == NAMESPACE_NAME && value.str() == Some(namespace))
         && selector.at("matchExpressions").items().all(|expression| {
-            expression.at("key").str() == Some(NAMESPACE_NAME) && holds(&expression, namespace) == Some(true)
+            expression.at("key").str() == Some(NAMESPACE_NAME) && holds_for(&expression, namespace) == Some(true)
         });
     let is_default = names.items().next().is_none() && !selector.exists();
     is_selected || is_default || names.items().any(|name| name.str() == Some(namespace))

@@ -104,20 +104,26 @@ const HELP: &str = "use a claim with `accessModes: [ReadWriteOnce]`; those of an
 
 const HELP_VOLUME: &str = "use a claim and a PersistentVolume with `accessModes: [ReadWriteOnce]`";
 
+/// The most access modes that a fix removes: twice as many as there are, because each costs a search of the object.
+const MAX_FIXED_MODES: usize = 8;
+
 fn finding_on(claim: &Claim<'_>, product: &str) -> Option<Finding> {
     let mode = wrong_mode(claim)?;
     let fix = || {
         let mut modes: Vec<Cursor<'_>> = claim.object.path(&["spec", "accessModes"]).items().collect();
+        if modes.len() > MAX_FIXED_MODES {
+            return None;
+        }
         // From the last on, so that the positions stay right.
         let further = modes.split_off(1).into_iter().rev().map(|mode| Edit::remove(&mode));
         let first = modes.first().map(|mode| Edit::set(mode, &[], "ReadWriteOnce"));
-        Fix::unsafe_edits(further.chain(first).collect::<Vec<_>>())
+        Some(Fix::unsafe_edits(further.chain(first).collect::<Vec<_>>()))
     };
     Some(
         Finding::contradiction(&mode, message(&mode, product))
             .problem(problem_of(&mode) as u8)
             .help("set `accessModes: [ReadWriteOnce]`; those of an existing claim cannot be changed")
-            .for_reports(|finding| finding.fix(fix())),
+            .for_reports(|finding| Finding { fix: fix(), ..finding }),
     )
 }
 
@@ -196,6 +202,15 @@ mod tests {
         };
         assert!(!has_fix(json!(["ReadWriteMany"])));
         assert!(has_fix(json!(["ReadWriteMany", "ReadWriteOnce"])));
+    }
+
+    #[test]
+    fn only_a_short_list_of_modes_is_fixed() {
+        let has_fix = |count: usize| {
+            let set = stateful_set(&[(MODES, json!(vec!["ReadWriteMany"; count]))]);
+            findings_of(&RULE, &set, &closed([&set]), &Settings::default())[0].fix.is_some()
+        };
+        assert!(has_fix(MAX_FIXED_MODES) && !has_fix(MAX_FIXED_MODES + 1));
     }
 
     #[test]
