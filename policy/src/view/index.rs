@@ -25,6 +25,9 @@ use crate::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 /// the same labels takes linear time.
 pub const MAX_RELATED: usize = 32;
 
+/// The most objects that are searched for those that are related to one, where all are checked.
+const MAX_SEARCHED: usize = 4096;
+
 /// Objects, indexed so that every [`Query`] is cheap in large sets.
 ///
 /// ```
@@ -254,7 +257,7 @@ impl<'a> ObjectIndex<'a> {
         let services = [&self.load_balancers, &self.services].into_iter().flat_map(|services| {
             labels(pods).flat_map(move |label| services.bucket(&Bucket::Label { namespace, label }))
         });
-        let mut found = self.take_limited(services.filter(selects).map(|service| service.object));
+        let mut found = self.take_limited(self.searched(services).filter(selects).map(|service| service.object));
         if pods.get_labels_at_run_time() {
             // Some are in several buckets.
             let mut known = HashSet::new();
@@ -268,8 +271,8 @@ impl<'a> ObjectIndex<'a> {
         let labelled = indexed_labels(selector).map(Some);
         let buckets = labelled.chain([None]).map(|label| Bucket::Label { namespace, label });
         let Some(smallest) = buckets.min_by_key(|bucket| self.workloads.len(bucket)) else { return Vec::new() };
-        let selected = self.workloads.bucket(&smallest).filter(is_selected).map(|pods| pods.object);
-        let selected = self.take_limited(selected);
+        let pods_in = |bucket| self.searched(self.workloads.bucket(bucket));
+        let selected = self.take_limited(pods_in(&smallest).filter(is_selected).map(|pods| pods.object));
         if !selected.is_empty() {
             return selected;
         }
@@ -277,7 +280,7 @@ impl<'a> ObjectIndex<'a> {
         let buckets = indexed_labels(selector).map(|label| Bucket::RunTimeLabels { namespace, label });
         let filled = buckets.filter(|bucket| self.workloads.len(bucket) > 0);
         let Some(smallest) = filled.min_by_key(|bucket| self.workloads.len(bucket)) else { return Vec::new() };
-        self.take_limited(self.workloads.bucket(&smallest).filter(is_selected).map(|pods| pods.object))
+        self.take_limited(pods_in(&smallest).filter(is_selected).map(|pods| pods.object))
     }
 
     /// The first LoadBalancer Services that select nothing: each workload without one is compared with them.
@@ -306,6 +309,19 @@ impl<'a> ObjectIndex<'a> {
         by_name.get(&name).copied()
     }
 
+    /// The first objects to search: all, unless each object is compared with all others.
+    fn searched<T>(&self, objects: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        let limit = if self.scope.reports_once() { MAX_SEARCHED } else { usize::MAX };
+        let is_searched = move |position: usize| {
+            if position == limit {
+                self.is_truncated.store(true, Ordering::Relaxed);
+            }
+            position < limit
+        };
+        let searched = objects.enumerate().take_while(move |(position, _)| is_searched(*position));
+        searched.map(|(_, object)| object)
+    }
+
     /// The first objects: all, unless each object is compared with all others.
     fn take_limited(&self, mut found: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
         let limit = if self.scope.reports_once() { MAX_RELATED } else { usize::MAX };
@@ -330,32 +346,32 @@ impl Cluster for ObjectIndex<'_> {
     }
 
     fn find(&self, query: &Query<'_>) -> Lookup<Vec<&Value>> {
-        let in_bucket = |bucket: Bucket<'_>| self.others.bucket(&bucket).collect();
+        let in_bucket = |bucket: Bucket<'_>| self.others.bucket(&bucket);
         Lookup::Known(match *query {
             Query::ServicesSelecting(pods) => self.services_selecting(&pods),
             Query::PodsSelectedBy { namespace, selector } => self.pods_selected_by(namespace, &selector),
             Query::UsersOfClaim { namespace, claim } => {
                 self.take_limited(self.workloads.bucket(&Bucket::Claim { namespace, claim }).map(|pods| pods.object))
             }
-            Query::AutoscalersIn(namespace) => in_bucket(Bucket::Autoscalers { namespace }),
+            Query::AutoscalersIn(namespace) => self.searched(in_bucket(Bucket::Autoscalers { namespace })).collect(),
             Query::RoutesTo(namespace) => {
                 // At admission, those of one namespace are listed.
                 let is_listed = |route: &&Value| {
                     self.scope != Scope::Request || namespace_of(route).unwrap_or(self.default_namespace) == namespace
                 };
-                self.others.bucket(&Bucket::Routes { namespace }).filter(is_listed).collect()
+                self.searched(in_bucket(Bucket::Routes { namespace })).filter(is_listed).collect()
             }
             Query::RolloutsOf { namespace, deployment } => {
                 let rollouts = self.workloads.bucket(&Bucket::Rollouts { namespace, deployment });
-                rollouts.map(|pods| pods.object).collect()
+                self.take_limited(rollouts.map(|pods| pods.object))
             }
             Query::IdleLoadBalancers => self.idle_load_balancers().to_vec(),
             Query::VolumesFor { namespace, claim, class } => {
                 let reserved = self.others.bucket(&Bucket::VolumesForClaim { namespace, claim });
                 self.take_limited(reserved.chain(self.others.bucket(&Bucket::VolumesOfClass { class })))
             }
-            Query::DefaultStorageClasses => in_bucket(Bucket::DefaultStorageClasses),
-            Query::Nodes => in_bucket(Bucket::Nodes),
+            Query::DefaultStorageClasses => in_bucket(Bucket::DefaultStorageClasses).collect(),
+            Query::Nodes => in_bucket(Bucket::Nodes).collect(),
         })
     }
 
@@ -452,6 +468,44 @@ mod tests {
         assert_eq!((first.len(), &first[0], is_truncated), (MAX_RELATED, &json!("99"), true));
         // At admission, one object is compared with all others.
         assert_eq!(found(&ObjectIndex::new(Scope::Request, &services), &query).len(), services.len());
+    }
+
+    #[test]
+    fn only_the_first_of_very_many_objects_are_searched() {
+        let object = |api_version: &str, kind: &str, number: usize, spec: Value| {
+            let metadata = json!({"name": number.to_string(), "labels": {"app": "sql"}});
+            json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})
+        };
+        let target = json!({"scaleTargetRef": {"kind": "Deployment", "name": "sql"}});
+        let backends = json!({"rules": [{"backendRefs": [{"name": "sql"}]}]});
+        let both = json!({"app": "sql", "tier": "db"});
+        let selector = Selector::from_map(&Cursor::root(&both)).unwrap();
+        let pod = object("v1", "Pod", 0, json!({}));
+        let namespace = DEFAULT_NAMESPACE;
+        let cases = [
+            (object("autoscaling/v2", "HorizontalPodAutoscaler", 0, target), Query::AutoscalersIn(namespace)),
+            (object("gateway.networking.k8s.io/v1", "TCPRoute", 0, backends), Query::RoutesTo(namespace)),
+            (pod.clone(), Query::PodsSelectedBy { namespace, selector }),
+            (
+                object("v1", "Service", 0, json!({"selector": both})),
+                Query::ServicesSelecting(Pods::read(&pod).unwrap()),
+            ),
+        ];
+        for (object, query) in cases {
+            let is_truncated = |scope: Scope, count: usize| {
+                // Pods of the other label, so that no bucket is empty.
+                let mut other = pod.clone();
+                other["metadata"]["labels"] = json!({"tier": "db"});
+                let others = vec![other; if object["kind"] == "Pod" { count } else { 0 }];
+                let objects = vec![object.clone(); count];
+                let index = ObjectIndex::new(scope, objects.iter().chain(&others));
+                index.find(&query);
+                index.is_truncated()
+            };
+            assert!(!is_truncated(Scope::Application, MAX_SEARCHED), "{query:?}");
+            assert!(is_truncated(Scope::Application, MAX_SEARCHED + 1), "{query:?}");
+            assert!(!is_truncated(Scope::Request, MAX_SEARCHED + 1), "{query:?}");
+        }
     }
 
     #[test]
