@@ -45,10 +45,58 @@ pub enum VolumeSource<'a> {
     NoSuchVolume,
 }
 
-impl VolumeSource<'_> {
+impl<'a> VolumeSource<'a> {
     /// Whether it is a claim, so that the files survive the pod.
     pub fn is_claim(&self) -> bool {
-        matches!(self, VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_))
+        self.kind() == VolumeKind::Claim
+    }
+
+    /// What the files on it outlive.
+    pub fn kind(&self) -> VolumeKind {
+        match self {
+            VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_) => VolumeKind::Claim,
+            VolumeSource::Other(field) => VolumeKind::of_field(field),
+            VolumeSource::NoSource => VolumeKind::OfPod,
+            VolumeSource::NoSuchVolume => VolumeKind::Missing,
+        }
+    }
+
+    /// The field of a volume that is no claim, e.g. `emptyDir`; `None` for one without a source.
+    pub fn field(&self) -> Option<&'a str> {
+        match self {
+            VolumeSource::Other(field) => Some(field),
+            _ => None,
+        }
+    }
+}
+
+/// What the files on a volume outlive (<https://kubernetes.io/docs/concepts/storage/volumes/>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// A claim: the files outlive the pod, and follow it to another node.
+    Claim,
+    /// The files are lost with the pod.
+    OfPod,
+    /// The files stay on the node.
+    OfNode,
+    /// The files come from another object, and can only be read.
+    OfObject,
+    /// Another kind of volume, such as `nfs`, without a claim.
+    Other,
+    /// There is no such volume.
+    Missing,
+}
+
+impl VolumeKind {
+    /// The kind of a volume with this field, e.g. `emptyDir`, that is no claim.
+    pub fn of_field(field: &str) -> Self {
+        match field {
+            // A generic ephemeral volume is a claim that ends with the pod.
+            "emptyDir" | "ephemeral" | "csi" => VolumeKind::OfPod,
+            "hostPath" => VolumeKind::OfNode,
+            "configMap" | "secret" | "projected" | "downwardAPI" | "image" => VolumeKind::OfObject,
+            _ => VolumeKind::Other,
+        }
     }
 }
 

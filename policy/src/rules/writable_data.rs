@@ -38,7 +38,7 @@ use crate::finding::{Action, Finding, Findings, Fix, Related};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
 use crate::kubernetes::kind::Kind;
-use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount, is_within};
+use crate::kubernetes::volumes::{Mount, VolumeKind, VolumeSource, effective_mount, is_within};
 use crate::view::Scope;
 use crate::view::storage::DataStorage;
 use crate::workload::claims::DataClaim;
@@ -88,11 +88,8 @@ fn check_root(container: &DatabaseContainer<'_, '_>) -> Option<Finding> {
     })
 }
 
-/// Volumes whose files come from objects, and cannot be written.
-const READ_ONLY_SOURCES: [&str; 5] = ["configMap", "secret", "projected", "downwardAPI", "image"];
-
 fn is_made_of_object(mount: &Mount<'_>) -> bool {
-    matches!(mount.source, VolumeSource::Other(kind) if READ_ONLY_SOURCES.contains(&kind))
+    mount.source.kind() == VolumeKind::OfObject
 }
 
 /// A finding if a whole directory that the database writes to comes from such an object. Where it is that of the
@@ -103,7 +100,7 @@ fn check_files_of_objects(container: &DatabaseContainer<'_, '_>) -> Option<Findi
     let written = container.engine.required_directories.iter().map(|(directory, _)| *directory);
     written.chain([container.engine.data_root]).find_map(|directory| {
         let mount = effective_mount(&storage.mounts, directory)?;
-        let VolumeSource::Other(kind) = mount.source else { return None };
+        let kind = mount.source.field()?;
         let is_own = is_made_of_object(mount) && !data.iter().any(|data| data.path == mount.path);
         is_own.then(|| {
             let product = container.engine.product;
