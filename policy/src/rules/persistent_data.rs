@@ -46,14 +46,18 @@
 
 #[cfg(not(feature = "guest"))]
 mod claim_fix;
+mod declared_claims;
+mod loss;
 
 #[cfg(not(feature = "guest"))]
 use self::claim_fix::claim_fix;
+use self::declared_claims::declared_claims;
+use self::loss::describe_losses;
 use super::check::{Check, CheckContext};
 use super::{Fixable, Loss, Rule};
-use crate::finding::{Action, Finding, Findings, push_separated, quoted};
+use crate::finding::{Action, Finding, Findings, quoted};
 use crate::json::cursor::Cursor;
-use crate::kubernetes::volumes::{Mount, VolumeSource, effective_mount};
+use crate::kubernetes::volumes::{Mount, VolumeKind, VolumeSource, effective_mount};
 use crate::workload::DatabaseContainer;
 use crate::workload::storage::{ContainerStorage, DataDirectory};
 
@@ -126,40 +130,6 @@ fn claim_fix(
     _: &[Unprotected<'_, '_>],
 ) -> Option<crate::finding::Fix> {
     None
-}
-
-/// A claim in a pod's `volumes` or in the claim templates.
-#[derive(Clone, Debug)]
-struct DeclaredClaim<'a> {
-    /// The name of its volume.
-    volume: &'a str,
-    /// The claim's name in the object.
-    location: Cursor<'a>,
-}
-
-/// The claims that the pod declares for `container`, mounted or not. A claim that another database container mounts is
-/// not for it, because two databases must not share files.
-fn declared_claims<'a>(container: &DatabaseContainer<'_, 'a>) -> Vec<DeclaredClaim<'a>> {
-    let workload = container.workload;
-    let others = workload.engines.iter().filter(|other| !other.container.is_same(&container.container));
-    let is_free =
-        |claim: &DeclaredClaim<'a>| !others.clone().any(|other| mounts_volume(&other.container, claim.volume));
-    let of_volume = |volume: Cursor<'a>| {
-        let location = volume.path(&["persistentVolumeClaim", "claimName"]);
-        let location = location.exists().then_some(location)?;
-        Some(DeclaredClaim { volume: volume.at("name").str()?, location })
-    };
-    let of_template = |template: Cursor<'a>| {
-        let location = template.path(&["metadata", "name"]);
-        Some(DeclaredClaim { volume: location.str()?, location })
-    };
-    let templates = workload.claim_templates().into_iter().flat_map(|templates| templates.items());
-    let claims = workload.pod.at("volumes").items().filter_map(of_volume).chain(templates.filter_map(of_template));
-    claims.filter(is_free).collect()
-}
-
-fn mounts_volume(container: &Cursor<'_>, volume: &str) -> bool {
-    container.at("volumeMounts").items().any(|mount| mount.at("name").str() == Some(volume))
 }
 
 /// Advice if a directory is set by a variable whose value is outside the manifest.
@@ -235,90 +205,15 @@ enum Problem {
 
 impl Problem {
     fn new(mount: Option<&Mount<'_>>) -> Self {
-        match mount.map(|mount| &mount.source) {
+        match mount.map(|mount| mount.source.kind()) {
             None => Problem::ContainerFileSystem,
-            Some(VolumeSource::NoSuchVolume) => Problem::NoSuchVolume,
-            Some(VolumeSource::NoSource | VolumeSource::Other("emptyDir" | "ephemeral" | "csi")) => Problem::PodVolume,
-            Some(VolumeSource::Other("hostPath")) => Problem::NodeVolume,
-            Some(VolumeSource::Other("configMap" | "secret" | "projected" | "downwardAPI" | "image")) => {
-                Problem::ReadOnlyVolume
-            }
-            Some(VolumeSource::Other(_) | VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_)) => {
-                Problem::UnclaimedVolume
-            }
+            Some(VolumeKind::Missing) => Problem::NoSuchVolume,
+            Some(VolumeKind::OfPod) => Problem::PodVolume,
+            Some(VolumeKind::OfNode) => Problem::NodeVolume,
+            Some(VolumeKind::OfObject) => Problem::ReadOnlyVolume,
+            Some(VolumeKind::Other | VolumeKind::Claim) => Problem::UnclaimedVolume,
         }
     }
-}
-
-/// What happens to the files in directories that share a kind of volume.
-#[derive(PartialEq)]
-struct DataLoss {
-    /// What happens.
-    consequence: String,
-    /// Where the files are.
-    location: String,
-}
-
-/// The message about the first loss, and the reason with the others.
-fn describe_losses(unprotected: &[Unprotected<'_, '_>], product: &str) -> (String, Option<String>) {
-    let mut losses: Vec<(DataLoss, Vec<String>)> = Vec::new();
-    for (directory, mount) in unprotected {
-        let loss = describe_loss(*mount, product);
-        match losses.iter_mut().find(|(known, _)| *known == loss) {
-            Some((_, directories)) => directories.push(directory.describe()),
-            None => losses.push((loss, vec![directory.describe()])),
-        }
-    }
-    let mut sentences = losses.into_iter().map(|(DataLoss { consequence, location }, directories)| {
-        let verb = if directories.len() > 1 { "are" } else { "is" };
-        format!("{consequence}: {} {verb} {location}", enumerated(&directories))
-    });
-    let message = sentences.next().unwrap_or_default();
-    let mut reason = String::new();
-    sentences.for_each(|sentence| push_separated(&mut reason, "; ", &sentence));
-    (message, Some(reason).filter(|reason| !reason.is_empty()))
-}
-
-/// Names as in a sentence: `a, b and c`.
-fn enumerated(names: &[String]) -> String {
-    let mut text = String::new();
-    for (place, name) in names.iter().enumerate() {
-        let is_last = place + 1 == names.len();
-        push_separated(&mut text, if is_last { " and " } else { ", " }, name);
-    }
-    text
-}
-
-fn describe_loss(mount: Option<&Mount<'_>>, product: &str) -> DataLoss {
-    let lost_with_pod = "all databases are lost when the pod is replaced";
-    let (consequence, location) = match mount.map(|mount| (&mount.source, mount.volume)) {
-        None => ("all databases are lost at the next restart", "in the container filesystem".to_owned()),
-        Some((VolumeSource::NoSuchVolume, volume)) => {
-            ("the API server rejects the pod", format!("on volume {}, which does not exist", quoted(volume)))
-        }
-        Some((VolumeSource::NoSource, _)) => {
-            (lost_with_pod, "on a volume without a source, which is an emptyDir".to_owned())
-        }
-        Some((VolumeSource::Other("emptyDir"), _)) => (lost_with_pod, "on an emptyDir".to_owned()),
-        Some((VolumeSource::Other("ephemeral"), _)) => (lost_with_pod, "on an ephemeral volume".to_owned()),
-        Some((VolumeSource::Other("csi"), _)) => (lost_with_pod, "on an inline CSI volume".to_owned()),
-        Some((VolumeSource::Other("hostPath"), _)) => {
-            ("after a failover there are no databases", "on a hostPath of the old node".to_owned())
-        }
-        Some((VolumeSource::Other(kind @ ("configMap" | "secret" | "projected" | "downwardAPI" | "image")), _)) => {
-            let consequence = format!("{product} cannot write its database files");
-            let article = if *kind == "image" { "an" } else { "a" };
-            return DataLoss { consequence, location: format!("on {article} {kind} volume") };
-        }
-        Some((VolumeSource::Other(kind), _)) => {
-            let kind = quoted(kind);
-            ("the database files are not on a claim", format!("on an inline {} volume", kind.trim_matches('`')))
-        }
-        Some((VolumeSource::Claim(_) | VolumeSource::ClaimTemplate(_), _)) => {
-            ("the API server rejects the pod", "on a claim without a name".to_owned())
-        }
-    };
-    DataLoss { consequence: consequence.to_owned(), location }
 }
 
 fn help(container: &DatabaseContainer<'_, '_>, unprotected: &[Unprotected<'_, '_>]) -> String {

@@ -1,11 +1,14 @@
 //! The unsafe fix of `persistent-data`: edits that put database files on a persistent volume claim. Files in the old
 //! directory stay there.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::super::check::CheckContext;
 use super::super::{is_active, single_replica, steady_controller};
-use super::{DeclaredClaim, Unprotected, declared_claims, mounts_volume};
+use super::Unprotected;
+use super::declared_claims::{DeclaredClaim, containers_without_claim, declared_claims};
 use crate::finding::{FindingKind, Findings, Fix};
 use crate::json::cursor::Cursor;
 use crate::json::edit::Edit;
@@ -107,17 +110,11 @@ impl<'a> Plan<'_, '_, 'a> {
     fn free_claim(&self) -> Option<Option<DeclaredClaim<'a>>> {
         let workload = self.container.workload;
         let containers = ["containers", "initContainers"].map(|list| workload.pod.at(list).items());
-        let containers = containers.into_iter().flatten();
-        let is_read_only = |claim: &DeclaredClaim<'_>| {
-            let mut volumes = workload.pod.at("volumes").items();
-            volumes.any(|volume| {
-                volume.at("name").str() == Some(claim.volume)
-                    && volume.path(&["persistentVolumeClaim", "readOnly"]).is_true()
-            })
-        };
-        let mut free = declared_claims(self.container).into_iter().filter(|claim| {
-            !is_read_only(claim) && !containers.clone().any(|container| mounts_volume(&container, claim.volume))
-        });
+        let mut used: HashSet<&str> = containers.into_iter().flatten().flat_map(mounted_volumes).collect();
+        let volumes = workload.pod.at("volumes").items();
+        let read_only = volumes.filter(|volume| volume.path(&["persistentVolumeClaim", "readOnly"]).is_true());
+        used.extend(read_only.filter_map(|volume| volume.at("name").str()));
+        let mut free = declared_claims(self.container).into_iter().filter(|claim| !used.contains(claim.volume));
         let claim = free.next();
         let is_choice = free.next().is_some() || claim.is_some() && workload.engines.len() > 1;
         (!is_choice).then_some(claim)
@@ -126,8 +123,9 @@ impl<'a> Plan<'_, '_, 'a> {
     /// The claims that the container mounts beside the data. In a pod with one database, also those that others mount.
     fn claims_beside(&self) -> Vec<DeclaredClaim<'a>> {
         let is_alone = self.container.workload.engines.len() == 1;
+        let mounted: HashSet<&str> = mounted_volumes(self.container.container).collect();
         let mut claims = declared_claims(self.container);
-        claims.retain(|claim| is_alone || mounts_volume(&self.container.container, claim.volume));
+        claims.retain(|claim| is_alone || mounted.contains(claim.volume));
         claims
     }
 
@@ -171,8 +169,7 @@ impl<'a> Plan<'_, '_, 'a> {
             volumes.items().any(|volume| volume.at("name").str() == Some(name))
                 || templates.any(|template| template.path(&["metadata", "name"]).str() == Some(name))
         };
-        let before = workload.containers().take_while(|other| !other.container.is_same(&self.container.container));
-        let without = before.filter(|other| declared_claims(other).is_empty()).count();
+        let without = containers_without_claim(self.container);
         let names = (without + 1..).map(|number| match number {
             1 => "mssql-data".to_owned(),
             _ => format!("mssql-data-{number}"),
@@ -217,6 +214,11 @@ impl<'a> Plan<'_, '_, 'a> {
             .push(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}));
         Some(source)
     }
+}
+
+/// The names of the volumes that a container mounts.
+fn mounted_volumes<'a>(container: Cursor<'a>) -> impl Iterator<Item = &'a str> {
+    container.at("volumeMounts").items().filter_map(|mount| mount.at("name").str())
 }
 
 /// The name of a new claim: that of the workload, and that of the volume. A long one leaves room for a number, which
