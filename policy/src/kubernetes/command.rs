@@ -146,58 +146,133 @@ struct Script {
 
 /// Splits a shell script into its commands.
 fn split_script(text: &str) -> Script {
-    let (mut script, mut words) = (Script::default(), Vec::new());
-    let (mut word, mut has_word, mut quote, mut in_braces) = (String::new(), false, None, false);
-    // Not in '…', but in $'…'.
-    let mut has_escapes = true;
-    let mut characters = text.chars();
-    // A line feed at the end finishes the last command.
-    while let Some(character) = characters.next().or_else(|| (has_word || !words.is_empty()).then_some('\n')) {
-        match (quote, character) {
-            (Some(open), _) if character == open => (quote, has_escapes) = (None, true),
-            (None, '\'' | '"') => {
-                has_escapes = character == '"' || word.ends_with('$');
-                (quote, has_word) = (Some(character), true);
-            }
-            (None, '#') if !has_word && word.is_empty() => {
-                let rest = characters.as_str();
-                characters = rest.trim_start_matches(|skipped| skipped != '\n').chars();
-            }
-            (None, '{') if !word.is_empty() => {
-                word.push(character);
-                in_braces = true;
-            }
-            (None, '}') if in_braces => {
-                word.push(character);
-                in_braces = false;
-            }
-            // The redirections `>&` and `&>`.
-            (None, '&') if word.ends_with(['<', '>']) || characters.as_str().starts_with('>') => word.push(character),
-            (_, '\\') if has_escapes => word.extend(characters.next().filter(|escaped| *escaped != '\n')),
-            (None, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '{' | '}') => {
-                if has_word || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                    has_word = false;
-                }
-                if !matches!(character, ' ' | '\t' | '\r') {
-                    script.push_command(std::mem::take(&mut words));
-                }
-                if character == '&' {
-                    match characters.as_str().strip_prefix('&') {
-                        Some(rest) => characters = rest.chars(),
-                        None => script.has_background = true,
-                    }
-                }
-            }
-            // An open quote ends with the script.
-            (Some(_), '\n') if characters.as_str().is_empty() => quote = None,
-            _ => {
-                word.push(character);
-                has_word = true;
-            }
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let mut reader = ScriptReader { rest: text, ..ScriptReader::default() };
+    while let Some(character) = reader.next() {
+        reader.read(character);
+    }
+    // An open quote ends with the script.
+    reader.end_command();
+    reader.script
+}
+
+/// The quotes around a character.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Quotes {
+    /// None; a backslash escapes the next character.
+    #[default]
+    None,
+    /// `'…'`; a backslash is one.
+    Single,
+    /// `$'…'`; a backslash escapes the next character.
+    Dollar,
+    /// `"…"`; a backslash escapes the next character.
+    Double,
+}
+
+impl Quotes {
+    /// The character that closes them.
+    fn end(self) -> Option<char> {
+        match self {
+            Quotes::None => None,
+            Quotes::Single | Quotes::Dollar => Some('\''),
+            Quotes::Double => Some('"'),
         }
     }
-    script
+}
+
+/// A shell script that is being split.
+#[derive(Default)]
+struct ScriptReader<'s> {
+    /// What follows.
+    rest: &'s str,
+    script: Script,
+    /// The words of the command so far.
+    words: Vec<String>,
+    /// The word so far.
+    word: String,
+    /// Whether the word has quotes, so that it is one even if it is empty.
+    is_quoted: bool,
+    quotes: Quotes,
+    /// Whether the word is in braces that do not group commands, as in `${NAME}` and `{a,b}`.
+    in_braces: bool,
+}
+
+impl ScriptReader<'_> {
+    fn next(&mut self) -> Option<char> {
+        let mut characters = self.rest.chars();
+        let next = characters.next();
+        self.rest = characters.as_str();
+        next
+    }
+
+    fn read(&mut self, character: char) {
+        if self.quotes.end() == Some(character) {
+            self.quotes = Quotes::None;
+        } else if character == '\\' && self.quotes != Quotes::Single {
+            // After an escaped line feed, the word goes on.
+            let escaped = self.next().filter(|escaped| *escaped != '\n');
+            self.word.extend(escaped);
+        } else if self.quotes == Quotes::None {
+            self.read_unquoted(character);
+        } else {
+            self.word.push(character);
+        }
+    }
+
+    fn read_unquoted(&mut self, character: char) {
+        match character {
+            '"' => self.open(Quotes::Double),
+            '\'' if self.word.ends_with('$') => self.open(Quotes::Dollar),
+            '\'' => self.open(Quotes::Single),
+            '#' if !self.has_word() => {
+                self.rest = self.rest.trim_start_matches(|skipped| skipped != '\n');
+            }
+            '{' if !self.word.is_empty() => {
+                self.word.push(character);
+                self.in_braces = true;
+            }
+            '}' if self.in_braces => {
+                self.word.push(character);
+                self.in_braces = false;
+            }
+            // The redirections `>&` and `&>`.
+            '&' if self.word.ends_with(['<', '>']) || self.rest.starts_with('>') => {
+                self.word.push(character);
+            }
+            '&' => {
+                self.end_command();
+                match self.rest.strip_prefix('&') {
+                    Some(rest) => self.rest = rest,
+                    None => self.script.has_background = true,
+                }
+            }
+            ' ' | '\t' | '\r' => self.end_word(),
+            '\n' | ';' | '|' | '(' | ')' | '{' | '}' => self.end_command(),
+            _ => self.word.push(character),
+        }
+    }
+
+    fn open(&mut self, quotes: Quotes) {
+        self.quotes = quotes;
+        self.is_quoted = true;
+    }
+
+    fn has_word(&self) -> bool {
+        self.is_quoted || !self.word.is_empty()
+    }
+
+    fn end_word(&mut self) {
+        if self.has_word() {
+            self.words.push(std::mem::take(&mut self.word));
+            self.is_quoted = false;
+        }
+    }
+
+    fn end_command(&mut self) {
+        self.end_word();
+        self.script.push_command(std::mem::take(&mut self.words));
+    }
 }
 
 /// Whether a word assigns a value to a variable.
@@ -249,6 +324,8 @@ mod tests {
         assert_eq!(script("a \\\n  b & wait"), ["a b", "wait"]);
         assert_eq!(script("nohup setsid /opt/mssql/bin/sqlservr &"), ["/opt/mssql/bin/sqlservr"]);
         assert_eq!(script("echo 'open"), ["echo open"]);
+        assert_eq!(script("echo 'open\n"), ["echo open"]);
+        assert_eq!(script("\\w"), ["w"]);
         assert_eq!(script("' '\n"), [" "]);
         assert_eq!(script("a >f 2>&1 &>g && b"), ["a >f 2>&1 &>g", "b"]);
         assert_eq!(script("a b/{c,d}; e() { f; }"), ["a b/{c,d}", "e", "f"]);
