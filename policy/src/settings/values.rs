@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{KnownRule, Named, is_unset, unknown, valid_values};
 use crate::engine::{ENGINES, Engine, ImageMapping};
-use crate::finding::{Action, quoted};
+use crate::finding::Action;
 use crate::kubernetes::resources::{RESOURCES, Resource};
 
 /// The type of a setting.
@@ -63,8 +63,7 @@ fn engine(key: &str, value: &Value) -> Result<&'static Engine, String> {
 
 /// The text of a value in the setting `key` that should be one of the names `known`.
 fn read_name<'v>(key: &str, value: &'v Value, known: &[&str]) -> Result<&'v str, String> {
-    let is_no_name = || format!("{} in `{key}` is not a name; {}", quoted(&value.to_string()), valid_values(known));
-    value.as_str().ok_or_else(is_no_name)
+    value.as_str().ok_or_else(|| format!("a value in `{key}` is not a name; {}", valid_values(known)))
 }
 
 /// Image repositories with the product in each.
@@ -391,21 +390,21 @@ mod tests {
     #[test]
     fn a_value_that_is_no_text_is_not_called_an_unknown_name() {
         let cases = [
-            (json!({"engines": [5]}), "`5` in `engines` is not a name; valid values: sql-edge, sql-server"),
-            (json!({"engines": [null]}), "`null` in `engines` is not a name; valid values: sql-edge, sql-server"),
+            (json!({"engines": [5]}), "a value in `engines` is not a name; valid values: sql-edge, sql-server"),
+            (json!({"engines": [null]}), "a value in `engines` is not a name; valid values: sql-edge, sql-server"),
             (
                 json!({"images": [{"repository": "a", "engine": 5}]}),
-                "`5` in `images` is not a name; valid values: sql-edge, sql-server",
+                "a value in `images` is not a name; valid values: sql-edge, sql-server",
             ),
             (
                 json!({"rules": {"single-replica": 5}}),
-                "`5` in `rules` is not a name; valid values: mutate, reject, warn, off",
+                "a value in `rules` is not a name; valid values: mutate, reject, warn, off",
             ),
         ];
         for (value, message) in cases {
             assert_eq!(parse_settings(&value), Err(message.to_owned()), "{value}");
         }
         let message = parse_settings(&json!({"lookUps": [5]})).unwrap_err();
-        assert!(message.starts_with("`5` in `lookUps` is not a name; valid values: "), "{message}");
+        assert!(message.starts_with("a value in `lookUps` is not a name; valid values: "), "{message}");
     }
 }
