@@ -172,7 +172,7 @@ impl<'s> Prefilter<'s> {
     fn may_be_configured(&self, document: &str) -> bool {
         let bytes = document.as_bytes();
         let has = |sign: &&str| memmem::find(bytes, sign.as_bytes()).is_some();
-        self.config_map.find(bytes).is_some() && SIGNS.iter().any(|sign| has(sign))
+        self.config_map.find(bytes).is_some() && SIGNS.iter().any(has)
     }
 
     /// A document without the values that rules with look-ups do not read, once its objects alone were checked.
