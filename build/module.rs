@@ -105,7 +105,7 @@ fn is_for_outer_build(name: &OsString) -> bool {
 }
 
 /// How much is inlined: less than usual, which keeps the module below 400 KiB.
-const INLINING: &str = "-Cllvm-args=-inline-threshold=25";
+const INLINING: &str = "-Cllvm-args=-inline-threshold=10";
 
 /// The memory of a new instance in bytes: stack, static data and about 200 KiB of heap, so that few requests need more.
 /// To give an instance more memory, its host has to call the kernel.

@@ -191,7 +191,8 @@ pub fn audit(inventory: &Inventory, settings: &Settings, timers: Timers, what_if
         .collect();
     let owners = owners(&databases, &objects);
     let mut others = Vec::new();
-    for found in findings::check_all(inventory, &objects, settings) {
+    let (findings, note) = findings::check_all(inventory, &objects, settings);
+    for found in findings {
         match owner(&found, &owners).and_then(|at| reports.get_mut(at)) {
             Some(report) => report.findings.push(found),
             None => others.push(found),
@@ -206,7 +207,7 @@ pub fn audit(inventory: &Inventory, settings: &Settings, timers: Timers, what_if
         databases: reports,
         findings: others,
         unread: inventory.unread.clone(),
-        notes: Vec::new(),
+        notes: note.into_iter().collect(),
         nodes: objects.of_kind("Node").len(),
         objects_read: inventory.objects_read,
         failures,

@@ -48,9 +48,12 @@ pub use self::ignores::{
 };
 pub use self::list_items::{TextObject, objects_of_text};
 use self::notes::notes;
+#[cfg(feature = "audit")]
+pub(crate) use self::notes::truncation;
 pub use self::related::RelatedLocation;
-pub(crate) use self::resolve::possible_database;
 pub use self::resolve::{check_rollout_of_deployment, runs_other_pods};
+#[cfg(feature = "audit")]
+pub(crate) use self::resolve::{possible_database, shorten_to_original};
 pub use self::scan::{FileScan, scan};
 use crate::manifest::{Document, ReadError};
 use crate::parallel;

@@ -14,11 +14,18 @@ use sqledge_ha_policy::workload::Workload;
 use super::configuration::configured;
 use super::inventory::{Inventory, Objects};
 use super::resources::is_of_rules;
-use crate::linter::{ObjectFinding, check_object, check_relations, check_rollout_of_deployment, runs_other_pods};
+use crate::linter::{
+    ObjectFinding, check_object, check_relations, check_rollout_of_deployment, runs_other_pods, shorten_to_original,
+    truncation,
+};
 
 /// The findings on all objects, each workload read with the ConfigMaps that configure it. Objects that a checked
-/// controller owns have none: they are reported on the controller.
-pub(super) fn check_all(inventory: &Inventory, objects: &Objects<'_>, settings: &Settings) -> Vec<ObjectFinding> {
+/// controller owns have none: they are reported on the controller. With a note, if not all relations were checked.
+pub(super) fn check_all(
+    inventory: &Inventory,
+    objects: &Objects<'_>,
+    settings: &Settings,
+) -> (Vec<ObjectFinding>, Option<String>) {
     let mut settings = Cow::Borrowed(settings);
     if inventory.is_openshift {
         settings.to_mut().adapt_to_openshift();
@@ -27,13 +34,21 @@ pub(super) fn check_all(inventory: &Inventory, objects: &Objects<'_>, settings: 
         let kind = Kind::from_object(object);
         kind.is_some_and(|kind| !has_checked_owner(kind, object))
     };
-    let checked: Vec<Cow<'_, Value>> =
-        inventory.objects.iter().filter(is_checked).map(|object| configured(object, objects)).collect();
+    let originals = || inventory.objects.iter().filter(is_checked);
+    let checked: Vec<Cow<'_, Value>> = originals().map(|object| configured(object, objects)).collect();
     // What could not be read may exist.
     let is_whole = !inventory.unread.iter().any(|unread| is_of_rules(&unread.resource));
     let scope = if is_whole { Scope::LiveCluster } else { Scope::Part };
     let index = ObjectIndex::new(scope, checked.iter().map(AsRef::as_ref));
-    checked.iter().flat_map(|object| check(object, &settings, &index, objects)).collect()
+    let mut findings = Vec::new();
+    for (object, original) in checked.iter().zip(originals()) {
+        let mut found = check(object, &settings, &index, objects);
+        if matches!(object, Cow::Owned(_)) {
+            found.iter_mut().for_each(|found| shorten_to_original(&mut found.finding.pointer, object, original));
+        }
+        findings.append(&mut found);
+    }
+    (findings, index.is_truncated().then(truncation))
 }
 
 fn check(object: &Value, settings: &Settings, index: &ObjectIndex<'_>, objects: &Objects<'_>) -> Vec<ObjectFinding> {

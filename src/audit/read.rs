@@ -353,3 +353,37 @@ fn has_anti_affinity(workload: &Value) -> bool {
     let pod = Cursor::root(workload).path(kind.template_path()).at("spec");
     pod.path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]).exists()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use kube::Config;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn the_progress_counts_the_objects_of_each_resource() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let client = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let shown = Mutex::new(Vec::new());
+        let progress = |resource: &str, objects: usize| shown.lock().unwrap().push((resource.to_owned(), objects));
+        let mut reader = Reader {
+            client: &client,
+            settings: &Settings::default(),
+            progress: &progress,
+            groups: None,
+            inventory: Inventory::default(),
+            counts: BTreeMap::new(),
+        };
+        let (pods, nodes) = (resources::pods().unwrap(), ListedResource::from(Kind::Node.resource().unwrap()));
+        reader.finish(&nodes, None, Ok(3));
+        reader.finish(&pods, Some("a"), Ok(2));
+        reader.finish(&pods, Some("b"), Ok(4));
+        assert_eq!(reader.inventory.objects_read, 9);
+        let expected = [("nodes", 3), ("pods", 2), ("pods", 6)].map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(*shown.lock().unwrap(), expected);
+    }
+}

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use serde_json::Value;
 use sqledge_ha_policy::kubernetes::DEFAULT_NAMESPACE;
 use sqledge_ha_policy::kubernetes::kind::{Kind, has_checked_owner};
 use sqledge_ha_policy::rules::volume_ownership;
@@ -15,7 +14,7 @@ use super::contents::Contents;
 use super::list_items::objects_in;
 use super::locate::ObjectLocation;
 use super::namespace::only_namespace;
-use super::resolve::{Resolved, resolve_all};
+use super::resolve::{Resolved, resolve_all, shorten_to_original};
 use super::{LintedFile, LocatedFinding, ObjectId, related};
 use crate::parallel;
 use crate::prefilter::Prefilter;
@@ -85,8 +84,10 @@ impl Application {
         let found = parallel::map(numbered(), 16, |(at, object): (usize, &ObjectLocation<'_>)| {
             let mut findings = resolved.get(&at).map(|resolved| resolved.check(&settings)).unwrap_or_default();
             findings.extend(check_relations(for_look_ups(at).unwrap_or(object.item.value), &settings, &index));
-            if for_look_ups(at).is_some() {
-                findings.iter_mut().for_each(|found| shorten(&mut found.finding.pointer, object.item.value));
+            if let Some(copy) = for_look_ups(at) {
+                for found in &mut findings {
+                    shorten_to_original(&mut found.finding.pointer, copy, object.item.value);
+                }
             }
             object.locate(findings, text(object.file))
         });
@@ -107,13 +108,6 @@ impl Application {
             namespace: namespace.to_owned(),
             is_truncated: index.is_truncated(),
         }
-    }
-}
-
-/// Shortens a JSON Pointer to a value that the object in the file has: ConfigMaps add variables.
-fn shorten(pointer: &mut String, object: &Value) {
-    while !pointer.is_empty() && object.pointer(pointer).is_none() {
-        pointer.truncate(pointer.rfind('/').unwrap_or_default());
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqledge_ha_policy::engine::{ENGINES, Engine};
 use sqledge_ha_policy::finding::quoted;
-use sqledge_ha_policy::view::index::MAX_RELATED;
+use sqledge_ha_policy::view::index::{MAX_RELATED, MAX_SEARCHED};
 
 use super::LintResult;
 
@@ -92,12 +92,15 @@ fn no_workload(result: &LintResult) -> Option<String> {
 }
 
 fn truncated(result: &LintResult) -> Option<String> {
-    result.is_truncated.then(|| {
-        format!(
-            "not all Services were checked: more than {MAX_RELATED} select the same database, or one selects more than \
-             {MAX_RELATED} databases"
-        )
-    })
+    result.is_truncated.then(truncation)
+}
+
+/// What is said if an object has more relations than are checked.
+pub(crate) fn truncation() -> String {
+    format!(
+        "not all relations were checked: an object is compared with {MAX_RELATED} others at most, and {MAX_SEARCHED} of \
+         a namespace are searched for them"
+    )
 }
 
 #[cfg(test)]

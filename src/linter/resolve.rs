@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use sqledge_ha_policy::json::cursor::Cursor;
-use sqledge_ha_policy::kubernetes::config_maps::{config_map_names, resolve, with_marking_variables};
+use sqledge_ha_policy::kubernetes::config_maps::{
+    config_map_names, resolve, shorten_to_container, with_marking_variables,
+};
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, has_checked_owner};
 use sqledge_ha_policy::kubernetes::rollout::{
     is_of_deployment, referenced_deployment, with_pods_of, workload_reference,
@@ -50,6 +52,15 @@ impl Resolved {
             Resolved::Configured(_, object) => Some(object),
             Resolved::Rollout(_) => None,
         }
+    }
+}
+
+/// Shortens the JSON Pointer of a finding in a copy to a value that the original has: ConfigMaps add variables, and
+/// replace references.
+pub(crate) fn shorten_to_original(pointer: &mut String, copy: &Value, original: &Value) {
+    shorten_to_container(pointer, copy);
+    while !pointer.is_empty() && original.pointer(pointer).is_none() {
+        pointer.truncate(pointer.rfind('/').unwrap_or_default());
     }
 }
 

@@ -71,7 +71,7 @@ pub trait LookupSource: Send + Sync {
     /// One unpruned object; `None` if it does not exist.
     ///
     /// # Errors
-    /// Why the source does not know. The module looks for `is forbidden` and `404` in it, and does not repeat it.
+    /// Why the source does not know. The module looks for `is forbidden` and `code: 404` in it, and does not repeat it.
     fn get(&self, query: &Get) -> Result<Option<Cow<'_, Value>>, String>;
 
     /// The unpruned objects of a kind in a namespace, in any order. A source that knows the module can omit objects

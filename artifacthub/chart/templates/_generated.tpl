@@ -386,7 +386,12 @@
       'service.beta.kubernetes.io/cce-load-balancer-internal-vpc',
       'service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type',
       'service.beta.kubernetes.io/oci-load-balancer-internal',
-      'load-balancer.hetzner.cloud/disable-public-network'
+      'load-balancer.hetzner.cloud/disable-public-network',
+      'cloud.google.com/load-balancer-type',
+      'service.beta.kubernetes.io/load-balancer-source-ranges',
+      'service.beta.kubernetes.io/azure-allowed-ip-ranges',
+      'service.beta.kubernetes.io/azure-allowed-service-tags',
+      'service.beta.kubernetes.io/aws-load-balancer-type'
     ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))
 - name: related-changed
   expression: |-
@@ -523,7 +528,12 @@
       'service.beta.kubernetes.io/cce-load-balancer-internal-vpc',
       'service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type',
       'service.beta.kubernetes.io/oci-load-balancer-internal',
-      'load-balancer.hetzner.cloud/disable-public-network'
+      'load-balancer.hetzner.cloud/disable-public-network',
+      'cloud.google.com/load-balancer-type',
+      'service.beta.kubernetes.io/load-balancer-source-ranges',
+      'service.beta.kubernetes.io/azure-allowed-ip-ranges',
+      'service.beta.kubernetes.io/azure-allowed-service-tags',
+      'service.beta.kubernetes.io/aws-load-balancer-type'
     ].exists(name, object.metadata.?annotations[?name] != oldObject.metadata.?annotations[?name]))
 {{- end }}
 

@@ -10,7 +10,7 @@ pub(super) fn read_error(error: &str, resource: &Resource) -> Unavailable {
         Unavailable::Forbidden
     } else if says("has not been granted access") {
         Unavailable::NotGranted
-    } else if is_optional(resource) && (says("404 page not found") || says("code: 404")) {
+    } else if is_optional(resource) && (says("ApiError: 404") || says("code: 404")) {
         Unavailable::NotInstalled
     } else if says("too much for the module") {
         Unavailable::TooManyObjects

@@ -115,8 +115,22 @@ fn add_variables(container: &mut Value, variables: impl IntoIterator<Item = (Str
     for (name, value) in variables {
         // Appended, because JSON Pointers of findings count the entries of the file.
         if known.insert(name.clone()) {
-            env.push(json!({"name": name, "value": value}));
+            env.push(json!({"name": name, "value": value, IS_OF_CONFIG_MAP: true}));
         }
+    }
+}
+
+/// The field of variables that only the copy has.
+const IS_OF_CONFIG_MAP: &str = "configMap";
+
+/// Shortens the JSON Pointer of a finding in a copy to the container, if it leads to a variable that only the copy has.
+pub fn shorten_to_container(pointer: &mut String, copy: &Value) {
+    let Some((container, variable)) = pointer.rsplit_once("/env/") else { return };
+    let position = variable.split('/').next().unwrap_or_default();
+    let entry = copy.pointer(&format!("{container}/env/{position}"));
+    if entry.is_some_and(|entry| entry.get(IS_OF_CONFIG_MAP).is_some()) {
+        let end = container.len();
+        pointer.truncate(end);
     }
 }
 
@@ -357,9 +371,10 @@ mod tests {
             let object =
                 deployment(&[(&format!("{CONTAINER}/envFrom"), sources), (&format!("{CONTAINER}/env"), json!([]))]);
             let copy = with_marking_variables(&object, WorkloadKind::Deployment)?;
-            Some(copy["spec"]["template"]["spec"]["containers"][0]["env"].clone())
+            let env = copy["spec"]["template"]["spec"]["containers"][0]["env"].as_array()?.clone();
+            Some(env.iter().map(|entry| entry["name"].clone()).collect::<Vec<Value>>())
         };
-        let names = json!([{"name": "ACCEPT_EULA", "value": null}, {"name": "MSSQL_SA_PASSWORD", "value": null}]);
+        let names = vec![json!("ACCEPT_EULA"), json!("MSSQL_SA_PASSWORD")];
         assert_eq!(marked(json!([{"secretRef": {"name": "s"}}, {"configMapRef": {"name": "c"}}])), Some(names));
         assert_eq!(marked(json!([{"secretRef": {"name": "s"}}])), None);
     }

@@ -55,6 +55,7 @@ use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::rollout::{WorkloadReference, workload_reference};
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::volumes::ByName;
+use crate::view::Scope;
 use crate::workload::Workload;
 
 /// The rule.
@@ -84,7 +85,7 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
         let mut others = Vec::new();
         for name in claim.names(workload) {
             let Some(users) = context.view.users_of_claim(&name).known() else { return };
-            let users = users.into_iter().filter(|pods| !is_same(pods, workload));
+            let users = users.into_iter().filter(|pods| !is_same(pods, workload, context.scope()));
             others.extend(users.filter_map(|pods| OtherUser::read(pods, &name)));
         }
         // One that writes is worse than one that reads.
@@ -112,14 +113,15 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     }
 }
 
-/// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment. Those whose name the server
-/// will generate are always others, unless they are of the same object.
-fn is_same(pods: &Pods<'_>, workload: &Workload<'_>) -> bool {
+/// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment. In files, those whose name the
+/// server will generate are others, unless they are of the same object.
+fn is_same(pods: &Pods<'_>, workload: &Workload<'_>, scope: Scope) -> bool {
     let runs = |rollout: &Cursor<'_>, kind: WorkloadKind, name: &str| {
         workload_reference(rollout) == Some(WorkloadReference { kind: kind.name(), name })
     };
     let object = Cursor::root(pods.object);
-    (pods.kind == workload.kind && pods.name == workload.name() && !pods.name.is_empty())
+    let is_named = scope == Scope::Request || !pods.name.is_empty();
+    (pods.kind == workload.kind && pods.name == workload.name() && is_named)
         || object.is_same(&workload.object)
         || runs(&object, workload.kind, workload.name())
         || runs(&workload.object, pods.kind, pods.name)

@@ -26,7 +26,7 @@ use crate::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 pub const MAX_RELATED: usize = 32;
 
 /// The most objects that are searched for those that are related to one, where all are checked.
-const MAX_SEARCHED: usize = 4096;
+pub const MAX_SEARCHED: usize = 4096;
 
 /// Objects, indexed so that every [`Query`] is cheap in large sets.
 ///
@@ -243,7 +243,8 @@ impl<'a> ObjectIndex<'a> {
         index
     }
 
-    /// Whether an object had more than [`MAX_RELATED`] related objects, so that some were not compared.
+    /// Whether some objects were not compared: more than [`MAX_RELATED`] are related to one, or more than
+    /// [`MAX_SEARCHED`] had to be searched.
     pub fn is_truncated(&self) -> bool {
         self.is_truncated.load(Ordering::Relaxed)
     }
