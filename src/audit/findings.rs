@@ -43,9 +43,7 @@ pub(super) fn check_all(
     let mut findings = Vec::new();
     for (object, original) in checked.iter().zip(originals()) {
         let mut found = check(object, &settings, &index, objects);
-        if matches!(object, Cow::Owned(_)) {
-            found.iter_mut().for_each(|found| shorten_to_original(&mut found.finding.pointer, object, original));
-        }
+        found.iter_mut().for_each(|found| shorten_to_original(&mut found.finding.pointer, object, original));
         findings.append(&mut found);
     }
     (findings, index.is_truncated().then(truncation))

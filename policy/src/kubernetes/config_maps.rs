@@ -380,6 +380,28 @@ mod tests {
     }
 
     #[test]
+    fn a_finding_about_a_variable_of_a_config_map_is_one_about_the_container() {
+        let own = json!([{"name": "OWN", "value": "1"}]);
+        let container = resolved(
+            &[
+                (&format!("{CONTAINER}/env"), own),
+                (&format!("{CONTAINER}/envFrom"), json!([{"configMapRef": {"name": "conf"}}])),
+            ],
+            json!({"OTHER": "2"}),
+        );
+        let copy = json!({"spec": {"containers": [container]}});
+        for (pointer, expected) in [
+            ("/spec/containers/0/env/0/value", "/spec/containers/0/env/0/value"),
+            ("/spec/containers/0/env/1/name", "/spec/containers/0"),
+            ("/spec/containers/0/env", "/spec/containers/0/env"),
+        ] {
+            let mut shortened = pointer.to_owned();
+            shorten_to_container(&mut shortened, &copy);
+            assert_eq!(shortened, expected, "{pointer}");
+        }
+    }
+
+    #[test]
     fn the_names_of_all_config_maps_are_known() {
         let sources = json!([{"configMapRef": {"name": "b"}}, {"secretRef": {"name": "s"}}]);
         let reference = json!({"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "a"}}});

@@ -55,7 +55,6 @@ use crate::kubernetes::kind::{Kind, WorkloadKind};
 use crate::kubernetes::rollout::{WorkloadReference, workload_reference};
 use crate::kubernetes::selector::Pods;
 use crate::kubernetes::volumes::ByName;
-use crate::view::Scope;
 use crate::workload::Workload;
 
 /// The rule.
@@ -85,7 +84,7 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
         let mut others = Vec::new();
         for name in claim.names(workload) {
             let Some(users) = context.view.users_of_claim(&name).known() else { return };
-            let users = users.into_iter().filter(|pods| !is_same(pods, workload, context.scope()));
+            let users = users.into_iter().filter(|pods| !is_same(pods, workload));
             others.extend(users.filter_map(|pods| OtherUser::read(pods, &name)));
         }
         // One that writes is worse than one that reads.
@@ -113,16 +112,15 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
     }
 }
 
-/// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment. In files, those whose name the
-/// server will generate are others, unless they are of the same object.
-fn is_same(pods: &Pods<'_>, workload: &Workload<'_>, scope: Scope) -> bool {
+/// Whether these pods are those of `workload`: a Rollout can run the pods of a Deployment. Two whose names the
+/// server will generate are the same if they are equal.
+fn is_same(pods: &Pods<'_>, workload: &Workload<'_>) -> bool {
     let runs = |rollout: &Cursor<'_>, kind: WorkloadKind, name: &str| {
         workload_reference(rollout) == Some(WorkloadReference { kind: kind.name(), name })
     };
     let object = Cursor::root(pods.object);
-    let is_named = scope == Scope::Request || !pods.name.is_empty();
-    (pods.kind == workload.kind && pods.name == workload.name() && is_named)
-        || object.is_same(&workload.object)
+    let is_equal = || Some(pods.object) == workload.object.value();
+    (pods.kind == workload.kind && pods.name == workload.name() && (!pods.name.is_empty() || is_equal()))
         || runs(&object, workload.kind, workload.name())
         || runs(&workload.object, pods.kind, pods.name)
 }
@@ -213,8 +211,8 @@ mod tests {
 
     #[test]
     fn workloads_with_generated_names_are_not_the_same() {
-        let generated = || deployment(&[("/metadata", json!({"generateName": "sql-"}))]);
-        let (database, other) = (generated(), generated());
+        let generated = |start: &str| deployment(&[("/metadata", json!({"generateName": start}))]);
+        let (database, other) = (generated("sql-"), generated("other-"));
         let found = |index| ask_in(&RULE, &database, &index, &Settings::default());
         assert_eq!(found(closed([&database, &other])), [format!("reject {NAME}")]);
         assert!(found(closed([&database])).is_empty());
