@@ -367,7 +367,7 @@ pub(crate) fn node_loses_its_network(environment: &Environment) {
         environment.cluster.running_on(node).iter().filter(|pod| pod.starts_with(&of_subject)).count()
     };
     let compared = compare(environment, Failure::NodeIsolation, &[], WATCHED_WITH_NODES, |subjects| {
-        at_once(subjects, || _ = environment.cluster.control("POST", "/nodes/amd64-a/isolate", ""));
+        at_once(subjects, || environment.cluster.control("POST", "/nodes/amd64-a/isolate", ""));
     });
     let doubled: Vec<&Subject<'_>> = compared
         .iter()
