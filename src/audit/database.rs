@@ -5,8 +5,7 @@ use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::kind::{Kind, WorkloadKind, controller_of, has_checked_owner};
 use sqledge_ha_policy::kubernetes::rollout::referenced_deployment;
-pub use sqledge_ha_policy::kubernetes::selector::POD_TEMPLATE_HASH as TEMPLATE_HASH;
-use sqledge_ha_policy::kubernetes::selector::Pods;
+use sqledge_ha_policy::kubernetes::selector::{POD_TEMPLATE_HASH, Pods};
 use sqledge_ha_policy::kubernetes::service::Service;
 use sqledge_ha_policy::kubernetes::{DEFAULT_NAMESPACE, name_of, namespace_of};
 use sqledge_ha_policy::settings::Settings;
@@ -267,7 +266,7 @@ fn deployment_behind<'a>(objects: &Objects<'a>, namespace: &str, kind: &str, nam
 
 /// The Deployment of a pod whose ReplicaSet is not known.
 fn deployment_of_pod<'p>(pod: &Value, replica_set: &'p str) -> Option<&'p str> {
-    let hash = Cursor::root(pod).path(&["metadata", "labels"]).at(TEMPLATE_HASH).str()?;
+    let hash = Cursor::root(pod).path(&["metadata", "labels"]).at(POD_TEMPLATE_HASH).str()?;
     deployment_of_replica_set(replica_set, hash)
 }
 

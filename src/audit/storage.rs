@@ -6,7 +6,7 @@ use sqledge_ha_policy::json::cursor::Cursor;
 use sqledge_ha_policy::kubernetes::claim::Claim;
 use sqledge_ha_policy::kubernetes::objects::Volume;
 use sqledge_ha_policy::kubernetes::scheduling::Placement;
-use sqledge_ha_policy::kubernetes::volumes::{VolumeSource, effective_mount};
+use sqledge_ha_policy::kubernetes::volumes::{VolumeKind, VolumeSource, effective_mount};
 
 use super::database::{Database, Pod};
 use super::inventory::Objects;
@@ -183,20 +183,21 @@ fn push<'a>(homes: &mut Vec<Home<'a>>, home: Home<'a>) {
 }
 
 /// A volume that is no claim, by the name of its field.
-fn other_home<'a>(kind: &str, name: &'a str, pod: &Cursor<'a>) -> Home<'a> {
-    let volume = pod.at("volumes").items().find(|volume| volume.at("name").str() == Some(name));
-    match kind {
-        "emptyDir" => {
+fn other_home<'a>(field: &str, name: &'a str, pod: &Cursor<'a>) -> Home<'a> {
+    match VolumeKind::of_field(field) {
+        VolumeKind::OfPod => {
+            let volume = pod.at("volumes").items().find(|volume| volume.at("name").str() == Some(name));
             let medium = volume.and_then(|volume| volume.path(&["emptyDir", "medium"]).str());
             Home::PodVolume { name, is_in_memory: medium == Some("Memory") }
         }
-        // A generic ephemeral volume is a claim that ends with the pod, and so does an inline CSI volume.
-        "ephemeral" | "csi" => Home::PodVolume { name, is_in_memory: false },
-        "hostPath" => Home::NodePath { name: name.to_owned() },
-        "nfs" | "cephfs" | "glusterfs" | "azureFile" => Home::Network { name },
+        VolumeKind::OfNode => Home::NodePath { name: name.to_owned() },
+        VolumeKind::Other if NETWORK_VOLUMES.contains(&field) => Home::Network { name },
         _ => Home::Unknown,
     }
 }
+
+/// Volumes on a file server, by the names of their fields.
+const NETWORK_VOLUMES: [&str; 4] = ["nfs", "cephfs", "glusterfs", "azureFile"];
 
 fn claim_home<'a>(name: String, namespace: &str, objects: &Objects<'a>) -> Home<'a> {
     let claim = objects.get("PersistentVolumeClaim", namespace, &name).map(Claim::read);

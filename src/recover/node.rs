@@ -9,8 +9,9 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::kubernetes::scheduling::OUT_OF_SERVICE;
+use sqledge_ha_policy::kubernetes::selector::POD_TEMPLATE_HASH;
 
-use crate::audit::database::{TEMPLATE_HASH, deployment_of_replica_set, is_final_phase};
+use crate::audit::database::{deployment_of_replica_set, is_final_phase};
 
 /// By default, a node that answered this recently may still run: the grace period of Kubernetes, and some seconds for
 /// clocks that differ.
@@ -163,7 +164,7 @@ fn owner_of(pod: &Pod) -> String {
     match controller {
         None => format!("Pod {namespace}/{}", pod.name_any()),
         Some(owner) => {
-            let hash = pod.labels().get(TEMPLATE_HASH);
+            let hash = pod.labels().get(POD_TEMPLATE_HASH);
             let deployment = hash.and_then(|hash| deployment_of_replica_set(&owner.name, hash));
             match (owner.kind.as_str(), deployment) {
                 ("ReplicaSet", Some(name)) => format!("Deployment {namespace}/{name}"),
