@@ -1,20 +1,29 @@
 #!/bin/sh
 # Writes the bill of materials of a package in the CycloneDX format.
 #
-#   sh artifacthub/release/bill.sh FILE MANIFEST [OPTION]...      options of cargo-cyclonedx
+#   sh artifacthub/release/bill.sh FILE DIRECTORY [OPTION]...      the package's directory in the workspace; options of
+#                                                                 cargo-cyclonedx
 #
 # The output is reproducible: SOURCE_DATE_EPOCH is its time, and it has no serial number.
 set -eu
 
 file=$1
-manifest=$2
+package=$2
 shift 2
 root=$(cd "$(dirname "$0")/../.." && pwd)
-# The tool writes beside the manifests. The process id allows several at a time.
-name=bill-of-materials-$$
-# The tool writes a file for every member of the workspace.
-trap 'rm -f "$root/$name.json" "$root/policy/$name.json"' EXIT
-"$root/target/tools/bin/cargo-cyclonedx" cyclonedx --quiet --manifest-path "$manifest" --format json --spec-version 1.5 \
-    --no-build-deps --override-filename "$name" "$@"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# A copy of the workspace: the tool writes a file beside every manifest. It has no documentation, whose members use
+# features that the program can lack: features of all members count.
+for entry in "$root"/*; do
+    case ${entry##*/} in
+    Cargo.* | docs | policy | target) ;;
+    *) ln -s "$entry" "$work" ;;
+    esac
+done
+cp -R "$root/Cargo.lock" "$root/policy" "$work"
+sed 's#"docs/[a-z]*", ##g' "$root/Cargo.toml" >"$work/Cargo.toml"
+"$root/target/tools/bin/cargo-cyclonedx" cyclonedx --quiet --manifest-path "$work/$package/Cargo.toml" --format json \
+    --spec-version 1.5 --no-build-deps --override-filename bill-of-materials "$@"
 # Remove the local path of the sources.
-sed "s#path+file://$root#path+file://.#g" "$(dirname "$manifest")/$name.json" >"$file"
+sed "s#path+file://$work#path+file://.#g" "$work/$package/bill-of-materials.json" >"$file"

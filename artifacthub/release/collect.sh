@@ -69,10 +69,10 @@ fi
 cp "$playground" "$dist/sqledge-ha-playground.html"
 
 # Bills of materials of the module and the command.
-sh "$here/bill.sh" "$dist/policy.cdx.json" "$root/policy/Cargo.toml" --features guest --target wasm32-unknown-unknown
-sh "$here/bill.sh" "$dist/sqledge-ha.cdx.json" "$root/Cargo.toml" --target x86_64-unknown-linux-musl
+sh "$here/bill.sh" "$dist/policy.cdx.json" policy --features guest --target wasm32-unknown-unknown
+sh "$here/bill.sh" "$dist/sqledge-ha.cdx.json" . --target x86_64-unknown-linux-musl
 if [ $# -gt 0 ]; then
-    sh "$here/bill.sh" "$dist/sqledge-ha-lint.cdx.json" "$root/Cargo.toml" --no-default-features \
+    sh "$here/bill.sh" "$dist/sqledge-ha-lint.cdx.json" . --no-default-features \
         --target x86_64-unknown-linux-musl
 fi
 
