@@ -1,7 +1,7 @@
 //! # What must hold
 //! The volume behind every claim that holds database files can be attached to another node. What is bound to one node
 //! is rejected: a PersistentVolume with `hostPath` or `local`, or with a node affinity to `kubernetes.io/hostname`, and
-//! a StorageClass whose provisioner makes such volumes. If only the name of a class suggests it (`local-path`,
+//! one whose driver, or a StorageClass whose provisioner, makes such volumes. If only the name of a class suggests it (`local-path`,
 //! `hostpath`, `local-storage` and the like, or one in the setting `localStorageClasses`), it is a warning. Where Nodes
 //! are in view, and at most one of them can run the pod anyway, it is a warning, too.
 //!
@@ -55,9 +55,17 @@ pub const RULE: Rule = Rule {
     },
 };
 
-/// Provisioners whose volumes stay on one node: of Kubernetes, Rancher, OpenEBS and TopoLVM.
-const PROVISIONERS: [&str; 5] =
-    [NO_PROVISIONER, "rancher.io/local-path", "openebs.io/local", "topolvm.io", "topolvm.cybozu.com"];
+/// Provisioners and CSI drivers whose volumes stay on one node: of Kubernetes, Rancher, OpenEBS (the last two for LVM
+/// and ZFS) and TopoLVM.
+const PROVISIONERS: [&str; 7] = [
+    NO_PROVISIONER,
+    "rancher.io/local-path",
+    "topolvm.io",
+    "topolvm.cybozu.com",
+    "openebs.io/local",
+    "local.csi.openebs.io",
+    "zfs.csi.openebs.io",
+];
 /// Words in the names of StorageClasses that suggest the same, e.g. `local-path`, `ase-node-local`, `openebs-hostpath`.
 const WORDS: [&str; 2] = ["local", "hostpath"];
 
@@ -84,8 +92,10 @@ fn finding_on(context: &CheckContext<'_>, storage: &DataStorage<'_>) -> Option<F
     const MESSAGE: &str = "the volume stays on one node: if it fails, the database stays down";
     let certain = || Finding::contradiction(&storage.location, MESSAGE).help(HELP);
     if let Some(volume) = &storage.volume {
-        let node = volume.node()?;
-        return Some(storage.about(certain(), &volume.object, &node, "this binds the volume to one node"));
+        let driver = volume.object.path(&["spec", "csi", "driver"]);
+        let of_driver = || driver.str().is_some_and(is_of_one_node).then_some(driver);
+        let place = volume.node().or_else(of_driver)?;
+        return Some(storage.about(certain(), &volume.object, &place, "this binds the volume to one node"));
     }
     if let Some(class) = &storage.class {
         let provisioner = class.provisioner();
@@ -160,6 +170,8 @@ mod tests {
             json!({"hostPath": {"path": "/data"}}),
             json!({"local": {"path": "/data"}}),
             json!({"csi": {"driver": "d"}, "nodeAffinity": on_nodes("In", &["n1"])}),
+            json!({"csi": {"driver": "topolvm.io"}}),
+            json!({"csi": {"driver": "kubevirt.io.hostpath-provisioner"}}),
         ] {
             assert_eq!(found(&bound, &[&volume(spec)]), [format!("reject {NAME}")]);
         }
@@ -233,7 +245,7 @@ mod tests {
     #[test]
     fn a_class_is_judged_by_its_provisioner_or_else_by_its_name() {
         let of = |name: &str| claim("sql-data", &[("/spec/storageClassName", json!(name))]);
-        for provisioner in ["rancher.io/local-path", NO_PROVISIONER, "docker.io/hostpath", "topolvm.io"] {
+        for provisioner in ["rancher.io/local-path", NO_PROVISIONER, "docker.io/hostpath", "local.csi.openebs.io"] {
             assert_eq!(found(&of("fast"), &[&class("fast", provisioner)]), [format!("reject {NAME}")]);
         }
         assert!(found(&of("local-path"), &[&class("local-path", "driver.longhorn.io")]).is_empty());

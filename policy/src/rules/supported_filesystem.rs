@@ -55,9 +55,21 @@ pub const RULE: Rule = Rule {
 /// Volume sources of network file systems.
 const SOURCES: [&str; 4] = ["nfs", "azureFile", "cephfs", "glusterfs"];
 /// Parts of the names of drivers for network file systems, e.g. `nfs.csi.k8s.io`, `smb.csi.k8s.io`,
-/// `file.csi.azure.com`, `efs.csi.aws.com`, `filestore.csi.storage.gke.io`
-/// (<https://kubernetes-csi.github.io/docs/drivers.html>).
-const DRIVERS: [&str; 7] = ["nfs", "smb", "cifs", "azurefile", "azure-file", "file.csi", "filestore"];
+/// `rook-ceph.cephfs.csi.ceph.com`, `file.csi.azure.com`, `fsx.csi.aws.com`, `filestore.csi.storage.gke.io`,
+/// `nasplugin.csi.alibabacloud.com` (<https://kubernetes-csi.github.io/docs/drivers.html>).
+const DRIVERS: [&str; 11] = [
+    "nfs",
+    "smb",
+    "cifs",
+    "cephfs",
+    "glusterfs",
+    "azurefile",
+    "azure-file",
+    "file.csi",
+    "filestore",
+    "fsx.",
+    "nasplugin",
+];
 /// The same whose name is part of other words, e.g. `openshift.org/aws-efs`.
 const EFS: &str = "efs";
 /// Keys in the parameters of a StorageClass that name a file system.
@@ -188,6 +200,10 @@ mod tests {
             "efs.csi.aws.com",
             "openshift.org/aws-efs",
             "filestore.csi.storage.gke.io",
+            "fsx.csi.aws.com",
+            "nasplugin.csi.alibabacloud.com",
+            "rook-ceph.cephfs.csi.ceph.com",
+            "kubernetes.io/glusterfs",
             "k8s-sigs.io/nfs",
         ] {
             assert_eq!(of_class(json!({"provisioner": provisioner})), warning, "{provisioner}");
