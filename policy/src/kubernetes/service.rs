@@ -10,8 +10,11 @@ use crate::json::cursor::Cursor;
 pub enum Annotation {
     /// With one of these values it is internal. Mutations set the first; the others are former ones.
     Internal(&'static [&'static str]),
-    /// The same, under a former name, which is only read.
-    FormerInternal(&'static [&'static str]),
+    /// The same, only read: under a former name, or of a platform where nobody asked for mutations. Any value counts
+    /// if there are none.
+    OnlyReadInternal(&'static [&'static str]),
+    /// Its addresses, separated by commas.
+    Addresses,
     /// It limits the clients.
     Clients,
     /// It selects the AWS Load Balancer Controller, whose load balancers are internal unless the annotation for the
@@ -20,9 +23,10 @@ pub enum Annotation {
 }
 
 /// Every annotation that rules read: those for an internal load balancer on Azure, AWS, Google Cloud, IBM Cloud,
-/// OpenStack, Baidu, Alibaba, Oracle and Hetzner (Kubernetes documentation, *Service*, internal load balancer; the last
-/// from Hetzner's controller), and those that limit the clients. An update of one of them is checked.
-pub static ANNOTATIONS: [(&str, Annotation); 15] = [
+/// OpenStack, Baidu, Alibaba, Oracle, Tencent (Kubernetes documentation, *Service*, internal load balancer), Hetzner,
+/// DigitalOcean, Scaleway and Yandex (their controllers), those that choose addresses with MetalLB, kube-vip and Cilium,
+/// and those that limit the clients. An update of one of them is checked.
+pub static ANNOTATIONS: [(&str, Annotation); 25] = [
     ("service.beta.kubernetes.io/azure-load-balancer-internal", Annotation::Internal(&["true"])),
     (AWS_SCHEME, Annotation::Internal(&["internal"])),
     ("service.beta.kubernetes.io/aws-load-balancer-internal", Annotation::Internal(&["true", "0.0.0.0/0"])),
@@ -33,7 +37,17 @@ pub static ANNOTATIONS: [(&str, Annotation); 15] = [
     ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type", Annotation::Internal(&["intranet"])),
     ("service.beta.kubernetes.io/oci-load-balancer-internal", Annotation::Internal(&["true"])),
     ("load-balancer.hetzner.cloud/disable-public-network", Annotation::Internal(&["true"])),
-    ("cloud.google.com/load-balancer-type", Annotation::FormerInternal(&["Internal"])),
+    ("cloud.google.com/load-balancer-type", Annotation::OnlyReadInternal(&["Internal"])),
+    ("oci-network-load-balancer.oraclecloud.com/internal", Annotation::OnlyReadInternal(&["true"])),
+    ("service.beta.kubernetes.io/do-loadbalancer-network", Annotation::OnlyReadInternal(&["INTERNAL"])),
+    ("service.beta.kubernetes.io/scw-loadbalancer-private", Annotation::OnlyReadInternal(&["true"])),
+    ("service.kubernetes.io/qcloud-loadbalancer-internal-subnetid", Annotation::OnlyReadInternal(&[])),
+    ("yandex.cloud/load-balancer-type", Annotation::OnlyReadInternal(&["internal"])),
+    ("metallb.io/loadBalancerIPs", Annotation::Addresses),
+    ("metallb.universe.tf/loadBalancerIPs", Annotation::Addresses),
+    ("kube-vip.io/loadbalancerIPs", Annotation::Addresses),
+    ("lbipam.cilium.io/ips", Annotation::Addresses),
+    ("io.cilium/lb-ipam-ips", Annotation::Addresses),
     ("service.beta.kubernetes.io/load-balancer-source-ranges", Annotation::Clients),
     ("service.beta.kubernetes.io/azure-allowed-ip-ranges", Annotation::Clients),
     ("service.beta.kubernetes.io/azure-allowed-service-tags", Annotation::Clients),
@@ -130,9 +144,10 @@ impl<'a> Service<'a> {
         let annotations = self.annotations();
         let is_internal = |(name, meaning): &&(&'static str, Annotation)| {
             annotations.at(name).str().is_some_and(|own| match meaning {
-                Annotation::Internal(values) | Annotation::FormerInternal(values) => {
-                    values.iter().any(|value| own.eq_ignore_ascii_case(value))
+                Annotation::Internal(values) | Annotation::OnlyReadInternal(values) => {
+                    (values.is_empty() && !own.is_empty()) || values.iter().any(|value| own.eq_ignore_ascii_case(value))
                 }
+                Annotation::Addresses => own.split(',').all(|address| is_private(address.trim())),
                 Annotation::AwsType => matches!(own, "external" | "nlb-ip") && !annotations.at(AWS_SCHEME).exists(),
                 Annotation::Clients => false,
             })

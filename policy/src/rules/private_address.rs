@@ -123,6 +123,13 @@ mod tests {
         assert!(annotated(azure, "true") && !annotated(azure, "false"));
         assert!(annotated("service.beta.kubernetes.io/aws-load-balancer-type", "external"));
         assert!(annotated("cloud.google.com/load-balancer-type", "Internal"));
+        assert!(annotated("oci-network-load-balancer.oraclecloud.com/internal", "true"));
+        let tencent = "service.kubernetes.io/qcloud-loadbalancer-internal-subnetid";
+        assert!(annotated(tencent, "subnet-1") && !annotated(tencent, ""));
+        for name in ["metallb.io/loadBalancerIPs", "kube-vip.io/loadbalancerIPs", "lbipam.cilium.io/ips"] {
+            assert!(annotated(name, "192.168.1.50") && annotated(name, "10.0.0.9, fd00::9"), "{name}");
+            assert!(!annotated(name, "0.0.0.0") && !annotated(name, "10.0.0.9,203.0.113.7"), "{name}");
+        }
         assert!(annotated("service.beta.kubernetes.io/load-balancer-source-ranges", "10.0.0.0/8"));
         assert!(annotated("service.beta.kubernetes.io/azure-allowed-service-tags", "VirtualNetwork"));
         assert!(!annotated("team", "db"));
@@ -167,6 +174,8 @@ mod tests {
             annotated("service.beta.kubernetes.io/aws-load-balancer-internal", "0.0.0.0/0"),
             annotated("service.beta.kubernetes.io/aws-load-balancer-type", "external"),
             annotated("cloud.google.com/load-balancer-type", "Internal"),
+            annotated("oci-network-load-balancer.oraclecloud.com/internal", "true"),
+            annotated("metallb.io/loadBalancerIPs", "10.0.0.9"),
             ("/spec/loadBalancerClass", json!("tailscale")),
             ("/spec/loadBalancerIP", json!("10.0.0.9")),
         ];

@@ -15,7 +15,7 @@ pub(super) const SOURCE_RANGES: &str = "loadBalancerSourceRanges";
 
 /// Whether somebody has decided who reaches the load balancer: by an annotation, whatever its value, or by a limit.
 pub(super) fn is_decided(service: &Service<'_>) -> bool {
-    let decides = |meaning| matches!(meaning, Annotation::Internal(_) | Annotation::FormerInternal(_));
+    let decides = |meaning| matches!(meaning, Annotation::Internal(_) | Annotation::OnlyReadInternal(_));
     ANNOTATIONS.iter().any(|(name, meaning)| decides(*meaning) && service.annotations().at(name).exists())
         || !service.client_limits().is_empty()
 }
