@@ -144,7 +144,7 @@ fn problem_of(mode: &Cursor<'_>) -> Problem {
 fn message(mode: &Cursor<'_>, product: &str) -> String {
     match problem_of(mode) {
         Problem::SeveralNodes => "two nodes can write to the database files at the same time".to_owned(),
-        Problem::ReadOnly => format!("{product} cannot write to this claim"),
+        Problem::ReadOnly => format!("{product} cannot write with this access mode"),
         Problem::Unknown => "the API server rejects this access mode".to_owned(),
     }
 }
