@@ -69,8 +69,14 @@ pub fn claim_names(pods: &Pods<'_>) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter_map(|volume| get_path(volume, &["persistentVolumeClaim", "claimName"])?.as_str().map(str::to_owned));
-    let templates = get_path(pods.object, &["spec", "volumeClaimTemplates"]).and_then(Value::as_array);
-    let templates = templates.into_iter().flatten().filter(|_| pods.kind == WorkloadKind::StatefulSet);
+    named.chain(made_claim_names(pods)).collect()
+}
+
+/// The names of the claims that the controller makes from claim templates.
+pub fn made_claim_names<'a>(pods: &Pods<'a>) -> impl Iterator<Item = String> + use<'a> {
+    let (object, is_set) = (pods.object, pods.kind == WorkloadKind::StatefulSet);
+    let templates = get_path(object, &["spec", "volumeClaimTemplates"]).and_then(Value::as_array);
+    let templates = templates.into_iter().flatten().filter(move |_| is_set);
     let names = templates.filter_map(|template| get_path(template, &["metadata", "name"])?.as_str());
-    named.chain(names.flat_map(|name| claims_of_template(name, pods.object))).collect()
+    names.flat_map(|name| claims_of_template(name, object))
 }

@@ -48,7 +48,9 @@
 use super::check::{Check, CheckContext, MAX_FINDINGS};
 use super::{Fixable, Loss, Rule};
 use crate::finding::{Action, Finding, Findings, quoted};
+use crate::kubernetes::claim::made_claim_names;
 use crate::kubernetes::kind::Kind;
+use crate::view::Scope;
 use crate::view::cluster::Lookup;
 use crate::workload::Workload;
 use crate::workload::claims::DataClaim;
@@ -72,7 +74,7 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
             return;
         }
         let name = claim_name.str().unwrap_or_default();
-        if matches!(context.view.claim(name), Lookup::Known(None)) {
+        if matches!(context.view.claim(name), Lookup::Known(None)) && !is_made_later(context, name) {
             let place = match workload.object.path(&["metadata", "namespace"]).str() {
                 Some(namespace) => format!("namespace {}", quoted(namespace)),
                 None => "its namespace".to_owned(),
@@ -87,6 +89,15 @@ fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Fin
             findings.push(finding.help("create it, or correct the name"));
         }
     }
+}
+
+/// Whether a StatefulSet in the files makes the claim from a template.
+fn is_made_later(context: &CheckContext<'_>, name: &str) -> bool {
+    if cfg!(feature = "guest") || !matches!(context.scope(), Scope::Part | Scope::Application) {
+        return false;
+    }
+    let users = context.view.users_of_claim(name).known().unwrap_or_default();
+    users.iter().any(|pods| made_claim_names(pods).any(|made| made == name))
 }
 
 #[cfg(test)]
@@ -173,6 +184,16 @@ mod tests {
         for name in [json!(null), json!(""), json!(5)] {
             assert!(found(&deployment(&[(NAME, name)]), &[]).is_empty());
         }
+    }
+
+    #[test]
+    fn a_claim_that_a_stateful_set_in_the_files_makes_is_not_missing() {
+        let of_set = |name: &str| {
+            let (database, set) = (deployment(&[(NAME, json!(name))]), stateful_set(&[]));
+            ask_in(&RULE, &database, &closed([&database, &set]), &with_action("reject")).len()
+        };
+        assert_eq!(of_set("data-sql-0"), 0);
+        assert_eq!(of_set("data-sql-1"), 1, "the set has one replica");
     }
 
     #[test]
