@@ -105,7 +105,8 @@ fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
     let name = quoted(object.path(&["metadata", "name"]).str().unwrap_or_default());
     if kind == "VerticalPodAutoscaler" {
         let field = spec.path(&["updatePolicy", "updateMode"]);
-        return matches!(field.str(), None | Some("Auto" | "Recreate" | "InPlaceOrRecreate")).then(|| Problem {
+        let restarts = matches!(field.str(), None | Some("Auto" | "Recreate" | "InPlaceOrRecreate"));
+        return (restarts && !leaves_containers_alone(&spec)).then(|| Problem {
             field,
             message: format!("VerticalPodAutoscaler {name} restarts the pod to resize it"),
             help: "set `updateMode: \"Off\"` and read its recommendations",
@@ -134,6 +135,13 @@ fn problem_of<'a>(autoscaler: &Autoscaler<'a>) -> Option<Problem<'a>> {
         is_advice: true,
         quantity: None,
     })
+}
+
+/// Whether a VerticalPodAutoscaler is off for each container.
+fn leaves_containers_alone(spec: &Cursor<'_>) -> bool {
+    let policies = || spec.path(&["resourcePolicy", "containerPolicies"]).items();
+    policies().any(|policy| policy.at("containerName").str() == Some("*"))
+        && policies().all(|policy| policy.at("mode").str() == Some("Off"))
 }
 
 #[cfg(test)]
@@ -213,5 +221,13 @@ mod tests {
         assert_eq!(vertical(json!("InPlaceOrRecreate")), WARN);
         assert_eq!(vertical(json!(null)), WARN);
         assert!(vertical(json!("Off")).is_empty() && vertical(json!("Initial")).is_empty());
+        let policies = |policies: Value| {
+            let spec = json!({"targetRef": target, "resourcePolicy": {"containerPolicies": policies}});
+            found("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", spec)
+        };
+        let (all, own) = (json!({"containerName": "*", "mode": "Off"}), json!({"containerName": "sql"}));
+        assert!(policies(json!([all])).is_empty());
+        assert_eq!(policies(json!([all, own])), WARN);
+        assert_eq!(policies(json!([{"containerName": "proxy", "mode": "Off"}])), WARN);
     }
 }
