@@ -379,7 +379,11 @@ mod tests {
             let [finding] = findings.as_slice() else { panic!("{findings:?}") };
             assert_eq!(finding.reason.as_deref(), Some("the one that selects them leads to several databases"));
         }
-        assert!(in_application(&one, &[both, route]).is_empty());
+        assert!(in_application(&one, &[both, route.clone()]).is_empty());
+        let headless = service(&[("/spec/type", json!(null)), ("/spec/clusterIP", json!("None"))]);
+        let findings = findings_of(&RULE, &one, &closed([&one, &headless, &route]), &Settings::default());
+        let reasons: Vec<_> = findings.iter().filter_map(|finding| finding.reason.as_deref()).collect();
+        assert_eq!(reasons, ["clients use the pod's IP, which changes at every failover"], "{findings:?}");
     }
 
     #[test]

@@ -46,8 +46,10 @@ fn workload_finding(context: &CheckContext<'_>, workload: &Workload<'_>) -> Opti
 /// Adds what is said where another Service selects the pods.
 fn beside(finding: Finding, context: &CheckContext<'_>, service: &Service<'_>, workload: &Workload<'_>) -> Finding {
     let service_type = service.service_type();
-    let has_route =
-        || context.scope().reports_once() && context.view.is_behind_route(service, workload).known() == Some(true);
+    let has_route = || {
+        let may_count = context.scope().reports_once() && service.has_virtual_ip();
+        may_count && context.view.is_behind_route(service, workload).known() == Some(true)
+    };
     let reason = if ports_to(service, workload).is_empty() {
         "the ports of the Service that selects them lead elsewhere"
     } else if service.is_load_balancer() || has_route() {
