@@ -105,7 +105,7 @@ fn is_for_outer_build(name: &OsString) -> bool {
 }
 
 /// How much is inlined: less than usual, which keeps the module below 400 KiB.
-const INLINING: &str = "-Cllvm-args=-inline-threshold=30";
+const INLINING: &str = "-Cllvm-args=-inline-threshold=35";
 
 /// No unrolled loops: they would be a fiftieth of the module, and make it no faster.
 const UNROLLING: &str = "-Cllvm-args=-unroll-threshold=0";
