@@ -20,6 +20,7 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use sqledge_ha_policy::kubernetes::is_dns_label;
 
 #[cfg(feature = "audit")]
 pub use self::audit::{AuditCommand, AuditReport, ClusterConnection, Publishing, Recover, TimerFlag};
@@ -38,6 +39,14 @@ pub use self::rendering::{Helm, Rendering};
 #[cfg(feature = "serve")]
 pub use self::serve::{ClusterAccess, ModuleRegistry, Review, Serve, ServeFlagNames, ServeLimits, Tls};
 use crate::exit::{CommandError, ExitStatus};
+
+/// Parses the name of a namespace.
+fn namespace(text: &str) -> Result<String, String> {
+    if is_dns_label(text) {
+        return Ok(text.to_owned());
+    }
+    Err("names of namespaces have at most 63 characters: lowercase letters, digits and `-` inside".to_owned())
+}
 use crate::terminal::{Layout, TextOutput};
 
 /// Keeps Azure SQL Edge highly available on Kubernetes.
@@ -255,6 +264,14 @@ fn color_choice(arguments: &[OsString]) -> Option<ColorChoice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_is_a_dns_label() {
+        assert_eq!(namespace("team-2"), Ok("team-2".to_owned()));
+        for wrong in ["", "A_B", "a b", "-a", "a-", "a.b", &"a".repeat(64)] {
+            assert!(namespace(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn color_flag_is_found_at_any_position_before_two_hyphens() {

@@ -31,11 +31,18 @@ pub enum Error {
     #[error("there is no kubeconfig: {0} does not exist; name a file with --kubeconfig")]
     Missing(String),
     /// There is no `--kubeconfig`, and this process does not run in a pod with a service account.
-    #[error("not running in a pod with a service account: {0}")]
+    #[error("not running in a pod with a service account: {}; name a file with --kubeconfig", in_cluster_reason(.0))]
     InCluster(#[source] Box<InClusterError>),
     /// Certificates or credentials cannot be used.
     #[error("cannot prepare the connection to the API server: {0}")]
     Client(String),
+}
+
+fn in_cluster_reason(error: &InClusterError) -> String {
+    match error {
+        InClusterError::ReadEnvironmentVariable(_) => "the variable KUBERNETES_SERVICE_HOST is not set".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// A client for the API server in `kubeconfig`; if it is `None`, for the cluster that this pod runs in. Sends nothing

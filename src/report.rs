@@ -33,7 +33,7 @@ pub(crate) use self::location::rendered_position;
 pub(crate) use self::path::file_uri;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use self::text::{error_and_help, message_and_help};
-pub use self::text::{level_name, object_name, summary};
+pub use self::text::{level_name, object_name, summary, unreadable};
 
 /// The format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

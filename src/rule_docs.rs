@@ -102,11 +102,11 @@ pub fn page() -> String {
 
 /// A page with the table of all rules; `target` gives the link of a rule.
 pub fn overview_page(target: impl Fn(&str) -> String) -> String {
-    let mut text =
+    let mut text = format!(
         "# Rules\n\nEach rule prevents one cause of data loss or downtime. `sqledge-ha explain RULE` prints the same \
         text.\n\n{CONDITIONAL_FIXES}\n\n\
         | rule | requirement | lost without it | default action | fix |\n|---|---|---|---|---|\n"
-            .to_owned();
+    );
     for Rule { id, summary, loss, default_action, fixable, .. } in RULES {
         let (loss, action, fix) = (loss.name(), default_action.name(), fixable.name());
         text.push_str(&format!("| [`{id}`]({}) | {summary} | {loss} | {action} | {fix} |\n", target(id)));

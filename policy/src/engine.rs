@@ -258,7 +258,7 @@ fn runs_client(container: &Cursor<'_>) -> bool {
     }
     let commands = commands(&argv);
     let is_client = |command: &Command| CLIENTS.contains(&command.program());
-    !commands.iter().any(Command::runs_unseen_script)
+    !commands.iter().any(|command| !is_client(command) && command.runs_unseen_script())
         && (shell_script(&argv).is_some() || commands.iter().all(is_client))
 }
 
@@ -305,6 +305,8 @@ mod tests {
         assert!(runs(json!(["bash", "-c", "setup & exec /opt/mssql/bin/sqlservr"])));
         assert!(runs(json!(["bash", "-c", ". /entry; wait"])) && runs(json!(["own-server"])));
         assert!(!runs(json!(["/opt/mssql-tools/bin/sqlcmd", "-Q", "BACKUP"])) && !runs(json!(["sleep", "9"])));
+        assert!(!runs(json!(["/opt/sqlpackage/sqlpackage", "/a:Export"])));
+        assert!(!runs(json!(["bash", "-c", "/root/.dotnet/tools/sqlpackage /a:Export"])));
         assert!(runs(json!(["/bin/bash", "-c", "# don't wait\n/scripts/start\n"])));
         assert!(runs(json!(["/bin/bash", "-c", "echo $'a\\'b'; /custom/run"])));
         assert!(

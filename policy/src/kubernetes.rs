@@ -24,6 +24,12 @@ use crate::json::cursor::get_path;
 /// The namespace of objects that name none.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
+/// Whether a text is a DNS label, as names of namespaces and Services are.
+pub fn is_dns_label(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inside) && !text.starts_with('-') && !text.ends_with('-')
+}
+
 /// `metadata.namespace`, unless it is absent or empty.
 pub fn namespace_of(object: &Value) -> Option<&str> {
     get_path(object, &["metadata", "namespace"])?.as_str().filter(|namespace| !namespace.is_empty())

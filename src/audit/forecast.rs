@@ -152,6 +152,14 @@ impl Outcome {
             (Outcome::LosesData, false) => "may lose data",
         }
     }
+
+    /// The same before *if a failure happens*.
+    pub fn words_before_if(self, is_certain: bool) -> &'static str {
+        match self {
+            Outcome::Unknown => "unknown what happens",
+            known => known.words(is_certain),
+        }
+    }
 }
 
 /// What a failure does to a database.

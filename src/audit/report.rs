@@ -62,9 +62,9 @@ fn cell(forecast: &Forecast) -> String {
         (Outcome::StaysUp, _) => "stays up".to_owned(),
         (Outcome::Waits, _) => "waits".to_owned(),
         (Outcome::NeverStarts, _) => "never".to_owned(),
-        (Outcome::TwoServers, _) => "two".to_owned(),
+        (Outcome::TwoServers, _) => "2 servers".to_owned(),
         (Outcome::LosesData, _) => "loses data".to_owned(),
-        (Outcome::Unknown, _) => "?".to_owned(),
+        (Outcome::Unknown, _) => "unknown".to_owned(),
     }
 }
 

@@ -25,7 +25,7 @@ pub struct AuditCommand {
     #[command(subcommand)]
     pub other: Option<AuditOther>,
     /// Audit only the databases of this namespace (repeatable) [default: all namespaces]
-    #[arg(long = "namespace", short = 'n', value_name = "NAMESPACE")]
+    #[arg(long = "namespace", short = 'n', value_name = "NAMESPACE", value_parser = super::namespace)]
     pub namespaces: Vec<String>,
     /// Audit the objects in files instead of a cluster, e.g. the output of kubectl get -o json (repeatable)
     #[arg(long, value_name = "PATH", conflicts_with_all = ["kubeconfig", "context"])]
@@ -79,7 +79,7 @@ pub enum AuditOther {
 #[derive(Debug, Args)]
 pub struct AuditManifests {
     /// The namespace to install in
-    #[arg(long, value_name = "NAME", default_value = "sqledge-ha")]
+    #[arg(long, value_name = "NAME", default_value = "sqledge-ha", value_parser = super::namespace)]
     pub namespace: String,
     /// The container image [default: the published image of this version]
     #[arg(long, value_name = "IMAGE")]

@@ -44,7 +44,7 @@ pub struct WebhookGitops {
 #[derive(Debug, Args)]
 pub struct WebhookManifests {
     /// The namespace to install in; objects in it are not checked
-    #[arg(long, value_name = "NAME", default_value = "sqledge-ha")]
+    #[arg(long, value_name = "NAME", default_value = "sqledge-ha", value_parser = super::namespace)]
     pub namespace: String,
     /// The container image [default: the published image of this version]
     #[arg(long, value_name = "IMAGE")]
@@ -71,7 +71,7 @@ pub struct WebhookManifests {
     #[arg(long)]
     pub events: bool,
     /// A namespace to exclude, in addition to kube-system and the webhook's own (repeatable)
-    #[arg(long = "exclude-namespace", value_name = "NAME")]
+    #[arg(long = "exclude-namespace", value_name = "NAME", value_parser = super::namespace)]
     pub excluded_namespaces: Vec<String>,
     /// The failure policies.
     #[command(flatten)]
@@ -113,7 +113,7 @@ pub struct PolicyManifest {
 #[derive(Debug, Args)]
 pub struct PolicyAccess {
     /// The namespace of the policy server
-    #[arg(long, value_name = "NAME", default_value = "kubewarden")]
+    #[arg(long, value_name = "NAME", default_value = "kubewarden", value_parser = super::namespace)]
     pub namespace: String,
     /// The ServiceAccount of the policy server
     #[arg(long, value_name = "NAME", default_value = "policy-server")]

@@ -84,7 +84,7 @@ pub struct Inputs {
     pub paths: Vec<PathBuf>,
     /// The namespace of objects that name none, as for kubectl, and to render the chart with [default: the only one
     /// that the databases name, else default]
-    #[arg(long, short = 'n', value_name = "NAMESPACE")]
+    #[arg(long, short = 'n', value_name = "NAMESPACE", value_parser = super::namespace)]
     pub namespace: Option<String>,
     /// The paths are part of an application: report missing objects as warnings, not errors
     #[arg(long)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Parses a duration, which may be zero.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| error.to_string())
+    humantime::parse_duration(text).map_err(|_| "write a number with a unit, e.g. 300ms, 90s or 1m 30s".to_owned())
 }
 
 /// Parses a duration above zero.

@@ -2,7 +2,6 @@
 //! can be secret.
 
 use std::env;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
 use sqledge_ha_policy::finding::quoted;
 
+use crate::input::{CONFIG_LIMIT, read_limited};
 use crate::message::describe_io_error;
 
 /// A kubeconfig that cannot be used.
@@ -94,12 +94,17 @@ pub(super) fn default_paths() -> Vec<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Kubeconfig, String> {
-    let bytes = fs::read(path).map_err(|error| describe_io_error(&error))?;
+    let bytes = read_limited(CONFIG_LIMIT, path).map_err(|error| error.to_string())?;
     // kube panics if text in UTF-16 ends in the middle of a unit.
     if matches!(bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) && bytes.len() % 2 != 0 {
         return Err("it is not a text file".to_owned());
     }
-    Kubeconfig::read_from(path).map_err(|error| describe(&error))
+    // Only the reader of files resolves the paths in it. A pipe can be read once, and has no directory.
+    if path.is_file() {
+        return Kubeconfig::read_from(path).map_err(|error| describe(&error));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is not a text file".to_owned())?;
+    Kubeconfig::from_yaml(&text).map_err(|error| describe(&error))
 }
 
 /// What is wrong with a kubeconfig, without its text.

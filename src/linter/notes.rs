@@ -6,7 +6,8 @@ use sqledge_ha_policy::engine::{ENGINES, Engine};
 use sqledge_ha_policy::finding::quoted;
 use sqledge_ha_policy::view::index::{MAX_RELATED, MAX_SEARCHED};
 
-use super::LintResult;
+use super::{LintResult, LintedFile};
+use crate::counted::counted;
 
 /// The notes on a result.
 pub(super) fn notes(result: &LintResult) -> Vec<String> {
@@ -30,6 +31,18 @@ fn count_phrase(count: usize, singular: &str, plural: &str) -> Option<String> {
     }
 }
 
+/// How many things there are in all files, and the names of the first files with some: `in a.yaml, b.yaml`.
+fn count_in_files(result: &LintResult, count: impl Fn(&LintedFile) -> usize) -> (usize, String) {
+    const MAX_NAMES: usize = 3;
+    let names: Vec<&str> = result.files.iter().filter(|file| count(file) > 0).map(|file| file.name.as_str()).collect();
+    let shown = names.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
+    let more = match names.len().saturating_sub(MAX_NAMES) {
+        0 => String::new(),
+        more => format!(", and {}", counted(more, "more file")),
+    };
+    (result.files.iter().map(count).sum(), format!("in {shown}{more}"))
+}
+
 fn unselected_engine(result: &LintResult, engine: &Engine) -> Option<String> {
     let engines = result.files.iter().flat_map(|file| &file.contents.unselected_engines);
     let count = engines.filter(|other| **other == engine).count();
@@ -39,21 +52,25 @@ fn unselected_engine(result: &LintResult, engine: &Engine) -> Option<String> {
 }
 
 fn resembling_images(result: &LintResult) -> Option<String> {
-    let count = result.files.iter().map(|file| file.contents.resembling_images).sum();
+    let (count, files) = count_in_files(result, |file| file.contents.resembling_images);
     let workloads = count_phrase(count, "workload runs an image", "workloads run images")?;
-    Some(format!("not checked: {workloads} whose name resembles SQL Edge; add the repository to the setting `images`"))
+    Some(format!(
+        "not checked: {workloads} whose name resembles SQL Edge ({files}); add the repository to the setting `images`"
+    ))
 }
 
 fn image_names(result: &LintResult) -> Option<String> {
-    let count = result.files.iter().map(|file| file.image_names).sum();
+    let (count, files) = count_in_files(result, |file| file.image_names);
     let objects = count_phrase(count, "object names", "objects name")?;
-    Some(format!("not checked: {objects} a database image without being a workload; check what is rendered from it"))
+    Some(format!(
+        "not checked: {objects} a database image without being a workload ({files}); check what is rendered from it"
+    ))
 }
 
 fn former_versions(result: &LintResult) -> Option<String> {
-    let count = result.files.iter().map(|file| file.contents.former_versions).sum();
+    let (count, files) = count_in_files(result, |file| file.contents.former_versions);
     let workloads = count_phrase(count, "workload has", "workloads have")?;
-    Some(format!("{workloads} an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"))
+    Some(format!("{workloads} an `apiVersion` that Kubernetes 1.16 removed ({files}); write `apps/v1`"))
 }
 
 fn patches(result: &LintResult) -> Option<String> {
@@ -120,8 +137,8 @@ mod tests {
     fn an_image_that_resembles_sql_edge_is_not_called_sql_server() {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: sql}\nspec:\n  containers:\n  - image: team/azure-sql-edge-own\n    \
              ports: [{containerPort: 1433}]\n    env: [{name: ACCEPT_EULA, value: \"Y\"}, {name: SA_PASSWORD, value: x}]\n";
-        let expected = "not checked: 1 workload runs an image whose name resembles SQL Edge; add the repository to the \
-             setting `images`";
+        let expected = "not checked: 1 workload runs an image whose name resembles SQL Edge (in a.yaml); add the \
+             repository to the setting `images`";
         assert_eq!(notes_of(text), [expected]);
     }
 
@@ -129,7 +146,10 @@ mod tests {
     fn a_removed_api_version_is_a_note() {
         let text = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: sql}\nspec:\n  template:\n    \
              spec: {containers: [{name: sql, image: azure-sql-edge}]}\n";
-        assert_eq!(notes_of(text), ["1 workload has an `apiVersion` that Kubernetes 1.16 removed; write `apps/v1`"]);
+        assert_eq!(
+            notes_of(text),
+            ["1 workload has an `apiVersion` that Kubernetes 1.16 removed (in a.yaml); write `apps/v1`"]
+        );
         assert!(notes_of(&text.replace("extensions/v1beta1", "apps/v1")).is_empty());
     }
 
@@ -156,9 +176,13 @@ mod tests {
     #[test]
     fn an_object_that_may_be_rendered_to_a_database_is_named() {
         let text = "kind: HelmRelease\nspec: {values: {image: mcr.microsoft.com/azure-sql-edge}}\n";
-        let expected = "not checked: 1 object names a database image without being a workload; check what is rendered \
-             from it";
+        let expected = "not checked: 1 object names a database image without being a workload (in a.yaml); check what is \
+             rendered from it";
         assert_eq!(notes_of(text), [expected]);
+        let five = (1..=5).map(|number| (format!("{number}.yaml"), text.to_owned())).collect();
+        let notes = lint_texts(five, &Prefilter::new(&Settings::default()), Scope::Part).notes;
+        assert!(notes.concat().contains("5 objects name a database image"), "{notes:?}");
+        assert!(notes.concat().contains("(in 1.yaml, 2.yaml, 3.yaml, and 2 more files)"), "{notes:?}");
         assert!(notes_of("kind: HelmRelease\nspec: {values: {image: nginx}}\n").is_empty());
     }
 }

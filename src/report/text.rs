@@ -79,13 +79,18 @@ fn products(result: &LintResult) -> String {
     result.engines.iter().map(|engine| engine.product).collect::<Vec<_>>().join(" or ")
 }
 
+/// The end of a summary: the number of unreadable inputs, if there are any.
+pub fn unreadable(result: &LintResult) -> String {
+    match result.errors.len() {
+        0 => String::new(),
+        count => format!("; {}", counted(count, "unreadable input")),
+    }
+}
+
 /// The summary line.
 pub fn summary(result: &LintResult) -> String {
     let (objects, files) = (counted(result.objects, "object"), counted(result.files.len(), "file"));
-    let unreadable = match result.errors.len() {
-        0 => String::new(),
-        count => format!("; {}", counted(count, "unreadable input")),
-    };
+    let unreadable = unreadable(result);
     if result.workloads == 0 && result.findings.is_empty() {
         return if result.objects == 0 && !result.errors.is_empty() {
             format!("nothing checked{unreadable}")

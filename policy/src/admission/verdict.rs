@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::finding::{Action, Finding, push_separated};
 use crate::json::edit::Edit;
+use crate::rules::{self, Loss};
 
 /// The answer to one admission request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -144,8 +145,14 @@ fn ids(findings: &[Finding], is_listed: &dyn Fn(&Finding) -> bool) -> String {
 
 /// Every finding that rejects, with reason and help, in the order of the rules.
 fn rejection(findings: &[Finding]) -> String {
-    let mut message = String::from("the database would lose data or become unavailable:");
-    for finding in findings.iter().filter(|finding| finding.action == Action::Reject) {
+    let rejecting = || findings.iter().filter(|finding| finding.action == Action::Reject);
+    let is_operation = |finding: &Finding| rules::find(finding.rule).is_some_and(|rule| rule.loss == Loss::Operation);
+    let mut message = String::from(if rejecting().all(is_operation) {
+        "the policy rejects this object:"
+    } else {
+        "the database would lose data or become unavailable:"
+    });
+    for finding in rejecting() {
         message.push_str("\n- ");
         message.push_str(finding.rule);
         message.push_str(": ");
@@ -274,6 +281,25 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= MAX_WARNING && line.starts_with("some-rule:")));
         let all = lines.join(" ");
         assert!(words.iter().all(|word| all.contains(word)) && all.contains("do this"));
+    }
+
+    #[test]
+    fn a_rejection_says_what_would_be_lost() {
+        let object = json!({});
+        let reject = |rules: &[&'static str]| {
+            let finding = |rule| Finding {
+                rule,
+                action: Action::Reject,
+                ..Finding::advice(&Cursor::root(&object), "it is wrong")
+            };
+            rejection(&rules.iter().map(|rule| finding(*rule)).collect::<Vec<_>>())
+        };
+        assert!(reject(&["retired-engine"]).starts_with("the policy rejects this object:"));
+        let lost = "the database would lose data or become unavailable:";
+        assert!(
+            reject(&["single-replica"]).starts_with(lost)
+                && reject(&["retired-engine", "one-engine"]).starts_with(lost)
+        );
     }
 
     #[test]

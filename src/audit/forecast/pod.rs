@@ -7,6 +7,7 @@ use sqledge_ha_policy::kubernetes::kind::WorkloadKind;
 use super::situation::{Ended, Move, Situation};
 use super::{Certainty, Draft, Failure, Forecast, Outcome, help};
 use crate::audit::database::Controller;
+use crate::audit::placement::Targets;
 use crate::audit::timers::Seconds;
 
 /// The process or the container ends; the kubelet starts it again on the same node.
@@ -53,21 +54,27 @@ fn replace(situation: &Situation<'_, '_>, draft: &mut Draft) {
     if !situation.check_controller(draft) {
         return;
     }
-    let stays = database.controller == Controller::OnEachNode;
+    let (targets, movement) = start_again(situation, draft);
+    if database.controller == Controller::AtOnce && situation.can_overlap(&targets) {
+        overlap(situation, draft);
+    }
+    draft.step("the old pod stops", situation.stop());
+    situation.add_start(draft, &targets, movement);
+}
+
+/// Finds the nodes on which the pod can start again, and adds what is lost if it moves.
+fn start_again<'a>(situation: &Situation<'_, 'a>, draft: &mut Draft) -> (Targets<'a>, Move) {
+    let stays = situation.database.controller == Controller::OnEachNode;
     let targets = situation.targets(|node| !stays || node.name() == situation.node_name());
     situation.check_targets(draft, &targets);
-    let can_move = !stays && targets.good.iter().any(|node| node.name() != situation.node_name());
+    let can_move = targets.good.iter().any(|node| node.name() != situation.node_name());
     let movement = match (can_move, targets.contains(situation.node_name())) {
         (false, _) => Move::No,
         (true, true) => Move::Perhaps,
         (true, false) => Move::Certain,
     };
     situation.lose_files_of_the_node(draft, movement);
-    if database.controller == Controller::AtOnce && situation.can_overlap(&targets) {
-        overlap(situation, draft);
-    }
-    draft.step("the old pod stops", situation.stop());
-    situation.add_start(draft, &targets, movement);
+    (targets, movement)
 }
 
 /// Adds that two pods run for as long as the old one takes to stop.
@@ -128,12 +135,7 @@ pub(super) fn rollout(situation: &Situation<'_, '_>) -> Forecast {
 /// The old pod is gone before the new one starts.
 fn one_after_the_other(situation: &Situation<'_, '_>, mut draft: Draft) -> Forecast {
     situation.lose_files_of_the_pod(&mut draft, Ended::Pod);
-    let stays = situation.database.controller == Controller::OnEachNode;
-    let targets = situation.targets(|node| !stays || node.name() == situation.node_name());
-    situation.check_targets(&mut draft, &targets);
-    let can_move = targets.good.iter().any(|node| node.name() != situation.node_name());
-    let movement = if can_move { Move::Perhaps } else { Move::No };
-    situation.lose_files_of_the_node(&mut draft, movement);
+    let (targets, movement) = start_again(situation, &mut draft);
     draft.step("the old pod stops", situation.stop());
     situation.add_start(&mut draft, &targets, movement);
     draft.finish(Failure::Rollout, Outcome::ComesBack, "the new pod starts when the old one is gone")

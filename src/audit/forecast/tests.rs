@@ -155,7 +155,7 @@ fn a_right_database_comes_back_from_what_a_cluster_can_handle() {
 
 #[test]
 fn files_that_end_with_the_container_the_pod_or_the_node_are_lost() {
-    use Failure::{ContainerExit, Drain, NodeReplacement, PodDeletion, Reboot};
+    use Failure::{ContainerExit, Drain, NodeReplacement, PodDeletion, Reboot, Rollout};
     use Outcome::{ComesBack, LosesData};
     let empty = json!([{"name": "data", "emptyDir": {}}]);
     let memory = json!([{"name": "data", "emptyDir": {"medium": "Memory"}}]);
@@ -163,6 +163,7 @@ fn files_that_end_with_the_container_the_pod_or_the_node_are_lost() {
     let mount = "/workload/spec/template/spec/containers/0/volumeMounts";
     let local = json!({"local": {"path": "/disk"}, "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
         {"key": "kubernetes.io/hostname", "operator": "In", "values": ["a"]}]}]}}});
+    let cordoned = || [both(&path), vec![("/a/spec", json!({"unschedulable": true}))]].concat();
     let on_disk = || vec![("/volume/spec", local.clone()), ("/attachment", Value::Null)];
     check(vec![
         ("container filesystem", vec![(mount, json!([]))], ContainerExit, LosesData, true, "container filesystem"),
@@ -171,6 +172,9 @@ fn files_that_end_with_the_container_the_pod_or_the_node_are_lost() {
         ("emptyDir, reboot", both(&empty), Reboot, ComesBack, true, ""),
         ("memory, reboot", both(&memory), Reboot, LosesData, true, "in the node's memory"),
         ("hostPath, pod", both(&path), PodDeletion, LosesData, false, "can start empty on another node"),
+        ("hostPath, rollout", both(&path), Rollout, LosesData, false, "can start empty on another node"),
+        ("hostPath, cordoned, pod", cordoned(), PodDeletion, LosesData, true, "starts empty on another node"),
+        ("hostPath, cordoned, rollout", cordoned(), Rollout, LosesData, true, "starts empty on another node"),
         ("hostPath, drain", both(&path), Drain, LosesData, true, "starts empty on another node"),
         (
             "local, drain",

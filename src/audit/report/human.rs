@@ -135,7 +135,7 @@ fn write_database(report: &DatabaseReport, options: ReportOptions, output: &mut 
 /// `failures` is the number of all failures.
 fn write_risk(risk: &Group<'_>, failures: usize, output: &mut impl Write) -> io::Result<()> {
     let style = style_of(risk.outcome);
-    let words = risk.outcome.words(risk.is_certain);
+    let words = risk.outcome.words_before_if(risk.is_certain);
     let condition =
         if risk.failures.len() == failures { "at every failure".to_owned() } else { condition(&risk.failures) };
     writeln!(output, "  {style}{words}{style:#} {condition}: {}", escape(risk.message))?;
@@ -149,7 +149,7 @@ fn write_risk(risk: &Group<'_>, failures: usize, output: &mut impl Write) -> io:
 fn write_forecast(forecast: &Forecast, output: &mut impl Write) -> io::Result<()> {
     let style = style_of(forecast.outcome);
     let time = time_of(forecast);
-    let words = forecast.outcome.words(forecast.certain);
+    let words = forecast.outcome.words_before_if(forecast.certain);
     let event = forecast.failure.event();
     writeln!(output, "  {style}{words}{style:#}{time} if {event}: {}", escape(&forecast.message))?;
     if let Some(help) = &forecast.help {

@@ -71,7 +71,7 @@ fn of_forecasts(report: &DatabaseReport) -> Vec<Value> {
             Outcome::Unknown => "warning",
             _ => "error",
         };
-        let text = format!("{} if {}: {}", forecast.outcome.words(forecast.certain), forecast.failure.event(), forecast.message);
+        let text = format!("{} if {}: {}", forecast.outcome.words_before_if(forecast.certain), forecast.failure.event(), forecast.message);
         json!({
             "ruleId": rule_of(forecast.outcome),
             "level": level,

@@ -10,13 +10,14 @@ use crate::fixer::{FixOutcome, FixResult};
 use crate::linter::{LintResult, LintedFile, LocatedFinding};
 use crate::manifest::{EditError, Lines, edit};
 use crate::message::print_message;
-use crate::report::rendered_position;
+use crate::report::{rendered_position, unreadable};
 
 /// Prints what was fixed, and what was not, with the location in the final text and the reason.
 pub(super) fn print_summary(writer: &FixWriter<'_>, before: &LintResult, after: &FixResult) {
     let verb = if writer.is_dry_run() { "would fix" } else { "fixed" };
     let fixed = fixed(writer, before, after);
-    print_message(verb, &format!("{} in {}", counted(fixed.len(), "finding"), counted(writer.changed, "file")));
+    let count = format!("{} in {}", counted(fixed.len(), "finding"), counted(writer.changed, "file"));
+    print_message(verb, &format!("{count}{}", unreadable(before)));
     fixed.iter().for_each(|line| print_message(verb, line));
     let is_unchanged = |located: &&LocatedFinding| writer.is_unchanged.get(located.file) == Some(&true);
     // Of several findings with the same key, the first one counts: it is inserted last.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sqledge_ha_policy::kubernetes::is_dns_label;
+
 /// A text that names no Service.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid Service `{0}`; write NAME.NAMESPACE.svc")]
@@ -24,7 +26,11 @@ impl Service {
     /// [`InvalidService`] for names that Kubernetes rejects.
     pub fn new(name: &str, namespace: &str) -> Result<Self, InvalidService> {
         let service = Service { name: name.to_owned(), namespace: namespace.to_owned() };
-        if is_label(name) && is_label(namespace) { Ok(service) } else { Err(InvalidService(service.to_string())) }
+        if is_dns_label(name) && is_dns_label(namespace) {
+            Ok(service)
+        } else {
+            Err(InvalidService(service.to_string()))
+        }
     }
 
     /// Its DNS names in the cluster; the API server uses the first.
@@ -59,12 +65,6 @@ impl FromStr for Service {
             _ => Err(InvalidService(text.to_owned())),
         }
     }
-}
-
-/// A DNS label, as names of Services and namespaces are.
-fn is_label(text: &str) -> bool {
-    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(inside) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 #[cfg(test)]
