@@ -42,9 +42,11 @@ const SECTIONS: [(&str, &str, &str, Table); 16] = [
         Table::Microsoft,
     ),
     (
-        "The failure that each rule prevents",
-        "Each manifest breaks one rule. Without the webhook, it runs until it breaks one guarantee, named here, and no \
-         other. With the webhook, it is rejected or mutated.",
+        "The failures that rules prevent",
+        "For rules that reject or mutate by default, except `kernel-compatible`, which depends on the kernels of the nodes. \
+         Each manifest breaks one rule. Without the webhook, it runs until it breaks one guarantee, named here, and no \
+         other; *not shown* says what these clusters lack for that. With the webhook, it is rejected or mutated, unless the \
+         last column says otherwise.",
         "| rule | manifest | event | without the webhook | with the webhook |\n|---|---|---|---|---|\n",
         Table::Necessity,
     ),

@@ -184,7 +184,7 @@ fn forecasts() -> Vec<Trial> {
     trials
 }
 
-/// The failure that each rule prevents, where one node is enough to show it.
+/// The failures that rules prevent, where one node is enough to show it.
 fn necessity(protected: &Shared) -> Vec<Trial> {
     let unprotected = Shared::new(|| Environment::unprotected(&["--nodes=amd64-a=amd64", "--pod-stop=2s"]));
     let cases = necessity::cases().into_iter();

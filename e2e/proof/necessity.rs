@@ -1,5 +1,5 @@
-//! The failure that each rule prevents: a manifest that breaks only this rule fails without the webhook, and is
-//! rejected or mutated with it.
+//! The failures that rules prevent: a manifest that breaks only one rule fails without the webhook, and is rejected
+//! or mutated with it.
 
 mod cases;
 mod failing_nodes;

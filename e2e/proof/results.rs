@@ -11,7 +11,7 @@ pub(crate) enum Table {
     Survives,
     /// Microsoft's sample, without and with the webhook.
     Microsoft,
-    /// The failure that each rule prevents.
+    /// The failures that rules prevent.
     Necessity,
     /// What Kubernetes does not guarantee.
     Limits,

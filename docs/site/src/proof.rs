@@ -1,7 +1,7 @@
 //! The rows of `e2e/PROOF.md` about single rules.
 
 /// The heading above the table.
-const HEADING: &str = "## The failure that each rule prevents";
+const HEADING: &str = "## The failures that rules prevent";
 
 /// A table row about a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
