@@ -1,7 +1,7 @@
 //! A live cluster: its databases, the findings of the rules on them, and what each failure does to them.
 //!
 //! An API server's objects on their way to the report: `read` lists and prunes them → [`inventory`] holds them →
-//! `findings` runs the rules, `live` adds what only a cluster shows, and [`mod@forecast`] foretells failures → `report`
+//! `findings` runs the rules, `live` adds what only a cluster shows, and [`mod@forecast`] predicts failures → `report`
 //! prints them.
 //!
 //! | file | contents |
@@ -54,7 +54,7 @@ use self::remediation::Remediator;
 use self::timers::Timers;
 use crate::linter::{Level, ObjectFinding, ObjectId};
 
-/// The most pods of one database that are foretold. A database has one; only mistakes have more.
+/// The most pods of one database with a forecast. A database has one; only mistakes have more.
 const MAX_PODS: usize = 10;
 
 /// What an audit found.
@@ -76,7 +76,7 @@ pub struct Audit {
     pub nodes: usize,
     /// The number of objects that were read.
     pub objects_read: usize,
-    /// The failures that were foretold.
+    /// The failures that were predicted.
     pub failures: Vec<Failure>,
     /// Whether only one event was asked for.
     pub is_what_if: bool,
@@ -168,7 +168,7 @@ impl WhatIf {
     }
 }
 
-/// Checks an inventory, and foretells the failures of its databases: all, or one.
+/// Checks an inventory, and predicts the failures of its databases: all, or one.
 pub fn audit(inventory: &Inventory, settings: &Settings, timers: Timers, what_if: Option<&WhatIf>) -> Audit {
     let objects = Objects::new(inventory);
     let mut timers = timers;
@@ -237,11 +237,11 @@ fn forecasts<'a>(
     }
     let of_failure = |failure: &Failure| {
         let of_pod = |situation: &Situation<'_, 'a>| (situation.pod.name(), forecast(situation, *failure));
-        let foretold = match (situations.as_slice(), nodes.len()) {
+        let predicted = match (situations.as_slice(), nodes.len()) {
             ([situation], 1) => Some(of_pod(situation).1),
             (situations, _) => Forecast::of_several(situations.iter().map(of_pod).collect()),
         };
-        foretold.unwrap_or_else(|| Forecast::unaffected(*failure, &nodes))
+        predicted.unwrap_or_else(|| Forecast::unaffected(*failure, &nodes))
     };
     failures.iter().map(of_failure).collect()
 }

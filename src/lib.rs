@@ -5,7 +5,7 @@
 //! that no rule reads → [`linter`] runs the rules on every object and locates the findings → [`report`] prints them, or
 //! [`fixer`] edits the text.
 //!
-//! A live cluster on its way to the report: `audit` reads its objects, runs the rules on them, and foretells failures.
+//! A live cluster on its way to the report: `audit` reads its objects, runs the rules on them, and predicts failures.
 //!
 //! The rules on their way into a cluster: `wasm_host` embeds and runs them → `registry` pushes and pulls the module →
 //! `install` prints the manifests that name it, and `webhook` answers with it.

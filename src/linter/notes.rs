@@ -1,4 +1,4 @@
-//! What the user is told beside the findings: what was not checked, and why.
+//! The notes of a report: what was not checked, and why.
 
 use std::collections::BTreeSet;
 

@@ -66,7 +66,7 @@ pub const RULE: Rule = Rule {
 
 fn check(context: &CheckContext<'_>, workload: &Workload<'_>, findings: &mut Findings) {
     let Some(group) = context.settings.fs_group else { return };
-    // OpenShift assigns a group to each namespace, and refuses another one.
+    // OpenShift assigns a group to each namespace, and rejects another one.
     if workload.kind == WorkloadKind::DeploymentConfig {
         return;
     }

@@ -30,7 +30,7 @@ impl DistrustLog {
     }
 }
 
-/// The alert by which a client refuses a certificate.
+/// The alert by which a client rejects a certificate.
 fn distrust(error: &io::Error) -> Option<AlertDescription> {
     use AlertDescription::{
         BadCertificate, CertificateExpired, CertificateRevoked, CertificateUnknown, UnknownCA, UnsupportedCertificate,
