@@ -43,7 +43,7 @@ fn control_sequences_in_names_are_escaped_in_json() {
 }
 
 /// Runs with colors and checks that all control sequences are colors.
-fn only_colours(directory: &Path, arguments: &[OsString]) {
+fn only_colors(directory: &Path, arguments: &[OsString]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqledge-ha"));
     let command = command.current_dir(directory).env("CLICOLOR_FORCE", "1").arg("lint").args(arguments);
     let output = command.output().unwrap();
@@ -51,10 +51,10 @@ fn only_colours(directory: &Path, arguments: &[OsString]) {
         let text = String::from_utf8(bytes).unwrap();
         let parts = text.split('\u{1b}');
         for part in parts.skip(1) {
-            let colour = part.strip_prefix('[').and_then(|part| part.split_once('m')).map(|(numbers, _)| numbers);
-            let is_colour = colour
+            let color = part.strip_prefix('[').and_then(|part| part.split_once('m')).map(|(numbers, _)| numbers);
+            let is_color = color
                 .is_some_and(|numbers| numbers.chars().all(|character| character.is_ascii_digit() || character == ';'));
-            assert!(is_colour, "{text:?}");
+            assert!(is_color, "{text:?}");
         }
         let other = text.chars().find(|character| commands(*character) && !['\n', '\u{1b}'].contains(character));
         assert_eq!(other, None, "{text:?}");
@@ -65,7 +65,7 @@ fn only_colours(directory: &Path, arguments: &[OsString]) {
 fn control_sequences_in_names_are_escaped_in_colored_output() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("a.yaml"), called(COMMANDING)).unwrap();
-    only_colours(directory.path(), &["a.yaml".into()]);
+    only_colors(directory.path(), &["a.yaml".into()]);
 }
 
 #[test]
@@ -73,19 +73,19 @@ fn control_sequences_in_file_names_are_escaped() {
     let directory = TempDir::new().unwrap();
     let name = "\u{1b}]0;owned\u{7}.yaml";
     fs::write(directory.path().join(name), right().replace("replicas: 1", "replicas: 2")).unwrap();
-    only_colours(directory.path(), &[name.into()]);
+    only_colors(directory.path(), &[name.into()]);
 }
 
 #[test]
 fn control_sequences_in_names_of_missing_files_are_escaped() {
-    only_colours(TempDir::new().unwrap().path(), &["\u{1b}]0;missing\u{7}.yaml".into()]);
+    only_colors(TempDir::new().unwrap().path(), &["\u{1b}]0;missing\u{7}.yaml".into()]);
 }
 
 #[test]
 fn control_sequences_in_flags_are_escaped() {
     let directory = TempDir::new().unwrap();
-    only_colours(directory.path(), &["--config".into(), "\u{1b}]0;missing\u{7}.yaml".into()]);
-    only_colours(directory.path(), &["--rule".into(), "\u{1b}]0;owned\u{7}=off".into()]);
+    only_colors(directory.path(), &["--config".into(), "\u{1b}]0;missing\u{7}.yaml".into()]);
+    only_colors(directory.path(), &["--rule".into(), "\u{1b}]0;owned\u{7}=off".into()]);
 }
 
 #[test]

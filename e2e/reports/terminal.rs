@@ -8,26 +8,26 @@ use crate::shared::root;
 #[test]
 fn colors_follow_the_flag_the_environment_and_the_terminal() {
     let file = "e2e/examples/empty-dir.yaml";
-    let colours = |variables: &[(&str, &str)], arguments: &[&str]| {
+    let colors = |variables: &[(&str, &str)], arguments: &[&str]| {
         let ran = run_with(root(), variables, arguments, "");
         ran.output.contains('\u{1b}') || ran.stderr.contains('\u{1b}')
     };
-    assert!(!colours(&[], &["lint", file]), "a pipe has no colors");
-    assert!(colours(&[("CLICOLOR_FORCE", "1")], &["lint", file]));
-    assert!(!colours(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], &["lint", file]));
-    assert!(colours(&[("NO_COLOR", "1")], &["lint", "--color", "always", file]), "the flag takes precedence");
-    assert!(colours(&[], &["--color=always", "lint", file]));
-    assert!(!colours(&[("CLICOLOR_FORCE", "1")], &["lint", "--color", "never", file]));
-    assert!(colours(&[], &["lint", "--color", "always", "--help"]));
-    assert!(!colours(&[("CLICOLOR_FORCE", "1")], &["lint", "--color=never", "--help"]));
-    assert!(!colours(&[("CLICOLOR_FORCE", "1")], &["lint", "--color=never", "--wrong"]));
+    assert!(!colors(&[], &["lint", file]), "a pipe has no colors");
+    assert!(colors(&[("CLICOLOR_FORCE", "1")], &["lint", file]));
+    assert!(!colors(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], &["lint", file]));
+    assert!(colors(&[("NO_COLOR", "1")], &["lint", "--color", "always", file]), "the flag takes precedence");
+    assert!(colors(&[], &["--color=always", "lint", file]));
+    assert!(!colors(&[("CLICOLOR_FORCE", "1")], &["lint", "--color", "never", file]));
+    assert!(colors(&[], &["lint", "--color", "always", "--help"]));
+    assert!(!colors(&[("CLICOLOR_FORCE", "1")], &["lint", "--color=never", "--help"]));
+    assert!(!colors(&[("CLICOLOR_FORCE", "1")], &["lint", "--color=never", "--wrong"]));
     for format in FORMATS.iter().filter(|format| **format != "human") {
-        assert!(!colours(&[], &["lint", "--color", "always", "--format", format, file]), "{format}");
+        assert!(!colors(&[], &["lint", "--color", "always", "--format", format, file]), "{format}");
     }
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.txt");
     let output = format!("human={}", report.display());
-    assert!(colours(&[], &["lint", "--color", "always", "--output", &output, file]));
+    assert!(colors(&[], &["lint", "--color", "always", "--output", &output, file]));
     assert_eq!(fs::read_to_string(report).unwrap(), run(root(), &["lint", file]).output);
 }
 

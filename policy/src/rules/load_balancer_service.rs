@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_an_application_is_judged_strictly_if_the_settings_say_so() {
+    fn a_part_of_an_application_is_checked_strictly_if_the_settings_say_so() {
         let (database, cluster_ip) = (deployment(&[]), named("sql", "ClusterIP"));
         let ask = |object: &Value, others: &[&Value], settings: &Settings| {
             let index = ObjectIndex::new(Scope::Part, others.iter().copied().chain([object]));

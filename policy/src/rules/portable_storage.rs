@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_judged_by_its_provisioner_or_else_by_its_name() {
+    fn a_class_is_checked_by_its_provisioner_or_else_by_its_name() {
         let of = |name: &str| claim("sql-data", &[("/spec/storageClassName", json!(name))]);
         for provisioner in ["rancher.io/local-path", NO_PROVISIONER, "docker.io/hostpath", "local.csi.openebs.io"] {
             assert_eq!(found(&of("fast"), &[&class("fast", provisioner)]), [format!("reject {NAME}")]);
