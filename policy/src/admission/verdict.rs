@@ -202,7 +202,7 @@ const MIN_NAME_BYTES: usize = 20;
 /// characters if possible.
 fn shortened(text: &str, max: usize) -> String {
     let mut text = text.to_owned();
-    // Sentences have few names.
+    // Each round shortens the longest name. A sentence has few names, so four rounds are enough, and the loop ends.
     for _ in 0..4 {
         let excess = text.chars().count().saturating_sub(max);
         let (start, length) = longest_name(&text);

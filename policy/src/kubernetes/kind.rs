@@ -206,7 +206,7 @@ impl WorkloadKind {
 }
 
 /// Whether the controller that makes such objects owns this one, and is checked in its place. A child is not checked
-/// again: rejecting it would be an outage. Any other owner, such as an operator, excuses nothing.
+/// again: rejecting it would be an outage. Any other owner, such as an operator, does not exempt the object.
 pub fn has_checked_owner(kind: Kind, object: &Value) -> bool {
     let Some(kind) = kind.workload() else { return false };
     controller_of(object).is_some_and(|(group, name, _)| kind.owners().any(|known| known == (group, name)))

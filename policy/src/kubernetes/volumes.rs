@@ -148,7 +148,7 @@ pub fn mounts<'a>(container: &Cursor<'a>, pod: &Cursor<'a>, templates: Option<&C
 #[derive(Debug)]
 pub struct ByName<'a> {
     items: Vec<Cursor<'a>>,
-    /// Positions in `items`. A map that the module has anyway.
+    /// Positions in `items`, in the map of `serde_json`: another type of map would make the module larger.
     positions: Map<String, Value>,
 }
 
