@@ -53,7 +53,9 @@ fn readme_rules_table_is_current() {
 
 #[test]
 fn rules_page_is_current() {
-    compare(rule_docs::PAGE_PATH, &rule_docs::page());
+    let page = rule_docs::page();
+    assert!(page.contains(rule_docs::CONDITIONAL_FIXES));
+    compare(rule_docs::PAGE_PATH, &page);
 }
 
 #[test]
