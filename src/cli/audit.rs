@@ -79,7 +79,7 @@ pub enum AuditOther {
 #[derive(Debug, Args)]
 pub struct AuditManifests {
     /// The namespace to install in
-    #[arg(long, value_name = "NAME", default_value = "sqledge-ha", value_parser = super::namespace)]
+    #[arg(long, value_name = "NAME", default_value = "sqledge-ha")]
     pub namespace: String,
     /// The container image [default: the published image of this version]
     #[arg(long, value_name = "IMAGE")]

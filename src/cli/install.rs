@@ -44,7 +44,7 @@ pub struct WebhookGitops {
 #[derive(Debug, Args)]
 pub struct WebhookManifests {
     /// The namespace to install in; objects in it are not checked
-    #[arg(long, value_name = "NAME", default_value = "sqledge-ha", value_parser = super::namespace)]
+    #[arg(long, value_name = "NAME", default_value = "sqledge-ha")]
     pub namespace: String,
     /// The container image [default: the published image of this version]
     #[arg(long, value_name = "IMAGE")]
