@@ -135,6 +135,13 @@ impl<'a> Verdicts<'a> {
     }
 }
 
+const ANTI_AFFINITY: [&str; 3] = ["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
+
+/// Whether a term of an affinity says in which namespaces it looks for pods; without, it is the namespace of the pod.
+fn is_about_namespaces(term: &Cursor<'_>) -> bool {
+    term.at("namespaces").items().next().is_some() || term.at("namespaceSelector").exists()
+}
+
 /// The question where a pod can go.
 #[derive(Debug)]
 pub struct Scheduling<'q, 'a> {
@@ -232,9 +239,8 @@ impl<'a> Scheduling<'_, 'a> {
     /// Whether a required anti-affinity of the pod keeps it away from a node that runs a matching pod. Pods of other
     /// namespaces are not looked at.
     fn repelled(&self, node: &Node<'a>) -> Option<String> {
-        let terms =
-            self.pod.spec().path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]);
-        let is_matched = terms.items().any(|term| {
+        let terms = self.pod.spec().path(&ANTI_AFFINITY);
+        let is_matched = terms.items().filter(|term| !is_about_namespaces(term)).any(|term| {
             let key = term.at("topologyKey").str().unwrap_or(HOST_NAME);
             let domain = if key == HOST_NAME { Some(node.name()) } else { node.label(key) };
             let Some(selector) = Selector::from_label_selector(&term.at("labelSelector")) else { return false };
@@ -269,10 +275,12 @@ impl<'a> Scheduling<'_, 'a> {
             return Some("the topology spread constraints");
         }
         let is_alone = self.database.controller == Controller::Nothing;
-        if is_alone
-            && spec.path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]).exists()
-        {
+        let anti_affinity = spec.path(&ANTI_AFFINITY);
+        if is_alone && anti_affinity.exists() {
             return Some("the pod anti-affinity of a pod without a controller");
+        }
+        if anti_affinity.items().any(|term| is_about_namespaces(&term)) {
+            return Some("the pod anti-affinity to pods of named namespaces");
         }
         spec.at("resourceClaims").exists().then_some("the resource claims")
     }

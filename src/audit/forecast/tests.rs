@@ -444,3 +444,17 @@ fn a_database_without_a_placed_pod_has_no_forecast_but_says_why() {
     assert!(report.forecasts.is_empty());
     assert!(report.notes.iter().any(|note| note == "it is stopped: `replicas` is 0"), "{:?}", report.notes);
 }
+
+#[test]
+fn constraints_that_are_not_evaluated_are_named() {
+    let also = |kind: &str, term: &Value| {
+        let affinity = json!({kind: {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+        forecast_after(&[("/pod/spec/affinity", affinity)], Failure::Drain).also.concat()
+    };
+    let near = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}});
+    let mut elsewhere = near.clone();
+    elsewhere["namespaces"] = json!(["web"]);
+    assert_eq!(also("podAffinity", &near), "not evaluated: the pod affinity");
+    assert_eq!(also("podAntiAffinity", &elsewhere), "not evaluated: the pod anti-affinity to pods of named namespaces");
+    assert_eq!(also("podAntiAffinity", &near), "");
+}
