@@ -72,8 +72,7 @@ cp "$playground" "$dist/sqledge-ha-playground.html"
 sh "$here/bill.sh" "$dist/policy.cdx.json" policy --features guest --target wasm32-unknown-unknown
 sh "$here/bill.sh" "$dist/sqledge-ha.cdx.json" . --target x86_64-unknown-linux-musl
 if [ $# -gt 0 ]; then
-    sh "$here/bill.sh" "$dist/sqledge-ha-lint.cdx.json" . --no-default-features \
-        --target x86_64-unknown-linux-musl
+    sh "$here/bill.sh" "$dist/sqledge-ha-lint.cdx.json" . --no-default-features --target x86_64-unknown-linux-musl
 fi
 
 cd "$dist"

@@ -306,7 +306,7 @@ mod tests {
         assert!(runs(json!(["bash", "-c", ". /entry; wait"])) && runs(json!(["own-server"])));
         assert!(!runs(json!(["/opt/mssql-tools/bin/sqlcmd", "-Q", "BACKUP"])) && !runs(json!(["sleep", "9"])));
         assert!(!runs(json!(["/opt/sqlpackage/sqlpackage", "/a:Export"])));
-        assert!(!runs(json!(["bash", "-c", "/root/.dotnet/tools/sqlpackage /a:Export"])));
+        assert!(!runs(json!(["bash", "-c", "/home/mssql/.dotnet/tools/sqlpackage /a:Export"])));
         assert!(runs(json!(["/bin/bash", "-c", "# don't wait\n/scripts/start\n"])));
         assert!(runs(json!(["/bin/bash", "-c", "echo $'a\\'b'; /custom/run"])));
         assert!(

@@ -135,7 +135,9 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-const ANTI_AFFINITY: [&str; 3] = ["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
+/// The path of the required anti-affinity in the spec of a pod.
+pub(super) const ANTI_AFFINITY: [&str; 3] =
+    ["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
 
 /// Whether a term of an affinity says in which namespaces it looks for pods; without, it is the namespace of the pod.
 fn is_about_namespaces(term: &Cursor<'_>) -> bool {

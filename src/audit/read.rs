@@ -24,6 +24,7 @@ use sqledge_ha_policy::workload::Workload;
 use self::list::{ListError, list};
 use super::configuration::{may_run_database, resolve_possible_databases};
 use super::inventory::{Inventory, NodeUsage, Unread, add_usage};
+use super::placement::ANTI_AFFINITY;
 use super::resources::{self, ListedResource};
 use crate::cluster_client::Platform;
 use crate::linter::runs_other_pods;
@@ -351,7 +352,7 @@ impl<'k> PodKeeper<'k> {
 fn has_anti_affinity(workload: &Value) -> bool {
     let Some(kind) = Kind::from_object(workload).and_then(Kind::workload) else { return false };
     let pod = Cursor::root(workload).path(kind.template_path()).at("spec");
-    pod.path(&["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]).exists()
+    pod.path(&ANTI_AFFINITY).exists()
 }
 
 #[cfg(test)]
